@@ -1,0 +1,243 @@
+//! `RelPath`: the only path that may come out of an archive or a RECORD.
+//!
+//! Input: text. Output: a relative path of plain components, separated by `/`, that cannot lead out of the
+//! directory it is joined to, on any operating system. Invariant: once parsed, nobody looks at the rules again.
+//! Limits: [`MAX_PATH`] bytes in all, [`MAX_COMPONENT`] bytes and [`MAX_DEPTH`] components.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+/// The longest relative path accepted, in bytes: what Linux takes, less room for the environment's own path.
+pub const MAX_PATH: usize = 3072;
+/// The longest component accepted, in bytes: what common file systems take.
+pub const MAX_COMPONENT: usize = 255;
+/// The deepest path accepted, in components.
+pub const MAX_DEPTH: usize = 256;
+
+/// A relative path in normal form: no empty, `.` or `..` component, no backslash, colon or control character.
+///
+/// Ordered component by component, so that a directory stands directly before what it holds.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct RelPath(Box<str>);
+
+/// Why a text is not a [`RelPath`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PathFault {
+    /// The text, or a component of it, is empty.
+    Empty,
+    /// It begins with `/`.
+    Absolute,
+    /// It has a `.` or `..` component.
+    Dots,
+    /// It holds a backslash, which Windows reads as a separator.
+    Backslash,
+    /// It holds a colon, which Windows reads as a drive or a stream.
+    Colon,
+    /// It holds a control, formatting or bidirectional character.
+    Control,
+    /// It is longer than a file system takes.
+    TooLong,
+    /// It has more components than [`MAX_DEPTH`].
+    TooDeep,
+}
+
+impl fmt::Display for PathFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Empty => "an empty component",
+            Self::Absolute => "an absolute path",
+            Self::Dots => "a `.` or `..` component",
+            Self::Backslash => "a backslash",
+            Self::Colon => "a colon",
+            Self::Control => "a control character",
+            Self::TooLong => "too long",
+            Self::TooDeep => "too many directories",
+        })
+    }
+}
+
+impl RelPath {
+    /// Checks `text` and takes it over.
+    ///
+    /// # Errors
+    /// The first rule that the text breaks.
+    pub fn parse(text: &str) -> Result<Self, PathFault> {
+        if text.starts_with('/') {
+            return Err(PathFault::Absolute);
+        }
+        if text.len() > MAX_PATH {
+            return Err(PathFault::TooLong);
+        }
+        let mut depth = 0;
+        for component in text.split('/') {
+            check_component(component)?;
+            depth += 1;
+        }
+        if depth > MAX_DEPTH {
+            return Err(PathFault::TooDeep);
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// The path as text, separated by `/`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The components, outermost first; at least one.
+    pub fn components(&self) -> std::str::Split<'_, char> {
+        self.0.split('/')
+    }
+
+    /// The last component.
+    pub fn file_name(&self) -> &str {
+        self.0.rsplit('/').next().unwrap_or(&self.0)
+    }
+
+    /// The path without its last component; `None` where it has only one.
+    pub fn parent(&self) -> Option<Self> {
+        self.0.rsplit_once('/').map(|(head, _)| Self(head.into()))
+    }
+
+    /// `self/other`. The lengths were checked one by one; their sum is checked by the file system.
+    #[must_use]
+    pub fn join(&self, other: &Self) -> Self {
+        Self(format!("{}/{}", self.0, other.0).into())
+    }
+
+    /// What is left of the path below `base`; `None` where it is not below it.
+    pub fn strip_prefix(&self, base: &Self) -> Option<Self> {
+        let rest = self.0.strip_prefix(&*base.0)?.strip_prefix('/')?;
+        (!rest.is_empty()).then(|| Self(rest.into()))
+    }
+
+    /// Whether the path is `base` or lies below it.
+    pub fn starts_with(&self, base: &Self) -> bool {
+        self == base || self.strip_prefix(base).is_some()
+    }
+}
+
+/// Whether `component` may be one component of a [`RelPath`].
+///
+/// # Errors
+/// The first rule that it breaks.
+pub fn check_component(component: &str) -> Result<(), PathFault> {
+    match component {
+        "" => return Err(PathFault::Empty),
+        "." | ".." => return Err(PathFault::Dots),
+        _ => {}
+    }
+    if component.len() > MAX_COMPONENT {
+        return Err(PathFault::TooLong);
+    }
+    for character in component.chars() {
+        match character {
+            '/' => return Err(PathFault::Absolute),
+            '\\' => return Err(PathFault::Backslash),
+            ':' => return Err(PathFault::Colon),
+            _ if is_invisible(character) => return Err(PathFault::Control),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Control and formatting characters: what a terminal would obey or hide instead of showing it.
+pub fn is_invisible(character: char) -> bool {
+    character.is_control()
+        || matches!(character,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// Windows' device names and the endings it drops: names that mean something else there.
+pub fn is_reserved_on_windows(component: &str) -> bool {
+    if component.ends_with(['.', ' ']) || component.contains(['<', '>', '"', '|', '?', '*']) {
+        return true;
+    }
+    let stem = component.split('.').next().unwrap_or(component).trim_end().to_ascii_uppercase();
+    matches!(stem.as_str(), "CON" | "PRN" | "AUX" | "NUL" | "CONIN$" | "CONOUT$")
+        || stem.strip_prefix("COM").or_else(|| stem.strip_prefix("LPT")).is_some_and(|port| {
+            matches!(port, "1" | "2" | "3" | "4" | "5" | "6" | "7" | "8" | "9" | "¹" | "²" | "³")
+        })
+}
+
+impl Ord for RelPath {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        let order = |byte: u8| if byte == b'/' { 0 } else { byte };
+        self.0.bytes().map(order).cmp(other.0.bytes().map(order))
+    }
+}
+
+impl PartialOrd for RelPath {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl fmt::Display for RelPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for RelPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl Serialize for RelPath {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn e01_e02_e03_paths_that_lead_elsewhere_are_refused() {
+        for (text, fault) in [
+            ("", PathFault::Empty),
+            ("/abs/x", PathFault::Absolute),
+            ("../x", PathFault::Dots),
+            ("a/../../x", PathFault::Dots),
+            ("a/./b", PathFault::Dots),
+            ("a//b", PathFault::Empty),
+            ("a/", PathFault::Empty),
+            ("a\\b", PathFault::Backslash),
+            ("C:/x", PathFault::Colon),
+            ("a.py:stream", PathFault::Colon),
+            ("a\0b", PathFault::Control),
+            ("a\nb", PathFault::Control),
+            ("a\u{202e}b", PathFault::Control),
+        ] {
+            assert_eq!(RelPath::parse(text), Err(fault), "{text:?}");
+        }
+        assert_eq!(RelPath::parse(&"x".repeat(256)), Err(PathFault::TooLong));
+        assert_eq!(RelPath::parse(&"x/".repeat(300).repeat(20)), Err(PathFault::TooLong));
+        assert_eq!(RelPath::parse(&format!("{}x", "x/".repeat(300))), Err(PathFault::TooDeep));
+    }
+
+    #[test]
+    fn a_directory_stands_directly_before_what_it_holds() {
+        let mut paths: Vec<_> =
+            ["a-b", "a/x", "a", "a.b", "a/y/z"].iter().map(|text| RelPath::parse(text).expect("plain")).collect();
+        paths.sort();
+        let texts: Vec<_> = paths.iter().map(RelPath::as_str).collect();
+        assert_eq!(texts, ["a", "a/x", "a/y/z", "a-b", "a.b"]);
+    }
+
+    #[test]
+    fn e23_names_that_windows_reserves() {
+        for name in ["aux.py", "CON", "nul.tar.gz", "com1", "COM¹", "lpt9.txt", "x.", "x ", "a?b"] {
+            assert!(is_reserved_on_windows(name), "{name}");
+        }
+        for name in ["auxiliary.py", "console", "com10", "x.y"] {
+            assert!(!is_reserved_on_windows(name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! One file per specification of the PyPA: text in, types out, no I/O.
+
+pub mod direct_url;
+pub mod entry_points;
+pub mod headers;
+pub mod name;
+pub mod record;
+pub mod tags;
+pub mod version;
+pub mod wheel_name;
