@@ -1,0 +1,292 @@
+//! The archive's bytes against its central directory: every byte belongs to one entry or to the directory, and what the
+//! local headers say is what the central directory says.
+//!
+//! Readers that stream see local headers, readers that seek see the central directory; where the two differ, two tools
+//! install different files from one wheel. Section numbers are those of the ZIP specification (APPNOTE 6.3).
+
+use super::Listed;
+use crate::error::{Error, Fault, Result};
+use crate::fs::OpenFile;
+
+/// Bit 3: sizes and CRC follow the data (4.4.4).
+const FLAG_DESCRIPTOR: u16 = 1 << 3;
+/// Bit 11: the name is UTF-8 (4.4.4).
+pub(super) const FLAG_UTF8: u16 = 1 << 11;
+/// Patched data, strong encryption and masked headers: bits that change how an entry is read.
+const FLAGS_REFUSED: u16 = 1 << 5 | 1 << 6 | 1 << 13;
+
+const LOCAL_HEADER: u64 = 30;
+const CENTRAL_HEADER: usize = 46;
+const END_RECORD: u64 = 22;
+const LOCATOR64: u64 = 20;
+const END_RECORD64: u64 = 56;
+const MAX_COMMENT: u64 = u16::MAX as u64;
+
+/// Checks the whole layout and fills in where each entry's data begins. Returns what is wrong; the outer error is a
+/// failure to read.
+pub(super) fn check(file: &OpenFile, directory: u64, listed: &mut [Listed]) -> Result<Vec<Fault>> {
+    let mut check = Check { file, faults: Vec::new() };
+    check.directory(directory, listed)?;
+    let mut order: Vec<usize> = (0..listed.len()).collect();
+    order.sort_by_key(|&number| listed[number].header);
+    let mut end = 0;
+    for (place, &number) in order.iter().enumerate() {
+        let next = order.get(place + 1).map_or(directory, |&next| listed[next].header);
+        let begin = listed[number].header;
+        if begin < end {
+            let first = listed[order[place.saturating_sub(1)]].name.clone();
+            check.faults.push(Fault::Overlap { first, second: listed[number].name.clone() });
+        } else if begin > end {
+            let place = format!("before entry `{}`", listed[number].name);
+            check.faults.push(Fault::HiddenBytes { place, count: begin - end });
+        }
+        match check.local_header(&mut listed[number], next)? {
+            Some(after) => end = after,
+            None => return Ok(check.faults),
+        }
+        if !check.faults.is_empty() {
+            return Ok(check.faults);
+        }
+    }
+    if end != directory {
+        let place = "before the central directory".to_owned();
+        check.faults.push(match directory.checked_sub(end) {
+            Some(count) => Fault::HiddenBytes { place, count },
+            None => Fault::Overlap { first: "the last entry".to_owned(), second: "the central directory".to_owned() },
+        });
+    }
+    Ok(check.faults)
+}
+
+struct Check<'a> {
+    file: &'a OpenFile,
+    faults: Vec<Fault>,
+}
+
+impl Check<'_> {
+    /// Reads as many bytes as there are, up to `count`.
+    fn read(&self, offset: u64, count: usize) -> Result<Vec<u8>> {
+        let available = usize::try_from(self.file.size().saturating_sub(offset)).unwrap_or(usize::MAX);
+        let mut bytes = vec![0; count.min(available)];
+        self.file.read_exact_at(&mut bytes, offset).map_err(|error| Error::io("read", self.file.path(), error))?;
+        Ok(bytes)
+    }
+
+    fn structure(&mut self, place: &str, found: &'static str) {
+        self.faults.push(Fault::Structure { place: place.to_owned(), found });
+    }
+
+    /// Walks the central directory (4.3.12) and the end records (4.3.14 to 4.3.16), which must fill the rest of the file.
+    fn directory(&mut self, begin: u64, listed: &[Listed]) -> Result<()> {
+        let size = self.file.size();
+        let tail_length = (END_RECORD + MAX_COMMENT + LOCATOR64 + END_RECORD64).min(size.saturating_sub(begin));
+        let whole = self.read(begin, usize::try_from(size.saturating_sub(begin)).unwrap_or(usize::MAX).min(1 << 30))?;
+        let mut at = 0;
+        for entry in listed {
+            let header = whole.get(at..at + CENTRAL_HEADER).filter(|header| header.starts_with(b"PK\x01\x02"));
+            let Some(header) = header else {
+                self.structure("the central directory", "it ends before its last entry");
+                return Ok(());
+            };
+            let lengths = [28, 30, 32].map(|at| usize::from(u16_at(header, at)));
+            let name = whole.get(at + CENTRAL_HEADER..at + CENTRAL_HEADER + lengths[0]);
+            if name != Some(entry.name.as_bytes()) {
+                self.structure(&format!("entry `{}`", entry.name), "its name has another form in an extra field");
+            }
+            if lengths[2] != 0 {
+                self.structure(&format!("entry `{}`", entry.name), "it has a comment");
+            }
+            if u16_at(header, 34) != 0 {
+                self.structure(&format!("entry `{}`", entry.name), "it is on another disk");
+            }
+            if entry.flags & FLAGS_REFUSED != 0 {
+                self.faults.push(Fault::Encrypted(entry.name.clone()));
+            }
+            at += CENTRAL_HEADER + lengths.iter().sum::<usize>();
+        }
+        let tail = whole.get(at..).unwrap_or_default();
+        if tail.len() as u64 > tail_length {
+            let place = "after the central directory".to_owned();
+            self.faults.push(Fault::HiddenBytes { place, count: tail.len() as u64 - tail_length });
+            return Ok(());
+        }
+        self.end_records(tail, begin, at as u64, listed.len() as u64);
+        Ok(())
+    }
+
+    /// `tail` is all that follows the central directory, which begins at `begin` and is `length` bytes long.
+    fn end_records(&mut self, tail: &[u8], begin: u64, length: u64, count: u64) {
+        let mut rest = tail;
+        if rest.starts_with(b"PK\x06\x06") {
+            let fits = rest.len() as u64 >= END_RECORD64 + LOCATOR64
+                && u64_at(rest, 4) == END_RECORD64 - 12
+                && u32_at(rest, 16) == 0
+                && u32_at(rest, 20) == 0
+                && u64_at(rest, 24) == count
+                && u64_at(rest, 32) == count
+                && u64_at(rest, 40) == length
+                && u64_at(rest, 48) == begin;
+            let locator = rest.get(56..).unwrap_or_default();
+            let located = locator.starts_with(b"PK\x06\x07")
+                && locator.len() as u64 >= LOCATOR64
+                && u32_at(locator, 4) == 0
+                && u64_at(locator, 8) == begin + length
+                && u32_at(locator, 16) == 1;
+            if !fits || !located {
+                return self.structure("the zip64 end record", "it contradicts the central directory");
+            }
+            rest = &rest[76..];
+        }
+        if !rest.starts_with(b"PK\x05\x06") || (rest.len() as u64) < END_RECORD {
+            let place = "after the central directory".to_owned();
+            return self.faults.push(Fault::HiddenBytes { place, count: tail.len() as u64 });
+        }
+        let zip64 = rest.len() < tail.len();
+        let agrees = |field: u64, value: u64, most: u64| field == value || (zip64 && field == most);
+        let fits = u16_at(rest, 4) == 0
+            && u16_at(rest, 6) == 0
+            && agrees(u16_at(rest, 8).into(), count, u16::MAX.into())
+            && agrees(u16_at(rest, 10).into(), count, u16::MAX.into())
+            && agrees(u32_at(rest, 12).into(), length, u32::MAX.into())
+            && agrees(u32_at(rest, 16).into(), begin, u32::MAX.into());
+        if !fits {
+            return self.structure("the end record", "it contradicts the central directory");
+        }
+        let comment = &rest[22..];
+        let stated = usize::from(u16_at(rest, 20));
+        if comment.len() > stated {
+            let place = "after the end record".to_owned();
+            self.faults.push(Fault::HiddenBytes { place, count: (comment.len() - stated) as u64 });
+        } else if comment.len() < stated {
+            self.structure("the end record", "its comment is cut off");
+        } else if comment.iter().any(|&byte| byte < 0x09) || comment.windows(2).any(|pair| pair == b"PK") {
+            self.structure("the archive's comment", "it holds records of another archive");
+        }
+    }
+
+    /// Compares one local header (4.3.7) with the central directory, and a data descriptor (4.3.9) where one follows.
+    /// `next` is where the next record begins. Returns where this entry ends.
+    fn local_header(&mut self, entry: &mut Listed, next: u64) -> Result<Option<u64>> {
+        let expected = LOCAL_HEADER + entry.name.len() as u64;
+        let header = self.read(entry.header, usize::try_from(expected).unwrap_or(0) + 28)?;
+        if (header.len() as u64) < expected || !header.starts_with(b"PK\x03\x04") {
+            self.structure(&format!("entry `{}`", entry.name), "there is no local header where it should begin");
+            return Ok(None);
+        }
+        let extra_length = usize::from(u16_at(&header, 28));
+        let data = entry.header + LOCAL_HEADER + u64::from(u16_at(&header, 26)) + extra_length as u64;
+        let extra = if header.len() >= expected as usize + extra_length {
+            header[expected as usize..expected as usize + extra_length].to_vec()
+        } else {
+            self.read(entry.header + expected, extra_length)?
+        };
+        self.compare(entry, &header, &extra);
+        if !self.faults.is_empty() {
+            return Ok(None);
+        }
+        let mut end = data.saturating_add(entry.compressed);
+        if end > next || end > self.file.size() {
+            self.faults.push(if end > self.file.size() {
+                Fault::Truncated(entry.name.clone())
+            } else {
+                Fault::Overlap { first: entry.name.clone(), second: "what follows it".to_owned() }
+            });
+            return Ok(None);
+        }
+        if entry.flags & FLAG_DESCRIPTOR != 0 {
+            end = self.descriptor(entry, end, next)?;
+        }
+        if let Some(entry) = &mut entry.entry {
+            entry.data = data;
+        }
+        Ok(Some(end))
+    }
+
+    fn compare(&mut self, entry: &Listed, header: &[u8], extra: &[u8]) {
+        let mut differ = |field: &'static str, local: String, central: String| {
+            if local != central {
+                self.faults.push(Fault::LocalHeader { entry: entry.name.clone(), field, local, central });
+            }
+        };
+        let name_end = (30 + usize::from(u16_at(header, 26))).min(header.len());
+        differ("its name is", String::from_utf8_lossy(&header[30..name_end]).into_owned(), entry.name.clone());
+        differ("the flags are", format!("{:#06x}", u16_at(header, 6)), format!("{:#06x}", entry.flags));
+        differ("the method is", u16_at(header, 8).to_string(), entry.raw_method.to_string());
+        let sizes = local_sizes(header, extra);
+        let described = entry.flags & FLAG_DESCRIPTOR != 0;
+        // With a data descriptor the local fields may be zero: the descriptor is compared instead.
+        let mut differ_number = |field: &'static str, local: u64, central: u64| {
+            if !(described && local == 0) {
+                differ(field, local.to_string(), central.to_string());
+            }
+        };
+        differ_number("the CRC-32 is", u32_at(header, 14).into(), entry.crc.into());
+        match sizes {
+            Some((size, compressed)) => {
+                differ_number("the size is", size, entry.size);
+                differ_number("the compressed size is", compressed, entry.compressed);
+            }
+            None => differ("the zip64 field is", "malformed".to_owned(), "well-formed".to_owned()),
+        }
+    }
+
+    /// Checks a data descriptor at `at`: with or without its signature, with 4- or 8-byte sizes.
+    fn descriptor(&mut self, entry: &Listed, at: u64, next: u64) -> Result<u64> {
+        let length = next - at;
+        let bytes = self.read(at, 24)?;
+        let (fields, wide) = match length {
+            12 => (0, false),
+            16 => (4, false),
+            20 => (0, true),
+            24 => (4, true),
+            _ => (usize::MAX, false),
+        };
+        let fits = fields != usize::MAX
+            && bytes.len() as u64 >= length
+            && (fields == 0 || bytes.starts_with(b"PK\x07\x08"))
+            && u32_at(&bytes, fields) == entry.crc
+            && if wide {
+                (u64_at(&bytes, fields + 4), u64_at(&bytes, fields + 12)) == (entry.compressed, entry.size)
+            } else {
+                let sizes = (u32_at(&bytes, fields + 4), u32_at(&bytes, fields + 8));
+                (u64::from(sizes.0), u64::from(sizes.1)) == (entry.compressed, entry.size)
+            };
+        if !fits {
+            self.structure(
+                &format!("entry `{}`", entry.name),
+                "its data descriptor is missing or contradicts the central directory",
+            );
+        }
+        Ok(next)
+    }
+}
+
+/// The sizes of a local header, uncompressed first, from the zip64 extra field (4.5.3) where they are said to be there.
+fn local_sizes(header: &[u8], extra: &[u8]) -> Option<(u64, u64)> {
+    let (compressed, size) = (u32_at(header, 18), u32_at(header, 22));
+    if compressed != u32::MAX && size != u32::MAX {
+        return Some((size.into(), compressed.into()));
+    }
+    let mut rest = extra;
+    while rest.len() >= 4 {
+        let length = usize::from(u16_at(rest, 2));
+        let field = rest.get(4..4 + length)?;
+        if u16_at(rest, 0) == 1 {
+            return (length >= 16).then(|| (u64_at(field, 0), u64_at(field, 8)));
+        }
+        rest = &rest[4 + length..];
+    }
+    None
+}
+
+fn u16_at(bytes: &[u8], at: usize) -> u16 {
+    bytes.get(at..at + 2).map_or(0, |field| u16::from_le_bytes([field[0], field[1]]))
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    u32::from(u16_at(bytes, at)) | u32::from(u16_at(bytes, at + 2)) << 16
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> u64 {
+    u64::from(u32_at(bytes, at)) | u64::from(u32_at(bytes, at + 4)) << 32
+}

@@ -1,0 +1,121 @@
+//! The only door to the file system.
+//!
+//! Input: paths and open directories. Output: what is there, or the change made. Invariants: every error names the
+//! operation and the path; everything that changes the file system goes through [`Door`], where a [`Watch`] can count
+//! it, refuse it or replay it; nothing here decides anything. Reading functions are plain functions of this module,
+//! changing ones are methods of [`Dir`] and [`NewFile`]. Limits: Unix only.
+
+mod dir;
+mod lock;
+mod read;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub use dir::{Dir, NewFile};
+pub use lock::{Lock, Patience};
+pub use read::{
+    Kind, OpenFile, Stat, absolute, available_space, canonical, is_executable, link_target, list, lstat, read, read_to_limit,
+    stat, user,
+};
+
+/// A change to the file system, about to be made or just made. All paths are absolute.
+#[derive(Debug, Clone, Copy)]
+pub enum Mutation<'a> {
+    /// A directory is made.
+    MakeDir(&'a Path),
+    /// An empty file is made.
+    Create(&'a Path),
+    /// Bytes are appended to a file that this process made.
+    Write(&'a Path, &'a [u8]),
+    /// Something is renamed to a name that is free, or, for the journal alone, to one that is not.
+    Rename(&'a Path, &'a Path),
+    /// A file or symbolic link is removed.
+    Remove(&'a Path),
+    /// An empty directory is removed.
+    RemoveDir(&'a Path),
+    /// Everything written to the file system that holds the path is made durable.
+    FlushFileSystem(&'a Path),
+    /// A file's data, or a directory's entries, are made durable.
+    Flush(&'a Path),
+}
+
+/// Sees every change before and after it is made; for tests of crashes, errors and power cuts.
+pub trait Watch: Send + Sync {
+    /// An error stands for the operation's own failure: the change is then not made.
+    ///
+    /// # Errors
+    /// Whatever the operation shall fail with.
+    fn before(&self, mutation: &Mutation<'_>) -> io::Result<()>;
+
+    /// The change was made.
+    fn after(&self, mutation: &Mutation<'_>) {
+        let _ = mutation;
+    }
+}
+
+/// The way through which every change to the file system goes.
+#[derive(Clone, Default)]
+pub struct Door {
+    watch: Option<Arc<dyn Watch>>,
+}
+
+impl Door {
+    /// A door at which somebody watches.
+    pub fn watched(watch: Arc<dyn Watch>) -> Self {
+        Self { watch: Some(watch) }
+    }
+
+    /// Makes one change, repeated where a signal interrupts it.
+    fn pass<T>(
+        &self,
+        mutation: impl FnOnce() -> Owned,
+        mut act: impl FnMut() -> rustix::io::Result<T>,
+    ) -> io::Result<T> {
+        let Some(watch) = &self.watch else {
+            return Ok(rustix::io::retry_on_intr(act)?);
+        };
+        let mutation = mutation();
+        watch.before(&mutation.borrowed())?;
+        let result = rustix::io::retry_on_intr(&mut act)?;
+        watch.after(&mutation.borrowed());
+        Ok(result)
+    }
+
+    fn pass_write(&self, path: impl FnOnce() -> PathBuf, bytes: &[u8], act: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+        let Some(watch) = &self.watch else {
+            return act();
+        };
+        let path = path();
+        watch.before(&Mutation::Write(&path, bytes))?;
+        act()?;
+        watch.after(&Mutation::Write(&path, bytes));
+        Ok(())
+    }
+}
+
+/// A [`Mutation`] whose paths were put together only because somebody watches.
+enum Owned {
+    MakeDir(PathBuf),
+    Create(PathBuf),
+    Rename(PathBuf, PathBuf),
+    Remove(PathBuf),
+    RemoveDir(PathBuf),
+    FlushFileSystem(PathBuf),
+    Flush(PathBuf),
+}
+
+impl Owned {
+    fn borrowed(&self) -> Mutation<'_> {
+        match self {
+            Self::MakeDir(path) => Mutation::MakeDir(path),
+            Self::Create(path) => Mutation::Create(path),
+            Self::Rename(from, to) => Mutation::Rename(from, to),
+            Self::Remove(path) => Mutation::Remove(path),
+            Self::RemoveDir(path) => Mutation::RemoveDir(path),
+            Self::FlushFileSystem(path) => Mutation::FlushFileSystem(path),
+            Self::Flush(path) => Mutation::Flush(path),
+        }
+    }
+}

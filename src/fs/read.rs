@@ -1,0 +1,243 @@
+//! Looking at the file system: what is there, what it holds, how much room is left. Nothing here changes anything.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
+
+use crate::error::{Error, Result};
+
+/// What sort of thing a name stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// A symbolic link.
+    Symlink,
+    /// A device, pipe or socket.
+    Other,
+}
+
+/// What the file system says of a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stat {
+    /// What it is.
+    pub kind: Kind,
+    /// The permission bits.
+    pub mode: u32,
+    /// The length in bytes.
+    pub size: u64,
+    /// The device that holds it.
+    pub device: u64,
+    /// Its number on the device.
+    pub inode: u64,
+    /// Its owner.
+    pub uid: u32,
+}
+
+impl Stat {
+    #[allow(clippy::unnecessary_cast, reason = "the fields' widths differ between systems")]
+    pub(super) fn of(stat: &rustix::fs::Stat) -> Self {
+        let kind = match FileType::from_raw_mode(stat.st_mode as _) {
+            FileType::RegularFile => Kind::File,
+            FileType::Directory => Kind::Directory,
+            FileType::Symlink => Kind::Symlink,
+            _ => Kind::Other,
+        };
+        Self {
+            kind,
+            mode: stat.st_mode as u32 & 0o7777,
+            size: stat.st_size as u64,
+            device: stat.st_dev as u64,
+            inode: stat.st_ino as u64,
+            uid: stat.st_uid as u32,
+        }
+    }
+
+    /// Whether both are the same thing on the same device.
+    pub fn is_same(&self, other: &Self) -> bool {
+        (self.device, self.inode) == (other.device, other.inode)
+    }
+}
+
+/// What stands at `path`, a symbolic link not followed; `None` where nothing does.
+///
+/// # Errors
+/// Where it cannot be looked at.
+pub fn lstat(path: &Path) -> Result<Option<Stat>> {
+    stat_with(path, AtFlags::SYMLINK_NOFOLLOW)
+}
+
+/// What stands at `path`, symbolic links followed; `None` where nothing does.
+///
+/// # Errors
+/// Where it cannot be looked at.
+pub fn stat(path: &Path) -> Result<Option<Stat>> {
+    stat_with(path, AtFlags::empty())
+}
+
+fn stat_with(path: &Path, flags: AtFlags) -> Result<Option<Stat>> {
+    match rustix::fs::statat(CWD, path, flags) {
+        Ok(stat) => Ok(Some(Stat::of(&stat))),
+        Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => Ok(None),
+        Err(error) => Err(Error::io("look at", path, error.into())),
+    }
+}
+
+/// The whole file.
+///
+/// # Errors
+/// Where it cannot be read.
+pub fn read(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).map_err(|error| Error::io("read", path, error))
+}
+
+/// The file's first `limit` bytes.
+///
+/// # Errors
+/// Where it cannot be read.
+pub fn read_to_limit(path: &Path, limit: u64) -> Result<Vec<u8>> {
+    let mut content = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(limit).read_to_end(&mut content))
+        .map_err(|error| Error::io("read", path, error))?;
+    Ok(content)
+}
+
+/// The names in a directory, sorted; empty where there is no such directory.
+///
+/// # Errors
+/// Where it cannot be read.
+pub fn list(path: &Path) -> Result<Vec<(OsString, Kind)>> {
+    let entries = match std::fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(Error::io("list", path, error)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(|error| Error::io("list", path, error))?;
+        let kind = entry.file_type().map_err(|error| Error::io("look at", &entry.path(), error))?;
+        let kind = match kind {
+            kind if kind.is_dir() => Kind::Directory,
+            kind if kind.is_symlink() => Kind::Symlink,
+            kind if kind.is_file() => Kind::File,
+            _ => Kind::Other,
+        };
+        names.push((entry.file_name(), kind));
+    }
+    names.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+    Ok(names)
+}
+
+/// The path with all symbolic links resolved.
+///
+/// # Errors
+/// Where a part of it does not exist or cannot be looked at.
+pub fn canonical(path: &Path) -> Result<PathBuf> {
+    std::fs::canonicalize(path).map_err(|error| Error::io("resolve", path, error))
+}
+
+/// The path from the root directory, symbolic links left as they are, `.` and `..` taken away.
+///
+/// # Errors
+/// Where the working directory is gone.
+pub fn absolute(path: &Path) -> Result<PathBuf> {
+    let whole = std::path::absolute(path).map_err(|error| Error::io("resolve", path, error))?;
+    let mut plain = PathBuf::new();
+    for component in whole.components() {
+        match component {
+            std::path::Component::ParentDir => {
+                plain.pop();
+            }
+            other => plain.push(other),
+        }
+    }
+    Ok(plain)
+}
+
+/// Where a symbolic link points, as it is written.
+///
+/// # Errors
+/// Where it is no symbolic link.
+pub fn link_target(path: &Path) -> Result<PathBuf> {
+    std::fs::read_link(path).map_err(|error| Error::io("read the link", path, error))
+}
+
+/// Whether `path` is a file that this process may execute.
+pub fn is_executable(path: &Path) -> bool {
+    stat(path).is_ok_and(|stat| stat.is_some_and(|stat| stat.kind == Kind::File))
+        && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
+}
+
+/// How many bytes this user may still write to the file system that holds `path`.
+///
+/// # Errors
+/// Where the file system does not say.
+pub fn available_space(path: &Path) -> Result<u64> {
+    fs2::available_space(path).map_err(|error| Error::io("measure the free space of", path, error))
+}
+
+/// The user that this process acts as.
+pub fn user() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
+/// A regular file, opened once and read at any position; the file that was looked at is the file that is read.
+#[derive(Debug)]
+pub struct OpenFile {
+    file: File,
+    path: PathBuf,
+    size: u64,
+}
+
+impl OpenFile {
+    /// Opens a regular file; `None` where `path` is something else. Never waits, also not for a pipe.
+    ///
+    /// # Errors
+    /// Where there is none, or it cannot be opened.
+    pub fn open(path: &Path) -> Result<Option<Self>> {
+        let fail = |error: rustix::io::Errno| Error::io("open", path, error.into());
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let file = rustix::fs::open(path, flags, Mode::empty()).map_err(fail)?;
+        let stat = Stat::of(&rustix::fs::fstat(&file).map_err(fail)?);
+        let open = Self { file: file.into(), path: path.to_owned(), size: stat.size };
+        Ok((stat.kind == Kind::File).then_some(open))
+    }
+
+    /// The path that was opened.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The length in bytes when it was opened.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Fills `buffer` from `offset` on.
+    ///
+    /// # Errors
+    /// Where the file ends before, or cannot be read.
+    pub fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.file.read_exact_at(buffer, offset)
+    }
+
+    /// Reads up to `buffer.len()` bytes from `offset` on; 0 at the end.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        loop {
+            match self.file.read_at(buffer, offset) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => return result,
+            }
+        }
+    }
+}
