@@ -17,7 +17,7 @@ use crate::fs::OpenFile;
 use crate::hash::{Algorithm, Digest, Hasher};
 use crate::path::RelPath;
 
-pub use unpack::{Expected, Scratch};
+pub use unpack::{EntryError, Expected, Scratch};
 
 /// The most entries that an archive may have.
 pub const MAX_ENTRIES: usize = 2_000_000;

@@ -17,6 +17,8 @@ use crate::hash::{Algorithm, Digest, Hasher};
 const WHOLE: u64 = 1 << 20;
 /// The size of a piece of anything larger.
 const PIECE: usize = 1 << 18;
+/// How many bytes [`Archive::head`] returns at the most.
+const HEAD: usize = 64;
 
 /// What an entry's content should be, and what to find out about it.
 #[derive(Debug, Clone, Copy, Default)]
@@ -82,10 +84,7 @@ impl Archive {
         } else {
             self.unpack_in_pieces(entry, expected, scratch, sink)
         };
-        result.map_err(|trouble| match trouble {
-            Trouble::Entry(fault) => EntryError::Fault(fault),
-            Trouble::Other(error) => EntryError::Other(error),
-        })
+        result.map_err(EntryError::from)
     }
 
     /// The whole content of an entry of at most `limit` bytes.
@@ -108,6 +107,38 @@ impl Archive {
             content.extend_from_slice(piece);
             Ok(())
         })?;
+        Ok(content)
+    }
+
+    /// The first bytes of the content, at most [`HEAD`] of them, unchecked.
+    ///
+    /// # Errors
+    /// Where they cannot be read or inflated.
+    pub fn head(&self, entry: &Entry, scratch: &mut Scratch) -> std::result::Result<Vec<u8>, EntryError> {
+        let count = usize::try_from(entry.compressed).unwrap_or(usize::MAX).min(1 << 12);
+        let mut compressed = vec![0; count];
+        let mut content = vec![0; HEAD];
+        let failed = |error: &dyn std::fmt::Display| EntryError::Fault(corrupt(entry, error));
+        self.read_data(entry, &mut compressed).map_err(EntryError::from)?;
+        let length = match entry.method {
+            Method::Stored => {
+                content.clone_from(&compressed);
+                count
+            }
+            Method::Deflate => {
+                scratch.inflate.reset(false);
+                let result = scratch.inflate.decompress(&compressed, &mut content, FlushDecompress::None);
+                result.map_err(|error| failed(&error))?;
+                usize::try_from(scratch.inflate.total_out()).unwrap_or(0)
+            }
+            Method::Zstd => {
+                let data = Data { file: &self.file, at: entry.data, left: entry.compressed };
+                let decoder = zstd(entry, data).map_err(EntryError::from)?;
+                content.clear();
+                decoder.take(HEAD as u64).read_to_end(&mut content).map_err(|error| failed(&error))?
+            }
+        };
+        content.truncate(length.min(HEAD));
         Ok(content)
     }
 
@@ -177,6 +208,15 @@ pub enum EntryError {
     Other(Error),
 }
 
+impl From<Trouble> for EntryError {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Entry(fault) => Self::Fault(fault),
+            Trouble::Other(error) => Self::Other(error),
+        }
+    }
+}
+
 impl EntryError {
     /// As an error about the wheel `label`.
     pub fn of_wheel(self, label: &str) -> Error {
@@ -220,7 +260,7 @@ impl Seal {
         let digest = self.digest.map(Hasher::finish);
         match (expected.digest, digest) {
             (Some(recorded), Some(actual)) if recorded != actual => {
-                Err(Fault::DigestMismatch { entry: name(), recorded, actual }.into())
+                Err(Fault::DigestMismatch { entry: name(), recorded: recorded.into(), actual: actual.into() }.into())
             }
             _ => Ok(digest),
         }

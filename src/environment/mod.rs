@@ -1,0 +1,146 @@
+//! The environment: the interpreter and the directories that wheels are installed for and into.
+//!
+//! Input: what the user said ([`Locate`]). Output: an [`Environment`], complete and absolute; nothing later asks an
+//! interpreter where things go. Invariants: reads only; takes no variable of the process's environment by itself; paths
+//! are lexical, symbolic links in them left as they are. A virtual environment is understood from its files, and its
+//! interpreter is started only where they do not answer. Limits: Unix only; a Debian Python before 3.10 kept its scheme in
+//! `distutils`, which is not asked.
+
+pub mod capabilities;
+mod config;
+mod elf;
+pub mod installed;
+mod interpreter;
+mod library;
+mod locate;
+mod managed;
+pub mod place;
+mod program;
+pub mod survey;
+mod venv;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+pub use locate::locate;
+
+use crate::spec::tags::Target;
+use crate::spec::version::Version;
+
+/// What a user said about the environment, and where else to look.
+#[derive(Debug, Clone, Default)]
+pub struct Locate {
+    /// `--target`: a virtual environment, or a plain directory.
+    pub target: Option<PathBuf>,
+    /// `--python`: an interpreter, a name of one to look for in `search`, or the root of its environment.
+    pub python: Option<PathBuf>,
+    /// `--prefix`: another prefix for the interpreter's scheme.
+    pub prefix: Option<PathBuf>,
+    /// `--root`: the directory below which everything is put (destdir).
+    pub root: Option<PathBuf>,
+    /// `--break-system-packages`: PEP 668 does not hold.
+    pub break_system_packages: bool,
+    /// `$VIRTUAL_ENV`; empty counts as not set.
+    pub virtual_env: Option<PathBuf>,
+    /// The directory whose `.venv` is taken where nothing is named.
+    pub directory: PathBuf,
+    /// The directories of `$PATH`, for an interpreter that is given by its name, or not at all.
+    pub search: Vec<PathBuf>,
+}
+
+/// What sort of environment it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A virtual environment (PEP 405).
+    Venv,
+    /// A plain directory that programs put on their import path.
+    Target,
+    /// An interpreter's own prefix, or another one of the same shape.
+    Prefix,
+}
+
+impl Kind {
+    /// The word for it in reports.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Venv => "venv",
+            Self::Target => "target",
+            Self::Prefix => "prefix",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// Where the parts of a wheel go (the binary distribution format's "install paths"): absolute paths on disk.
+///
+/// Two of them may be equal, and one may be reached through another by a symbolic link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scheme {
+    /// Modules that are the same on every platform.
+    pub purelib: PathBuf,
+    /// Modules for this platform.
+    pub platlib: PathBuf,
+    /// Programs.
+    pub scripts: PathBuf,
+    /// The prefix of whatever else a wheel brings.
+    pub data: PathBuf,
+    /// The directory in which a project's headers get a directory of its name.
+    pub headers: PathBuf,
+}
+
+impl Scheme {
+    /// The layout of `pip install --target`.
+    fn flat(root: &Path) -> Self {
+        Self {
+            purelib: root.to_owned(),
+            platlib: root.to_owned(),
+            scripts: root.join("bin"),
+            data: root.to_owned(),
+            headers: root.join("include"),
+        }
+    }
+
+    /// The same scheme, every path changed alike.
+    fn map(&self, change: impl Fn(&Path) -> PathBuf) -> Self {
+        Self {
+            purelib: change(&self.purelib),
+            platlib: change(&self.platlib),
+            scripts: change(&self.scripts),
+            data: change(&self.data),
+            headers: change(&self.headers),
+        }
+    }
+}
+
+/// The interpreter that will use what is installed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Python {
+    /// As shebangs say it: absolute, without destdir; in a virtual environment its own `bin/python`, not what that links to.
+    pub executable: PathBuf,
+    /// The three numbers of its release, such as 3.11.7; a pre-release counts as its release, as `Requires-Python` has it.
+    pub version: Version,
+    /// What its compatibility tags depend on.
+    pub target: Target,
+}
+
+/// An environment that wheels can be installed into.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Environment {
+    /// What sort it is.
+    pub kind: Kind,
+    /// The virtual environment, the target directory, or the prefix, destdir in front.
+    ///
+    /// A system's own interpreter may have directories of its scheme outside of its prefix.
+    pub root: PathBuf,
+    /// Where the parts of a wheel go, destdir in front.
+    pub scheme: Scheme,
+    /// The interpreter.
+    pub python: Python,
+    /// Nothing is at `root` yet: a new target directory or prefix. Its parents may be missing too.
+    pub creates_root: bool,
+}

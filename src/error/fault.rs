@@ -49,9 +49,9 @@ pub enum Fault {
     /// An entry's CRC-32 differs.
     Crc { entry: String, stated: u32, actual: u32 },
     /// An entry's digest differs from RECORD's.
-    DigestMismatch { entry: String, recorded: Digest, actual: Digest },
+    DigestMismatch { entry: String, recorded: Box<Digest>, actual: Box<Digest> },
     /// The digest of the whole archive differs from the one that it was pinned to.
-    ArchiveDigest { pinned: Digest, actual: Digest },
+    ArchiveDigest { pinned: Box<Digest>, actual: Box<Digest> },
     /// The archive has to be pinned to a hash and is not.
     NotPinned,
     /// Something is larger than this crate reads.

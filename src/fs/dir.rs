@@ -59,6 +59,39 @@ impl Dir {
         Ok(missing)
     }
 
+    /// Removes directories that [`Dir::make_all`] made, innermost first; one that holds something by now stays.
+    ///
+    /// # Errors
+    /// Where one cannot be removed.
+    pub fn remove_made(door: &Door, made: &[PathBuf]) -> Result<()> {
+        for path in made.iter().rev() {
+            let act = || rustix::fs::rmdir(path);
+            match door.pass(|| Owned::RemoveDir(path.clone()), act) {
+                Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty) => {}
+                Err(error) => return Err(Error::io("remove", path, error)),
+                Ok(()) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a directory with a name that is not taken, which begins with `prefix` and which only this user may enter.
+    ///
+    /// # Errors
+    /// Where it cannot be made.
+    pub fn make_unique(&self, prefix: &str) -> Result<String> {
+        let fail = |error| Error::io("make a directory in", &self.path, error);
+        let mut name = String::new();
+        let make = || {
+            let directory = tempfile::Builder::new().prefix(prefix).disable_cleanup(true).tempdir_in(&self.path);
+            let directory = directory.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
+            name = directory.path().file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            Ok(())
+        };
+        self.door.pass(|| Owned::MakeDir(self.path.join(prefix)), make).map_err(fail)?;
+        Ok(name)
+    }
+
     /// Opens a directory below, one component after the other, following no symbolic link; `None` where there is none.
     ///
     /// # Errors

@@ -17,7 +17,7 @@ pub use dir::{Dir, NewFile};
 pub use lock::{Lock, Patience};
 pub use read::{
     Kind, OpenFile, Stat, absolute, available_space, canonical, is_executable, link_target, list, lstat, read, read_to_limit,
-    stat, user,
+    stat, user, walk,
 };
 
 /// A change to the file system, about to be made or just made. All paths are absolute.

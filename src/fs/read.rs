@@ -38,6 +38,8 @@ pub struct Stat {
     pub inode: u64,
     /// Its owner.
     pub uid: u32,
+    /// When its content was changed last: seconds since 1970, and nanoseconds.
+    pub modified: (i64, i64),
 }
 
 impl Stat {
@@ -56,6 +58,7 @@ impl Stat {
             device: stat.st_dev as u64,
             inode: stat.st_ino as u64,
             uid: stat.st_uid as u32,
+            modified: (stat.st_mtime as i64, stat.st_mtime_nsec as i64),
         }
     }
 
@@ -133,6 +136,25 @@ pub fn list(path: &Path) -> Result<Vec<(OsString, Kind)>> {
     }
     names.sort_unstable_by(|a, b| a.0.cmp(&b.0));
     Ok(names)
+}
+
+/// Everything at and below `path`, sorted by name, symbolic links not followed: the path below it, empty for `path`
+/// itself, and what it is.
+///
+/// # Errors
+/// Where something cannot be looked at.
+pub fn walk(path: &Path) -> Result<Vec<(PathBuf, Stat)>> {
+    let mut found = Vec::new();
+    for entry in walkdir::WalkDir::new(path).sort_by_file_name() {
+        let entry = entry.map_err(|error| {
+            let at = error.path().unwrap_or(path).to_owned();
+            Error::io("look at", &at, error.into())
+        })?;
+        let stat = lstat(entry.path())?;
+        let below = entry.path().strip_prefix(path).unwrap_or(entry.path()).to_owned();
+        found.extend(stat.map(|stat| (below, stat)));
+    }
+    Ok(found)
 }
 
 /// The path with all symbolic links resolved.

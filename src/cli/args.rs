@@ -1,0 +1,312 @@
+//! The arguments, as they are typed: only what the user said, before anything is looked at.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::command::Options;
+use crate::environment::Locate;
+use crate::plan::conflict::OnConflict;
+use crate::spec::record::Verify;
+
+/// Everything that was said.
+pub struct Parsed {
+    /// What to do.
+    pub command: Command,
+    /// How.
+    pub options: Options,
+    /// How to show it.
+    pub output: Output,
+    environment: EnvironmentArgs,
+}
+
+/// What to do.
+pub enum Command {
+    /// Install these wheels.
+    Install { wheels: Vec<PathBuf> },
+    /// Remove these projects.
+    Uninstall { names: Vec<String> },
+    /// Take the last transaction back.
+    Undo,
+    /// Settle what a crash left.
+    Recover,
+}
+
+/// How results are shown.
+#[derive(Args, Debug, Clone)]
+pub struct Output {
+    /// Print the report as one JSON object on stdout
+    #[arg(long, env = "PKG_INSTALL_JSON", help_heading = "Output")]
+    pub json: bool,
+    /// Show no progress bar
+    #[arg(long, env = "PKG_INSTALL_NO_PROGRESS", help_heading = "Output")]
+    pub no_progress: bool,
+    /// When to use colour
+    #[arg(long, value_enum, default_value_t = Color::Auto, env = "PKG_INSTALL_COLOR", help_heading = "Output")]
+    pub color: Color,
+    /// Say nothing but what went wrong
+    #[arg(short, long, env = "PKG_INSTALL_QUIET", help_heading = "Output")]
+    pub quiet: bool,
+    /// Say more: every project, every warning, how long each step took
+    #[arg(short, long, env = "PKG_INSTALL_VERBOSE", conflicts_with = "quiet", help_heading = "Output")]
+    pub verbose: bool,
+}
+
+/// When to use colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal.
+    Auto,
+    /// Also in pipes.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// Install wheels, all of them or none: planned first, unpacked in parallel, every byte checked, moved in as one
+/// transaction.
+#[derive(Parser)]
+#[command(name = "pkg-install", version, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<SubCommand>,
+    #[command(flatten)]
+    install: InstallArgs,
+    #[command(flatten)]
+    environment: EnvironmentArgs,
+    #[command(flatten)]
+    transaction: TransactionArgs,
+    #[command(flatten)]
+    output: Output,
+}
+
+#[derive(Subcommand)]
+enum SubCommand {
+    /// Remove installed projects
+    Uninstall(UninstallArgs),
+    /// Take the last transaction back, where `--undoable` kept it
+    Undo(PlainArgs),
+    /// Settle a transaction that a crash left behind (every other command does it too)
+    Recover(RecoverArgs),
+}
+
+#[derive(Args)]
+struct UninstallArgs {
+    /// Names of installed projects
+    #[arg(required = true, value_name = "NAME")]
+    names: Vec<String>,
+    /// Keep what `undo` needs until the next transaction
+    #[arg(long, env = "PKG_INSTALL_UNDOABLE")]
+    undoable: bool,
+    #[command(flatten)]
+    plain: PlainArgs,
+}
+
+#[derive(Args)]
+struct PlainArgs {
+    #[command(flatten)]
+    environment: EnvironmentArgs,
+    #[command(flatten)]
+    transaction: TransactionArgs,
+    #[command(flatten)]
+    output: Output,
+}
+
+#[derive(Args)]
+struct RecoverArgs {
+    #[command(flatten)]
+    environment: EnvironmentArgs,
+    /// How long to wait for another process's transaction
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, env = "PKG_INSTALL_LOCK_TIMEOUT")]
+    lock_timeout: u64,
+    #[command(flatten)]
+    output: Output,
+}
+
+#[derive(Args, Clone)]
+struct EnvironmentArgs {
+    /// A virtual environment, else a plain directory in the layout of `pip install --target`
+    #[arg(short, long, value_name = "DIR", env = "PKG_INSTALL_TARGET", help_heading = "Environment")]
+    target: Option<PathBuf>,
+    /// The environment of this interpreter
+    #[arg(long, value_name = "EXE", env = "PKG_INSTALL_PYTHON", help_heading = "Environment")]
+    python: Option<PathBuf>,
+    /// With `--python`: its scheme under another prefix
+    #[arg(long, value_name = "DIR", env = "PKG_INSTALL_PREFIX", help_heading = "Environment")]
+    prefix: Option<PathBuf>,
+    /// With `--python` or `--prefix`: put everything below DIR, while scripts and metadata speak of the final paths
+    #[arg(long, value_name = "DIR", env = "PKG_INSTALL_ROOT", help_heading = "Environment")]
+    root: Option<PathBuf>,
+    /// Change an environment that another package manager owns (PEP 668)
+    #[arg(long, env = "PKG_INSTALL_BREAK_SYSTEM_PACKAGES", help_heading = "Environment")]
+    break_system_packages: bool,
+}
+
+#[derive(Args)]
+struct TransactionArgs {
+    /// The result also survives the loss of power
+    #[arg(long, env = "PKG_INSTALL_DURABLE", help_heading = "Transaction")]
+    durable: bool,
+    /// Print what would be done, and change nothing
+    #[arg(long, env = "PKG_INSTALL_DRY_RUN", help_heading = "Transaction")]
+    dry_run: bool,
+    /// How long to wait for another process's transaction
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, env = "PKG_INSTALL_LOCK_TIMEOUT", help_heading = "Transaction")]
+    lock_timeout: u64,
+    /// Worker threads [default: one a core]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024), env = "PKG_INSTALL_JOBS", help_heading = "Transaction")]
+    jobs: Option<u16>,
+}
+
+#[derive(Args)]
+struct InstallArgs {
+    /// Wheels; a directory stands for every `*.whl` directly inside it, `file.whl#sha256=…` pins a wheel to its hash
+    #[arg(value_name = "WHEEL", required = true)]
+    wheels: Vec<PathBuf>,
+    /// What to do where two owners of one path have different contents
+    #[arg(long, value_enum, default_value_t = Policy::Error, env = "PKG_INSTALL_ON_CONFLICT")]
+    on_conflict: Policy,
+    /// How strictly RECORD is read and files are checked against it
+    #[arg(long, value_enum, default_value_t = Level::Normal, env = "PKG_INSTALL_VERIFY")]
+    verify: Level,
+    /// Replace also what is installed in the same version
+    #[arg(long, env = "PKG_INSTALL_REINSTALL")]
+    reinstall: bool,
+    /// Refuse wheels that are not pinned to a hash
+    #[arg(long, env = "PKG_INSTALL_REQUIRE_HASHES")]
+    require_hashes: bool,
+    /// Keep what `undo` needs until the next transaction
+    #[arg(long, env = "PKG_INSTALL_UNDOABLE")]
+    undoable: bool,
+    /// The word in INSTALLER
+    #[arg(long, value_name = "NAME", default_value = "pkg-install", value_parser = one_line, env = "PKG_INSTALL_INSTALLER")]
+    installer: String,
+    /// Write direct_url.json for wheels given as paths
+    #[arg(long, env = "PKG_INSTALL_DIRECT_URL")]
+    direct_url: bool,
+    /// Install although tags or `Requires-Python` do not fit
+    #[arg(long, env = "PKG_INSTALL_NO_COMPAT_CHECK")]
+    no_compat_check: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Policy {
+    /// Refuse
+    Error,
+    /// What is installed or comes earlier stays
+    First,
+    /// What comes later wins
+    Last,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Level {
+    /// Only what the specification writes
+    Strict,
+    /// Also harmless deviations, each with a warning
+    Normal,
+    /// CRC-32 and sizes only
+    Off,
+}
+
+fn one_line(text: &str) -> Result<String, String> {
+    let fits = !text.is_empty() && !text.chars().any(char::is_control);
+    if fits { Ok(text.to_owned()) } else { Err("one line that is not empty".to_owned()) }
+}
+
+/// Reads the arguments.
+///
+/// # Errors
+/// What clap says of them, help and version included.
+pub fn parse(arguments: &[OsString]) -> Result<Parsed, clap::Error> {
+    let cli = Cli::try_parse_from(arguments)?;
+    Ok(match cli.command {
+        None => {
+            let install = cli.install;
+            let options = Options {
+                on_conflict: match install.on_conflict {
+                    Policy::Error => OnConflict::Error,
+                    Policy::First => OnConflict::First,
+                    Policy::Last => OnConflict::Last,
+                },
+                verify: match install.verify {
+                    Level::Strict => Verify::Strict,
+                    Level::Normal => Verify::Normal,
+                    Level::Off => Verify::Off,
+                },
+                reinstall: install.reinstall,
+                require_hashes: install.require_hashes,
+                undoable: install.undoable,
+                installer: install.installer,
+                direct_url: install.direct_url,
+                compat_check: !install.no_compat_check,
+                ..cli.transaction.options()
+            };
+            let command = Command::Install { wheels: install.wheels };
+            Parsed { command, options, output: cli.output, environment: cli.environment }
+        }
+        Some(SubCommand::Uninstall(args)) => {
+            let options = Options { undoable: args.undoable, ..args.plain.transaction.options() };
+            args.plain.parsed(Command::Uninstall { names: args.names }, options)
+        }
+        Some(SubCommand::Undo(args)) => {
+            let options = args.transaction.options();
+            args.parsed(Command::Undo, options)
+        }
+        Some(SubCommand::Recover(args)) => Parsed {
+            command: Command::Recover,
+            options: Options { lock_timeout: Duration::from_secs(args.lock_timeout), ..Options::default() },
+            output: args.output,
+            environment: args.environment,
+        },
+    })
+}
+
+impl PlainArgs {
+    fn parsed(self, command: Command, options: Options) -> Parsed {
+        Parsed { command, options, output: self.output, environment: self.environment }
+    }
+}
+
+impl TransactionArgs {
+    fn options(&self) -> Options {
+        Options {
+            durable: self.durable,
+            dry_run: self.dry_run,
+            jobs: self.jobs.map(usize::from),
+            lock_timeout: Duration::from_secs(self.lock_timeout),
+            ..Options::default()
+        }
+    }
+}
+
+impl Parsed {
+    /// Where the environment is looked for, the process's own variables included.
+    pub fn locate(&self) -> Locate {
+        let said = self.environment.clone();
+        Locate {
+            target: said.target,
+            python: said.python,
+            prefix: said.prefix,
+            root: said.root,
+            break_system_packages: said.break_system_packages,
+            virtual_env: std::env::var_os("VIRTUAL_ENV").map(PathBuf::from),
+            directory: std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
+            search: std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+}

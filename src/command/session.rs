@@ -1,0 +1,117 @@
+//! A session: an environment under its lock, recovered, with what is installed in it.
+//!
+//! Input: a located environment. Output: a [`Session`]. Directories that had to be made for the lock, and the lock file
+//! itself, are taken away again by [`Session::leave_unchanged`].
+
+use std::path::PathBuf;
+
+use super::{Context, Options};
+use crate::environment::Environment;
+use crate::environment::installed::{self, Installed};
+use crate::environment::place::Layout;
+use crate::error::Result;
+use crate::fs::{self, Dir, Lock, Patience};
+use crate::report::{EnvironmentReport, Report, Warning};
+use crate::transaction::{self, JOURNAL, Recovered};
+
+/// The name of the lock file in an environment's root: the one that uv takes.
+const LOCK: &str = ".lock";
+
+/// An environment under its lock.
+pub struct Session<'a> {
+    /// The environment.
+    pub environment: &'a Environment,
+    /// Its places.
+    pub layout: Layout,
+    /// What is installed in it.
+    pub installed: Vec<Installed>,
+    context: Context<'a>,
+    lock: Option<Lock>,
+    made: Vec<PathBuf>,
+}
+
+impl<'a> Session<'a> {
+    /// Locks the environment, settles what a crash left in it, and looks what is installed.
+    ///
+    /// # Errors
+    /// Where it cannot be locked, recovered or read.
+    pub fn begin(
+        environment: &'a Environment,
+        options: &Options,
+        context: Context<'a>,
+        report: &mut Report,
+    ) -> Result<Self> {
+        let layout = Layout::of(environment)?;
+        let mut session =
+            Self { environment, layout, installed: Vec::new(), context, lock: None, made: Vec::new() };
+        match session.enter(options, report) {
+            Ok(()) => Ok(session),
+            Err(error) => {
+                session.leave_unchanged();
+                Err(error)
+            }
+        }
+    }
+
+    fn enter(&mut self, options: &Options, report: &mut Report) -> Result<()> {
+        let path = self.environment.root.join(LOCK);
+        let patience = Patience {
+            timeout: options.lock_timeout,
+            cancel: self.context.cancel,
+            waiting: &|path| self.context.progress.waiting(path),
+        };
+        let door = self.context.door;
+        if options.dry_run {
+            // Changes nothing, so makes no lock file either: without one there is nobody to wait for.
+            self.lock = Lock::acquire_existing(&path, &patience)?;
+            let control = crate::stage::control_home(&self.layout, self.layout.main_root());
+            if fs::lstat(&control.join(crate::plan::spread::CONTROL).join(JOURNAL))?.is_some() {
+                report.warnings.push(unsettled());
+            }
+        } else {
+            self.made = Dir::make_all(door, &self.environment.root)?;
+            self.lock = Some(Lock::acquire(door, &path, &patience)?);
+            if let Some(warning) = recovered(transaction::recover(door, &self.layout)?) {
+                report.warnings.push(warning);
+            }
+        }
+        self.installed = installed::scan(&self.layout)?;
+        Ok(())
+    }
+
+    /// Ends a session that changed nothing: what it made for itself goes.
+    pub fn leave_unchanged(mut self) {
+        let door = self.context.door;
+        // What cannot be removed is an empty lock file or an empty directory; the failure that led here matters more.
+        if let Some(lock) = self.lock.take() {
+            let _ = lock.release_unused(door);
+        }
+        let _ = Dir::remove_made(door, &self.made);
+    }
+}
+
+fn recovered(what: Recovered) -> Option<Warning> {
+    let message = match what {
+        Recovered::Nothing => return None,
+        Recovered::Cleaned => "an interrupted command had left files that nobody saw; they are deleted",
+        Recovered::RolledBack => "an interrupted command had left the environment in mid-change; its changes are taken back",
+        Recovered::Finished => "an interrupted command had made all its changes; it is finished",
+    };
+    Some(Warning { code: "recovered", wheel: None, message: message.to_owned() })
+}
+
+fn unsettled() -> Warning {
+    let message = "an interrupted command has left the environment in mid-change; the plan is of what is there now";
+    Warning { code: "unsettled", wheel: None, message: message.to_owned() }
+}
+
+/// The environment as reports show it.
+pub fn environment_report(environment: &Environment) -> EnvironmentReport {
+    EnvironmentReport {
+        root: environment.root.clone(),
+        kind: environment.kind.word(),
+        purelib: environment.scheme.purelib.clone(),
+        platlib: environment.scheme.platlib.clone(),
+        scripts: environment.scheme.scripts.clone(),
+    }
+}

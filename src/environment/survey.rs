@@ -1,0 +1,176 @@
+//! The survey: what stands in the environment where a plan wants to put or take something.
+//!
+//! Input: places. Output: [`Fact`]s, and listings of directories. Each directory is looked at once; nothing below a
+//! missing one is looked at at all. A symbolic link to a directory is followed where it leads inside the environment, and
+//! the fact names the real place; where it leads outside it is an error. A directory on another device is made a root.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use super::place::{Layout, Place, RootId};
+use crate::error::{Error, Result};
+use crate::fs::{self, Kind, OpenFile, Stat};
+use crate::hash::{Algorithm, Digest, Hasher};
+use crate::path::RelPath;
+
+/// What stands at a place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fact {
+    /// The place itself, symbolic links to directories resolved.
+    pub place: Place,
+    /// The outermost part of the place that is missing; the place itself where its directory is there.
+    pub anchor: Place,
+    /// What stands there; `None` where nothing does.
+    pub live: Option<Stat>,
+    /// Something that is no directory and stands where a directory of the place would have to be.
+    pub blocked: Option<Place>,
+}
+
+/// A directory, once looked at.
+#[derive(Debug, Clone)]
+enum Known {
+    There(RootId, Option<RelPath>),
+    Missing { anchor: Place, real: Place },
+    Blocked { by: Place, real: Place },
+}
+
+/// Looks at the file system under a layout.
+pub struct Survey<'a> {
+    layout: &'a mut Layout,
+    directories: HashMap<(RootId, Option<RelPath>), Known>,
+    devices: HashMap<RootId, u64>,
+}
+
+impl<'a> Survey<'a> {
+    /// A survey that has looked at nothing yet. Roots may be added to `layout` as it goes.
+    pub fn new(layout: &'a mut Layout) -> Self {
+        Self { layout, directories: HashMap::new(), devices: HashMap::new() }
+    }
+
+    /// The layout, with the roots found so far.
+    pub fn layout(&self) -> &Layout {
+        self.layout
+    }
+
+    /// What stands at `place`.
+    ///
+    /// # Errors
+    /// Where it cannot be looked at, or a symbolic link on the way leads out of the environment.
+    pub fn look(&mut self, place: &Place) -> Result<Fact> {
+        let name = RelPath::parse(place.path.file_name()).unwrap_or_else(|_| place.path.clone());
+        let fact = match self.directory(place.root, place.path.parent())? {
+            Known::There(root, inside) => {
+                let path = inside.map_or_else(|| name.clone(), |inside| inside.join(&name));
+                let real = Place { root, path };
+                let live = fs::lstat(&self.layout.absolute(&real))?;
+                Fact { anchor: real.clone(), place: real, live, blocked: None }
+            }
+            Known::Missing { anchor, real } => {
+                Fact { place: real.join(&name), anchor, live: None, blocked: None }
+            }
+            Known::Blocked { by, real } => {
+                Fact { place: real.join(&name), anchor: by.clone(), live: None, blocked: Some(by) }
+            }
+        };
+        Ok(fact)
+    }
+
+    /// The digest of the regular file at a real place.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn digest(&self, place: &Place, algorithm: Algorithm) -> Result<Option<Digest>> {
+        digest_of(&self.layout.absolute(place), algorithm)
+    }
+
+    /// The names in a directory at a real place, with what they stand for; names that are not UTF-8 as `None`.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn list(&self, place: &Place) -> Result<Vec<(Option<String>, Kind)>> {
+        let names = fs::list(&self.layout.absolute(place))?;
+        Ok(names.into_iter().map(|(name, kind)| (name.into_string().ok(), kind)).collect())
+    }
+
+    fn directory(&mut self, root: RootId, path: Option<RelPath>) -> Result<Known> {
+        let key = (root, path);
+        if let Some(known) = self.directories.get(&key) {
+            return Ok(known.clone());
+        }
+        let known = match &key.1 {
+            None => self.root(root)?,
+            Some(path) => {
+                let parent = self.directory(root, path.parent())?;
+                self.below(parent, path.file_name())?
+            }
+        };
+        self.directories.insert(key, known.clone());
+        Ok(known)
+    }
+
+    fn root(&mut self, root: RootId) -> Result<Known> {
+        let path = self.layout.roots()[usize::from(root.0)].clone();
+        let stat = fs::stat(&path)?.filter(|stat| stat.kind == Kind::Directory);
+        let stat = stat.ok_or_else(|| Error::bad_environment(&path, "it is not a directory"))?;
+        self.devices.insert(root, stat.device);
+        Ok(Known::There(root, None))
+    }
+
+    fn below(&mut self, parent: Known, name: &str) -> Result<Known> {
+        let name = RelPath::parse(name).map_err(|fault| Error::usage(format!("`{name}` has {fault}")))?;
+        let (root, inside) = match parent {
+            Known::There(root, inside) => (root, inside),
+            Known::Missing { anchor, real } => return Ok(Known::Missing { anchor, real: real.join(&name) }),
+            Known::Blocked { by, real } => return Ok(Known::Blocked { by, real: real.join(&name) }),
+        };
+        let real = Place { root, path: inside.map_or_else(|| name.clone(), |inside| inside.join(&name)) };
+        let path = self.layout.absolute(&real);
+        Ok(match fs::lstat(&path)? {
+            None => Known::Missing { anchor: real.clone(), real },
+            Some(stat) if stat.kind == Kind::Directory => self.entered(real, stat.device, &path),
+            Some(stat) if stat.kind == Kind::Symlink => match fs::stat(&path)? {
+                Some(target) if target.kind == Kind::Directory => {
+                    let resolved = fs::canonical(&path)?;
+                    let Some((root, inside)) = self.layout.of_resolved(&resolved) else {
+                        return Err(Error::leads_outside(&path, &resolved));
+                    };
+                    match inside {
+                        None => self.root(root)?,
+                        Some(inside) => self.entered(Place { root, path: inside }, target.device, &resolved),
+                    }
+                }
+                _ => Known::Blocked { by: real.clone(), real },
+            },
+            Some(_) => Known::Blocked { by: real.clone(), real },
+        })
+    }
+
+    /// A directory that is there: below its root, or a root of its own where another device is mounted.
+    fn entered(&mut self, real: Place, device: u64, path: &Path) -> Known {
+        if self.devices.get(&real.root).is_none_or(|known| *known == device) {
+            return Known::There(real.root, Some(real.path));
+        }
+        let root = self.layout.root_at(path);
+        self.devices.insert(root, device);
+        Known::There(root, None)
+    }
+}
+
+/// The digest of a regular file; `None` where `path` is something else or nothing.
+///
+/// # Errors
+/// Where it cannot be read.
+pub fn digest_of(path: &Path, algorithm: Algorithm) -> Result<Option<Digest>> {
+    let Some(file) = OpenFile::open(path)? else { return Ok(None) };
+    let mut hasher = Hasher::new(algorithm);
+    let mut buffer = vec![0; usize::try_from(file.size()).unwrap_or(usize::MAX).clamp(1, 1 << 17)];
+    let mut at = 0;
+    loop {
+        let count = file.read_at(&mut buffer, at).map_err(|error| Error::io("read", path, error))?;
+        if count == 0 {
+            return Ok(Some(hasher.finish()));
+        }
+        hasher.update(&buffer[..count]);
+        at += count as u64;
+    }
+}

@@ -1,0 +1,286 @@
+//! Virtual environments, understood from their files (PEP 405).
+//!
+//! Input: a directory with `pyvenv.cfg`, as `venv`, virtualenv and uv write it. Output: its [`Environment`]. Invariants:
+//! for CPython on Linux nothing is executed, if the environment's file names the version, one directory of `lib` is for
+//! that version, and the interpreter's own files tell its build and its system; where any of this is missing or does not
+//! agree, the interpreter is asked. Limits: the layout of Unix; the last number of a version is that of the day the
+//! environment was made.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use super::config::Config;
+use super::library::{Library, libraries};
+use super::{Environment, Kind, Python, Scheme, elf, interpreter};
+use crate::error::{Error, Result};
+use crate::fs;
+use crate::spec::tags::{Implementation, Target};
+use crate::spec::version::Version;
+
+const MARKER: &str = "pyvenv.cfg";
+/// No `pyvenv.cfg` is longer; the rest of one that is is not read.
+const MAX_MARKER: u64 = 1 << 20;
+
+/// Whether `root` is the root of a virtual environment.
+///
+/// # Errors
+/// Where it cannot be looked at.
+pub(super) fn is_venv(root: &Path) -> Result<bool> {
+    Ok(fs::stat(&root.join(MARKER))?.is_some_and(|stat| stat.kind == fs::Kind::File))
+}
+
+/// The virtual environment that an interpreter belongs to by its path, as an interpreter itself finds it.
+///
+/// # Errors
+/// Where it cannot be looked at.
+pub(super) fn of_interpreter(executable: &Path) -> Result<Option<PathBuf>> {
+    let Some(root) = executable.parent().and_then(Path::parent) else {
+        return Ok(None);
+    };
+    Ok(is_venv(root)?.then(|| root.to_owned()))
+}
+
+/// The virtual environment at `root`, which is absolute and has `pyvenv.cfg`.
+///
+/// # Errors
+/// Where it is not whole, or its interpreter was asked and did not answer.
+pub(super) fn open(root: &Path) -> Result<Environment> {
+    let executable = executable(root)?;
+    let text = fs::read_to_limit(&root.join(MARKER), MAX_MARKER)?;
+    let config = Config::parse(&String::from_utf8_lossy(&text));
+    let libraries = libraries(root)?;
+    let python = match told_by_files(&executable, &config, &libraries) {
+        Some(python) => python,
+        None => Python { executable: executable.clone(), ..interpreter::ask(&executable, None)?.python },
+    };
+    let library = libraries.iter().find(|library| library.is_of(&python.target)).ok_or_else(|| {
+        let expected = Library::of(&python.target).name;
+        Error::bad_environment(root, format!("it has no `lib/{expected}/site-packages`"))
+    })?;
+    let scheme = scheme(root, library)?;
+    Ok(Environment { kind: Kind::Venv, root: root.to_owned(), scheme, python, creates_root: false })
+}
+
+/// The interpreter as the environment's scripts call it.
+fn executable(root: &Path) -> Result<PathBuf> {
+    for name in ["bin/python", "bin/python3"] {
+        let path = root.join(name);
+        if fs::is_executable(&path) {
+            return Ok(path);
+        }
+    }
+    let path = root.join("bin/python");
+    let reason = match fs::link_target(&path) {
+        Ok(target) => format!("its `bin/python` leads to `{}`, which is no program", target.display()),
+        Err(_) => "it has no interpreter `bin/python`".to_owned(),
+    };
+    Err(Error::bad_environment(root, reason))
+}
+
+/// The interpreter, where files leave no doubt about it: CPython on Linux.
+fn told_by_files(executable: &Path, config: &Config, libraries: &[Library]) -> Option<Python> {
+    if config.implementation.as_ref().is_some_and(|name| !name.eq_ignore_ascii_case("cpython")) {
+        return None;
+    }
+    let (major, minor, micro) = config.version?;
+    let mut fitting = libraries.iter().filter(|library| library.version == (major, minor));
+    let (library, None) = (fitting.next()?, fitting.next()) else {
+        return None;
+    };
+    // The system's Python may have been replaced by a later one below the environment's link to it.
+    let resolved = fs::canonical(executable).ok()?;
+    let rest = resolved.file_name()?.to_str()?.strip_prefix(&format!("python{major}.{minor}"))?;
+    let flags = build_flags(&resolved, (major, minor))?;
+    let free_threaded = flags.contains('t');
+    if library.implementation != "python" || library.free_threaded != free_threaded || !is_flags(rest) {
+        return None;
+    }
+    let target = Target {
+        implementation: Implementation::CPython,
+        version: (major, minor),
+        abi: None,
+        free_threaded,
+        debug: flags.contains('d'),
+        platform: elf::platform(&resolved)?,
+    };
+    let version = Version::parse(&format!("{major}.{minor}.{micro}"))?;
+    Some(Python { executable: executable.to_owned(), version, target })
+}
+
+/// `sys.abiflags` from the name of the build's description in the standard library, `_sysconfigdata_FLAGS_linux_…`;
+/// `None` where there is none, or several, as beside a distribution's debug build.
+fn build_flags(resolved: &Path, (major, minor): (u32, u32)) -> Option<String> {
+    let prefix = resolved.parent()?.parent()?;
+    let mut found = BTreeSet::new();
+    for lib in ["lib", "lib64"] {
+        for thread in ["", "t"] {
+            for (name, _) in fs::list(&prefix.join(format!("{lib}/python{major}.{minor}{thread}"))).ok()? {
+                let flags = name.to_str().and_then(|name| name.strip_prefix("_sysconfigdata_")?.split_once("_linux_"));
+                found.extend(flags.filter(|(flags, _)| is_flags(flags)).map(|(flags, _)| flags.to_owned()));
+            }
+        }
+    }
+    found.pop_first().filter(|_| found.is_empty())
+}
+
+/// Whether these are letters of `sys.abiflags`: debug, pymalloc, free-threaded, wide Unicode.
+fn is_flags(text: &str) -> bool {
+    text.bytes().all(|byte| b"dmtu".contains(&byte))
+}
+
+/// Where `sysconfig`'s scheme `venv` has everything, and pip the headers.
+fn scheme(root: &Path, library: &Library) -> Result<Scheme> {
+    let site = |lib: &str| root.join(lib).join(&library.name).join("site-packages");
+    let (purelib, other) = (site("lib"), site("lib64"));
+    // `lib64` is a link to `lib` nearly everywhere; only a directory of its own is a second place.
+    let platlib = match (fs::stat(&purelib)?, fs::stat(&other)?) {
+        (Some(one), Some(two)) if two.kind == fs::Kind::Directory && !one.is_same(&two) => other,
+        _ => purelib.clone(),
+    };
+    let (major, minor) = library.version;
+    Ok(Scheme {
+        purelib,
+        platlib,
+        scripts: root.join("bin"),
+        data: root.to_owned(),
+        headers: root.join(format!("include/site/python{major}.{minor}")),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    use std::process::Command;
+
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::error::ErrorKind;
+    use crate::fs::canonical;
+
+    /// A virtual environment that has no real interpreter: what stands for it is the first part of a program.
+    fn unstartable(config: &str, resolved: &str, files: &[&str]) -> TempDir {
+        let scratch = tempfile::tempdir().unwrap();
+        for name in files {
+            let path = scratch.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "").unwrap();
+        }
+        std::fs::create_dir_all(scratch.path().join("base/bin")).unwrap();
+        std::fs::create_dir_all(scratch.path().join("venv/bin")).unwrap();
+        std::fs::write(scratch.path().join("venv/pyvenv.cfg"), config).unwrap();
+        let program = scratch.path().join("base/bin").join(resolved);
+        let mut head = Vec::new();
+        let test = std::fs::File::open(std::env::current_exe().unwrap()).unwrap();
+        test.take(1 << 16).read_to_end(&mut head).unwrap();
+        std::fs::write(&program, head).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        symlink(program, scratch.path().join("venv/bin/python")).unwrap();
+        scratch
+    }
+
+    fn told(scratch: &TempDir) -> Option<Python> {
+        let root = scratch.path().join("venv");
+        let config = Config::parse(&std::fs::read_to_string(root.join(MARKER)).unwrap());
+        told_by_files(&executable(&root).unwrap(), &config, &libraries(&root).unwrap())
+    }
+
+    const CONFIG: &str = "home = /base\nversion = 3.13.1\n";
+    const DATA: &str = "base/lib/python3.13/_sysconfigdata__linux_x86_64-linux-gnu.py";
+    const SITE: &str = "venv/lib/python3.13/site-packages/x.py";
+
+    #[test]
+    fn c64_files_answer_and_nothing_is_started() {
+        let Some(platform) = elf::platform(&std::env::current_exe().unwrap()) else {
+            return;
+        };
+        let scratch = unstartable(CONFIG, "python3.13", &[DATA, SITE]);
+        let root = scratch.path().join("venv");
+        let found = open(&root).unwrap();
+        assert_eq!((found.kind, found.creates_root), (Kind::Venv, false));
+        assert_eq!(found.python.executable, root.join("bin/python"));
+        assert_eq!(found.python.version.to_string(), "3.13.1");
+        assert_eq!(found.python.target.platform, platform);
+        assert_eq!(found.scheme.platlib, root.join("lib/python3.13/site-packages"));
+        assert_eq!(found.scheme.headers, root.join("include/site/python3.13"));
+
+        let data = "base/lib64/python3.13t/_sysconfigdata_td_linux_.py";
+        let scratch = unstartable(CONFIG, "python3.13td", &[data, "venv/lib/python3.13t/site-packages/x.py"]);
+        let found = open(&scratch.path().join("venv")).unwrap();
+        assert!(found.python.target.free_threaded && found.python.target.debug);
+        assert!(found.scheme.purelib.ends_with("venv/lib/python3.13t/site-packages"));
+        assert!(found.scheme.headers.ends_with("include/site/python3.13"));
+    }
+
+    #[test]
+    fn where_files_leave_a_doubt_they_do_not_answer() {
+        let debug = "base/lib/python3.13/_sysconfigdata_d_linux_x86_64-linux-gnu.py";
+        let threaded = "venv/lib/python3.13t/site-packages/x.py";
+        for (config, resolved, files) in [
+            ("home = /base\n", "python3.13", vec![DATA, SITE]),
+            ("version = 3.13\n", "python3.13", vec![DATA, SITE]),
+            ("version = 3.13.1\nimplementation = PyPy\n", "python3.13", vec![DATA, SITE]),
+            (CONFIG, "python3.14", vec![DATA, SITE]),
+            (CONFIG, "python3", vec![DATA, SITE]),
+            (CONFIG, "python3.13", vec![SITE]),
+            (CONFIG, "python3.13", vec![DATA, debug, SITE]),
+            (CONFIG, "python3.13", vec![DATA, SITE, threaded]),
+            (CONFIG, "python3.13", vec![DATA, threaded]),
+            (CONFIG, "python3.13", vec![DATA]),
+        ] {
+            assert_eq!(told(&unstartable(config, resolved, &files)), None, "{config} {resolved} {files:?}");
+        }
+    }
+
+    #[test]
+    fn c4_e55_lib64_counts_only_where_it_is_a_place_of_its_own() {
+        let library = Library::parse("python3.13").unwrap();
+        let scratch = unstartable(CONFIG, "python3.13", &[SITE]);
+        let root = scratch.path().join("venv");
+        symlink("lib", root.join("lib64")).unwrap();
+        let found = scheme(&root, &library).unwrap();
+        assert_eq!(found.platlib, found.purelib);
+        std::fs::remove_file(root.join("lib64")).unwrap();
+        std::fs::create_dir_all(root.join("lib64/python3.13/site-packages")).unwrap();
+        assert_eq!(scheme(&root, &library).unwrap().platlib, root.join("lib64/python3.13/site-packages"));
+    }
+
+    #[test]
+    fn what_is_not_whole_is_refused_with_the_reason() {
+        let refused = |root: &Path| {
+            let error = open(root).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Environment);
+            error.to_string()
+        };
+        let scratch = tempfile::tempdir().unwrap();
+        std::fs::write(scratch.path().join(MARKER), CONFIG).unwrap();
+        assert!(refused(scratch.path()).contains("no interpreter `bin/python`"));
+        std::fs::create_dir(scratch.path().join("bin")).unwrap();
+        symlink("/nowhere/python3.13", scratch.path().join("bin/python")).unwrap();
+        assert!(refused(scratch.path()).contains("leads to `/nowhere/python3.13`"));
+    }
+
+    #[test]
+    fn c64_e104_files_say_what_the_interpreter_says() {
+        let scratch = tempfile::tempdir().unwrap();
+        let root = canonical(scratch.path()).unwrap().join("venv");
+        let made = Command::new("python3").args(["-m", "venv", "--without-pip"]).arg(&root).status().unwrap();
+        assert!(made.success());
+        let found = open(&root).unwrap();
+        let asked = interpreter::ask(&root.join("bin/python"), None).unwrap();
+        assert_eq!(found.python, asked.python);
+
+        let code = "import json, sysconfig as s; print(json.dumps([s.get_path(n) for n in \
+                    ('purelib', 'platlib', 'scripts', 'data')]))";
+        let output = Command::new(root.join("bin/python")).args(["-I", "-c", code]).output().unwrap();
+        let paths: Vec<PathBuf> = serde_json::from_slice(&output.stdout).unwrap();
+        let scheme = found.scheme;
+        let resolved = |paths: Vec<PathBuf>| paths.iter().map(|path| canonical(path).unwrap()).collect::<Vec<_>>();
+        assert_eq!(resolved(vec![scheme.purelib, scheme.platlib, scheme.scripts, scheme.data]), resolved(paths));
+
+        std::fs::remove_dir_all(root.join("lib")).unwrap();
+        let error = open(&root).unwrap_err().to_string();
+        assert!(error.contains("/site-packages`"), "{error}");
+    }
+}

@@ -1,0 +1,261 @@
+//! Conflicts: two owners of one path, found before anything is written.
+//!
+//! Input: every file that the projects want, with what stands in its place. Output: the files to write, each place once;
+//! the rows of each RECORD; and every conflict with how it was settled. Equal contents are shared and never a conflict.
+//! What is settled does not depend on the order in which threads run: the order is that of the arguments. Limits: where
+//! the file system ignores case, names are compared in lower case; other foldings of Unicode are not known here.
+
+use std::collections::HashMap;
+
+use super::{ChangeId, Content, NewFile, NewRow, RowFile};
+use crate::environment::place::{Layout, Place};
+use crate::error::Clash;
+use crate::fs::{Kind, Stat};
+use crate::hash::Digest;
+use crate::report::ConflictReport;
+use crate::spec::record::RecordRow;
+
+/// What to do where the contents of two owners differ (`--on-conflict`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnConflict {
+    /// Refuse.
+    #[default]
+    Error,
+    /// What is installed, or comes earlier in the arguments, stays.
+    First,
+    /// What comes last wins.
+    Last,
+}
+
+/// A file that a project wants, and what stands in its place.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// The file.
+    pub file: NewFile,
+    /// The outermost directory that is missing on the way to it, or the file itself.
+    pub anchor: Place,
+    /// What is there and does not go in this very plan.
+    pub live: Option<Live>,
+    /// Something that is not a directory, does not go, and stands where a directory has to be.
+    pub blocked: Option<Place>,
+}
+
+/// Something that stands where a file is wanted.
+#[derive(Debug, Clone)]
+pub struct Live {
+    /// What the file system says of it.
+    pub stat: Stat,
+    /// Its digest, by the algorithm of the wanted file's; `None` of anything but a regular file.
+    pub digest: Option<Digest>,
+    /// The installed projects that own it, by name.
+    pub owners: Vec<String>,
+}
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub struct Settled {
+    /// The files to write, sorted by place, no place twice.
+    pub files: Vec<NewFile>,
+    /// The anchor of each file.
+    pub anchors: Vec<Place>,
+    /// The rows of RECORD for each change.
+    pub rows: Vec<Vec<NewRow>>,
+    /// Live files that make way for a winner.
+    pub displaced: Vec<Place>,
+    /// Conflicts that a policy settled.
+    pub conflicts: Vec<ConflictReport>,
+    /// Conflicts that nothing settled.
+    pub clashes: Vec<Clash>,
+    /// Places that one wheel wants twice, with different contents.
+    pub doubled: Vec<(ChangeId, String)>,
+}
+
+/// What conflicts are settled by.
+#[derive(Clone, Copy)]
+pub struct Rules<'a> {
+    /// The policy.
+    pub policy: OnConflict,
+    /// Whether two spellings in different case are one name here.
+    pub ignores_case: bool,
+    /// The name of each change's project.
+    pub names: &'a [String],
+    /// How places are shown.
+    pub layout: &'a Layout,
+}
+
+/// Settles everything that is wanted. Within one place, `wanted` is in the order of the arguments.
+pub fn settle(mut wanted: Vec<Wanted>, rules: &Rules<'_>) -> Settled {
+    wanted.sort_by(|a, b| a.file.place.cmp(&b.file.place));
+    let mut settled = Settled { rows: vec![Vec::new(); rules.names.len()], ..Settled::default() };
+    let mut above: Vec<(Place, ChangeId)> = Vec::new();
+    let mut rest = wanted.into_iter().peekable();
+    while let Some(first) = rest.next() {
+        let mut group = vec![first];
+        while let Some(next) = rest.next_if(|next| next.file.place == group[0].file.place) {
+            group.push(next);
+        }
+        let place = &group[0].file.place;
+        above.retain(|(file, _)| file.root == place.root && place.path.starts_with(&file.path));
+        if let Some((file, owner)) = above.last() {
+            let owners = vec![(rules.name(*owner), "a file".into()), (rules.name(group[0].file.owner), "a directory".into())];
+            settled.clashes.push(Clash { path: rules.layout.show(file), owners });
+        }
+        above.push((place.clone(), group[0].file.owner));
+        settle_place(group, rules, &mut settled);
+    }
+    if rules.ignores_case {
+        find_folded(rules, &mut settled);
+    }
+    settled.clashes.dedup();
+    settled
+}
+
+impl Rules<'_> {
+    fn name(&self, change: ChangeId) -> String {
+        self.names[change.0 as usize].clone()
+    }
+}
+
+/// Settles one place: all in `group` want it.
+fn settle_place(group: Vec<Wanted>, rules: &Rules<'_>, settled: &mut Settled) {
+    if let Some(clash) = obstacle(&group[0], rules) {
+        settled.clashes.push(clash);
+        return;
+    }
+    let live = group[0].live.clone();
+    let alike = group.iter().all(|other| same_content(&group[0].file, &other.file));
+    let kept = live.as_ref().is_some_and(|live| same_as_live(&group[0].file, live));
+    if alike && (live.is_none() || kept) {
+        return win(group, 0, live.filter(|_| kept), settled);
+    }
+    let first_owner = group[0].file.owner;
+    if live.is_none() && group.iter().all(|wanted| wanted.file.owner == first_owner) {
+        settled.doubled.push((first_owner, rules.layout.show(&group[0].file.place)));
+        return;
+    }
+    let clash = clash(&group, live.as_ref(), rules);
+    let last = group.len() - 1;
+    let (winner, live_stays) = match rules.policy {
+        OnConflict::Error => return settled.clashes.push(clash),
+        OnConflict::First => (0, live.is_some()),
+        OnConflict::Last => (last, live.as_ref().is_some_and(|live| same_as_live(&group[last].file, live))),
+    };
+    let live_name = live.as_ref().map(|live| live_owner(live).0);
+    let resolution = live_name.filter(|_| live_stays).unwrap_or_else(|| rules.name(group[winner].file.owner));
+    settled.conflicts.push(ConflictReport { resolution, ..ConflictReport::refused(&clash) });
+    if live.is_some() && !live_stays {
+        settled.displaced.push(group[0].file.place.clone());
+    }
+    win(group, winner, live.filter(|_| live_stays), settled);
+}
+
+/// The winner's file is written, unless what is live stays; everyone's RECORD speaks of what is on disk then.
+fn win(group: Vec<Wanted>, winner: usize, stays: Option<Live>, settled: &mut Settled) {
+    let executable = group.iter().any(|wanted| wanted.file.executable);
+    let row_file = if let Some(live) = &stays {
+        let row = RecordRow { path: String::new(), digest: live.digest, size: Some(live.stat.size) };
+        RowFile::Live(Box::new(row))
+    } else {
+        RowFile::New(u32::try_from(settled.files.len()).unwrap_or(u32::MAX))
+    };
+    let mut owners: Vec<ChangeId> = Vec::with_capacity(1);
+    for wanted in &group {
+        if !owners.contains(&wanted.file.owner) {
+            owners.push(wanted.file.owner);
+            let recorded = wanted.file.recorded.clone();
+            settled.rows[wanted.file.owner.0 as usize].push(NewRow { recorded, file: row_file.clone() });
+        }
+    }
+    if stays.is_none()
+        && let Some(Wanted { mut file, anchor, .. }) = group.into_iter().nth(winner)
+    {
+        file.executable = executable;
+        settled.files.push(file);
+        settled.anchors.push(anchor);
+    }
+}
+
+/// A directory where the file has to be, or a file where one of its directories has to be: no policy helps.
+fn obstacle(wanted: &Wanted, rules: &Rules<'_>) -> Option<Clash> {
+    let name = rules.name(wanted.file.owner);
+    if let Some(by) = &wanted.blocked {
+        let owners = vec![(name, "a directory".to_owned()), ("the environment".to_owned(), "a file".to_owned())];
+        return Some(Clash { path: rules.layout.show(by), owners });
+    }
+    let live = wanted.live.as_ref()?;
+    let what = match live.stat.kind {
+        Kind::Directory => "a directory",
+        Kind::Other => "a device or pipe",
+        Kind::File | Kind::Symlink => return None,
+    };
+    let owners = vec![(name, "a file".to_owned()), (live_owner(live).0, what.to_owned())];
+    Some(Clash { path: rules.layout.show(&wanted.file.place), owners })
+}
+
+fn clash(group: &[Wanted], live: Option<&Live>, rules: &Rules<'_>) -> Clash {
+    let mut owners: Vec<(String, String)> = live.map(live_owner).into_iter().collect();
+    for wanted in group {
+        let owner = (rules.name(wanted.file.owner), describe(&wanted.file));
+        if !owners.contains(&owner) {
+            owners.push(owner);
+        }
+    }
+    Clash { path: rules.layout.show(&group[0].file.place), owners }
+}
+
+fn live_owner(live: &Live) -> (String, String) {
+    let owner = if live.owners.is_empty() { "a file of nobody".to_owned() } else { live.owners.join(" and ") };
+    let what = match (live.stat.kind, live.digest) {
+        (Kind::Symlink, _) => "a symbolic link".to_owned(),
+        (_, Some(digest)) => digest.to_string(),
+        (_, None) => format!("{} bytes", live.stat.size),
+    };
+    (owner, what)
+}
+
+fn describe(file: &NewFile) -> String {
+    file.digest.map_or_else(|| format!("{} bytes", file.size), |digest| digest.to_string())
+}
+
+/// Whether two files will have the same bytes, as far as that is known before they are written.
+fn same_content(a: &NewFile, b: &NewFile) -> bool {
+    match (&a.content, &b.content) {
+        (Content::Record, Content::Record) => a.owner == b.owner,
+        (Content::Record, _) | (_, Content::Record) => false,
+        (Content::Entry(wheel, entry), Content::Entry(other_wheel, other_entry))
+            if (wheel, entry) == (other_wheel, other_entry) =>
+        {
+            true
+        }
+        _ => a.size == b.size && a.digest.is_some() && a.digest == b.digest,
+    }
+}
+
+fn same_as_live(file: &NewFile, live: &Live) -> bool {
+    live.stat.kind == Kind::File
+        && live.stat.size == file.size
+        && file.digest.is_some()
+        && file.digest == live.digest
+        && (!file.executable || live.stat.mode & 0o111 != 0)
+}
+
+/// Finds names that differ only in case, directories' included.
+fn find_folded(rules: &Rules<'_>, settled: &mut Settled) {
+    let mut spellings: HashMap<(u16, String), (String, ChangeId)> = HashMap::new();
+    for file in &settled.files {
+        let mut path = Some(file.place.clone());
+        while let Some(place) = path {
+            let key = (place.root.0, place.path.as_str().to_lowercase());
+            let shown = rules.layout.show(&place);
+            let (spelling, owner) = spellings.entry(key).or_insert_with(|| (shown.clone(), file.owner));
+            if *spelling != shown {
+                let owners = vec![
+                    (rules.name(*owner), format!("`{spelling}`")),
+                    (rules.name(file.owner), format!("`{shown}`")),
+                ];
+                settled.clashes.push(Clash { path: shown, owners });
+            }
+            path = place.parent();
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! Spread: which file of a wheel goes where (binary distribution format, "Installing a wheel").
+//!
+//! Input: a wheel, the layout and the interpreter. Output: every file that the project will have, generated ones
+//! included, or what is wrong with where the wheel wants them. The `.data` directory is the one named like the wheel's
+//! own dist-info; another directory that ends in `.data` is an ordinary one.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use super::{ChangeId, Content, NewFile, WheelId};
+use crate::environment::Python;
+use crate::environment::place::{Layout, Place, SchemeKey};
+use crate::error::Fault;
+use crate::hash::{Algorithm, Digest};
+use crate::path::RelPath;
+use crate::script;
+use crate::wheel::{Wheel, WheelFile};
+
+/// The name of the directory that holds this tool's state; no wheel may have a file in it.
+pub const CONTROL: &str = ".pkg-install";
+
+/// What every wheel of a command is spread over.
+#[derive(Debug, Clone, Copy)]
+pub struct Ground<'a> {
+    /// The scheme directories.
+    pub layout: &'a Layout,
+    /// The interpreter that scripts are for.
+    pub python: &'a Python,
+    /// The word in INSTALLER.
+    pub installer: &'a str,
+}
+
+/// Every file that the wheel's project will have, in no particular order.
+///
+/// # Errors
+/// Everything that is wrong with where the wheel wants its files.
+pub fn spread(
+    wheel: &Wheel,
+    id: WheelId,
+    owner: ChangeId,
+    ground: &Ground<'_>,
+) -> Result<Vec<NewFile>, Vec<Fault>> {
+    let dist_info = format!("{}-{}.dist-info", wheel.name.name.escaped(), wheel.name.version.escaped());
+    let mut spread = Spread {
+        wheel,
+        id,
+        owner,
+        ground,
+        library: if wheel.root_is_purelib { SchemeKey::Purelib } else { SchemeKey::Platlib },
+        data: format!("{}/", wheel.data_directory()),
+        dist_info,
+        files: Vec::with_capacity(wheel.files.len() + 4),
+        faults: Vec::new(),
+    };
+    let scripts = spread.generated_scripts();
+    for file in &wheel.files {
+        if let Err(fault) = spread.entry(file, &scripts) {
+            spread.faults.push(fault);
+        }
+    }
+    for (name, content) in scripts {
+        spread.script(&name, content);
+    }
+    spread.metadata();
+    spread.check_protected();
+    if spread.faults.is_empty() { Ok(spread.files) } else { Err(spread.faults) }
+}
+
+struct Spread<'a> {
+    wheel: &'a Wheel,
+    id: WheelId,
+    owner: ChangeId,
+    ground: &'a Ground<'a>,
+    library: SchemeKey,
+    data: String,
+    dist_info: String,
+    files: Vec<NewFile>,
+    faults: Vec<Fault>,
+}
+
+impl Spread<'_> {
+    /// The place of one entry, and its content where that is not the entry's own.
+    fn entry(&mut self, file: &WheelFile, scripts: &BTreeMap<String, Arc<[u8]>>) -> Result<(), Fault> {
+        let entry = self.wheel.entry(file.entry);
+        let text = entry.path.as_str();
+        let (key, below) = match text.strip_prefix(&self.data) {
+            Some(below) => match self.scheme(text, below)? {
+                (SchemeKey::Scripts, name)
+                    if scripts.keys().any(|entry_point| script::shadowed_by_entry_point(name, entry_point)) =>
+                {
+                    return Ok(());
+                }
+                (SchemeKey::Headers, below) => (SchemeKey::Headers, format!("{}/{below}", self.header_name())),
+                (key, below) => (key, below.to_owned()),
+            },
+            None => (self.library, self.renamed(text)),
+        };
+        let path = RelPath::parse(&below).map_err(|fault| Fault::UnsafePath { path: text.to_owned(), fault })?;
+        let (content, size, digest) = match &file.script {
+            Some(original) => {
+                let rewritten = script::rewritten(original, &self.ground.python.executable);
+                let rewritten = rewritten.map_err(|reason| self.not_a_script(text, "#!python", reason))?;
+                let digest = Digest::of(Algorithm::Sha256, &rewritten);
+                (Content::Bytes(rewritten.into()), None, Some(digest))
+            }
+            None => (Content::Entry(self.id, file.entry), Some(entry.size), file.digest),
+        };
+        let size = size.unwrap_or(match &content {
+            Content::Bytes(bytes) => bytes.len() as u64,
+            _ => 0,
+        });
+        let executable = entry.executable || key == SchemeKey::Scripts;
+        self.push(key, &path, NewContent { content, size, digest, executable });
+        Ok(())
+    }
+
+    /// The scheme of a path below `.data`, and the rest of the path.
+    fn scheme<'t>(&self, text: &str, below: &'t str) -> Result<(SchemeKey, &'t str), Fault> {
+        let (key, rest) = below.split_once('/').ok_or_else(|| Fault::DataScheme(text.to_owned()))?;
+        let key = match key {
+            "purelib" => SchemeKey::Purelib,
+            "platlib" => SchemeKey::Platlib,
+            "scripts" => SchemeKey::Scripts,
+            "data" => SchemeKey::Data,
+            "headers" => SchemeKey::Headers,
+            _ => return Err(Fault::DataScheme(text.to_owned())),
+        };
+        if key == SchemeKey::Scripts && rest.contains('/') {
+            return Err(Fault::NestedScript(text.to_owned()));
+        }
+        Ok((key, rest))
+    }
+
+    /// The directory of a project's headers: the name of the wheel as its file spells it, as pip writes it.
+    fn header_name(&self) -> String {
+        self.wheel.name.name.as_str().replace('_', "-")
+    }
+
+    /// A path outside `.data`, with the dist-info directory's name normalised (Recording installed projects, "The
+    /// .dist-info directory").
+    fn renamed(&self, text: &str) -> String {
+        match text.strip_prefix(&self.wheel.dist_info) {
+            Some(rest) if rest.starts_with('/') => format!("{}{rest}", self.dist_info),
+            _ => text.to_owned(),
+        }
+    }
+
+    /// The content of each script that the entry points ask for, by name.
+    fn generated_scripts(&mut self) -> BTreeMap<String, Arc<[u8]>> {
+        let wanted = self.wheel.entry_points.iter();
+        let mut wanted: Vec<_> =
+            wanted.map(|point| (point.name.clone(), point.module.clone(), point.attribute.clone())).collect();
+        if self.wheel.name.name.normalized() == "pip" {
+            wanted = script::console_names(wanted, self.ground.python.target.version);
+        }
+        let mut scripts = BTreeMap::new();
+        for (name, module, attribute) in wanted {
+            match script::launcher(&self.ground.python.executable, &module, &attribute) {
+                Ok(content) => {
+                    scripts.insert(name, content.into());
+                }
+                Err(reason) => {
+                    let fault = self.not_a_script(&name, &format!("{module}:{attribute}"), reason);
+                    self.faults.push(fault);
+                }
+            }
+        }
+        scripts
+    }
+
+    fn not_a_script(&self, name: &str, value: &str, reason: &'static str) -> Fault {
+        Fault::EntryPoint { name: name.to_owned(), value: value.to_owned(), reason }
+    }
+
+    fn script(&mut self, name: &str, content: Arc<[u8]>) {
+        match RelPath::parse(name) {
+            Ok(path) => self.generated(SchemeKey::Scripts, &path, content, true),
+            Err(fault) => self.faults.push(Fault::UnsafePath { path: name.to_owned(), fault }),
+        }
+    }
+
+    /// The files of dist-info that the installer writes (Recording installed projects).
+    fn metadata(&mut self) {
+        let installer = format!("{}\n", self.ground.installer);
+        self.dist_info_file("INSTALLER", installer.into_bytes().into());
+        if self.wheel.source.requested {
+            self.dist_info_file("REQUESTED", Arc::from([]));
+        }
+        if let Some(direct_url) = &self.wheel.direct_url {
+            self.dist_info_file("direct_url.json", direct_url.clone());
+        }
+        if let Ok(path) = RelPath::parse(&format!("{}/RECORD", self.dist_info)) {
+            let record = NewContent { content: Content::Record, size: 0, digest: None, executable: false };
+            self.push(self.library, &path, record);
+        }
+    }
+
+    fn dist_info_file(&mut self, name: &str, content: Arc<[u8]>) {
+        if let Ok(path) = RelPath::parse(&format!("{}/{name}", self.dist_info)) {
+            self.generated(self.library, &path, content, false);
+        }
+    }
+
+    fn generated(&mut self, key: SchemeKey, path: &RelPath, bytes: Arc<[u8]>, executable: bool) {
+        let digest = Some(Digest::of(Algorithm::Sha256, &bytes));
+        let size = bytes.len() as u64;
+        self.push(key, path, NewContent { content: Content::Bytes(bytes), size, digest, executable });
+    }
+
+    fn push(&mut self, key: SchemeKey, path: &RelPath, new: NewContent) {
+        let layout = self.ground.layout;
+        self.files.push(NewFile {
+            place: layout.place(key, path),
+            recorded: layout.recorded(self.library, key, path),
+            owner: self.owner,
+            content: new.content,
+            executable: new.executable,
+            size: new.size,
+            digest: new.digest,
+        });
+    }
+
+    /// Refuses files that would take the place of the interpreter, the environment's own files or this tool's state.
+    fn check_protected(&mut self) {
+        let guard = Guard::of(self.ground.layout);
+        let faults = self.files.iter().filter_map(|file| {
+            let what = guard.protects(&file.place)?;
+            Some(Fault::Protected { path: file.recorded.clone(), what })
+        });
+        self.faults.extend(faults);
+    }
+}
+
+struct NewContent {
+    content: Content,
+    size: u64,
+    digest: Option<Digest>,
+    executable: bool,
+}
+
+/// What in an environment no project may own.
+pub struct Guard {
+    scripts: (crate::environment::place::RootId, Option<RelPath>),
+    home: (crate::environment::place::RootId, Option<RelPath>),
+    libraries: HashSet<(crate::environment::place::RootId, Option<RelPath>)>,
+}
+
+impl Guard {
+    /// The guard of an environment.
+    pub fn of(layout: &Layout) -> Self {
+        let own = |key| {
+            let (root, inside) = layout.directory(key);
+            (root, inside.cloned())
+        };
+        let libraries = [own(SchemeKey::Purelib), own(SchemeKey::Platlib)].into_iter().collect();
+        Self { scripts: own(SchemeKey::Scripts), home: own(SchemeKey::Data), libraries }
+    }
+
+    /// What stands, or could stand, at `place` and must not be touched; `None` for an ordinary file.
+    pub fn protects(&self, place: &Place) -> Option<&'static str> {
+        if place.path.components().any(|component| component.eq_ignore_ascii_case(CONTROL)) {
+            return Some("the state of a transaction");
+        }
+        let parent = (place.root, place.path.parent());
+        let name = place.path.file_name();
+        if parent == self.home && name.eq_ignore_ascii_case("pyvenv.cfg") {
+            return Some("the environment's configuration");
+        }
+        if (parent == self.home || self.libraries.contains(&parent)) && name.eq_ignore_ascii_case(".lock") {
+            return Some("the environment's lock");
+        }
+        if parent == self.scripts { script::is_protected_name(name) } else { None }
+    }
+}

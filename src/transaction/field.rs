@@ -1,0 +1,172 @@
+//! The field on which a journal is played: its roots and private directories, opened once.
+//!
+//! Input: a journal whose roots are still the ones it was written for. Output: operations executed, judged and reverted.
+//! All of it is relative to open directories; no symbolic link is followed on the way to a live name.
+
+use std::path::{Path, PathBuf};
+
+use super::journal::{Journal, JournalOperation};
+use crate::environment::place::Place;
+use crate::error::{Error, Result};
+use crate::fs::{Dir, Door, Kind};
+use crate::path::RelPath;
+use crate::plan::spread::CONTROL;
+use crate::plan::{Operation, OperationKind};
+
+/// The open directories of a journal.
+pub struct Field {
+    door: Door,
+    main: Dir,
+    grounds: Vec<Ground>,
+}
+
+struct Ground {
+    live: Dir,
+    home: PathBuf,
+    stage: Dir,
+    trash: Dir,
+}
+
+impl Field {
+    /// Opens everything that the journal names; `control` is the `.pkg-install` that holds it.
+    ///
+    /// # Errors
+    /// Where something is missing or is not what it was.
+    pub fn open(door: &Door, journal: &Journal, control: &Path) -> Result<Self> {
+        let refuse = |reason: &str| Error::journal(&control.join(super::JOURNAL), reason);
+        let mut grounds = Vec::with_capacity(journal.roots.len());
+        for root in &journal.roots {
+            let live = Dir::open(door, &root.path)?;
+            if live.own_stat()?.inode != root.inode {
+                return Err(refuse("another directory stands in the place of its root"));
+            }
+            let below = root.home.strip_prefix(&root.path).ok().and_then(Path::to_str);
+            let home = match below.ok_or_else(|| refuse("it names a root that is none"))? {
+                "" => live.open_below(CONTROL)?,
+                below => live.open_below(&format!("{below}/{CONTROL}"))?,
+            };
+            let private = home.ok_or_else(|| refuse("its private directory is gone"))?;
+            let stage = private.open_below(&root.stage)?.ok_or_else(|| refuse("what it staged is gone"))?;
+            let trash = private.open_below(&root.trash)?.ok_or_else(|| refuse("its trash is gone"))?;
+            grounds.push(Ground { live, home: root.home.clone(), stage, trash });
+        }
+        Ok(Self { door: door.clone(), main: Dir::open(door, control)?, grounds })
+    }
+
+    /// The `.pkg-install` that holds the journal.
+    pub fn main(&self) -> &Dir {
+        &self.main
+    }
+
+    /// The door through which all of it goes.
+    pub fn door(&self) -> &Door {
+        &self.door
+    }
+
+    /// The directories that hold a `.pkg-install`.
+    pub fn homes(&self) -> Vec<PathBuf> {
+        self.grounds.iter().map(|ground| ground.home.clone()).collect()
+    }
+
+    /// Makes everything durable that was done on any of the file systems.
+    pub fn flush_file_systems(&self) -> Result<()> {
+        self.grounds.iter().try_for_each(|ground| ground.live.flush_file_system())
+    }
+
+    /// Executes one operation.
+    pub fn execute(&self, operation: &JournalOperation) -> Result<()> {
+        let ground = &self.grounds[operation.root];
+        let (parent, name) = ground.parent(&operation.path)?;
+        let parent = parent.as_ref().unwrap_or(&ground.live);
+        match operation.kind {
+            OperationKind::Out => parent.rename(name, &ground.trash, &operation.slot),
+            OperationKind::In => ground.stage.rename(&operation.slot, parent, name),
+            OperationKind::MakeDir => parent.make_dir(name),
+            OperationKind::RemoveDir => parent.remove_dir(name),
+        }
+    }
+
+    /// Whether one operation was executed: judged by its private side, where there is one.
+    pub fn is_done(&self, operation: &JournalOperation) -> Result<bool> {
+        let ground = &self.grounds[operation.root];
+        Ok(match operation.kind {
+            OperationKind::Out => ground.trash.stat(&operation.slot)?.is_some(),
+            OperationKind::In => ground.stage.stat(&operation.slot)?.is_none(),
+            OperationKind::MakeDir => ground.live.stat(&operation.path)?.is_some(),
+            OperationKind::RemoveDir => ground.live.stat(&operation.path)?.is_none(),
+        })
+    }
+
+    /// Reverts one operation where it was executed.
+    pub fn revert(&self, operation: &JournalOperation) -> Result<()> {
+        if !self.is_done(operation)? {
+            return Ok(());
+        }
+        let ground = &self.grounds[operation.root];
+        let (parent, name) = ground.parent(&operation.path)?;
+        let parent = parent.as_ref().unwrap_or(&ground.live);
+        match operation.kind {
+            OperationKind::Out => ground.trash.rename(&operation.slot, parent, name),
+            OperationKind::In => match parent.stat(name)? {
+                // Neither staged nor live: a power cut took what had not been flushed.
+                None => Ok(()),
+                Some(_) => parent.rename(name, &ground.stage, &operation.slot),
+            },
+            OperationKind::MakeDir => parent.remove_dir(name),
+            OperationKind::RemoveDir => parent.make_dir(name),
+        }
+    }
+
+    /// The operations that stand for one which moves a whole directory out: its entries one by one, then the directory.
+    /// `None` where it moves no directory.
+    pub fn entries_of(&self, operation: &Operation) -> Result<Option<Vec<Operation>>> {
+        if operation.kind != OperationKind::Out {
+            return Ok(None);
+        }
+        let Some(ground) = self.grounds.iter().find(|ground| ground.holds(&operation.place)) else {
+            return Ok(None);
+        };
+        let Some(directory) = ground.live.open_below(operation.place.path.as_str())? else {
+            return Ok(None);
+        };
+        let mut expanded = Vec::new();
+        expand(&directory, &operation.place, &mut expanded)?;
+        Ok(Some(expanded))
+    }
+}
+
+fn expand(directory: &Dir, place: &Place, operations: &mut Vec<Operation>) -> Result<()> {
+    for (name, kind) in directory.names()? {
+        let path = name.to_str().and_then(|name| RelPath::parse(name).ok());
+        let Some(path) = path else {
+            return Err(Error::bad_environment(&directory.path().join(&name), "its name cannot be recorded"));
+        };
+        let child = place.join(&path);
+        match directory.open_below(path.as_str()) {
+            Ok(Some(inner)) if kind == Kind::Directory => expand(&inner, &child, operations)?,
+            _ => operations.push(Operation { kind: OperationKind::Out, place: child }),
+        }
+    }
+    operations.push(Operation { kind: OperationKind::RemoveDir, place: place.clone() });
+    Ok(())
+}
+
+impl Ground {
+    /// The open parent of a live path, `None` where that is the root itself, and the last component.
+    fn parent<'p>(&self, path: &'p str) -> Result<(Option<Dir>, &'p str)> {
+        let Some((parent, name)) = path.rsplit_once('/') else {
+            return Ok((None, path));
+        };
+        match self.live.open_below(parent)? {
+            Some(parent) => Ok((Some(parent), name)),
+            None => {
+                let gone = std::io::Error::from(std::io::ErrorKind::NotFound);
+                Err(Error::io("open the directory", &self.live.path().join(parent), gone))
+            }
+        }
+    }
+
+    fn holds(&self, place: &Place) -> bool {
+        self.live.stat(place.path.as_str()).is_ok_and(|stat| stat.is_some())
+    }
+}

@@ -1,0 +1,231 @@
+//! The transaction: moving everything in, or nothing.
+//!
+//! Input: [`Staged`]. Output: the environment changed, or as it was. The journal is written whole before the first rename,
+//! and unlinking it is the one instant of commitment. Every failure in between is undone in reverse by [`roll_back`],
+//! which is also what recovery does after a crash: each operation is judged by its private side only, since the live names
+//! mislead. No content is written here but the journal's, and only here is anything moved outside of staging.
+//!
+//! Assumed of the file system: a rename is atomic; with `durable`, that what was flushed stays flushed.
+
+mod field;
+mod journal;
+mod recover;
+mod undo;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use crate::environment::place::{Layout, RootId, SchemeKey};
+use crate::error::{Effect, Error, Result};
+use crate::fs::{self, Door};
+use crate::plan::spread::CONTROL;
+use crate::plan::{Operation, OperationKind};
+use crate::report::Warning;
+use crate::stage::{self, Area, Staged};
+
+use field::Field;
+pub use journal::Journal;
+use journal::{JournalOperation, JournalRoot};
+pub use recover::{Recovered, recover};
+pub use undo::{UndoPlan, plan_undo, take_back};
+
+/// The name of the journal in `.pkg-install`.
+pub const JOURNAL: &str = "journal";
+/// The name of the record that `undo` needs.
+pub const UNDO: &str = "undo";
+
+/// How to commit.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct CommitOptions {
+    /// Flush what was staged before the journal, and what was moved before the commit point.
+    pub durable: bool,
+    /// Keep what `undo` needs.
+    pub undoable: bool,
+}
+
+/// Moves everything in. Not interrupted by signals; when it returns without an error the environment is changed.
+///
+/// # Errors
+/// Where an operation failed; [`Error::effect`] says whether it was taken back.
+pub fn commit(door: &Door, layout: &Layout, staged: Staged, options: CommitOptions) -> Result<Committed> {
+    let begin = Instant::now();
+    let (plan, areas, made) = staged.into_parts();
+    let mut operations = plan.operations;
+    loop {
+        let (journal, order) = journal_of(layout, &areas, &operations)?;
+        let field = Field::open(door, &journal, &order)?;
+        match run(&field, &journal, options) {
+            Ok(()) => {
+                let moved = begin.elapsed();
+                return Ok(Committed { moved, warnings: finish(&field, &journal, options) });
+            }
+            Err(Failed { error, at: Some(at) }) if error.effect() == Effect::RolledBack && is_cross_device(&error) => {
+                // A directory that comes from a lower layer of an overlay cannot be moved, but its files can.
+                match field.entries_of(&operations[at]) {
+                    Ok(Some(expanded)) => operations.splice(at..=at, expanded),
+                    _ => return Err(give_up(door, &areas, &made, error)),
+                };
+            }
+            Err(Failed { error, .. }) => return Err(give_up(door, &areas, &made, error)),
+        }
+    }
+}
+
+/// What came of a commit.
+#[derive(Debug)]
+pub struct Committed {
+    /// How long it took up to the commit point.
+    pub moved: Duration,
+    /// What could not be cleaned up afterwards.
+    pub warnings: Vec<Warning>,
+}
+
+struct Failed {
+    error: Error,
+    /// The operation that failed.
+    at: Option<usize>,
+}
+
+fn is_cross_device(error: &Error) -> bool {
+    error.os_code() == Some(rustix::io::Errno::XDEV.raw_os_error())
+}
+
+/// Deletes what was staged, unless a journal still needs it.
+fn give_up(door: &Door, areas: &HashMap<RootId, Area>, made: &[PathBuf], error: Error) -> Error {
+    if error.effect() != Effect::Unfinished {
+        // What cannot be deleted now is found by the next command.
+        let _ = stage::discard(door, areas, made);
+    }
+    error
+}
+
+/// The journal of `operations`, and the roots in its order.
+fn journal_of(
+    layout: &Layout,
+    areas: &HashMap<RootId, Area>,
+    operations: &[Operation],
+) -> Result<(Journal, PathBuf)> {
+    let (main, _) = layout.directory(SchemeKey::Purelib);
+    let mut order: Vec<RootId> = areas.keys().copied().collect();
+    order.sort_unstable();
+    let mut roots = Vec::with_capacity(order.len());
+    for root in &order {
+        let area = &areas[root];
+        roots.push(JournalRoot {
+            path: layout.roots()[usize::from(root.0)].clone(),
+            inode: area.live.own_stat()?.inode,
+            home: area.home.path().to_owned(),
+            stage: area.stage.clone(),
+            trash: area.trash.clone(),
+        });
+    }
+    let number = |root: RootId| order.iter().position(|known| *known == root).unwrap_or(usize::MAX);
+    let operations = operations
+        .iter()
+        .zip(0u32..)
+        .map(|(operation, slot)| JournalOperation {
+            kind: operation.kind,
+            root: number(operation.place.root),
+            path: operation.place.path.as_str().to_owned(),
+            slot: slot.to_string(),
+        })
+        .collect();
+    let journal = Journal { uid: fs::user(), roots, operations, undoes: false };
+    Ok((journal, stage::control_home(layout, main).join(CONTROL)))
+}
+
+
+/// Runs the protocol up to and including the commit point.
+fn run(field: &Field, journal: &Journal, options: CommitOptions) -> std::result::Result<(), Failed> {
+    let untouched = |error: Error| Failed { error: error.with_effect(Effect::Untouched), at: None };
+    if options.durable {
+        field.flush_file_systems().map_err(untouched)?;
+    }
+    write_journal(field, journal, options).map_err(untouched)?;
+    let mut failure = None;
+    for (number, operation) in journal.operations.iter().enumerate() {
+        if let Err(error) = field.execute(operation) {
+            failure = Some((error, Some(number)));
+            break;
+        }
+    }
+    if failure.is_none() && options.durable {
+        failure = field.flush_file_systems().err().map(|error| (error, None));
+    }
+    if failure.is_none() {
+        failure = commit_point(field, journal, options).err().map(|error| (error, None));
+    }
+    let Some((error, at)) = failure else { return Ok(()) };
+    let undone = roll_back(field, journal, options.durable);
+    let effect = if undone.is_ok() { Effect::RolledBack } else { Effect::Unfinished };
+    Err(Failed { error: error.with_effect(effect), at })
+}
+
+fn write_journal(field: &Field, journal: &Journal, options: CommitOptions) -> Result<()> {
+    let control = field.main();
+    let temporary = "journal.new";
+    control.remove_file(temporary)?;
+    let mut file = control.create(temporary, false)?;
+    file.write(&journal.encode())?;
+    if options.durable {
+        file.flush()?;
+    }
+    drop(file);
+    control.replace(temporary, JOURNAL)?;
+    if options.durable {
+        control.flush()?;
+    }
+    Ok(())
+}
+
+/// The instant in which the transaction has happened: the journal is gone, or has become what `undo` reads.
+fn commit_point(field: &Field, journal: &Journal, options: CommitOptions) -> Result<()> {
+    let control = field.main();
+    if options.undoable && !journal.undoes {
+        undo::write_marks(field, journal, options.durable)?;
+        control.replace(JOURNAL, UNDO)?;
+    } else {
+        control.remove_file(JOURNAL)?;
+    }
+    if options.durable {
+        // The change is made; whether it is on the disk by now is another question, which a failure here leaves open.
+        let _ = control.flush();
+    }
+    Ok(())
+}
+
+/// Takes back whatever of the journal was done, in reverse, and then the journal itself. May be killed anywhere and
+/// called again.
+///
+/// # Errors
+/// Where something cannot be moved back; the journal stays then, and the rest can be taken back later.
+fn roll_back(field: &Field, journal: &Journal, durable: bool) -> Result<()> {
+    for operation in journal.operations.iter().rev() {
+        field.revert(operation)?;
+    }
+    if durable {
+        field.flush_file_systems()?;
+    }
+    field.main().remove_file(JOURNAL)?;
+    if durable {
+        field.main().flush()?;
+    }
+    Ok(())
+}
+
+/// Deletes what is not needed any more. The transaction has happened: what fails here is only warned of.
+fn finish(field: &Field, journal: &Journal, options: CommitOptions) -> Vec<Warning> {
+    let keep = (options.undoable && !journal.undoes).then_some(journal);
+    match recover::clean(field.door(), &field.homes(), keep) {
+        Ok(()) => Vec::new(),
+        Err(error) => {
+            vec![Warning { code: "not-cleaned", wheel: None, message: format!("{error}; the next command deletes it") }]
+        }
+    }
+}
+
+/// Whether an operation of this kind has something in the trash.
+fn fills_trash(kind: OperationKind) -> bool {
+    kind == OperationKind::Out
+}

@@ -1,0 +1,140 @@
+//! Recovery: settling what a crash left behind.
+//!
+//! Input: an environment under its lock. Output: the environment as it was before the interrupted transaction, or after
+//! it where every operation had been made; and nothing of ours left in it. Every command begins with it. It is idempotent
+//! and may itself be killed anywhere. A journal that is not ours is never acted on.
+
+use std::path::PathBuf;
+
+use super::field::Field;
+use super::journal::{self, Journal, MAX_JOURNAL};
+use super::{JOURNAL, UNDO, fills_trash, roll_back, undo};
+use crate::environment::place::{Layout, RootId, SchemeKey};
+use crate::error::{Error, Result};
+use crate::fs::{self, Dir, Door};
+use crate::plan::spread::CONTROL;
+use crate::stage::control_home;
+
+/// What recovery found, and did about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recovered {
+    /// There was nothing to settle.
+    Nothing,
+    /// Only staged files were left; they are deleted.
+    Cleaned,
+    /// A transaction was in mid-change; it is taken back.
+    RolledBack,
+    /// A transaction had made all its changes; it is finished.
+    Finished,
+}
+
+/// Settles whatever an interrupted command left in the environment. The lock must be held.
+///
+/// # Errors
+/// Where the journal is not ours or cannot be read, or something cannot be moved back; nothing is deleted then.
+pub fn recover(door: &Door, layout: &Layout) -> Result<Recovered> {
+    let (main, _) = layout.directory(SchemeKey::Purelib);
+    let home = control_home(layout, main);
+    let mut homes: Vec<PathBuf> = (0..layout.roots().len())
+        .map(|root| control_home(layout, RootId(u16::try_from(root).unwrap_or(u16::MAX))))
+        .collect();
+    let Some(control) = open_control(door, &home)? else {
+        return Ok(clean_leftovers(door, &homes, None)?.unwrap_or(Recovered::Nothing));
+    };
+    let Some(journal) = read_journal(&control, JOURNAL)? else {
+        let kept = read_journal(&control, UNDO)?;
+        drop(control);
+        return Ok(clean_leftovers(door, &homes, kept.as_ref())?.unwrap_or(Recovered::Nothing));
+    };
+    let field = Field::open(door, &journal, control.path())?;
+    let mut all_done = true;
+    for operation in &journal.operations {
+        all_done = all_done && field.is_done(operation)?;
+    }
+    let recovered = if all_done && !journal.operations.is_empty() {
+        field.flush_file_systems()?;
+        control.remove_file(JOURNAL)?;
+        Recovered::Finished
+    } else {
+        roll_back(&field, &journal, true)?;
+        Recovered::RolledBack
+    };
+    homes.extend(field.homes());
+    homes.sort();
+    homes.dedup();
+    let kept = if recovered == Recovered::RolledBack { read_journal(&control, UNDO)? } else { None };
+    clean(door, &homes, kept.as_ref())?;
+    Ok(recovered)
+}
+
+fn clean_leftovers(door: &Door, homes: &[PathBuf], kept: Option<&Journal>) -> Result<Option<Recovered>> {
+    let mut something = false;
+    for home in homes {
+        if let Some(control) = open_control(door, home)? {
+            something |= control.names()?.iter().any(|(name, _)| {
+                let name = name.to_string_lossy();
+                journal::is_private(&name) && !kept.is_some_and(|kept| keeps(kept, &name))
+            });
+        }
+    }
+    clean(door, homes, kept)?;
+    Ok(something.then_some(Recovered::Cleaned))
+}
+
+/// The private directory in `home`, where there is one.
+///
+/// # Errors
+/// Where it is a symbolic link, or belongs to somebody else.
+pub(super) fn open_control(door: &Door, home: &std::path::Path) -> Result<Option<Dir>> {
+    if fs::stat(home)?.is_none() {
+        return Ok(None);
+    }
+    let Some(control) = Dir::open(door, home)?.open_below(CONTROL)? else {
+        return Ok(None);
+    };
+    let owner = control.own_stat()?.uid;
+    if owner != fs::user() && fs::user() != 0 {
+        return Err(Error::journal(&control.path().join(JOURNAL), format!("its directory belongs to user {owner}")));
+    }
+    Ok(Some(control))
+}
+
+/// A journal, or the record of one, whose owner is the directory's.
+pub(super) fn read_journal(control: &Dir, name: &str) -> Result<Option<Journal>> {
+    let Some(content) = control.read(name, MAX_JOURNAL)? else {
+        return Ok(None);
+    };
+    let path = control.path().join(name);
+    let refuse = |reason: String| Error::journal(&path, reason);
+    let journal = Journal::decode(&content).map_err(|reason| refuse(reason.to_owned()))?;
+    let owner = control.own_stat()?.uid;
+    if control.stat(name)?.is_none_or(|stat| stat.uid != owner) || journal.uid != owner {
+        return Err(refuse(format!("it was written by user {}, its directory belongs to user {owner}", journal.uid)));
+    }
+    Ok(Some(journal))
+}
+
+fn keeps(kept: &Journal, name: &str) -> bool {
+    kept.roots.iter().any(|root| root.trash == name) && kept.operations.iter().any(|operation| fills_trash(operation.kind))
+}
+
+/// Deletes everything of ours from these directories, but for what `kept` needs to be undone; and `.pkg-install` itself
+/// where nothing is left in it.
+pub(super) fn clean(door: &Door, homes: &[PathBuf], kept: Option<&Journal>) -> Result<()> {
+    for home in homes {
+        let Some(control) = open_control(door, home)? else { continue };
+        for (name, _) in control.names()? {
+            let name = name.to_string_lossy();
+            let record = [UNDO, undo::MARKS].contains(&&*name);
+            let ours = journal::is_private(&name) || name == "journal.new" || record;
+            let needed = kept.is_some_and(|kept| record || keeps(kept, &name));
+            if ours && !needed {
+                control.remove_tree(&name)?;
+            }
+        }
+        if control.names()?.is_empty() {
+            Dir::open(door, home)?.remove_dir(CONTROL)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,175 @@
+//! Undo: the last transaction taken back, where `--undoable` kept what that needs.
+//!
+//! Input: the record, which is the journal of that transaction, and the marks, which tell what it left in place. Output: a
+//! journal of the opposite operations in the opposite order, run by the same protocol. Refused where the environment has
+//! changed since: where a file that came in was edited, removed or added to, or something stands where an old one belongs.
+//! Bytecode that interpreters wrote in the meantime does not count, and goes with the directory that it is in.
+
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+
+use super::field::Field;
+use super::journal::{Journal, JournalOperation, MAX_JOURNAL};
+use super::recover::{open_control, read_journal};
+use super::{CommitOptions, Committed, UNDO, fills_trash, finish, run};
+use crate::environment::place::{Layout, SchemeKey};
+use crate::error::{Effect, Error, Result};
+use crate::fs::{self, Dir, Door};
+use crate::hash::{Algorithm, Hasher};
+use crate::plan::OperationKind;
+use crate::stage::control_home;
+
+/// The name of the marks in `.pkg-install`.
+pub(super) const MARKS: &str = "undo-marks";
+
+/// What a transaction left in place.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Marks {
+    /// For each operation that moved something in, a digest over the names, sizes and times of what came in.
+    seen: Vec<Option<String>>,
+}
+
+/// An undo that can be made.
+pub struct UndoPlan {
+    journal: Journal,
+}
+
+impl UndoPlan {
+    /// How many renames it takes.
+    pub fn operations(&self) -> usize {
+        self.journal.operations.len()
+    }
+}
+
+/// Writes the marks of a transaction whose operations have all been made.
+pub(super) fn write_marks(field: &Field, journal: &Journal, durable: bool) -> Result<()> {
+    let mut marks = Marks::default();
+    for operation in &journal.operations {
+        marks.seen.push(mark(journal, operation)?);
+    }
+    let control = field.main();
+    control.remove_file(MARKS)?;
+    let mut file = control.create(MARKS, false)?;
+    file.write(&serde_json::to_vec(&marks).unwrap_or_default())?;
+    if durable {
+        file.flush()?;
+    }
+    Ok(())
+}
+
+/// The digest of what an operation moved in; `None` for other operations.
+fn mark(journal: &Journal, operation: &JournalOperation) -> Result<Option<String>> {
+    if operation.kind != OperationKind::In {
+        return Ok(None);
+    }
+    let path = journal.roots[operation.root].path.join(&operation.path);
+    let mut hasher = Hasher::new(Algorithm::Sha256);
+    for (below, stat) in fs::walk(&path)? {
+        let name = below.to_string_lossy();
+        if stat.kind == fs::Kind::Directory || name.ends_with(".pyc") {
+            continue;
+        }
+        let (seconds, nanoseconds) = stat.modified;
+        let line = format!("{name}\0{:?}\0{:o}\0{}\0{seconds}.{nanoseconds}\n", stat.kind, stat.mode, stat.size);
+        hasher.update(line.as_bytes());
+    }
+    Ok(Some(hasher.finish().to_hex()))
+}
+
+/// Looks whether the last transaction can be taken back. The lock must be held and recovery done.
+///
+/// # Errors
+/// Where nothing was kept, or the environment has changed since.
+pub fn plan_undo(door: &Door, layout: &Layout) -> Result<UndoPlan> {
+    let (main, _) = layout.directory(SchemeKey::Purelib);
+    let home = control_home(layout, main);
+    let refuse = |reason: String| Error::nothing_to_undo(&layout.roots()[usize::from(main.0)], reason);
+    let nothing = || refuse("the last transaction was not made with `--undoable`".to_owned());
+    let control = open_control(door, &home)?.ok_or_else(nothing)?;
+    let journal = read_journal(&control, UNDO)?.ok_or_else(nothing)?;
+    let marks: Option<Marks> =
+        control.read(MARKS, MAX_JOURNAL)?.and_then(|content| serde_json::from_slice(&content).ok());
+    let marks = marks.filter(|marks| marks.seen.len() == journal.operations.len());
+    let marks = marks.ok_or_else(|| refuse("its record is incomplete".to_owned()))?;
+    for (operation, seen) in journal.operations.iter().zip(&marks.seen) {
+        if mark(&journal, operation)? != *seen {
+            return Err(refuse(format!("`{}` has changed since", operation.path)));
+        }
+    }
+    check_free(&journal, &control).map_err(refuse)?;
+    Ok(UndoPlan { journal })
+}
+
+/// Every name that an old thing goes back to must be free, or taken by what came in.
+fn check_free(journal: &Journal, control: &Dir) -> std::result::Result<(), String> {
+    for operation in journal.operations.iter().filter(|operation| fills_trash(operation.kind)) {
+        let root = &journal.roots[operation.root];
+        let came_in = journal.operations.iter().any(|other| {
+            (other.root, &other.path) == (operation.root, &operation.path) && other.kind == OperationKind::In
+        });
+        let live = fs::lstat(&root.path.join(&operation.path)).map_err(|error| error.to_string())?;
+        if live.is_some() && !came_in {
+            return Err(format!("something stands at `{}` by now", operation.path));
+        }
+        let main = root.home.join(crate::plan::spread::CONTROL);
+        let kept = fs::lstat(&main.join(&root.trash).join(&operation.slot)).map_err(|error| error.to_string())?;
+        if kept.is_none() {
+            return Err(format!("what was at `{}` is gone from `{}`", operation.path, control.path().display()));
+        }
+    }
+    Ok(())
+}
+
+/// Takes the last transaction back.
+///
+/// # Errors
+/// Where an operation failed; the environment is as before then, or recovery makes it so.
+pub fn take_back(door: &Door, layout: &Layout, plan: UndoPlan, durable: bool) -> Result<Committed> {
+    let (main, _) = layout.directory(SchemeKey::Purelib);
+    let control = control_home(layout, main).join(crate::plan::spread::CONTROL);
+    let journal = opposite(door, plan.journal)?;
+    let options = CommitOptions { durable, undoable: false };
+    let field = Field::open(door, &journal, &control)?;
+    let begin = Instant::now();
+    match run(&field, &journal, options) {
+        Ok(()) => {
+            let moved = begin.elapsed();
+            Ok(Committed { moved, warnings: finish(&field, &journal, options) })
+        }
+        Err(failed) => {
+            if failed.error.effect() != Effect::Unfinished {
+                for root in &journal.roots {
+                    if let Some(control) = open_control(door, &root.home)? {
+                        control.remove_tree(&root.trash)?;
+                    }
+                }
+            }
+            Err(failed.error)
+        }
+    }
+}
+
+/// The journal that does the opposite: what was the trash is what comes in.
+fn opposite(door: &Door, done: Journal) -> Result<Journal> {
+    let mut roots = done.roots;
+    for root in &mut roots {
+        let control = open_control(door, &root.home)?;
+        let control = control.ok_or_else(|| Error::nothing_to_undo(&root.home, "what was kept is gone"))?;
+        root.stage = match control.stat(&root.trash)? {
+            Some(_) => root.trash.clone(),
+            None => control.make_unique("stage-")?,
+        };
+        root.trash = control.make_unique("trash-")?;
+    }
+    let operations = done.operations.into_iter().rev().map(|operation| {
+        let kind = match operation.kind {
+            OperationKind::Out => OperationKind::In,
+            OperationKind::In => OperationKind::Out,
+            OperationKind::MakeDir => OperationKind::RemoveDir,
+            OperationKind::RemoveDir => OperationKind::MakeDir,
+        };
+        JournalOperation { kind, ..operation }
+    });
+    Ok(Journal { uid: fs::user(), roots, operations: operations.collect(), undoes: true })
+}

@@ -1,0 +1,12 @@
+//! The integration tests: one binary, one module per concern.
+//!
+//! The first modules are the harness: [`wheel_builder`] makes wheels from text, broken ones too, out of a [`zip_image`];
+//! [`scene`] makes environments and runs the program in them; [`source_text`] reads this crate's own sources for [`tidy`].
+
+mod scene;
+mod source_text;
+mod tags;
+mod testdata;
+mod tidy;
+mod wheel_builder;
+mod zip_image;
