@@ -59,9 +59,8 @@ fn pinned_hash(fragment: &str) -> Result<Digest> {
         let algorithm = Algorithm::from_name(name)?;
         Digest::from_hex(algorithm, hex)
     });
-    parsed.ok_or_else(|| {
-        Error::usage(format!("`#{fragment}` is not a hash: write `#sha256=` and 64 hexadecimal digits"))
-    })
+    parsed
+        .ok_or_else(|| Error::usage(format!("`#{fragment}` is not a hash: write `#sha256=` and 64 hexadecimal digits")))
 }
 
 fn wheels_in(directory: &Path) -> Result<Vec<Source>> {

@@ -65,13 +65,7 @@ pub struct Staged {
 ///
 /// # Errors
 /// The first failure; what was staged is deleted then.
-pub fn stage(
-    door: &Door,
-    layout: &Layout,
-    plan: Plan,
-    wheels: &[Wheel],
-    options: StageOptions<'_>,
-) -> Result<Staged> {
+pub fn stage(door: &Door, layout: &Layout, plan: Plan, wheels: &[Wheel], options: StageOptions<'_>) -> Result<Staged> {
     let mut staged = Staged { plan, areas: HashMap::new(), made: Vec::new(), door: door.clone(), settled: false };
     let roots: BTreeSet<RootId> = staged.plan.operations.iter().map(|operation| operation.place.root).collect();
     let (main, _) = layout.directory(SchemeKey::Purelib);
@@ -286,8 +280,7 @@ impl Work<'_> {
                     self.check_cancel()?;
                     output.write(piece)
                 };
-                let unpacked =
-                    wheel.archive().unpack(wheel.entry(*entry), self.expected(file), scratch, &mut sink);
+                let unpacked = wheel.archive().unpack(wheel.entry(*entry), self.expected(file), scratch, &mut sink);
                 let digest = unpacked.map_err(|error| error.of_wheel(&wheel.label))?;
                 if let (None, Some(digest), Ok(mut digests)) = (file.digest, digest, self.digests.lock()) {
                     digests.insert(number, digest);

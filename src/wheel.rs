@@ -97,8 +97,7 @@ pub fn pool(jobs: Option<usize>) -> Result<rayon::ThreadPool> {
 /// # Errors
 /// Every fault of every wheel; a failure to read comes first.
 pub fn open_all(sources: &[Source], options: OpenOptions) -> Result<Vec<Wheel>> {
-    let opened: Vec<Result<Wheel>> =
-        sources.par_iter().map(|source| Wheel::open(source.clone(), options)).collect();
+    let opened: Vec<Result<Wheel>> = sources.par_iter().map(|source| Wheel::open(source.clone(), options)).collect();
     let mut wheels = Vec::with_capacity(opened.len());
     let mut refused = Vec::new();
     for result in opened {
@@ -256,8 +255,7 @@ struct Reading<'a> {
 
 impl<'a> Reading<'a> {
     fn new(archive: &'a Archive, label: &'a str, dist_info: &'a str) -> Self {
-        let by_path =
-            archive.entries().iter().zip(0..).map(|(entry, id)| (entry.path.as_str(), EntryId(id))).collect();
+        let by_path = archive.entries().iter().zip(0..).map(|(entry, id)| (entry.path.as_str(), EntryId(id))).collect();
         Self { archive, label, dist_info, by_path, scratch: Scratch::new(), faults: Vec::new(), warnings: Vec::new() }
     }
 
@@ -355,7 +353,8 @@ impl<'a> Reading<'a> {
             None => self.faults.push(Fault::NotRecorded(entry.path.to_string())),
             Some(RecordRow { digest: None, path, .. }) => {
                 // A digest that could not be read is a fault of its own already.
-                let known = self.faults.iter().any(|fault| matches!(fault, Fault::RecordDigest { path: at, .. } if at == path));
+                let known =
+                    self.faults.iter().any(|fault| matches!(fault, Fault::RecordDigest { path: at, .. } if at == path));
                 if !known {
                     let (path, text) = (path.clone(), String::new());
                     self.faults.push(Fault::RecordDigest { path, reason: "it has no digest", text });

@@ -175,10 +175,10 @@ impl Check<'_> {
         }
         let extra_length = usize::from(u16_at(&header, 28));
         let data = entry.header + LOCAL_HEADER + u64::from(u16_at(&header, 26)) + extra_length as u64;
-        let extra = if header.len() >= expected as usize + extra_length {
-            header[expected as usize..expected as usize + extra_length].to_vec()
-        } else {
-            self.read(entry.header + expected, extra_length)?
+        let extra_begin = usize::try_from(expected).unwrap_or(usize::MAX);
+        let extra = match header.get(extra_begin..extra_begin.saturating_add(extra_length)) {
+            Some(extra) => extra.to_vec(),
+            None => self.read(entry.header + expected, extra_length)?,
         };
         self.compare(entry, &header, &extra);
         if !self.faults.is_empty() {

@@ -235,7 +235,8 @@ fn check_names(listed: &[Listed]) -> Vec<Fault> {
             faults.push(Fault::DuplicateName(entry.name.clone()));
         }
     }
-    let files: HashSet<&str> = listed.iter().filter(|entry| !entry.directory).map(|entry| entry.name.as_str()).collect();
+    let files: HashSet<&str> =
+        listed.iter().filter(|entry| !entry.directory).map(|entry| entry.name.as_str()).collect();
     let mut seen = HashSet::new();
     for entry in listed {
         let mut rest = entry.name.trim_end_matches('/');

@@ -287,8 +287,7 @@ fn unreadable(file: &OpenFile, entry: &Entry, error: io::Error) -> Trouble {
 
 fn inflate_whole(entry: &Entry, inflate: &mut Decompress, from: &[u8], into: &mut [u8]) -> Attempt<usize> {
     inflate.reset(false);
-    let status =
-        inflate.decompress(from, into, FlushDecompress::Finish).map_err(|error| corrupt(entry, &error))?;
+    let status = inflate.decompress(from, into, FlushDecompress::Finish).map_err(|error| corrupt(entry, &error))?;
     if status != Status::StreamEnd && inflate.total_out() < into.len() as u64 {
         return Err(corrupt(entry, &"the compressed data ends early").into());
     }
@@ -309,9 +308,7 @@ fn inflate_pieces(
     grow(&mut scratch.content, PIECE);
     scratch.inflate.reset(false);
     loop {
-        let count = data
-            .read(&mut scratch.compressed[..PIECE])
-            .map_err(|error| unreadable(data.file, entry, error))?;
+        let count = data.read(&mut scratch.compressed[..PIECE]).map_err(|error| unreadable(data.file, entry, error))?;
         if count == 0 {
             return Err(corrupt(entry, &"the compressed data ends early").into());
         }
@@ -329,7 +326,11 @@ fn inflate_pieces(
             hand_on(entry, &scratch.content[..made], seal, sink)?;
             if status == Status::StreamEnd {
                 let left = input.len() as u64 + data.left;
-                return if left == 0 { Ok(()) } else { Err(corrupt(entry, &"bytes follow the compressed data").into()) };
+                return if left == 0 {
+                    Ok(())
+                } else {
+                    Err(corrupt(entry, &"bytes follow the compressed data").into())
+                };
             }
             if input.is_empty() && made < PIECE {
                 break;

@@ -153,7 +153,13 @@ struct TransactionArgs {
     #[arg(long, env = "PKG_INSTALL_DRY_RUN", help_heading = "Transaction")]
     dry_run: bool,
     /// How long to wait for another process's transaction
-    #[arg(long, value_name = "SECONDS", default_value_t = 60, env = "PKG_INSTALL_LOCK_TIMEOUT", help_heading = "Transaction")]
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 60,
+        env = "PKG_INSTALL_LOCK_TIMEOUT",
+        help_heading = "Transaction"
+    )]
     lock_timeout: u64,
     /// Worker threads [default: one a core]
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024), env = "PKG_INSTALL_JOBS", help_heading = "Transaction")]

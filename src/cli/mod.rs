@@ -35,7 +35,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let mut report = Report::new();
     let context = Context { door: &door, cancel: &cancel, progress: &bar };
     let result = act(&parsed, context, &mut report);
-    renderer.finish(&parsed, &mut report, result)
+    renderer.finish(&parsed, &mut report, &result)
 }
 
 /// Does what was asked for.

@@ -36,15 +36,17 @@ impl Renderer {
         let color = match output.color {
             Color::Always => true,
             Color::Never => false,
-            Color::Auto => io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+            Color::Auto => {
+                io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+            }
         };
         Self { output: output.clone(), color, begin: Instant::now() }
     }
 
     /// Shows what came of a command and returns its exit code.
-    pub fn finish(&self, parsed: &Parsed, report: &mut Report, result: Result<Body>) -> ExitCode {
+    pub fn finish(&self, parsed: &Parsed, report: &mut Report, result: &Result<Body>) -> ExitCode {
         let mut results = String::new();
-        let code = match &result {
+        let code = match result {
             Ok(body) => {
                 self.body(body, report, &mut results);
                 0
@@ -63,7 +65,7 @@ impl Renderer {
         if !self.output.quiet {
             self.warnings(&report.warnings, &mut remarks);
         }
-        if let Err(error) = &result {
+        if let Err(error) = result {
             self.error(error, report, parsed, &mut remarks);
         }
         // A reader that went away does not change what was done.
@@ -132,7 +134,8 @@ impl Renderer {
 
     fn summary(&self, report: &Report, changed: &[&ChangeReport]) -> String {
         let count = |wanted: &[Action]| changed.iter().filter(|change| wanted.contains(&change.action)).count();
-        let (files, bytes) = changed.iter().fold((0, 0), |(files, bytes), change| (files + change.files, bytes + change.bytes));
+        let (files, bytes) =
+            changed.iter().fold((0, 0), |(files, bytes), change| (files + change.files, bytes + change.bytes));
         let mut parts = Vec::new();
         for (number, done, planned) in [
             (count(&[Action::Install]), "installed", "would install"),
@@ -171,7 +174,10 @@ impl Renderer {
                 text.push_str(&format!("{label}: {about}{}\n", escaped(&warning.message)));
             }
             if alike.len() > shown {
-                text.push_str(&format!("         … and {} more like this ({code}; `-v` shows all)\n", alike.len() - shown));
+                text.push_str(&format!(
+                    "         … and {} more like this ({code}; `-v` shows all)\n",
+                    alike.len() - shown
+                ));
             }
         }
     }
@@ -251,7 +257,11 @@ fn exit_code(kind: ErrorKind) -> u8 {
 }
 
 fn duration(time: Duration) -> String {
-    if time < Duration::from_secs(1) { format!("{} ms", time.as_millis()) } else { format!("{:.2} s", time.as_secs_f64()) }
+    if time < Duration::from_secs(1) {
+        format!("{} ms", time.as_millis())
+    } else {
+        format!("{:.2} s", time.as_secs_f64())
+    }
 }
 
 #[allow(clippy::cast_precision_loss, reason = "three digits are shown")]
@@ -265,7 +275,17 @@ fn size(bytes: u64) -> String {
         value /= 1e3;
         unit += 1;
     }
-    format!("{value:.*} {}", if value < 10.0 { 2 } else if value < 100.0 { 1 } else { 0 }, units[unit])
+    format!(
+        "{value:.*} {}",
+        if value < 10.0 {
+            2
+        } else if value < 100.0 {
+            1
+        } else {
+            0
+        },
+        units[unit]
+    )
 }
 
 /// Digits in groups of three.

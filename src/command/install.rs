@@ -32,11 +32,8 @@ pub fn install(
     let environment = environment::locate(locate)?;
     report.environment = Some(environment_report(&environment));
     let begin = Instant::now();
-    let open = OpenOptions {
-        verify: options.verify,
-        require_hashes: options.require_hashes,
-        direct_url: options.direct_url,
-    };
+    let open =
+        OpenOptions { verify: options.verify, require_hashes: options.require_hashes, direct_url: options.direct_url };
     let wheels = pool.install(|| wheel::open_all(sources, open))?;
     report.warnings.extend(wheels.iter().flat_map(|wheel| wheel.warnings.iter().cloned()));
     if options.compat_check {

@@ -24,12 +24,7 @@ use crate::spec::record::RecordRow;
 use crate::wheel::Wheel;
 
 /// The plan of an installation.
-pub fn install(
-    session: &mut Session<'_>,
-    wheels: &[Wheel],
-    options: &Options,
-    report: &mut Report,
-) -> Result<Plan> {
+pub fn install(session: &mut Session<'_>, wheels: &[Wheel], options: &Options, report: &mut Report) -> Result<Plan> {
     let mut warnings = Vec::new();
     let changes = choose::installs(wheels, &session.installed, options.reinstall, &mut warnings)?;
     report.warnings.append(&mut warnings);
@@ -44,15 +39,10 @@ pub fn uninstall(session: &mut Session<'_>, names: &[ProjectName], report: &mut 
 }
 
 /// Every file that the changes want, in the order of the arguments.
-fn spread_all(
-    session: &Session<'_>,
-    wheels: &[Wheel],
-    changes: &[Change],
-    options: &Options,
-) -> Result<Vec<NewFile>> {
-    let ground =
-        Ground { layout: &session.layout, python: &session.environment.python, installer: &options.installer };
-    let mut order: Vec<(ChangeId, &Change)> = changes.iter().zip(0..).map(|(change, id)| (ChangeId(id), change)).collect();
+fn spread_all(session: &Session<'_>, wheels: &[Wheel], changes: &[Change], options: &Options) -> Result<Vec<NewFile>> {
+    let ground = Ground { layout: &session.layout, python: &session.environment.python, installer: &options.installer };
+    let mut order: Vec<(ChangeId, &Change)> =
+        changes.iter().zip(0..).map(|(change, id)| (ChangeId(id), change)).collect();
     order.sort_by_key(|(_, change)| change.wheel);
     let (mut files, mut refused) = (Vec::new(), Vec::new());
     for (id, change) in order {
@@ -161,7 +151,8 @@ impl Looking<'_, '_> {
             return going.files.contains(place);
         }
         let own = |at: &Place| self.survey.layout().is_own_directory(at);
-        going.listing.contains_key(place) && going.outgoing(&own).places.iter().any(|out| place.path.starts_with(&out.path))
+        going.listing.contains_key(place)
+            && going.outgoing(&own).places.iter().any(|out| place.path.starts_with(&out.path))
     }
 
     fn live(&mut self, file: &NewFile, stat: Stat) -> Result<Live> {
@@ -231,7 +222,11 @@ impl Looking<'_, '_> {
         let mut total = (0, 0);
         for row in rows.iter().chain(&self.unlisted(project)?) {
             let Some((place, stat)) = self.leaving_file(leaver, row, &mut warn)? else { continue };
-            if self.owners()?.get(&place).is_some_and(|owners| owners.iter().any(|owner| !leaver.leaving.contains(owner))) {
+            if self
+                .owners()?
+                .get(&place)
+                .is_some_and(|owners| owners.iter().any(|owner| !leaver.leaving.contains(owner)))
+            {
                 continue;
             }
             if let Some(digest) = row.digest
@@ -305,7 +300,10 @@ impl Looking<'_, '_> {
         for (sibling, stems) in stems.into_values() {
             let beside = |name: &str| {
                 let name = RelPath::parse(name).ok()?;
-                Some(Place { path: sibling.path.parent().map_or_else(|| name.clone(), |parent| parent.join(&name)), ..sibling.clone() })
+                Some(Place {
+                    path: sibling.path.parent().map_or_else(|| name.clone(), |parent| parent.join(&name)),
+                    ..sibling.clone()
+                })
             };
             let Some(cache) = beside("__pycache__") else { continue };
             for stem in &stems {

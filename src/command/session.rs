@@ -42,8 +42,7 @@ impl<'a> Session<'a> {
         report: &mut Report,
     ) -> Result<Self> {
         let layout = Layout::of(environment)?;
-        let mut session =
-            Self { environment, layout, installed: Vec::new(), context, lock: None, made: Vec::new() };
+        let mut session = Self { environment, layout, installed: Vec::new(), context, lock: None, made: Vec::new() };
         match session.enter(options, report) {
             Ok(()) => Ok(session),
             Err(error) => {
@@ -94,7 +93,9 @@ fn recovered(what: Recovered) -> Option<Warning> {
     let message = match what {
         Recovered::Nothing => return None,
         Recovered::Cleaned => "an interrupted command had left files that nobody saw; they are deleted",
-        Recovered::RolledBack => "an interrupted command had left the environment in mid-change; its changes are taken back",
+        Recovered::RolledBack => {
+            "an interrupted command had left the environment in mid-change; its changes are taken back"
+        }
         Recovered::Finished => "an interrupted command had made all its changes; it is finished",
     };
     Some(Warning { code: "recovered", wheel: None, message: message.to_owned() })

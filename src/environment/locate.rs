@@ -195,7 +195,7 @@ mod tests {
             Locate { root: some("r"), ..request.clone() },
             Locate { target: some(""), ..request.clone() },
             Locate { python: some(""), ..request.clone() },
-            Locate { python: some("python3"), prefix: some(""), ..request.clone() },
+            Locate { python: some("python3"), prefix: some(""), ..request },
         ] {
             assert_eq!(failure(&request).0, ErrorKind::Usage, "{request:?}");
         }
@@ -227,7 +227,7 @@ mod tests {
 
         let file = scratch.path().join("file");
         std::fs::write(&file, "").unwrap();
-        request.target = Some(file.clone());
+        request.target = Some(file);
         assert!(failure(&request).1.contains("not a directory"));
         std::os::unix::fs::symlink("gone", scratch.path().join("link")).unwrap();
         request.target = Some(scratch.path().join("link"));

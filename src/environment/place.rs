@@ -227,9 +227,10 @@ fn base(roots: &mut Vec<PathBuf>, lexical: &Path, home: &Path, resolved_home: &P
     let below = resolved.strip_prefix(&roots[position]).unwrap_or(&resolved).to_str();
     let inside = match below {
         Some("") => None,
-        Some(below) => Some(RelPath::parse(below).map_err(|fault| {
-            Error::bad_environment(lexical, format!("its path below the root has {fault}"))
-        })?),
+        Some(below) => Some(
+            RelPath::parse(below)
+                .map_err(|fault| Error::bad_environment(lexical, format!("its path below the root has {fault}")))?,
+        ),
         None => return Err(Error::bad_environment(lexical, "its path is not UTF-8")),
     };
     let root = RootId(u16::try_from(position).unwrap_or(u16::MAX));

@@ -65,9 +65,7 @@ impl<'a> Survey<'a> {
                 let live = fs::lstat(&self.layout.absolute(&real))?;
                 Fact { anchor: real.clone(), place: real, live, blocked: None }
             }
-            Known::Missing { anchor, real } => {
-                Fact { place: real.join(&name), anchor, live: None, blocked: None }
-            }
+            Known::Missing { anchor, real } => Fact { place: real.join(&name), anchor, live: None, blocked: None },
             Known::Blocked { by, real } => {
                 Fact { place: real.join(&name), anchor: by.clone(), live: None, blocked: Some(by) }
             }

@@ -11,6 +11,7 @@ use crate::path::PathFault;
 /// One thing that is wrong with a wheel, or with a text that a wheel holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "the fields are the things that the sentence of each fault names")]
 pub enum Fault {
     /// The central directory cannot be read; with the reader's own words.
     NotAnArchive(String),
@@ -192,7 +193,9 @@ impl Fault {
             Self::DataScheme(path) => {
                 format!("`{path}` is in no scheme: below `.data` are purelib, platlib, headers, scripts and data")
             }
-            Self::NestedScript(path) => format!("`{path}` is in a directory below `.data/scripts`, which holds only files"),
+            Self::NestedScript(path) => {
+                format!("`{path}` is in a directory below `.data/scripts`, which holds only files")
+            }
             Self::EntryPointLine { line, text } => format!("entry_points.txt line {line} cannot be read: `{text}`"),
             Self::EntryPoint { name, value, reason } => {
                 format!("the entry point `{name} = {value}` cannot become a script: {reason}")

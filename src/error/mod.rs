@@ -131,9 +131,7 @@ impl Error {
             Detail::NoEnvironment { .. } => {
                 Some("pass `--target DIR` or `--python EXE`, or activate a virtual environment")
             }
-            Detail::ExternallyManaged { .. } => {
-                Some("use a virtual environment, or pass `--break-system-packages`")
-            }
+            Detail::ExternallyManaged { .. } => Some("use a virtual environment, or pass `--break-system-packages`"),
             Detail::Locked { .. } => Some("wait for the other process, or raise `--lock-timeout`"),
             Detail::Wheels(wheels) => wheels.iter().flat_map(|(_, faults)| faults).find_map(|fault| match fault {
                 Fault::Incompatible { .. } | Fault::RequiresPython { .. } => {

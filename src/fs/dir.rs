@@ -54,7 +54,8 @@ impl Dir {
         missing.reverse();
         for path in &missing {
             let make = || rustix::fs::mkdir(path, Mode::from_raw_mode(0o777));
-            door.pass(|| Owned::MakeDir(path.clone()), make).map_err(|error| Error::io("make the directory", path, error))?;
+            door.pass(|| Owned::MakeDir(path.clone()), make)
+                .map_err(|error| Error::io("make the directory", path, error))?;
         }
         Ok(missing)
     }
@@ -107,10 +108,7 @@ impl Dir {
                 Err(error) => return Err(Error::io("open the directory", &self.path.join(below), error.into())),
             }
         }
-        let fd = match opened {
-            Some(fd) => fd,
-            None => return Ok(None),
-        };
+        let Some(fd) = opened else { return Ok(None) };
         Ok(Some(Self { fd, path: self.path.join(below), door: self.door.clone() }))
     }
 

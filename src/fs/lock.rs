@@ -74,7 +74,11 @@ impl Lock {
     /// # Errors
     /// As [`Lock::acquire`].
     pub fn acquire_existing(path: &Path, patience: &Patience<'_>) -> Result<Option<Self>> {
-        match rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK, Mode::empty()) {
+        match rustix::fs::open(
+            path,
+            OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK,
+            Mode::empty(),
+        ) {
             Ok(file) => {
                 let file = File::from(file);
                 wait(&file, path, patience)?;
@@ -91,11 +95,8 @@ impl Lock {
     /// Where the file cannot be removed.
     pub fn release_unused(self, door: &Door) -> Result<()> {
         if self.created {
-            door.pass(
-                || Owned::Remove(self.path.clone()),
-                || rustix::fs::unlinkat(CWD, &self.path, AtFlags::empty()),
-            )
-            .map_err(|error| Error::io("remove", &self.path, error))?;
+            door.pass(|| Owned::Remove(self.path.clone()), || rustix::fs::unlinkat(CWD, &self.path, AtFlags::empty()))
+                .map_err(|error| Error::io("remove", &self.path, error))?;
         }
         drop(self.file);
         Ok(())

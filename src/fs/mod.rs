@@ -16,8 +16,8 @@ use std::sync::Arc;
 pub use dir::{Dir, NewFile};
 pub use lock::{Lock, Patience};
 pub use read::{
-    Kind, OpenFile, Stat, absolute, available_space, canonical, is_executable, link_target, list, lstat, read, read_to_limit,
-    stat, user, walk,
+    Kind, OpenFile, Stat, absolute, available_space, canonical, is_executable, link_target, list, lstat, read,
+    read_to_limit, stat, user, walk,
 };
 
 /// A change to the file system, about to be made or just made. All paths are absolute.
@@ -83,7 +83,12 @@ impl Door {
         Ok(result)
     }
 
-    fn pass_write(&self, path: impl FnOnce() -> PathBuf, bytes: &[u8], act: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    fn pass_write(
+        &self,
+        path: impl FnOnce() -> PathBuf,
+        bytes: &[u8],
+        act: impl FnOnce() -> io::Result<()>,
+    ) -> io::Result<()> {
         let Some(watch) = &self.watch else {
             return act();
         };

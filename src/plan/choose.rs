@@ -30,8 +30,7 @@ pub fn installs(
     let mut changes = Vec::with_capacity(by_name.len());
     for (name, candidates) in by_name {
         let chosen = best_build(wheels, name, &candidates, warnings)?;
-        let old: Vec<usize> =
-            (0..installed.len()).filter(|&number| installed[number].name == *name).collect();
+        let old: Vec<usize> = (0..installed.len()).filter(|&number| installed[number].name == *name).collect();
         changes.push(change(&wheels[chosen], chosen, old, installed, reinstall));
     }
     Ok(changes)
@@ -109,8 +108,7 @@ pub fn removals(names: &[ProjectName], installed: &[Installed]) -> Result<Vec<Ch
         };
         let version = installed[first].version.clone();
         let (previous, name) = (Some(version.clone()), name.clone());
-        let change =
-            Change { action: Action::Remove, name, version, previous, wheel: None, old, files: 0, bytes: 0 };
+        let change = Change { action: Action::Remove, name, version, previous, wheel: None, old, files: 0, bytes: 0 };
         changes.insert(&installed[first].name, change);
     }
     if unknown.is_empty() { Ok(changes.into_values().collect()) } else { Err(Error::not_installed(unknown)) }

@@ -97,7 +97,8 @@ pub fn settle(mut wanted: Vec<Wanted>, rules: &Rules<'_>) -> Settled {
         let place = &group[0].file.place;
         above.retain(|(file, _)| file.root == place.root && place.path.starts_with(&file.path));
         if let Some((file, owner)) = above.last() {
-            let owners = vec![(rules.name(*owner), "a file".into()), (rules.name(group[0].file.owner), "a directory".into())];
+            let owners =
+                vec![(rules.name(*owner), "a file".into()), (rules.name(group[0].file.owner), "a directory".into())];
             settled.clashes.push(Clash { path: rules.layout.show(file), owners });
         }
         above.push((place.clone(), group[0].file.owner));
@@ -126,7 +127,7 @@ fn settle_place(group: Vec<Wanted>, rules: &Rules<'_>, settled: &mut Settled) {
     let alike = group.iter().all(|other| same_content(&group[0].file, &other.file));
     let kept = live.as_ref().is_some_and(|live| same_as_live(&group[0].file, live));
     if alike && (live.is_none() || kept) {
-        return win(group, 0, live.filter(|_| kept), settled);
+        return win(group, 0, live.as_ref().filter(|_| kept), settled);
     }
     let first_owner = group[0].file.owner;
     if live.is_none() && group.iter().all(|wanted| wanted.file.owner == first_owner) {
@@ -146,13 +147,13 @@ fn settle_place(group: Vec<Wanted>, rules: &Rules<'_>, settled: &mut Settled) {
     if live.is_some() && !live_stays {
         settled.displaced.push(group[0].file.place.clone());
     }
-    win(group, winner, live.filter(|_| live_stays), settled);
+    win(group, winner, live.as_ref().filter(|_| live_stays), settled);
 }
 
 /// The winner's file is written, unless what is live stays; everyone's RECORD speaks of what is on disk then.
-fn win(group: Vec<Wanted>, winner: usize, stays: Option<Live>, settled: &mut Settled) {
+fn win(group: Vec<Wanted>, winner: usize, stays: Option<&Live>, settled: &mut Settled) {
     let executable = group.iter().any(|wanted| wanted.file.executable);
-    let row_file = if let Some(live) = &stays {
+    let row_file = if let Some(live) = stays {
         let row = RecordRow { path: String::new(), digest: live.digest, size: Some(live.stat.size) };
         RowFile::Live(Box::new(row))
     } else {
@@ -249,10 +250,8 @@ fn find_folded(rules: &Rules<'_>, settled: &mut Settled) {
             let shown = rules.layout.show(&place);
             let (spelling, owner) = spellings.entry(key).or_insert_with(|| (shown.clone(), file.owner));
             if *spelling != shown {
-                let owners = vec![
-                    (rules.name(*owner), format!("`{spelling}`")),
-                    (rules.name(file.owner), format!("`{shown}`")),
-                ];
+                let owners =
+                    vec![(rules.name(*owner), format!("`{spelling}`")), (rules.name(file.owner), format!("`{shown}`"))];
                 settled.clashes.push(Clash { path: shown, owners });
             }
             path = place.parent();

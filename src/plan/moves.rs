@@ -64,8 +64,7 @@ pub fn operations(
     let mut outs: Vec<(u8, &Place)> = outgoing.places.iter().map(|place| (sorter.rank(place), place)).collect();
     // The highest rank is that of dist-info, which is the first to go.
     outs.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(b.1)));
-    let heads: Vec<Place> =
-        files.iter().zip(anchors).map(|(file, anchor)| head(&file.place, anchor, &gone)).collect();
+    let heads: Vec<Place> = files.iter().zip(anchors).map(|(file, anchor)| head(&file.place, anchor, &gone)).collect();
     let mut ranks: HashMap<&Place, u8> = HashMap::new();
     for (file, head) in files.iter().zip(&heads) {
         let rank = ranks.entry(head).or_default();
@@ -76,7 +75,8 @@ pub fn operations(
     let out_operations = outs.iter().map(|(_, place)| Operation { kind: OperationKind::Out, place: (*place).clone() });
     let in_operations = ins.iter().map(|(_, place)| Operation { kind: OperationKind::In, place: (*place).clone() });
     let operations: Vec<Operation> = out_operations.chain(in_operations).collect();
-    let numbers: HashMap<&Place, u32> = ins.iter().map(|(_, place)| *place).zip(u32::try_from(outs.len()).unwrap_or(0)..).collect();
+    let numbers: HashMap<&Place, u32> =
+        ins.iter().map(|(_, place)| *place).zip(u32::try_from(outs.len()).unwrap_or(0)..).collect();
     let staged = files
         .iter()
         .zip(&heads)

@@ -118,10 +118,7 @@ mod tests {
         use Kind::{Directory, File};
         let some = going(
             &["lib/a/x.py", "lib/a/sub/y.py"],
-            &[
-                ("lib/a", &[("x.py", File), ("sub", Directory)]),
-                ("lib/a/sub", &[("y.py", File), ("notes.txt", File)]),
-            ],
+            &[("lib/a", &[("x.py", File), ("sub", Directory)]), ("lib/a/sub", &[("y.py", File), ("notes.txt", File)])],
         );
         assert_eq!(some.outgoing(&|_| false).places, [place("lib/a/sub/y.py"), place("lib/a/x.py")]);
     }

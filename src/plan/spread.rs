@@ -34,12 +34,7 @@ pub struct Ground<'a> {
 ///
 /// # Errors
 /// Everything that is wrong with where the wheel wants its files.
-pub fn spread(
-    wheel: &Wheel,
-    id: WheelId,
-    owner: ChangeId,
-    ground: &Ground<'_>,
-) -> Result<Vec<NewFile>, Vec<Fault>> {
+pub fn spread(wheel: &Wheel, id: WheelId, owner: ChangeId, ground: &Ground<'_>) -> Result<Vec<NewFile>, Vec<Fault>> {
     let dist_info = format!("{}-{}.dist-info", wheel.name.name.escaped(), wheel.name.version.escaped());
     let mut spread = Spread {
         wheel,

@@ -50,6 +50,7 @@ pub enum Implementation {
 /// aarch64 one. Manylinux on ARM of 32 bits (`armv7l`, `armv8l`) means the hard-float ABI; a soft-float interpreter is
 /// [`Platform::Linux`].
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the fields are named for what they are")]
 pub enum Platform {
     /// Linux with the GNU C library of this version (PEP 600, and the names of PEP 513, 571 and 599).
     Glibc { major: u32, minor: u32, arch: String },

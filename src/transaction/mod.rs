@@ -101,11 +101,7 @@ fn give_up(door: &Door, areas: &HashMap<RootId, Area>, made: &[PathBuf], error: 
 }
 
 /// The journal of `operations`, and the roots in its order.
-fn journal_of(
-    layout: &Layout,
-    areas: &HashMap<RootId, Area>,
-    operations: &[Operation],
-) -> Result<(Journal, PathBuf)> {
+fn journal_of(layout: &Layout, areas: &HashMap<RootId, Area>, operations: &[Operation]) -> Result<(Journal, PathBuf)> {
     let (main, _) = layout.directory(SchemeKey::Purelib);
     let mut order: Vec<RootId> = areas.keys().copied().collect();
     order.sort_unstable();
@@ -134,7 +130,6 @@ fn journal_of(
     let journal = Journal { uid: fs::user(), roots, operations, undoes: false };
     Ok((journal, stage::control_home(layout, main).join(CONTROL)))
 }
-
 
 /// Runs the protocol up to and including the commit point.
 fn run(field: &Field, journal: &Journal, options: CommitOptions) -> std::result::Result<(), Failed> {

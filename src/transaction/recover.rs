@@ -115,7 +115,8 @@ pub(super) fn read_journal(control: &Dir, name: &str) -> Result<Option<Journal>>
 }
 
 fn keeps(kept: &Journal, name: &str) -> bool {
-    kept.roots.iter().any(|root| root.trash == name) && kept.operations.iter().any(|operation| fills_trash(operation.kind))
+    kept.roots.iter().any(|root| root.trash == name)
+        && kept.operations.iter().any(|operation| fills_trash(operation.kind))
 }
 
 /// Deletes everything of ours from these directories, but for what `kept` needs to be undone; and `.pkg-install` itself
