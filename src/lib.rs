@@ -1,5 +1,6 @@
 //! A parallel wheel installer with a transactional file layout.
 pub mod archive;
+pub mod check;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod command;

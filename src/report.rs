@@ -24,6 +24,15 @@ pub struct Report {
     pub conflicts: Vec<ConflictReport>,
     /// What was odd and did not stop the command.
     pub warnings: Vec<Warning>,
+    /// What is installed, sorted by name; only of `list`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub projects: Option<Vec<ListedProject>>,
+    /// How many installed projects were compared; only of `check`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub projects_checked: Option<usize>,
+    /// What differs from its RECORD; only of `check`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub differences: Option<Vec<Difference>>,
     /// How long each step took, in milliseconds.
     pub timings_ms: Timings,
     /// What went wrong; null on success.
@@ -184,6 +193,9 @@ impl Report {
             changes: Vec::new(),
             conflicts: Vec::new(),
             warnings: Vec::new(),
+            projects: None,
+            projects_checked: None,
+            differences: None,
             timings_ms: Timings::default(),
             error: None,
         }

@@ -83,11 +83,14 @@ pub struct OpenOptions {
     pub direct_url: bool,
 }
 
+/// The threads that the work is done on.
+pub type Pool = rayon::ThreadPool;
+
 /// The pool that wheels are opened and files are staged on.
 ///
 /// # Errors
 /// Where the threads cannot be started.
-pub fn pool(jobs: Option<usize>) -> Result<rayon::ThreadPool> {
+pub fn pool(jobs: Option<usize>) -> Result<Pool> {
     let builder = rayon::ThreadPoolBuilder::new().num_threads(jobs.unwrap_or(0));
     builder.build().map_err(|error| Error::usage(format!("cannot start the threads: {error}")))
 }

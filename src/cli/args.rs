@@ -28,6 +28,10 @@ pub enum Command {
     Install { wheels: Vec<PathBuf> },
     /// Remove these projects.
     Uninstall { names: Vec<String> },
+    /// Compare installed projects with their RECORDs; all of them where none is named.
+    Check { names: Vec<String> },
+    /// Show what is installed.
+    List,
     /// Take the last transaction back.
     Undo,
     /// Settle what a crash left.
@@ -86,10 +90,14 @@ struct Cli {
 enum SubCommand {
     /// Remove installed projects
     Uninstall(UninstallArgs),
+    /// Compare installed files with their RECORD
+    Check(CheckArgs),
+    /// Show what is installed
+    List(LookArgs),
     /// Take the last transaction back, where `--undoable` kept it
     Undo(PlainArgs),
     /// Settle a transaction that a crash left behind (every other command does it too)
-    Recover(RecoverArgs),
+    Recover(LookArgs),
 }
 
 #[derive(Args)]
@@ -105,6 +113,18 @@ struct UninstallArgs {
 }
 
 #[derive(Args)]
+struct CheckArgs {
+    /// Names of installed projects [default: all of them]
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+    /// Worker threads [default: one a core]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024), env = "PKG_INSTALL_JOBS")]
+    jobs: Option<u16>,
+    #[command(flatten)]
+    plain: LookArgs,
+}
+
+#[derive(Args)]
 struct PlainArgs {
     #[command(flatten)]
     environment: EnvironmentArgs,
@@ -115,7 +135,7 @@ struct PlainArgs {
 }
 
 #[derive(Args)]
-struct RecoverArgs {
+struct LookArgs {
     #[command(flatten)]
     environment: EnvironmentArgs,
     /// How long to wait for another process's transaction
@@ -261,17 +281,22 @@ pub fn parse(arguments: &[OsString]) -> Result<Parsed, clap::Error> {
             let options = args.transaction.options();
             args.parsed(Command::Undo, options)
         }
-        Some(SubCommand::Recover(args)) => Parsed {
-            command: Command::Recover,
-            options: Options { lock_timeout: Duration::from_secs(args.lock_timeout), ..Options::default() },
-            output: args.output,
-            environment: args.environment,
-        },
+        Some(SubCommand::Recover(args)) => args.parsed(Command::Recover, None),
+        Some(SubCommand::List(args)) => args.parsed(Command::List, None),
+        Some(SubCommand::Check(args)) => args.plain.parsed(Command::Check { names: args.names }, args.jobs),
     })
 }
 
 impl PlainArgs {
     fn parsed(self, command: Command, options: Options) -> Parsed {
+        Parsed { command, options, output: self.output, environment: self.environment }
+    }
+}
+
+impl LookArgs {
+    fn parsed(self, command: Command, jobs: Option<u16>) -> Parsed {
+        let lock_timeout = Duration::from_secs(self.lock_timeout);
+        let options = Options { lock_timeout, jobs: jobs.map(usize::from), ..Options::default() };
         Parsed { command, options, output: self.output, environment: self.environment }
     }
 }

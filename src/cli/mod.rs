@@ -49,6 +49,8 @@ fn act(parsed: &Parsed, context: Context<'_>, report: &mut Report) -> Result<Bod
         Command::Uninstall { names } => {
             command::uninstall(&locate, names, options, context, report).map(|()| Body::Changes)
         }
+        Command::Check { names } => command::check(&locate, names, options, context, report).map(|()| Body::Checked),
+        Command::List => command::list(&locate, options, context, report).map(|()| Body::Listed),
         Command::Undo => command::undo(&locate, options, context, report).map(|()| Body::Undone),
         Command::Recover => command::recover(&locate, options, context, report).map(|()| Body::Recovered),
     }

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use super::args::{Color, Command, Output, Parsed};
 use crate::error::{Effect, Error, ErrorKind, Result, escaped};
-use crate::report::{Action, ChangeReport, ErrorReport, Outcome, Report, Warning};
+use crate::report::{
+    Action, ChangeReport, Difference, DifferenceState, ErrorReport, ListedProject, Outcome, Report, Warning,
+};
 
 /// How many projects are named, and how many warnings of one sort are shown, where `-v` does not ask for all.
 const SHOWN: usize = 12;
@@ -21,6 +23,10 @@ pub enum Body {
     Undone,
     /// Nothing but what recovery found.
     Recovered,
+    /// That nothing differs.
+    Checked,
+    /// The projects in the report.
+    Listed,
 }
 
 /// Shows reports in the way that was asked for.
@@ -53,6 +59,7 @@ impl Renderer {
             }
             Err(error) => {
                 report.fail(error);
+                differences(report.differences.as_deref().unwrap_or_default(), &mut results);
                 exit_code(error.kind())
             }
         };
@@ -83,6 +90,11 @@ impl Renderer {
             Body::Undone => text.push_str("the last transaction is taken back\n"),
             Body::Recovered if report.outcome == Outcome::Unchanged => text.push_str("nothing to recover\n"),
             Body::Recovered => text.push_str("recovered\n"),
+            Body::Checked => {
+                let count = report.projects_checked.unwrap_or_default();
+                text.push_str(&format!("{count} project{} as recorded\n", if count == 1 { "" } else { "s" }));
+            }
+            Body::Listed => listing(report.projects.as_deref().unwrap_or_default(), text),
         }
         if self.output.verbose {
             let timings = &report.timings_ms;
@@ -221,6 +233,42 @@ impl Parsed {
         }
         let root = report.environment.as_ref().map(|environment| environment.root.display().to_string());
         root.map(|root| format!(" --target {root}")).unwrap_or_default()
+    }
+}
+
+fn listing(projects: &[ListedProject], text: &mut String) {
+    let width = |column: fn(&ListedProject) -> usize| projects.iter().map(column).max().unwrap_or_default();
+    let (name, version) = (width(|project| project.name.len()), width(|project| project.version.len()));
+    let installer = width(|project| project.installer.as_deref().unwrap_or("-").len());
+    for project in projects {
+        let files = project.files.map_or_else(|| "no RECORD".to_owned(), |files| format!("{} files", grouped(files)));
+        let bytes = project.bytes.map(size).unwrap_or_default();
+        let conflicts = match project.conflicts.as_slice() {
+            [] => String::new(),
+            others => format!("  conflicts with {}", others.join(", ")),
+        };
+        let line = format!(
+            "{:name$}  {:version$}  {:installer$}  {files:>13}  {bytes:>10}{conflicts}",
+            project.name,
+            escaped(&project.version),
+            escaped(project.installer.as_deref().unwrap_or("-")),
+        );
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+}
+
+fn differences(found: &[Difference], text: &mut String) {
+    for difference in found {
+        let state = match difference.state {
+            DifferenceState::Missing => "missing",
+            DifferenceState::Changed => "changed",
+            DifferenceState::Unreadable => "unreadable",
+            DifferenceState::Mode => "mode",
+            DifferenceState::Record => "record",
+        };
+        let detail = difference.detail.as_deref().map(|detail| format!(" ({})", escaped(detail))).unwrap_or_default();
+        text.push_str(&format!("{state:10}  {}  {}{detail}\n", difference.project, escaped(&difference.path)));
     }
 }
 

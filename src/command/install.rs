@@ -2,10 +2,8 @@
 
 use std::time::Instant;
 
-use rayon::ThreadPool;
-
 use super::planning;
-use super::session::{Session, environment_report};
+use super::session::{Purpose, Session, environment_report};
 use super::{Context, Options};
 use crate::environment::{self, Environment, Locate};
 use crate::error::{Error, Fault, Result};
@@ -15,7 +13,7 @@ use crate::source::Source;
 use crate::spec::tags::TagSet;
 use crate::stage::{self, StageOptions};
 use crate::transaction::{self, CommitOptions};
-use crate::wheel::{self, OpenOptions, Wheel};
+use crate::wheel::{self, OpenOptions, Pool, Wheel};
 
 /// Installs all wheels, or none.
 ///
@@ -41,77 +39,63 @@ pub fn install(
     }
     report.timings_ms.open = Some(milliseconds(begin));
     let begin = Instant::now();
-    let mut session = Session::begin(&environment, options, context, report)?;
+    let mut session = Session::begin(&environment, Purpose::Change, options, context, report)?;
     let planned = planning::install(&mut session, &wheels, options, report);
     report.timings_ms.plan = Some(milliseconds(begin));
-    carry_out(session, planned, &wheels, &pool, options, context, report)
+    Act { wheels: &wheels, pool: &pool, options, context }.carry_out(session, planned, report)
 }
 
-/// Does what was planned, or leaves the environment as it was.
-pub(super) fn carry_out(
-    session: Session<'_>,
-    planned: Result<Plan>,
-    wheels: &[Wheel],
-    pool: &ThreadPool,
-    options: &Options,
-    context: Context<'_>,
-    report: &mut Report,
-) -> Result<()> {
-    let plan = match planned {
-        Ok(plan) if options.dry_run => {
-            report.outcome = Outcome::Planned;
-            planning::describe(&plan, wheels, report);
-            session.leave_unchanged();
-            return Ok(());
-        }
-        Ok(plan) if plan.is_empty() => {
-            report.outcome = Outcome::Unchanged;
-            planning::describe(&plan, wheels, report);
-            return Ok(());
-        }
-        Ok(plan) => plan,
-        Err(error) => {
-            session.leave_unchanged();
-            return Err(error);
-        }
-    };
-    planning::describe(&plan, wheels, report);
-    match apply(&session, plan, wheels, pool, options, context, report) {
-        Ok(()) => {
-            report.outcome = Outcome::Committed;
+/// What carrying out a plan needs.
+pub(super) struct Act<'a> {
+    /// The wheels that the plan speaks of.
+    pub wheels: &'a [Wheel],
+    /// Where the work is done.
+    pub pool: &'a Pool,
+    /// How.
+    pub options: &'a Options,
+    /// With what.
+    pub context: Context<'a>,
+}
+
+impl Act<'_> {
+    /// Does what was planned, or leaves the environment as it was.
+    pub fn carry_out(&self, session: Session<'_>, planned: Result<Plan>, report: &mut Report) -> Result<()> {
+        let done = planned.and_then(|plan| {
+            planning::describe(&plan, self.wheels, report);
+            report.outcome = match () {
+                () if self.options.dry_run => Outcome::Planned,
+                () if plan.is_empty() => Outcome::Unchanged,
+                () => {
+                    self.apply(&session, plan, report)?;
+                    Outcome::Committed
+                }
+            };
             Ok(())
-        }
-        Err(error) => {
+        });
+        if done.is_err() {
             session.leave_unchanged();
-            Err(error)
         }
+        done
     }
-}
 
-fn apply(
-    session: &Session<'_>,
-    plan: Plan,
-    wheels: &[Wheel],
-    pool: &ThreadPool,
-    options: &Options,
-    context: Context<'_>,
-    report: &mut Report,
-) -> Result<()> {
-    let begin = Instant::now();
-    let stage_options =
-        StageOptions { verify: options.verify, pool, cancel: context.cancel, progress: context.progress };
-    let staged = stage::stage(context.door, &session.layout, plan, wheels, stage_options)?;
-    for (change, staged) in report.changes.iter_mut().zip(&staged.plan.changes) {
-        change.bytes = staged.bytes;
+    fn apply(&self, session: &Session<'_>, plan: Plan, report: &mut Report) -> Result<()> {
+        let (options, context) = (self.options, self.context);
+        let begin = Instant::now();
+        let (cancel, progress) = (context.cancel, context.progress);
+        let stage_options = StageOptions { verify: options.verify, pool: self.pool, cancel, progress };
+        let staged = stage::stage(context.door, &session.layout, plan, self.wheels, stage_options)?;
+        for (change, staged) in report.changes.iter_mut().zip(&staged.plan.changes) {
+            change.bytes = staged.bytes;
+        }
+        report.timings_ms.stage = Some(milliseconds(begin));
+        let begin = Instant::now();
+        let commit_options = CommitOptions { durable: options.durable, undoable: options.undoable };
+        let committed = transaction::commit(context.door, &session.layout, staged, commit_options)?;
+        report.timings_ms.commit = Some(committed.moved.as_secs_f64() * 1e3);
+        report.timings_ms.clean = Some(milliseconds(begin) - committed.moved.as_secs_f64() * 1e3);
+        report.warnings.extend(committed.warnings);
+        Ok(())
     }
-    report.timings_ms.stage = Some(milliseconds(begin));
-    let begin = Instant::now();
-    let commit_options = CommitOptions { durable: options.durable, undoable: options.undoable };
-    let committed = transaction::commit(context.door, &session.layout, staged, commit_options)?;
-    report.timings_ms.commit = Some(committed.moved.as_secs_f64() * 1e3);
-    report.timings_ms.clean = Some(milliseconds(begin) - committed.moved.as_secs_f64() * 1e3);
-    report.warnings.extend(committed.warnings);
-    Ok(())
 }
 
 /// Refuses wheels that the environment's interpreter cannot use (platform compatibility tags; core metadata,

@@ -3,6 +3,7 @@
 //! Input: an environment to locate, what to do with it, [`Options`]. Output: a filled [`Report`](crate::report::Report).
 //! A command opens and checks its input first, then takes the lock, settles what a crash left, plans, and only then writes.
 
+mod inspect;
 mod install;
 mod planning;
 mod remove;
@@ -11,6 +12,7 @@ mod session;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+pub use inspect::{check, list};
 pub use install::install;
 pub use remove::{recover, undo, uninstall};
 

@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use super::install::{carry_out, milliseconds};
+use super::install::{Act, milliseconds};
 use super::planning;
-use super::session::{Session, environment_report};
+use super::session::{Purpose, Session, environment_report};
 use super::{Context, Options};
 use crate::environment::{self, Locate};
 use crate::error::{Error, Result};
@@ -32,10 +32,10 @@ pub fn uninstall(
     let environment = environment::locate(locate)?;
     report.environment = Some(environment_report(&environment));
     let begin = Instant::now();
-    let mut session = Session::begin(&environment, options, context, report)?;
+    let mut session = Session::begin(&environment, Purpose::Change, options, context, report)?;
     let planned = planning::uninstall(&mut session, &names, report);
     report.timings_ms.plan = Some(milliseconds(begin));
-    carry_out(session, planned, &[], &pool, options, context, report)
+    Act { wheels: &[], pool: &pool, options, context }.carry_out(session, planned, report)
 }
 
 /// Takes the last transaction back, where `--undoable` kept it.
@@ -45,7 +45,7 @@ pub fn uninstall(
 pub fn undo(locate: &Locate, options: &Options, context: Context<'_>, report: &mut Report) -> Result<()> {
     let environment = environment::locate(locate)?;
     report.environment = Some(environment_report(&environment));
-    let session = Session::begin(&environment, options, context, report)?;
+    let session = Session::begin(&environment, Purpose::Change, options, context, report)?;
     let undone = transaction::plan_undo(context.door, &session.layout).and_then(|plan| {
         if options.dry_run {
             report.outcome = Outcome::Planned;
@@ -71,7 +71,7 @@ pub fn undo(locate: &Locate, options: &Options, context: Context<'_>, report: &m
 pub fn recover(locate: &Locate, options: &Options, context: Context<'_>, report: &mut Report) -> Result<()> {
     let environment = environment::locate(locate)?;
     report.environment = Some(environment_report(&environment));
-    let session = Session::begin(&environment, options, context, report)?;
+    let session = Session::begin(&environment, Purpose::Change, options, context, report)?;
     let settled = report.warnings.iter().any(|warning| warning.code == "recovered");
     report.outcome = if settled { Outcome::Committed } else { Outcome::Unchanged };
     session.leave_unchanged();

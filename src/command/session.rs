@@ -11,11 +11,21 @@ use crate::environment::installed::{self, Installed};
 use crate::environment::place::Layout;
 use crate::error::Result;
 use crate::fs::{self, Dir, Lock, Patience};
+use crate::plan::spread::CONTROL;
 use crate::report::{EnvironmentReport, Report, Warning};
 use crate::transaction::{self, JOURNAL, Recovered};
 
 /// The name of the lock file in an environment's root: the one that uv takes.
 const LOCK: &str = ".lock";
+
+/// What a session is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To change the environment, unless it is a dry run.
+    Change,
+    /// To look at it.
+    Look,
+}
 
 /// An environment under its lock.
 pub struct Session<'a> {
@@ -37,13 +47,14 @@ impl<'a> Session<'a> {
     /// Where it cannot be locked, recovered or read.
     pub fn begin(
         environment: &'a Environment,
+        purpose: Purpose,
         options: &Options,
         context: Context<'a>,
         report: &mut Report,
     ) -> Result<Self> {
         let layout = Layout::of(environment)?;
         let mut session = Self { environment, layout, installed: Vec::new(), context, lock: None, made: Vec::new() };
-        match session.enter(options, report) {
+        match session.enter(purpose, options, report) {
             Ok(()) => Ok(session),
             Err(error) => {
                 session.leave_unchanged();
@@ -52,29 +63,35 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn enter(&mut self, options: &Options, report: &mut Report) -> Result<()> {
+    fn enter(&mut self, purpose: Purpose, options: &Options, report: &mut Report) -> Result<()> {
         let path = self.environment.root.join(LOCK);
         let patience = Patience {
             timeout: options.lock_timeout,
             cancel: self.context.cancel,
             waiting: &|path| self.context.progress.waiting(path),
         };
-        let door = self.context.door;
-        if options.dry_run {
+        if purpose == Purpose::Change && !options.dry_run {
+            self.made = Dir::make_all(self.context.door, &self.environment.root)?;
+            self.lock = Some(Lock::acquire(self.context.door, &path, &patience)?);
+            self.recover(report)?;
+        } else {
             // Changes nothing, so makes no lock file either: without one there is nobody to wait for.
             self.lock = Lock::acquire_existing(&path, &patience)?;
             let control = crate::stage::control_home(&self.layout, self.layout.main_root());
-            if fs::lstat(&control.join(crate::plan::spread::CONTROL).join(JOURNAL))?.is_some() {
-                report.warnings.push(unsettled());
-            }
-        } else {
-            self.made = Dir::make_all(door, &self.environment.root)?;
-            self.lock = Some(Lock::acquire(door, &path, &patience)?);
-            if let Some(warning) = recovered(transaction::recover(door, &self.layout)?) {
-                report.warnings.push(warning);
+            if fs::lstat(&control.join(CONTROL).join(JOURNAL))?.is_some() {
+                if options.dry_run || self.lock.is_none() {
+                    report.warnings.push(unsettled());
+                } else {
+                    self.recover(report)?;
+                }
             }
         }
         self.installed = installed::scan(&self.layout)?;
+        Ok(())
+    }
+
+    fn recover(&self, report: &mut Report) -> Result<()> {
+        report.warnings.extend(recovered(transaction::recover(self.context.door, &self.layout)?));
         Ok(())
     }
 

@@ -3,6 +3,13 @@
 //! The first modules are the harness: [`wheel_builder`] makes wheels from text, broken ones too, out of a [`zip_image`];
 //! [`scene`] makes environments and runs the program in them; [`source_text`] reads this crate's own sources for [`tidy`].
 
+#![allow(
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    clippy::needless_pass_by_value,
+    reason = "a test says what is wrong by panicking"
+)]
+
 mod scene;
 mod source_text;
 mod tags;

@@ -17,7 +17,7 @@ const REFUSED_NAMES: &[&str] = &["utils", "util", "helpers", "common", "manager"
 const DOORS: &[(&[&str], &[&str])] = &[
     (&["std::fs", "std::os::unix::fs", "rustix::fs", "fs2", "tempfile", "walkdir"], &["src/fs/"]),
     (&["zip", "flate2", "ruzstd"], &["src/archive.rs", "src/archive/"]),
-    (&["rayon"], &["src/wheel.rs", "src/stage.rs", "src/check.rs", "src/removal.rs"]),
+    (&["rayon"], &["src/wheel.rs", "src/stage.rs", "src/check.rs"]),
     (
         &["println!", "eprintln!", "print!", "eprint!", "std::io::stdout", "std::io::stderr"],
         &["src/cli/", "src/main.rs"],
@@ -29,6 +29,8 @@ const DOORS: &[(&[&str], &[&str])] = &[
 /// Modules that decide and do not act, and what they therefore never name.
 const PURE: &[&str] = &["spec", "plan", "script"];
 const IMPURE: &[&str] = &["std::fs", "std::net", "std::env", "std::process", "std::thread", "rustix", "crate::fs"];
+/// Plain data that looking at the file system returns: deciding from it is what the pure modules are for.
+const PLAIN: &[&str] = &["crate::fs::Kind", "crate::fs::Stat"];
 
 /// The modules from the bottom up: each may use those of the rows above its own.
 const LAYERS: &[&[&str]] = &[
@@ -41,8 +43,8 @@ const LAYERS: &[&[&str]] = &[
     &["wheel"],
     &["plan"],
     &["stage"],
-    &["transaction"],
-    &["install", "removal", "check", "list", "recover", "undo", "lib"],
+    &["transaction", "check"],
+    &["command", "lib"],
     &["cli"],
     &["main"],
 ];
@@ -126,7 +128,10 @@ fn every_danger_has_one_door() {
 fn what_decides_does_not_act() {
     let mut found = Vec::new();
     for source in sources(&["src"]).iter().filter(|source| PURE.contains(&module(source))) {
-        let named = source.named().into_iter().filter(|named| !named.test && names_any(&named.path, IMPURE));
+        let named = source
+            .named()
+            .into_iter()
+            .filter(|named| !named.test && names_any(&named.path, IMPURE) && !PLAIN.contains(&named.path.as_str()));
         found.extend(named.map(|named| format!("{}:{}: `{}` acts", source.path, named.line, named.path)));
     }
     none(found);
