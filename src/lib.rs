@@ -1,4 +1,57 @@
 //! A parallel wheel installer with a transactional file layout.
+//!
+//! All the wheels of one command are installed, or none is: on bad input, on a full disk, on Ctrl-C, on `kill -9`, and
+//! with [`Options::durable`] on the loss of power. What will happen is known, and can be printed, before anything is
+//! written. The result does not depend on the number of threads nor on the order of the arguments. Every byte is checked
+//! against RECORD.
+//!
+//! ```text
+//!    where bytes are      what they are        what will happen     it is on disk,        it happened
+//!                                                                   nobody sees it
+//!    ┌────────┐  open    ┌───────┐   plan     ┌──────┐   stage     ┌────────┐  commit   ┌────────┐
+//!    │ Source │ ───────► │ Wheel │ ─────────► │ Plan │ ──────────► │ Staged │ ────────► │ Report │
+//!    └────────┘          └───────┘            └──────┘             └────────┘           └────────┘
+//!     path, hash          validated once;      pure value;          files, RECORD,       plain data
+//!                         then trusted         printable            INSTALLER complete
+//! ```
+//!
+//! Removing, replacing and undoing are other plans, never other ways. From the bottom up: [`error`], [`path`] and
+//! [`hash`] know nothing of anything; [`spec`] turns the texts of the PyPA's specifications into types; [`fs`] is the only
+//! door to the file system; [`archive`] reads a zip in the one way in which it can be read; [`environment`] knows an
+//! interpreter's directories and what is installed in them; [`wheel`] is what may be installed; [`mod@plan`] decides;
+//! [`stage`] writes; [`transaction`] moves; [`command`] is all of it in order.
+//!
+//! # Example
+//!
+//! ```no_run
+//! use pkg_install::command::{self, Context, Options};
+//! use pkg_install::environment::Locate;
+//! use pkg_install::report::{Report, Silent};
+//! use pkg_install::source::Source;
+//!
+//! # fn main() -> pkg_install::Result<()> {
+//! let locate = Locate { target: Some("venv".into()), ..Locate::default() };
+//! let sources = [Source::from_path("six-1.17.0-py2.py3-none-any.whl")];
+//! let (door, cancel) = (pkg_install::fs::Door::default(), false.into());
+//! let context = Context { door: &door, cancel: &cancel, progress: &Silent };
+//! let mut report = Report::new();
+//! command::install(&locate, &sources, &Options::default(), context, &mut report)?;
+//! println!("{:?}", report.changes);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Limits
+//!
+//! Unix only. A reader sees a mixture in the milliseconds in which renames are made, and after a crash until the next
+//! command. pip takes no lock, so nothing keeps it from changing an environment at the same time. Without
+//! [`Options::durable`] the loss of power soon after success may leave empty files.
+//!
+//! [`Options::durable`]: command::Options::durable
+
+#[cfg(not(unix))]
+compile_error!("pkg-install works on Unix only");
+
 pub mod archive;
 pub mod check;
 #[cfg(feature = "cli")]
@@ -17,3 +70,5 @@ pub mod spec;
 pub mod stage;
 pub mod transaction;
 pub mod wheel;
+
+pub use error::{Effect, Error, ErrorKind, Result};

@@ -106,7 +106,7 @@ pub enum Action {
 /// A path with more than one owner.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ConflictReport {
-    /// The path, relative to the environment's root.
+    /// The path, relative to the directory of the packages where it is inside, else to the environment's root.
     pub path: String,
     /// The owners: project names, or what else stands there.
     pub owners: Vec<String>,

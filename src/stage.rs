@@ -21,6 +21,9 @@ use crate::report::Progress;
 use crate::spec::record::{self, RecordRow, Verify};
 use crate::wheel::Wheel;
 
+/// The name of the file in the main `.pkg-install` that lists the directories which hold another one.
+pub const AREAS: &str = "areas";
+
 /// What staging needs beside the plan.
 #[derive(Clone, Copy)]
 pub struct StageOptions<'a> {
@@ -67,12 +70,15 @@ pub struct Staged {
 /// The first failure; what was staged is deleted then.
 pub fn stage(door: &Door, layout: &Layout, plan: Plan, wheels: &[Wheel], options: StageOptions<'_>) -> Result<Staged> {
     let mut staged = Staged { plan, areas: HashMap::new(), made: Vec::new(), door: door.clone(), settled: false };
-    let roots: BTreeSet<RootId> = staged.plan.operations.iter().map(|operation| operation.place.root).collect();
-    let (main, _) = layout.directory(SchemeKey::Purelib);
-    for root in roots.into_iter().chain([main]) {
-        if !staged.areas.contains_key(&root) {
-            staged.open_area(layout, root)?;
-        }
+    let main = layout.main_root();
+    let mut others: BTreeSet<RootId> = staged.plan.operations.iter().map(|operation| operation.place.root).collect();
+    others.remove(&main);
+    staged.open_area(layout, main)?;
+    if !others.is_empty() {
+        staged.name_others(layout, main, &others)?;
+    }
+    for root in others {
+        staged.open_area(layout, root)?;
     }
     staged.make_directories()?;
     options.progress.begin(staged.plan.files.len() as u64, staged.plan.bytes());
@@ -107,6 +113,14 @@ impl Staged {
         let (stage, trash) = (control.make_unique("stage-")?, control.make_unique("trash-")?);
         self.areas.insert(root, Area { live, control, home, stage, trash });
         Ok(())
+    }
+
+    /// Writes down where else private directories will be made, for a recovery that would not think of looking there.
+    fn name_others(&self, layout: &Layout, main: RootId, others: &BTreeSet<RootId>) -> Result<()> {
+        let homes: Vec<PathBuf> = others.iter().map(|root| control_home(layout, *root)).collect();
+        let control = &self.areas[&main].control;
+        control.remove_file(AREAS)?;
+        control.create(AREAS, false)?.write(&serde_json::to_vec(&homes).unwrap_or_default())
     }
 
     /// The staging directory and the path in it of a file.
@@ -229,6 +243,7 @@ impl Staged {
 /// stops the deleting and is returned; the next command goes on with it.
 pub(crate) fn discard(door: &Door, areas: &HashMap<RootId, Area>, made: &[PathBuf]) -> Result<()> {
     for area in areas.values() {
+        area.control.remove_file(AREAS)?;
         area.control.remove_tree(&area.stage)?;
         area.control.remove_tree(&area.trash)?;
         // Where an undo is kept, or something unknown lies, the directory is not empty and stays.

@@ -1,7 +1,7 @@
 //! The archive of a wheel: its index, checked so strictly that there is only one way to read it, and its entries.
 //!
 //! Input: one open file. Output: [`Entry`]s, and their content one at a time from any thread. The archive is read from
-//! its central directory; whatever another reader could see differently is refused in [`layout`]. Only this directory
+//! its central directory; whatever another reader could see differently is refused in `layout`. Only this directory
 //! names the zip and inflate crates, and it uses none of their extraction functions. Limits: [`MAX_ENTRIES`] entries;
 //! stored, deflate and zstd.
 

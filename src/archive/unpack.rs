@@ -1,7 +1,7 @@
 //! The content of one entry: read, inflated and checked, whole where it is small, in pieces where it is large.
 //!
 //! What is small is handed on only after its CRC-32, size and digest were found right; what is large is handed on in
-//! pieces as it comes, and found wrong at its end at the latest. Memory: two buffers a thread, of [`WHOLE`] bytes each
+//! pieces as it comes, and found wrong at its end at the latest. Memory: two buffers a thread, of a megabyte each
 //! and what a zstd frame asks for.
 
 use std::io::{self, Read};
@@ -110,7 +110,7 @@ impl Archive {
         Ok(content)
     }
 
-    /// The first bytes of the content, at most [`HEAD`] of them, unchecked.
+    /// The first bytes of the content, at most 64 of them, unchecked.
     ///
     /// # Errors
     /// Where they cannot be read or inflated.

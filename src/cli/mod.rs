@@ -30,6 +30,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let renderer = Renderer::new(&parsed.output);
     let bar = Bar::new(&parsed.output);
+    signals::raise_file_limit();
     let cancel = signals::watch();
     let door = Door::default();
     let mut report = Report::new();

@@ -18,3 +18,11 @@ pub fn watch() -> Arc<AtomicBool> {
     let _ = signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)));
     cancel
 }
+
+/// Raises the limit on open files as far as this user may: every wheel stays open until it is installed.
+pub fn raise_file_limit() {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    let raised = rustix::process::Rlimit { current: limit.maximum, ..limit };
+    // With the limit as it is, many wheels at once are refused with an error that says so.
+    let _ = rustix::process::setrlimit(rustix::process::Resource::Nofile, raised);
+}

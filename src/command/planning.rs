@@ -2,7 +2,8 @@
 //!
 //! All reading that planning needs is here and in the environment; `plan` itself does none.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use super::Options;
 use super::session::Session;
@@ -17,10 +18,10 @@ use crate::path::RelPath;
 use crate::plan::conflict::{Live, OnConflict, Rules, Settled, Wanted, settle};
 use crate::plan::removal::{Going, is_bytecode_of};
 use crate::plan::spread::{Ground, Guard, spread};
-use crate::plan::{Change, ChangeId, NewFile, Plan, choose, moves};
+use crate::plan::{Change, ChangeId, Content, NewFile, Plan, choose, moves};
 use crate::report::{Action, ChangeReport, Report, Warning};
 use crate::spec::name::ProjectName;
-use crate::spec::record::RecordRow;
+use crate::spec::record::{self, RecordRow};
 use crate::wheel::Wheel;
 
 /// The plan of an installation.
@@ -69,15 +70,17 @@ fn plan(
     let mut looking = Looking { survey: &mut survey, installed: &installed, owners: None };
     let going = looking.going(&mut changes, report)?;
     let wanted = looking.wanted(files, &going)?;
-    session.installed = installed;
     let names: Vec<String> = changes.iter().map(|change| change.name.normalized().to_owned()).collect();
-    let rules = Rules { policy, ignores_case: capabilities.ignores_case, names: &names, layout: &session.layout };
-    let settled = refuse_unsettled(settle(wanted, &rules), &names)?;
+    let layout = looking.survey.layout();
+    let rules = Rules { policy, ignores_case: capabilities.ignores_case, names: &names, layout };
+    let mut settled = refuse_unsettled(settle(wanted, &rules), &names)?;
+    count(&mut changes, &settled.files);
+    looking.correct_losers(&mut settled)?;
+    session.installed = installed;
     let mut outgoing = going.outgoing(&|place| session.layout.is_own_directory(place));
     outgoing.places.extend(settled.displaced);
     outgoing.places.sort();
     let (operations, staged) = moves::operations(&session.layout, &settled.files, &settled.anchors, &outgoing);
-    count(&mut changes, &settled.files);
     let plan = Plan {
         changes,
         files: settled.files,
@@ -186,6 +189,37 @@ impl Looking<'_, '_> {
             self.owners = Some(owners);
         }
         Ok(self.owners.get_or_insert_default())
+    }
+
+    /// An installed project that loses a file to a newer one keeps a RECORD that states what is on disk.
+    fn correct_losers(&mut self, settled: &mut Settled) -> Result<()> {
+        let mut losers: BTreeSet<usize> = BTreeSet::new();
+        for place in &settled.displaced {
+            losers.extend(self.owners()?.get(place).into_iter().flatten());
+        }
+        for number in losers {
+            let project = &self.installed[number];
+            let mut rows = project.record(self.survey.layout())?;
+            for row in &mut rows {
+                let Some(place) = self.survey.layout().of_recorded(project.library, &row.path) else { continue };
+                let place = self.survey.look(&place)?.place;
+                if let Ok(at) = settled.files.binary_search_by(|file| file.place.cmp(&place)) {
+                    let winner = &settled.files[at];
+                    (row.digest, row.size) = (winner.digest, Some(winner.size));
+                }
+            }
+            let Ok(name) = RelPath::parse("RECORD") else { continue };
+            let place = project.place.join(&name);
+            let content: Arc<[u8]> = record::write_record(&rows).into();
+            let at = settled.files.partition_point(|file| file.place < place);
+            let size = content.len() as u64;
+            let owner = ChangeId(0);
+            let (content, digest, recorded) = (Content::Bytes(content), None, String::new());
+            let file = NewFile { place: place.clone(), recorded, owner, content, executable: false, size, digest };
+            settled.insert(at, file);
+            settled.displaced.push(place);
+        }
+        Ok(())
     }
 
     /// Everything that the changes take away, with its surroundings.

@@ -169,8 +169,19 @@ impl Layout {
         }
     }
 
-    /// The place as people are shown it: relative to the environment's root where it is inside.
+    /// The place as people are shown it: as RECORD has it where it is in a library, else relative to the environment's
+    /// root, else absolute.
     pub fn show(&self, place: &Place) -> String {
+        for library in [SchemeKey::Purelib, SchemeKey::Platlib] {
+            let base = self.base(library);
+            let below = match &base.inside {
+                None => Some(place.path.clone()),
+                Some(inside) => place.path.strip_prefix(inside),
+            };
+            if let Some(below) = below.filter(|_| base.root == place.root) {
+                return below.as_str().to_owned();
+            }
+        }
         if place.root == self.own.root {
             return place.path.as_str().to_owned();
         }

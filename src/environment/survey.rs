@@ -108,9 +108,14 @@ impl<'a> Survey<'a> {
 
     fn root(&mut self, root: RootId) -> Result<Known> {
         let path = self.layout.roots()[usize::from(root.0)].clone();
-        let stat = fs::stat(&path)?.filter(|stat| stat.kind == Kind::Directory);
-        let stat = stat.ok_or_else(|| Error::bad_environment(&path, "it is not a directory"))?;
-        self.devices.insert(root, stat.device);
+        match fs::stat(&path)? {
+            Some(stat) if stat.kind == Kind::Directory => {
+                self.devices.insert(root, stat.device);
+            }
+            Some(_) => return Err(Error::bad_environment(&path, "it is not a directory")),
+            // It will be made; below it nothing is found either.
+            None => {}
+        }
         Ok(Known::There(root, None))
     }
 

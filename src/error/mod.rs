@@ -61,7 +61,7 @@ pub enum Effect {
 /// Two owners of one path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Clash {
-    /// The path, relative to the environment's root.
+    /// The path, relative to the directory of the packages where it is inside, else to the environment's root.
     pub path: String,
     /// Who owns it, and what they would have there, as text: a digest, `a file`, `a directory`.
     pub owners: Vec<(String, String)>,

@@ -70,6 +70,21 @@ pub struct Settled {
     pub doubled: Vec<(ChangeId, String)>,
 }
 
+impl Settled {
+    /// Adds a file that no change has a row for, at this position among the files.
+    pub fn insert(&mut self, at: usize, file: NewFile) {
+        self.anchors.insert(at, file.place.clone());
+        self.files.insert(at, file);
+        for row in self.rows.iter_mut().flatten() {
+            if let RowFile::New(number) = &mut row.file
+                && *number as usize >= at
+            {
+                *number += 1;
+            }
+        }
+    }
+}
+
 /// What conflicts are settled by.
 #[derive(Clone, Copy)]
 pub struct Rules<'a> {

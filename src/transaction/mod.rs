@@ -1,7 +1,7 @@
 //! The transaction: moving everything in, or nothing.
 //!
 //! Input: [`Staged`]. Output: the environment changed, or as it was. The journal is written whole before the first rename,
-//! and unlinking it is the one instant of commitment. Every failure in between is undone in reverse by [`roll_back`],
+//! and unlinking it is the one instant of commitment. Every failure in between is undone in reverse by `roll_back`,
 //! which is also what recovery does after a crash: each operation is judged by its private side only, since the live names
 //! mislead. No content is written here but the journal's, and only here is anything moved outside of staging.
 //!

@@ -13,7 +13,7 @@ use crate::environment::place::{Layout, RootId, SchemeKey};
 use crate::error::{Error, Result};
 use crate::fs::{self, Dir, Door};
 use crate::plan::spread::CONTROL;
-use crate::stage::control_home;
+use crate::stage::{AREAS, control_home};
 
 /// What recovery found, and did about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +38,9 @@ pub fn recover(door: &Door, layout: &Layout) -> Result<Recovered> {
     let mut homes: Vec<PathBuf> = (0..layout.roots().len())
         .map(|root| control_home(layout, RootId(u16::try_from(root).unwrap_or(u16::MAX))))
         .collect();
+    homes.extend(other_homes(door, &home)?);
+    homes.sort();
+    homes.dedup();
     let Some(control) = open_control(door, &home)? else {
         return Ok(clean_leftovers(door, &homes, None)?.unwrap_or(Recovered::Nothing));
     };
@@ -65,6 +68,14 @@ pub fn recover(door: &Door, layout: &Layout) -> Result<Recovered> {
     let kept = if recovered == Recovered::RolledBack { read_journal(&control, UNDO)? } else { None };
     clean(door, &homes, kept.as_ref())?;
     Ok(recovered)
+}
+
+/// The directories that hold another `.pkg-install` of the interrupted command, as it had written them down.
+fn other_homes(door: &Door, home: &std::path::Path) -> Result<Vec<PathBuf>> {
+    let Some(control) = open_control(door, home)? else { return Ok(Vec::new()) };
+    let listed = control.read(AREAS, MAX_JOURNAL)?;
+    let homes: Vec<PathBuf> = listed.and_then(|listed| serde_json::from_slice(&listed).ok()).unwrap_or_default();
+    Ok(homes.into_iter().filter(|home| home.is_absolute()).collect())
 }
 
 fn clean_leftovers(door: &Door, homes: &[PathBuf], kept: Option<&Journal>) -> Result<Option<Recovered>> {
@@ -127,7 +138,7 @@ pub(super) fn clean(door: &Door, homes: &[PathBuf], kept: Option<&Journal>) -> R
         for (name, _) in control.names()? {
             let name = name.to_string_lossy();
             let record = [UNDO, undo::MARKS].contains(&&*name);
-            let ours = journal::is_private(&name) || name == "journal.new" || record;
+            let ours = journal::is_private(&name) || name == "journal.new" || name == AREAS || record;
             let needed = kept.is_some_and(|kept| record || keeps(kept, &name));
             if ours && !needed {
                 control.remove_tree(&name)?;
