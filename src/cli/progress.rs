@@ -15,7 +15,7 @@ use super::args::Output;
 use crate::report::Progress;
 
 const PAUSE: Duration = Duration::from_millis(100);
-const TEMPLATE: &str = "{msg:>16} {bar:28} {bytes}/{total_bytes}  {bytes_per_sec}";
+const TEMPLATE: &str = "{msg:>16} {bar:28} {decimal_bytes}/{decimal_total_bytes}  {decimal_bytes_per_sec}";
 
 /// Shows how far the work has come.
 pub struct Bar {

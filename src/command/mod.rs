@@ -5,6 +5,8 @@
 
 mod inspect;
 mod install;
+mod leaving;
+mod looking;
 mod planning;
 mod remove;
 mod session;

@@ -140,6 +140,10 @@ impl Layout {
 
     /// What a row of RECORD in `library` means; `None` where it leads out of the environment.
     pub fn of_recorded(&self, library: SchemeKey, text: &str) -> Option<Place> {
+        if !text.starts_with('/') && !text.contains("..") {
+            // Below the library itself, as nearly all rows are.
+            return RelPath::parse(text).ok().map(|path| self.place(library, &path));
+        }
         let lexical = normal(&self.base(library).lexical.join(text))?;
         self.bases
             .iter()

@@ -73,6 +73,19 @@ impl<'a> Survey<'a> {
         Ok(fact)
     }
 
+    /// The place itself, symbolic links to directories resolved, whether anything stands there or not.
+    ///
+    /// # Errors
+    /// As [`Survey::look`].
+    pub fn real(&mut self, place: &Place) -> Result<Place> {
+        let name = RelPath::parse(place.path.file_name()).unwrap_or_else(|_| place.path.clone());
+        Ok(match self.directory(place.root, place.path.parent())? {
+            Known::There(root, None) => Place { root, path: name },
+            Known::There(root, Some(inside)) => Place { root, path: inside.join(&name) },
+            Known::Missing { real, .. } | Known::Blocked { real, .. } => real.join(&name),
+        })
+    }
+
     /// The digest of the regular file at a real place.
     ///
     /// # Errors

@@ -1,0 +1,304 @@
+//! One bench per stage of an installation, on generated wheels, through the library: what does each stage cost, and which
+//! one has changed?
+//!
+//! `cargo bench` measures, `cargo bench -- stage` only what has `stage` in its name, `cargo bench -- --test` runs everything
+//! once. The wheels are made by the tests' own builder: many small modules, a few big files, scripts, and a namespace that
+//! all share. Everything lies in one temporary directory, in memory where the system offers that, so that the disk is not
+//! what is measured. How the whole program compares with others is the business of `against/`.
+
+#![allow(
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    clippy::unwrap_used,
+    reason = "a bench says what is wrong by panicking, and so does the tests' builder"
+)]
+
+#[path = "../tests/it/wheel_builder.rs"]
+mod wheel_builder;
+#[path = "../tests/it/zip_image.rs"]
+mod zip_image;
+
+use std::fmt::Write as _;
+use std::fs;
+use std::hint::black_box;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+use criterion::{BatchSize, Criterion, Throughput};
+use pkg_install::environment::place::Layout;
+use pkg_install::environment::survey::{Fact, Survey};
+use pkg_install::environment::{self, Environment, Locate};
+use pkg_install::fs::Door;
+use pkg_install::hash::{Algorithm, Digest};
+use pkg_install::path::RelPath;
+use pkg_install::plan::conflict::{OnConflict, Rules, Settled, Wanted, settle};
+use pkg_install::plan::moves::{self, Outgoing};
+use pkg_install::plan::spread::{Ground, spread};
+use pkg_install::plan::{Change, ChangeId, NewFile, Plan, choose};
+use pkg_install::report::Silent;
+use pkg_install::source::Source;
+use pkg_install::spec::record::{self, RecordRow, Verify};
+use pkg_install::stage::{self, StageOptions, Staged};
+use pkg_install::transaction::{self, CommitOptions};
+use pkg_install::wheel::{self, OpenOptions, Pool, Wheel};
+
+const WHEELS: usize = 24;
+const MODULES: usize = 120;
+const BIG: usize = 2 << 20;
+const ROWS: usize = 20_000;
+
+fn main() {
+    let mut criterion = Criterion::default().configure_from_args();
+    let ground = Bench::new();
+    open(&mut criterion, &ground);
+    plan(&mut criterion, &ground);
+    stage(&mut criterion, &ground);
+    commit(&mut criterion, &ground);
+    records(&mut criterion);
+    hashes(&mut criterion);
+    paths(&mut criterion);
+    criterion.final_summary();
+}
+
+fn open(criterion: &mut Criterion, bench: &Bench) {
+    let mut group = criterion.benchmark_group("open");
+    group.throughput(Throughput::Elements(bench.sources.len() as u64));
+    for (name, verify) in [("normal", Verify::Normal), ("off", Verify::Off)] {
+        let options = OpenOptions { verify, ..OPEN };
+        group.bench_function(name, |b| {
+            b.iter(|| bench.pool.install(|| wheel::open_all(&bench.sources, options)).expect("the wheels are right"));
+        });
+    }
+    group.finish();
+}
+
+fn plan(criterion: &mut Criterion, bench: &Bench) {
+    let changes = bench.changes();
+    let names = names(&changes);
+    let mut group = criterion.benchmark_group("plan");
+    group.throughput(Throughput::Elements(bench.spread(&changes).len() as u64));
+    group.bench_function("spread", |b| b.iter(|| bench.spread(&changes)));
+    group.bench_function("survey", |b| {
+        b.iter_batched(|| bench.spread(&changes), |files| bench.survey(files), BatchSize::LargeInput);
+    });
+    let wanted = bench.survey(bench.spread(&changes));
+    group.bench_function("settle", |b| {
+        b.iter_batched(|| wanted.clone(), |wanted| settle(wanted, &bench.rules(&names)), BatchSize::LargeInput);
+    });
+    let settled = settle(wanted, &bench.rules(&names));
+    group.bench_function("moves", |b| {
+        b.iter(|| moves::operations(&bench.layout, &settled.files, &settled.anchors, &Outgoing::default()));
+    });
+    group.finish();
+}
+
+fn stage(criterion: &mut Criterion, bench: &Bench) {
+    let plan = bench.plan();
+    let mut group = criterion.benchmark_group("stage");
+    group.sample_size(20).throughput(Throughput::Bytes(plan.bytes()));
+    for (name, verify) in [("normal", Verify::Normal), ("off", Verify::Off)] {
+        group.bench_function(name, |b| {
+            // What a run stages is deleted when it is dropped, which is not measured.
+            b.iter_batched(|| plan.clone(), |plan| bench.stage(plan, verify), BatchSize::PerIteration);
+        });
+    }
+    group.finish();
+}
+
+fn commit(criterion: &mut Criterion, bench: &Bench) {
+    let plan = bench.plan();
+    let mut group = criterion.benchmark_group("commit");
+    group.sample_size(20).throughput(Throughput::Elements(plan.operations.len() as u64));
+    for (name, undoable) in [("plain", false), ("undoable", true)] {
+        let options = CommitOptions { durable: false, undoable };
+        group.bench_function(name, |b| {
+            let setup = || {
+                bench.clear();
+                bench.stage(plan.clone(), Verify::Off)
+            };
+            let run = |staged| transaction::commit(&bench.door, &bench.layout, staged, options).expect("it commits");
+            b.iter_batched(setup, run, BatchSize::PerIteration);
+        });
+    }
+    group.finish();
+    bench.clear();
+}
+
+fn records(criterion: &mut Criterion) {
+    let row = |number: usize| RecordRow {
+        path: format!("package_{}/inner_{}/module_{number}.py", number % 7, number % 101),
+        digest: Some(Digest::of(Algorithm::Sha256, &number.to_le_bytes())),
+        size: Some(number as u64),
+    };
+    let rows: Vec<RecordRow> = (0..ROWS).map(row).collect();
+    let text = record::write_record(&rows);
+    let mut group = criterion.benchmark_group("record");
+    group.throughput(Throughput::Elements(ROWS as u64));
+    group.bench_function("read-wheel", |b| b.iter(|| record::read_wheel_record(black_box(&text), Verify::Normal)));
+    group.bench_function("read-installed", |b| b.iter(|| record::read_installed_record(black_box(&text))));
+    group.bench_function("write", |b| b.iter(|| record::write_record(black_box(&rows))));
+    group.finish();
+}
+
+fn hashes(criterion: &mut Criterion) {
+    let content = noise(1 << 20);
+    let mut group = criterion.benchmark_group("hash");
+    for (name, size) in [("sha256-1KiB", 1 << 10), ("sha256-64KiB", 64 << 10), ("sha256-1MiB", 1 << 20)] {
+        group.throughput(Throughput::Bytes(size as u64));
+        group.bench_function(name, |b| b.iter(|| Digest::of(Algorithm::Sha256, black_box(&content[..size]))));
+    }
+    group.finish();
+}
+
+fn paths(criterion: &mut Criterion) {
+    let texts: Vec<String> =
+        (0..1000).map(|number| format!("package/sub_{}/module_{number}.py", number % 10)).collect();
+    let mut group = criterion.benchmark_group("path");
+    group.throughput(Throughput::Elements(texts.len() as u64));
+    group.bench_function("parse", |b| {
+        b.iter(|| texts.iter().filter(|text| RelPath::parse(black_box(text)).is_ok()).count());
+    });
+    group.finish();
+}
+
+const OPEN: OpenOptions = OpenOptions { verify: Verify::Normal, require_hashes: false, direct_url: false };
+static NEVER: AtomicBool = AtomicBool::new(false);
+
+/// Generated wheels, and an empty directory to install them to.
+struct Bench {
+    _directory: tempfile::TempDir,
+    target: PathBuf,
+    environment: Environment,
+    layout: Layout,
+    pool: Pool,
+    door: Door,
+    sources: Vec<Source>,
+    wheels: Vec<Wheel>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let memory = Path::new("/dev/shm");
+        let builder = tempfile::Builder::new();
+        let directory = if memory.is_dir() { builder.tempdir_in(memory) } else { builder.tempdir() };
+        let directory = directory.expect("a temporary directory can be made");
+        let target = directory.path().join("target");
+        fs::create_dir(&target).expect("a directory can be made");
+        let paths = (0..WHEELS).map(|number| make_wheel(number, &directory.path().join("wheels")));
+        let sources: Vec<Source> = paths.map(Source::from_path).collect();
+        let search = std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default();
+        let locate = Locate {
+            target: Some(target.clone()),
+            python: None,
+            prefix: None,
+            root: None,
+            break_system_packages: false,
+            virtual_env: None,
+            directory: directory.path().to_owned(),
+            search,
+        };
+        let environment = environment::locate(&locate).expect("there is a python3 on the PATH");
+        let layout = Layout::of(&environment).expect("the directory can be looked at");
+        let pool = wheel::pool(None).expect("threads can be started");
+        let wheels = wheel::open_all(&sources, OPEN).expect("the wheels are right");
+        let door = Door::default();
+        Self { _directory: directory, target, environment, layout, pool, door, sources, wheels }
+    }
+
+    fn changes(&self) -> Vec<Change> {
+        choose::installs(&self.wheels, &[], false, &mut Vec::new()).expect("each project comes once")
+    }
+
+    fn spread(&self, changes: &[Change]) -> Vec<NewFile> {
+        let ground = Ground { layout: &self.layout, python: &self.environment.python, installer: "bench" };
+        let mut files = Vec::new();
+        for (change, id) in changes.iter().zip(0..) {
+            let number = change.wheel.expect("every change has a wheel");
+            let wheel = &self.wheels[number.0 as usize];
+            files.extend(spread(wheel, number, ChangeId(id), &ground).expect("the wheels are right"));
+        }
+        files
+    }
+
+    fn survey(&self, files: Vec<NewFile>) -> Vec<Wanted> {
+        let mut layout = self.layout.clone();
+        let mut survey = Survey::new(&mut layout);
+        let mut look = |mut file: NewFile| {
+            let Fact { place, anchor, live, blocked } = survey.look(&file.place).expect("it can be looked at");
+            assert!(live.is_none(), "the directory is empty");
+            file.place = place;
+            Wanted { file, anchor, live: None, blocked }
+        };
+        files.into_iter().map(&mut look).collect()
+    }
+
+    fn rules<'a>(&'a self, names: &'a [String]) -> Rules<'a> {
+        Rules { policy: OnConflict::Error, ignores_case: false, names, layout: &self.layout }
+    }
+
+    /// The plan of installing all wheels into the empty directory.
+    fn plan(&self) -> Plan {
+        let changes = self.changes();
+        let names = names(&changes);
+        let wanted = self.survey(self.spread(&changes));
+        let Settled { files, anchors, rows, conflicts, clashes, .. } = settle(wanted, &self.rules(&names));
+        assert!(clashes.is_empty(), "the wheels do not conflict");
+        let (operations, staged) = moves::operations(&self.layout, &files, &anchors, &Outgoing::default());
+        Plan { changes, files, records: rows, operations, staged, conflicts, warnings: Vec::new() }
+    }
+
+    fn stage(&self, plan: Plan, verify: Verify) -> Staged {
+        let options = StageOptions { verify, pool: &self.pool, cancel: &NEVER, progress: &Silent };
+        stage::stage(&self.door, &self.layout, plan, &self.wheels, options).expect("it can be staged")
+    }
+
+    /// Makes the directory empty again.
+    fn clear(&self) {
+        fs::remove_dir_all(&self.target).expect("the directory can be removed");
+        fs::create_dir(&self.target).expect("a directory can be made");
+    }
+}
+
+fn names(changes: &[Change]) -> Vec<String> {
+    changes.iter().map(|change| change.name.normalized().to_owned()).collect()
+}
+
+/// A wheel with many modules of a few KiB, one big file, one script, and a module in a namespace that all wheels share.
+fn make_wheel(number: usize, directory: &Path) -> PathBuf {
+    let name = format!("bench_{number}");
+    let mut wheel = wheel_builder::Wheel::new(&name, "1.0")
+        .entry_points(&format!("[console_scripts]\n{name} = {name}.module_0:main\n"))
+        .file(&format!("shared/part_{number}.py"), source(number, 10))
+        .file(&format!("{name}/data.bin"), noise(BIG >> (number % 8)));
+    for module in 0..MODULES {
+        let path = format!("{name}/sub_{}/module_{module}.py", module % 12);
+        wheel = wheel.file(&path, source(number * MODULES + module, module));
+    }
+    wheel.write_to(directory)
+}
+
+/// Text that compresses about as well as Python does.
+fn source(seed: usize, length: usize) -> String {
+    let words = noise(4 * length + 4);
+    let mut text = format!("\"\"\"Module {seed}.\"\"\"\n");
+    for (line, word) in words.chunks(4).enumerate() {
+        let _ = writeln!(
+            text,
+            "def function_{line}(argument):\n    return argument + {:?}\n",
+            [seed + line, word[0].into()]
+        );
+    }
+    text
+}
+
+/// Bytes without a pattern, always the same.
+fn noise(length: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    };
+    std::iter::repeat_with(&mut next).take(length.div_ceil(8)).flatten().take(length).collect()
+}

@@ -1,0 +1,158 @@
+//! Looking at the environment with what is installed in mind: what stands where a file is wanted, and whose it is.
+//!
+//! Input: places. Output: facts and owners. RECORDs are read once, and only when something depends on them.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::environment::installed::Installed;
+use crate::environment::place::Place;
+use crate::environment::survey::{Fact, Survey};
+use crate::error::{ErrorKind, Result};
+use crate::fs::{Kind, Stat};
+use crate::hash::Algorithm;
+use crate::path::RelPath;
+use crate::plan::conflict::{Live, Settled, Wanted};
+use crate::plan::moves::Outgoing;
+use crate::plan::removal::Going;
+use crate::plan::{ChangeId, Content, NewFile};
+use crate::spec::record::{self, RecordRow};
+
+/// Looking at the environment with what is installed in mind.
+pub struct Looking<'a, 'l> {
+    /// What looks.
+    pub survey: &'a mut Survey<'l>,
+    /// What is installed.
+    pub installed: &'a [Installed],
+    /// RECORDs that were read already.
+    records: HashMap<usize, Rc<Vec<RecordRow>>>,
+    /// Which installed projects list a place; read when it is first asked for.
+    owners: Option<HashMap<Place, Vec<usize>>>,
+}
+
+impl<'a, 'l> Looking<'a, 'l> {
+    /// Has looked at nothing yet.
+    pub fn new(survey: &'a mut Survey<'l>, installed: &'a [Installed]) -> Self {
+        Self { survey, installed, records: HashMap::new(), owners: None }
+    }
+
+    /// What stands where each file is wanted, and does not make way for it.
+    ///
+    /// # Errors
+    /// Where it cannot be looked at.
+    pub fn wanted(&mut self, files: Vec<NewFile>, going: &Going, outgoing: &Outgoing) -> Result<Vec<Wanted>> {
+        let whole: HashSet<&Place> = outgoing.places.iter().collect();
+        let mut wanted = Vec::with_capacity(files.len());
+        for mut file in files {
+            let Fact { place, anchor, live, blocked } = self.survey.look(&file.place)?;
+            file.place = place;
+            let live = match live {
+                Some(stat) if !makes_way(&file.place, &stat, going, &whole) => Some(self.live(&file, stat)?),
+                _ => None,
+            };
+            let blocked = blocked.filter(|by| !going.files.contains(by));
+            wanted.push(Wanted { file, anchor, live, blocked });
+        }
+        Ok(wanted)
+    }
+
+    fn live(&mut self, file: &NewFile, stat: Stat) -> Result<Live> {
+        let algorithm = file.digest.map_or(Algorithm::Sha256, |digest| digest.algorithm());
+        let digest = if stat.kind == Kind::File { self.survey.digest(&file.place, algorithm)? } else { None };
+        let owners = self.owners()?.get(&file.place).cloned().unwrap_or_default();
+        let mut owners: Vec<String> =
+            owners.into_iter().map(|number| self.installed[number].name.normalized().to_owned()).collect();
+        owners.dedup();
+        Ok(Live { stat, digest, owners })
+    }
+
+    /// The RECORD of an installed project.
+    ///
+    /// # Errors
+    /// Where it has none, or one that cannot be read.
+    pub fn record(&mut self, number: usize) -> Result<Rc<Vec<RecordRow>>> {
+        if let Some(rows) = self.records.get(&number) {
+            return Ok(Rc::clone(rows));
+        }
+        let rows = Rc::new(self.installed[number].record(self.survey.layout())?);
+        self.records.insert(number, Rc::clone(&rows));
+        Ok(rows)
+    }
+
+    /// Which projects own each place, from every RECORD that can be read.
+    ///
+    /// # Errors
+    /// Where a RECORD is there and cannot be read.
+    pub fn owners(&mut self) -> Result<&HashMap<Place, Vec<usize>>> {
+        if self.owners.is_none() {
+            let mut owners: HashMap<Place, Vec<usize>> = HashMap::new();
+            for number in 0..self.installed.len() {
+                let rows = match self.record(number) {
+                    Ok(rows) => rows,
+                    Err(error) if error.kind() == ErrorKind::Environment => continue,
+                    Err(error) => return Err(error),
+                };
+                for row in rows.iter() {
+                    let library = self.installed[number].library;
+                    if let Some(place) = self.survey.layout().of_recorded(library, &row.path)
+                        && let Ok(place) = self.survey.real(&place)
+                    {
+                        owners.entry(place).or_default().push(number);
+                    }
+                }
+            }
+            self.owners = Some(owners);
+        }
+        Ok(self.owners.get_or_insert_default())
+    }
+
+    /// An installed project that loses a file to a newer one keeps a RECORD that states what is on disk.
+    ///
+    /// # Errors
+    /// Where its RECORD cannot be read.
+    pub fn correct_losers(&mut self, settled: &mut Settled) -> Result<()> {
+        let mut losers: BTreeSet<usize> = BTreeSet::new();
+        for place in &settled.displaced {
+            losers.extend(self.owners()?.get(place).into_iter().flatten());
+        }
+        for number in losers {
+            let project = &self.installed[number];
+            let mut rows = self.record(number)?.to_vec();
+            for row in &mut rows {
+                let Some(place) = self.survey.layout().of_recorded(project.library, &row.path) else { continue };
+                let place = self.survey.real(&place)?;
+                if let Ok(at) = settled.files.binary_search_by(|file| file.place.cmp(&place)) {
+                    let winner = &settled.files[at];
+                    (row.digest, row.size) = (winner.digest, Some(winner.size));
+                }
+            }
+            let Ok(name) = RelPath::parse("RECORD") else { continue };
+            let place = project.place.join(&name);
+            let content: Arc<[u8]> = record::write_record(&rows).into();
+            let at = settled.files.partition_point(|file| file.place < place);
+            let size = content.len() as u64;
+            let owner = ChangeId(0);
+            let (content, digest, recorded) = (Content::Bytes(content), None, String::new());
+            let file = NewFile { place: place.clone(), recorded, owner, content, executable: false, size, digest };
+            settled.insert(at, file);
+            settled.displaced.push(place);
+        }
+        Ok(())
+    }
+}
+
+/// Whether what stands at a place goes: a file that does, or a directory of which nothing stays.
+fn makes_way(place: &Place, stat: &Stat, going: &Going, whole: &HashSet<&Place>) -> bool {
+    if stat.kind != Kind::Directory {
+        return going.files.contains(place);
+    }
+    let mut at = Some(place.clone());
+    while let Some(directory) = at {
+        if whole.contains(&directory) {
+            return true;
+        }
+        at = directory.parent();
+    }
+    false
+}

@@ -1,0 +1,382 @@
+//! Archives that two readers could read in two ways are refused whole; those that are odd but clear are installed.
+//!
+//! Every refusal is proved by its words, its exit code and an environment that is as it was. Names and kinds of entries
+//! are in [`entry_refusals`](crate::entry_refusals).
+
+use std::process::Command;
+
+use crate::scene::{Run, Scene, assert_unchanged, site_packages, tree};
+use crate::verdict::{Case, all_accepted, all_refused};
+use crate::wheel_builder::Wheel;
+use crate::zip_image::{self, ZipEntry, ZipImage};
+
+const NAME: &str = "demo-1.0-py3-none-any.whl";
+const DEFLATED: &str = "demo/__init__.py";
+const STORED: &str = "demo/plain.txt";
+
+fn demo() -> Wheel {
+    Wheel::new("demo", "1.0").file(DEFLATED, "x = 1\n".repeat(40)).stored(STORED, "plain\n".repeat(10))
+}
+
+/// The wheel after a change of its archive.
+fn archive(title: &str, says: &[&str], change: impl Fn(&mut ZipImage) + 'static) -> Case {
+    Case::new(title, &demo().tamper(change)).says(says)
+}
+
+/// The wheel after a change of its deflated entry.
+fn deflated(title: &str, says: &[&str], change: impl Fn(&mut ZipEntry) + 'static) -> Case {
+    Case::new(title, &demo().tamper_entry(DEFLATED, change)).says(says)
+}
+
+/// The wheel after a change of its stored entry.
+fn stored(title: &str, says: &[&str], change: impl Fn(&mut ZipEntry) + 'static) -> Case {
+    Case::new(title, &demo().tamper_entry(STORED, change)).says(says)
+}
+
+#[test]
+fn r01_what_is_no_whole_archive() {
+    let whole = demo().bytes();
+    let length = whole.len();
+    let cut = |length: usize| Case::named(&format!("cut to {length} bytes"), NAME, whole[..length].to_vec());
+    all_refused([0, 1, 21, 22, length / 4, length / 2, length - 22, length - 4, length - 1].map(cut));
+    let end = length - 22;
+    all_refused([
+        Case::named("text", NAME, b"this is not a zip archive, however long it is".repeat(10)),
+        Case::named("a tar archive", NAME, vec![0; 10240]),
+        Case::named("no end record", NAME, [&whole[..end], &[b'x'; 22]].concat()),
+    ]);
+}
+
+#[test]
+fn r02_r05_e08_a_second_archive_in_the_comment() {
+    let other = Wheel::new("demo", "1.0").file("demo/__init__.py", "evil = 1\n").bytes();
+    let end_record: Vec<u8> = [b"PK\x05\x06".as_slice(), &[0; 18]].concat();
+    all_refused([
+        archive("a whole archive", &[], move |zip| zip.comment = other.clone()),
+        archive("an end record", &[], move |zip| zip.comment = end_record.clone()),
+        archive("the beginning of a local header", &["comment"], |zip| zip.comment = b"see PK\x03\x04".to_vec()),
+        archive("longer than stated", &[], |zip| {
+            zip.comment = b"a note".to_vec();
+            zip.end.comment_length = Some(3);
+        }),
+        archive("shorter than stated", &[], |zip| {
+            zip.comment = b"a note".to_vec();
+            zip.end.comment_length = Some(60);
+        }),
+    ]);
+    all_accepted([archive("plain text", &[], |zip| zip.comment = b"built on a Monday".to_vec())]);
+}
+
+#[test]
+fn r03_r04_r32_r34_bytes_that_belong_to_no_entry() {
+    let bytes = demo().bytes();
+    all_refused([
+        archive("after the end", &["after the"], |zip| zip.suffix = b"signature".to_vec()),
+        archive("before the first entry", &["before entry", "7 bytes"], |zip| zip.prefix = b"#!stub\n".to_vec()),
+        Case::named("before it, and offsets count from it", NAME, [b"#!stub\n".as_slice(), &bytes].concat()),
+        archive("a tar header before it", &["before entry", "512 bytes"], |zip| zip.prefix = vec![b'0'; 512]),
+        stored("between two entries", &["before entry", STORED], |entry| entry.gap_before = vec![0; 9]),
+        archive("before the central directory", &["before the central directory"], |zip| {
+            zip.gap_before_directory = b"more".to_vec();
+        }),
+        archive("before the end record", &["after the central directory"], |zip| zip.gap_before_end = vec![b'x'; 9]),
+    ]);
+}
+
+#[test]
+fn r06_r07_r08_r27_an_index_that_contradicts_itself() {
+    all_refused([
+        stored("a comment on an entry", &[STORED, "comment"], |entry| entry.listing.comment = b"note".to_vec()),
+        archive("a directory of no size", &[], |zip| zip.end.directory_size = Some(0)),
+        archive("a directory that is elsewhere", &[], |zip| zip.end.directory_offset = Some(10)),
+        archive("a directory behind the end", &[], |zip| zip.end.directory_offset = Some(0x00ff_ffff)),
+        archive("fewer entries than there are", &[], |zip| {
+            (zip.end.entries, zip.end.entries_on_disk) = (Some(2), Some(2));
+        }),
+        archive("more entries than there are", &[], |zip| {
+            (zip.end.entries, zip.end.entries_on_disk) = (Some(9), Some(9));
+        }),
+        archive("two counts", &[], |zip| zip.end.entries_on_disk = Some(2)),
+        archive("another disk", &[], |zip| zip.end.disk = 1),
+        archive("a directory on another disk", &[], |zip| zip.end.directory_disk = 1),
+        stored("an entry on another disk", &[STORED, "disk"], |entry| entry.listing.disk = 1),
+    ]);
+}
+
+#[test]
+fn e09_r09_r10_zip64_where_it_is_not_needed() {
+    let local_only = |entry: &mut ZipEntry| {
+        let (size, packed) = (u64::from(entry.local.usize), u64::from(entry.local.csize));
+        entry.local.extra = zip_image::zip64_extra(&[size, packed]);
+        (entry.local.usize, entry.local.csize) = (u32::MAX, u32::MAX);
+    };
+    all_accepted([
+        Case::new("in both headers", &demo().zip64(DEFLATED).zip64(STORED)),
+        deflated("in the local header, as Python writes it", &[], local_only),
+        archive("in the end record", &[], |zip| zip.end.zip64 = true),
+        archive("in the end record, which says so", &[], |zip| {
+            zip.end.zip64 = true;
+            (zip.end.entries, zip.end.entries_on_disk) = (Some(u16::MAX), Some(u16::MAX));
+            (zip.end.directory_size, zip.end.directory_offset) = (Some(u32::MAX), Some(u32::MAX));
+        }),
+    ]);
+    all_refused([
+        archive("two end records that differ", &[], |zip| {
+            zip.end.zip64 = true;
+            (zip.end.entries, zip.end.entries_on_disk) = (Some(3), Some(3));
+        }),
+        stored("a field that is cut off", &[], |entry| {
+            entry.use_zip64();
+            entry.both(|header| header.extra.truncate(10));
+        }),
+        stored("sizes that differ", &[STORED], |entry| {
+            entry.use_zip64();
+            entry.local.extra[4] += 1;
+        }),
+        stored("sizes that need the field, and no field", &[], |entry| {
+            entry.both(|header| (header.usize, header.csize) = (u32::MAX, u32::MAX));
+        }),
+    ]);
+}
+
+#[test]
+fn e07_r11_r12_local_headers_that_say_something_else() {
+    all_refused([
+        deflated("the name", &[DEFLATED, "demo/__evil__.py", "name"], |entry| {
+            entry.local.name = b"demo/__evil__.py".to_vec();
+        }),
+        deflated("the flags", &[DEFLATED, "flags", "0x0800", "0x0000"], |entry| entry.local.flags = zip_image::UTF8),
+        deflated("the method", &[DEFLATED, "method"], |entry| entry.local.method = zip_image::STORED),
+        deflated("the CRC", &[DEFLATED, "CRC"], |entry| entry.local.crc ^= 1),
+        deflated("no CRC and no descriptor", &[DEFLATED, "CRC"], |entry| entry.local.crc = 0),
+        deflated("the size", &[DEFLATED, "size", "240", "241"], |entry| entry.local.usize += 1),
+        deflated("the compressed size", &[DEFLATED, "compressed size"], |entry| entry.local.csize -= 1),
+        deflated("encryption", &[DEFLATED], |entry| entry.local.flags |= zip_image::ENCRYPTED),
+        deflated("another name by an extra field", &[], |entry| {
+            let other = [&[1][..], &crc32fast::hash(DEFLATED.as_bytes()).to_le_bytes(), b"demo/evil.py"].concat();
+            entry.central.extra = zip_image::extra(0x7075, &other);
+        }),
+    ]);
+}
+
+#[test]
+fn r13_r14_r17_entries_and_local_headers_do_not_pair_up() {
+    let hidden = |zip: &mut ZipImage| {
+        let mut entry = ZipEntry::new("demo/hidden.py", b"import os\n", 0o100_644, zip_image::STORED);
+        entry.listing.listed = false;
+        zip.entries.insert(1, entry);
+    };
+    let quoted = |zip: &mut ZipImage| {
+        let inner = zip.entries[1].clone();
+        let offset = zip.entries[0].body.len();
+        let mut bytes = Vec::new();
+        bytes.extend(ZipImage { entries: vec![inner], ..ZipImage::default() }.to_bytes());
+        let outer = &mut zip.entries[0];
+        outer.body.extend(&bytes);
+        let length = outer.body.len() as u32;
+        outer.both(|header| header.csize = length);
+        let begin = 30 + outer.local.name.len() + offset;
+        zip.entries[1].listing.offset = Some(begin as u32);
+        zip.entries[1].listing.present = false;
+    };
+    all_refused([
+        archive("a member that only streams show", &["bytes", "belong to no entry"], hidden),
+        archive("the last member, likewise", &[], move |zip| {
+            hidden(zip);
+            zip.entries[1..].rotate_left(1);
+        }),
+        stored("no local header", &[STORED], |entry| entry.listing.present = false),
+        stored("a local header behind the end", &[], |entry| entry.listing.offset = Some(0x00ff_ffff)),
+        stored("a local header in the middle of something", &["share bytes"], |entry| entry.listing.offset = Some(7)),
+        archive("one local header for two entries", &[], |zip| {
+            let mut again = zip.entries[1].clone();
+            again.listing.present = false;
+            again.listing.offset = Some(0);
+            again.central = zip.entries[0].central.clone();
+            again.central.name = b"demo/again.py".to_vec();
+            zip.entries.push(again);
+        }),
+        archive("an entry within another", &[], quoted),
+        stored("content that reaches into the next entry", &[STORED], |entry| {
+            entry.both(|header| (header.csize, header.usize) = (header.csize + 4, header.usize + 4));
+        }),
+    ]);
+}
+
+#[test]
+fn e04_e05_r15_r16_one_name_twice() {
+    let twice = |content: &'static [u8]| {
+        move |zip: &mut ZipImage| {
+            zip.entries.insert(2, ZipEntry::new(STORED, content, 0o100_644, zip_image::STORED));
+        }
+    };
+    let same: &'static [u8] = b"plain\nplain\nplain\nplain\nplain\nplain\nplain\nplain\nplain\nplain\n";
+    all_refused([
+        archive("with other content", &["two entries", STORED], twice(b"other\n")),
+        archive("with the same content", &["two entries", STORED], twice(same)),
+    ]);
+}
+
+#[test]
+fn e21_r19_r20_r22_content_that_is_not_what_the_archive_states() {
+    let lie = |title: &str, change: fn(&mut ZipEntry), size: usize| {
+        let wheel = demo().record_row(DEFLATED, "sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU", size);
+        Case::new(title, &wheel.tamper_entry(DEFLATED, change)).says(&[DEFLATED])
+    };
+    all_refused([
+        Case::new("the CRC", &demo().crc(STORED, 0x0bad_cafe)).says(&[STORED, "CRC-32", "0badcafe"]),
+        Case::new("the CRC of what is deflated", &demo().crc(DEFLATED, 1)).says(&[DEFLATED, "CRC-32", "00000001"]),
+        lie("more bytes than stated", |entry| entry.both(|header| header.usize = 239), 239),
+        lie("fewer bytes than stated", |entry| entry.both(|header| header.usize = 241), 241),
+        lie("no bytes stated", |entry| entry.both(|header| header.usize = 0), 0),
+        stored("a stored entry of two sizes", &[STORED], |entry| entry.both(|header| header.usize -= 1)),
+    ]);
+}
+
+#[test]
+fn r19_r20_r21_the_same_where_content_is_streamed() {
+    let content: Vec<u8> =
+        (0..700_000_u32).flat_map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+    let big = "demo/big.so";
+    let wheels = [demo().file(big, &content), demo().stored(big, &content), demo().zstd(big, vec![7_u8; 3_000_000])];
+    let change = |change: fn(&mut ZipEntry)| wheels.clone().map(|wheel| wheel.tamper_entry(big, change));
+    all_accepted(wheels.clone().map(|wheel| Case::new("as it is", &wheel)));
+    let crc = change(|entry| entry.both(|header| header.crc ^= 1));
+    all_refused(crc.map(|wheel| Case::new("the CRC", &wheel).says(&[big, "CRC-32"])));
+    let digest = wheels.clone().map(|wheel| wheel.wrong_digest(big));
+    all_refused(digest.map(|wheel| Case::new("the digest", &wheel).says(&[big, "digest", "RECORD"])));
+    let longer = change(|entry| entry.both(|header| header.usize += 1));
+    let off = ["--verify", "off"];
+    all_refused(longer.map(|wheel| Case::new("fewer bytes than stated", &wheel).with(&off).says(&[big])));
+    let shorter = change(|entry| entry.both(|header| header.usize -= 1));
+    all_refused(shorter.map(|wheel| Case::new("more bytes than stated", &wheel).with(&off).says(&[big])));
+    let cut = change(|entry| {
+        entry.body.pop();
+        entry.both(|header| header.csize -= 1);
+    });
+    all_refused(cut.map(|wheel| Case::new("cut off", &wheel).says(&[big])));
+    let garbage = change(|entry| {
+        entry.body.extend(b"garbage");
+        entry.both(|header| header.csize += 7);
+    });
+    all_refused(garbage.map(|wheel| Case::new("garbage behind it", &wheel).says(&[big])));
+}
+
+#[test]
+fn r21_deflated_data_that_makes_no_sense() {
+    let body = |title: &str, change: fn(&mut Vec<u8>)| {
+        deflated(title, &[DEFLATED, "unpack"], move |entry| {
+            change(&mut entry.body);
+            let length = entry.body.len() as u32;
+            entry.both(|header| header.csize = length);
+        })
+    };
+    all_refused([
+        body("garbage behind the stream", |body| body.push(0)),
+        body("two streams", |body| body.extend_from_within(..)),
+        body("cut off", |body| body.truncate(body.len() - 1)),
+        body("empty", Vec::clear),
+        body("a block of no type", |body| *body = vec![0x07, 0, 0]),
+        body("a reference to before the beginning", |body| *body = vec![0x03, 0x0f, 0x00, 0x00]),
+        body("lengths that differ", |body| *body = vec![0x01, 0x02, 0x00, 0x00, 0x00, b'a', b'b']),
+    ]);
+}
+
+#[test]
+fn e11_r23_r24_data_descriptors() {
+    let short = |change: fn(&mut ZipEntry)| {
+        move |entry: &mut ZipEntry| {
+            entry.use_descriptor();
+            change(entry);
+        }
+    };
+    all_accepted([
+        Case::new("with its signature", &demo().descriptor(DEFLATED).descriptor(STORED)),
+        deflated("without it", &[], short(|entry| entry.descriptor = entry.descriptor.split_off(4))),
+        deflated("with wide sizes", &[], short(wide)),
+        deflated(
+            "with sizes in the local header, too",
+            &[],
+            short(|entry| {
+                (entry.local.crc, entry.local.csize, entry.local.usize) =
+                    (entry.central.crc, entry.central.csize, entry.central.usize);
+            }),
+        ),
+    ]);
+    all_refused([
+        deflated("of another CRC", &[DEFLATED, "descriptor"], short(|entry| entry.descriptor[4] ^= 1)),
+        deflated("of another compressed size", &[DEFLATED, "descriptor"], short(|entry| entry.descriptor[8] ^= 1)),
+        deflated("of another size", &[DEFLATED, "descriptor"], short(|entry| entry.descriptor[12] ^= 1)),
+        deflated("absent", &[DEFLATED, "descriptor"], short(|entry| entry.descriptor.clear())),
+        deflated("cut off", &[DEFLATED, "descriptor"], short(|entry| entry.descriptor.truncate(9))),
+        deflated("of a sort of its own", &[DEFLATED, "descriptor"], short(|entry| entry.descriptor[2] = 9)),
+    ]);
+}
+
+/// The descriptor with sizes of eight bytes.
+fn wide(entry: &mut ZipEntry) {
+    let mut bytes = b"PK\x07\x08".to_vec();
+    bytes.extend(entry.central.crc.to_le_bytes());
+    bytes.extend(u64::from(entry.central.csize).to_le_bytes());
+    bytes.extend(u64::from(entry.central.usize).to_le_bytes());
+    entry.descriptor = bytes;
+}
+
+#[test]
+fn e15_r25_encryption_in_every_form() {
+    let flag = |title: &str, bit: u16| {
+        deflated(title, &[DEFLATED, "encrypted"], move |entry| entry.both(|header| header.flags |= 1 << bit))
+    };
+    all_refused([flag("plain", 0), flag("strong", 6), flag("masked headers", 13)]);
+    all_refused([deflated("patched data", &[DEFLATED], |entry| entry.both(|header| header.flags |= 1 << 5))]);
+}
+
+#[test]
+fn e13_e14_r26_methods() {
+    let known = [(9, "deflate64"), (12, "bzip2"), (14, "lzma"), (95, "xz"), (98, "ppmd"), (99, "aes"), (77, "77")];
+    all_refused(known.map(|(method, name)| {
+        Case::new(name, &demo().method(DEFLATED, method)).says(&[DEFLATED, name, "deflate or zstd"])
+    }));
+    all_refused([Case::new("one, which is unknown", &demo().method(DEFLATED, 1)).says(&[DEFLATED, "compressed with"])]);
+    let zstd = demo().zstd("demo/z.py", "y = 2\n".repeat(100));
+    all_accepted([Case::new("zstd", &zstd)]);
+    let garbage = zstd.tamper_entry("demo/z.py", |entry| {
+        entry.body.extend(b"garbage");
+        entry.both(|header| header.csize += 7);
+    });
+    all_refused([Case::new("zstd with garbage behind the frame", &garbage).says(&["demo/z.py", "unpack"])]);
+}
+
+#[test]
+fn e10_r33_more_entries_than_sixteen_bits_count() {
+    let scene = Scene::new();
+    let many = (0..65_600).fold(Wheel::new("demo", "1.0"), |wheel, number| wheel.stored(&format!("demo/{number}"), ""));
+    let wheel = scene.wheel(&many.tamper(|zip| {
+        zip.end.zip64 = true;
+        (zip.end.entries, zip.end.entries_on_disk) = (Some(u16::MAX), Some(u16::MAX));
+    }));
+    let venv = scene.venv();
+    let run = scene.install(&venv, &["--dry-run", "--json", &wheel.display().to_string()]);
+    run.assert_code(0);
+    assert_eq!(run.json()["changes"][0]["files"], 65_604);
+}
+
+#[test]
+fn r36_a_wheel_that_is_no_file_is_refused_without_waiting() {
+    let scene = Scene::new();
+    let venv = scene.venv();
+    let pipe = scene.join(NAME);
+    Run::of(Command::new("mkfifo").arg(&pipe)).assert_code(0);
+    let device = scene.join("device").join(NAME);
+    std::fs::create_dir(scene.join("device")).expect("a directory can be made");
+    std::os::unix::fs::symlink("/dev/zero", &device).expect("a link can be made");
+    let before = tree(&venv);
+    for path in [&pipe, &device] {
+        let mut bounded = Command::new("timeout");
+        bounded.arg("30").arg(env!("CARGO_BIN_EXE_pkg-install")).arg(path).arg("--target").arg(&venv);
+        let run = Run::of(bounded.current_dir(scene.path()));
+        run.assert_code(3).assert_stderr(NAME).assert_stderr("not a regular file");
+    }
+    assert_unchanged(&before, &tree(&venv));
+    assert!(!site_packages(&venv).join("demo").exists());
+}
