@@ -127,8 +127,8 @@ impl Staged {
     fn path_of(&self, number: usize) -> String {
         let at = &self.plan.staged[number];
         match &at.below {
-            Some(below) => format!("{}/{below}", at.operation),
-            None => at.operation.to_string(),
+            Some(below) => format!("{}/{below}", at.slot),
+            None => at.slot.to_string(),
         }
     }
 

@@ -20,6 +20,8 @@ pub struct Operation {
     pub kind: OperationKind,
     /// Where in the environment.
     pub place: Place,
+    /// The number by which what comes in is staged, or what goes out is kept; no two operations share one.
+    pub slot: u32,
 }
 
 /// What an operation does.
@@ -39,8 +41,8 @@ pub enum OperationKind {
 /// Where a file is staged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StagedAt {
-    /// The operation that moves it in.
-    pub operation: u32,
+    /// The slot of the operation that moves it in.
+    pub slot: u32,
     /// Its path below what that operation moves; `None` where it is moved itself.
     pub below: Option<String>,
 }
@@ -72,16 +74,20 @@ pub fn operations(
     }
     let mut ins: Vec<(u8, &Place)> = ranks.into_iter().map(|(place, rank)| (rank, place)).collect();
     ins.sort();
-    let out_operations = outs.iter().map(|(_, place)| Operation { kind: OperationKind::Out, place: (*place).clone() });
-    let in_operations = ins.iter().map(|(_, place)| Operation { kind: OperationKind::In, place: (*place).clone() });
-    let operations: Vec<Operation> = out_operations.chain(in_operations).collect();
-    let numbers: HashMap<&Place, u32> =
-        ins.iter().map(|(_, place)| *place).zip(u32::try_from(outs.len()).unwrap_or(0)..).collect();
+    let outs = outs.iter().map(|(_, place)| (OperationKind::Out, *place));
+    let ins = ins.iter().map(|(_, place)| (OperationKind::In, *place));
+    let operations: Vec<Operation> =
+        outs.chain(ins).zip(0..).map(|((kind, place), slot)| Operation { kind, place: place.clone(), slot }).collect();
+    let slots: HashMap<&Place, u32> = operations
+        .iter()
+        .filter(|operation| operation.kind == OperationKind::In)
+        .map(|operation| (&operation.place, operation.slot))
+        .collect();
     let staged = files
         .iter()
         .zip(&heads)
         .map(|(file, head)| StagedAt {
-            operation: numbers.get(head).copied().unwrap_or_default(),
+            slot: slots.get(head).copied().unwrap_or_default(),
             below: file.place.path.strip_prefix(&head.path).map(|below| below.as_str().to_owned()),
         })
         .collect();

@@ -117,9 +117,9 @@ impl Field {
         }
     }
 
-    /// The operations that stand for one which moves a whole directory out: its entries one by one, then the directory.
-    /// `None` where it moves no directory.
-    pub fn entries_of(&self, operation: &Operation) -> Result<Option<Vec<Operation>>> {
+    /// The operations that stand for one which moves a whole directory out: its entries one by one, then the directory;
+    /// their slots are those from `slot` on. `None` where it moves no directory.
+    pub fn entries_of(&self, operation: &Operation, slot: u32) -> Result<Option<Vec<Operation>>> {
         if operation.kind != OperationKind::Out {
             return Ok(None);
         }
@@ -131,6 +131,9 @@ impl Field {
         };
         let mut expanded = Vec::new();
         expand(&directory, &operation.place, &mut expanded)?;
+        for (operation, slot) in expanded.iter_mut().zip(slot..) {
+            operation.slot = slot;
+        }
         Ok(Some(expanded))
     }
 }
@@ -144,10 +147,10 @@ fn expand(directory: &Dir, place: &Place, operations: &mut Vec<Operation>) -> Re
         let child = place.join(&path);
         match directory.open_below(path.as_str()) {
             Ok(Some(inner)) if kind == Kind::Directory => expand(&inner, &child, operations)?,
-            _ => operations.push(Operation { kind: OperationKind::Out, place: child }),
+            _ => operations.push(Operation { kind: OperationKind::Out, place: child, slot: 0 }),
         }
     }
-    operations.push(Operation { kind: OperationKind::RemoveDir, place: place.clone() });
+    operations.push(Operation { kind: OperationKind::RemoveDir, place: place.clone(), slot: 0 });
     Ok(())
 }
 

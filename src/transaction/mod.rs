@@ -49,27 +49,50 @@ pub struct CommitOptions {
 /// # Errors
 /// Where an operation failed; [`Error::effect`] says whether it was taken back.
 pub fn commit(door: &Door, layout: &Layout, staged: Staged, options: CommitOptions) -> Result<Committed> {
-    let begin = Instant::now();
     let (plan, areas, made) = staged.into_parts();
-    let mut operations = plan.operations;
+    let committed = move_in(door, layout, &areas, plan.operations, options);
+    if let Err(error) = &committed
+        && error.effect() != Effect::Unfinished
+    {
+        // What cannot be deleted now is found by the next command.
+        let _ = stage::discard(door, &areas, &made);
+    }
+    committed
+}
+
+fn move_in(
+    door: &Door,
+    layout: &Layout,
+    areas: &HashMap<RootId, Area>,
+    mut operations: Vec<Operation>,
+    options: CommitOptions,
+) -> Result<Committed> {
+    let begin = Instant::now();
     loop {
-        let (journal, order) = journal_of(layout, &areas, &operations)?;
-        let field = Field::open(door, &journal, &order)?;
-        match run(&field, &journal, options) {
+        let (journal, control) = journal_of(layout, areas, &operations)?;
+        let field = Field::open(door, &journal, &control)?;
+        let (error, at) = match run(&field, &journal, options) {
             Ok(()) => {
                 let moved = begin.elapsed();
                 return Ok(Committed { moved, warnings: finish(&field, &journal, options) });
             }
-            Err(Failed { error, at: Some(at) }) if error.effect() == Effect::RolledBack && is_cross_device(&error) => {
-                // A directory that comes from a lower layer of an overlay cannot be moved, but its files can.
-                match field.entries_of(&operations[at]) {
-                    Ok(Some(expanded)) => operations.splice(at..=at, expanded),
-                    _ => return Err(give_up(door, &areas, &made, error)),
-                };
-            }
-            Err(Failed { error, .. }) => return Err(give_up(door, &areas, &made, error)),
-        }
+            Err(Failed { error, at }) => (error, at),
+        };
+        let expanded = match at.filter(|_| error.effect() == Effect::RolledBack && is_cross_device(&error)) {
+            // A directory that comes from a lower layer of an overlay cannot be moved, but its files can.
+            Some(at) => field
+                .entries_of(&operations[at], next_slot(&operations))
+                .unwrap_or_default()
+                .map(|entries| (at, entries)),
+            None => None,
+        };
+        let Some((at, entries)) = expanded else { return Err(error) };
+        operations.splice(at..=at, entries);
     }
+}
+
+fn next_slot(operations: &[Operation]) -> u32 {
+    operations.iter().map(|operation| operation.slot + 1).max().unwrap_or_default()
 }
 
 /// What came of a commit.
@@ -91,15 +114,6 @@ fn is_cross_device(error: &Error) -> bool {
     error.os_code() == Some(rustix::io::Errno::XDEV.raw_os_error())
 }
 
-/// Deletes what was staged, unless a journal still needs it.
-fn give_up(door: &Door, areas: &HashMap<RootId, Area>, made: &[PathBuf], error: Error) -> Error {
-    if error.effect() != Effect::Unfinished {
-        // What cannot be deleted now is found by the next command.
-        let _ = stage::discard(door, areas, made);
-    }
-    error
-}
-
 /// The journal of `operations`, and the roots in its order.
 fn journal_of(layout: &Layout, areas: &HashMap<RootId, Area>, operations: &[Operation]) -> Result<(Journal, PathBuf)> {
     let (main, _) = layout.directory(SchemeKey::Purelib);
@@ -119,12 +133,11 @@ fn journal_of(layout: &Layout, areas: &HashMap<RootId, Area>, operations: &[Oper
     let number = |root: RootId| order.iter().position(|known| *known == root).unwrap_or(usize::MAX);
     let operations = operations
         .iter()
-        .zip(0u32..)
-        .map(|(operation, slot)| JournalOperation {
+        .map(|operation| JournalOperation {
             kind: operation.kind,
             root: number(operation.place.root),
             path: operation.place.path.as_str().to_owned(),
-            slot: slot.to_string(),
+            slot: operation.slot.to_string(),
         })
         .collect();
     let journal = Journal { uid: fs::user(), roots, operations, undoes: false };
