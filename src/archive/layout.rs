@@ -20,6 +20,8 @@ const CENTRAL_HEADER: usize = 46;
 const END_RECORD: u64 = 22;
 const LOCATOR64: u64 = 20;
 const END_RECORD64: u64 = 56;
+/// The largest central directory that is read, with the records behind it, in bytes.
+const MAX_DIRECTORY: usize = 1 << 30;
 const MAX_COMMENT: u64 = u16::MAX as u64;
 
 /// Checks the whole layout and fills in where each entry's data begins. Returns what is wrong; the outer error is a
@@ -28,11 +30,11 @@ pub(super) fn check(file: &OpenFile, directory: u64, listed: &mut [Listed]) -> R
     let mut check = Check { file, faults: Vec::new() };
     check.directory(directory, listed)?;
     let mut order: Vec<usize> = (0..listed.len()).collect();
-    order.sort_by_key(|&number| listed[number].header);
+    order.sort_by_key(|&number| listed[number].entry.header);
     let mut end = 0;
     for (place, &number) in order.iter().enumerate() {
-        let next = order.get(place + 1).map_or(directory, |&next| listed[next].header);
-        let begin = listed[number].header;
+        let next = order.get(place + 1).map_or(directory, |&next| listed[next].entry.header);
+        let begin = listed[number].entry.header;
         if begin < end {
             let first = listed[order[place.saturating_sub(1)]].name.clone();
             check.faults.push(Fault::Overlap { first, second: listed[number].name.clone() });
@@ -58,6 +60,20 @@ pub(super) fn check(file: &OpenFile, directory: u64, listed: &mut [Listed]) -> R
     Ok(check.faults)
 }
 
+/// The names in the central directory, as far as it can be read, those that stand twice included.
+pub(super) fn names(file: &OpenFile, directory: u64) -> Vec<Vec<u8>> {
+    let check = Check { file, faults: Vec::new() };
+    let Ok(whole) = check.read(directory, MAX_DIRECTORY) else { return Vec::new() };
+    let mut names = Vec::new();
+    let mut at = 0;
+    while let Some(header) = whole.get(at..at + CENTRAL_HEADER).filter(|header| header.starts_with(b"PK\x01\x02")) {
+        let lengths = [28, 30, 32].map(|at| usize::from(u16_at(header, at)));
+        names.extend(whole.get(at + CENTRAL_HEADER..at + CENTRAL_HEADER + lengths[0]).map(<[u8]>::to_vec));
+        at += CENTRAL_HEADER + lengths.iter().sum::<usize>();
+    }
+    names
+}
+
 struct Check<'a> {
     file: &'a OpenFile,
     faults: Vec<Fault>,
@@ -80,7 +96,7 @@ impl Check<'_> {
     fn directory(&mut self, begin: u64, listed: &[Listed]) -> Result<()> {
         let size = self.file.size();
         let tail_length = (END_RECORD + MAX_COMMENT + LOCATOR64 + END_RECORD64).min(size.saturating_sub(begin));
-        let whole = self.read(begin, usize::try_from(size.saturating_sub(begin)).unwrap_or(usize::MAX).min(1 << 30))?;
+        let whole = self.read(begin, MAX_DIRECTORY)?;
         let mut at = 0;
         for entry in listed {
             let header = whole.get(at..at + CENTRAL_HEADER).filter(|header| header.starts_with(b"PK\x01\x02"));
@@ -168,23 +184,23 @@ impl Check<'_> {
     /// `next` is where the next record begins. Returns where this entry ends.
     fn local_header(&mut self, entry: &mut Listed, next: u64) -> Result<Option<u64>> {
         let expected = LOCAL_HEADER + entry.name.len() as u64;
-        let header = self.read(entry.header, usize::try_from(expected).unwrap_or(0) + 28)?;
+        let header = self.read(entry.entry.header, usize::try_from(expected).unwrap_or(0) + 28)?;
         if (header.len() as u64) < expected || !header.starts_with(b"PK\x03\x04") {
             self.structure(&format!("entry `{}`", entry.name), "there is no local header where it should begin");
             return Ok(None);
         }
         let extra_length = usize::from(u16_at(&header, 28));
-        let data = entry.header + LOCAL_HEADER + u64::from(u16_at(&header, 26)) + extra_length as u64;
+        let data = entry.entry.header + LOCAL_HEADER + u64::from(u16_at(&header, 26)) + extra_length as u64;
         let extra_begin = usize::try_from(expected).unwrap_or(usize::MAX);
         let extra = match header.get(extra_begin..extra_begin.saturating_add(extra_length)) {
             Some(extra) => extra.to_vec(),
-            None => self.read(entry.header + expected, extra_length)?,
+            None => self.read(entry.entry.header + expected, extra_length)?,
         };
         self.compare(entry, &header, &extra);
         if !self.faults.is_empty() {
             return Ok(None);
         }
-        let mut end = data.saturating_add(entry.compressed);
+        let mut end = data.saturating_add(entry.entry.compressed);
         if end > next || end > self.file.size() {
             self.faults.push(if end > self.file.size() {
                 Fault::Truncated(entry.name.clone())
@@ -196,9 +212,7 @@ impl Check<'_> {
         if entry.flags & FLAG_DESCRIPTOR != 0 {
             end = self.descriptor(entry, end, next)?;
         }
-        if let Some(entry) = &mut entry.entry {
-            entry.data = data;
-        }
+        entry.entry.data = data;
         Ok(Some(end))
     }
 
@@ -220,11 +234,11 @@ impl Check<'_> {
                 differ(field, local.to_string(), central.to_string());
             }
         };
-        differ_number("the CRC-32 is", u32_at(header, 14).into(), entry.crc.into());
+        differ_number("the CRC-32 is", u32_at(header, 14).into(), entry.entry.crc.into());
         match sizes {
             Some((size, compressed)) => {
-                differ_number("the size is", size, entry.size);
-                differ_number("the compressed size is", compressed, entry.compressed);
+                differ_number("the size is", size, entry.entry.size);
+                differ_number("the compressed size is", compressed, entry.entry.compressed);
             }
             None => differ("the zip64 field is", "malformed".to_owned(), "well-formed".to_owned()),
         }
@@ -244,12 +258,12 @@ impl Check<'_> {
         let fits = fields != usize::MAX
             && bytes.len() as u64 >= length
             && (fields == 0 || bytes.starts_with(b"PK\x07\x08"))
-            && u32_at(&bytes, fields) == entry.crc
+            && u32_at(&bytes, fields) == entry.entry.crc
             && if wide {
-                (u64_at(&bytes, fields + 4), u64_at(&bytes, fields + 12)) == (entry.compressed, entry.size)
+                (u64_at(&bytes, fields + 4), u64_at(&bytes, fields + 12)) == (entry.entry.compressed, entry.entry.size)
             } else {
                 let sizes = (u32_at(&bytes, fields + 4), u32_at(&bytes, fields + 8));
-                (u64::from(sizes.0), u64::from(sizes.1)) == (entry.compressed, entry.size)
+                (u64::from(sizes.0), u64::from(sizes.1)) == (entry.entry.compressed, entry.entry.size)
             };
         if !fits {
             self.structure(

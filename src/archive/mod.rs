@@ -58,11 +58,7 @@ struct Listed {
     directory: bool,
     flags: u16,
     raw_method: u16,
-    entry: Option<Entry>,
-    crc: u32,
-    size: u64,
-    compressed: u64,
-    header: u64,
+    entry: Entry,
 }
 
 impl Archive {
@@ -91,11 +87,23 @@ impl Archive {
         if faults.is_empty() {
             faults.extend(layout::check(&file, index.central_directory_start(), &mut listed)?);
         }
+        let (directories, files): (Vec<Listed>, Vec<Listed>) = listed.into_iter().partition(|listed| listed.directory);
+        let archive = Self { file, entries: files.into_iter().map(|listed| listed.entry).collect() };
         if faults.is_empty() {
-            Ok(Self { file, entries: listed.into_iter().filter_map(|listed| listed.entry).collect() })
-        } else {
-            Err(refuse(faults))
+            faults.extend(directories.iter().filter_map(|listed| archive.check_hollow(listed)));
         }
+        if faults.is_empty() { Ok(archive) } else { Err(refuse(faults)) }
+    }
+
+    /// A directory entry may be compressed, but only nothing.
+    fn check_hollow(&self, listed: &Listed) -> Option<Fault> {
+        let entry = &listed.entry;
+        let nothing = entry.compressed == 0 && entry.crc == 0;
+        let mut scratch = Scratch::new();
+        let hollow = nothing
+            || (entry.method != Method::Stored
+                && self.unpack(entry, Expected::default(), &mut scratch, &mut |_| Ok(())).is_ok());
+        (!hollow).then(|| Fault::DirectoryContent(listed.name.clone()))
     }
 
     /// The regular files, in the order of the central directory.
@@ -132,6 +140,12 @@ fn read_index(file: &OpenFile) -> std::result::Result<zip::ZipArchive<Reader<'_>
     let config = zip::read::Config { archive_offset: zip::read::ArchiveOffset::Known(0) };
     let reader = Reader { file, at: 0, buffer: Vec::new(), buffered: 0 };
     let index = zip::ZipArchive::with_config(config, reader).map_err(|error| not_an_archive(&error))?;
+    if index.has_duplicate_names() {
+        let mut names = HashSet::new();
+        let twice =
+            layout::names(file, index.central_directory_start()).into_iter().find(|name| !names.insert(name.clone()));
+        return Err(Fault::DuplicateName(String::from_utf8_lossy(&twice.unwrap_or_default()).into_owned()));
+    }
     if index.len() > MAX_ENTRIES {
         let what = "the number of entries".to_owned();
         return Err(Fault::TooLarge { what, size: index.len() as u64, limit: MAX_ENTRIES as u64 });
@@ -171,17 +185,7 @@ fn list(listed: &zip::read::ZipFileEntry<'_>) -> std::result::Result<Listed, Fau
         header: listed.header_start(),
         data: 0,
     };
-    Ok(Listed {
-        name: text.to_owned(),
-        directory,
-        flags,
-        raw_method,
-        crc: entry.crc,
-        size: entry.size,
-        compressed: entry.compressed,
-        header: entry.header,
-        entry: (!directory).then_some(entry),
-    })
+    Ok(Listed { name: text.to_owned(), directory, flags, raw_method, entry })
 }
 
 fn method_of(name: &str, method: zip::CompressionMethod) -> std::result::Result<(Method, u16), Fault> {

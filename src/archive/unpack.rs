@@ -164,9 +164,11 @@ impl Archive {
             }
             Method::Zstd => {
                 scratch.content.clear();
-                let decoder = zstd(entry, &*compressed)?;
-                let mut limited = decoder.take(entry.size + 1);
+                let mut rest = &*compressed;
+                let mut limited = zstd(entry, &mut rest)?.take(entry.size + 1);
                 limited.read_to_end(&mut scratch.content).map_err(|error| corrupt(entry, &error))?;
+                drop(limited);
+                nothing_follows(entry, rest.len() as u64)?;
                 &scratch.content[..]
             }
         };
@@ -188,7 +190,11 @@ impl Archive {
         let data = Data { file: &self.file, at: entry.data, left: entry.compressed };
         match entry.method {
             Method::Stored => copy(entry, data, &mut scratch.content, &mut seal, sink)?,
-            Method::Zstd => copy(entry, zstd(entry, data)?, &mut scratch.content, &mut seal, sink)?,
+            Method::Zstd => {
+                let mut data = data;
+                copy(entry, zstd(entry, &mut data)?, &mut scratch.content, &mut seal, sink)?;
+                nothing_follows(entry, data.left)?;
+            }
             Method::Deflate => inflate_pieces(entry, data, scratch, &mut seal, sink)?,
         }
         seal.check(entry, expected)
@@ -291,10 +297,15 @@ fn inflate_whole(entry: &Entry, inflate: &mut Decompress, from: &[u8], into: &mu
     if status != Status::StreamEnd && inflate.total_out() < into.len() as u64 {
         return Err(corrupt(entry, &"the compressed data ends early").into());
     }
-    if status == Status::StreamEnd && inflate.total_in() != from.len() as u64 {
-        return Err(corrupt(entry, &"bytes follow the compressed data").into());
+    if status == Status::StreamEnd {
+        nothing_follows(entry, from.len() as u64 - inflate.total_in())?;
     }
     usize::try_from(inflate.total_out()).map_err(|error| corrupt(entry, &error).into())
+}
+
+/// Refuses compressed data that goes on after its end: another reader might see more of it.
+fn nothing_follows(entry: &Entry, left: u64) -> Attempt<()> {
+    if left == 0 { Ok(()) } else { Err(corrupt(entry, &"bytes follow the compressed data").into()) }
 }
 
 fn inflate_pieces(

@@ -10,10 +10,15 @@
     reason = "a test says what is wrong by panicking"
 )]
 
+mod archive_refusals;
+mod entry_refusals;
+mod metadata_refusals;
+mod record_levels;
 mod scene;
 mod source_text;
 mod tags;
 mod testdata;
 mod tidy;
+mod verdict;
 mod wheel_builder;
 mod zip_image;
