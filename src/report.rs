@@ -24,6 +24,9 @@ pub struct Report {
     pub conflicts: Vec<ConflictReport>,
     /// What was odd and did not stop the command.
     pub warnings: Vec<Warning>,
+    /// Which files would be written and removed; only of `--dry-run`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plan: Option<PlannedFiles>,
     /// What is installed, sorted by name; only of `list`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub projects: Option<Vec<ListedProject>>,
@@ -101,6 +104,17 @@ pub enum Action {
     Remove,
     /// It is there already and stays as it is.
     Keep,
+}
+
+/// The files that a plan is about, as paths relative to the directory of the packages where they are inside it, else to
+/// the environment's root.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PlannedFiles {
+    /// What would be written, sorted.
+    pub write: Vec<String>,
+    /// What would be moved out, sorted: files, and directories of which nothing would stay. What is in both lists is
+    /// replaced.
+    pub remove: Vec<String>,
 }
 
 /// A path with more than one owner.
@@ -193,6 +207,7 @@ impl Report {
             changes: Vec::new(),
             conflicts: Vec::new(),
             warnings: Vec::new(),
+            plan: None,
             projects: None,
             projects_checked: None,
             differences: None,

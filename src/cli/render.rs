@@ -125,6 +125,12 @@ impl Renderer {
             let (path, owners) = (escaped(&conflict.path), escaped(&conflict.owners.join(", ")));
             text.push_str(&format!("   `{path}` of {owners}: {} wins\n", escaped(&conflict.resolution)));
         }
+        let files = report.plan.as_ref().filter(|_| self.output.verbose && report.outcome == Outcome::Planned);
+        if let Some(files) = files {
+            for (word, paths) in [("remove", &files.remove), ("write", &files.write)] {
+                paths.iter().for_each(|path| text.push_str(&format!("   {word:6}  {}\n", escaped(path))));
+            }
+        }
         if kept > 0 {
             let (projects, are) = if kept == 1 { ("project", "is") } else { ("projects", "are") };
             text.push_str(&format!("{kept} {projects} {are} installed already in this version\n"));

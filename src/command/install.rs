@@ -62,13 +62,14 @@ impl Act<'_> {
     pub fn carry_out(&self, session: Session<'_>, planned: Result<Plan>, report: &mut Report) -> Result<()> {
         let done = planned.and_then(|plan| {
             planning::describe(&plan, self.wheels, report);
-            report.outcome = match () {
-                () if self.options.dry_run => Outcome::Planned,
-                () if plan.is_empty() => Outcome::Unchanged,
-                () => {
-                    self.apply(&session, plan, report)?;
-                    Outcome::Committed
-                }
+            report.outcome = if self.options.dry_run {
+                report.plan = Some(planning::files(&session.layout, &plan));
+                Outcome::Planned
+            } else if plan.is_empty() {
+                Outcome::Unchanged
+            } else {
+                self.apply(&session, plan, report)?;
+                Outcome::Committed
             };
             Ok(())
         });

@@ -12,8 +12,8 @@ use crate::error::{Error, Fault, Result};
 use crate::fs;
 use crate::plan::conflict::{OnConflict, Rules, Settled, settle};
 use crate::plan::spread::{Ground, spread};
-use crate::plan::{Change, ChangeId, NewFile, Plan, choose, moves};
-use crate::report::{Action, ChangeReport, Report};
+use crate::plan::{Change, ChangeId, NewFile, OperationKind, Plan, choose, moves};
+use crate::report::{Action, ChangeReport, PlannedFiles, Report};
 use crate::spec::name::ProjectName;
 use crate::wheel::Wheel;
 
@@ -133,4 +133,16 @@ pub fn describe(plan: &Plan, wheels: &[Wheel], report: &mut Report) {
             bytes: change.bytes,
         })
         .collect();
+}
+
+/// The files that a plan is about.
+pub fn files(layout: &Layout, plan: &Plan) -> PlannedFiles {
+    let out = plan.operations.iter().filter(|operation| operation.kind == OperationKind::Out);
+    let mut files = PlannedFiles {
+        write: plan.files.iter().map(|file| layout.show(&file.place)).collect(),
+        remove: out.map(|operation| layout.show(&operation.place)).collect(),
+    };
+    files.write.sort();
+    files.remove.sort();
+    files
 }

@@ -32,6 +32,8 @@ pub use undo::{UndoPlan, plan_undo, take_back};
 
 /// The name of the journal in `.pkg-install`.
 pub const JOURNAL: &str = "journal";
+/// The name of a journal while it is written.
+const NEW_JOURNAL: &str = "journal.new";
 /// The name of the record that `undo` needs.
 pub const UNDO: &str = "undo";
 
@@ -150,7 +152,12 @@ fn run(field: &Field, journal: &Journal, options: CommitOptions) -> std::result:
     if options.durable {
         field.flush_file_systems().map_err(untouched)?;
     }
-    write_journal(field, journal, options).map_err(untouched)?;
+    if let Err(error) = write_journal(field, journal, options) {
+        // It may be visible already; nothing was moved yet, so without it nothing has happened.
+        let gone = field.main().remove_file(JOURNAL).and_then(|()| field.main().remove_file(NEW_JOURNAL));
+        let effect = if gone.is_ok() { Effect::Untouched } else { Effect::Unfinished };
+        return Err(Failed { error: error.with_effect(effect), at: None });
+    }
     let mut failure = None;
     for (number, operation) in journal.operations.iter().enumerate() {
         if let Err(error) = field.execute(operation) {
@@ -172,15 +179,14 @@ fn run(field: &Field, journal: &Journal, options: CommitOptions) -> std::result:
 
 fn write_journal(field: &Field, journal: &Journal, options: CommitOptions) -> Result<()> {
     let control = field.main();
-    let temporary = "journal.new";
-    control.remove_file(temporary)?;
-    let mut file = control.create(temporary, false)?;
+    control.remove_file(NEW_JOURNAL)?;
+    let mut file = control.create(NEW_JOURNAL, false)?;
     file.write(&journal.encode())?;
     if options.durable {
         file.flush()?;
     }
     drop(file);
-    control.replace(temporary, JOURNAL)?;
+    control.replace(NEW_JOURNAL, JOURNAL)?;
     if options.durable {
         control.flush()?;
     }

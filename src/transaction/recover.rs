@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use super::field::Field;
 use super::journal::{self, Journal, MAX_JOURNAL};
-use super::{JOURNAL, UNDO, fills_trash, roll_back, undo};
+use super::{JOURNAL, NEW_JOURNAL, UNDO, fills_trash, roll_back, undo};
 use crate::environment::place::{Layout, RootId, SchemeKey};
 use crate::error::{Error, Result};
 use crate::fs::{self, Dir, Door};
@@ -138,7 +138,7 @@ pub(super) fn clean(door: &Door, homes: &[PathBuf], kept: Option<&Journal>) -> R
         for (name, _) in control.names()? {
             let name = name.to_string_lossy();
             let record = [UNDO, undo::MARKS].contains(&&*name);
-            let ours = journal::is_private(&name) || name == "journal.new" || name == AREAS || record;
+            let ours = journal::is_private(&name) || name == NEW_JOURNAL || name == AREAS || record;
             let needed = kept.is_some_and(|kept| record || keeps(kept, &name));
             if ours && !needed {
                 control.remove_tree(&name)?;
