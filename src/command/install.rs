@@ -61,7 +61,7 @@ impl Act<'_> {
     /// Does what was planned, or leaves the environment as it was.
     pub fn carry_out(&self, session: Session<'_>, planned: Result<Plan>, report: &mut Report) -> Result<()> {
         let done = planned.and_then(|plan| {
-            planning::describe(&plan, self.wheels, report);
+            planning::describe(&plan, report);
             report.outcome = if self.options.dry_run {
                 report.plan = Some(planning::files(&session.layout, &plan));
                 Outcome::Planned

@@ -67,7 +67,7 @@ fn plan(
     let names: Vec<String> = changes.iter().map(|change| change.name.normalized().to_owned()).collect();
     let layout = looking.survey.layout();
     let rules = Rules { policy, ignores_case: capabilities.ignores_case, names: &names, layout };
-    let mut settled = refuse_unsettled(settle(wanted, &rules), &names)?;
+    let mut settled = refuse_unsettled(settle(wanted, &rules), &changes)?;
     count(&mut changes, &settled.files);
     looking.correct_losers(&mut settled)?;
     session.installed = installed;
@@ -88,10 +88,12 @@ fn plan(
 }
 
 /// Conflicts that nothing settled are an error, and so are wheels that contradict themselves.
-fn refuse_unsettled(settled: Settled, names: &[String]) -> Result<Settled> {
+fn refuse_unsettled(settled: Settled, changes: &[Change]) -> Result<Settled> {
     if !settled.doubled.is_empty() {
-        let doubled = settled.doubled.into_iter();
-        let faults = doubled.map(|(change, path)| (names[change.0 as usize].clone(), vec![Fault::DuplicateName(path)]));
+        let faults = settled.doubled.into_iter().map(|(change, path)| {
+            let wheel = changes[change.0 as usize].source.clone().unwrap_or_default();
+            (wheel, vec![Fault::TwiceInstalled(path)])
+        });
         return Err(Error::wheels(faults.collect()));
     }
     if settled.clashes.is_empty() { Ok(settled) } else { Err(Error::conflicts(settled.clashes)) }
@@ -117,7 +119,7 @@ fn check_space(layout: &Layout, plan: &Plan) -> Result<()> {
 }
 
 /// Puts what is planned into the report.
-pub fn describe(plan: &Plan, wheels: &[Wheel], report: &mut Report) {
+pub fn describe(plan: &Plan, report: &mut Report) {
     report.conflicts.extend(plan.conflicts.iter().cloned());
     report.warnings.extend(plan.warnings.iter().cloned());
     report.changes = plan
@@ -128,7 +130,7 @@ pub fn describe(plan: &Plan, wheels: &[Wheel], report: &mut Report) {
             name: change.name.normalized().to_owned(),
             version: change.version.clone(),
             previous: change.previous.clone(),
-            source: change.wheel.map(|number| wheels[number.0 as usize].label.clone()),
+            source: change.source.clone(),
             files: change.files,
             bytes: change.bytes,
         })

@@ -91,6 +91,8 @@ pub enum Fault {
     EntryPointLine { line: u64, text: String },
     /// An entry point's name or value cannot become a script.
     EntryPoint { name: String, value: String, reason: &'static str },
+    /// Two entries with different contents go to one place.
+    TwiceInstalled(String),
     /// An entry would overwrite the interpreter, the environment's own files, or this tool's state.
     Protected { path: String, what: &'static str },
     /// A `Requires-Python` or version that cannot be read.
@@ -200,6 +202,7 @@ impl Fault {
             Self::EntryPoint { name, value, reason } => {
                 format!("the entry point `{name} = {value}` cannot become a script: {reason}")
             }
+            Self::TwiceInstalled(path) => format!("two entries with different contents go to `{path}`"),
             Self::Protected { path, what } => format!("`{path}` would overwrite {what}"),
             Self::Version { what, text } => format!("{what} `{text}` cannot be read"),
             Self::Incompatible { tags, environment } => {

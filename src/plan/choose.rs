@@ -87,6 +87,7 @@ fn change(wheel: &Wheel, number: usize, old: Vec<usize>, installed: &[Installed]
         previous: old.first().map(|&number| installed[number].version.clone()),
         version,
         wheel: Some(WheelId(u32::try_from(number).unwrap_or(u32::MAX))),
+        source: Some(wheel.label.clone()),
         old: if action == Action::Keep { Vec::new() } else { old },
         files: 0,
         bytes: 0,
@@ -108,7 +109,17 @@ pub fn removals(names: &[ProjectName], installed: &[Installed]) -> Result<Vec<Ch
         };
         let version = installed[first].version.clone();
         let (previous, name) = (Some(version.clone()), name.clone());
-        let change = Change { action: Action::Remove, name, version, previous, wheel: None, old, files: 0, bytes: 0 };
+        let change = Change {
+            action: Action::Remove,
+            name,
+            version,
+            previous,
+            wheel: None,
+            source: None,
+            old,
+            files: 0,
+            bytes: 0,
+        };
         changes.insert(&installed[first].name, change);
     }
     if unknown.is_empty() { Ok(changes.into_values().collect()) } else { Err(Error::not_installed(unknown)) }

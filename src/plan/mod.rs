@@ -42,6 +42,8 @@ pub struct Change {
     pub previous: Option<String>,
     /// The wheel that it is installed from.
     pub wheel: Option<WheelId>,
+    /// How that wheel is named.
+    pub source: Option<String>,
     /// What goes: indices of the installed projects that this one takes the place of. More than one where a project had
     /// been installed twice.
     pub old: Vec<usize>,

@@ -87,14 +87,18 @@ pub fn all_refused(cases: impl IntoIterator<Item = Case>) {
     });
 }
 
-/// Every case is installed; it says its words, or has no warning where it has none to say; and RECORD is true.
+/// Every case is installed; it says its words, or has no warning where it has none to say; and RECORD is true,
+/// but for what `--verify off` leaves unlooked at.
 #[track_caller]
 pub fn all_accepted(cases: impl IntoIterator<Item = Case>) {
     judge(cases, |case, scene| {
         let venv = scene.venv();
         let run = case.run(scene, &venv);
         let mut complaints = Vec::new();
-        if run.code == 0 {
+        let unchecked = case.options.iter().any(|option| option == "off");
+        if run.code == 0 && unchecked {
+            // Digests are neither computed nor compared then: RECORD says what the wheel's own said.
+        } else if run.code == 0 {
             complaints.extend(dist_infos(&site_packages(&venv)).iter().flat_map(|record| Rows::read(record).lies()));
         } else {
             complaints.push(format!("exit code {} instead of 0", run.code));
