@@ -210,7 +210,8 @@ impl Bench {
     }
 
     fn spread(&self, changes: &[Change]) -> Vec<NewFile> {
-        let ground = Ground { layout: &self.layout, python: &self.environment.python, installer: "bench" };
+        let ground =
+            Ground { layout: &self.layout, python: &self.environment.python, installer: "bench", verified: true };
         let mut files = Vec::new();
         for (change, id) in changes.iter().zip(0..) {
             let number = change.wheel.expect("every change has a wheel");
@@ -227,7 +228,7 @@ impl Bench {
             let Fact { place, anchor, live, blocked } = survey.look(&file.place).expect("it can be looked at");
             assert!(live.is_none(), "the directory is empty");
             file.place = place;
-            Wanted { file, anchor, live: None, blocked }
+            Wanted { file, anchor, live: None, blocked: blocked.map(|by| (by, Vec::new())) }
         };
         files.into_iter().map(&mut look).collect()
     }

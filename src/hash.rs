@@ -139,6 +139,26 @@ impl fmt::Debug for Digest {
     }
 }
 
+/// What two contents are compared by without looking at them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Identity {
+    /// A digest that is, or will be, verified.
+    Digest(Digest),
+    /// The CRC-32, where digests are not verified and so prove nothing.
+    Crc(u32),
+}
+
+impl Identity {
+    /// What `content` is compared by: a digest where those are `verified`.
+    pub fn of(content: &[u8], verified: bool) -> Self {
+        if verified {
+            Self::Digest(Digest::of(Algorithm::Sha256, content))
+        } else {
+            Self::Crc(crc32fast::hash(content))
+        }
+    }
+}
+
 /// A digest in the making.
 pub struct Hasher {
     algorithm: Algorithm,

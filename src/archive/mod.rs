@@ -38,7 +38,8 @@ pub struct Entry {
     pub size: u64,
     /// Whether any execute bit is set on it.
     pub executable: bool,
-    crc: u32,
+    /// The CRC-32 of its content.
+    pub crc: u32,
     method: Method,
     compressed: u64,
     header: u64,

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::command::Options;
@@ -42,19 +43,19 @@ pub enum Command {
 #[derive(Args, Debug, Clone)]
 pub struct Output {
     /// Print the report as one JSON object on stdout
-    #[arg(long, env = "PKG_INSTALL_JSON", help_heading = "Output")]
+    #[arg(long, env = "PKG_INSTALL_JSON", value_parser = FalseyValueParser::new(), help_heading = "Output")]
     pub json: bool,
     /// Show no progress bar
-    #[arg(long, env = "PKG_INSTALL_NO_PROGRESS", help_heading = "Output")]
+    #[arg(long, env = "PKG_INSTALL_NO_PROGRESS", value_parser = FalseyValueParser::new(), help_heading = "Output")]
     pub no_progress: bool,
     /// When to use colour
     #[arg(long, value_enum, default_value_t = Color::Auto, env = "PKG_INSTALL_COLOR", help_heading = "Output")]
     pub color: Color,
     /// Say nothing but what went wrong
-    #[arg(short, long, env = "PKG_INSTALL_QUIET", help_heading = "Output")]
+    #[arg(short, long, env = "PKG_INSTALL_QUIET", value_parser = FalseyValueParser::new(), help_heading = "Output")]
     pub quiet: bool,
     /// Say more: every project, every warning, how long each step took
-    #[arg(short, long, env = "PKG_INSTALL_VERBOSE", conflicts_with = "quiet", help_heading = "Output")]
+    #[arg(short, long, env = "PKG_INSTALL_VERBOSE", value_parser = FalseyValueParser::new(), conflicts_with = "quiet", help_heading = "Output")]
     pub verbose: bool,
 }
 
@@ -106,7 +107,7 @@ struct UninstallArgs {
     #[arg(required = true, value_name = "NAME")]
     names: Vec<String>,
     /// Keep what `undo` needs until the next transaction
-    #[arg(long, env = "PKG_INSTALL_UNDOABLE")]
+    #[arg(long, env = "PKG_INSTALL_UNDOABLE", value_parser = FalseyValueParser::new())]
     undoable: bool,
     #[command(flatten)]
     plain: PlainArgs,
@@ -160,17 +161,17 @@ struct EnvironmentArgs {
     #[arg(long, value_name = "DIR", env = "PKG_INSTALL_ROOT", help_heading = "Environment")]
     root: Option<PathBuf>,
     /// Change an environment that another package manager owns (PEP 668)
-    #[arg(long, env = "PKG_INSTALL_BREAK_SYSTEM_PACKAGES", help_heading = "Environment")]
+    #[arg(long, env = "PKG_INSTALL_BREAK_SYSTEM_PACKAGES", value_parser = FalseyValueParser::new(), help_heading = "Environment")]
     break_system_packages: bool,
 }
 
 #[derive(Args)]
 struct TransactionArgs {
     /// The result also survives the loss of power
-    #[arg(long, env = "PKG_INSTALL_DURABLE", help_heading = "Transaction")]
+    #[arg(long, env = "PKG_INSTALL_DURABLE", value_parser = FalseyValueParser::new(), help_heading = "Transaction")]
     durable: bool,
     /// Print what would be done, and change nothing
-    #[arg(long, env = "PKG_INSTALL_DRY_RUN", help_heading = "Transaction")]
+    #[arg(long, env = "PKG_INSTALL_DRY_RUN", value_parser = FalseyValueParser::new(), help_heading = "Transaction")]
     dry_run: bool,
     /// How long to wait for another process's transaction
     #[arg(
@@ -198,22 +199,22 @@ struct InstallArgs {
     #[arg(long, value_enum, default_value_t = Level::Normal, env = "PKG_INSTALL_VERIFY")]
     verify: Level,
     /// Replace also what is installed in the same version
-    #[arg(long, env = "PKG_INSTALL_REINSTALL")]
+    #[arg(long, env = "PKG_INSTALL_REINSTALL", value_parser = FalseyValueParser::new())]
     reinstall: bool,
     /// Refuse wheels that are not pinned to a hash
-    #[arg(long, env = "PKG_INSTALL_REQUIRE_HASHES")]
+    #[arg(long, env = "PKG_INSTALL_REQUIRE_HASHES", value_parser = FalseyValueParser::new())]
     require_hashes: bool,
     /// Keep what `undo` needs until the next transaction
-    #[arg(long, env = "PKG_INSTALL_UNDOABLE")]
+    #[arg(long, env = "PKG_INSTALL_UNDOABLE", value_parser = FalseyValueParser::new())]
     undoable: bool,
     /// The word in INSTALLER
     #[arg(long, value_name = "NAME", default_value = "pkg-install", value_parser = one_line, env = "PKG_INSTALL_INSTALLER")]
     installer: String,
     /// Write direct_url.json for wheels given as paths
-    #[arg(long, env = "PKG_INSTALL_DIRECT_URL")]
+    #[arg(long, env = "PKG_INSTALL_DIRECT_URL", value_parser = FalseyValueParser::new())]
     direct_url: bool,
     /// Install although tags or `Requires-Python` do not fit
-    #[arg(long, env = "PKG_INSTALL_NO_COMPAT_CHECK")]
+    #[arg(long, env = "PKG_INSTALL_NO_COMPAT_CHECK", value_parser = FalseyValueParser::new())]
     no_compat_check: bool,
 }
 

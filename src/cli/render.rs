@@ -281,7 +281,13 @@ fn differences(found: &[Difference], text: &mut String) {
 /// What clap says of arguments that it refuses; help and version are no failure.
 pub fn refuse(refusal: &clap::Error, arguments: &[OsString]) -> ExitCode {
     let _ = refusal.print();
-    if refusal.exit_code() != 0 && arguments.iter().any(|argument| argument == "--json") {
+    if refusal.exit_code() == 0 {
+        return ExitCode::SUCCESS;
+    }
+    let _ = io::stderr().lock().write_all(b"\nstate: nothing was changed\n");
+    let set = std::env::var("PKG_INSTALL_JSON")
+        .is_ok_and(|value| !matches!(value.as_str(), "" | "0" | "false" | "no" | "off"));
+    if set || arguments.iter().any(|argument| argument == "--json") {
         let mut report = Report::new();
         report.fail(&Error::usage(refusal.to_string().trim_end()));
         let _ = io::stdout().lock().write_all(json(&report).as_bytes());

@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use crate::environment::installed::Installed;
 use crate::environment::place::Place;
-use crate::environment::survey::{Fact, Survey};
+use crate::environment::survey::{Fact, Survey, sums_of};
 use crate::error::{ErrorKind, Result};
 use crate::fs::{Kind, Stat};
-use crate::hash::Algorithm;
+use crate::hash::{Algorithm, Identity};
 use crate::path::RelPath;
 use crate::plan::conflict::{Live, Settled, Wanted};
 use crate::plan::moves::Outgoing;
@@ -51,20 +51,45 @@ impl<'a, 'l> Looking<'a, 'l> {
                 Some(stat) if !makes_way(&file.place, &stat, going, &whole) => Some(self.live(&file, stat)?),
                 _ => None,
             };
-            let blocked = blocked.filter(|by| !going.files.contains(by));
+            let blocked = match blocked.filter(|by| !going.files.contains(by)) {
+                Some(by) => Some((by.clone(), self.owners_of(&by)?)),
+                None => None,
+            };
             wanted.push(Wanted { file, anchor, live, blocked });
         }
         Ok(wanted)
     }
 
     fn live(&mut self, file: &NewFile, stat: Stat) -> Result<Live> {
+        let owners = self.owners_of(&file.place)?;
+        if stat.kind != Kind::File {
+            return Ok(Live { stat, digest: None, identity: None, owners });
+        }
+        let path = self.survey.layout().absolute(&file.place);
         let algorithm = file.digest.map_or(Algorithm::Sha256, |digest| digest.algorithm());
-        let digest = if stat.kind == Kind::File { self.survey.digest(&file.place, algorithm)? } else { None };
-        let owners = self.owners()?.get(&file.place).cloned().unwrap_or_default();
+        let (digest, crc) = sums_of(&path, algorithm)?.unzip();
+        let identity = match file.identity {
+            Some(Identity::Crc(_)) => crc.map(Identity::Crc),
+            _ => digest.map(Identity::Digest),
+        };
+        Ok(Live { stat, digest, identity, owners })
+    }
+
+    /// The names of the installed projects that own a place, or something below it.
+    fn owners_of(&mut self, place: &Place) -> Result<Vec<String>> {
+        let mut owners: Vec<usize> = match self.owners()?.get(place) {
+            Some(owners) => owners.clone(),
+            None => {
+                let below =
+                    self.owners()?.iter().filter(|(at, _)| at.root == place.root && at.path.starts_with(&place.path));
+                below.flat_map(|(_, owners)| owners.iter().copied()).collect()
+            }
+        };
+        owners.sort_unstable();
         let mut owners: Vec<String> =
             owners.into_iter().map(|number| self.installed[number].name.normalized().to_owned()).collect();
         owners.dedup();
-        Ok(Live { stat, digest, owners })
+        Ok(owners)
     }
 
     /// The RECORD of an installed project.
@@ -133,8 +158,9 @@ impl<'a, 'l> Looking<'a, 'l> {
             let at = settled.files.partition_point(|file| file.place < place);
             let size = content.len() as u64;
             let owner = ChangeId(0);
-            let (content, digest, recorded) = (Content::Bytes(content), None, String::new());
-            let file = NewFile { place: place.clone(), recorded, owner, content, executable: false, size, digest };
+            let (content, recorded) = (Content::Bytes(content), String::new());
+            let (digest, identity, executable) = (None, None, false);
+            let file = NewFile { place: place.clone(), recorded, owner, content, executable, size, digest, identity };
             settled.insert(at, file);
             settled.displaced.push(place);
         }

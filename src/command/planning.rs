@@ -12,9 +12,10 @@ use crate::error::{Error, Fault, Result};
 use crate::fs;
 use crate::plan::conflict::{OnConflict, Rules, Settled, settle};
 use crate::plan::spread::{Ground, spread};
-use crate::plan::{Change, ChangeId, NewFile, OperationKind, Plan, choose, moves};
+use crate::plan::{Change, ChangeId, NewFile, OperationKind, Plan, RowFile, choose, moves};
 use crate::report::{Action, ChangeReport, PlannedFiles, Report};
 use crate::spec::name::ProjectName;
+use crate::spec::record::Verify;
 use crate::wheel::Wheel;
 
 /// The plan of an installation.
@@ -34,7 +35,12 @@ pub fn uninstall(session: &mut Session<'_>, names: &[ProjectName], report: &mut 
 
 /// Every file that the changes want, in the order of the arguments.
 fn spread_all(session: &Session<'_>, wheels: &[Wheel], changes: &[Change], options: &Options) -> Result<Vec<NewFile>> {
-    let ground = Ground { layout: &session.layout, python: &session.environment.python, installer: &options.installer };
+    let ground = Ground {
+        layout: &session.layout,
+        python: &session.environment.python,
+        installer: &options.installer,
+        verified: options.verify != Verify::Off,
+    };
     let mut order: Vec<(ChangeId, &Change)> =
         changes.iter().zip(0..).map(|(change, id)| (ChangeId(id), change)).collect();
     order.sort_by_key(|(_, change)| change.wheel);
@@ -68,7 +74,7 @@ fn plan(
     let layout = looking.survey.layout();
     let rules = Rules { policy, ignores_case: capabilities.ignores_case, names: &names, layout };
     let mut settled = refuse_unsettled(settle(wanted, &rules), &changes)?;
-    count(&mut changes, &settled.files);
+    count(&mut changes, &settled);
     looking.correct_losers(&mut settled)?;
     session.installed = installed;
     outgoing.places.extend(settled.displaced);
@@ -99,11 +105,17 @@ fn refuse_unsettled(settled: Settled, changes: &[Change]) -> Result<Settled> {
     if settled.clashes.is_empty() { Ok(settled) } else { Err(Error::conflicts(settled.clashes)) }
 }
 
-fn count(changes: &mut [Change], files: &[NewFile]) {
-    for file in files {
-        let change = &mut changes[file.owner.0 as usize];
-        change.files += 1;
-        change.bytes += file.size;
+/// Counts each project's own files, shared ones for every owner.
+fn count(changes: &mut [Change], settled: &Settled) {
+    for (change, rows) in changes.iter_mut().zip(&settled.rows) {
+        change.files += rows.len() as u64;
+        change.bytes += rows
+            .iter()
+            .map(|row| match &row.file {
+                RowFile::New(number) => settled.files[*number as usize].size,
+                RowFile::Live(live) => live.size.unwrap_or_default(),
+            })
+            .sum::<u64>();
     }
 }
 

@@ -74,6 +74,9 @@ impl<'a> Session<'a> {
             self.made = Dir::make_all(self.context.door, &self.environment.root)?;
             self.lock = Some(Lock::acquire(self.context.door, &path, &patience)?);
             self.recover(report)?;
+            // What the state of the transaction lies in is there before anything is planned around it.
+            let home = crate::stage::control_home(&self.layout, self.layout.main_root());
+            self.made.extend(Dir::make_all(self.context.door, &home)?);
         } else {
             // Changes nothing, so makes no lock file either: without one there is nobody to wait for.
             self.lock = Lock::acquire_existing(&path, &patience)?;

@@ -177,16 +177,25 @@ impl<'a> Survey<'a> {
 /// # Errors
 /// Where it cannot be read.
 pub fn digest_of(path: &Path, algorithm: Algorithm) -> Result<Option<Digest>> {
+    Ok(sums_of(path, algorithm)?.map(|(digest, _)| digest))
+}
+
+/// The digest and the CRC-32 of a regular file; `None` where `path` is something else or nothing.
+///
+/// # Errors
+/// Where it cannot be read.
+pub fn sums_of(path: &Path, algorithm: Algorithm) -> Result<Option<(Digest, u32)>> {
     let Some(file) = OpenFile::open(path)? else { return Ok(None) };
-    let mut hasher = Hasher::new(algorithm);
+    let (mut digest, mut crc) = (Hasher::new(algorithm), crc32fast::Hasher::new());
     let mut buffer = vec![0; usize::try_from(file.size()).unwrap_or(usize::MAX).clamp(1, 1 << 17)];
     let mut at = 0;
     loop {
         let count = file.read_at(&mut buffer, at).map_err(|error| Error::io("read", path, error))?;
         if count == 0 {
-            return Ok(Some(hasher.finish()));
+            return Ok(Some((digest.finish(), crc.finalize())));
         }
-        hasher.update(&buffer[..count]);
+        digest.update(&buffer[..count]);
+        crc.update(&buffer[..count]);
         at += count as u64;
     }
 }

@@ -65,6 +65,8 @@ pub struct Clash {
     pub path: String,
     /// Who owns it, and what they would have there, as text: a digest, `a file`, `a directory`.
     pub owners: Vec<(String, String)>,
+    /// Whether naming a winner could settle it; nothing makes one path a file and a directory.
+    pub is_settleable: bool,
 }
 
 #[derive(Debug)]
@@ -124,6 +126,9 @@ impl Error {
     /// What a person can do about it, where there is something to say.
     pub fn hint(&self) -> Option<&'static str> {
         match &self.0.detail {
+            Detail::Conflicts(clashes) if clashes.iter().all(|clash| !clash.is_settleable) => {
+                Some("choose one of the projects, or move what is in the way")
+            }
             Detail::Conflicts(_) => Some(
                 "choose one of the projects, or say which one wins with `--on-conflict first` or `--on-conflict last`",
             ),
@@ -383,6 +388,7 @@ mod tests {
         let clash = |number: usize| Clash {
             path: format!("cv2/{number}.so"),
             owners: vec![("one".into(), "sha256=a".into()), ("two".into(), "sha256=b".into())],
+            is_settleable: true,
         };
         let text = Error::conflicts((0..12).map(clash).collect()).to_string();
         assert_eq!(text.lines().count(), 12);

@@ -11,7 +11,7 @@ use super::{ChangeId, Content, NewFile, NewRow, RowFile};
 use crate::environment::place::{Layout, Place};
 use crate::error::Clash;
 use crate::fs::{Kind, Stat};
-use crate::hash::Digest;
+use crate::hash::{Digest, Identity};
 use crate::report::ConflictReport;
 use crate::spec::record::RecordRow;
 
@@ -36,8 +36,8 @@ pub struct Wanted {
     pub anchor: Place,
     /// What is there and does not go in this very plan.
     pub live: Option<Live>,
-    /// Something that is not a directory, does not go, and stands where a directory has to be.
-    pub blocked: Option<Place>,
+    /// Something that is not a directory, does not go, and stands where a directory has to be; with its owners.
+    pub blocked: Option<(Place, Vec<String>)>,
 }
 
 /// Something that stands where a file is wanted.
@@ -45,8 +45,10 @@ pub struct Wanted {
 pub struct Live {
     /// What the file system says of it.
     pub stat: Stat,
-    /// Its digest, by the algorithm of the wanted file's; `None` of anything but a regular file.
+    /// Its digest; `None` of anything but a regular file.
     pub digest: Option<Digest>,
+    /// What it is compared with the wanted file by; `None` of anything but a regular file.
+    pub identity: Option<Identity>,
     /// The installed projects that own it, by name.
     pub owners: Vec<String>,
 }
@@ -114,7 +116,7 @@ pub fn settle(mut wanted: Vec<Wanted>, rules: &Rules<'_>) -> Settled {
         if let Some((file, owner)) = above.last() {
             let owners =
                 vec![(rules.name(*owner), "a file".into()), (rules.name(group[0].file.owner), "a directory".into())];
-            settled.clashes.push(Clash { path: rules.layout.show(file), owners });
+            settled.clashes.push(Clash { path: rules.layout.show(file), owners, is_settleable: false });
         }
         above.push((place.clone(), group[0].file.owner));
         settle_place(group, rules, &mut settled);
@@ -142,7 +144,13 @@ fn settle_place(group: Vec<Wanted>, rules: &Rules<'_>, settled: &mut Settled) {
     let alike = group.iter().all(|other| same_content(&group[0].file, &other.file));
     let kept = live.as_ref().is_some_and(|live| same_as_live(&group[0].file, live));
     if alike && (live.is_none() || kept) {
-        return win(group, 0, live.as_ref().filter(|_| kept), settled);
+        let executable = group.iter().any(|wanted| wanted.file.executable);
+        let stays = live.as_ref().filter(|live| kept && (!executable || live.stat.mode & 0o111 != 0));
+        if live.is_some() && stays.is_none() {
+            // The bytes are right, but nobody could execute them.
+            settled.displaced.push(group[0].file.place.clone());
+        }
+        return win(group, 0, stays, settled);
     }
     let first_owner = group[0].file.owner;
     if live.is_none() && group.iter().all(|wanted| wanted.file.owner == first_owner) {
@@ -194,9 +202,9 @@ fn win(group: Vec<Wanted>, winner: usize, stays: Option<&Live>, settled: &mut Se
 /// A directory where the file has to be, or a file where one of its directories has to be: no policy helps.
 fn obstacle(wanted: &Wanted, rules: &Rules<'_>) -> Option<Clash> {
     let name = rules.name(wanted.file.owner);
-    if let Some(by) = &wanted.blocked {
-        let owners = vec![(name, "a directory".to_owned()), ("the environment".to_owned(), "a file".to_owned())];
-        return Some(Clash { path: rules.layout.show(by), owners });
+    if let Some((by, owners)) = &wanted.blocked {
+        let owners = vec![(owner_of(owners), "a file".to_owned()), (name, "a directory".to_owned())];
+        return Some(Clash { path: rules.layout.show(by), owners, is_settleable: false });
     }
     let live = wanted.live.as_ref()?;
     let what = match live.stat.kind {
@@ -205,7 +213,7 @@ fn obstacle(wanted: &Wanted, rules: &Rules<'_>) -> Option<Clash> {
         Kind::File | Kind::Symlink => return None,
     };
     let owners = vec![(name, "a file".to_owned()), (live_owner(live).0, what.to_owned())];
-    Some(Clash { path: rules.layout.show(&wanted.file.place), owners })
+    Some(Clash { path: rules.layout.show(&wanted.file.place), owners, is_settleable: false })
 }
 
 fn clash(group: &[Wanted], live: Option<&Live>, rules: &Rules<'_>) -> Clash {
@@ -216,17 +224,20 @@ fn clash(group: &[Wanted], live: Option<&Live>, rules: &Rules<'_>) -> Clash {
             owners.push(owner);
         }
     }
-    Clash { path: rules.layout.show(&group[0].file.place), owners }
+    Clash { path: rules.layout.show(&group[0].file.place), owners, is_settleable: true }
 }
 
 fn live_owner(live: &Live) -> (String, String) {
-    let owner = if live.owners.is_empty() { "a file of nobody".to_owned() } else { live.owners.join(" and ") };
     let what = match (live.stat.kind, live.digest) {
         (Kind::Symlink, _) => "a symbolic link".to_owned(),
         (_, Some(digest)) => digest.to_string(),
         (_, None) => format!("{} bytes", live.stat.size),
     };
-    (owner, what)
+    (owner_of(&live.owners), what)
+}
+
+fn owner_of(owners: &[String]) -> String {
+    if owners.is_empty() { "a file of nobody".to_owned() } else { owners.join(" and ") }
 }
 
 fn describe(file: &NewFile) -> String {
@@ -243,16 +254,15 @@ fn same_content(a: &NewFile, b: &NewFile) -> bool {
         {
             true
         }
-        _ => a.size == b.size && a.digest.is_some() && a.digest == b.digest,
+        _ => a.size == b.size && a.identity.is_some() && a.identity == b.identity,
     }
 }
 
 fn same_as_live(file: &NewFile, live: &Live) -> bool {
     live.stat.kind == Kind::File
         && live.stat.size == file.size
-        && file.digest.is_some()
-        && file.digest == live.digest
-        && (!file.executable || live.stat.mode & 0o111 != 0)
+        && file.identity.is_some()
+        && file.identity == live.identity
 }
 
 /// Finds names that differ only in case, directories' included.
@@ -267,7 +277,7 @@ fn find_folded(rules: &Rules<'_>, settled: &mut Settled) {
             if *spelling != shown {
                 let owners =
                     vec![(rules.name(*owner), format!("`{spelling}`")), (rules.name(file.owner), format!("`{shown}`"))];
-                settled.clashes.push(Clash { path: shown, owners });
+                settled.clashes.push(Clash { path: shown, owners, is_settleable: false });
             }
             path = place.parent();
         }

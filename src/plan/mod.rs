@@ -13,7 +13,7 @@ pub mod spread;
 use std::sync::Arc;
 
 use crate::environment::place::Place;
-use crate::hash::Digest;
+use crate::hash::{Digest, Identity};
 use crate::report::{Action, ConflictReport, Warning};
 use crate::spec::name::ProjectName;
 use crate::spec::record::RecordRow;
@@ -70,6 +70,8 @@ pub struct NewFile {
     pub size: u64,
     /// What its content's digest is; `None` where only writing it will tell.
     pub digest: Option<Digest>,
+    /// What its content is compared by; `None` where it is like nothing else.
+    pub identity: Option<Identity>,
 }
 
 /// Where a file's content comes from.

@@ -11,7 +11,7 @@ use super::{ChangeId, Content, NewFile, WheelId};
 use crate::environment::Python;
 use crate::environment::place::{Layout, Place, SchemeKey};
 use crate::error::Fault;
-use crate::hash::{Algorithm, Digest};
+use crate::hash::{Algorithm, Digest, Identity};
 use crate::path::RelPath;
 use crate::script;
 use crate::wheel::{Wheel, WheelFile};
@@ -28,6 +28,8 @@ pub struct Ground<'a> {
     pub python: &'a Python,
     /// The word in INSTALLER.
     pub installer: &'a str,
+    /// Whether contents are checked against their digests.
+    pub verified: bool,
 }
 
 /// Every file that the wheel's project will have, in no particular order.
@@ -91,22 +93,36 @@ impl Spread<'_> {
             None => (self.library, self.renamed(text)),
         };
         let path = RelPath::parse(&below).map_err(|fault| Fault::UnsafePath { path: text.to_owned(), fault })?;
-        let (content, size, digest) = match &file.script {
+        let mut new = match &file.script {
             Some(original) => {
                 let rewritten = script::rewritten(original, &self.ground.python.executable);
-                let rewritten = rewritten.map_err(|reason| self.not_a_script(text, "#!python", reason))?;
-                let digest = Digest::of(Algorithm::Sha256, &rewritten);
-                (Content::Bytes(rewritten.into()), None, Some(digest))
+                self.made(rewritten.map_err(|reason| self.not_a_script(text, "#!python", reason))?.into())
             }
-            None => (Content::Entry(self.id, file.entry), Some(entry.size), file.digest),
+            None => NewContent {
+                content: Content::Entry(self.id, file.entry),
+                size: entry.size,
+                digest: file.digest,
+                identity: match (self.ground.verified, file.digest) {
+                    (true, digest) => digest.map(Identity::Digest),
+                    (false, _) => Some(Identity::Crc(entry.crc)),
+                },
+                executable: false,
+            },
         };
-        let size = size.unwrap_or(match &content {
-            Content::Bytes(bytes) => bytes.len() as u64,
-            _ => 0,
-        });
-        let executable = entry.executable || key == SchemeKey::Scripts;
-        self.push(key, &path, NewContent { content, size, digest, executable });
+        new.executable = entry.executable || key == SchemeKey::Scripts;
+        self.push(key, &path, new);
         Ok(())
+    }
+
+    /// Content that is made here.
+    fn made(&self, bytes: Arc<[u8]>) -> NewContent {
+        NewContent {
+            size: bytes.len() as u64,
+            digest: Some(Digest::of(Algorithm::Sha256, &bytes)),
+            identity: Some(Identity::of(&bytes, self.ground.verified)),
+            content: Content::Bytes(bytes),
+            executable: false,
+        }
     }
 
     /// The scheme of a path below `.data`, and the rest of the path.
@@ -185,7 +201,8 @@ impl Spread<'_> {
             self.dist_info_file("direct_url.json", direct_url.clone());
         }
         if let Ok(path) = RelPath::parse(&format!("{}/RECORD", self.dist_info)) {
-            let record = NewContent { content: Content::Record, size: 0, digest: None, executable: false };
+            let record =
+                NewContent { content: Content::Record, size: 0, digest: None, identity: None, executable: false };
             self.push(self.library, &path, record);
         }
     }
@@ -197,9 +214,8 @@ impl Spread<'_> {
     }
 
     fn generated(&mut self, key: SchemeKey, path: &RelPath, bytes: Arc<[u8]>, executable: bool) {
-        let digest = Some(Digest::of(Algorithm::Sha256, &bytes));
-        let size = bytes.len() as u64;
-        self.push(key, path, NewContent { content: Content::Bytes(bytes), size, digest, executable });
+        let made = self.made(bytes);
+        self.push(key, path, NewContent { executable, ..made });
     }
 
     fn push(&mut self, key: SchemeKey, path: &RelPath, new: NewContent) {
@@ -212,6 +228,7 @@ impl Spread<'_> {
             executable: new.executable,
             size: new.size,
             digest: new.digest,
+            identity: new.identity,
         });
     }
 
@@ -230,6 +247,7 @@ struct NewContent {
     content: Content,
     size: u64,
     digest: Option<Digest>,
+    identity: Option<Identity>,
     executable: bool,
 }
 

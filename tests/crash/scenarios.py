@@ -231,7 +231,7 @@ def print_faults(faults, shown=30):
     """The faults, one of each sort: what is left of them without paths and numbers."""
     sorts = collections.OrderedDict()
     for fault in faults:
-        what = re.sub(r"\[.*?\]:|`[^`]*`|[-+~]\S*/\S+|\d+", "", fault)
+        what = re.sub(r"\[.*?\]:|`[^`]*`|[-+~]\S*/\S+|\d+|\bE[A-Z]+\b\+?", "", fault)
         sorts.setdefault(what[:150], []).append(fault)
     for alike in list(sorts.values())[:shown]:
         print(f"BAD {alike[0]}" + (f" ({len(alike)} like this)" if len(alike) > 1 else ""))

@@ -11,6 +11,8 @@
 )]
 
 mod archive_refusals;
+mod conflicts;
+mod determinism;
 mod entry_refusals;
 mod metadata_refusals;
 mod record_levels;
