@@ -104,14 +104,24 @@ impl Staged {
         let home = control_home(layout, root);
         self.made.extend(Dir::make_all(&self.door, &home)?);
         let home = Dir::open(&self.door, &home)?;
+        let live = Dir::open(&self.door, &layout.roots()[usize::from(root.0)])?;
         if home.stat(CONTROL)?.is_none() {
             home.make_dir(CONTROL)?;
         }
-        let control = home.open_below(CONTROL)?;
-        let control = control.ok_or_else(|| Error::bad_environment(home.path(), "its `.pkg-install` is gone"))?;
-        let live = Dir::open(&self.door, &layout.roots()[usize::from(root.0)])?;
-        let (stage, trash) = (control.make_unique("stage-")?, control.make_unique("trash-")?);
-        self.areas.insert(root, Area { live, control, home, stage, trash });
+        let gone = || Error::bad_environment(home.path(), "its `.pkg-install` is gone");
+        let control = match home.open_below(CONTROL).and_then(|control| control.ok_or_else(gone)) {
+            Ok(control) => control,
+            Err(error) => {
+                // Empty where it was made just now, and then nobody else knows of it.
+                let _ = home.remove_dir(CONTROL);
+                return Err(error);
+            }
+        };
+        // Known from here on, so that whatever fails next, it is deleted.
+        let area = Area { live, control, home, stage: String::new(), trash: String::new() };
+        let area = self.areas.entry(root).or_insert(area);
+        area.stage = area.control.make_unique("stage-")?;
+        area.trash = area.control.make_unique("trash-")?;
         Ok(())
     }
 
@@ -244,8 +254,9 @@ impl Staged {
 pub(crate) fn discard(door: &Door, areas: &HashMap<RootId, Area>, made: &[PathBuf]) -> Result<()> {
     for area in areas.values() {
         area.control.remove_file(AREAS)?;
-        area.control.remove_tree(&area.stage)?;
-        area.control.remove_tree(&area.trash)?;
+        for name in [&area.stage, &area.trash].into_iter().filter(|name| !name.is_empty()) {
+            area.control.remove_tree(name)?;
+        }
         // Where an undo is kept, or something unknown lies, the directory is not empty and stays.
         let _ = area.home.remove_dir(CONTROL);
     }

@@ -85,7 +85,7 @@ impl Dir {
         let mut name = String::new();
         let make = || {
             let directory = tempfile::Builder::new().prefix(prefix).disable_cleanup(true).tempdir_in(&self.path);
-            let directory = directory.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
+            let directory = directory.map_err(|error| code_of(&error))?;
             name = directory.path().file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             Ok(())
         };
@@ -331,6 +331,12 @@ impl Dir {
             .pass(|| Owned::Flush(self.path.clone()), || rustix::fs::fsync(&self.fd))
             .map_err(|error| Error::io("flush", &self.path, error))
     }
+}
+
+/// The system's code of an error that tempfile has put its path around.
+fn code_of(error: &io::Error) -> Errno {
+    let inner = error.get_ref().and_then(std::error::Error::source).and_then(|inner| inner.downcast_ref::<io::Error>());
+    inner.and_then(Errno::from_io_error).or_else(|| Errno::from_io_error(error)).unwrap_or(Errno::IO)
 }
 
 /// A file that this process made, while it is written.

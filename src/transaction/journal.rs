@@ -29,8 +29,8 @@ pub struct Journal {
     pub roots: Vec<JournalRoot>,
     /// What is done, in order.
     pub operations: Vec<JournalOperation>,
-    /// Whether the transaction itself takes another one back.
-    pub undoes: bool,
+    /// Whether it may be taken back after it was committed.
+    pub undoable: bool,
 }
 
 /// A root, and the private directories that are below its `.pkg-install`.
@@ -145,7 +145,7 @@ mod tests {
                 path: "lib/a".into(),
                 slot: "0".into(),
             }],
-            undoes: false,
+            undoable: false,
         }
     }
 

@@ -71,12 +71,13 @@ fn move_in(
 ) -> Result<Committed> {
     let begin = Instant::now();
     loop {
-        let (journal, control) = journal_of(layout, areas, &operations)?;
+        let (mut journal, control) = journal_of(layout, areas, &operations)?;
+        journal.undoable = options.undoable;
         let field = Field::open(door, &journal, &control)?;
         let (error, at) = match run(&field, &journal, options) {
             Ok(()) => {
                 let moved = begin.elapsed();
-                return Ok(Committed { moved, warnings: finish(&field, &journal, options) });
+                return Ok(Committed { moved, warnings: finish(&field, &journal) });
             }
             Err(Failed { error, at }) => (error, at),
         };
@@ -142,7 +143,7 @@ fn journal_of(layout: &Layout, areas: &HashMap<RootId, Area>, operations: &[Oper
             slot: operation.slot.to_string(),
         })
         .collect();
-    let journal = Journal { uid: fs::user(), roots, operations, undoes: false };
+    let journal = Journal { uid: fs::user(), roots, operations, undoable: false };
     Ok((journal, stage::control_home(layout, main).join(CONTROL)))
 }
 
@@ -196,8 +197,11 @@ fn write_journal(field: &Field, journal: &Journal, options: CommitOptions) -> Re
 /// The instant in which the transaction has happened: the journal is gone, or has become what `undo` reads.
 fn commit_point(field: &Field, journal: &Journal, options: CommitOptions) -> Result<()> {
     let control = field.main();
-    if options.undoable && !journal.undoes {
+    if journal.undoable {
         undo::write_marks(field, journal, options.durable)?;
+        control.replace(JOURNAL, UNDO)?;
+    } else if control.stat(UNDO)?.is_some() {
+        // What an earlier transaction kept is void in the same instant.
         control.replace(JOURNAL, UNDO)?;
     } else {
         control.remove_file(JOURNAL)?;
@@ -229,8 +233,8 @@ fn roll_back(field: &Field, journal: &Journal, durable: bool) -> Result<()> {
 }
 
 /// Deletes what is not needed any more. The transaction has happened: what fails here is only warned of.
-fn finish(field: &Field, journal: &Journal, options: CommitOptions) -> Vec<Warning> {
-    let keep = (options.undoable && !journal.undoes).then_some(journal);
+fn finish(field: &Field, journal: &Journal) -> Vec<Warning> {
+    let keep = journal.undoable.then_some(journal);
     match recover::clean(field.door(), &field.homes(), keep) {
         Ok(()) => Vec::new(),
         Err(error) => {

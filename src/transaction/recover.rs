@@ -45,7 +45,7 @@ pub fn recover(door: &Door, layout: &Layout) -> Result<Recovered> {
         return Ok(clean_leftovers(door, &homes, None)?.unwrap_or(Recovered::Nothing));
     };
     let Some(journal) = read_journal(&control, JOURNAL)? else {
-        let kept = read_journal(&control, UNDO)?;
+        let kept = read_journal(&control, UNDO)?.filter(|kept| kept.undoable);
         drop(control);
         return Ok(clean_leftovers(door, &homes, kept.as_ref())?.unwrap_or(Recovered::Nothing));
     };
@@ -65,7 +65,7 @@ pub fn recover(door: &Door, layout: &Layout) -> Result<Recovered> {
     homes.extend(field.homes());
     homes.sort();
     homes.dedup();
-    let kept = if recovered == Recovered::RolledBack { read_journal(&control, UNDO)? } else { None };
+    let kept = read_journal(&control, UNDO)?.filter(|kept| kept.undoable && recovered == Recovered::RolledBack);
     clean(door, &homes, kept.as_ref())?;
     Ok(recovered)
 }
@@ -84,7 +84,7 @@ fn clean_leftovers(door: &Door, homes: &[PathBuf], kept: Option<&Journal>) -> Re
         if let Some(control) = open_control(door, home)? {
             something |= control.names()?.iter().any(|(name, _)| {
                 let name = name.to_string_lossy();
-                journal::is_private(&name) && !kept.is_some_and(|kept| keeps(kept, &name))
+                (journal::is_private(&name) || name == UNDO) && !kept.is_some_and(|kept| keeps(kept, &name))
             });
         }
     }
@@ -126,6 +126,9 @@ pub(super) fn read_journal(control: &Dir, name: &str) -> Result<Option<Journal>>
 }
 
 fn keeps(kept: &Journal, name: &str) -> bool {
+    if name == UNDO || name == undo::marks_name(kept) {
+        return true;
+    }
     kept.roots.iter().any(|root| root.trash == name)
         && kept.operations.iter().any(|operation| fills_trash(operation.kind))
 }
@@ -137,9 +140,12 @@ pub(super) fn clean(door: &Door, homes: &[PathBuf], kept: Option<&Journal>) -> R
         let Some(control) = open_control(door, home)? else { continue };
         for (name, _) in control.names()? {
             let name = name.to_string_lossy();
-            let record = [UNDO, undo::MARKS].contains(&&*name);
-            let ours = journal::is_private(&name) || name == NEW_JOURNAL || name == AREAS || record;
-            let needed = kept.is_some_and(|kept| record || keeps(kept, &name));
+            let ours = journal::is_private(&name)
+                || name == NEW_JOURNAL
+                || name == AREAS
+                || name == UNDO
+                || undo::is_marks(&name);
+            let needed = kept.is_some_and(|kept| keeps(kept, &name));
             if ours && !needed {
                 control.remove_tree(&name)?;
             }

@@ -20,8 +20,19 @@ use crate::hash::{Algorithm, Hasher};
 use crate::plan::OperationKind;
 use crate::stage::control_home;
 
-/// The name of the marks in `.pkg-install`.
-pub(super) const MARKS: &str = "undo-marks";
+/// What the name of a journal's marks in `.pkg-install` begins with.
+const MARKS: &str = "marks-";
+
+/// The name of a journal's marks. It follows that of its trash, so that no other transaction's marks are taken for them.
+pub(super) fn marks_name(journal: &Journal) -> String {
+    let trash = journal.roots.first().map(|root| root.trash.trim_start_matches("trash-")).unwrap_or_default();
+    format!("{MARKS}{trash}")
+}
+
+/// Whether a name is one that marks have.
+pub(super) fn is_marks(name: &str) -> bool {
+    name.starts_with(MARKS)
+}
 
 /// What a transaction left in place.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -49,8 +60,9 @@ pub(super) fn write_marks(field: &Field, journal: &Journal, durable: bool) -> Re
         marks.seen.push(mark(journal, operation)?);
     }
     let control = field.main();
-    control.remove_file(MARKS)?;
-    let mut file = control.create(MARKS, false)?;
+    let name = marks_name(journal);
+    control.remove_file(&name)?;
+    let mut file = control.create(&name, false)?;
     file.write(&serde_json::to_vec(&marks).unwrap_or_default())?;
     if durable {
         file.flush()?;
@@ -87,9 +99,9 @@ pub fn plan_undo(door: &Door, layout: &Layout) -> Result<UndoPlan> {
     let refuse = |reason: String| Error::nothing_to_undo(&layout.roots()[usize::from(main.0)], reason);
     let nothing = || refuse("the last transaction was not made with `--undoable`".to_owned());
     let control = open_control(door, &home)?.ok_or_else(nothing)?;
-    let journal = read_journal(&control, UNDO)?.ok_or_else(nothing)?;
+    let journal = read_journal(&control, UNDO)?.filter(|journal| journal.undoable).ok_or_else(nothing)?;
     let marks: Option<Marks> =
-        control.read(MARKS, MAX_JOURNAL)?.and_then(|content| serde_json::from_slice(&content).ok());
+        control.read(&marks_name(&journal), MAX_JOURNAL)?.and_then(|content| serde_json::from_slice(&content).ok());
     let marks = marks.filter(|marks| marks.seen.len() == journal.operations.len());
     let marks = marks.ok_or_else(|| refuse("its record is incomplete".to_owned()))?;
     for (operation, seen) in journal.operations.iter().zip(&marks.seen) {
@@ -135,7 +147,7 @@ pub fn take_back(door: &Door, layout: &Layout, plan: UndoPlan, durable: bool) ->
     match run(&field, &journal, options) {
         Ok(()) => {
             let moved = begin.elapsed();
-            Ok(Committed { moved, warnings: finish(&field, &journal, options) })
+            Ok(Committed { moved, warnings: finish(&field, &journal) })
         }
         Err(failed) => {
             if failed.error.effect() != Effect::Unfinished {
@@ -171,5 +183,5 @@ fn opposite(door: &Door, done: Journal) -> Result<Journal> {
         };
         JournalOperation { kind, ..operation }
     });
-    Ok(Journal { uid: fs::user(), roots, operations: operations.collect(), undoes: true })
+    Ok(Journal { uid: fs::user(), roots, operations: operations.collect(), undoable: false })
 }
