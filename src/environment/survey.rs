@@ -2,7 +2,8 @@
 //!
 //! Input: places. Output: [`Fact`]s, and listings of directories. Each directory is looked at once; nothing below a
 //! missing one is looked at at all. A symbolic link to a directory is followed where it leads inside the environment, and
-//! the fact names the real place; where it leads outside it is an error. A directory on another device is made a root.
+//! the fact names the real place; where it leads outside it is an error. A directory on which something is mounted is made
+//! a root.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -38,13 +39,13 @@ enum Known {
 pub struct Survey<'a> {
     layout: &'a mut Layout,
     directories: HashMap<(RootId, Option<RelPath>), Known>,
-    devices: HashMap<RootId, u64>,
+    mounts: HashMap<RootId, u64>,
 }
 
 impl<'a> Survey<'a> {
     /// A survey that has looked at nothing yet. Roots may be added to `layout` as it goes.
     pub fn new(layout: &'a mut Layout) -> Self {
-        Self { layout, directories: HashMap::new(), devices: HashMap::new() }
+        Self { layout, directories: HashMap::new(), mounts: HashMap::new() }
     }
 
     /// The layout, with the roots found so far.
@@ -123,7 +124,7 @@ impl<'a> Survey<'a> {
         let path = self.layout.roots()[usize::from(root.0)].clone();
         match fs::stat(&path)? {
             Some(stat) if stat.kind == Kind::Directory => {
-                self.devices.insert(root, stat.device);
+                self.mounts.insert(root, fs::mount_of(&path)?);
             }
             Some(_) => return Err(Error::bad_environment(&path, "it is not a directory")),
             // It will be made; below it nothing is found either.
@@ -143,7 +144,7 @@ impl<'a> Survey<'a> {
         let path = self.layout.absolute(&real);
         Ok(match fs::lstat(&path)? {
             None => Known::Missing { anchor: real.clone(), real },
-            Some(stat) if stat.kind == Kind::Directory => self.entered(real, stat.device, &path),
+            Some(stat) if stat.kind == Kind::Directory => self.entered(real, &path)?,
             Some(stat) if stat.kind == Kind::Symlink => match fs::stat(&path)? {
                 Some(target) if target.kind == Kind::Directory => {
                     let resolved = fs::canonical(&path)?;
@@ -152,7 +153,7 @@ impl<'a> Survey<'a> {
                     };
                     match inside {
                         None => self.root(root)?,
-                        Some(inside) => self.entered(Place { root, path: inside }, target.device, &resolved),
+                        Some(inside) => self.entered(Place { root, path: inside }, &resolved)?,
                     }
                 }
                 _ => Known::Blocked { by: real.clone(), real },
@@ -161,14 +162,15 @@ impl<'a> Survey<'a> {
         })
     }
 
-    /// A directory that is there: below its root, or a root of its own where another device is mounted.
-    fn entered(&mut self, real: Place, device: u64, path: &Path) -> Known {
-        if self.devices.get(&real.root).is_none_or(|known| *known == device) {
-            return Known::There(real.root, Some(real.path));
+    /// A directory that is there: below its root, or a root of its own where something is mounted.
+    fn entered(&mut self, real: Place, path: &Path) -> Result<Known> {
+        let mount = fs::mount_of(path)?;
+        if self.mounts.get(&real.root).is_none_or(|known| *known == mount) {
+            return Ok(Known::There(real.root, Some(real.path)));
         }
         let root = self.layout.root_at(path);
-        self.devices.insert(root, device);
-        Known::There(root, None)
+        self.mounts.insert(root, mount);
+        Ok(Known::There(root, None))
     }
 }
 

@@ -92,6 +92,25 @@ fn stat_with(path: &Path, flags: AtFlags) -> Result<Option<Stat>> {
     }
 }
 
+/// What tells one mounted file system from another, and from itself mounted elsewhere: renames do not cross it.
+///
+/// # Errors
+/// Where the directory cannot be looked at.
+pub fn mount_of(path: &Path) -> Result<u64> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{StatxFlags, statx};
+        // Kernels before 5.8 do not say; the device tells most mounts apart.
+        if let Ok(stat) = statx(CWD, path, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::MNT_ID)
+            && stat.stx_mask & StatxFlags::MNT_ID.bits() != 0
+        {
+            return Ok(stat.stx_mnt_id);
+        }
+    }
+    let stat = stat(path)?;
+    Ok(stat.map(|stat| stat.device).unwrap_or_default())
+}
+
 /// The whole file.
 ///
 /// # Errors

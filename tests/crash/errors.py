@@ -85,7 +85,7 @@ def work(number, processes, options):
     """One process's share of the points."""
     counts, faults = collections.OrderedDict(), []
     names = [(name, durable) for name in options.scenario or scenarios.NAMES for durable in (False, True)]
-    names = [pair for pair in names if pair != ("replace-undoable", True)]
+    names = [pair for pair in names if pair not in (("replace-undoable", True), ("void", True))]
     stage = scene.Scene(options.binary, options.size, "errors")
     try:
         stage.save("empty")
@@ -156,7 +156,7 @@ class Failing:
             self.bad(where, f"{status}, but {scenario.explain(found)}: {said}")
         elif name == "EINTR" and result.returncode and sort_of(point.call) in REPEATED:
             self.bad(where, f"not repeated: {status}: {said}")
-        elif left and scenario.name not in ("undo", "replace-undoable") and not may_leave(struck):
+        elif left and scenario.name not in ("undo", "replace-undoable", "void") and not may_leave(struck):
             self.bad(where, f"{status}, but left {scenario.explain(found)}: {said}")
         elif result.returncode == 0:
             self.counter["interrupted" if name == "EINTR" else "done"] += 1

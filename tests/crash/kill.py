@@ -6,7 +6,7 @@ The real binary runs under strace and gets SIGKILL as it enters a mutating syste
 so on until the command ends by itself, for each such call of the main thread and of the worker (`-j1`). The scenarios
 are `fresh` (an installation into an empty environment), `replace` (every project by another version: a namespace that
 two share, a module that becomes a package and the reverse, scripts, data files, headers), `uninstall`, `undo`, `target`
-(into a new directory) and `replace-undoable`.
+(into a new directory), `replace-undoable`, and `void` (a removal which makes void what an earlier `--undoable` had kept).
 
 After the kill every project whose dist-info is seen has to be whole, and the environment has to be as before or as
 after the command, to the byte; else `pkg-install recover` has to make it so, and leave nothing of its own. With
@@ -147,10 +147,12 @@ class Second(Killer):
     """Kills recovery from crashed states of a scenario."""
 
     def all(self, crashed, states, deadline):
-        # States in mid-change are worth more than those with staged files only.
-        moved = [point for point in crashed if point.call.startswith(("rename", "unlink", "rmdir"))]
-        chosen = tracing.evenly(moved, max(1, states * 3 // 4))
-        chosen += tracing.evenly([point for point in crashed if point not in moved], states - len(chosen))
+        # Those around the journal are the most interesting; states in mid-change are worth more than staged files.
+        chosen = [point for point in crashed if '"journal' in point.text]
+        moved = [point for point in crashed if point.call.startswith(("rename", "unlink", "rmdir")) and point not in chosen]
+        chosen += tracing.evenly(moved, max(1, states * 3 // 4))
+        staged = [point for point in crashed if point not in moved and point not in chosen]
+        chosen += tracing.evenly(staged, max(1, states // 4))
         for point in scenarios.spread(chosen):
             if deadline.over():
                 break

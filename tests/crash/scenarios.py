@@ -20,7 +20,7 @@ import traceback
 
 import scene
 
-NAMES = ("fresh", "replace", "uninstall", "undo", "target", "replace-undoable")
+NAMES = ("fresh", "replace", "uninstall", "undo", "target", "replace-undoable", "void")
 
 
 class Scenario:
@@ -38,13 +38,14 @@ class Scenario:
             "replace-undoable": ["-j1", "--undoable", *more, *new],
             "uninstall": ["uninstall", *more, *stage.names],
             "undo": ["undo", *more],
+            "void": ["uninstall", *more, *stage.names],
         }[name]
         self.command = stage.command(*words, target=self.root)
         self.recover = stage.command("recover", target=self.root)
         stage.restore("empty")
-        if name in ("replace", "replace-undoable", "uninstall", "undo"):
+        if name in ("replace", "replace-undoable", "uninstall", "undo", "void"):
             stage.must(*old)
-        if name == "undo":
+        if name in ("undo", "void"):
             stage.must("--undoable", *new)
         if name == "target":
             scene.remove(self.root)

@@ -267,14 +267,14 @@ def copy_content(source, target):
 # Environments
 
 
-def make_venv(root):
-    """A virtual environment without pip, made without starting its interpreter."""
+def make_venv(root, base=None):
+    """A virtual environment without pip, made without starting its interpreter, which is `base` or the one at work."""
     root = pathlib.Path(root)
     root.mkdir(parents=True, exist_ok=True)
     (root / "bin").mkdir()
     (root / "include").mkdir()
     (root / PURELIB).mkdir(parents=True)
-    base = os.path.realpath(sys.executable)
+    base = os.fspath(base or os.path.realpath(sys.executable))
     for name in ("python", "python3", PYTHON):
         (root / "bin" / name).symlink_to(base if name == "python" else "python")
     version = ".".join(map(str, sys.version_info[:3]))
