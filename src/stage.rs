@@ -86,7 +86,7 @@ pub fn stage(door: &Door, layout: &Layout, plan: Plan, wheels: &[Wheel], options
     options.progress.end();
     let digests = written?;
     staged.write_records(&digests, options)?;
-    Ok(staged)
+    if options.cancel.load(Ordering::Relaxed) { Err(Error::interrupted()) } else { Ok(staged) }
 }
 
 /// The directory that holds the `.pkg-install` of a root: purelib where that is inside the root, else the root itself.

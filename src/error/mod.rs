@@ -100,7 +100,6 @@ impl Error {
     /// What sort of failure it is.
     pub fn kind(&self) -> ErrorKind {
         match &self.0.detail {
-            Detail::Io { source, .. } if source.kind() == io::ErrorKind::Interrupted => ErrorKind::Interrupted,
             Detail::Io { .. } | Detail::NoSpace { .. } => ErrorKind::Failed,
             Detail::Wheels(_) => ErrorKind::Input,
             Detail::Conflicts(_) | Detail::TwoVersions { .. } => ErrorKind::Conflict,

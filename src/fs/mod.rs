@@ -77,7 +77,7 @@ impl Door {
             return Ok(rustix::io::retry_on_intr(act)?);
         };
         let mutation = mutation();
-        watch.before(&mutation.borrowed())?;
+        retried(|| watch.before(&mutation.borrowed()))?;
         let result = rustix::io::retry_on_intr(&mut act)?;
         watch.after(&mutation.borrowed());
         Ok(result)
@@ -93,10 +93,20 @@ impl Door {
             return act();
         };
         let path = path();
-        watch.before(&Mutation::Write(&path, bytes))?;
+        retried(|| watch.before(&Mutation::Write(&path, bytes)))?;
         act()?;
         watch.after(&Mutation::Write(&path, bytes));
         Ok(())
+    }
+}
+
+/// What a signal interrupts is made again, as the system calls themselves are.
+fn retried(mut act: impl FnMut() -> io::Result<()>) -> io::Result<()> {
+    loop {
+        match act() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
     }
 }
 

@@ -139,7 +139,10 @@ impl Field {
 }
 
 fn expand(directory: &Dir, place: &Place, operations: &mut Vec<Operation>) -> Result<()> {
-    for (name, kind) in directory.names()? {
+    let mut names = directory.names()?;
+    // Of a dist-info what makes it one goes first: without METADATA no tool takes it for an installed project.
+    names.sort_by_key(|(name, _)| (name != "METADATA", name.clone()));
+    for (name, kind) in names {
         let path = name.to_str().and_then(|name| RelPath::parse(name).ok());
         let Some(path) = path else {
             return Err(Error::bad_environment(&directory.path().join(&name), "its name cannot be recorded"));

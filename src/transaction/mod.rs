@@ -170,7 +170,7 @@ fn run(field: &Field, journal: &Journal, options: CommitOptions) -> std::result:
         failure = field.flush_file_systems().err().map(|error| (error, None));
     }
     if failure.is_none() {
-        failure = commit_point(field, journal, options).err().map(|error| (error, None));
+        failure = commit_point(field, journal, options.durable).err().map(|error| (error, None));
     }
     let Some((error, at)) = failure else { return Ok(()) };
     let undone = roll_back(field, journal, options.durable);
@@ -195,10 +195,10 @@ fn write_journal(field: &Field, journal: &Journal, options: CommitOptions) -> Re
 }
 
 /// The instant in which the transaction has happened: the journal is gone, or has become what `undo` reads.
-fn commit_point(field: &Field, journal: &Journal, options: CommitOptions) -> Result<()> {
+fn commit_point(field: &Field, journal: &Journal, durable: bool) -> Result<()> {
     let control = field.main();
     if journal.undoable {
-        undo::write_marks(field, journal, options.durable)?;
+        undo::write_marks(field, journal, durable)?;
         control.replace(JOURNAL, UNDO)?;
     } else if control.stat(UNDO)?.is_some() {
         // What an earlier transaction kept is void in the same instant.
@@ -206,7 +206,7 @@ fn commit_point(field: &Field, journal: &Journal, options: CommitOptions) -> Res
     } else {
         control.remove_file(JOURNAL)?;
     }
-    if options.durable {
+    if durable {
         // The change is made; whether it is on the disk by now is another question, which a failure here leaves open.
         let _ = control.flush();
     }
@@ -224,6 +224,9 @@ fn roll_back(field: &Field, journal: &Journal, durable: bool) -> Result<()> {
     }
     if durable {
         field.flush_file_systems()?;
+    }
+    if journal.undoable {
+        field.main().remove_file(&undo::marks_name(journal))?;
     }
     field.main().remove_file(JOURNAL)?;
     if durable {

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use super::field::Field;
 use super::journal::{self, Journal, MAX_JOURNAL};
-use super::{JOURNAL, NEW_JOURNAL, UNDO, fills_trash, roll_back, undo};
+use super::{JOURNAL, NEW_JOURNAL, UNDO, commit_point, fills_trash, roll_back, undo};
 use crate::environment::place::{Layout, RootId, SchemeKey};
 use crate::error::{Error, Result};
 use crate::fs::{self, Dir, Door};
@@ -56,7 +56,7 @@ pub fn recover(door: &Door, layout: &Layout) -> Result<Recovered> {
     }
     let recovered = if all_done && !journal.operations.is_empty() {
         field.flush_file_systems()?;
-        control.remove_file(JOURNAL)?;
+        commit_point(&field, &journal, true)?;
         Recovered::Finished
     } else {
         roll_back(&field, &journal, true)?;
@@ -65,7 +65,7 @@ pub fn recover(door: &Door, layout: &Layout) -> Result<Recovered> {
     homes.extend(field.homes());
     homes.sort();
     homes.dedup();
-    let kept = read_journal(&control, UNDO)?.filter(|kept| kept.undoable && recovered == Recovered::RolledBack);
+    let kept = read_journal(&control, UNDO)?.filter(|kept| kept.undoable);
     clean(door, &homes, kept.as_ref())?;
     Ok(recovered)
 }

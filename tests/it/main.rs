@@ -5,6 +5,7 @@
 
 #![allow(
     clippy::panic,
+    clippy::print_stderr,
     clippy::cast_possible_truncation,
     clippy::needless_pass_by_value,
     reason = "a test says what is wrong by panicking"
@@ -12,9 +13,14 @@
 
 mod archive_refusals;
 mod conflicts;
+mod crash;
 mod determinism;
 mod entry_refusals;
+mod faults;
+mod io_errors;
+mod living;
 mod metadata_refusals;
+mod protocol_order;
 mod record_levels;
 mod scene;
 mod script_rules;
@@ -23,6 +29,7 @@ mod spread_rules;
 mod tags;
 mod testdata;
 mod tidy;
+mod tree_image;
 mod verdict;
 mod wheel_builder;
 mod zip_image;

@@ -1,0 +1,260 @@
+//! Environments that live: what is installed in them, and one command that is about to change it.
+//!
+//! A [`Life`] runs its command in this process, through whatever door a test hands it, and can be put back to its
+//! beginning. Its wheels are tiny and between them have everything that an installation can have: modules and packages
+//! that take each other's place, namespaces with several owners, scripts, entry points, data files, `.pth` files.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use pkg_install::command::{self, Context, Options};
+use pkg_install::environment::Locate;
+use pkg_install::error::Result;
+use pkg_install::fs::Door;
+use pkg_install::report::{Report, Silent};
+use pkg_install::source::Source;
+
+use crate::faults::Fuse;
+use crate::scene::{Scene, site_packages};
+use crate::tree_image::Image;
+use crate::wheel_builder::Wheel;
+
+/// The command that is tried.
+#[derive(Debug, Clone)]
+pub enum Attempt {
+    Install(Vec<PathBuf>),
+    Uninstall(Vec<String>),
+    Undo,
+}
+
+/// An environment and a command.
+pub struct Life {
+    pub name: &'static str,
+    pub root: PathBuf,
+    pub attempt: Attempt,
+    pub options: Options,
+    pub before: Image,
+    /// What the command makes of it, as far as others see it.
+    pub after: Image,
+    locate: Locate,
+    scene: Scene,
+}
+
+impl Life {
+    /// Everything is new in an environment where nothing is installed.
+    pub fn fresh() -> Self {
+        Self::begin("fresh", |scene| vec![scene.wheel(&demo_one()), scene.wheel(&other()), scene.wheel(&third())])
+    }
+
+    /// New things go among those of others.
+    pub fn into_shared() -> Self {
+        let mut life = Self::begin("into shared", |scene| vec![scene.wheel(&other()), scene.wheel(&third())]);
+        life.settle();
+        life.then_install(&[demo_one(), fourth()])
+    }
+
+    /// Another version takes the place of one whose neighbours stay.
+    pub fn replace() -> Self {
+        let mut life = Self::begin("replace", |scene| vec![scene.wheel(&demo_one()), scene.wheel(&other())]);
+        life.settle();
+        life.then_install(&[demo_two()])
+    }
+
+    /// One project goes and its neighbour stays.
+    pub fn uninstall() -> Self {
+        let mut life = Self::begin("uninstall", |scene| vec![scene.wheel(&demo_one()), scene.wheel(&other())]);
+        life.settle();
+        life.then(Attempt::Uninstall(vec!["demo".to_owned()]))
+    }
+
+    /// The smallest replacement that still has a directory, a file and a namespace with another owner.
+    pub fn small_replace() -> Self {
+        let mut life = Self::begin("small replace", |scene| {
+            let old = Wheel::new("demo", "1.0").file("demo.py", "old").file("ns/demo.py", "old");
+            vec![scene.wheel(&old), scene.wheel(&Wheel::new("other", "1.0").file("ns/other.py", "other"))]
+        });
+        life.settle();
+        let new = Wheel::new("demo", "2.0").file("demo/__init__.py", "new").file("ns/demo.py", "new!");
+        life.then_install(&[new])
+    }
+
+    /// A directory that is not there yet becomes an environment.
+    pub fn new_target() -> Self {
+        let mut life = Self::fresh();
+        let python = life.root.join("bin/python");
+        let root = life.root.parent().expect("an environment is in a directory").join("made/for/it");
+        life.locate = Locate { target: Some(root.clone()), python: Some(python), ..Locate::default() };
+        life.root = root;
+        life.named("new target").look_ahead()
+    }
+
+    /// The command is made, with `--undoable`, and what is tried is to take it back.
+    pub fn undo_of(mut self, name: &'static str) -> Self {
+        self.options.undoable = true;
+        self.settle();
+        self.options.undoable = false;
+        self.attempt = Attempt::Undo;
+        self.named(name).look_ahead()
+    }
+
+    /// The same with other options.
+    pub fn with(mut self, change: impl FnOnce(&mut Options)) -> Self {
+        change(&mut self.options);
+        self.look_ahead()
+    }
+
+    fn begin(name: &'static str, wheels: impl FnOnce(&Scene) -> Vec<PathBuf>) -> Self {
+        let scene = Scene::new();
+        let root = scene.venv();
+        let wheels = wheels(&scene);
+        let life = Self {
+            name,
+            locate: Locate { target: Some(root.clone()), ..Locate::default() },
+            root,
+            attempt: Attempt::Install(wheels),
+            options: Options { jobs: Some(4), ..Options::default() },
+            before: Image::default(),
+            after: Image::default(),
+            scene,
+        };
+        life.look_ahead()
+    }
+
+    fn named(mut self, name: &'static str) -> Self {
+        self.name = name;
+        self
+    }
+
+    /// Makes the command, for good.
+    fn settle(&mut self) {
+        self.run(&Door::default()).expect("the preparation succeeds");
+    }
+
+    fn then_install(self, wheels: &[Wheel]) -> Self {
+        let paths = wheels.iter().map(|wheel| self.scene.wheel(wheel)).collect();
+        self.then(Attempt::Install(paths))
+    }
+
+    fn then(mut self, attempt: Attempt) -> Self {
+        self.attempt = attempt;
+        self.look_ahead()
+    }
+
+    /// Finds out what the command leads to.
+    fn look_ahead(mut self) -> Self {
+        self.before = Image::of(&self.root);
+        let result = self.run(&Door::default());
+        result.unwrap_or_else(|error| panic!("{}: the command fails by itself: {error}", self.name));
+        self.after = Image::of(&self.root).public();
+        self.before.restore(&self.root);
+        assert!(self.before.public() != self.after, "{}: the command changes nothing", self.name);
+        self
+    }
+
+    pub fn run(&self, door: &Door) -> Result<()> {
+        self.run_until(door, &AtomicBool::new(false))
+    }
+
+    /// Runs the command from the beginning with a fault.
+    pub fn run_with(&self, fuse: &Arc<Fuse>) -> Result<()> {
+        self.reset();
+        self.run_until(&fuse.door(), fuse.cancel())
+    }
+
+    pub fn run_until(&self, door: &Door, cancel: &AtomicBool) -> Result<()> {
+        let context = Context { door, cancel, progress: &Silent };
+        let (locate, options, report) = (&self.locate, &self.options, &mut Report::new());
+        match &self.attempt {
+            Attempt::Install(wheels) => {
+                let sources: Vec<Source> = wheels.iter().map(Source::from_path).collect();
+                command::install(locate, &sources, options, context, report)
+            }
+            Attempt::Uninstall(names) => command::uninstall(locate, names, options, context, report),
+            Attempt::Undo => command::undo(locate, options, context, report),
+        }
+    }
+
+    pub fn recover(&self, door: &Door) -> Result<()> {
+        let cancel = AtomicBool::new(false);
+        let context = Context { door, cancel: &cancel, progress: &Silent };
+        command::recover(&self.locate, &self.options, context, &mut Report::new())
+    }
+
+    /// Puts everything back to the beginning.
+    pub fn reset(&self) {
+        self.before.restore(&self.root);
+    }
+
+    /// A run where nothing fails.
+    pub fn rehearse(&self, fuse: &Arc<Fuse>) {
+        self.run_with(fuse).unwrap_or_else(|error| panic!("{}: {error}", self.name));
+        self.reset();
+    }
+
+    /// Where modules are.
+    pub fn library(&self) -> PathBuf {
+        let inside = site_packages(&self.root);
+        if inside.is_dir() { inside } else { self.root.clone() }
+    }
+
+    /// Fails unless each project that is seen to be installed has all files of its RECORD.
+    #[track_caller]
+    pub fn assert_what_is_seen_is_whole(&self, what: &str) {
+        let library = self.library();
+        let Ok(names) = fs::read_dir(&library) else { return };
+        for name in names.map(|name| name.expect("the directory can be listed").file_name()) {
+            let Ok(record) = fs::read_to_string(library.join(&name).join("RECORD")) else { continue };
+            let rows = record.lines().filter_map(|row| row.split(',').next());
+            let missing: Vec<&str> = rows.filter(|path| fs::symlink_metadata(library.join(path)).is_err()).collect();
+            assert!(missing.is_empty(), "{}: {what}: {} is seen without {missing:?}", self.name, name.display());
+        }
+    }
+}
+
+/// Has a module `demo`, a package `flip`, and a bit of everything.
+pub fn demo_one() -> Wheel {
+    Wheel::new("demo", "1.0")
+        .file("demo.py", "one")
+        .file("flip/__init__.py", "one")
+        .file("flip/gone.py", "one")
+        .file("ns/demo/__init__.py", "one")
+        .file("ns/both.py", "shared")
+        .file("demo.pth", "# one")
+        .data("scripts/demo-tool", "#!python\none")
+        .data("data/share/demo/one.txt", "one")
+        .data("data/share/common/demo.txt", "one")
+        .entry_points("[console_scripts]\ndemo = demo:main\ndemo-old = demo:main\n")
+}
+
+/// Has a package `demo` and a module `flip` in the place of those of the version before.
+pub fn demo_two() -> Wheel {
+    Wheel::new("demo", "2.0")
+        .file("demo/__init__.py", "two!")
+        .file("flip.py", "two!")
+        .file("ns/demo/__init__.py", "two!")
+        .file("ns/both.py", "shared")
+        .file("demo.pth", "# two!")
+        .data("scripts/demo-tool", "#!python\ntwo!")
+        .data("data/share/demo/two.txt", "two!")
+        .data("data/share/common/demo.txt", "two!")
+        .entry_points("[console_scripts]\ndemo = demo:main\ndemo-new = demo:main\n")
+}
+
+/// Shares a namespace, one of its files and a directory of data with `demo`.
+pub fn other() -> Wheel {
+    Wheel::new("other", "1.0")
+        .file("ns/other.py", "other")
+        .file("ns/both.py", "shared")
+        .data("data/share/common/other.txt", "other")
+        .entry_points("[console_scripts]\nother = ns.other:main\n")
+}
+
+fn third() -> Wheel {
+    Wheel::new("third", "1.0").file("third/deep/er/module.py", "third").file("third.pth", "# third")
+}
+
+fn fourth() -> Wheel {
+    Wheel::new("fourth", "1.0").file("third/deep/fourth.py", "fourth").data("scripts/fourth", "#!pythonw\nfourth")
+}
