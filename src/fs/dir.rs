@@ -81,16 +81,14 @@ impl Dir {
     /// # Errors
     /// Where it cannot be made.
     pub fn make_unique(&self, prefix: &str) -> Result<String> {
-        let fail = |error| Error::io("make a directory in", &self.path, error);
-        let mut name = String::new();
-        let make = || {
-            let directory = tempfile::Builder::new().prefix(prefix).disable_cleanup(true).tempdir_in(&self.path);
-            let directory = directory.map_err(|error| code_of(&error))?;
-            name = directory.path().file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            Ok(())
-        };
-        self.door.pass(|| Owned::MakeDir(self.path.join(prefix)), make).map_err(fail)?;
-        Ok(name)
+        let make =
+            |path: &Path| self.door.pass(|| Owned::MakeDir(path.to_owned()), || rustix::fs::mkdir(path, Mode::RWXU));
+        let made = tempfile::Builder::new().prefix(prefix).make_in(&self.path, make);
+        let made = made.map_err(|error| Error::io("make a directory in", &self.path, code_of(&error).into()))?;
+        // From here on it is the transaction's to delete.
+        let kept = made.into_temp_path().keep();
+        let path = kept.map_err(|error| Error::io("keep", &self.path, error.error))?;
+        Ok(path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default())
     }
 
     /// Opens a directory below, one component after the other, following no symbolic link; `None` where there is none.

@@ -20,6 +20,7 @@ mod faults;
 mod io_errors;
 mod living;
 mod metadata_refusals;
+mod power_cut;
 mod protocol_order;
 mod record_levels;
 mod scene;

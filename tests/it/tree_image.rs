@@ -25,7 +25,7 @@ pub enum Node {
 #[derive(Debug, Clone, Default)]
 pub struct Image {
     pub nodes: BTreeMap<PathBuf, Node>,
-    times: BTreeMap<PathBuf, SystemTime>,
+    pub times: BTreeMap<PathBuf, SystemTime>,
     /// Whether the directory itself is not there.
     pub absent: bool,
 }
