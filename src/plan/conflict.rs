@@ -283,3 +283,84 @@ fn find_folded(rules: &Rules<'_>, settled: &mut Settled) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::environment::place::RootId;
+    use crate::environment::{Environment, Kind as EnvironmentKind, Python, Scheme};
+    use crate::path::RelPath;
+    use crate::spec::tags::{Implementation, Platform, Target};
+    use crate::spec::version::Version;
+
+    fn layout(root: &std::path::Path) -> Layout {
+        let at = |below: &str| root.join(below);
+        let scheme =
+            Scheme { purelib: at(""), platlib: at(""), scripts: at("bin"), data: at(""), headers: at("include") };
+        let platform = Platform::Linux { arch: "x86_64".to_owned() };
+        let (implementation, version) = (Implementation::CPython, (3, 11));
+        let target = Target { implementation, version, abi: None, free_threaded: false, debug: false, platform };
+        let version = Version::parse("3.11.7").expect("a version");
+        let python = Python { executable: "/python".into(), version, target };
+        let root = root.to_owned();
+        let environment = Environment { kind: EnvironmentKind::Target, root, scheme, python, creates_root: false };
+        Layout::of(&environment).expect("the directory is there")
+    }
+
+    fn wanted(path: &str, owner: u32, content: &[u8]) -> Wanted {
+        let place = Place { root: RootId(0), path: RelPath::parse(path).expect("plain") };
+        let file = NewFile {
+            place: place.clone(),
+            recorded: path.to_owned(),
+            owner: ChangeId(owner),
+            content: Content::Bytes(content.into()),
+            executable: false,
+            size: content.len() as u64,
+            digest: None,
+            identity: Some(Identity::of(content, true)),
+        };
+        Wanted { file, anchor: place, live: None, blocked: None }
+    }
+
+    fn settled(wanted: Vec<Wanted>, ignores_case: bool, policy: OnConflict) -> Settled {
+        let directory = tempfile::tempdir().expect("a directory");
+        let names = ["one".to_owned(), "two".to_owned()];
+        let layout = layout(directory.path());
+        settle(wanted, &Rules { policy, ignores_case, names: &names, layout: &layout })
+    }
+
+    #[test]
+    fn e22_r48_names_that_differ_in_case_are_two_only_where_case_counts() {
+        let pair = || vec![wanted("Mod.py", 0, b"a"), wanted("mod.py", 1, b"a")];
+        assert!(settled(pair(), false, OnConflict::Error).clashes.is_empty());
+        let clashes = settled(pair(), true, OnConflict::Last).clashes;
+        assert_eq!(clashes.len(), 1, "{clashes:?}");
+        assert_eq!(clashes[0].owners, [("one".into(), "`Mod.py`".into()), ("two".into(), "`mod.py`".into())]);
+    }
+
+    #[test]
+    fn r50_directories_that_differ_in_case() {
+        let pair = vec![wanted("Foo/a.py", 0, b"a"), wanted("foo/b.py", 1, b"b")];
+        assert_eq!(settled(pair, true, OnConflict::Error).clashes[0].path, "foo");
+    }
+
+    #[test]
+    fn r90_r91_equal_contents_are_shared_and_others_settled_in_order() {
+        let equal = settled(vec![wanted("ns/x", 0, b"a"), wanted("ns/x", 1, b"a")], false, OnConflict::Error);
+        assert_eq!((equal.files.len(), equal.rows[0].len(), equal.rows[1].len()), (1, 1, 1));
+        let other = || vec![wanted("ns/x", 0, b"a"), wanted("ns/x", 1, b"b")];
+        assert_eq!(settled(other(), false, OnConflict::Error).clashes.len(), 1);
+        for (policy, winner) in [(OnConflict::First, "one"), (OnConflict::Last, "two")] {
+            let settled = settled(other(), false, policy);
+            assert_eq!(settled.conflicts[0].resolution, winner);
+            assert_eq!((settled.files.len(), settled.rows[0].len(), settled.rows[1].len()), (1, 1, 1));
+        }
+    }
+
+    #[test]
+    fn e24_a_file_and_a_directory_are_settled_by_no_policy() {
+        let pair = vec![wanted("x", 0, b"a"), wanted("x-y", 1, b"a"), wanted("x/y", 1, b"a")];
+        let clashes = settled(pair, false, OnConflict::Last).clashes;
+        assert_eq!((clashes.len(), clashes[0].path.as_str(), clashes[0].is_settleable), (1, "x", false));
+    }
+}
