@@ -3,8 +3,9 @@
 //! Input: the files to write, each with its anchor, and what goes. Output: [`Operation`]s in the order in which they are
 //! made, and for each file the operation that brings it in. A tree whose name is free goes in whole; a directory that
 //! belongs wholly to what goes is taken out whole; where others have files inside, single files move. Order: old
-//! dist-infos out, other old content out, new content in, scripts in, `.pth` files in, new dist-infos in last: whatever
-//! is seen in between looks as if it were not installed, never as if it were installed and broken.
+//! dist-infos out, then contents, scripts and `.pth` files, new dist-infos in last: whatever is seen in between looks as
+//! if it were not installed, never as if it were installed and broken. Of each of these what goes from a name and what
+//! comes to it stand side by side, so that an importer finds neither only between two renames.
 
 use std::collections::{HashMap, HashSet};
 
@@ -25,7 +26,7 @@ pub struct Operation {
 }
 
 /// What an operation does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OperationKind {
     /// What is there goes to the trash.
@@ -62,22 +63,25 @@ pub fn operations(
     outgoing: &Outgoing,
 ) -> (Vec<Operation>, Vec<StagedAt>) {
     let gone: HashSet<&Place> = outgoing.places.iter().collect();
-    let sorter = Sorter::of(layout);
-    let mut outs: Vec<(u8, &Place)> = outgoing.places.iter().map(|place| (sorter.rank(place), place)).collect();
-    // The highest rank is that of dist-info, which is the first to go.
-    outs.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(b.1)));
+    let sorter = Sorter { layout };
     let heads: Vec<Place> = files.iter().zip(anchors).map(|(file, anchor)| head(&file.place, anchor, &gone)).collect();
-    let mut ranks: HashMap<&Place, u8> = HashMap::new();
+    let mut phases: HashMap<&Place, Phase> = HashMap::new();
     for (file, head) in files.iter().zip(&heads) {
-        let rank = ranks.entry(head).or_default();
-        *rank = (*rank).max(sorter.rank(&file.place));
+        let phase = phases.entry(head).or_insert(Phase::Content);
+        *phase = (*phase).max(sorter.phase(&file.place));
     }
-    let mut ins: Vec<(u8, &Place)> = ranks.into_iter().map(|(place, rank)| (rank, place)).collect();
-    ins.sort();
-    let outs = outs.iter().map(|(_, place)| (OperationKind::Out, *place));
-    let ins = ins.iter().map(|(_, place)| (OperationKind::In, *place));
-    let operations: Vec<Operation> =
-        outs.chain(ins).zip(0..).map(|((kind, place), slot)| Operation { kind, place: place.clone(), slot }).collect();
+    let outs = outgoing.places.iter().map(|place| match sorter.phase(place) {
+        Phase::NewDistInfo => (Phase::OldDistInfo, place, OperationKind::Out),
+        phase => (phase, place, OperationKind::Out),
+    });
+    let ins = phases.into_iter().map(|(place, phase)| (phase, place, OperationKind::In));
+    let mut order: Vec<(Phase, &Place, OperationKind)> = outs.chain(ins).collect();
+    order.sort();
+    let operations: Vec<Operation> = order
+        .into_iter()
+        .zip(0..)
+        .map(|((_, place, kind), slot)| Operation { kind, place: place.clone(), slot })
+        .collect();
     let slots: HashMap<&Place, u32> = operations
         .iter()
         .filter(|operation| operation.kind == OperationKind::In)
@@ -109,26 +113,31 @@ fn head(place: &Place, anchor: &Place, gone: &HashSet<&Place>) -> Place {
     outermost
 }
 
+/// When an operation has its turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    OldDistInfo,
+    Content,
+    Scripts,
+    PathFiles,
+    NewDistInfo,
+}
+
 /// Tells what sort of file a place is for.
 struct Sorter<'a> {
     layout: &'a Layout,
 }
 
-impl<'a> Sorter<'a> {
-    fn of(layout: &'a Layout) -> Self {
-        Self { layout }
-    }
-
-    /// 0 for content, 1 for scripts, 2 for `.pth` files, 3 for anything in a dist-info.
-    fn rank(&self, place: &Place) -> u8 {
+impl Sorter<'_> {
+    fn phase(&self, place: &Place) -> Phase {
         if self.below(place, SchemeKey::Scripts).is_some() {
-            return 1;
+            return Phase::Scripts;
         }
         let library = [SchemeKey::Purelib, SchemeKey::Platlib].iter().find_map(|key| self.below(place, *key));
         match library {
-            Some(below) if below.split('/').next().is_some_and(|top| top.ends_with(".dist-info")) => 3,
-            Some(below) if below.ends_with(".pth") && !below.contains('/') => 2,
-            _ => 0,
+            Some(below) if below.split('/').next().is_some_and(|top| top.ends_with(".dist-info")) => Phase::NewDistInfo,
+            Some(below) if below.ends_with(".pth") && !below.contains('/') => Phase::PathFiles,
+            _ => Phase::Content,
         }
     }
 

@@ -1,9 +1,9 @@
 """Installations, replacements and removals on file systems that are odd, full, read-only, or in several pieces.
 
-    python3 odd_file_systems.py [--binary PATH] [--only WORD] [--size N]
+    python3 odd_file_systems.py [--binary PATH] [--only WORD] [--kills N] [--size N]
 
-Cases: an overlay with the old version in its lower layer (as every image of a container has it), with undo, and killed at every
-rename; `bin` on a device of its own, also killed at every rename; site-packages or all of the environment mounted
+Cases: an overlay with the old version in its lower layer (as every image of a container has it), with undo, and killed at its
+renames; `bin` on a device of its own, also killed at its renames; site-packages or all of the environment mounted
 read-only, or owned by somebody else; a small tmpfs, size by size, and one with few inodes, number by number; a target that
 is a symbolic link; directories inside that are symbolic links, which lead inside or outside; `ulimit -f` and `ulimit -n`.
 
@@ -37,6 +37,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     scene.add_binary_option(parser)
     parser.add_argument("--only", metavar="WORD", help="only cases with this word in their name")
+    parser.add_argument("--kills", type=int, default=150, help="kills by case, spread evenly over all there are")
     parser.add_argument("--size", type=int, default=12, help="modules in each package")
     options = parser.parse_args()
     options.binary = scene.checked_binary(options.binary)
@@ -76,7 +77,7 @@ class Odd:
     """An environment at one path, on whatever the case puts there."""
 
     def __init__(self, scratch, options):
-        self.scratch, self.only = scratch, options.only
+        self.scratch, self.only, self.kills_by_case = scratch, options.only, options.kills
         scratch.chmod(0o755)
         self.binary = scratch / "pkg-install"
         shutil.copy(options.binary, self.binary)
@@ -201,6 +202,7 @@ class Odd:
         points = [point for point in points if point.call != "openat"] + [
             point for point in points if point.call == "openat" and point.main
         ]
+        points = tracing.evenly(points, self.kills_by_case)
         bad = 0
         for point in points:
             prepare()

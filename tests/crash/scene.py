@@ -38,7 +38,8 @@ def add_binary_option(parser):
 
 
 def checked_binary(path):
-    """The binary's absolute path, or an end with a message."""
+    """The binary's absolute path, or an end with a message. From here on SIGTERM ends in order, so that mounts go."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     path = pathlib.Path(path).resolve()
     if not os.access(path, os.X_OK):
         sys.exit(f"`{path}` is no program: build it with `cargo build --release`, or name one with --binary")

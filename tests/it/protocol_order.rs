@@ -120,8 +120,14 @@ fn r119_dist_infos_are_the_first_to_go_and_the_last_to_come() {
             _ => 0,
         });
         assert!(come.is_sorted(), "{}: {:?}", life.name, course.ins);
-        let last_out = course.outs.last().map_or(0, |(at, _)| *at);
-        assert!(course.ins.first().is_none_or(|(at, _)| *at > last_out), "{}: something comes first", life.name);
+        let old_infos = course.outs.iter().filter(|(_, path)| is_info(path)).map(|(at, _)| *at);
+        let last_info = old_infos.max().unwrap_or_default();
+        assert!(course.ins.first().is_none_or(|(at, _)| *at > last_info), "{}: something comes first", life.name);
+        // An importer finds neither only between two renames.
+        for (out, path) in course.outs.iter().filter(|(_, path)| !is_info(path)) {
+            let come = course.ins.iter().find(|(_, name)| name == path);
+            assert!(come.is_none_or(|(at, _)| *at == out + 1), "{}: `{path}` is away for long", life.name);
+        }
     }
     let replaced = Course::of(&Life::replace());
     let infos = |moved: &[(usize, String)]| moved.iter().filter(|(_, path)| is_info(path)).count();

@@ -1,0 +1,300 @@
+//! The lock of an environment: who waits for whom, and what stands at its path; and a name that is taken meanwhile.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use pkg_install::command::{self, Context, Options};
+use pkg_install::environment::Locate;
+use pkg_install::error::Result;
+use pkg_install::fs::{Door, Lock, Mutation, Patience, Watch};
+use pkg_install::report::{Report, Silent};
+use pkg_install::source::Source;
+
+use crate::scene::{Run, Scene, assert_unchanged, site_packages, tree};
+use crate::verdict::refused;
+use crate::wheel_builder::Wheel;
+
+fn acquire(path: &Path, seconds: u64, waiting: &dyn Fn(&Path)) -> Result<Lock> {
+    let cancel = AtomicBool::new(false);
+    let patience = Patience { timeout: Duration::from_secs(seconds), cancel: &cancel, waiting };
+    Lock::acquire(&Door::default(), path, &patience)
+}
+
+/// Whether somebody holds the lock on the file that is at `path` now.
+fn is_held(path: &Path) -> bool {
+    let file = File::open(path).expect("the lock file is there");
+    matches!(file.try_lock(), Err(TryLockError::WouldBlock))
+}
+
+fn demo(scene: &Scene) -> String {
+    scene.wheel(&Wheel::new("demo", "1.0").file("demo.py", "new\n")).display().to_string()
+}
+
+#[test]
+fn e97_who_finds_the_lock_held_is_told_whose_file_it_is() {
+    let scene = Scene::new();
+    let venv = scene.venv();
+    let path = demo(&scene);
+    scene.install(&venv, &[&path]).assert_code(0);
+    let lock = venv.join(".lock");
+    let held = acquire(&lock, 0, &|_| ()).expect("nobody holds it");
+    let file = lock.display().to_string();
+    for command in [&["--reinstall", &path][..], &["uninstall", "demo"], &["undo"], &["recover"], &["check"], &["list"]]
+    {
+        let run = scene.install(&venv, &[command, &["--lock-timeout", "0"]].concat());
+        run.assert_code(5).assert_stderr(&file);
+    }
+    refused(&scene, &venv, &["--lock-timeout", "0", "--reinstall", &path], 5, &[&file]);
+    refused(&scene, &venv, &["uninstall", "--lock-timeout", "1", "demo"], 5, &[&file]);
+    drop(held);
+    scene.install(&venv, &["uninstall", "--lock-timeout", "0", "demo"]).assert_code(0);
+}
+
+#[test]
+fn e98_r147_a_lock_file_that_nobody_holds_is_no_lock() {
+    let scene = Scene::new();
+    let venv = scene.venv();
+    fs::write(venv.join(".lock"), "12345\n").expect("it can be written");
+    scene.install(&venv, &["--lock-timeout", "0", &demo(&scene)]).assert_code(0);
+    assert_eq!(fs::read(venv.join(".lock")).expect("it is there"), b"12345\n", "what stood in it is none of ours");
+}
+
+#[test]
+fn r147_a_dead_holder_holds_nothing() {
+    let scene = Scene::new();
+    let venv = scene.venv();
+    let lock = venv.join(".lock");
+    let code = "import fcntl, sys\nf = open(sys.argv[1], 'a')\nfcntl.flock(f, fcntl.LOCK_EX)\nprint('held', flush=True)\n\
+                sys.stdin.read()";
+    let mut holder = Command::new("python3");
+    holder.args(["-I", "-c", code]).arg(&lock).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut holder = holder.spawn().expect("python3 starts");
+    let mut said = [0; 5];
+    io::Read::read_exact(holder.stdout.as_mut().expect("it is piped"), &mut said).expect("it says that it holds it");
+    refused(&scene, &venv, &["--lock-timeout", "0", &demo(&scene)], 5, &[&lock.display().to_string()]);
+    holder.kill().expect("it can be killed");
+    holder.wait().expect("it ends");
+    scene.install(&venv, &["--lock-timeout", "0", &demo(&scene)]).assert_code(0);
+}
+
+#[test]
+fn r145_a_lock_file_replaced_while_waited_for_is_not_the_lock() {
+    for replaced in [true, false] {
+        let scene = Scene::new();
+        let path = scene.join(".lock");
+        let old = acquire(&path, 0, &|_| ()).expect("nobody holds it");
+        let (tell, told) = mpsc::channel();
+        std::thread::scope(|threads| {
+            let waiter = threads.spawn(|| acquire(&path, 30, &move |_| tell.send(()).expect("somebody listens")));
+            told.recv().expect("it waits");
+            fs::rename(&path, scene.join("old")).expect("it can be renamed");
+            if replaced {
+                File::create(&path).expect("it can be made");
+            }
+            drop(old);
+            let lock = waiter.join().expect("it does not panic").expect("it gets the lock");
+            assert!(is_held(&path), "what is locked is not the file at the path");
+            assert!(!is_held(&scene.join("old")), "the file that was there before is still locked");
+            drop(lock);
+            assert!(!is_held(&path));
+        });
+    }
+}
+
+#[test]
+fn r145_who_comes_after_a_replacement_waits_for_the_new_holder() {
+    let scene = Scene::new();
+    let venv = scene.venv();
+    let path = venv.join(".lock");
+    let old = acquire(&path, 0, &|_| ()).expect("nobody holds it");
+    fs::remove_file(&path).expect("it can be removed");
+    let new = acquire(&path, 0, &|_| ()).expect("the path has no holder");
+    drop(old);
+    refused(&scene, &venv, &["--lock-timeout", "0", &demo(&scene)], 5, &[&path.display().to_string()]);
+    drop(new);
+}
+
+#[test]
+fn r145_who_only_looks_waits_for_the_file_at_the_path_too() {
+    for replaced in [true, false] {
+        let scene = Scene::new();
+        let path = scene.join(".lock");
+        let old = acquire(&path, 0, &|_| ()).expect("nobody holds it");
+        let (tell, told) = mpsc::channel();
+        std::thread::scope(|threads| {
+            let waiter = threads.spawn(|| {
+                let (cancel, tell) = (AtomicBool::new(false), tell);
+                let waiting = |_: &Path| tell.send(()).expect("somebody listens");
+                let patience = Patience { timeout: Duration::from_secs(30), cancel: &cancel, waiting: &waiting };
+                Lock::acquire_existing(&path, &patience)
+            });
+            told.recv().expect("it waits");
+            fs::rename(&path, scene.join("old")).expect("it can be renamed");
+            if replaced {
+                File::create(&path).expect("it can be made");
+            }
+            drop(old);
+            let lock = waiter.join().expect("it does not panic").expect("it gets the lock");
+            assert!(!is_held(&scene.join("old")), "the file that was there before is still locked");
+            assert_eq!(lock.is_some(), replaced, "what is locked is the file at the path, where there is one");
+            assert!(!replaced || is_held(&path), "what is locked is not the file at the path");
+        });
+    }
+}
+
+/// Makes what is no regular file at the first path; the second is a file of somebody else's.
+const NO_FILES: [fn(&Path, &Path); 4] = [
+    |lock, victim| symlink(victim, lock).expect("a link can be made"),
+    |lock, _| symlink("nothing-there", lock).expect("a link can be made"),
+    |lock, _| fs::create_dir(lock).expect("a directory can be made"),
+    |lock, _| assert_eq!(Run::of(Command::new("mkfifo").arg(lock)).code, 0),
+];
+
+/// Whatever stands at the lock's path but a regular file is an error and left as it is.
+#[track_caller]
+fn assert_no_lock(arguments: &[&str]) {
+    for make in NO_FILES {
+        let scene = Scene::new();
+        let venv = scene.venv();
+        let victim = scene.write("victim", "mine");
+        demo(&scene);
+        let lock = venv.join(".lock");
+        make(&lock, &victim);
+        let kind = fs::symlink_metadata(&lock).expect("it is there").file_type();
+        let before = tree(&venv);
+        let run = scene.install(&venv, arguments);
+        assert!(run.code == 1 || run.code == 5, "{arguments:?} at {kind:?}: {run:?}");
+        run.assert_stderr(".lock");
+        assert_unchanged(&before, &tree(&venv));
+        assert_eq!(fs::symlink_metadata(&lock).expect("it is there").file_type(), kind);
+        assert!(acquire(&lock, 0, &|_| ()).is_err(), "{kind:?}");
+        assert_eq!(fs::read(&victim).expect("it is there"), b"mine");
+        assert!(!venv.join("nothing-there").exists());
+    }
+}
+
+#[test]
+fn r146_what_is_no_file_is_no_lock() {
+    for arguments in [&["wheels"][..], &["uninstall", "demo"], &["undo"], &["recover"]] {
+        assert_no_lock(arguments);
+    }
+}
+
+#[test]
+fn r146_what_is_no_file_is_no_lock_for_those_who_look_either() {
+    for arguments in [&["list"][..], &["check"], &["--dry-run", "wheels"]] {
+        assert_no_lock(arguments);
+    }
+}
+
+#[test]
+fn r148_no_process_inherits_the_lock() {
+    let scene = Scene::new();
+    let path = scene.join(".lock");
+    let held = acquire(&path, 0, &|_| ()).expect("nobody holds it");
+    let mut child = Command::new("sh");
+    let child = child.args(["-c", "echo; read x"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = child.spawn().expect("a shell starts");
+    io::Read::read_exact(child.stdout.as_mut().expect("it is piped"), &mut [0]).expect("it runs");
+    drop(held);
+    assert!(!is_held(&path), "the child holds the lock");
+    drop(child.stdin.take());
+    child.wait().expect("it ends");
+}
+
+#[test]
+fn e97_only_a_command_that_changed_nothing_takes_its_lock_file_away() {
+    let scene = Scene::new();
+    let venv = scene.venv();
+    let lock = venv.join(".lock");
+    let good = demo(&scene);
+    for (arguments, code) in [(&["uninstall", "unknown"][..], 5), (&["undo"], 5), (&["recover"], 0), (&["list"], 0)] {
+        scene.install(&venv, arguments).assert_code(code);
+        assert!(!lock.exists(), "{arguments:?}");
+    }
+    scene.install(&venv, &["--dry-run", &good]).assert_code(0);
+    assert!(!lock.exists());
+    scene.install(&venv, &[&good]).assert_code(0);
+    assert!(lock.is_file());
+    scene.install(&venv, &["uninstall", "unknown"]).assert_code(5);
+    assert!(lock.is_file(), "one that was there before stays");
+}
+
+/// Puts something at a name just before the command renames something to it.
+struct Intruder {
+    live: PathBuf,
+    make: fn(&Path),
+    done: AtomicBool,
+}
+
+impl Watch for Intruder {
+    fn before(&self, mutation: &Mutation<'_>) -> io::Result<()> {
+        if let Mutation::Rename(_, to) = mutation
+            && *to == self.live
+            && !self.done.swap(true, Ordering::SeqCst)
+        {
+            (self.make)(to);
+        }
+        Ok(())
+    }
+}
+
+/// Installs `new` while something appears at `name` in the packages' directory; fails unless all is taken back.
+#[track_caller]
+fn intrude(old: Option<&Wheel>, new: &Wheel, name: &str, make: fn(&Path)) {
+    let scene = Scene::new();
+    let venv = scene.venv();
+    if let Some(old) = old {
+        scene.install(&venv, &[scene.wheel(old)]).assert_code(0);
+    }
+    let wheel = Source::from_path(scene.wheel(new));
+    let live = site_packages(&venv).join(name);
+    let before = tree(&venv);
+    let watch = Arc::new(Intruder { live: live.clone(), make, done: AtomicBool::new(false) });
+    let door = Door::watched(Arc::<Intruder>::clone(&watch));
+    let cancel = AtomicBool::new(false);
+    let context = Context { door: &door, cancel: &cancel, progress: &Silent };
+    let locate = Locate { target: Some(venv.clone()), ..Locate::default() };
+    let done = command::install(&locate, &[wheel], &Options::default(), context, &mut Report::new());
+    assert!(watch.done.load(Ordering::SeqCst), "nothing was renamed to `{name}`");
+    assert!(done.is_err(), "it succeeded over what stood at `{name}`");
+    let foreign = if live.is_dir() { live.join("theirs") } else { live.clone() };
+    assert_eq!(fs::read_to_string(&foreign).expect("it is there"), "theirs", "{name}");
+    let away = if live.is_dir() { fs::remove_dir_all } else { fs::remove_file };
+    away(&live).expect("it can be removed");
+    assert_unchanged(&before, &tree(&venv));
+}
+
+fn a_file(path: &Path) {
+    fs::write(path, "theirs").expect("it can be written");
+}
+
+fn a_directory(path: &Path) {
+    fs::create_dir(path).expect("it can be made");
+    a_file(&path.join("theirs"));
+}
+
+#[test]
+fn r143_what_appears_at_a_name_is_never_replaced() {
+    let new = Wheel::new("demo", "2.0").file("demo.py", "new").file("pack/__init__.py", "new").file("a.pth", "# new");
+    for name in ["demo.py", "pack", "a.pth", "demo-2.0.dist-info"] {
+        intrude(None, &new, name, a_file);
+        intrude(None, &new, name, a_directory);
+    }
+}
+
+#[test]
+fn r143_what_appears_while_a_project_is_replaced_is_never_replaced() {
+    let old = Wheel::new("demo", "1.0").file("other.py", "old").file("flip.py", "old").file("ns/demo.py", "old");
+    let new = Wheel::new("demo", "2.0").file("demo.py", "new").file("flip/__init__.py", "new").file("ns/new.py", "new");
+    for name in ["demo.py", "flip", "demo-2.0.dist-info"] {
+        intrude(Some(&old), &new, name, a_file);
+        intrude(Some(&old), &new, name, a_directory);
+    }
+}
