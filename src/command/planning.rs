@@ -2,6 +2,9 @@
 //!
 //! All reading that planning needs is here and in the environment; `plan` itself does none.
 
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
 use super::Options;
 use super::looking::Looking;
 use super::session::Session;
@@ -90,6 +93,7 @@ fn plan(
         warnings: Vec::new(),
     };
     check_space(&session.layout, &plan)?;
+    check_writable(&session.layout, &plan)?;
     Ok(plan)
 }
 
@@ -128,6 +132,19 @@ fn check_space(layout: &Layout, plan: &Plan) -> Result<()> {
     }
     let (needed, available) = (plan.bytes(), fs::available_space(&home)?);
     if needed > available { Err(Error::no_space(&home, needed, available)) } else { Ok(()) }
+}
+
+/// Every directory that a name comes to or goes from must be this user's to change.
+fn check_writable(layout: &Layout, plan: &Plan) -> Result<()> {
+    let mut directories: BTreeSet<PathBuf> = BTreeSet::new();
+    for operation in &plan.operations {
+        directories.extend(layout.absolute(&operation.place).parent().map(Path::to_owned));
+    }
+    match directories.iter().find(|directory| matches!(fs::stat(directory), Ok(Some(_))) && !fs::is_writable(directory))
+    {
+        Some(directory) => Err(Error::bad_environment(directory, "it is not writable")),
+        None => Ok(()),
+    }
 }
 
 /// Puts what is planned into the report.

@@ -74,18 +74,17 @@ impl Lock {
     /// # Errors
     /// As [`Lock::acquire`].
     pub fn acquire_existing(path: &Path, patience: &Patience<'_>) -> Result<Option<Self>> {
-        match rustix::fs::open(
-            path,
-            OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK,
-            Mode::empty(),
-        ) {
-            Ok(file) => {
-                let file = File::from(file);
-                wait(&file, path, patience)?;
-                Ok(Some(Self { file, path: path.to_owned(), created: false }))
+        loop {
+            let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+            let file = match rustix::fs::open(path, flags, Mode::empty()) {
+                Ok(file) => File::from(file),
+                Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => return Ok(None),
+                Err(error) => return Err(Error::lock_failed(path, error.into())),
+            };
+            wait(&file, path, patience)?;
+            if still_there(&file, path)? {
+                return Ok(Some(Self { file, path: path.to_owned(), created: false }));
             }
-            Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => Ok(None),
-            Err(error) => Err(Error::lock_failed(path, error.into())),
         }
     }
 

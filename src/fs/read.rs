@@ -158,16 +158,20 @@ pub fn list(path: &Path) -> Result<Vec<(OsString, Kind)>> {
 }
 
 /// Everything at and below `path`, sorted by name, symbolic links not followed: the path below it, empty for `path`
-/// itself, and what it is.
+/// itself, and what it is. Empty where nothing is there.
 ///
 /// # Errors
 /// Where something cannot be looked at.
 pub fn walk(path: &Path) -> Result<Vec<(PathBuf, Stat)>> {
     let mut found = Vec::new();
+    if lstat(path)?.is_none() {
+        return Ok(found);
+    }
     for entry in walkdir::WalkDir::new(path).sort_by_file_name() {
         let entry = entry.map_err(|error| {
             let at = error.path().unwrap_or(path).to_owned();
-            Error::io("look at", &at, error.into())
+            let source = error.into_io_error().unwrap_or_else(|| io::Error::from(io::ErrorKind::InvalidInput));
+            Error::io("look at", &at, source)
         })?;
         let stat = lstat(entry.path())?;
         let below = entry.path().strip_prefix(path).unwrap_or(entry.path()).to_owned();
@@ -214,6 +218,11 @@ pub fn link_target(path: &Path) -> Result<PathBuf> {
 pub fn is_executable(path: &Path) -> bool {
     stat(path).is_ok_and(|stat| stat.is_some_and(|stat| stat.kind == Kind::File))
         && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
+}
+
+/// Whether this user may make and remove names in the directory `path`.
+pub fn is_writable(path: &Path) -> bool {
+    rustix::fs::access(path, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK).is_ok()
 }
 
 /// How many bytes this user may still write to the file system that holds `path`.

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::NewFile;
 use crate::environment::place::{Layout, Place, SchemeKey};
 
-/// One rename, or the making or removing of an empty directory.
+/// One rename, or the removal of an empty directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operation {
     /// What is done.
@@ -33,8 +33,6 @@ pub enum OperationKind {
     Out,
     /// What was staged comes in; nothing may stand there.
     In,
-    /// An empty directory is made.
-    MakeDir,
     /// An empty directory is removed.
     RemoveDir,
 }

@@ -81,7 +81,6 @@ impl Field {
         match operation.kind {
             OperationKind::Out => parent.rename(name, &ground.trash, &operation.slot),
             OperationKind::In => ground.stage.rename(&operation.slot, parent, name),
-            OperationKind::MakeDir => parent.make_dir(name),
             OperationKind::RemoveDir => parent.remove_dir(name),
         }
     }
@@ -92,7 +91,6 @@ impl Field {
         Ok(match operation.kind {
             OperationKind::Out => ground.trash.stat(&operation.slot)?.is_some(),
             OperationKind::In => ground.stage.stat(&operation.slot)?.is_none(),
-            OperationKind::MakeDir => ground.live.stat(&operation.path)?.is_some(),
             OperationKind::RemoveDir => ground.live.stat(&operation.path)?.is_none(),
         })
     }
@@ -112,29 +110,30 @@ impl Field {
                 None => Ok(()),
                 Some(_) => parent.rename(name, &ground.stage, &operation.slot),
             },
-            OperationKind::MakeDir => parent.remove_dir(name),
             OperationKind::RemoveDir => parent.make_dir(name),
         }
     }
 
-    /// The operations that stand for one which moves a whole directory out: its entries one by one, then the directory;
-    /// their slots are those from `slot` on. `None` where it moves no directory.
-    pub fn entries_of(&self, operation: &Operation, slot: u32) -> Result<Option<Vec<Operation>>> {
-        if operation.kind != OperationKind::Out {
-            return Ok(None);
-        }
-        let Some(ground) = self.grounds.iter().find(|ground| ground.holds(&operation.place)) else {
-            return Ok(None);
-        };
-        let Some(directory) = ground.live.open_below(operation.place.path.as_str())? else {
-            return Ok(None);
-        };
+    /// The same operations, but directories go entry by entry, and then as empty ones. One at which a device was crossed
+    /// is rarely alone: all of a lower layer are like it, so all are expanded at once.
+    pub fn expanded(&self, journal: &Journal, operations: &[Operation]) -> Result<Vec<Operation>> {
         let mut expanded = Vec::new();
-        expand(&directory, &operation.place, &mut expanded)?;
-        for (operation, slot) in expanded.iter_mut().zip(slot..) {
+        for (operation, written) in operations.iter().zip(&journal.operations) {
+            let live = &self.grounds[written.root].live;
+            let kind = live.stat(&written.path)?.map(|stat| stat.kind);
+            let moves_directory = operation.kind == OperationKind::Out && kind == Some(Kind::Directory);
+            match if moves_directory { live.open_below(&written.path)? } else { None } {
+                Some(directory) => expand(&directory, &operation.place, &mut expanded)?,
+                None => expanded.push(operation.clone()),
+            }
+        }
+        // What is staged keeps its slots; what goes gets new ones.
+        let free = operations.iter().map(|operation| operation.slot + 1).max().unwrap_or_default();
+        let outgoing = expanded.iter_mut().filter(|operation| operation.kind != OperationKind::In);
+        for (operation, slot) in outgoing.zip(free..) {
             operation.slot = slot;
         }
-        Ok(Some(expanded))
+        Ok(expanded)
     }
 }
 
@@ -170,9 +169,5 @@ impl Ground {
                 Err(Error::io("open the directory", &self.live.path().join(parent), gone))
             }
         }
-    }
-
-    fn holds(&self, place: &Place) -> bool {
-        self.live.stat(place.path.as_str()).is_ok_and(|stat| stat.is_some())
     }
 }

@@ -74,28 +74,23 @@ fn move_in(
         let (mut journal, control) = journal_of(layout, areas, &operations)?;
         journal.undoable = options.undoable;
         let field = Field::open(door, &journal, &control)?;
-        let (error, at) = match run(&field, &journal, options) {
+        let error = match run(&field, &journal, options) {
             Ok(()) => {
                 let moved = begin.elapsed();
                 return Ok(Committed { moved, warnings: finish(&field, &journal) });
             }
-            Err(Failed { error, at }) => (error, at),
+            Err(error) => error,
         };
-        let expanded = match at.filter(|_| error.effect() == Effect::RolledBack && is_cross_device(&error)) {
-            // A directory that comes from a lower layer of an overlay cannot be moved, but its files can.
-            Some(at) => field
-                .entries_of(&operations[at], next_slot(&operations))
-                .unwrap_or_default()
-                .map(|entries| (at, entries)),
-            None => None,
-        };
-        let Some((at, entries)) = expanded else { return Err(error) };
-        operations.splice(at..=at, entries);
+        if error.effect() != Effect::RolledBack || !is_cross_device(&error) {
+            return Err(error);
+        }
+        // A directory that comes from a lower layer of an overlay cannot be moved, but its files can.
+        let expanded = field.expanded(&journal, &operations)?;
+        if expanded.len() == operations.len() {
+            return Err(error);
+        }
+        operations = expanded;
     }
-}
-
-fn next_slot(operations: &[Operation]) -> u32 {
-    operations.iter().map(|operation| operation.slot + 1).max().unwrap_or_default()
 }
 
 /// What came of a commit.
@@ -105,12 +100,6 @@ pub struct Committed {
     pub moved: Duration,
     /// What could not be cleaned up afterwards.
     pub warnings: Vec<Warning>,
-}
-
-struct Failed {
-    error: Error,
-    /// The operation that failed.
-    at: Option<usize>,
 }
 
 fn is_cross_device(error: &Error) -> bool {
@@ -148,8 +137,8 @@ fn journal_of(layout: &Layout, areas: &HashMap<RootId, Area>, operations: &[Oper
 }
 
 /// Runs the protocol up to and including the commit point.
-fn run(field: &Field, journal: &Journal, options: CommitOptions) -> std::result::Result<(), Failed> {
-    let untouched = |error: Error| Failed { error: error.with_effect(Effect::Untouched), at: None };
+fn run(field: &Field, journal: &Journal, options: CommitOptions) -> Result<()> {
+    let untouched = |error: Error| error.with_effect(Effect::Untouched);
     if options.durable {
         field.flush_file_systems().map_err(untouched)?;
     }
@@ -157,25 +146,15 @@ fn run(field: &Field, journal: &Journal, options: CommitOptions) -> std::result:
         // It may be visible already; nothing was moved yet, so without it nothing has happened.
         let gone = field.main().remove_file(JOURNAL).and_then(|()| field.main().remove_file(NEW_JOURNAL));
         let effect = if gone.is_ok() { Effect::Untouched } else { Effect::Unfinished };
-        return Err(Failed { error: error.with_effect(effect), at: None });
+        return Err(error.with_effect(effect));
     }
-    let mut failure = None;
-    for (number, operation) in journal.operations.iter().enumerate() {
-        if let Err(error) = field.execute(operation) {
-            failure = Some((error, Some(number)));
-            break;
-        }
-    }
-    if failure.is_none() && options.durable {
-        failure = field.flush_file_systems().err().map(|error| (error, None));
-    }
-    if failure.is_none() {
-        failure = commit_point(field, journal, options.durable).err().map(|error| (error, None));
-    }
-    let Some((error, at)) = failure else { return Ok(()) };
+    let moved = journal.operations.iter().try_for_each(|operation| field.execute(operation));
+    let flushed = moved.and_then(|()| if options.durable { field.flush_file_systems() } else { Ok(()) });
+    let Err(error) = flushed.and_then(|()| commit_point(field, journal, options.durable)) else {
+        return Ok(());
+    };
     let undone = roll_back(field, journal, options.durable);
-    let effect = if undone.is_ok() { Effect::RolledBack } else { Effect::Unfinished };
-    Err(Failed { error: error.with_effect(effect), at })
+    Err(error.with_effect(if undone.is_ok() { Effect::RolledBack } else { Effect::Unfinished }))
 }
 
 fn write_journal(field: &Field, journal: &Journal, options: CommitOptions) -> Result<()> {

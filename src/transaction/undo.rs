@@ -10,7 +10,7 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 
 use super::field::Field;
-use super::journal::{Journal, JournalOperation, MAX_JOURNAL};
+use super::journal::{Journal, JournalOperation, JournalRoot, MAX_JOURNAL};
 use super::recover::{open_control, read_journal};
 use super::{CommitOptions, Committed, UNDO, fills_trash, finish, run};
 use crate::environment::place::{Layout, SchemeKey};
@@ -118,7 +118,9 @@ fn check_free(journal: &Journal, control: &Dir) -> std::result::Result<(), Strin
     for operation in journal.operations.iter().filter(|operation| fills_trash(operation.kind)) {
         let root = &journal.roots[operation.root];
         let came_in = journal.operations.iter().any(|other| {
-            (other.root, &other.path) == (operation.root, &operation.path) && other.kind == OperationKind::In
+            let above =
+                operation.path.strip_prefix(&other.path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+            other.kind == OperationKind::In && other.root == operation.root && above
         });
         let live = fs::lstat(&root.path.join(&operation.path)).map_err(|error| error.to_string())?;
         if live.is_some() && !came_in {
@@ -149,15 +151,15 @@ pub fn take_back(door: &Door, layout: &Layout, plan: UndoPlan, durable: bool) ->
             let moved = begin.elapsed();
             Ok(Committed { moved, warnings: finish(&field, &journal) })
         }
-        Err(failed) => {
-            if failed.error.effect() != Effect::Unfinished {
+        Err(error) => {
+            if error.effect() != Effect::Unfinished {
                 for root in &journal.roots {
                     if let Some(control) = open_control(door, &root.home)? {
                         control.remove_tree(&root.trash)?;
                     }
                 }
             }
-            Err(failed.error)
+            Err(error)
         }
     }
 }
@@ -174,14 +176,25 @@ fn opposite(door: &Door, done: Journal) -> Result<Journal> {
         };
         root.trash = control.make_unique("trash-")?;
     }
-    let operations = done.operations.into_iter().rev().map(|operation| {
+    let mut operations = Vec::with_capacity(done.operations.len());
+    for operation in done.operations.into_iter().rev() {
         let kind = match operation.kind {
-            OperationKind::Out => OperationKind::In,
             OperationKind::In => OperationKind::Out,
-            OperationKind::MakeDir => OperationKind::RemoveDir,
-            OperationKind::RemoveDir => OperationKind::MakeDir,
+            OperationKind::Out => OperationKind::In,
+            OperationKind::RemoveDir => {
+                // A directory that was emptied comes in as an empty one, so that it is judged as all that comes in.
+                stage_empty(door, &roots[operation.root], &operation.slot)?;
+                OperationKind::In
+            }
         };
-        JournalOperation { kind, ..operation }
-    });
-    Ok(Journal { uid: fs::user(), roots, operations: operations.collect(), undoable: false })
+        operations.push(JournalOperation { kind, ..operation });
+    }
+    Ok(Journal { uid: fs::user(), roots, operations, undoable: false })
+}
+
+fn stage_empty(door: &Door, root: &JournalRoot, slot: &str) -> Result<()> {
+    let gone = || Error::nothing_to_undo(&root.home, "what was kept is gone");
+    let control = open_control(door, &root.home)?.ok_or_else(gone)?;
+    let stage = control.open_below(&root.stage)?.ok_or_else(gone)?;
+    if stage.stat(slot)?.is_some() { Ok(()) } else { stage.make_dir(slot) }
 }

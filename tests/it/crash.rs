@@ -178,7 +178,7 @@ fn r138_a_crash_anywhere_leaves_all_or_nothing_on_an_overlay() {
     let anything = |_: &Life, _: &str| {};
     let mut points = crash_where(&Life::replace(), Fuse::layered, begun, anything);
     points += crash_where(&Life::uninstall(), Fuse::layered, begun, anything);
-    assert!(points >= 300, "{points}");
+    assert!(points >= 250, "{points}");
 }
 
 #[test]

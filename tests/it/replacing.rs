@@ -162,7 +162,8 @@ fn c61_e69_r113_two_dist_infos_of_one_project_both_go() {
 
 #[test]
 fn e93_c55_r114_without_record_nothing_is_replaced_or_removed() {
-    let makers: [(fn(&Path), &str); 4] = [
+    type Make = fn(&Path);
+    let makers: [(Make, &str); 4] = [
         (|venv| by_hand(venv, "demo-1.0.dist-info", "conda\n", &[("demo.py", "old\n")], false), "conda"),
         (|venv| fs::create_dir(site_packages(venv).join("demo-1.0.dist-info")).expect("it can be made"), "RECORD"),
         (|venv| write(&site_packages(venv).join("demo-1.0-py3.11.egg-info/PKG-INFO"), "Name: demo\n"), "egg"),
