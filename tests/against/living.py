@@ -62,9 +62,10 @@ class Environment:
         return sorted(path for path in found if path != ".lock")
 
     def site_packages(self):
-        """Everything that stands in the package directories."""
+        """Every file below the package directories; bytecode that an interpreter wrote meanwhile is not pip's to remove."""
         places = {path.resolve() for path in self.root.glob("lib*/python*/site-packages")}
-        return sorted(path.name for place in places for path in place.iterdir())
+        found = (path for place in places for path in place.rglob("*") if not path.is_dir() or path.is_symlink())
+        return sorted(str(path) for path in found if path.suffix != ".pyc")
 
 
 class Checks:

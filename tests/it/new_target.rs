@@ -1,0 +1,33 @@
+//! A target that has to be made: the directories above it are the command's own, and go with it when it fails.
+
+use pkg_install::fs::Door;
+
+use crate::faults::{ENOSPC, Fault, Fuse};
+use crate::living::Life;
+use crate::tree_image::Image;
+
+#[test]
+fn r126_a_failure_leaves_none_of_the_directories_made_above_a_new_target() {
+    let life = Life::new_target();
+    let above = life.root.ancestors().nth(3).expect("it lies deep enough");
+    let whole = Fuse::new(Fault::None);
+    life.rehearse(&whole);
+    let outermost = above.join("made");
+    std::fs::remove_dir_all(&outermost).expect("what the rehearsals made can be removed");
+    let before = Image::of(above);
+    assert!(!before.nodes.keys().any(|path| path.starts_with("made")));
+    let mut failed = 0;
+    for at in 0..whole.seen() {
+        let fuse = Fuse::new(Fault::Error(at, ENOSPC));
+        let result = life.run_with(&fuse);
+        if result.is_err() {
+            let now = Image::of(above);
+            assert!(now == before, "{at}: {:?}\n{}", fuse.refused(), before.difference(&now));
+            failed += 1;
+        } else {
+            life.recover(&Door::default()).unwrap_or_else(|error| panic!("{at}: {error}"));
+            std::fs::remove_dir_all(&outermost).expect("it can be removed");
+        }
+    }
+    assert!(failed >= 60, "{failed}");
+}
