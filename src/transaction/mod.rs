@@ -77,7 +77,7 @@ fn move_in(
         let error = match run(&field, &journal, options) {
             Ok(()) => {
                 let moved = begin.elapsed();
-                return Ok(Committed { moved, warnings: finish(&field, &journal) });
+                return Ok(Committed { moved, warnings: finish(&field, &journal, options.durable) });
             }
             Err(error) => error,
         };
@@ -185,10 +185,6 @@ fn commit_point(field: &Field, journal: &Journal, durable: bool) -> Result<()> {
     } else {
         control.remove_file(JOURNAL)?;
     }
-    if durable {
-        // The change is made; whether it is on the disk by now is another question, which a failure here leaves open.
-        let _ = control.flush();
-    }
     Ok(())
 }
 
@@ -214,15 +210,19 @@ fn roll_back(field: &Field, journal: &Journal, durable: bool) -> Result<()> {
     Ok(())
 }
 
-/// Deletes what is not needed any more. The transaction has happened: what fails here is only warned of.
-fn finish(field: &Field, journal: &Journal) -> Vec<Warning> {
-    let keep = journal.undoable.then_some(journal);
-    match recover::clean(field.door(), &field.homes(), keep) {
-        Ok(()) => Vec::new(),
-        Err(error) => {
-            vec![Warning { code: "not-cleaned", wheel: None, message: format!("{error}; the next command deletes it") }]
-        }
+/// Makes the commit durable and deletes what is not needed any more. The transaction has happened: what fails here is
+/// only warned of.
+fn finish(field: &Field, journal: &Journal, durable: bool) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    let mut warn = |code, message| warnings.push(Warning { code, wheel: None, message });
+    if durable && let Err(error) = field.main().flush() {
+        warn("not-durable", format!("the change is made, but may not survive a loss of power: {error}"));
     }
+    let keep = journal.undoable.then_some(journal);
+    if let Err(error) = recover::clean(field.door(), &field.homes(), keep) {
+        warn("not-cleaned", format!("{error}; the next command deletes it"));
+    }
+    warnings
 }
 
 /// Whether an operation of this kind has something in the trash.

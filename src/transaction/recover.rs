@@ -57,6 +57,7 @@ pub fn recover(door: &Door, layout: &Layout) -> Result<Recovered> {
     let recovered = if all_done && !journal.operations.is_empty() {
         field.flush_file_systems()?;
         commit_point(&field, &journal, true)?;
+        control.flush()?;
         Recovered::Finished
     } else {
         roll_back(&field, &journal, true)?;

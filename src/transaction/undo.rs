@@ -149,7 +149,7 @@ pub fn take_back(door: &Door, layout: &Layout, plan: UndoPlan, durable: bool) ->
     match run(&field, &journal, options) {
         Ok(()) => {
             let moved = begin.elapsed();
-            Ok(Committed { moved, warnings: finish(&field, &journal) })
+            Ok(Committed { moved, warnings: finish(&field, &journal, durable) })
         }
         Err(error) => {
             if error.effect() != Effect::Unfinished {
