@@ -253,11 +253,15 @@ impl Staged {
 /// stops the deleting and is returned; the next command goes on with it.
 pub(crate) fn discard(door: &Door, areas: &HashMap<RootId, Area>, made: &[PathBuf]) -> Result<()> {
     for area in areas.values() {
-        area.control.remove_file(AREAS)?;
         for name in [&area.stage, &area.trash].into_iter().filter(|name| !name.is_empty()) {
             area.control.remove_tree(name)?;
         }
         // Where an undo is kept, or something unknown lies, the directory is not empty and stays.
+        let _ = area.home.remove_dir(CONTROL);
+    }
+    // Only now is there nothing left that a recovery would have to be told of.
+    for area in areas.values() {
+        area.control.remove_file(AREAS)?;
         let _ = area.home.remove_dir(CONTROL);
     }
     Dir::remove_made(door, made)

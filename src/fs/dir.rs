@@ -40,7 +40,7 @@ impl Dir {
     /// Makes a directory by its path, and those above it that are missing; returns those it made, outermost first.
     ///
     /// # Errors
-    /// Where one cannot be made. Those that were made before stay, and are lost to the caller only then.
+    /// Where one cannot be made; those that were made before are removed again.
     pub fn make_all(door: &Door, path: &Path) -> Result<Vec<PathBuf>> {
         let mut missing = Vec::new();
         let mut at = path;
@@ -52,10 +52,13 @@ impl Dir {
             }
         }
         missing.reverse();
-        for path in &missing {
+        for (made, path) in missing.iter().enumerate() {
             let make = || rustix::fs::mkdir(path, Mode::from_raw_mode(0o777));
-            door.pass(|| Owned::MakeDir(path.clone()), make)
-                .map_err(|error| Error::io("make the directory", path, error))?;
+            if let Err(error) = door.pass(|| Owned::MakeDir(path.clone()), make) {
+                // The failure matters more than an empty directory that cannot be removed.
+                let _ = Self::remove_made(door, &missing[..made]);
+                return Err(Error::io("make the directory", path, error));
+            }
         }
         Ok(missing)
     }
@@ -191,6 +194,21 @@ impl Dir {
     /// Where it cannot be made; also where it is there already.
     pub fn make_dir(&self, name: &str) -> Result<()> {
         let make = || rustix::fs::mkdirat(&self.fd, name, Mode::from_raw_mode(0o777));
+        self.door
+            .pass(|| Owned::MakeDir(self.path.join(name)), make)
+            .map_err(|error| Error::io("make the directory", &self.path.join(name), error))
+    }
+
+    /// Makes a directory with exactly these permissions, whatever the user's mask: one that was there before.
+    ///
+    /// # Errors
+    /// Where it cannot be made; also where it is there already.
+    pub fn make_dir_again(&self, name: &str, mode: u32) -> Result<()> {
+        let mode = Mode::from_raw_mode(mode);
+        let make = || {
+            rustix::fs::mkdirat(&self.fd, name, mode)?;
+            rustix::fs::chmodat(&self.fd, name, mode, AtFlags::empty())
+        };
         self.door
             .pass(|| Owned::MakeDir(self.path.join(name)), make)
             .map_err(|error| Error::io("make the directory", &self.path.join(name), error))

@@ -23,6 +23,8 @@ pub struct Operation {
     pub place: Place,
     /// The number by which what comes in is staged, or what goes out is kept; no two operations share one.
     pub slot: u32,
+    /// The permissions of a directory that is removed.
+    pub mode: Option<u32>,
 }
 
 /// What an operation does.
@@ -78,7 +80,7 @@ pub fn operations(
     let operations: Vec<Operation> = order
         .into_iter()
         .zip(0..)
-        .map(|((_, place, kind), slot)| Operation { kind, place: place.clone(), slot })
+        .map(|((_, place, kind), slot)| Operation { kind, place: place.clone(), slot, mode: None })
         .collect();
     let slots: HashMap<&Place, u32> = operations
         .iter()

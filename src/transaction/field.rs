@@ -110,7 +110,7 @@ impl Field {
                 None => Ok(()),
                 Some(_) => parent.rename(name, &ground.stage, &operation.slot),
             },
-            OperationKind::RemoveDir => parent.make_dir(name),
+            OperationKind::RemoveDir => parent.make_dir_again(name, operation.mode.unwrap_or(0o755)),
         }
     }
 
@@ -149,10 +149,11 @@ fn expand(directory: &Dir, place: &Place, operations: &mut Vec<Operation>) -> Re
         let child = place.join(&path);
         match directory.open_below(path.as_str()) {
             Ok(Some(inner)) if kind == Kind::Directory => expand(&inner, &child, operations)?,
-            _ => operations.push(Operation { kind: OperationKind::Out, place: child, slot: 0 }),
+            _ => operations.push(Operation { kind: OperationKind::Out, place: child, slot: 0, mode: None }),
         }
     }
-    operations.push(Operation { kind: OperationKind::RemoveDir, place: place.clone(), slot: 0 });
+    let mode = Some(directory.own_stat()?.mode);
+    operations.push(Operation { kind: OperationKind::RemoveDir, place: place.clone(), slot: 0, mode });
     Ok(())
 }
 

@@ -61,6 +61,9 @@ pub struct JournalOperation {
     pub path: String,
     /// The name in the staging directory that comes in, or in the trash that goes out.
     pub slot: String,
+    /// The permissions of a directory that is removed, to make it again with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<u32>,
 }
 
 impl Journal {
@@ -144,6 +147,7 @@ mod tests {
                 root: 0,
                 path: "lib/a".into(),
                 slot: "0".into(),
+                mode: None,
             }],
             undoable: false,
         }

@@ -130,6 +130,7 @@ fn journal_of(layout: &Layout, areas: &HashMap<RootId, Area>, operations: &[Oper
             root: number(operation.place.root),
             path: operation.place.path.as_str().to_owned(),
             slot: operation.slot.to_string(),
+            mode: operation.mode,
         })
         .collect();
     let journal = Journal { uid: fs::user(), roots, operations, undoable: false };

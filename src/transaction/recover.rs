@@ -137,22 +137,25 @@ fn keeps(kept: &Journal, name: &str) -> bool {
 /// Deletes everything of ours from these directories, but for what `kept` needs to be undone; and `.pkg-install` itself
 /// where nothing is left in it.
 pub(super) fn clean(door: &Door, homes: &[PathBuf], kept: Option<&Journal>) -> Result<()> {
-    for home in homes {
-        let Some(control) = open_control(door, home)? else { continue };
-        for (name, _) in control.names()? {
-            let name = name.to_string_lossy();
-            let ours = journal::is_private(&name)
-                || name == NEW_JOURNAL
-                || name == AREAS
-                || name == UNDO
-                || undo::is_marks(&name);
-            let needed = kept.is_some_and(|kept| keeps(kept, &name));
-            if ours && !needed {
-                control.remove_tree(&name)?;
+    // The one that knows of the others comes last, and what it knows of them goes last of all.
+    for list in [false, true] {
+        for home in homes {
+            let Some(control) = open_control(door, home)? else { continue };
+            if control.stat(AREAS)?.is_some() != list {
+                continue;
             }
-        }
-        if control.names()?.is_empty() {
-            Dir::open(door, home)?.remove_dir(CONTROL)?;
+            for (name, _) in control.names()? {
+                let name = name.to_string_lossy();
+                let ours = journal::is_private(&name) || name == NEW_JOURNAL || name == UNDO || undo::is_marks(&name);
+                let needed = kept.is_some_and(|kept| keeps(kept, &name));
+                if ours && !needed {
+                    control.remove_tree(&name)?;
+                }
+            }
+            control.remove_file(AREAS)?;
+            if control.names()?.is_empty() {
+                Dir::open(door, home)?.remove_dir(CONTROL)?;
+            }
         }
     }
     Ok(())

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::field::Field;
 use super::journal::{Journal, JournalOperation, JournalRoot, MAX_JOURNAL};
-use super::recover::{open_control, read_journal};
+use super::recover::{clean, open_control, read_journal};
 use super::{CommitOptions, Committed, UNDO, fills_trash, finish, run};
 use crate::environment::place::{Layout, SchemeKey};
 use crate::error::{Effect, Error, Result};
@@ -140,28 +140,26 @@ fn check_free(journal: &Journal, control: &Dir) -> std::result::Result<(), Strin
 /// # Errors
 /// Where an operation failed; the environment is as before then, or recovery makes it so.
 pub fn take_back(door: &Door, layout: &Layout, plan: UndoPlan, durable: bool) -> Result<Committed> {
-    let (main, _) = layout.directory(SchemeKey::Purelib);
-    let control = control_home(layout, main).join(crate::plan::spread::CONTROL);
-    let journal = opposite(door, plan.journal)?;
-    let options = CommitOptions { durable, undoable: false };
+    let kept = plan.journal.clone();
+    let taken = run_opposite(door, layout, plan.journal, durable);
+    if let Err(error) = &taken
+        && error.effect() != Effect::Unfinished
+    {
+        // What was made for it goes; what it takes to try again stays. What cannot go now, the next command deletes.
+        let homes: Vec<_> = kept.roots.iter().map(|root| root.home.clone()).collect();
+        let _ = clean(door, &homes, Some(&kept));
+    }
+    taken
+}
+
+fn run_opposite(door: &Door, layout: &Layout, done: Journal, durable: bool) -> Result<Committed> {
+    let control = control_home(layout, layout.main_root()).join(crate::plan::spread::CONTROL);
+    let journal = opposite(door, done)?;
     let field = Field::open(door, &journal, &control)?;
     let begin = Instant::now();
-    match run(&field, &journal, options) {
-        Ok(()) => {
-            let moved = begin.elapsed();
-            Ok(Committed { moved, warnings: finish(&field, &journal, durable) })
-        }
-        Err(error) => {
-            if error.effect() != Effect::Unfinished {
-                for root in &journal.roots {
-                    if let Some(control) = open_control(door, &root.home)? {
-                        control.remove_tree(&root.trash)?;
-                    }
-                }
-            }
-            Err(error)
-        }
-    }
+    run(&field, &journal, CommitOptions { durable, undoable: false })?;
+    let moved = begin.elapsed();
+    Ok(Committed { moved, warnings: finish(&field, &journal, durable) })
 }
 
 /// The journal that does the opposite: what was the trash is what comes in.
@@ -183,7 +181,7 @@ fn opposite(door: &Door, done: Journal) -> Result<Journal> {
             OperationKind::Out => OperationKind::In,
             OperationKind::RemoveDir => {
                 // A directory that was emptied comes in as an empty one, so that it is judged as all that comes in.
-                stage_empty(door, &roots[operation.root], &operation.slot)?;
+                stage_empty(door, &roots[operation.root], &operation)?;
                 OperationKind::In
             }
         };
@@ -192,9 +190,12 @@ fn opposite(door: &Door, done: Journal) -> Result<Journal> {
     Ok(Journal { uid: fs::user(), roots, operations, undoable: false })
 }
 
-fn stage_empty(door: &Door, root: &JournalRoot, slot: &str) -> Result<()> {
+fn stage_empty(door: &Door, root: &JournalRoot, operation: &JournalOperation) -> Result<()> {
     let gone = || Error::nothing_to_undo(&root.home, "what was kept is gone");
     let control = open_control(door, &root.home)?.ok_or_else(gone)?;
     let stage = control.open_below(&root.stage)?.ok_or_else(gone)?;
-    if stage.stat(slot)?.is_some() { Ok(()) } else { stage.make_dir(slot) }
+    if stage.stat(&operation.slot)?.is_some() {
+        return Ok(());
+    }
+    stage.make_dir_again(&operation.slot, operation.mode.unwrap_or(0o755))
 }
