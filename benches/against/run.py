@@ -13,7 +13,8 @@ flushing what the run before has written are not timed. After every run the inst
 
 uv, pip and installer come from a virtual environment that the script makes; `--tools DIR` keeps it from one call to the
 next. The scratch directory holds the environments and uv's cache, so that uv can link from one to the other. Peak memory
-is the resident set of the largest process, as the kernel reports it. The result is Markdown on stdout, or in `--output`.
+is the resident set of the largest process, as the kernel reports it, and never less than this script's own; processor
+time, the median over all cores, suffers least from what else runs. The result is Markdown on stdout, or in `--output`.
 
 What is not alike: pkg-install checks every byte against RECORD (but with `--verify off`) and installs all or nothing; no
 other tool here does either. uv also resolves the names, which takes it a few milliseconds.
@@ -46,6 +47,7 @@ class Contender:
         self.variables = variables or {}
         self.cache = cache
         self.seconds = []
+        self.processor = []
         self.memory = 0
 
 
@@ -112,7 +114,7 @@ class Bench:
         os.sync()
 
     def run(self, contender, wheels):
-        """Run a contender once; return seconds and the peak of its memory in MB."""
+        """Run a contender once; return its seconds, those of all its processors, and the peak of its memory in MB."""
         self.prepare(contender)
         command = [os.fspath(word) for word in [*contender.command, *wheels]]
         with tempfile.TemporaryFile() as output:
@@ -134,7 +136,7 @@ class Bench:
                 raise SystemExit("{} failed with {}:\n{}".format(contender.name, process.returncode, text))
         self.check(contender, wheels)
         unit = 1 if sys.platform == "darwin" else 1024
-        return seconds, usage.ru_maxrss * unit / 1e6
+        return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * unit / 1e6
 
     def check(self, contender, wheels):
         """Count the installed projects."""
@@ -150,10 +152,11 @@ class Bench:
         for number in range(runs + 1):
             turn = number % len(contenders)
             for contender in contenders[turn:] + contenders[:turn]:
-                seconds, memory = self.run(contender, wheels)
+                seconds, processor, memory = self.run(contender, wheels)
                 print("round {}: {} {:.3f} s".format(number, contender.name, seconds), file=sys.stderr, flush=True)
                 if number > 0:
                     contender.seconds.append(seconds)
+                    contender.processor.append(processor)
                     contender.memory = max(contender.memory, memory)
         shutil.rmtree(self.venv, ignore_errors=True)
         return contenders
@@ -202,26 +205,27 @@ def head(bench, runs):
         "- File system of environments and caches: {}".format(file_system(bench.scratch)),
         "- Tools: {}; Python {}".format(", ".join(bench.versions()), platform.python_version()),
         "- Runs: {} of each, taking turns; wheels in the page cache".format(runs),
-        "- Load when it began: {:.1f}".format(os.getloadavg()[0]),
         "",
     ]
 
 
-def table(directory, wheels, contenders):
+def table(directory, wheels, contenders, load):
     """The Markdown of one set of wheels."""
     size = sum(wheel.stat().st_size for wheel in wheels) / 1e6
     lines = [
         "## `{}`: {} wheel{}, {:.0f} MB".format(directory, len(wheels), "" if len(wheels) == 1 else "s", size),
         "",
-        "| tool | median | fastest | slowest | ratio to pkg-install | peak memory |",
-        "| --- | ---: | ---: | ---: | ---: | ---: |",
+        "Load of the machine when it began: {:.1f}; when it ended: {:.1f}.".format(*load),
+        "",
+        "| tool | median | fastest | slowest | ratio to pkg-install | processor time | peak memory |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     base = contenders[0].seconds
     for each in contenders:
         ratio = statistics.median(own / other for own, other in zip(each.seconds, base))
-        row = "| {} | {:.2f} s | {:.2f} s | {:.2f} s | {:.2f} | {:.0f} MB |"
+        row = "| {} | {:.2f} s | {:.2f} s | {:.2f} s | {:.2f} | {:.2f} s | {:.0f} MB |"
         seconds = (statistics.median(each.seconds), min(each.seconds), max(each.seconds))
-        lines.append(row.format(each.name, *seconds, ratio, each.memory))
+        lines.append(row.format(each.name, *seconds, ratio, statistics.median(each.processor), each.memory))
     return [*lines, ""]
 
 
@@ -273,8 +277,10 @@ def main():
         lines = ["# pkg-install beside uv, pip and installer", "", *head(bench, asked.runs)]
         for directory in directories:
             wheels = sorted(directory.resolve().glob("*.whl"))
+            load = [os.getloadavg()[0]]
             contenders = bench.measure(wheels, asked.runs, asked.only)
-            lines += table(directory.name, wheels, contenders)
+            load.append(os.getloadavg()[0])
+            lines += table(directory.name, wheels, contenders, load)
         lines += command_lines(bench, contenders)
         text = "\n".join(lines)
         if asked.output:
