@@ -346,8 +346,8 @@ fn write_wheels(f: &mut fmt::Formatter<'_>, wheels: &[(String, Vec<Fault>)]) -> 
 
 fn write_clashes(f: &mut fmt::Formatter<'_>, clashes: &[Clash]) -> fmt::Result {
     match clashes.len() {
-        1 => f.write_str("1 path has two owners whose contents differ")?,
-        count => write!(f, "{count} paths have two owners whose contents differ")?,
+        1 => f.write_str("1 path has owners whose contents differ")?,
+        count => write!(f, "{count} paths have owners whose contents differ")?,
     }
     for clash in clashes.iter().take(SHOWN) {
         let owners: Vec<_> = clash.owners.iter().map(|(owner, what)| format!("{owner} has {what}")).collect();

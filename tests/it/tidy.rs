@@ -55,7 +55,9 @@ const NARROW: &[(&str, &[&str])] = &[("fs", &["error"])];
 
 /// What has no place in the code, test code too.
 const REFUSED_MACROS: &[&str] = &["todo!", "unimplemented!", "dbg!"];
-const REFUSED_CODE: &[&str] = &["#[ignore", "clippy::too_many", "clippy::cognitive_complexity"];
+/// In two halves like the leaks below: this is the list that refuses them, not a use of one.
+const REFUSED_CODE: &[&str] =
+    &[concat!("#[", "ignore"), concat!("clippy::", "too_many"), concat!("clippy::", "cognitive_complexity")];
 /// What would tie the project to one place. In two halves, or this file would name them itself.
 const LEAKS: &[&str] = &[concat!("/wo", "rk/"), concat!("../sha", "red"), concat!("iss", "ue #")];
 const FILES_THAT_MAY_LEAK: &[&str] = &[".ci", "src", "tests", "benches", "testdata", "Cargo.toml", "README.md"];
