@@ -4,9 +4,9 @@
 //! Readers that stream see local headers, readers that seek see the central directory; where the two differ, two tools
 //! install different files from one wheel. Section numbers are those of the ZIP specification (APPNOTE 6.3).
 
-use super::Listed;
+use super::{Extent, Listed};
 use crate::error::{Error, Fault, Result};
-use crate::fs::OpenFile;
+use crate::fs::ReadAt;
 
 /// Bit 3: sizes and CRC follow the data (4.4.4).
 const FLAG_DESCRIPTOR: u16 = 1 << 3;
@@ -24,9 +24,14 @@ const END_RECORD64: u64 = 56;
 const MAX_DIRECTORY: usize = 1 << 30;
 const MAX_COMMENT: u64 = u16::MAX as u64;
 
-/// Checks the whole layout and fills in where each entry's data begins. Returns what is wrong; the outer error is a
-/// failure to read.
-pub(super) fn check(file: &OpenFile, directory: u64, listed: &mut [Listed]) -> Result<Vec<Fault>> {
+/// Checks the layout, of entries as far as `extent` covers them, and fills in where their data begins. Returns what is
+/// wrong; the outer error is a failure to read.
+pub(super) fn check(
+    file: &dyn ReadAt,
+    directory: u64,
+    listed: &mut [Listed],
+    extent: &Extent<'_>,
+) -> Result<Vec<Fault>> {
     let mut check = Check { file, faults: Vec::new() };
     check.directory(directory, listed)?;
     let mut order: Vec<usize> = (0..listed.len()).collect();
@@ -35,6 +40,10 @@ pub(super) fn check(file: &OpenFile, directory: u64, listed: &mut [Listed]) -> R
     for (place, &number) in order.iter().enumerate() {
         let next = order.get(place + 1).map_or(directory, |&next| listed[next].entry.header);
         let begin = listed[number].entry.header;
+        if !extent.covers(&listed[number].name) {
+            end = next;
+            continue;
+        }
         if begin < end {
             let first = listed[order[place.saturating_sub(1)]].name.clone();
             check.faults.push(Fault::Overlap { first, second: listed[number].name.clone() });
@@ -61,7 +70,7 @@ pub(super) fn check(file: &OpenFile, directory: u64, listed: &mut [Listed]) -> R
 }
 
 /// The names in the central directory, as far as it can be read, those that stand twice included.
-pub(super) fn names(file: &OpenFile, directory: u64) -> Vec<Vec<u8>> {
+pub(super) fn names(file: &dyn ReadAt, directory: u64) -> Vec<Vec<u8>> {
     let check = Check { file, faults: Vec::new() };
     let Ok(whole) = check.read(directory, MAX_DIRECTORY) else { return Vec::new() };
     let mut names = Vec::new();
@@ -75,7 +84,7 @@ pub(super) fn names(file: &OpenFile, directory: u64) -> Vec<Vec<u8>> {
 }
 
 struct Check<'a> {
-    file: &'a OpenFile,
+    file: &'a dyn ReadAt,
     faults: Vec<Fault>,
 }
 

@@ -13,7 +13,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use crate::error::{Error, Fault, Result};
-use crate::fs::OpenFile;
+use crate::fs::{OpenFile, ReadAt};
 use crate::hash::{Algorithm, Digest, Hasher};
 use crate::path::RelPath;
 
@@ -25,8 +25,26 @@ pub const MAX_ENTRIES: usize = 2_000_000;
 /// An archive whose index was checked. The file stays open: what was checked is what is read.
 #[derive(Debug)]
 pub struct Archive {
-    file: OpenFile,
+    file: Box<dyn ReadAt>,
     entries: Vec<Entry>,
+}
+
+/// How much of an archive is looked at.
+pub enum Extent<'a> {
+    /// Every byte of its structure: all that an archive must pass before anything is unpacked from it.
+    Whole,
+    /// Its index, and the local headers of the entries with these names. Only they can be read; what else is wrong
+    /// with the archive shows when it is looked at whole.
+    Index(&'a dyn Fn(&str) -> bool),
+}
+
+impl Extent<'_> {
+    fn covers(&self, name: &str) -> bool {
+        match self {
+            Self::Whole => true,
+            Self::Index(wanted) => wanted(name),
+        }
+    }
 }
 
 /// One regular file in an archive. Directory entries are checked and left out: directories follow from the files.
@@ -63,16 +81,26 @@ struct Listed {
 }
 
 impl Archive {
-    /// Opens the file at `path` and checks its whole index (APPNOTE 4.3; binary distribution format, "File format").
+    /// Opens the file at `path` and checks it whole.
     ///
     /// # Errors
     /// Where the file cannot be read, or everything that is wrong with the archive, under the name `label`.
     pub fn open(path: &Path, label: &str) -> Result<Self> {
+        match OpenFile::open(path)? {
+            Some(file) => Self::read(Box::new(file), label, &Extent::Whole),
+            None => Err(Error::wheel(label, Fault::NotAFile)),
+        }
+    }
+
+    /// Checks an archive's index (APPNOTE 4.3; binary distribution format, "File format"), and as many of its entries
+    /// as `extent` says.
+    ///
+    /// # Errors
+    /// Where the bytes cannot be read, or everything that is wrong with the archive, under the name `label`.
+    pub fn read(file: Box<dyn ReadAt>, label: &str, extent: &Extent<'_>) -> Result<Self> {
         let refuse = |faults| Error::wheels(vec![(label.to_owned(), faults)]);
-        let Some(file) = OpenFile::open(path)? else {
-            return Err(refuse(vec![Fault::NotAFile]));
-        };
-        let index = read_index(&file).map_err(|fault| refuse(vec![fault]))?;
+        let index = read_index(&*file).map_err(|fault| refuse(vec![fault]))?;
+        let directory = index.central_directory_start();
         let mut faults = Vec::new();
         let mut listed = Vec::with_capacity(index.len());
         for number in 0..index.len() {
@@ -82,15 +110,16 @@ impl Archive {
                 Err(fault) => faults.push(fault),
             }
         }
+        drop(index);
         if faults.is_empty() {
             faults = check_names(&listed);
         }
         if faults.is_empty() {
-            faults.extend(layout::check(&file, index.central_directory_start(), &mut listed)?);
+            faults.extend(layout::check(&*file, directory, &mut listed, extent)?);
         }
         let (directories, files): (Vec<Listed>, Vec<Listed>) = listed.into_iter().partition(|listed| listed.directory);
         let archive = Self { file, entries: files.into_iter().map(|listed| listed.entry).collect() };
-        if faults.is_empty() {
+        if faults.is_empty() && matches!(extent, Extent::Whole) {
             faults.extend(directories.iter().filter_map(|listed| archive.check_hollow(listed)));
         }
         if faults.is_empty() { Ok(archive) } else { Err(refuse(faults)) }
@@ -137,7 +166,7 @@ fn not_an_archive(error: &dyn std::fmt::Display) -> Fault {
 }
 
 /// The zip crate's index of the file, and the refusal of what it would be lenient with.
-fn read_index(file: &OpenFile) -> std::result::Result<zip::ZipArchive<Reader<'_>>, Fault> {
+fn read_index(file: &dyn ReadAt) -> std::result::Result<zip::ZipArchive<Reader<'_>>, Fault> {
     let config = zip::read::Config { archive_offset: zip::read::ArchiveOffset::Known(0) };
     let reader = Reader { file, at: 0, buffer: Vec::new(), buffered: 0 };
     let index = zip::ZipArchive::with_config(config, reader).map_err(|error| not_an_archive(&error))?;
@@ -260,7 +289,7 @@ fn check_names(listed: &[Listed]) -> Vec<Fault> {
 
 /// The open file as the zip crate wants to read it, through a small buffer.
 struct Reader<'a> {
-    file: &'a OpenFile,
+    file: &'a dyn ReadAt,
     at: u64,
     buffer: Vec<u8>,
     buffered: u64,

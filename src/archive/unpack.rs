@@ -10,7 +10,7 @@ use flate2::{Decompress, FlushDecompress, Status};
 
 use super::{Archive, Entry, Method};
 use crate::error::{Error, Fault, Result};
-use crate::fs::OpenFile;
+use crate::fs::ReadAt;
 use crate::hash::{Algorithm, Digest, Hasher};
 
 /// The largest content and the largest compressed content that are held in memory as a whole, in bytes.
@@ -132,7 +132,7 @@ impl Archive {
                 usize::try_from(scratch.inflate.total_out()).unwrap_or(0)
             }
             Method::Zstd => {
-                let data = Data { file: &self.file, at: entry.data, left: entry.compressed };
+                let data = Data { file: &*self.file, at: entry.data, left: entry.compressed };
                 let decoder = zstd(entry, data).map_err(EntryError::from)?;
                 content.clear();
                 decoder.take(HEAD as u64).read_to_end(&mut content).map_err(|error| failed(&error))?
@@ -187,7 +187,7 @@ impl Archive {
         sink: &mut Sink<'_>,
     ) -> Attempt<Option<Digest>> {
         let mut seal = Seal::new(expected);
-        let data = Data { file: &self.file, at: entry.data, left: entry.compressed };
+        let data = Data { file: &*self.file, at: entry.data, left: entry.compressed };
         match entry.method {
             Method::Stored => copy(entry, data, &mut scratch.content, &mut seal, sink)?,
             Method::Zstd => {
@@ -201,7 +201,7 @@ impl Archive {
     }
 
     fn read_data(&self, entry: &Entry, into: &mut [u8]) -> Attempt<()> {
-        self.file.read_exact_at(into, entry.data).map_err(|error| unreadable(&self.file, entry, error))
+        self.file.read_exact_at(into, entry.data).map_err(|error| unreadable(&*self.file, entry, error))
     }
 }
 
@@ -283,7 +283,7 @@ fn corrupt(entry: &Entry, reason: &dyn std::fmt::Display) -> Fault {
     Fault::Corrupt { entry: entry.path.to_string(), reason: reason.to_string() }
 }
 
-fn unreadable(file: &OpenFile, entry: &Entry, error: io::Error) -> Trouble {
+fn unreadable(file: &dyn ReadAt, entry: &Entry, error: io::Error) -> Trouble {
     if error.kind() == io::ErrorKind::UnexpectedEof {
         Trouble::Entry(Fault::Truncated(entry.path.to_string()))
     } else {
@@ -381,7 +381,7 @@ fn zstd<R: Read>(entry: &Entry, data: R) -> Attempt<impl Read> {
 
 /// The compressed bytes of one entry, in order.
 struct Data<'a> {
-    file: &'a OpenFile,
+    file: &'a dyn ReadAt,
     at: u64,
     left: u64,
 }

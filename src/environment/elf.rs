@@ -8,7 +8,7 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use crate::fs;
+use crate::fs::{self, OpenFile, ReadAt as _};
 use crate::spec::tags::Platform;
 
 /// The program headers directly follow the ELF header in everything that linkers make.
@@ -69,7 +69,7 @@ fn open(executable: &Path) -> Option<(Header, Option<PathBuf>)> {
 fn loader(file: &Path, range: &Range<u64>) -> Option<PathBuf> {
     let length = range.end.checked_sub(range.start).filter(|&length| length <= MAX_LOADER)?;
     let mut bytes = vec![0; usize::try_from(length).ok()?];
-    fs::OpenFile::open(file).ok()??.read_exact_at(&mut bytes, range.start).ok()?;
+    OpenFile::open(file).ok()??.read_exact_at(&mut bytes, range.start).ok()?;
     let text = std::str::from_utf8(bytes.strip_suffix(b"\0")?).ok()?;
     Some(PathBuf::from(text)).filter(|path| path.is_absolute())
 }

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use super::place::{Layout, Place, RootId};
 use crate::error::{Error, Result};
-use crate::fs::{self, Kind, OpenFile, Stat};
+use crate::fs::{self, Kind, OpenFile, ReadAt as _, Stat};
 use crate::hash::{Algorithm, Digest, Hasher};
 use crate::path::RelPath;
 

@@ -238,6 +238,38 @@ pub fn user() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
+/// Bytes that can be read at any position, from any thread: a file, or one that is still being fetched.
+pub trait ReadAt: Send + Sync + std::fmt::Debug {
+    /// What errors name.
+    fn path(&self) -> &Path;
+
+    /// The length in bytes.
+    fn size(&self) -> u64;
+
+    /// Reads up to `buffer.len()` bytes from `offset` on; 0 at the end.
+    ///
+    /// # Errors
+    /// Where the bytes cannot be read.
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
+
+    /// Fills `buffer` from `offset` on.
+    ///
+    /// # Errors
+    /// Where the bytes end before, or cannot be read.
+    fn read_exact_at(&self, mut buffer: &mut [u8], mut offset: u64) -> io::Result<()> {
+        while !buffer.is_empty() {
+            match self.read_at(buffer, offset)? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                count => {
+                    buffer = &mut buffer[count..];
+                    offset += count as u64;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
 /// A regular file, opened once and read at any position; the file that was looked at is the file that is read.
 #[derive(Debug)]
 pub struct OpenFile {
@@ -259,30 +291,19 @@ impl OpenFile {
         let open = Self { file: file.into(), path: path.to_owned(), size: stat.size };
         Ok((stat.kind == Kind::File).then_some(open))
     }
+}
 
-    /// The path that was opened.
-    pub fn path(&self) -> &Path {
+impl ReadAt for OpenFile {
+    fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The length in bytes when it was opened.
-    pub fn size(&self) -> u64 {
+    /// The length when it was opened.
+    fn size(&self) -> u64 {
         self.size
     }
 
-    /// Fills `buffer` from `offset` on.
-    ///
-    /// # Errors
-    /// Where the file ends before, or cannot be read.
-    pub fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        self.file.read_exact_at(buffer, offset)
-    }
-
-    /// Reads up to `buffer.len()` bytes from `offset` on; 0 at the end.
-    ///
-    /// # Errors
-    /// Where the file cannot be read.
-    pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         loop {
             match self.file.read_at(buffer, offset) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
