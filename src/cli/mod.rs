@@ -32,7 +32,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let bar = Bar::new(&parsed.output);
     signals::raise_file_limit();
     let cancel = signals::watch();
-    let door = Door::default();
+    let door = Door::default().with_threads(parsed.options.jobs);
     let mut report = Report::new();
     let context = Context { door: &door, cancel: &cancel, progress: &bar };
     let result = act(&parsed, context, &mut report);

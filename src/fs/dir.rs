@@ -295,30 +295,9 @@ impl Dir {
     pub fn remove_tree(&self, name: &str) -> Result<()> {
         match self.stat(name)? {
             None => Ok(()),
-            Some(stat) if stat.kind == Kind::Directory => {
-                if let Some(inner) = self.open_below(name)? {
-                    inner.clear()?;
-                }
-                self.remove_dir(name)
-            }
+            Some(stat) if stat.kind == Kind::Directory => super::removal::remove(self, name, self.door.threads()),
             Some(_) => self.remove_file(name),
         }
-    }
-
-    /// Removes everything in the directory.
-    fn clear(&self) -> Result<()> {
-        for (name, kind) in self.names()? {
-            let Some(text) = name.to_str() else {
-                let odd = self.path.join(&name);
-                return Err(Error::io("remove", &odd, io::Error::from(io::ErrorKind::InvalidFilename)));
-            };
-            if kind == Kind::Directory {
-                self.remove_tree(text)?;
-            } else {
-                self.remove_file(text)?;
-            }
-        }
-        Ok(())
     }
 
     /// Makes everything durable that was written to the file system which holds the directory.

@@ -8,6 +8,7 @@
 mod dir;
 mod lock;
 mod read;
+mod removal;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -59,12 +60,24 @@ pub trait Watch: Send + Sync {
 #[derive(Clone, Default)]
 pub struct Door {
     watch: Option<Arc<dyn Watch>>,
+    threads: Option<usize>,
 }
 
 impl Door {
+    /// The same door, through which this many threads go at once when a tree is taken apart; otherwise there are as
+    /// many as there are cores.
+    pub fn with_threads(self, threads: Option<usize>) -> Self {
+        Self { threads, ..self }
+    }
+
+    fn threads(&self) -> usize {
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        self.threads.unwrap_or_else(cores).clamp(1, 16)
+    }
+
     /// A door at which somebody watches.
     pub fn watched(watch: Arc<dyn Watch>) -> Self {
-        Self { watch: Some(watch) }
+        Self { watch: Some(watch), threads: None }
     }
 
     /// Makes one change, repeated where a signal interrupts it.
