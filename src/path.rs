@@ -106,6 +106,12 @@ impl RelPath {
         Self(format!("{}/{}", self.0, other.0).into())
     }
 
+    /// `self/name`, where `name` is the last component of `other`.
+    #[must_use]
+    pub fn join_name_of(&self, other: &Self) -> Self {
+        Self(format!("{}/{}", self.0, other.file_name()).into())
+    }
+
     /// What is left of the path below `base`; `None` where it is not below it.
     pub fn strip_prefix(&self, base: &Self) -> Option<Self> {
         let rest = self.0.strip_prefix(&*base.0)?.strip_prefix('/')?;

@@ -95,6 +95,11 @@ pub fn pool(jobs: Option<usize>) -> Result<Pool> {
     builder.build().map_err(|error| Error::usage(format!("cannot start the threads: {error}")))
 }
 
+/// What `work` makes of each item, in their order, in parallel.
+pub fn in_parallel<T: Sync, R: Send>(pool: &Pool, items: &[T], work: impl Fn(&T) -> R + Sync + Send) -> Vec<R> {
+    pool.install(|| items.par_iter().map(work).collect())
+}
+
 /// Opens and validates all wheels, in parallel on the current pool.
 ///
 /// # Errors

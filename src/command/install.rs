@@ -40,7 +40,7 @@ pub fn install(
     report.timings_ms.open = Some(milliseconds(begin));
     let begin = Instant::now();
     let mut session = Session::begin(&environment, Purpose::Change, options, context, report)?;
-    let planned = planning::install(&mut session, &wheels, options, report);
+    let planned = planning::install(&mut session, &wheels, &pool, options, report);
     report.timings_ms.plan = Some(milliseconds(begin));
     Act { wheels: &wheels, pool: &pool, options, context }.carry_out(session, planned, report)
 }

@@ -11,12 +11,17 @@ use crate::environment::installed::Installed;
 use crate::environment::place::Place;
 use crate::error::{ErrorKind, Result};
 use crate::fs::{self, Kind, Stat};
+use crate::hash::Digest;
 use crate::path::RelPath;
 use crate::plan::Change;
 use crate::plan::removal::{Going, is_bytecode_of};
 use crate::plan::spread::Guard;
 use crate::report::{Action, Report, Warning};
 use crate::spec::record::RecordRow;
+use crate::wheel::in_parallel;
+
+/// The directory that holds the bytecode of its neighbours (PEP 3147).
+const BYTECODE: &str = "__pycache__";
 
 impl Looking<'_, '_> {
     /// Everything that the changes take away, with its surroundings.
@@ -29,15 +34,21 @@ impl Looking<'_, '_> {
         if leaving.is_empty() {
             return Ok(going);
         }
+        self.look_around(&leaving)?;
         let guard = Guard::of(self.survey.layout());
-        for change in changes.iter_mut() {
-            for &number in &change.old {
-                let leaver = Leaver { number, leaving: &leaving, guard: &guard };
-                let (files, bytes) = self.leave(&leaver, &mut going, report)?;
-                if change.action == Action::Remove {
-                    change.files += files;
-                    change.bytes += bytes;
-                }
+        let mut listed = Vec::new();
+        for (change, number) in
+            changes.iter().zip(0..).flat_map(|(change, id)| change.old.iter().map(move |&old| (id, old)))
+        {
+            listed.push((change, number, self.listed(number, &guard, report)?));
+        }
+        let shared =
+            self.shared(&leaving, listed.iter().flat_map(|(_, _, files)| files.iter().map(|file| &file.place)))?;
+        for (change, number, files) in listed {
+            let (files, bytes) = self.leave(number, files, &shared, &mut going, report)?;
+            if changes[change].action == Action::Remove {
+                changes[change].files += files;
+                changes[change].bytes += bytes;
             }
         }
         self.bytecode(&mut going)?;
@@ -45,27 +56,106 @@ impl Looking<'_, '_> {
         Ok(going)
     }
 
-    /// The files of one installed project that go; returns their number and bytes.
-    fn leave(&mut self, leaver: &Leaver<'_>, going: &mut Going, report: &mut Report) -> Result<(u64, u64)> {
-        let project = &self.installed[leaver.number];
-        let rows = self.record(leaver.number)?;
-        let written = fs::lstat(&self.survey.layout().absolute(&project.place).join("RECORD"))?;
-        let mut warn = |code, message| {
-            report.warnings.push(Warning { code, wheel: Some(project.name.normalized().to_owned()), message });
-        };
-        let mut total = (0, 0);
+    /// Reads every RECORD and looks into every directory that something may leave, all of them in parallel: what follows
+    /// depends on so many small facts that asking for them one by one would take longer than anything else.
+    fn look_around(&mut self, leaving: &HashSet<usize>) -> Result<()> {
+        self.read_records();
+        let mut directories: HashSet<Place> = HashSet::new();
+        for &number in leaving {
+            directories.insert(self.installed[number].place.clone());
+            for row in self.record(number)?.iter() {
+                let place = self.survey.layout().of_recorded(self.installed[number].library, &row.path);
+                let mut at = place.and_then(|place| place.parent());
+                while let Some(directory) = at {
+                    at = directory.parent();
+                    if !directories.insert(directory) {
+                        break;
+                    }
+                }
+            }
+        }
+        self.look_into(directories.iter().cloned().collect())?;
+        let caches = directories.iter().filter_map(|directory| {
+            self.survey.foreseen(directory)?.stat(BYTECODE)?;
+            Some(directory.join(&RelPath::parse(BYTECODE).ok()?))
+        });
+        let caches = caches.filter(|cache| !directories.contains(cache)).collect();
+        self.look_into(caches)
+    }
+
+    fn look_into(&mut self, directories: Vec<Place>) -> Result<()> {
+        let layout = self.survey.layout();
+        let insides = in_parallel(self.pool, &directories, |directory| fs::look_into(&layout.absolute(directory)));
+        for (directory, inside) in directories.into_iter().zip(insides) {
+            self.survey.foresee(inside?.map(|inside| (directory, inside)));
+        }
+        Ok(())
+    }
+
+    /// The files of an installed project that are there and may be removed.
+    fn listed(&mut self, number: usize, guard: &Guard, report: &mut Report) -> Result<Vec<Listed>> {
+        let project = &self.installed[number];
+        let rows = self.record(number)?;
+        let mut warn = |code, message| report.warnings.push(warning(project, code, message));
+        let mut files = Vec::with_capacity(rows.len());
         for row in rows.iter().chain(&self.unlisted(project, &rows)?) {
-            let Some((place, stat)) = self.leaving_file(leaver, row, &mut warn)? else { continue };
-            let owners = self.owners()?.get(&place);
-            if owners.is_some_and(|owners| owners.iter().any(|owner| !leaver.leaving.contains(owner))) {
+            if let Some((place, stat)) = self.leaving_file(project, row, guard, &mut warn)? {
+                files.push(Listed { place, stat, path: row.path.clone(), digest: row.digest });
+            }
+        }
+        Ok(files)
+    }
+
+    /// Those of the places that a project which stays lists too.
+    fn shared<'p>(
+        &mut self,
+        leaving: &HashSet<usize>,
+        places: impl Iterator<Item = &'p Place>,
+    ) -> Result<HashSet<Place>> {
+        let mut shared = HashSet::new();
+        if leaving.len() == self.installed.len() {
+            return Ok(shared);
+        }
+        let places: HashSet<&Place> = places.collect();
+        let names: HashSet<&str> = places.iter().map(|place| place.path.file_name()).collect();
+        for number in (0..self.installed.len()).filter(|number| !leaving.contains(number)) {
+            let Some(rows) = self.record_if_any(number)? else { continue };
+            let library = self.installed[number].library;
+            for row in rows.iter().filter(|row| names.contains(row.path.rsplit('/').next().unwrap_or_default())) {
+                if let Some(place) = self.survey.layout().of_recorded(library, &row.path)
+                    && let Ok(place) = self.survey.real(&place)
+                    && places.contains(&place)
+                {
+                    shared.insert(place);
+                }
+            }
+        }
+        Ok(shared)
+    }
+
+    /// The files of one installed project that go; returns their number and bytes.
+    fn leave(
+        &self,
+        number: usize,
+        files: Vec<Listed>,
+        shared: &HashSet<Place>,
+        going: &mut Going,
+        report: &mut Report,
+    ) -> Result<(u64, u64)> {
+        let project = &self.installed[number];
+        let written = fs::lstat(&self.survey.layout().absolute(&project.place).join("RECORD"))?;
+        let mut total = (0, 0);
+        for Listed { place, stat, path, digest } in files {
+            if shared.contains(&place) {
                 continue;
             }
-            if let Some(digest) = row.digest
+            if let Some(digest) = digest
                 && written.is_some_and(|written| stat.modified > written.modified)
                 && stat.kind == Kind::File
                 && self.survey.digest(&place, digest.algorithm())? != Some(digest)
             {
-                warn("edited-file", format!("`{}` was edited since it was installed", row.path));
+                let message = format!("`{path}` was edited since it was installed");
+                report.warnings.push(warning(project, "edited-file", message));
             }
             if going.files.insert(place) {
                 total = (total.0 + 1, total.1 + stat.size);
@@ -89,16 +179,16 @@ impl Looking<'_, '_> {
     /// The file that a row of RECORD is about, if it is there and may be removed.
     fn leaving_file(
         &mut self,
-        leaver: &Leaver<'_>,
+        project: &Installed,
         row: &RecordRow,
+        guard: &Guard,
         warn: &mut dyn FnMut(&'static str, String),
     ) -> Result<Option<(Place, Stat)>> {
-        let project = &self.installed[leaver.number];
         let Some(place) = self.survey.layout().of_recorded(project.library, &row.path) else {
             warn("record-leads-outside", format!("RECORD lists `{}`, which is outside of the environment", row.path));
             return Ok(None);
         };
-        if let Some(what) = leaver.guard.protects(&place) {
+        if let Some(what) = guard.protects(&place) {
             warn("record-protected", format!("RECORD lists `{}`, which is {what}", row.path));
             return Ok(None);
         }
@@ -137,12 +227,14 @@ impl Looking<'_, '_> {
                     ..sibling.clone()
                 })
             };
-            let Some(cache) = beside("__pycache__") else { continue };
-            for stem in &stems {
-                if let Some(legacy) = beside(&format!("{stem}.pyc"))
-                    && self.survey.look(&legacy)?.live.is_some_and(|stat| stat.kind == Kind::File)
+            let Some(cache) = beside(BYTECODE) else { continue };
+            let Some(directory) = sibling.parent() else { continue };
+            for (name, kind) in self.survey.list(&directory)? {
+                if let (Some(name), Kind::File) = (&name, kind)
+                    && name.strip_suffix(".pyc").is_some_and(|stem| stems.contains(stem))
+                    && let Ok(name) = RelPath::parse(name)
                 {
-                    going.files.insert(legacy);
+                    going.files.insert(directory.join(&name));
                 }
             }
             for (name, kind) in self.survey.list(&cache)? {
@@ -191,9 +283,14 @@ impl Looking<'_, '_> {
     }
 }
 
-/// A project that goes.
-struct Leaver<'a> {
-    number: usize,
-    leaving: &'a HashSet<usize>,
-    guard: &'a Guard,
+/// A file that RECORD lists and that is there.
+struct Listed {
+    place: Place,
+    stat: Stat,
+    path: String,
+    digest: Option<Digest>,
+}
+
+fn warning(project: &Installed, code: &'static str, message: String) -> Warning {
+    Warning { code, wheel: Some(project.name.normalized().to_owned()), message }
 }

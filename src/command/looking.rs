@@ -18,6 +18,7 @@ use crate::plan::moves::Outgoing;
 use crate::plan::removal::Going;
 use crate::plan::{ChangeId, Content, NewFile};
 use crate::spec::record::{self, RecordRow};
+use crate::wheel::{Pool, in_parallel};
 
 /// Looking at the environment with what is installed in mind.
 pub struct Looking<'a, 'l> {
@@ -25,6 +26,8 @@ pub struct Looking<'a, 'l> {
     pub survey: &'a mut Survey<'l>,
     /// What is installed.
     pub installed: &'a [Installed],
+    /// Where what is read in parallel is read.
+    pub pool: &'a Pool,
     /// RECORDs that were read already.
     records: HashMap<usize, Rc<Vec<RecordRow>>>,
     /// Which installed projects list a place; read when it is first asked for.
@@ -33,8 +36,8 @@ pub struct Looking<'a, 'l> {
 
 impl<'a, 'l> Looking<'a, 'l> {
     /// Has looked at nothing yet.
-    pub fn new(survey: &'a mut Survey<'l>, installed: &'a [Installed]) -> Self {
-        Self { survey, installed, records: HashMap::new(), owners: None }
+    pub fn new(survey: &'a mut Survey<'l>, installed: &'a [Installed], pool: &'a Pool) -> Self {
+        Self { survey, installed, pool, records: HashMap::new(), owners: None }
     }
 
     /// What stands where each file is wanted, and does not make way for it.
@@ -105,6 +108,26 @@ impl<'a, 'l> Looking<'a, 'l> {
         Ok(rows)
     }
 
+    /// The RECORD of an installed project; `None` where it has none that can be understood.
+    ///
+    /// # Errors
+    /// Where it is there and cannot be read.
+    pub fn record_if_any(&mut self, number: usize) -> Result<Option<Rc<Vec<RecordRow>>>> {
+        match self.record(number) {
+            Ok(rows) => Ok(Some(rows)),
+            Err(error) if error.kind() == ErrorKind::Environment => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads all RECORDs in parallel. Those that cannot be read are an error only when something asks for them.
+    pub fn read_records(&mut self) {
+        let layout = self.survey.layout();
+        let read = in_parallel(self.pool, self.installed, |project| project.record(layout).ok());
+        let read = read.into_iter().zip(0..).filter_map(|(rows, number)| Some((number, Rc::new(rows?))));
+        self.records.extend(read);
+    }
+
     /// Which projects own each place, from every RECORD that can be read.
     ///
     /// # Errors
@@ -113,11 +136,7 @@ impl<'a, 'l> Looking<'a, 'l> {
         if self.owners.is_none() {
             let mut owners: HashMap<Place, Vec<usize>> = HashMap::new();
             for number in 0..self.installed.len() {
-                let rows = match self.record(number) {
-                    Ok(rows) => rows,
-                    Err(error) if error.kind() == ErrorKind::Environment => continue,
-                    Err(error) => return Err(error),
-                };
+                let Some(rows) = self.record_if_any(number)? else { continue };
                 for row in rows.iter() {
                     let library = self.installed[number].library;
                     if let Some(place) = self.survey.layout().of_recorded(library, &row.path)

@@ -19,21 +19,27 @@ use crate::plan::{Change, ChangeId, NewFile, OperationKind, Plan, RowFile, choos
 use crate::report::{Action, ChangeReport, PlannedFiles, Report};
 use crate::spec::name::ProjectName;
 use crate::spec::record::Verify;
-use crate::wheel::Wheel;
+use crate::wheel::{Pool, Wheel};
 
 /// The plan of an installation.
-pub fn install(session: &mut Session<'_>, wheels: &[Wheel], options: &Options, report: &mut Report) -> Result<Plan> {
+pub fn install(
+    session: &mut Session<'_>,
+    wheels: &[Wheel],
+    pool: &Pool,
+    options: &Options,
+    report: &mut Report,
+) -> Result<Plan> {
     let mut warnings = Vec::new();
     let changes = choose::installs(wheels, &session.installed, options.reinstall, &mut warnings)?;
     report.warnings.append(&mut warnings);
     let files = spread_all(session, wheels, &changes, options)?;
-    plan(session, changes, files, options.on_conflict, report)
+    plan(session, Intent { changes, files, policy: options.on_conflict }, pool, report)
 }
 
 /// The plan of a removal.
-pub fn uninstall(session: &mut Session<'_>, names: &[ProjectName], report: &mut Report) -> Result<Plan> {
+pub fn uninstall(session: &mut Session<'_>, names: &[ProjectName], pool: &Pool, report: &mut Report) -> Result<Plan> {
     let changes = choose::removals(names, &session.installed)?;
-    plan(session, changes, Vec::new(), OnConflict::Error, report)
+    plan(session, Intent { changes, files: Vec::new(), policy: OnConflict::Error }, pool, report)
 }
 
 /// Every file that the changes want, in the order of the arguments.
@@ -59,17 +65,19 @@ fn spread_all(session: &Session<'_>, wheels: &[Wheel], changes: &[Change], optio
     if refused.is_empty() { Ok(files) } else { Err(Error::wheels(refused)) }
 }
 
-fn plan(
-    session: &mut Session<'_>,
-    mut changes: Vec<Change>,
+/// What is wanted, before it is known what stands in its way.
+struct Intent {
+    changes: Vec<Change>,
     files: Vec<NewFile>,
     policy: OnConflict,
-    report: &mut Report,
-) -> Result<Plan> {
+}
+
+fn plan(session: &mut Session<'_>, intent: Intent, pool: &Pool, report: &mut Report) -> Result<Plan> {
+    let Intent { mut changes, files, policy } = intent;
     let capabilities = capabilities::probe(&session.layout.roots()[usize::from(session.layout.main_root().0)])?;
     let installed = std::mem::take(&mut session.installed);
     let mut survey = Survey::new(&mut session.layout);
-    let mut looking = Looking::new(&mut survey, &installed);
+    let mut looking = Looking::new(&mut survey, &installed, pool);
     let going = looking.going(&mut changes, report)?;
     let mut outgoing = going.outgoing(&|place| looking.survey.layout().is_own_directory(place));
     let wanted = looking.wanted(files, &going, &outgoing)?;

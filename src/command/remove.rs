@@ -33,7 +33,7 @@ pub fn uninstall(
     report.environment = Some(environment_report(&environment));
     let begin = Instant::now();
     let mut session = Session::begin(&environment, Purpose::Change, options, context, report)?;
-    let planned = planning::uninstall(&mut session, &names, report);
+    let planned = planning::uninstall(&mut session, &names, &pool, report);
     report.timings_ms.plan = Some(milliseconds(begin));
     Act { wheels: &[], pool: &pool, options, context }.carry_out(session, planned, report)
 }

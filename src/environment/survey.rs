@@ -10,7 +10,7 @@ use std::path::Path;
 
 use super::place::{Layout, Place, RootId};
 use crate::error::{Error, Result};
-use crate::fs::{self, Kind, OpenFile, ReadAt as _, Stat};
+use crate::fs::{self, Inside, Kind, OpenFile, ReadAt as _, Stat};
 use crate::hash::{Algorithm, Digest, Hasher};
 use crate::path::RelPath;
 
@@ -39,13 +39,14 @@ enum Known {
 pub struct Survey<'a> {
     layout: &'a mut Layout,
     directories: HashMap<(RootId, Option<RelPath>), Known>,
+    insides: HashMap<Place, Inside>,
     mounts: HashMap<RootId, u64>,
 }
 
 impl<'a> Survey<'a> {
     /// A survey that has looked at nothing yet. Roots may be added to `layout` as it goes.
     pub fn new(layout: &'a mut Layout) -> Self {
-        Self { layout, directories: HashMap::new(), mounts: HashMap::new() }
+        Self { layout, directories: HashMap::new(), insides: HashMap::new(), mounts: HashMap::new() }
     }
 
     /// The layout, with the roots found so far.
@@ -53,25 +54,43 @@ impl<'a> Survey<'a> {
         self.layout
     }
 
+    /// Takes in what directories were looked into beforehand: nothing in them is looked at again.
+    pub fn foresee(&mut self, insides: impl IntoIterator<Item = (Place, Inside)>) {
+        self.insides.extend(insides);
+    }
+
+    /// What was seen in a directory beforehand.
+    pub fn foreseen(&self, directory: &Place) -> Option<&Inside> {
+        self.insides.get(directory)
+    }
+
+    /// What stands at a real place, a symbolic link not followed.
+    fn stat(&self, real: &Place) -> Result<Option<Stat>> {
+        match real.parent().and_then(|directory| self.insides.get(&directory)) {
+            Some(inside) => Ok(inside.stat(real.path.file_name()).copied()),
+            None => fs::lstat(&self.layout.absolute(real)),
+        }
+    }
+
     /// What stands at `place`.
     ///
     /// # Errors
     /// Where it cannot be looked at, or a symbolic link on the way leads out of the environment.
     pub fn look(&mut self, place: &Place) -> Result<Fact> {
-        let name = RelPath::parse(place.path.file_name()).unwrap_or_else(|_| place.path.clone());
-        let fact = match self.directory(place.root, place.path.parent())? {
+        Ok(match self.directory(place.root, place.path.parent())? {
             Known::There(root, inside) => {
-                let path = inside.map_or_else(|| name.clone(), |inside| inside.join(&name));
-                let real = Place { root, path };
-                let live = fs::lstat(&self.layout.absolute(&real))?;
+                let real = named(root, inside.as_ref(), &place.path);
+                let live = self.stat(&real)?;
                 Fact { anchor: real.clone(), place: real, live, blocked: None }
             }
-            Known::Missing { anchor, real } => Fact { place: real.join(&name), anchor, live: None, blocked: None },
-            Known::Blocked { by, real } => {
-                Fact { place: real.join(&name), anchor: by.clone(), live: None, blocked: Some(by) }
+            Known::Missing { anchor, real } => {
+                Fact { place: named(real.root, Some(&real.path), &place.path), anchor, live: None, blocked: None }
             }
-        };
-        Ok(fact)
+            Known::Blocked { by, real } => {
+                let place = named(real.root, Some(&real.path), &place.path);
+                Fact { place, anchor: by.clone(), live: None, blocked: Some(by) }
+            }
+        })
     }
 
     /// The place itself, symbolic links to directories resolved, whether anything stands there or not.
@@ -79,11 +98,11 @@ impl<'a> Survey<'a> {
     /// # Errors
     /// As [`Survey::look`].
     pub fn real(&mut self, place: &Place) -> Result<Place> {
-        let name = RelPath::parse(place.path.file_name()).unwrap_or_else(|_| place.path.clone());
         Ok(match self.directory(place.root, place.path.parent())? {
-            Known::There(root, None) => Place { root, path: name },
-            Known::There(root, Some(inside)) => Place { root, path: inside.join(&name) },
-            Known::Missing { real, .. } | Known::Blocked { real, .. } => real.join(&name),
+            Known::There(root, inside) => named(root, inside.as_ref(), &place.path),
+            Known::Missing { real, .. } | Known::Blocked { real, .. } => {
+                named(real.root, Some(&real.path), &place.path)
+            }
         })
     }
 
@@ -100,6 +119,10 @@ impl<'a> Survey<'a> {
     /// # Errors
     /// Where it cannot be read.
     pub fn list(&self, place: &Place) -> Result<Vec<(Option<String>, Kind)>> {
+        if let Some(inside) = self.insides.get(place) {
+            let names = inside.names.iter();
+            return Ok(names.map(|(name, stat)| (name.to_str().map(str::to_owned), stat.kind)).collect());
+        }
         let names = fs::list(&self.layout.absolute(place))?;
         Ok(names.into_iter().map(|(name, kind)| (name.into_string().ok(), kind)).collect())
     }
@@ -142,7 +165,7 @@ impl<'a> Survey<'a> {
         };
         let real = Place { root, path: inside.map_or_else(|| name.clone(), |inside| inside.join(&name)) };
         let path = self.layout.absolute(&real);
-        Ok(match fs::lstat(&path)? {
+        Ok(match self.stat(&real)? {
             None => Known::Missing { anchor: real.clone(), real },
             Some(stat) if stat.kind == Kind::Directory => self.entered(real, &path)?,
             Some(stat) if stat.kind == Kind::Symlink => match fs::stat(&path)? {
@@ -164,7 +187,10 @@ impl<'a> Survey<'a> {
 
     /// A directory that is there: below its root, or a root of its own where something is mounted.
     fn entered(&mut self, real: Place, path: &Path) -> Result<Known> {
-        let mount = fs::mount_of(path)?;
+        let mount = match self.insides.get(&real) {
+            Some(inside) => inside.mount,
+            None => fs::mount_of(path)?,
+        };
         if self.mounts.get(&real.root).is_none_or(|known| *known == mount) {
             return Ok(Known::There(real.root, Some(real.path)));
         }
@@ -172,6 +198,16 @@ impl<'a> Survey<'a> {
         self.mounts.insert(root, mount);
         Ok(Known::There(root, None))
     }
+}
+
+/// The place in this directory that has the last name of `path`.
+fn named(root: RootId, directory: Option<&RelPath>, path: &RelPath) -> Place {
+    let path = match directory {
+        Some(directory) => directory.join_name_of(path),
+        // Directly below a root, where nothing stands above that could be spelled differently.
+        None => RelPath::parse(path.file_name()).unwrap_or_else(|_| path.clone()),
+    };
+    Place { root, path }
 }
 
 /// The digest of a regular file; `None` where `path` is something else or nothing.

@@ -17,8 +17,8 @@ use std::sync::Arc;
 pub use dir::{Dir, NewFile};
 pub use lock::{Lock, Patience};
 pub use read::{
-    Kind, OpenFile, ReadAt, Stat, absolute, available_space, canonical, is_executable, is_writable, link_target, list,
-    lstat, mount_of, read, read_to_limit, stat, user, walk,
+    Inside, Kind, OpenFile, ReadAt, Stat, absolute, available_space, canonical, is_executable, is_writable,
+    link_target, list, look_into, lstat, mount_of, read, read_to_limit, stat, user, walk,
 };
 
 /// A change to the file system, about to be made or just made. All paths are absolute.

@@ -3,10 +3,13 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read as _};
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStringExt as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
+use rustix::io::Errno;
 
 use crate::error::{Error, Result};
 
@@ -87,7 +90,7 @@ pub fn stat(path: &Path) -> Result<Option<Stat>> {
 fn stat_with(path: &Path, flags: AtFlags) -> Result<Option<Stat>> {
     match rustix::fs::statat(CWD, path, flags) {
         Ok(stat) => Ok(Some(Stat::of(&stat))),
-        Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => Ok(None),
+        Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
         Err(error) => Err(Error::io("look at", path, error.into())),
     }
 }
@@ -97,18 +100,24 @@ fn stat_with(path: &Path, flags: AtFlags) -> Result<Option<Stat>> {
 /// # Errors
 /// Where the directory cannot be looked at.
 pub fn mount_of(path: &Path) -> Result<u64> {
-    #[cfg(target_os = "linux")]
-    {
-        use rustix::fs::{StatxFlags, statx};
-        // Kernels before 5.8 do not say; the device tells most mounts apart.
-        if let Ok(stat) = statx(CWD, path, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::MNT_ID)
-            && stat.stx_mask & StatxFlags::MNT_ID.bits() != 0
-        {
-            return Ok(stat.stx_mnt_id);
-        }
+    if let Some(mount) = mount_at(CWD, path, AtFlags::SYMLINK_NOFOLLOW) {
+        return Ok(mount);
     }
     let stat = stat(path)?;
     Ok(stat.map(|stat| stat.device).unwrap_or_default())
+}
+
+/// Kernels before 5.8, and other systems, do not say; the device tells most mounts apart.
+#[cfg(target_os = "linux")]
+fn mount_at(directory: impl AsFd, path: impl rustix::path::Arg, flags: AtFlags) -> Option<u64> {
+    use rustix::fs::{StatxFlags, statx};
+    let stat = statx(directory, path, flags, StatxFlags::MNT_ID).ok()?;
+    (stat.stx_mask & StatxFlags::MNT_ID.bits() != 0).then_some(stat.stx_mnt_id)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn mount_at(_directory: impl AsFd, _path: impl rustix::path::Arg, _flags: AtFlags) -> Option<u64> {
+    None
 }
 
 /// The whole file.
@@ -155,6 +164,59 @@ pub fn list(path: &Path) -> Result<Vec<(OsString, Kind)>> {
     }
     names.sort_unstable_by(|a, b| a.0.cmp(&b.0));
     Ok(names)
+}
+
+/// A directory as it was when it was looked into.
+#[derive(Debug)]
+pub struct Inside {
+    /// The mounted file system that it is on, as [`mount_of`] says it.
+    pub mount: u64,
+    /// What stands in it, sorted by name; symbolic links are not followed.
+    pub names: Vec<(OsString, Stat)>,
+}
+
+impl Inside {
+    /// What stands at a name.
+    pub fn stat(&self, name: &str) -> Option<&Stat> {
+        let at = self.names.binary_search_by(|(known, _)| known.as_os_str().cmp(name.as_ref())).ok()?;
+        Some(&self.names[at].1)
+    }
+}
+
+/// Looks into a directory: all that [`lstat`] would say of each name in it. `None` where `path` is no directory, or a
+/// symbolic link to one.
+///
+/// # Errors
+/// Where it cannot be read.
+pub fn look_into(path: &Path) -> Result<Option<Inside>> {
+    let fail = |error: Errno| Error::io("look into", path, error.into());
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let directory = match rustix::io::retry_on_intr(|| rustix::fs::open(path, flags, Mode::empty())) {
+        Ok(directory) => directory,
+        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::MLINK) => return Ok(None),
+        Err(error) => return Err(fail(error)),
+    };
+    let mount = match mount_at(&directory, c"", AtFlags::EMPTY_PATH) {
+        Some(mount) => mount,
+        None => Stat::of(&rustix::fs::fstat(&directory).map_err(fail)?).device,
+    };
+    let mut directory = rustix::fs::Dir::new(directory).map_err(fail)?;
+    let entries = directory.by_ref().collect::<std::result::Result<Vec<_>, _>>().map_err(fail)?;
+    let directory = directory.fd().map_err(fail)?;
+    let mut names = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let name = entry.file_name();
+        if name == c"." || name == c".." {
+            continue;
+        }
+        match rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => names.push((OsString::from_vec(name.to_bytes().to_vec()), Stat::of(&stat))),
+            Err(Errno::NOENT) => {}
+            Err(error) => return Err(fail(error)),
+        }
+    }
+    names.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+    Ok(Some(Inside { mount, names }))
 }
 
 /// Everything at and below `path`, sorted by name, symbolic links not followed: the path below it, empty for `path`
@@ -284,7 +346,7 @@ impl OpenFile {
     /// # Errors
     /// Where there is none, or it cannot be opened.
     pub fn open(path: &Path) -> Result<Option<Self>> {
-        let fail = |error: rustix::io::Errno| Error::io("open", path, error.into());
+        let fail = |error: Errno| Error::io("open", path, error.into());
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let file = rustix::fs::open(path, flags, Mode::empty()).map_err(fail)?;
         let stat = Stat::of(&rustix::fs::fstat(&file).map_err(fail)?);

@@ -4,7 +4,7 @@
 //! whole where all that it holds goes, else its files go one by one. What nobody owns stays, and its directories with it;
 //! bytecode goes with the sources that it was made from. The environment's own directories always stay.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use super::moves::Outgoing;
 use crate::environment::place::Place;
@@ -28,26 +28,27 @@ impl Going {
     /// The fewest things to move out. `own` tells which directories belong to the environment itself.
     pub fn outgoing(&self, own: &dyn Fn(&Place) -> bool) -> Outgoing {
         let mut directories: Vec<&Place> = self.listing.keys().collect();
-        directories.sort_by_key(|place| std::cmp::Reverse(place.path.components().count()));
+        directories.sort_by_cached_key(|place| std::cmp::Reverse(place.path.components().count()));
         let mut whole: HashSet<&Place> = HashSet::new();
-        for directory in directories {
+        for directory in &directories {
             if !own(directory) && self.goes_whole(directory, &whole) {
                 whole.insert(directory);
             }
         }
-        let mut places = BTreeSet::new();
-        for file in &self.files {
-            let mut outermost = file.clone();
-            let mut at = file.parent();
-            while let Some(directory) = at {
-                if whole.contains(&directory) {
-                    outermost = directory.clone();
-                }
-                at = directory.parent();
-            }
-            places.insert(outermost);
+        // From the outermost inwards: what each directory goes with, itself or one above it.
+        let mut outermost: HashMap<&Place, &Place> = HashMap::with_capacity(whole.len());
+        for directory in directories.into_iter().rev().filter(|directory| whole.contains(directory)) {
+            let above = directory.parent().and_then(|parent| outermost.get(&parent).copied());
+            outermost.insert(directory, above.unwrap_or(directory));
         }
-        Outgoing { places: places.into_iter().collect() }
+        let mut places: HashSet<&Place> = HashSet::new();
+        for file in &self.files {
+            let with = file.parent().and_then(|parent| outermost.get(&parent).copied());
+            places.insert(with.unwrap_or(file));
+        }
+        let mut places: Vec<Place> = places.into_iter().cloned().collect();
+        places.sort();
+        Outgoing { places }
     }
 
     fn goes_whole(&self, directory: &Place, whole: &HashSet<&Place>) -> bool {
