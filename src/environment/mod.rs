@@ -14,6 +14,7 @@ mod interpreter;
 mod library;
 mod locate;
 mod managed;
+mod markers;
 pub mod place;
 mod program;
 pub mod survey;
@@ -23,6 +24,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 pub use locate::locate;
+pub use markers::marker_values;
 
 use crate::spec::tags::Target;
 use crate::spec::version::Version;

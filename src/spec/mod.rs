@@ -3,6 +3,7 @@
 pub mod direct_url;
 pub mod entry_points;
 pub mod headers;
+pub mod marker;
 pub mod name;
 pub mod record;
 pub mod tags;

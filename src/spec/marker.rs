@@ -1,0 +1,438 @@
+//! Environment markers: whether something is meant for this interpreter and this system.
+//!
+//! Input: a marker's text and the values of its fields. Output: a [`Marker`], and whether it holds. Invariants: what was
+//! read can always be evaluated; nothing of this machine is looked at. Limits: the fields `extras` and
+//! `dependency_groups` exist in lock files only, and `extra` in neither lock files nor lists of pinned requirements, so it
+//! is unknown here; parentheses nest up to [`MAX_DEPTH`].
+
+use crate::spec::version::{Specifiers, Version};
+
+/// How deep parentheses may nest.
+const MAX_DEPTH: u32 = 64;
+
+/// The values of all fields but the sets ("Dependency specifiers", "Defined environment marker fields").
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[allow(missing_docs, reason = "the fields are named as the specification names them")]
+pub struct MarkerEnvironment {
+    pub implementation_name: String,
+    pub implementation_version: String,
+    pub os_name: String,
+    pub platform_machine: String,
+    pub platform_python_implementation: String,
+    pub platform_release: String,
+    pub platform_system: String,
+    pub platform_version: String,
+    pub python_full_version: String,
+    pub python_version: String,
+    pub sys_platform: String,
+}
+
+/// What is selected from a lock file, normalized ("`pylock.toml` specification", "Installation").
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Sets {
+    /// The value of `extras`.
+    pub extras: Vec<String>,
+    /// The value of `dependency_groups`.
+    pub dependency_groups: Vec<String>,
+}
+
+/// Where a marker stands, which decides on the fields that it may name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Context {
+    /// Everywhere: fields with one value.
+    Plain,
+    /// `packages.marker` of a lock file: `extras` and `dependency_groups` too.
+    LockedPackage,
+}
+
+/// A marker that can be evaluated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Marker(Expression);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Expression {
+    All(Vec<Expression>),
+    Any(Vec<Expression>),
+    Comparison { left: Operand, operator: Operator, right: Operand },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Operand {
+    Field(Field),
+    Constant(String),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Field {
+    ImplementationName,
+    ImplementationVersion,
+    OsName,
+    PlatformMachine,
+    PlatformPythonImplementation,
+    PlatformRelease,
+    PlatformSystem,
+    PlatformVersion,
+    PythonFullVersion,
+    PythonVersion,
+    SysPlatform,
+    Extras,
+    DependencyGroups,
+}
+
+const FIELDS: [(&str, Field); 13] = [
+    ("implementation_name", Field::ImplementationName),
+    ("implementation_version", Field::ImplementationVersion),
+    ("os_name", Field::OsName),
+    ("platform_machine", Field::PlatformMachine),
+    ("platform_python_implementation", Field::PlatformPythonImplementation),
+    ("platform_release", Field::PlatformRelease),
+    ("platform_system", Field::PlatformSystem),
+    ("platform_version", Field::PlatformVersion),
+    ("python_full_version", Field::PythonFullVersion),
+    ("python_version", Field::PythonVersion),
+    ("sys_platform", Field::SysPlatform),
+    ("extras", Field::Extras),
+    ("dependency_groups", Field::DependencyGroups),
+];
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Operator {
+    /// One that version specifiers have, too.
+    Order(&'static str),
+    In,
+    NotIn,
+}
+
+/// The operators of version specifiers, those that begin others last.
+const ORDERS: [&str; 8] = ["===", "==", "!=", "<=", ">=", "~=", "<", ">"];
+
+impl Marker {
+    /// Reads a marker ("Dependency specifiers", "Environment Markers").
+    ///
+    /// # Errors
+    /// The first reason why it cannot be read; a field that is not known is one.
+    pub fn parse(text: &str, context: Context) -> Result<Self, String> {
+        let mut reader = Reader { rest: text, context, depth: 0 };
+        let expression = reader.any()?;
+        reader.skip_space();
+        if reader.rest.is_empty() { Ok(Self(expression)) } else { Err(format!("`{}` is left over", reader.rest)) }
+    }
+
+    /// Whether it holds ("Dependency specifiers", "Marker comparisons").
+    pub fn holds(&self, environment: &MarkerEnvironment, sets: &Sets) -> bool {
+        self.0.holds(environment, sets)
+    }
+}
+
+/// What is still to be read of a marker.
+struct Reader<'a> {
+    rest: &'a str,
+    context: Context,
+    depth: u32,
+}
+
+impl<'a> Reader<'a> {
+    fn skip_space(&mut self) {
+        self.rest = self.rest.trim_start_matches([' ', '\t']);
+    }
+
+    /// The next letters, digits and underscores; nothing is taken.
+    fn word(&mut self) -> &'a str {
+        self.skip_space();
+        let end = self.rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '.');
+        &self.rest[..end.unwrap_or(self.rest.len())]
+    }
+
+    fn takes_word(&mut self, word: &str) -> bool {
+        let takes = self.word() == word;
+        if takes {
+            self.rest = &self.rest[word.len()..];
+        }
+        takes
+    }
+
+    fn any(&mut self) -> Result<Expression, String> {
+        let mut parts = vec![self.all()?];
+        while self.takes_word("or") {
+            parts.push(self.all()?);
+        }
+        Ok(if parts.len() == 1 { parts.remove(0) } else { Expression::Any(parts) })
+    }
+
+    fn all(&mut self) -> Result<Expression, String> {
+        let mut parts = vec![self.one()?];
+        while self.takes_word("and") {
+            parts.push(self.one()?);
+        }
+        Ok(if parts.len() == 1 { parts.remove(0) } else { Expression::All(parts) })
+    }
+
+    fn one(&mut self) -> Result<Expression, String> {
+        self.skip_space();
+        if let Some(rest) = self.rest.strip_prefix('(') {
+            self.depth += 1;
+            if self.depth > MAX_DEPTH {
+                return Err(format!("its parentheses nest deeper than {MAX_DEPTH}"));
+            }
+            self.rest = rest;
+            let inner = self.any()?;
+            self.skip_space();
+            self.rest = self.rest.strip_prefix(')').ok_or("a `)` is missing")?;
+            self.depth -= 1;
+            return Ok(inner);
+        }
+        let (left, operator, right) = (self.operand()?, self.operator()?, self.operand()?);
+        match (&left, &right) {
+            (Operand::Field(_), Operand::Constant(_)) | (Operand::Constant(_), Operand::Field(_)) => {
+                Ok(Expression::Comparison { left, operator, right })
+            }
+            _ => Err("it compares something else than a field with a text in quotes".to_owned()),
+        }
+    }
+
+    fn operand(&mut self) -> Result<Operand, String> {
+        self.skip_space();
+        if let Some(quote) = self.rest.chars().next().filter(|first| matches!(first, '"' | '\'')) {
+            let (text, rest) = self.rest[1..].split_once(quote).ok_or("a quote is not closed")?;
+            self.rest = rest;
+            return Ok(Operand::Constant(text.to_owned()));
+        }
+        let word = self.word();
+        if word.is_empty() {
+            return Err(match self.rest {
+                "" => "it ends too early".to_owned(),
+                rest => format!("a field or a text in quotes is expected at `{rest}`"),
+            });
+        }
+        let field = FIELDS.iter().find(|(name, _)| *name == word).map(|(_, field)| *field);
+        match field.filter(|field| self.context == Context::LockedPackage || !field.is_set()) {
+            Some(field) => {
+                self.rest = &self.rest[word.len()..];
+                Ok(Operand::Field(field))
+            }
+            None => Err(format!("`{word}` is not a field that may be used here")),
+        }
+    }
+
+    fn operator(&mut self) -> Result<Operator, String> {
+        if self.takes_word("in") {
+            return Ok(Operator::In);
+        }
+        if self.takes_word("not") {
+            return if self.takes_word("in") { Ok(Operator::NotIn) } else { Err("`not` without `in`".to_owned()) };
+        }
+        let order = ORDERS.into_iter().find(|order| self.rest.starts_with(order));
+        let order = order.ok_or_else(|| match self.rest {
+            "" => "it ends too early".to_owned(),
+            rest => format!("an operator is expected at `{rest}`"),
+        })?;
+        self.rest = &self.rest[order.len()..];
+        Ok(Operator::Order(order))
+    }
+}
+
+impl Field {
+    fn is_set(self) -> bool {
+        matches!(self, Self::Extras | Self::DependencyGroups)
+    }
+
+    /// Whether its values are compared as versions where both sides are some.
+    fn is_version(self) -> bool {
+        matches!(
+            self,
+            Self::ImplementationVersion
+                | Self::PlatformRelease
+                | Self::PlatformVersion
+                | Self::PythonFullVersion
+                | Self::PythonVersion
+        )
+    }
+
+    fn value(self, environment: &MarkerEnvironment) -> &str {
+        match self {
+            Self::ImplementationName => &environment.implementation_name,
+            Self::ImplementationVersion => &environment.implementation_version,
+            Self::OsName => &environment.os_name,
+            Self::PlatformMachine => &environment.platform_machine,
+            Self::PlatformPythonImplementation => &environment.platform_python_implementation,
+            Self::PlatformRelease => &environment.platform_release,
+            Self::PlatformSystem => &environment.platform_system,
+            Self::PlatformVersion => &environment.platform_version,
+            Self::PythonFullVersion => &environment.python_full_version,
+            Self::PythonVersion => &environment.python_version,
+            Self::SysPlatform => &environment.sys_platform,
+            Self::Extras | Self::DependencyGroups => "",
+        }
+    }
+}
+
+impl Expression {
+    fn holds(&self, environment: &MarkerEnvironment, sets: &Sets) -> bool {
+        match self {
+            Self::All(parts) => parts.iter().all(|part| part.holds(environment, sets)),
+            Self::Any(parts) => parts.iter().any(|part| part.holds(environment, sets)),
+            Self::Comparison { left: Operand::Constant(text), operator, right: Operand::Field(field) } => match field {
+                Field::Extras => contains(&sets.extras, *operator, text),
+                Field::DependencyGroups => contains(&sets.dependency_groups, *operator, text),
+                field => compare(text, *operator, field.value(environment), field.is_version()),
+            },
+            Self::Comparison { left: Operand::Field(field), operator, right: Operand::Constant(text) } => {
+                // A set can only stand on the right.
+                !field.is_set() && compare(field.value(environment), *operator, text, field.is_version())
+            }
+            Self::Comparison { .. } => false,
+        }
+    }
+}
+
+/// A constant and a set of strings: every other operator is false ("Marker comparisons").
+fn contains(set: &[String], operator: Operator, text: &str) -> bool {
+    let name = normalized(text);
+    match operator {
+        Operator::In => set.contains(&name),
+        Operator::NotIn => !set.contains(&name),
+        Operator::Order(_) => false,
+    }
+}
+
+/// The name of an extra or of a dependency group, by the rule for names of projects.
+pub fn normalized(name: &str) -> String {
+    let name = name.trim();
+    super::name::ProjectName::parse(name).map_or_else(|| name.to_owned(), |name| name.normalized().to_owned())
+}
+
+/// Two texts, as versions where they are meant to be and are, else as strings.
+fn compare(left: &str, operator: Operator, right: &str, as_version: bool) -> bool {
+    let order = match operator {
+        Operator::In => return right.contains(left),
+        Operator::NotIn => return !right.contains(left),
+        Operator::Order("===") => return left.eq_ignore_ascii_case(right),
+        Operator::Order(order) => order,
+    };
+    // A comma would begin another clause.
+    if as_version
+        && !right.contains(',')
+        && let (Some(version), Some(set)) = (Version::parse(left), Specifiers::parse(&format!("{order}{right}")))
+    {
+        return set.contains(&version);
+    }
+    match order {
+        "!=" => left != right,
+        "<" | ">" => false,
+        _ => left == right,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn linux() -> MarkerEnvironment {
+        MarkerEnvironment {
+            implementation_name: "cpython".into(),
+            implementation_version: "3.11.7".into(),
+            os_name: "posix".into(),
+            platform_machine: "x86_64".into(),
+            platform_python_implementation: "CPython".into(),
+            platform_release: "6.18.44-fc-v509".into(),
+            platform_system: "Linux".into(),
+            platform_version: "#1 SMP PREEMPT_DYNAMIC @0".into(),
+            python_full_version: "3.11.7".into(),
+            python_version: "3.11".into(),
+            sys_platform: "linux".into(),
+        }
+    }
+
+    fn holds(text: &str) -> bool {
+        let sets = Sets { extras: vec!["a-b".into()], dependency_groups: vec!["dev".into()] };
+        let marker = Marker::parse(text, Context::LockedPackage).unwrap_or_else(|reason| panic!("{text}: {reason}"));
+        marker.holds(&linux(), &sets)
+    }
+
+    #[test]
+    fn c67_markers_hold_as_the_specification_says() {
+        for (text, expected) in [
+            ("sys_platform == 'win32'", false),
+            ("sys_platform != \"win32\"", true),
+            ("python_version >= '3.9'", true),
+            ("python_version<'3.9'", false),
+            ("python_version > '3.9' and python_version <= '3.11'", true),
+            ("'3.9' < python_version", true),
+            ("'3.12' <= python_version", false),
+            ("python_version == '3.*'", true),
+            ("python_version ~= '3.8'", true),
+            ("python_full_version < '3.11.8'", true),
+            ("python_full_version === '3.11.7'", true),
+            ("python_version in '3.10, 3.11'", true),
+            ("implementation_version >= '3.11'", true),
+            ("platform_release >= '5'", false),
+            ("platform_release == '6.18.44-fc-v509'", true),
+            ("'SMP' in platform_version", true),
+            ("'SMP' not  in platform_version", false),
+            ("sys_platform < 'm'", false),
+            ("sys_platform >= 'linux'", true),
+            ("sys_platform >= 'a'", false),
+            ("os_name == 'nt' or os_name == 'posix' and sys_platform == 'linux'", true),
+            ("(os_name == 'posix' or os_name == 'nt') and (sys_platform == 'darwin')", false),
+            ("python_version < '0'", false),
+            ("platform_python_implementation != 'PyPy'", true),
+        ] {
+            assert_eq!(holds(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn c68_extras_and_groups_are_sets_of_what_is_selected() {
+        for (text, expected) in [
+            ("'A_b' in extras", true),
+            ("'c' in extras", false),
+            ("'c' not in extras", true),
+            ("'dev' in dependency_groups or 'x' in extras", true),
+            ("extras in 'a-b'", false),
+            ("'a-b' == extras", false),
+            ("extras not in 'x'", false),
+        ] {
+            assert_eq!(holds(text), expected, "{text}");
+        }
+        assert!(Marker::parse("'a' in extras", Context::Plain).is_err());
+    }
+
+    #[test]
+    fn what_cannot_be_read_says_why() {
+        for (text, reason) in [
+            ("", "it ends too early"),
+            ("python_version", "it ends too early"),
+            ("python_version >", "it ends too early"),
+            ("extra == 'x'", "`extra` is not a field that may be used here"),
+            ("python_versions == '3'", "`python_versions` is not a field that may be used here"),
+            ("python_version = '3'", "an operator is expected at `= '3'`"),
+            ("python_version == '3", "a quote is not closed"),
+            ("(python_version == '3'", "a `)` is missing"),
+            ("python_version not '3'", "`not` without `in`"),
+            ("'3' == '3'", "it compares something else than a field with a text in quotes"),
+            ("os_name == sys_platform", "it compares something else than a field with a text in quotes"),
+            ("os_name == 'nt' xor os_name == 'x'", "`xor os_name == 'x'` is left over"),
+            ("os_name == é", "a field or a text in quotes is expected at `é`"),
+        ] {
+            assert_eq!(Marker::parse(text, Context::Plain), Err(reason.to_owned()), "{text}");
+        }
+        let deep = "(".repeat(100_000);
+        assert!(Marker::parse(&deep, Context::Plain).is_err_and(|reason| reason.contains("nest")));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+        #[test]
+        fn no_text_makes_it_panic(text in "[a-z_ ()'\"<>=!~.é0-9]{0,40}", soup in proptest::collection::vec(
+            prop::sample::select(vec!["python_version", "extras", "'3.1'", "\"é\"", "==", "<", "in", "not", "and", "or", "(", ")", "~="]), 0..12))
+        {
+            for text in [text, soup.join(" ")] {
+                if let Ok(marker) = Marker::parse(&text, Context::LockedPackage) {
+                    marker.holds(&linux(), &Sets::default());
+                }
+            }
+        }
+    }
+}
