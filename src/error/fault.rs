@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use super::ResolutionFault;
 use crate::hash::Digest;
 use crate::path::PathFault;
 
@@ -53,6 +54,10 @@ pub enum Fault {
     DigestMismatch { entry: String, recorded: Box<Digest>, actual: Box<Digest> },
     /// The digest of the whole archive differs from the one that it was pinned to.
     ArchiveDigest { pinned: Box<Digest>, actual: Box<Digest> },
+    /// The digest of the whole archive is none of those that it may have.
+    ArchiveDigests { allowed: usize, actual: Box<Digest> },
+    /// The archive is longer or shorter than was promised.
+    ArchiveSize { promised: u64, actual: u64 },
     /// The archive has to be pinned to a hash and is not.
     NotPinned,
     /// Something is larger than this crate reads.
@@ -101,6 +106,14 @@ pub enum Fault {
     Incompatible { tags: String, environment: String },
     /// The environment's Python is not one that the project supports.
     RequiresPython { requires: String, python: String },
+    /// What a resolver left cannot be installed.
+    Resolution(ResolutionFault),
+}
+
+impl From<ResolutionFault> for Fault {
+    fn from(fault: ResolutionFault) -> Self {
+        Self::Resolution(fault)
+    }
 }
 
 /// `text` with everything a terminal would obey made visible.
@@ -161,6 +174,14 @@ impl Fault {
                 pinned.algorithm().name(),
                 pinned.to_hex()
             ),
+            Self::ArchiveDigests { allowed, actual } => format!(
+                "the archive has {}={}, which is none of the {allowed} hashes that it may have",
+                actual.algorithm().name(),
+                actual.to_hex()
+            ),
+            Self::ArchiveSize { promised, actual } => {
+                format!("the archive has {actual} bytes, {promised} are promised")
+            }
             Self::NotPinned => "no hash is pinned for it, and `--require-hashes` asks for one".to_owned(),
             Self::TooLarge { what, size, limit } => format!("{what} is {size}, the limit is {limit}"),
             _ => self.sentence_about_metadata(),
@@ -211,6 +232,7 @@ impl Fault {
             Self::RequiresPython { requires, python } => {
                 format!("it requires Python {requires}, the environment has {python}")
             }
+            Self::Resolution(fault) => fault.sentence(),
             _ => String::new(),
         }
     }

@@ -6,12 +6,14 @@
 //! the path that it happened to, at the file system's door.
 
 mod fault;
+mod resolution;
 
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
 pub use fault::{Fault, escaped};
+pub use resolution::ResolutionFault;
 
 /// How many faults or conflicts a message shows; JSON has them all.
 const SHOWN: usize = 10;
@@ -144,6 +146,7 @@ impl Error {
                 Fault::HiddenBytes { .. } | Fault::Truncated(_) | Fault::NotAnArchive(_) => {
                     Some("fetch or build the wheel again")
                 }
+                Fault::Resolution(fault) => fault.hint(),
                 _ => None,
             }),
             _ => None,

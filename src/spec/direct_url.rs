@@ -1,8 +1,8 @@
 //! Where a project was installed from, for `direct_url.json`.
 //!
-//! Input: the absolute path of a wheel and its digests, or a URL. Output: JSON, or the URL without its credentials.
-//! Invariant: equal inputs make equal bytes. Limits: only archives in local files are described here; a lock file or a
-//! report that describes another direct reference does so in its own words.
+//! Input: the path or URL of a wheel and its digests. Output: JSON, or the URL without its credentials. Invariant: equal
+//! inputs make equal bytes. Limits: only archives are described here; a report that describes a direct reference does so in
+//! its own words.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -42,6 +42,12 @@ impl DirectUrl {
             url: file_url(absolute_path.as_os_str().as_encoded_bytes(), style),
             archive_info: ArchiveInfo { hashes },
         }
+    }
+
+    /// Describes a wheel on a server, the URL without its credentials ("Direct URL data structure", "Archive URLs").
+    pub fn for_url(url: &str, hashes: &[Digest]) -> Self {
+        let hashes = hashes.iter().map(|digest| (digest.algorithm().name(), digest.to_hex())).collect();
+        Self { url: without_credentials(url), archive_info: ArchiveInfo { hashes } }
     }
 
     /// The URL.

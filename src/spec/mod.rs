@@ -3,8 +3,10 @@
 pub mod direct_url;
 pub mod entry_points;
 pub mod headers;
+pub mod location;
 pub mod marker;
 pub mod name;
+pub mod pip_report;
 pub mod record;
 pub mod tags;
 pub mod version;

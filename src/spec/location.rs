@@ -1,0 +1,167 @@
+//! Where a file is: a path, or a URL.
+//!
+//! Input: a URL's text. Output: a [`Location`] and the URL's fragment. Invariants: percent signs are decoded exactly once; a
+//! `file` URL has become a path of this machine; a [`Location::Url`] has a host, no fragment, and is `http` or `https`.
+//! Limits: the paths of `file` URLs are those of Unix.
+
+use std::path::{Path, PathBuf};
+
+use percent_encoding::percent_decode_str;
+use url::Url;
+
+use super::direct_url::{DirectUrl, without_credentials};
+use crate::hash::{Algorithm, Digest};
+
+/// Where a file is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Location {
+    /// On this machine.
+    File(PathBuf),
+    /// On a server.
+    Url(Url),
+}
+
+impl Location {
+    /// Whether `text` is meant as a URL that [`from_url`](Self::from_url) reads.
+    pub fn is_url(text: &str) -> bool {
+        let scheme = text.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
+        scheme.is_some_and(|scheme| matches!(scheme.as_str(), "http" | "https" | "file"))
+    }
+
+    /// Reads a URL: the location, and what stands behind its `#`.
+    ///
+    /// # Errors
+    /// Why it cannot be used.
+    pub fn from_url(text: &str) -> Result<(Self, Option<String>), &'static str> {
+        let mut url = Url::parse(text).map_err(|_| "this is not a URL")?;
+        let fragment = url.fragment().map(str::to_owned);
+        url.set_fragment(None);
+        let location = match url.scheme() {
+            "file" => Self::File(local_path(text, &url)?),
+            "http" | "https" => Self::Url(url),
+            _ => return Err("only `https`, `http` and `file` URLs can be read"),
+        };
+        Ok((location, fragment))
+    }
+
+    /// The name of the file: the last part of the path, decoded.
+    pub fn file_name(&self) -> String {
+        match self {
+            Self::File(path) => path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+            Self::Url(url) => {
+                let last = url.path().rsplit('/').next().unwrap_or_default();
+                percent_decode_str(last).decode_utf8_lossy().into_owned()
+            }
+        }
+    }
+
+    /// How errors and reports name it: the path, or the URL without credentials.
+    pub fn label(&self) -> String {
+        match self {
+            Self::File(path) => path.display().to_string(),
+            Self::Url(url) => without_credentials(url.as_str()),
+        }
+    }
+
+    /// It as a direct reference; a path has to be absolute.
+    pub fn direct_url(&self, hashes: &[Digest]) -> DirectUrl {
+        match self {
+            Self::File(path) => DirectUrl::for_local_file(path, hashes),
+            Self::Url(url) => DirectUrl::for_url(url.as_str(), hashes),
+        }
+    }
+
+    /// The path, where it is on this machine.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) => Some(path),
+            Self::Url(_) => None,
+        }
+    }
+}
+
+/// The path of a `file` URL (RFC 8089): absolute, on this host, decoded once.
+fn local_path(text: &str, url: &Url) -> Result<PathBuf, &'static str> {
+    // A URL parser makes an absolute path of a relative one.
+    if !text.trim_start().get("file:".len()..).is_some_and(|rest| rest.starts_with('/')) {
+        return Err("the path of a `file` URL is absolute");
+    }
+    url.to_file_path().map_err(|()| "a `file` URL names a file of this machine, and no host")
+}
+
+/// The secure hashes of a URL's fragment, `sha256=…`; other keys and weak hashes say nothing.
+///
+/// # Errors
+/// The hash that cannot be read.
+pub fn hashes_in(fragment: &str) -> Result<Vec<Digest>, String> {
+    let mut hashes = Vec::new();
+    for part in fragment.split('&') {
+        let Some((name, hex)) = part.split_once('=') else { continue };
+        if let Some(algorithm) = Algorithm::from_name(name) {
+            hashes.push(Digest::from_hex(algorithm, hex).ok_or_else(|| part.to_owned())?);
+        }
+    }
+    Ok(hashes)
+}
+
+/// What `without_credentials` makes of a text that may be a URL; for messages.
+pub(super) fn shown(text: &str) -> String {
+    without_credentials(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn e106_file_urls_are_decoded_exactly_once() {
+        for (url, path) in [
+            ("file:///w/a%20b%2520c/six-1.17.0-py2.py3-none-any.whl", "/w/a b%20c/six-1.17.0-py2.py3-none-any.whl"),
+            ("file://localhost/w/a.whl", "/w/a.whl"),
+            ("file:/w/a.whl", "/w/a.whl"),
+            ("FILE:///w/a.whl#sha256=x", "/w/a.whl"),
+            ("file:///w/a%3Fb%23c%5Cd.whl", "/w/a?b#c\\d.whl"),
+            ("file:///C:/w/a.whl", "/C:/w/a.whl"),
+            ("file:///w/%252e%252e/a.whl", "/w/%2e%2e/a.whl"),
+        ] {
+            let (location, _) = Location::from_url(url).unwrap();
+            assert_eq!(location, Location::File(path.into()), "{url}");
+        }
+    }
+
+    #[test]
+    fn e106_other_hosts_relative_paths_and_schemes_are_refused() {
+        for (url, reason) in [
+            ("file://example.com/w/a.whl", "a `file` URL names a file of this machine, and no host"),
+            ("file:a.whl", "the path of a `file` URL is absolute"),
+            ("file:../a.whl", "the path of a `file` URL is absolute"),
+            ("ftp://example.com/a.whl", "only `https`, `http` and `file` URLs can be read"),
+            ("git+https://example.com/a.git", "only `https`, `http` and `file` URLs can be read"),
+            ("https://", "this is not a URL"),
+            ("a.whl", "this is not a URL"),
+        ] {
+            assert_eq!(Location::from_url(url), Err(reason), "{url}");
+        }
+    }
+
+    #[test]
+    fn c52_labels_and_references_have_neither_credentials_nor_fragment() {
+        let url = "https://me:secret@example.com/p/torch-2.0%2Bcpu-py3-none-any.whl#sha256=00";
+        let (location, fragment) = Location::from_url(url).unwrap();
+        assert_eq!(location.label(), "https://example.com/p/torch-2.0%2Bcpu-py3-none-any.whl");
+        assert_eq!(location.file_name(), "torch-2.0+cpu-py3-none-any.whl");
+        assert_eq!(fragment.as_deref(), Some("sha256=00"));
+        let json = String::from_utf8(location.direct_url(&[]).to_json()).unwrap();
+        let expected =
+            "{\"url\":\"https://example.com/p/torch-2.0%2Bcpu-py3-none-any.whl\",\"archive_info\":{\"hashes\":{}}}";
+        assert_eq!(json, expected);
+    }
+
+    #[test]
+    fn c73_fragments_hold_hashes_among_other_things() {
+        let hex = "ab".repeat(32);
+        let found = hashes_in(&format!("egg=six&md5=00&sha256={hex}&subdirectory=x&y")).unwrap();
+        assert_eq!(found, [Digest::from_hex(Algorithm::Sha256, &hex).unwrap()]);
+        assert_eq!(hashes_in("sha256=ab"), Err("sha256=ab".to_owned()));
+    }
+}
