@@ -51,8 +51,8 @@ pub struct Marker(Expression);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Expression {
-    All(Vec<Expression>),
-    Any(Vec<Expression>),
+    All(Vec<Self>),
+    Any(Vec<Self>),
     Comparison { left: Operand, operator: Operator, right: Operand },
 }
 

@@ -7,6 +7,7 @@ pub mod location;
 pub mod marker;
 pub mod name;
 pub mod pip_report;
+pub mod pylock;
 pub mod record;
 pub mod tags;
 pub mod version;

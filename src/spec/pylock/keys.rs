@@ -1,0 +1,143 @@
+//! The keys of a TOML table, taken one by one.
+//!
+//! Input: a table and where it stands in the text. Output: values of the type that is asked for, or a fault that names the
+//! key by its whole path; what nobody took is left, and so is known to be unknown.
+
+use toml::{Table, Value};
+
+use crate::error::ResolutionFault;
+
+type Result<T> = std::result::Result<T, ResolutionFault>;
+
+/// A table of which keys are taken.
+pub(super) struct Keys {
+    table: Table,
+    at: String,
+}
+
+impl Keys {
+    /// Reads a whole text.
+    pub(super) fn parse(text: &[u8]) -> Result<Self> {
+        let syntax = |reason: String| ResolutionFault::Syntax { format: "TOML", reason };
+        let text = std::str::from_utf8(text).map_err(|error| syntax(error.to_string()))?;
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let table = text.parse::<Table>().map_err(|error| {
+            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            syntax(format!("line {}: {}", before.matches('\n').count() + 1, error.message()))
+        })?;
+        Ok(Self { table, at: String::new() })
+    }
+
+    /// The whole path of a key.
+    pub(super) fn path(&self, key: &str) -> String {
+        if self.at.is_empty() { key.to_owned() } else { format!("{}.{key}", self.at) }
+    }
+
+    fn bad(&self, key: &str, expected: &'static str) -> ResolutionFault {
+        ResolutionFault::BadKey { key: self.path(key), expected }
+    }
+
+    /// The value of a key that `read` makes something of, where there is one.
+    fn take<T>(
+        &mut self,
+        key: &str,
+        expected: &'static str,
+        read: impl FnOnce(Value) -> Option<T>,
+    ) -> Result<Option<T>> {
+        let value = self.table.remove(key);
+        value.map(|value| read(value).ok_or_else(|| self.bad(key, expected))).transpose()
+    }
+
+    pub(super) fn text(&mut self, key: &str) -> Result<Option<String>> {
+        self.take(key, "text", text)
+    }
+
+    pub(super) fn required(&mut self, key: &str) -> Result<String> {
+        let text = self.text(key)?;
+        text.ok_or_else(|| ResolutionFault::MissingKey(self.path(key)))
+    }
+
+    /// Text that `parse` makes something of, where there is some.
+    pub(super) fn parsed<T>(
+        &mut self,
+        key: &str,
+        expected: &'static str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<Option<T>> {
+        self.take(key, expected, |value| text(value).and_then(|text| parse(&text)))
+    }
+
+    /// A list of texts; empty where there is none.
+    pub(super) fn texts(&mut self, key: &str) -> Result<Vec<String>> {
+        let texts = self.take(key, "a list of texts", |value| match value {
+            Value::Array(items) => items.into_iter().map(text).collect(),
+            _ => None,
+        })?;
+        Ok(texts.unwrap_or_default())
+    }
+
+    pub(super) fn number(&mut self, key: &str) -> Result<Option<u64>> {
+        self.take(key, "a number of bytes", |value| value.as_integer().and_then(|number| u64::try_from(number).ok()))
+    }
+
+    /// Whether a key is `true`; it is not where there is none.
+    pub(super) fn flag(&mut self, key: &str) -> Result<bool> {
+        Ok(self.take(key, "`true` or `false`", |value| value.as_bool())?.unwrap_or_default())
+    }
+
+    pub(super) fn table(&mut self, key: &str) -> Result<Option<Self>> {
+        let at = self.path(key);
+        self.take(key, "a table", |value| match value {
+            Value::Table(table) => Some(Self { table, at }),
+            _ => None,
+        })
+    }
+
+    /// A list of tables; `None` where there is none, which is not the same as an empty one.
+    pub(super) fn tables(&mut self, key: &str) -> Result<Option<Vec<Self>>> {
+        let at = self.path(key);
+        self.take(key, "a list of tables", |value| match value {
+            Value::Array(items) => items
+                .into_iter()
+                .enumerate()
+                .map(|(index, item)| match item {
+                    Value::Table(table) => Some(Self { table, at: format!("{at}[{index}]") }),
+                    _ => None,
+                })
+                .collect(),
+            _ => None,
+        })
+    }
+
+    /// All keys with their texts: the table is one of pairs.
+    pub(super) fn pairs(self) -> Result<Vec<(String, String)>> {
+        let Self { table, at } = self;
+        let bad = |key: &str| ResolutionFault::BadKey { key: format!("{at}.{key}"), expected: "text" };
+        table
+            .into_iter()
+            .map(|(key, value)| match text(value) {
+                Some(value) => Ok((key, value)),
+                None => Err(bad(&key)),
+            })
+            .collect()
+    }
+
+    /// Leaves keys out that are known and mean nothing here.
+    pub(super) fn ignore(&mut self, keys: &[&str]) {
+        for key in keys {
+            self.table.remove(*key);
+        }
+    }
+
+    /// The paths of the keys that nobody took.
+    pub(super) fn rest(&self) -> Vec<String> {
+        self.table.keys().map(|key| self.path(key)).collect()
+    }
+}
+
+fn text(value: Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text),
+        _ => None,
+    }
+}
