@@ -9,6 +9,7 @@ pub mod name;
 pub mod pip_report;
 pub mod pylock;
 pub mod record;
+pub mod requirements;
 pub mod tags;
 pub mod version;
 pub mod wheel_name;
