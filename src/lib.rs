@@ -57,6 +57,8 @@ pub mod check;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod command;
+#[cfg(feature = "http")]
+pub mod download;
 pub mod environment;
 pub mod error;
 pub mod fs;

@@ -324,6 +324,23 @@ pub trait Progress: Sync {
     }
     /// Staging has ended, well or not.
     fn end(&self) {}
+    /// A file is being fetched, of which `present` bytes of `total` are here already. Told again under the same number
+    /// where its length becomes known, or where it begins anew.
+    fn transfer_begin(&self, transfer: usize, name: &str, total: Option<u64>, present: u64) {
+        let _ = (transfer, name, total, present);
+    }
+    /// So many more bytes of it have arrived.
+    fn transfer_advance(&self, transfer: usize, bytes: u64) {
+        let _ = (transfer, bytes);
+    }
+    /// It came to a halt, for this reason, and is tried again.
+    fn transfer_retry(&self, transfer: usize, why: &str) {
+        let _ = (transfer, why);
+    }
+    /// It is complete and checked, or was given up.
+    fn transfer_end(&self, transfer: usize) {
+        let _ = transfer;
+    }
 }
 
 /// Progress that nobody is told of.

@@ -56,8 +56,12 @@ pub enum Fault {
     ArchiveDigest { pinned: Box<Digest>, actual: Box<Digest> },
     /// The digest of the whole archive is none of those that it may have.
     ArchiveDigests { allowed: usize, actual: Box<Digest> },
-    /// The archive is longer or shorter than was promised.
+    /// The file has another length than the one that was promised.
     ArchiveSize { promised: u64, actual: u64 },
+    /// A server sent the file in another encoding than its own.
+    ContentEncoding(String),
+    /// A server sent something else than a wheel.
+    NotAWheel { content_type: String, begins: String },
     /// The archive has to be pinned to a hash and is not.
     NotPinned,
     /// Something is larger than this crate reads.
@@ -180,7 +184,13 @@ impl Fault {
                 actual.to_hex()
             ),
             Self::ArchiveSize { promised, actual } => {
-                format!("the archive has {actual} bytes, {promised} are promised")
+                format!("the archive has {actual} bytes, {promised} were promised")
+            }
+            Self::ContentEncoding(encoding) => {
+                format!("the server sent it encoded as `{encoding}`; a wheel has to come as it is")
+            }
+            Self::NotAWheel { content_type, begins } => {
+                format!("the server sent no wheel but `{content_type}`, which begins with `{begins}`")
             }
             Self::NotPinned => "no hash is pinned for it, and `--require-hashes` asks for one".to_owned(),
             Self::TooLarge { what, size, limit } => format!("{what} is {size}, the limit is {limit}"),

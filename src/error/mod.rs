@@ -90,6 +90,8 @@ enum Detail {
     NothingToUndo { path: PathBuf, reason: String },
     NoSpace { path: PathBuf, needed: u64, available: u64 },
     Differences { count: usize },
+    Network { label: String, reason: String, hint: &'static str },
+    Offline(Vec<String>),
     Usage(String),
     Interrupted,
 }
@@ -102,7 +104,9 @@ impl Error {
     /// What sort of failure it is.
     pub fn kind(&self) -> ErrorKind {
         match &self.0.detail {
-            Detail::Io { .. } | Detail::NoSpace { .. } => ErrorKind::Failed,
+            Detail::Io { .. } | Detail::NoSpace { .. } | Detail::Network { .. } | Detail::Offline(_) => {
+                ErrorKind::Failed
+            }
             Detail::Wheels(_) => ErrorKind::Input,
             Detail::Conflicts(_) | Detail::TwoVersions { .. } => ErrorKind::Conflict,
             Detail::Differences { .. } => ErrorKind::Differences,
@@ -138,6 +142,8 @@ impl Error {
                 Some("pass `--target DIR` or `--python EXE`, or activate a virtual environment")
             }
             Detail::ExternallyManaged { .. } => Some("use a virtual environment, or pass `--break-system-packages`"),
+            Detail::Network { hint, .. } => Some(hint),
+            Detail::Offline(_) => Some("run it once without `--offline`"),
             Detail::Locked { .. } => Some("wait for the other process, or raise `--lock-timeout`"),
             Detail::Wheels(wheels) => wheels.iter().flat_map(|(_, faults)| faults).find_map(|fault| match fault {
                 Fault::Incompatible { .. } | Fault::RequiresPython { .. } => {
@@ -263,6 +269,18 @@ impl Error {
         Self::new(Detail::Differences { count })
     }
 
+    /// The address `label` could not be fetched; `hint` says what to do about it.
+    #[cfg(feature = "http")]
+    pub(crate) fn network(label: &str, reason: impl Into<String>, hint: &'static str) -> Self {
+        Self::new(Detail::Network { label: label.to_owned(), reason: reason.into(), hint })
+    }
+
+    /// These addresses would have to be fetched.
+    #[cfg(feature = "http")]
+    pub(crate) fn offline(labels: Vec<String>) -> Self {
+        Self::new(Detail::Offline(labels))
+    }
+
     /// What was asked for makes no sense, in these words.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self::new(Detail::Usage(message.into()))
@@ -320,6 +338,12 @@ impl fmt::Display for Error {
             }
             Detail::Differences { count: 1 } => f.write_str("1 file differs from its RECORD"),
             Detail::Differences { count } => write!(f, "{count} files differ from their RECORD"),
+            Detail::Network { label, reason, .. } => {
+                write!(f, "cannot fetch `{}`: {}", escaped(label), escaped(reason))
+            }
+            Detail::Offline(labels) => {
+                write!(f, "not in the cache, and nothing may be fetched: `{}`", escaped(&labels.join("`, `")))
+            }
             Detail::Usage(message) => f.write_str(message),
             Detail::Interrupted => f.write_str("interrupted"),
         }

@@ -88,6 +88,15 @@ impl Lock {
         }
     }
 
+    /// Releases the lock and takes its file away. Only for locks that nobody but this program takes: who waits for it
+    /// sees that it is gone and begins anew.
+    ///
+    /// # Errors
+    /// Where the file cannot be removed.
+    pub fn release_removed(self, door: &Door) -> Result<()> {
+        super::remove(door, &self.path)
+    }
+
     /// Releases the lock after a command that changed nothing: a lock file that it made goes too.
     ///
     /// # Errors

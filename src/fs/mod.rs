@@ -5,6 +5,7 @@
 //! it, refuse it or replay it; nothing here decides anything. Reading functions are plain functions of this module,
 //! changing ones are methods of [`Dir`] and [`NewFile`]. Limits: Unix only.
 
+mod cache_file;
 mod dir;
 mod lock;
 mod read;
@@ -14,6 +15,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use cache_file::{CacheFile, PrivateDirectory, remove};
 pub use dir::{Dir, NewFile};
 pub use lock::{Lock, Patience};
 pub use read::{
@@ -28,7 +30,7 @@ pub enum Mutation<'a> {
     MakeDir(&'a Path),
     /// An empty file is made.
     Create(&'a Path),
-    /// Bytes are appended to a file that this process made.
+    /// Bytes are appended to a file that this process made, or written into one of a cache.
     Write(&'a Path, &'a [u8]),
     /// Something is renamed to a name that is free, or, for the journal alone, to one that is not.
     Rename(&'a Path, &'a Path),
@@ -61,6 +63,12 @@ pub trait Watch: Send + Sync {
 pub struct Door {
     watch: Option<Arc<dyn Watch>>,
     threads: Option<usize>,
+}
+
+impl std::fmt::Debug for Door {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Door")
+    }
 }
 
 impl Door {

@@ -353,6 +353,11 @@ impl OpenFile {
         let open = Self { file: file.into(), path: path.to_owned(), size: stat.size };
         Ok((stat.kind == Kind::File).then_some(open))
     }
+
+    /// The file was moved to `path`.
+    pub(super) fn set_path(&mut self, path: &Path) {
+        path.clone_into(&mut self.path);
+    }
 }
 
 impl ReadAt for OpenFile {

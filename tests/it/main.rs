@@ -15,8 +15,12 @@ mod archive_refusals;
 mod conflicts;
 mod crash;
 mod determinism;
+#[cfg(feature = "http")]
+mod downloads;
 mod entry_refusals;
 mod faults;
+#[cfg(feature = "http")]
+mod http_server;
 mod io_errors;
 mod kept_undo;
 mod living;

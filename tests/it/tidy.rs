@@ -17,6 +17,7 @@ const REFUSED_NAMES: &[&str] = &["utils", "util", "helpers", "common", "manager"
 const DOORS: &[(&[&str], &[&str])] = &[
     (&["std::fs", "std::os::unix::fs", "rustix::fs", "fs2", "tempfile", "walkdir"], &["src/fs/"]),
     (&["zip", "flate2", "ruzstd"], &["src/archive.rs", "src/archive/"]),
+    (&["ureq"], &["src/download/"]),
     (&["rayon"], &["src/wheel.rs", "src/stage.rs", "src/check.rs"]),
     (
         &["println!", "eprintln!", "print!", "eprint!", "std::io::stdout", "std::io::stderr"],
@@ -39,6 +40,7 @@ const LAYERS: &[&[&str]] = &[
     &["hash"],
     &["spec", "fs"],
     &["archive", "script", "report"],
+    &["download"],
     &["environment", "source"],
     &["wheel"],
     &["plan"],

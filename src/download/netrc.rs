@@ -1,0 +1,91 @@
+//! A netrc file: which login and password belong to which host.
+//!
+//! Input: its text, in the format of the `ftp` program. Output: [`Login`]s by host. Limits: macros are skipped;
+//! a password has no white space and, quoted or not, is taken as it stands between the quotes.
+
+use std::fmt;
+
+/// A name and a password; its `Debug` shows neither.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Login {
+    pub(super) name: String,
+    pub(super) password: String,
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Login")
+    }
+}
+
+/// All logins of a file.
+#[derive(Debug, Default)]
+pub(super) struct Netrc {
+    /// The host, or none for the default, in the order of the file.
+    machines: Vec<(Option<String>, Login)>,
+}
+
+impl Netrc {
+    /// Reads the text. What cannot be understood is skipped: the file is other programs' too.
+    pub(super) fn parse(text: &str) -> Self {
+        let mut machines = Vec::new();
+        let mut entry: Option<(Option<String>, Login)> = None;
+        let empty = || Login { name: String::new(), password: String::new() };
+        let mut in_macro = false;
+        for line in text.lines() {
+            if in_macro {
+                in_macro = !line.trim().is_empty();
+                continue;
+            }
+            let mut words = line.split_whitespace().map(|word| word.trim_matches('"'));
+            while let Some(word) = words.next() {
+                match word {
+                    "machine" => machines.extend(entry.replace((words.next().map(str::to_lowercase), empty()))),
+                    "default" => machines.extend(entry.replace((None, empty()))),
+                    "login" | "user" | "password" | "account" => {
+                        if let (Some((_, login)), Some(value)) = (&mut entry, words.next()) {
+                            match word {
+                                "password" => value.clone_into(&mut login.password),
+                                "account" => {}
+                                _ => value.clone_into(&mut login.name),
+                            }
+                        }
+                    }
+                    "macdef" => {
+                        in_macro = true;
+                        break;
+                    }
+                    word if word.starts_with('#') => break,
+                    _ => {}
+                }
+            }
+        }
+        machines.extend(entry);
+        Self { machines }
+    }
+
+    /// The login for `host`: the first entry of its name, else the default.
+    pub(super) fn login(&self, host: &str) -> Option<&Login> {
+        let of = |name: Option<&str>| self.machines.iter().find(|(machine, _)| machine.as_deref() == name);
+        of(Some(&host.to_lowercase())).or_else(|| of(None)).map(|(_, login)| login)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logins_are_found_by_host_and_by_default() {
+        let text = "# a comment\nmachine One.example login anna password \"p#1\"\nmachine two.example\n  login bert\n\
+                    \tpassword s3\nmacdef init\nmachine evil.example login x\n\nmachine one.example login later password no\n\
+                    default login anyone password guest";
+        let netrc = Netrc::parse(text);
+        let found = |host: &str| netrc.login(host).map(|login| (login.name.as_str(), login.password.as_str()));
+        assert_eq!(found("one.example"), Some(("anna", "p#1")));
+        assert_eq!(found("TWO.example"), Some(("bert", "s3")));
+        assert_eq!(found("evil.example"), Some(("anyone", "guest")));
+        assert!(Netrc::parse("machine a.example login b").login("c.example").is_none());
+        assert!(!format!("{netrc:?}").contains("s3"));
+    }
+}

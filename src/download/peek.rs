@@ -1,0 +1,144 @@
+//! A look into a file that is not here: what is read of it is fetched, in ranges, and kept for when all of it is wanted.
+//!
+//! Input: a [`Wanted`]. Output: [`ReadAt`]. Ranges are rounded out to [`GRAIN`], and who reads on where he has read gets
+//! twice as much each time. Invariant: the lock of the partial file is held only while one range is fetched. Limits: what
+//! is read was checked against nothing; only the complete file is. A server that knows no ranges sends the whole file.
+
+use std::io;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::fetch::{Job, Part};
+use super::partial::Partial;
+use super::store::check_name;
+use super::trouble::Halt;
+use super::{Inner, Wanted};
+use crate::error::{Error, Result};
+use crate::fs::{OpenFile, ReadAt};
+use crate::report::Silent;
+
+const GRAIN: u64 = 1 << 14;
+const MOST_AHEAD: u64 = 1 << 22;
+
+/// A file that is fetched as it is read. Its clones are the same file.
+#[derive(Debug, Clone)]
+pub struct Peek {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    inner: Arc<Inner>,
+    wanted: Wanted,
+    size: u64,
+    path: PathBuf,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    from: From,
+    /// Where the last range that was fetched ends, and how long it was.
+    next: u64,
+    ahead: u64,
+    failure: Option<Error>,
+}
+
+#[derive(Debug)]
+enum From {
+    Complete(OpenFile),
+    Parts(Partial),
+}
+
+impl Peek {
+    pub(super) fn open(inner: &Arc<Inner>, wanted: &Wanted) -> Result<Self> {
+        check_name(wanted)?;
+        let from = match inner.store.cached(wanted, Halt(&inner.cancel))? {
+            Some(file) => From::Complete(file),
+            None if inner.offline => return Err(Error::offline(vec![wanted.label.clone()])),
+            None => with_lock(inner, wanted, &Part::Tail)?,
+        };
+        let size = from.size();
+        let state = Mutex::new(State { from, next: 0, ahead: 0, failure: None });
+        let (inner, wanted, path) = (Arc::clone(inner), wanted.clone(), PathBuf::from(&wanted.label));
+        Ok(Self { shared: Arc::new(Shared { inner, wanted, size, path, state }) })
+    }
+
+    /// What made a read fail, in full: readers of archives only hear that it did.
+    pub fn take_failure(&self) -> Option<Error> {
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner).failure.take()
+    }
+}
+
+impl ReadAt for Peek {
+    /// The address, as messages show it.
+    fn path(&self) -> &Path {
+        &self.shared.path
+    }
+
+    fn size(&self) -> u64 {
+        self.shared.size
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let shared = &*self.shared;
+        let end = shared.size.min(offset.saturating_add(buffer.len() as u64));
+        let Some(count) = end.checked_sub(offset).and_then(|count| usize::try_from(count).ok()) else { return Ok(0) };
+        let mut state = shared.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let missing = matches!(&state.from, From::Parts(partial) if !partial.ranges().covers(offset..end));
+        if missing && let Err(error) = shared.fetch(&mut state, offset..end) {
+            let told = io::Error::other(error.to_string());
+            state.failure = Some(error);
+            return Err(told);
+        }
+        match &state.from {
+            From::Complete(file) => file.read_at(&mut buffer[..count], offset),
+            From::Parts(partial) => partial.read_at(&mut buffer[..count], offset),
+        }
+    }
+}
+
+impl Shared {
+    /// Fetches what is missing of `range`, and a little more.
+    fn fetch(&self, state: &mut State, range: Range<u64>) -> Result<()> {
+        let start = range.start / GRAIN * GRAIN;
+        let reads_on = state.ahead > 0 && (state.next..=state.next + GRAIN).contains(&range.start);
+        let least = range.end.next_multiple_of(GRAIN) - start;
+        let length = if reads_on { least.max((state.ahead * 2).min(MOST_AHEAD)) } else { least };
+        let wide = start..self.size.min(start + length);
+        (state.next, state.ahead) = (wide.end, length);
+        state.from = with_lock(&self.inner, &self.wanted, &Part::Range(wide))?;
+        if state.from.size() != self.size {
+            let hint = "try again, with an address whose file does not change";
+            return Err(Error::network(&self.wanted.label, "the file has changed while it was read", hint));
+        }
+        Ok(())
+    }
+}
+
+impl From {
+    fn size(&self) -> u64 {
+        match self {
+            Self::Complete(file) => file.size(),
+            Self::Parts(partial) => partial.head().map(|head| head.total).unwrap_or_default(),
+        }
+    }
+}
+
+/// Makes `part` present, under the lock, unless another process or thread has completed the file by now.
+fn with_lock(inner: &Inner, wanted: &Wanted, part: &Part) -> Result<From> {
+    let halt = Halt(&inner.cancel);
+    let lock = inner.store.lock(wanted, halt, &|_| {})?;
+    let fill = || {
+        if let Some(file) = inner.store.cached(wanted, halt)? {
+            return Ok(From::Complete(file));
+        }
+        let mut partial = inner.store.partial(wanted)?;
+        Job { inner, wanted, halt, progress: &Silent, transfer: usize::MAX }.fill(&mut partial, part)?;
+        Ok(From::Parts(partial))
+    };
+    let result = fill();
+    inner.store.unlock(lock);
+    result
+}

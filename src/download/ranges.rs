@@ -1,0 +1,78 @@
+//! A set of byte ranges: what is present of a file that is being fetched.
+//!
+//! Input: ranges in any order. Output: what is covered and what is missing. Invariant: the ranges kept are sorted, not
+//! empty, and neither overlap nor touch.
+
+use std::ops::Range;
+
+/// Bytes that are present.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Ranges(Vec<Range<u64>>);
+
+impl Ranges {
+    /// Adds a range, joined with those that it overlaps or touches.
+    pub(super) fn add(&mut self, range: Range<u64>) {
+        if range.is_empty() {
+            return;
+        }
+        let first = self.0.partition_point(|held| held.end < range.start);
+        let last = self.0.partition_point(|held| held.start <= range.end);
+        let joined =
+            self.0[first..last].iter().fold(range, |all, held| all.start.min(held.start)..all.end.max(held.end));
+        self.0.splice(first..last, [joined]);
+    }
+
+    /// What is missing of `within`, in order.
+    pub(super) fn gaps(&self, within: Range<u64>) -> Vec<Range<u64>> {
+        let mut gaps = Vec::new();
+        let mut at = within.start;
+        for held in self.0.iter().filter(|held| held.end > within.start && held.start < within.end) {
+            if held.start > at {
+                gaps.push(at..held.start);
+            }
+            at = held.end;
+        }
+        if at < within.end {
+            gaps.push(at..within.end);
+        }
+        gaps
+    }
+
+    /// Whether all of `range` is present.
+    pub(super) fn covers(&self, range: Range<u64>) -> bool {
+        self.gaps(range).is_empty()
+    }
+
+    /// How many bytes are present.
+    pub(super) fn count(&self) -> u64 {
+        self.0.iter().map(|held| held.end - held.start).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_join_where_they_touch_and_gaps_are_what_is_left() {
+        let mut ranges = Ranges::default();
+        for (range, expected) in [
+            (10..20, vec![10..20]),
+            (30..40, vec![10..20, 30..40]),
+            (20..22, vec![10..22, 30..40]),
+            (5..5, vec![10..22, 30..40]),
+            (0..10, vec![0..22, 30..40]),
+            (21..31, vec![0..40]),
+            (50..60, vec![0..40, 50..60]),
+            (45..48, vec![0..40, 45..48, 50..60]),
+            (41..70, vec![0..40, 41..70]),
+        ] {
+            ranges.add(range.clone());
+            assert_eq!(ranges.0, expected, "after {range:?}");
+        }
+        assert_eq!(ranges.count(), 69);
+        assert_eq!(ranges.gaps(0..80), [40..41, 70..80]);
+        assert_eq!(ranges.gaps(39..41), [40..41]);
+        assert!(ranges.covers(3..40) && !ranges.covers(3..41) && ranges.covers(80..80));
+    }
+}

@@ -1,0 +1,140 @@
+//! Files of a cache: written at any position, renamed when they are complete, and directories that vanish at the end.
+//!
+//! Input: a path in a cache that other processes use too. Output: a [`CacheFile`] that is read and written in place, an
+//! [`OpenFile`] under its final name, a [`PrivateDirectory`]. Invariant: changes go through [`Door`] like all others.
+//! Limits: nothing here locks; who writes holds the lock of what he writes.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, CWD, Mode, OFlags};
+
+use super::read::{Kind, OpenFile, ReadAt as _, Stat};
+use super::{Door, Owned};
+use crate::error::{Error, Result};
+
+/// A regular file that is read and written at any position; what was never written is a hole of zeros.
+#[derive(Debug)]
+pub struct CacheFile {
+    file: File,
+    path: PathBuf,
+    door: Door,
+}
+
+impl CacheFile {
+    /// Opens the file at `path`, which is made, empty, where it is missing. No symbolic link is followed.
+    ///
+    /// # Errors
+    /// Where it cannot be opened or is not a regular file.
+    pub fn open(door: &Door, path: &Path) -> Result<Self> {
+        let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let open = |flags| rustix::fs::open(path, flags, Mode::from_raw_mode(0o666));
+        let fd = match open(flags) {
+            Err(rustix::io::Errno::NOENT) => {
+                door.pass(|| Owned::Create(path.to_owned()), || open(flags | OFlags::CREATE))
+            }
+            result => result.map_err(Into::into),
+        };
+        let file = File::from(fd.map_err(|error| Error::io("open", path, error))?);
+        let opened = Self { file, path: path.to_owned(), door: door.clone() };
+        match opened.stat()?.kind {
+            Kind::File => Ok(opened),
+            _ => Err(Error::io("open", path, io::Error::from(io::ErrorKind::InvalidInput))),
+        }
+    }
+
+    /// The path that was opened.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What the file system says of the open file.
+    ///
+    /// # Errors
+    /// Where it does not answer.
+    pub fn stat(&self) -> Result<Stat> {
+        let stat = rustix::fs::fstat(&self.file).map_err(|error| Error::io("look at", &self.path, error.into()))?;
+        Ok(Stat::of(&stat))
+    }
+
+    /// Writes `bytes` from `offset` on.
+    ///
+    /// # Errors
+    /// Where they cannot be written.
+    pub fn write_at(&self, bytes: &[u8], offset: u64) -> Result<()> {
+        self.door
+            .pass_write(|| self.path.clone(), bytes, || self.file.write_all_at(bytes, offset))
+            .map_err(|error| Error::io("write", &self.path, error))
+    }
+
+    /// Reads up to `buffer.len()` bytes from `offset` on; 0 at the end.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        loop {
+            match self.file.read_at(buffer, offset) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => return result,
+            }
+        }
+    }
+
+    /// Makes the file `length` bytes long: cut off, or with a hole at its end.
+    ///
+    /// # Errors
+    /// Where that fails, as on a full disk.
+    pub fn set_length(&self, length: u64) -> Result<()> {
+        self.door
+            .pass_write(|| self.path.clone(), &[], || self.file.set_len(length))
+            .map_err(|error| Error::io("change the length of", &self.path, error))
+    }
+}
+
+impl OpenFile {
+    /// Gives the file the name `to` on the same file system, in place of whatever file stands there. It stays open: what
+    /// was read before is what stands there now.
+    ///
+    /// # Errors
+    /// Where it cannot be moved.
+    pub fn renamed(mut self, door: &Door, to: &Path) -> Result<Self> {
+        let from = self.path().to_owned();
+        door.pass(|| Owned::Rename(from.clone(), to.to_owned()), || rustix::fs::rename(&from, to))
+            .map_err(|error| Error::io_to("move", &from, to, error))?;
+        self.set_path(to);
+        Ok(self)
+    }
+}
+
+/// Removes a file by its path; nothing happens where there is none.
+///
+/// # Errors
+/// Where it cannot be removed.
+pub fn remove(door: &Door, path: &Path) -> Result<()> {
+    match door.pass(|| Owned::Remove(path.to_owned()), || rustix::fs::unlinkat(CWD, path, AtFlags::empty())) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io("remove", path, error)),
+        _ => Ok(()),
+    }
+}
+
+/// A directory with a name of its own that only this user may enter, and that goes with all it holds when it is dropped.
+#[derive(Debug)]
+pub struct PrivateDirectory(tempfile::TempDir);
+
+impl PrivateDirectory {
+    /// Makes one where the system keeps temporary files.
+    ///
+    /// # Errors
+    /// Where it cannot be made.
+    pub fn new() -> Result<Self> {
+        let made = tempfile::Builder::new().prefix("pkg-install-").tempdir();
+        made.map(Self).map_err(|error| Error::io("make a directory in", &std::env::temp_dir(), error))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
