@@ -109,23 +109,12 @@ impl Client {
             if !matches!(answer.status, 301 | 302 | 303 | 307 | 308) {
                 return Ok(answer);
             }
-            let next = answer.header("location").and_then(|to| at.join(to).ok());
-            let refuse = |reason: String| {
+            let next = next_address(&at, answer.header("location"), &seen).map_err(|reason| {
                 let hint = "ask whoever runs the server, or take the wheel from elsewhere";
-                Err(Trouble::Fatal(Error::network(&label, reason, hint)))
-            };
-            let host = at.host_str().unwrap_or_default().to_owned();
-            let Some(next) = next else { return refuse(format!("`{host}` redirects to nowhere")) };
-            if at.scheme() == "https" && next.scheme() != "https" {
-                return refuse(format!("`{host}` redirects to an address that is not `https`"));
-            }
+                let host = at.host_str().unwrap_or_default();
+                Trouble::Fatal(Error::network(&label, format!("`{host}` redirects {reason}"), hint))
+            })?;
             seen.push(std::mem::replace(&mut at, next));
-            if seen.contains(&at) {
-                return refuse(format!("`{host}` redirects in a circle"));
-            }
-            if seen.len() > MOST_REDIRECTS {
-                return refuse(format!("more than {MOST_REDIRECTS} redirects, the last by `{host}`"));
-            }
         }
     }
 
@@ -203,6 +192,24 @@ impl Proxies {
             name.is_empty() || host == name || host.strip_suffix(name).is_some_and(|rest| rest.ends_with('.'))
         })
     }
+}
+
+/// Where a redirect leads, or why it is not followed.
+fn next_address(at: &Url, location: Option<&str>, seen: &[Url]) -> std::result::Result<Url, &'static str> {
+    let next = location.and_then(|to| at.join(to).ok()).ok_or("to nowhere")?;
+    match next.scheme() {
+        "https" => {}
+        "http" if at.scheme() == "http" => {}
+        "http" => return Err("from `https` to `http`, where anybody may listen"),
+        _ => return Err("to an address that is neither `https` nor `http`"),
+    }
+    if next == *at || seen.contains(&next) {
+        return Err("in a circle");
+    }
+    if seen.len() >= MOST_REDIRECTS {
+        return Err("once more, after ten redirects");
+    }
+    Ok(next)
 }
 
 /// What makes agents with these settings.
@@ -303,6 +310,21 @@ mod tests {
         ] {
             assert_eq!(without(text).leave_out(host), left_out, "{text} {host}");
         }
+    }
+
+    #[test]
+    fn redirects_lead_neither_to_less_safety_nor_for_ever() {
+        let url = |text: &str| Url::parse(text).expect("it is one");
+        let (at, many) = (url("https://a.example/x/y.whl"), vec![url("https://b.example/"); MOST_REDIRECTS]);
+        let next = |to, seen: &[Url]| next_address(&at, to, seen).map(String::from);
+        assert_eq!(next(Some("z.whl"), &many[1..]), Ok("https://a.example/x/z.whl".to_owned()));
+        assert_eq!(next(Some("//c.example/z.whl"), &[]), Ok("https://c.example/z.whl".to_owned()));
+        assert_eq!(next(Some("http://a.example/"), &[]), Err("from `https` to `http`, where anybody may listen"));
+        assert_eq!(next(Some("file:///etc/passwd"), &[]), Err("to an address that is neither `https` nor `http`"));
+        assert_eq!(next(Some("https://b.example/"), &many[..1]), Err("in a circle"));
+        assert_eq!(next(Some("y.whl"), &[]), Err("in a circle"));
+        assert_eq!(next(Some("z.whl"), &many), Err("once more, after ten redirects"));
+        assert_eq!(next(None, &[]), Err("to nowhere"));
     }
 
     #[test]

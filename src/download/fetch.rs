@@ -76,17 +76,11 @@ impl Job<'_> {
 
     fn fetch_and_check(&self) -> Result<OpenFile> {
         loop {
-            let mut partial = self.inner.store.partial(self.wanted)?;
+            let partial = self.inner.store.partial(self.wanted)?;
             let present = partial.ranges().count();
             let total = partial.head().map(|head| head.total).or(self.wanted.size);
             self.progress.transfer_begin(self.transfer, &self.wanted.file_name, total, present);
-            if let Err(error) = self.fill(&mut partial, &Part::Whole) {
-                if partial.ranges().count() == 0 {
-                    // The failure matters more than an empty directory that stays.
-                    let _ = partial.remove();
-                }
-                return Err(error);
-            }
+            let partial = self.fill(partial, &Part::Whole)?;
             match self.inner.store.finish(self.wanted, partial, self.halt)? {
                 Checked::Good(file) => return Ok(file),
                 // What came earlier may be of another file, or be lost on the disk: that is worth one more try.
@@ -98,8 +92,21 @@ impl Job<'_> {
         }
     }
 
-    /// Fetches what is missing of `part`.
-    pub(super) fn fill(&self, partial: &mut Partial, part: &Part) -> Result<()> {
+    /// Fetches what is missing of `part`. Where that fails before anything came, nothing stays.
+    pub(super) fn fill(&self, mut partial: Partial, part: &Part) -> Result<Partial> {
+        match self.fetch_steps(&mut partial, part) {
+            Ok(()) => Ok(partial),
+            Err(error) => {
+                if partial.ranges().count() == 0 {
+                    // The failure matters more than an empty directory that stays.
+                    let _ = partial.remove();
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn fetch_steps(&self, partial: &mut Partial, part: &Part) -> Result<()> {
         let mut failures = 0;
         let mut most = partial.ranges().count();
         while let Some(step) = next_step(partial, part) {
@@ -176,28 +183,20 @@ impl Job<'_> {
     }
 
     fn take_whole(&self, partial: &mut Partial, answer: Answer) -> std::result::Result<(), Trouble> {
-        let length = answer.length();
-        length.map_or(Ok(()), |length| self.check_size(length))?;
         let tag = answer.tag();
-        match length {
-            Some(total) => {
-                let head = self.inner.store.head(self.wanted, total, tag);
-                let same = |held: &Head| head.strong && held.strong && held.tag == head.tag && held.total == total;
-                if !partial.head().is_some_and(|held| same(held) && held.address == head.address) {
-                    partial.begin(head)?;
-                    self.progress.transfer_begin(self.transfer, &self.wanted.file_name, Some(total), 0);
-                }
-                self.stream(partial, answer, 0..total)
-            }
-            None => {
-                partial.clear()?;
-                self.progress.transfer_begin(self.transfer, &self.wanted.file_name, self.wanted.size, 0);
-                self.stream(partial, answer, 0..u64::MAX)?;
-                let total = partial.ranges().count();
-                self.check_size(total)?;
-                Ok(partial.complete(self.inner.store.head(self.wanted, total, tag))?)
-            }
-        }
+        let Some(total) = answer.length() else {
+            partial.clear()?;
+            self.progress.transfer_begin(self.transfer, &self.wanted.file_name, self.wanted.size, 0);
+            self.stream(partial, answer, 0..u64::MAX, None)?;
+            let total = partial.ranges().count();
+            self.check_size(total)?;
+            return Ok(partial.complete(self.inner.store.head(self.wanted, total, tag))?);
+        };
+        self.check_size(total)?;
+        let head = self.inner.store.head(self.wanted, total, tag);
+        let same = |held: &Head| head.strong && *held == Head { session: held.session.clone(), ..head.clone() };
+        let begins = !partial.head().is_some_and(same);
+        self.stream(partial, answer, 0..total, begins.then_some(head))
     }
 
     fn take_range(&self, partial: &mut Partial, answer: Answer, step: &Part) -> std::result::Result<(), Trouble> {
@@ -212,24 +211,27 @@ impl Job<'_> {
             return Err(odd());
         }
         let head = self.inner.store.head(self.wanted, total, answer.tag());
-        match partial.head() {
-            None => {
-                self.check_size(total)?;
-                partial.begin(head)?;
-            }
-            Some(held) => {
-                let tags_differ = held.tag.is_some() && head.tag.is_some() && held.tag != head.tag;
-                if held.total != total || tags_differ && held.address == head.address {
-                    partial.clear()?;
-                    return Err(Trouble::passing("the file has changed since it was begun".to_owned()));
-                }
-            }
+        let Some(held) = partial.head() else {
+            self.check_size(total)?;
+            return self.stream(partial, answer, range, Some(head));
+        };
+        let tags_differ = held.tag.is_some() && head.tag.is_some() && held.tag != head.tag;
+        if held.total != total || tags_differ && held.address == head.address {
+            partial.clear()?;
+            return Err(Trouble::passing("the file has changed since it was begun".to_owned()));
         }
-        self.stream(partial, answer, range)
+        self.stream(partial, answer, range, None)
     }
 
-    /// Writes the body, which holds `range` of the file; the end of a range without bounds is where the body ends.
-    fn stream(&self, partial: &mut Partial, answer: Answer, range: Range<u64>) -> std::result::Result<(), Trouble> {
+    /// Writes the body, which holds `range` of the file; the end of a range without bounds is where the body ends. What
+    /// is present is given up for a file that `begins` only when something came that may be it.
+    fn stream(
+        &self,
+        partial: &mut Partial,
+        answer: Answer,
+        range: Range<u64>,
+        mut begins: Option<Head>,
+    ) -> std::result::Result<(), Trouble> {
         let content_type = answer.header("content-type").unwrap_or("no content type").to_owned();
         let mut body = answer.into_body();
         let mut buffer = vec![0; BUFFER];
@@ -240,13 +242,17 @@ impl Job<'_> {
                 Ok(0) if at < range.end && range.end != u64::MAX => {
                     break Err(Trouble::passing("the server broke the connection off".to_owned()));
                 }
-                Ok(0) => break Ok(()),
+                Ok(0) => {
+                    begins.map_or(Ok(()), |head| self.begin(partial, head))?;
+                    break Ok(());
+                }
                 Ok(count) if count as u64 > range.end - at => {
                     break Err(Trouble::passing("the server sends more than it said".to_owned()));
                 }
                 Ok(count) => {
                     let bytes = &buffer[..count];
                     self.check_beginning(bytes, at, &content_type)?;
+                    begins.take().map_or(Ok(()), |head| self.begin(partial, head))?;
                     let before = partial.ranges().count();
                     partial.write(bytes, at)?;
                     at += count as u64;
@@ -260,6 +266,11 @@ impl Job<'_> {
         partial.note()?;
         self.halt.check()?;
         result
+    }
+
+    fn begin(&self, partial: &mut Partial, head: Head) -> Result<()> {
+        self.progress.transfer_begin(self.transfer, &self.wanted.file_name, Some(head.total), 0);
+        partial.begin(head)
     }
 
     /// A page that a portal or a login shows in place of the file does not begin as an archive does.

@@ -53,7 +53,7 @@ impl Partial {
     /// Opens what an earlier connection left in `directory`, as long as `usable` says that it is the wanted file; else
     /// begins anew.
     pub(super) fn open(door: &Door, directory: &Path, usable: impl FnOnce(&Head) -> bool) -> Result<Self> {
-        Dir::make_all(door, directory)?;
+        fs::make_shared(door, directory)?;
         let log = CacheFile::open(door, &directory.join("log"))?;
         let (head, ranges, log_end) = match read_log(&fs::read_to_limit(log.path(), LONGEST_LOG)?) {
             Some((head, ranges, end)) if usable(&head) => (Some(head), ranges, end),
@@ -111,11 +111,6 @@ impl Partial {
     /// What is present.
     pub(super) fn ranges(&self) -> &Ranges {
         &self.ranges
-    }
-
-    /// Where the sparse file is.
-    pub(super) fn path(&self) -> &Path {
-        self.content.path()
     }
 
     /// Takes in bytes.

@@ -134,9 +134,8 @@ fn with_lock(inner: &Inner, wanted: &Wanted, part: &Part) -> Result<From> {
         if let Some(file) = inner.store.cached(wanted, halt)? {
             return Ok(From::Complete(file));
         }
-        let mut partial = inner.store.partial(wanted)?;
-        Job { inner, wanted, halt, progress: &Silent, transfer: usize::MAX }.fill(&mut partial, part)?;
-        Ok(From::Parts(partial))
+        let job = Job { inner, wanted, halt, progress: &Silent, transfer: usize::MAX };
+        Ok(From::Parts(job.fill(inner.store.partial(wanted)?, part)?))
     };
     let result = fill();
     inner.store.unlock(lock);

@@ -14,7 +14,7 @@ use super::client::bare;
 use super::partial::{Head, Partial};
 use super::trouble::Halt;
 use crate::error::{Error, Fault, Result};
-use crate::fs::{self, CacheFile, Dir, Door, Kind, Lock, OpenFile, Patience, PrivateDirectory, ReadAt as _};
+use crate::fs::{self, CacheFile, Door, Kind, Lock, OpenFile, Patience, PrivateDirectory, ReadAt as _};
 use crate::hash::{Algorithm, Digest, Hasher};
 use crate::report::Warning;
 
@@ -44,7 +44,7 @@ impl Store {
         let private = if root.is_none() { Some(PrivateDirectory::new()?) } else { None };
         let root = root.or(private.as_ref().map(PrivateDirectory::path)).unwrap_or(Path::new("."));
         let root = fs::absolute(root)?;
-        Dir::make_all(door, &root)?;
+        fs::make_shared(door, &root)?;
         Ok(Self {
             door: door.clone(),
             root,
@@ -97,7 +97,7 @@ impl Store {
     /// The lock under which the file is fetched; told to `waiting` where another process holds it.
     pub(super) fn lock(&self, wanted: &Wanted, halt: Halt<'_>, waiting: &dyn Fn(&Path)) -> Result<Lock> {
         let directory = self.root.join("partial");
-        Dir::make_all(&self.door, &directory)?;
+        fs::make_shared(&self.door, &directory)?;
         let patience = Patience { timeout: Duration::MAX, cancel: halt.0, waiting };
         Lock::acquire(&self.door, &directory.join(format!("{}.lock", key(wanted))), &patience)
     }
@@ -131,7 +131,7 @@ impl Store {
         }
         let place = self.place(&digest, wanted);
         if let Some(parent) = place.parent() {
-            Dir::make_all(&self.door, parent)?;
+            fs::make_shared(&self.door, parent)?;
         }
         let file = file.renamed(&self.door, &place)?;
         partial.remove()?;
@@ -145,7 +145,7 @@ impl Store {
     /// Says which file it is that other digests than SHA-256 are about. A torn note leads to no file.
     fn remember(&self, wanted: &Wanted, digest: &Digest) -> Result<()> {
         let directory = self.root.join("known");
-        Dir::make_all(&self.door, &directory)?;
+        fs::make_shared(&self.door, &directory)?;
         CacheFile::open(&self.door, &directory.join(key(wanted)))?.write_at(digest.to_hex().as_bytes(), 0)
     }
 

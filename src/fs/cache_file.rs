@@ -108,6 +108,23 @@ impl OpenFile {
     }
 }
 
+/// Makes a directory that other processes may be making too, and those above it.
+///
+/// # Errors
+/// Where it cannot be made.
+pub fn make_shared(door: &Door, path: &Path) -> Result<()> {
+    if super::stat(path)?.is_some() {
+        return Ok(());
+    }
+    if let Some(parent) = path.parent() {
+        make_shared(door, parent)?;
+    }
+    match door.pass(|| Owned::MakeDir(path.to_owned()), || rustix::fs::mkdir(path, Mode::from_raw_mode(0o777))) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(Error::io("make the directory", path, error)),
+        _ => Ok(()),
+    }
+}
+
 /// Removes a file by its path; nothing happens where there is none.
 ///
 /// # Errors

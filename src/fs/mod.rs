@@ -15,7 +15,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use cache_file::{CacheFile, PrivateDirectory, remove};
+pub use cache_file::{CacheFile, PrivateDirectory, make_shared, remove};
 pub use dir::{Dir, NewFile};
 pub use lock::{Lock, Patience};
 pub use read::{

@@ -3,7 +3,7 @@
 //! Every server is on the loopback ([`http_server`](crate::http_server)). Retries pause for a millisecond.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -19,11 +19,11 @@ use crate::faults::{ENOSPC, Fault, Fuse};
 use crate::http_server::{Server, Turn};
 use crate::scene::Scene;
 
-const NAME: &str = "a-1-py3-none-any.whl";
-const MIB: usize = 1 << 20;
+pub const NAME: &str = "a-1-py3-none-any.whl";
+pub const MIB: usize = 1 << 20;
 
 /// Bytes that begin as an archive does and do not repeat.
-fn body(length: usize, seed: u64) -> Vec<u8> {
+pub fn body(length: usize, seed: u64) -> Vec<u8> {
     let mut state = seed.wrapping_mul(2).wrapping_add(1);
     let mut bytes = b"PK\x03\x04".to_vec();
     while bytes.len() < length {
@@ -36,32 +36,32 @@ fn body(length: usize, seed: u64) -> Vec<u8> {
     bytes
 }
 
-fn settings(scene: &Scene) -> Settings {
+pub fn settings(scene: &Scene) -> Settings {
     Settings { cache: Some(scene.join("cache")), backoff: Duration::from_millis(1), ..Settings::default() }
 }
 
-fn downloader(settings: &Settings) -> Downloader {
+pub fn downloader(settings: &Settings) -> Downloader {
     Downloader::new(settings, &Door::default(), Arc::default()).expect("it can be made")
 }
 
 /// A file that nothing is promised of.
-fn loose(url: Url) -> Wanted {
+pub fn loose(url: Url) -> Wanted {
     Wanted { label: label_of(&url), url, file_name: NAME.to_owned(), size: None, pinned: Vec::new() }
 }
 
 /// A file whose content is known.
-fn pinned(url: Url, content: &[u8]) -> Wanted {
+pub fn pinned(url: Url, content: &[u8]) -> Wanted {
     Wanted { pinned: vec![Digest::of(Algorithm::Sha256, content)], ..loose(url) }
 }
 
-fn content(file: &dyn ReadAt) -> Vec<u8> {
+pub fn content(file: &dyn ReadAt) -> Vec<u8> {
     let mut bytes = vec![0; usize::try_from(file.size()).expect("it is small")];
     file.read_exact_at(&mut bytes, 0).expect("it can be read");
     bytes
 }
 
 #[track_caller]
-fn fails(result: Result<OpenFile>, kind: ErrorKind, says: &[&str]) -> Error {
+pub fn fails(result: Result<OpenFile>, kind: ErrorKind, says: &[&str]) -> Error {
     let error = result.expect_err("it fails");
     assert_eq!(error.kind(), kind, "{error}");
     for word in says {
@@ -71,7 +71,7 @@ fn fails(result: Result<OpenFile>, kind: ErrorKind, says: &[&str]) -> Error {
 }
 
 /// The files of the cache, but for empty directories.
-fn files(scene: &Scene) -> Vec<String> {
+pub fn files(scene: &Scene) -> Vec<String> {
     let found = pkg_install::fs::walk(&scene.join("cache")).expect("it can be walked");
     let files = found.into_iter().filter(|(_, stat)| stat.kind == pkg_install::fs::Kind::File);
     files.map(|(path, _)| path.display().to_string()).collect()
@@ -122,4 +122,261 @@ fn fifty_cuts_cost_no_byte_twice() {
     assert_eq!(server.seen(NAME).len(), 51);
     assert_eq!(server.sent(NAME), bytes.len() as u64);
     assert!(server.seen(NAME)[1..].iter().all(|seen| seen.if_range.as_deref() == Some("\"one\"")));
+}
+
+#[test]
+fn a_file_without_ranges_or_length_comes_all_the_same() {
+    let (scene, server, bytes) = (Scene::new(), Server::start(), body(MIB + 9, 4));
+    server.put(NAME, &bytes);
+    server.script(NAME, [Turn::Cut(70_000), Turn::NoRanges]);
+    let wanted = pinned(server.url(NAME), &bytes);
+    assert_eq!(content(&downloader(&settings(&scene)).fetch(&wanted, &Silent).expect("it comes")), bytes);
+    server.put("chunks", &bytes);
+    server.script("chunks", [Turn::Chunked(Some(90_000)), Turn::Chunked(None)]);
+    let wanted = loose(server.url("chunks"));
+    assert_eq!(content(&downloader(&settings(&scene)).fetch(&wanted, &Silent).expect("it comes")), bytes);
+    server.put("short", &bytes);
+    server.always("short", Turn::Chunked(Some(90_000)));
+    let result = downloader(&settings(&scene)).fetch(&loose(server.url("short")), &Silent);
+    fails(result, ErrorKind::Failed, &["/short`", "broke the connection off"]);
+    assert_eq!(server.seen("short").len(), 7, "the first try, which brought bytes, and six that brought no more");
+}
+
+#[test]
+fn a_header_that_promises_too_much_is_found_out() {
+    let (scene, server, bytes) = (Scene::new(), Server::start(), body(100_000, 20));
+    server.put(NAME, &bytes);
+    server.script(NAME, [Turn::Length(100_500)]);
+    assert_eq!(
+        content(&downloader(&settings(&scene)).fetch(&loose(server.url(NAME)), &Silent).expect("it comes")),
+        bytes
+    );
+    let ranges: Vec<_> = server.seen(NAME).into_iter().map(|seen| seen.range).collect();
+    assert_eq!(ranges, [None, Some("bytes=100000-100499".to_owned()), None]);
+}
+
+#[test]
+fn servers_that_are_busy_are_asked_again() {
+    let (scene, server, bytes) = (Scene::new(), Server::start(), body(5000, 5));
+    server.put(NAME, &bytes);
+    let busy = [408, 425, 429, 500, 502].map(|status| Turn::Status(status, "Retry-After: 0\r\n"));
+    server.script(NAME, busy);
+    let told = Told::default();
+    let file = downloader(&settings(&scene)).fetch(&pinned(server.url(NAME), &bytes), &told).expect("it comes");
+    assert_eq!(content(&file), bytes);
+    assert_eq!(server.seen(NAME).len(), 6);
+    let told = told.0.into_inner().expect("nobody panicked");
+    assert_eq!(told.first().map(String::as_str), Some("begin a-1-py3-none-any.whl None 0"));
+    assert_eq!(told.iter().filter(|line| line.starts_with("retry `127.0.0.1` answers with status")).count(), 5);
+    assert_eq!(told.iter().filter_map(|line| line.strip_prefix("advance ")?.parse::<u64>().ok()).sum::<u64>(), 5000);
+    assert_eq!(told.last().map(String::as_str), Some("end"));
+}
+
+/// What progress was told, a line each.
+#[derive(Default)]
+struct Told(Mutex<Vec<String>>);
+
+impl Told {
+    fn add(&self, line: String) {
+        self.0.lock().expect("nobody panicked").push(line);
+    }
+}
+
+impl Progress for Told {
+    fn transfer_begin(&self, _: usize, name: &str, total: Option<u64>, present: u64) {
+        self.add(format!("begin {name} {total:?} {present}"));
+    }
+    fn transfer_advance(&self, _: usize, bytes: u64) {
+        self.add(format!("advance {bytes}"));
+    }
+    fn transfer_retry(&self, _: usize, why: &str) {
+        self.add(format!("retry {why}"));
+    }
+    fn transfer_end(&self, _: usize) {
+        self.add("end".to_owned());
+    }
+}
+
+#[test]
+fn a_server_that_stays_broken_is_given_up() {
+    let (scene, server) = (Scene::new(), Server::start());
+    server.put(NAME, &body(5000, 5));
+    server.always(NAME, Turn::Status(503, ""));
+    let settings = Settings { retries: 2, ..settings(&scene) };
+    let url = server.url(NAME);
+    let error = fails(
+        downloader(&settings).fetch(&loose(url.clone()), &Silent),
+        ErrorKind::Failed,
+        &[url.as_str(), "`127.0.0.1` answers with status 503"],
+    );
+    assert_eq!(error.hint(), Some("try again: what has arrived is kept"));
+    assert_eq!(server.seen(NAME).len(), 3);
+    assert_eq!(files(&scene), [""; 0], "nothing arrived, so nothing stays");
+    for status in [401, 403, 404, 410] {
+        server.always(NAME, Turn::Status(status, ""));
+        let says = format!("answers with status {status}");
+        fails(downloader(&settings).fetch(&loose(url.clone()), &Silent), ErrorKind::Failed, &[url.as_str(), &says]);
+    }
+    assert_eq!(server.seen(NAME).len(), 7, "these statuses do not pass");
+}
+
+#[test]
+fn nobody_at_the_port_is_an_error_that_names_the_address() {
+    let (scene, server) = (Scene::new(), Server::start());
+    let mut url = server.url(NAME);
+    url.set_port(Some(1)).expect("it has a host");
+    let settings = Settings { retries: 1, ..settings(&scene) };
+    let error = fails(downloader(&settings).fetch(&loose(url.clone()), &Silent), ErrorKind::Failed, &[url.as_str()]);
+    assert!(error.hint().is_some_and(|hint| hint.contains("proxy")), "{:?}", error.hint());
+}
+
+#[test]
+fn a_stall_is_a_failure_unless_bytes_came_before_it() {
+    let (scene, server, bytes) = (Scene::new(), Server::start(), body(MIB, 6));
+    server.put(NAME, &bytes);
+    server.script(NAME, [Turn::Silence, Turn::Stall(1000), Turn::Stall(500), Turn::Stall(0)]);
+    let settings = Settings { retries: 1, stall_timeout: Duration::from_millis(150), ..settings(&scene) };
+    let wanted = pinned(server.url(NAME), &bytes);
+    assert_eq!(content(&downloader(&settings).fetch(&wanted, &Silent).expect("it comes")), bytes);
+    assert_eq!((server.seen(NAME).len(), server.sent(NAME)), (5, MIB as u64));
+    server.put("never", &bytes);
+    server.always("never", Turn::Silence);
+    let result = downloader(&settings).fetch(&loose(server.url("never")), &Silent);
+    fails(result, ErrorKind::Failed, &["/never`", "sends nothing"]);
+}
+
+#[test]
+fn what_is_not_the_promised_file_is_refused() {
+    let (scene, server, bytes) = (Scene::new(), Server::start(), body(200_000, 7));
+    let downloader = downloader(&settings(&scene));
+    server.put(NAME, &bytes);
+    server.script(NAME, [Turn::Wrong, Turn::Stall(0), Turn::Encoded, Turn::Html]);
+    let wanted = Wanted { size: Some(200_000), ..pinned(server.url(NAME), &bytes) };
+    let says =
+        [wanted.label.as_str(), "the archive has sha256=", "it was pinned to sha256=", &wanted.pinned[0].to_hex()];
+    fails(downloader.fetch(&wanted, &Silent), ErrorKind::Input, &says);
+    // The body never comes, so that waiting for it would take until the stall is noticed.
+    let long = Wanted { size: Some(200_001), ..wanted.clone() };
+    let begin = Instant::now();
+    fails(downloader.fetch(&long, &Silent), ErrorKind::Input, &["has 200000 bytes, 200001 were promised"]);
+    assert!(begin.elapsed() < Duration::from_secs(20));
+    fails(downloader.fetch(&wanted, &Silent), ErrorKind::Input, &["encoded as `gzip`"]);
+    let says = ["no wheel but `text/html`", "`<!DOCTYPE html><title>Log in</title>`"];
+    fails(downloader.fetch(&loose(server.url(NAME)), &Silent), ErrorKind::Input, &says);
+    assert_eq!(server.seen(NAME).len(), 4, "none of it is tried again");
+    assert_eq!(files(&scene), [""; 0]);
+}
+
+#[test]
+fn every_pinned_digest_has_to_hold_and_any_of_them_finds_the_file_again() {
+    let (scene, server, bytes) = (Scene::new(), Server::start(), body(10_000, 8));
+    server.put(NAME, &bytes);
+    let of = |algorithm, content: &[u8]| Digest::of(algorithm, content);
+    let mut wanted = pinned(server.url(NAME), &bytes);
+    wanted.pinned.push(of(Algorithm::Blake2b, b"other"));
+    fails(downloader(&settings(&scene)).fetch(&wanted, &Silent), ErrorKind::Input, &["has blake2b="]);
+    wanted.pinned = vec![of(Algorithm::Sha512, &bytes), of(Algorithm::Sha3_256, &bytes)];
+    assert_eq!(content(&downloader(&settings(&scene)).fetch(&wanted, &Silent).expect("it comes")), bytes);
+    assert_eq!(content(&downloader(&settings(&scene)).fetch(&wanted, &Silent).expect("it is there")), bytes);
+    assert_eq!(server.seen(NAME).len(), 2);
+}
+
+#[test]
+fn a_full_disk_is_an_error_that_names_the_path() {
+    let (server, bytes) = (Server::start(), body(2 * MIB, 13));
+    server.put(NAME, &bytes);
+    for at in [4, 8, 12] {
+        let (scene, fuse) = (Scene::new(), Fuse::new(Fault::Error(at, ENOSPC)));
+        let full = Downloader::new(&settings(&scene), &fuse.door(), Arc::default()).expect("it can be made");
+        let error = fails(full.fetch(&loose(server.url(NAME)), &Silent), ErrorKind::Failed, &["/cache/partial/"]);
+        assert_eq!(error.os_code(), Some(ENOSPC));
+    }
+}
+
+#[test]
+fn offline_names_all_that_is_missing() {
+    let (scene, server) = (Scene::new(), Server::start());
+    let wanted = ["a", "b", "c"].map(|path| {
+        server.put(path, &body(1000, 16));
+        Wanted { file_name: format!("{path}.whl"), ..pinned(server.url(path), &body(1000, 16)) }
+    });
+    downloader(&settings(&scene)).fetch(&wanted[1], &Silent).expect("it comes");
+    let offline = downloader(&Settings { offline: true, ..settings(&scene) });
+    assert_eq!(content(&offline.fetch(&wanted[1], &Silent).expect("it is there")), body(1000, 16));
+    assert_eq!(content(&offline.peek(&wanted[1]).expect("it is there")), body(1000, 16));
+    let error = offline.fetch_all(&wanted, &Silent, &|_, _| Ok(())).expect_err("two are missing");
+    assert_eq!(error.kind(), ErrorKind::Failed);
+    let text = error.to_string();
+    assert!(text.contains(&wanted[0].label) && text.contains(&wanted[2].label), "{text}");
+    assert!(!text.contains(&wanted[1].label), "{text}");
+    fails(offline.fetch(&wanted[0], &Silent), ErrorKind::Failed, &[&wanted[0].label]);
+    assert_eq!(offline.peek(&wanted[0]).expect_err("it is missing").kind(), ErrorKind::Failed);
+    assert_eq!(server.order(), ["b"]);
+}
+
+#[test]
+fn all_come_the_unknown_and_the_largest_first_and_each_address_once() {
+    let (scene, server) = (Scene::new(), Server::start());
+    let sizes =
+        [("small", Some(10)), ("large", Some(9000)), ("unknown", None), ("middle", Some(500)), ("small", Some(10))];
+    let wanted = sizes.map(|(path, size)| {
+        server.put(path, &body(size.unwrap_or(20), 17));
+        let size = size.map(|size| size as u64);
+        Wanted { file_name: format!("{path}.whl"), size, ..loose(server.url(path)) }
+    });
+    let come = Mutex::new(Vec::new());
+    let settings = Settings { connections: 1, ..settings(&scene) };
+    let arrived = |index: usize, file: OpenFile| {
+        assert_eq!(content(&file).len(), sizes[index].1.unwrap_or(20));
+        come.lock().expect("nobody panicked").push(index);
+        Ok(())
+    };
+    downloader(&settings).fetch_all(&wanted, &Silent, &arrived).expect("all come");
+    assert_eq!(come.into_inner().expect("nobody panicked"), [2, 1, 3, 0, 4]);
+    assert_eq!(server.order(), ["unknown", "large", "middle", "small"]);
+}
+
+#[test]
+fn the_first_failure_ends_the_rest() {
+    let (scene, server) = (Scene::new(), Server::start());
+    server.put("stalls", &body(5000, 18));
+    server.always("stalls", Turn::Stall(100));
+    let wanted = [loose(server.url("stalls")), loose(server.url("missing"))];
+    // The one fails only when the other is under way.
+    server.put("missing", b"");
+    server.always("missing", Turn::Status(404, ""));
+    let begin = Instant::now();
+    let error = downloader(&settings(&scene)).fetch_all(&wanted, &Silent, &|_, _| Ok(())).expect_err("one is missing");
+    assert!(error.to_string().contains("/missing`") && error.to_string().contains("404"), "{error}");
+    assert!(begin.elapsed() < Duration::from_secs(20), "the stall was waited for");
+    // What the caller finds wrong ends it too.
+    let wanted = [loose(server.url("stalls")), loose(server.url("fine"))];
+    server.put("fine", &body(1000, 18));
+    let refuse = |_, _| pkg_install::fs::read(Path::new("not there")).map(drop);
+    let error = downloader(&settings(&scene)).fetch_all(&wanted, &Silent, &refuse).expect_err("it is refused");
+    assert!(error.to_string().contains("`not there`"), "{error}");
+}
+
+#[test]
+fn who_wants_to_stop_waits_for_nothing() {
+    let (scene, server) = (Scene::new(), Server::start());
+    for (path, turn) in
+        [("silent", Turn::Silence), ("stalled", Turn::Stall(1000)), ("busy", Turn::Status(429, "Retry-After: 50\r\n"))]
+    {
+        server.put(path, &body(5000, 19));
+        server.always(path, turn);
+        let cancel = Arc::new(AtomicBool::new(false));
+        let downloader =
+            Downloader::new(&settings(&scene), &Door::default(), Arc::clone(&cancel)).expect("it can be made");
+        let wanted = loose(server.url(path));
+        let (result, waited) = std::thread::scope(|scope| {
+            let work = scope.spawn(|| downloader.fetch_all(&[wanted], &Silent, &|_, _| Ok(())));
+            server.wait_for(path, 1);
+            let begin = Instant::now();
+            cancel.store(true, Ordering::Relaxed);
+            (work.join().expect("it does not panic"), begin.elapsed())
+        });
+        assert_eq!(result.expect_err("it is interrupted").kind(), ErrorKind::Interrupted, "{path}");
+        assert!(waited < Duration::from_secs(10), "{path}: {waited:?}");
+    }
 }

@@ -14,6 +14,8 @@
 mod archive_refusals;
 mod conflicts;
 mod crash;
+#[cfg(feature = "http")]
+mod credentials;
 mod determinism;
 #[cfg(feature = "http")]
 mod downloads;
@@ -30,6 +32,10 @@ mod loose_disk;
 mod lower_layer;
 mod metadata_refusals;
 mod new_target;
+#[cfg(feature = "http")]
+mod partial_files;
+#[cfg(feature = "http")]
+mod peeking;
 mod power_cut;
 mod protocol_order;
 mod record_levels;

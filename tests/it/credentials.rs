@@ -1,0 +1,147 @@
+//! Names, passwords and redirects: who is told them, and that no message is.
+
+use pkg_install::download::{Downloader, Settings, Wanted};
+use pkg_install::error::ErrorKind;
+use pkg_install::fs::Door;
+use pkg_install::report::Silent;
+
+use crate::downloads::{NAME, body, content, downloader, fails, files, loose, pinned, settings};
+use crate::http_server::{Server, Turn};
+use crate::scene::Scene;
+
+/// `anna:s3cr t` in base64, and as URLs write it.
+const ANNA: &str = "Basic YW5uYTpzM2NyIHQ=";
+const ANNA_IN_URL: &str = "anna:s3cr%20t";
+
+#[test]
+fn credentials_of_the_address_go_to_its_host_and_to_no_other() {
+    let (scene, server, other, bytes) = (Scene::new(), Server::start(), Server::start(), body(1000, 1));
+    server.script("start", [Turn::Redirect("/here".to_owned())]);
+    server.put("start", b"");
+    server.put("here", b"");
+    server.script("here", [Turn::Redirect(other.url(NAME).into())]);
+    other.put(NAME, &bytes);
+    let wanted = pinned(server.url_with(ANNA_IN_URL, "start"), &bytes);
+    assert_eq!(content(&downloader(&settings(&scene)).fetch(&wanted, &Silent).expect("it comes")), bytes);
+    for path in ["start", "here"] {
+        assert_eq!(server.seen(path)[0].authorization.as_deref(), Some(ANNA), "{path}");
+    }
+    assert_eq!(other.seen(NAME)[0].authorization, None);
+    // Another name of the same machine is another host.
+    server.put(NAME, &bytes);
+    let mut elsewhere = server.url(NAME);
+    elsewhere.set_host(Some("localhost")).expect("it is a host");
+    server.script("start", [Turn::Redirect(elsewhere.into())]);
+    let wanted = Wanted { file_name: "b.whl".to_owned(), ..wanted };
+    assert_eq!(content(&downloader(&settings(&scene)).fetch(&wanted, &Silent).expect("it comes")), bytes);
+    assert_eq!(server.seen(NAME)[0].authorization, None);
+}
+
+#[test]
+fn the_netrc_file_is_asked_by_host_and_the_address_goes_before_it() {
+    let (scene, server, bytes) = (Scene::new(), Server::start(), body(1000, 2));
+    server.put(NAME, &bytes);
+    let netrc = scene.join("netrc");
+    std::fs::write(&netrc, "machine 127.0.0.1 login bert password x\n").expect("it can be written");
+    let settings = Settings { netrc: Some(netrc), cache: None, ..settings(&scene) };
+    for (url, expected) in
+        [(server.url(NAME), Some("Basic YmVydDp4")), (server.url_with(ANNA_IN_URL, NAME), Some(ANNA))]
+    {
+        downloader(&settings).fetch(&loose(url), &Silent).expect("it comes");
+        assert_eq!(server.seen(NAME).last().expect("it was asked").authorization.as_deref(), expected);
+    }
+    let missing = Settings { netrc: Some(scene.join("missing")), ..settings };
+    downloader(&missing).fetch(&loose(server.url(NAME)), &Silent).expect("no netrc is no error");
+    assert_eq!(server.seen(NAME).last().expect("it was asked").authorization, None);
+}
+
+#[test]
+fn no_message_and_no_file_holds_a_password() {
+    let (scene, server, bytes) = (Scene::new(), Server::start(), body(100_000, 3));
+    server.put(NAME, &bytes);
+    let proxy = Some("http://bert:hidden@127.0.0.1:1".to_owned());
+    let settings = Settings { retries: 0, https_proxy: proxy, ..settings(&scene) };
+    let downloader = downloader(&settings);
+    let wanted = Wanted { size: Some(bytes.len() as u64), ..loose(server.url_with(ANNA_IN_URL, NAME)) };
+    let mut texts = vec![format!("{settings:?} {downloader:?} {wanted:?} {:?}", downloader.peek(&wanted))];
+    let turns = [
+        Turn::Status(401, ""),
+        Turn::Status(503, ""),
+        Turn::Html,
+        Turn::Encoded,
+        Turn::Cut(0),
+        Turn::Redirect("/a-1-py3-none-any.whl".to_owned()),
+        Turn::Redirect("http://carl:s3cr%20t@127.0.0.1:1/".to_owned()),
+        Turn::Redirect("ftp://carl:s3cr%20t@127.0.0.1/".to_owned()),
+    ];
+    let count = turns.len();
+    server.script(NAME, turns);
+    for _ in 0..count {
+        let error = downloader.fetch(&wanted, &Silent).expect_err("it fails");
+        texts.push(format!("{error} {error:?} {:?}", error.hint()));
+        assert!(texts.last().is_some_and(|text| text.contains(&wanted.label)), "{texts:?}");
+    }
+    let mut unreachable = server.url_with(ANNA_IN_URL, NAME);
+    unreachable.set_scheme("https").expect("it is one too");
+    let error = downloader.fetch(&loose(unreachable), &Silent).expect_err("there is no such proxy");
+    texts.push(format!("{error} {error:?}"));
+    for file in files(&scene).iter().filter(|file| !file.ends_with(".whl")) {
+        let path = scene.join("cache").join(file);
+        texts.push(String::from_utf8_lossy(&std::fs::read(path).expect("it can be read")).into_owned());
+    }
+    for text in &texts {
+        for secret in ["s3cr", "hidden", "anna", "YW5u"] {
+            assert!(!text.contains(secret), "`{secret}` is in: {text}");
+        }
+    }
+}
+
+#[test]
+fn redirects_in_a_circle_are_refused() {
+    let (scene, server) = (Scene::new(), Server::start());
+    for (path, to) in [("a", "/b"), ("b", "/a"), ("c", "/c")] {
+        server.put(path, b"");
+        server.always(path, Turn::Redirect(to.to_owned()));
+    }
+    let downloader = downloader(&settings(&scene));
+    for path in ["a", "c"] {
+        let says = [server.url(path).to_string(), "`127.0.0.1` redirects in a circle".to_owned()];
+        let result = downloader.fetch(&loose(server.url(path)), &Silent);
+        fails(result, ErrorKind::Failed, &[&says[0], &says[1]]);
+    }
+    assert_eq!(server.order(), ["a", "b", "c"]);
+}
+
+#[test]
+fn only_http_addresses_and_plain_names_are_fetched() {
+    let (scene, server) = (Scene::new(), Server::start());
+    let downloader = downloader(&settings(&scene));
+    for text in ["file:///tmp/a.whl", "ftp://127.0.0.1/a.whl", "data:text/plain,PK"] {
+        let url = url::Url::parse(text).expect("it is one");
+        fails(downloader.fetch(&loose(url), &Silent), ErrorKind::Failed, &["its address cannot be used"]);
+    }
+    for name in ["", ".", "..", "../a.whl", "a/b.whl", "a\0b.whl"] {
+        let wanted = Wanted { file_name: name.to_owned(), ..loose(server.url(NAME)) };
+        fails(downloader.fetch(&wanted, &Silent), ErrorKind::Usage, &["names no file"]);
+    }
+    assert_eq!(server.order(), [""; 0]);
+}
+
+#[test]
+fn settings_that_make_no_sense_are_refused() {
+    let scene = Scene::new();
+    let empty = scene.join("empty.pem");
+    std::fs::write(&empty, "none").expect("it can be written");
+    let base = settings(&scene);
+    for (settings, says) in [
+        (Settings { certificates: Some(empty), ..base.clone() }, "holds no certificate"),
+        (Settings { certificates: Some(scene.join("missing.pem")), ..base.clone() }, "missing.pem"),
+        (
+            Settings { http_proxy: Some("http://:secret@".to_owned()), ..base },
+            "the address of the proxy cannot be read",
+        ),
+    ] {
+        let error = Downloader::new(&settings, &Door::default(), std::sync::Arc::default()).expect_err("it is refused");
+        assert!(error.to_string().contains(says) && !error.to_string().contains("secret"), "{error}");
+    }
+}

@@ -1,0 +1,172 @@
+//! What a cache holds when processes are killed, when they share it, and when somebody has damaged it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use pkg_install::download::{Downloader, Settings, Wanted};
+use pkg_install::error::ErrorKind;
+use pkg_install::fs::{OpenFile, ReadAt as _};
+use pkg_install::report::Silent;
+
+use crate::downloads::{MIB, NAME, body, content, downloader, fails, files, loose, pinned, settings};
+use crate::faults::{Fault, Fuse};
+use crate::http_server::{Server, Turn};
+use crate::scene::Scene;
+
+#[test]
+fn what_an_earlier_process_left_is_thrown_away_once_where_it_is_wrong() {
+    let (scene, server, bytes) = (Scene::new(), Server::start(), body(300_000, 9));
+    server.put(NAME, &bytes);
+    server.script(NAME, [Turn::WrongCut(100_000), Turn::Status(404, "")]);
+    let wanted = pinned(server.url(NAME), &bytes);
+    fails(downloader(&settings(&scene)).fetch(&wanted, &Silent), ErrorKind::Failed, &["404"]);
+    assert_eq!(content(&downloader(&settings(&scene)).fetch(&wanted, &Silent).expect("it comes")), bytes);
+    let ranges: Vec<_> = server.seen(NAME).into_iter().map(|seen| seen.range).collect();
+    let rest = || Some("bytes=100000-299999".to_owned());
+    assert_eq!(ranges, [None, rest(), rest(), None]);
+    // Where the server is wrong itself it is an error, the second time.
+    server.put("wrong", &bytes);
+    server.script("wrong", [Turn::Cut(100_000), Turn::Status(404, ""), Turn::Wrong, Turn::Wrong]);
+    let wanted = Wanted { file_name: "b.whl".to_owned(), ..pinned(server.url("wrong"), &bytes) };
+    fails(downloader(&settings(&scene)).fetch(&wanted, &Silent), ErrorKind::Failed, &["404"]);
+    fails(downloader(&settings(&scene)).fetch(&wanted, &Silent), ErrorKind::Input, &["pinned"]);
+    assert_eq!(server.seen("wrong").len(), 4);
+}
+
+#[test]
+fn another_process_goes_on_only_where_it_is_surely_the_same_file() {
+    let (server, bytes) = (Server::start(), body(300_000, 10));
+    let other = body(300_000, 11);
+    let strong = Some("\"one\"");
+    // The tag of the file that is served first, whether it is pinned, the file served then, whether the rest is enough.
+    for (case, (tag, is_pinned, then, goes_on)) in [
+        (strong, true, (&bytes, strong), true),
+        (strong, false, (&bytes, strong), true),
+        (Some("W/\"weak\""), false, (&bytes, Some("W/\"weak\"")), false),
+        (None, false, (&bytes, None), false),
+        (None, true, (&bytes, None), true),
+        (strong, false, (&other, Some("\"two\"")), false),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let (scene, path) = (Scene::new(), format!("case{case}"));
+        server.put_tagged(&path, &bytes, tag);
+        server.script(&path, [Turn::Cut(100_000), Turn::Status(404, "")]);
+        let wanted = if is_pinned { pinned(server.url(&path), &bytes) } else { loose(server.url(&path)) };
+        fails(downloader(&settings(&scene)).fetch(&wanted, &Silent), ErrorKind::Failed, &["404"]);
+        server.put_tagged(&path, then.0, then.1);
+        let file = downloader(&settings(&scene)).fetch(&wanted, &Silent).expect("it comes");
+        assert_eq!(content(&file), *then.0, "{path}");
+        let again = if goes_on { 0 } else { 100_000 };
+        assert_eq!(server.sent(&path), 300_000 + again, "{path}");
+    }
+}
+
+#[test]
+fn a_process_that_is_killed_loses_at_most_the_block_that_it_was_at() {
+    let (server, bytes) = (Server::start(), body(MIB + 300_000, 12));
+    let look = Fuse::new(Fault::None);
+    let changes = {
+        let scene = Scene::new();
+        server.put(NAME, &bytes);
+        let downloader = Downloader::new(&settings(&scene), &look.door(), Arc::default()).expect("it can be made");
+        downloader.fetch(&pinned(server.url(NAME), &bytes), &Silent).expect("it comes");
+        look.seen()
+    };
+    let mut kept = Vec::new();
+    for at in (0..changes).step_by(changes.div_ceil(12)).chain(changes - 6..changes) {
+        let (scene, path) = (Scene::new(), format!("at{at}"));
+        server.put(&path, &bytes);
+        let wanted = pinned(server.url(&path), &bytes);
+        let fuse = Fuse::new(Fault::CrashBefore(at));
+        let killed = Downloader::new(&settings(&scene), &fuse.door(), Arc::default());
+        let _ = killed.and_then(|downloader| downloader.fetch(&wanted, &Silent));
+        let before = logged(&scene);
+        kept.push(before);
+        let sent = server.sent(&path);
+        let visible = files(&scene).into_iter().filter(|file| file.starts_with("wheels")).count();
+        let file = downloader(&settings(&scene)).fetch(&wanted, &Silent).expect("it comes");
+        assert_eq!(content(&file), bytes, "killed before change {at}");
+        let needed = if visible == 1 { 0 } else { bytes.len() as u64 - before };
+        assert_eq!(server.sent(&path) - sent, needed, "killed before change {at}");
+        let complete = files(&scene).into_iter().filter(|file| file.starts_with("wheels")).count();
+        assert_eq!(complete, 1, "killed before change {at}: {:?}", files(&scene));
+    }
+    let (first, whole) = (MIB as u64, bytes.len() as u64);
+    assert!(kept.contains(&0) && kept.contains(&whole), "{kept:?}");
+    assert!(kept.iter().any(|kept| (first..whole).contains(kept)), "{kept:?}");
+}
+
+/// How many bytes the one log in the cache says are there.
+fn logged(scene: &Scene) -> u64 {
+    let Some(log) = files(scene).into_iter().find(|file| file.ends_with("/log")) else { return 0 };
+    let text = std::fs::read_to_string(scene.join("cache").join(log)).expect("it can be read");
+    let ranges = text.lines().skip(1).filter_map(|line| line.split_once('-'));
+    ranges
+        .map(|(start, end)| end.parse::<u64>().expect("it is whole") - start.parse::<u64>().expect("it is whole"))
+        .sum()
+}
+
+#[test]
+fn many_processes_that_share_a_cache_fetch_each_file_once() {
+    for processes in [2, 8] {
+        let (scene, server) = (Scene::new(), Server::start());
+        let wanted: Vec<_> = (0..4)
+            .map(|number| {
+                let (path, bytes) = (format!("{number}"), body(400_000, number));
+                server.put(&path, &bytes);
+                Wanted { file_name: format!("{number}.whl"), ..pinned(server.url(&path), &bytes) }
+            })
+            .collect();
+        let settings = Settings { connections: 2, ..settings(&scene) };
+        std::thread::scope(|scope| {
+            for _ in 0..processes {
+                scope.spawn(|| {
+                    let count = AtomicU64::new(0);
+                    let arrived = |index: usize, file: OpenFile| {
+                        assert_eq!(content(&file), body(400_000, index as u64));
+                        count.fetch_add(1, Ordering::Relaxed);
+                        Ok(())
+                    };
+                    downloader(&settings).fetch_all(&wanted, &Silent, &arrived).expect("all come");
+                    assert_eq!(count.into_inner(), 4);
+                });
+            }
+        });
+        for number in 0..4 {
+            assert_eq!(server.sent(&number.to_string()), 400_000, "{processes} processes");
+        }
+        assert_eq!(files(&scene).len(), 4, "{:?}", files(&scene));
+    }
+}
+
+#[test]
+fn a_damaged_file_of_the_cache_is_fetched_again_with_a_warning() {
+    let (scene, server, bytes) = (Scene::new(), Server::start(), body(50_000, 14));
+    server.put(NAME, &bytes);
+    let wanted = pinned(server.url(NAME), &bytes);
+    let path = downloader(&settings(&scene)).fetch(&wanted, &Silent).expect("it comes").path().to_owned();
+    for damage in [&bytes[..49_999], &body(50_000, 15)] {
+        std::fs::write(&path, damage).expect("it can be written");
+        let downloader = downloader(&settings(&scene));
+        assert_eq!(content(&downloader.fetch(&wanted, &Silent).expect("it comes")), bytes);
+        let warnings = downloader.take_warnings();
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        assert_eq!((warnings[0].code, warnings[0].wheel.as_deref()), ("damaged-cache", Some(wanted.label.as_str())));
+        assert!(warnings[0].message.contains(&*path.to_string_lossy()), "{warnings:?}");
+    }
+    assert_eq!(server.seen(NAME).len(), 3);
+}
+
+#[test]
+fn a_page_in_place_of_the_rest_costs_nothing_of_what_is_there() {
+    let (scene, server, bytes) = (Scene::new(), Server::start(), body(300_000, 21));
+    server.put(NAME, &bytes);
+    server.script(NAME, [Turn::Cut(200_000), Turn::Html]);
+    let wanted = pinned(server.url(NAME), &bytes);
+    fails(downloader(&settings(&scene)).fetch(&wanted, &Silent), ErrorKind::Input, &["text/html"]);
+    let page = server.sent(NAME) - 200_000;
+    assert_eq!(content(&downloader(&settings(&scene)).fetch(&wanted, &Silent).expect("it comes")), bytes);
+    assert_eq!(server.sent(NAME), 300_000 + page);
+}

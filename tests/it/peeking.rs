@@ -1,0 +1,171 @@
+//! Looks into files that are not here: what is read is fetched, little more, and never again.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use pkg_install::download::{Downloader, Settings, Wanted};
+use pkg_install::error::ErrorKind;
+use pkg_install::fs::{Door, ReadAt};
+use pkg_install::report::Silent;
+
+use crate::downloads::{MIB, NAME, body, content, downloader, files, loose, pinned, settings};
+use crate::http_server::{Server, Turn};
+use crate::scene::Scene;
+
+#[track_caller]
+fn reads(file: &dyn ReadAt, at: usize, length: usize, whole: &[u8]) {
+    let mut bytes = vec![0; length];
+    file.read_exact_at(&mut bytes, at as u64).expect("it can be read");
+    assert!(bytes == whole[at..at + length], "other bytes at {at}");
+}
+
+#[test]
+fn a_look_fetches_little_and_the_rest_is_fetched_later_without_it() {
+    let (scene, server, bytes) = (Scene::new(), Server::start(), body(5 * MIB, 1));
+    server.put(NAME, &bytes);
+    let wanted = pinned(server.url(NAME), &bytes);
+    let looking = downloader(&settings(&scene));
+    let peek = looking.peek(&wanted).expect("it answers");
+    assert_eq!((peek.size(), peek.path().to_str()), (bytes.len() as u64, Some(wanted.label.as_str())));
+    reads(&peek, bytes.len() - 22, 22, &bytes);
+    reads(&peek, bytes.len() - 65_000, 65_000, &bytes);
+    assert_eq!(server.seen(NAME).len(), 1, "the end came with the length");
+    reads(&peek, 2 * MIB + 100, 30, &bytes);
+    reads(&peek, 2 * MIB + 200, 1000, &bytes);
+    reads(&peek, 0, 4, &bytes);
+    assert_eq!(server.seen(NAME).len(), 3);
+    let looked = server.sent(NAME);
+    assert!(looked < 200_000, "{looked}");
+    assert_eq!(looked, 65_536 + 2 * 16_384);
+    // In another process, as if this one had been killed.
+    let file = downloader(&settings(&scene)).fetch(&wanted, &Silent).expect("it comes");
+    assert!(content(&file) == bytes);
+    assert_eq!(server.sent(NAME), bytes.len() as u64);
+    assert_eq!(server.seen(NAME).len(), 5, "the two gaps");
+    assert_eq!(files(&scene).len(), 1);
+    // The look goes on: it sees the complete file.
+    assert!(content(&peek) == bytes);
+    assert!(content(&looking.peek(&wanted).expect("it is there")) == bytes);
+    assert_eq!(server.seen(NAME).len(), 5);
+}
+
+#[test]
+fn who_reads_on_gets_more_each_time() {
+    let (scene, server, bytes) = (Scene::new(), Server::start(), body(3 * MIB, 2));
+    server.put(NAME, &bytes);
+    let downloader = downloader(&settings(&scene));
+    let peek = downloader.peek(&loose(server.url(NAME))).expect("it answers");
+    for at in (MIB..3 * MIB).step_by(1 << 16) {
+        reads(&peek, at, 1 << 16, &bytes);
+    }
+    assert!(server.seen(NAME).len() <= 7, "{:?}", server.seen(NAME));
+    assert_eq!(server.sent(NAME), 2 * MIB as u64);
+    assert!(content(&downloader.fetch(&loose(server.url(NAME)), &Silent).expect("it comes")) == bytes);
+    assert_eq!(server.sent(NAME), 3 * MIB as u64, "in one process it is the same file without a promise, too");
+}
+
+#[test]
+fn a_server_without_ranges_sends_the_whole_file_once() {
+    let (scene, server, bytes) = (Scene::new(), Server::start(), body(300_000, 3));
+    for (path, turns) in [("none", vec![Turn::NoRanges]), ("refused", vec![Turn::Unsatisfiable, Turn::NoRanges])] {
+        server.put(path, &bytes);
+        let requests = turns.len();
+        server.script(path, turns);
+        let wanted = Wanted { file_name: format!("{path}.whl"), ..loose(server.url(path)) };
+        let downloader = downloader(&settings(&scene));
+        let peek = downloader.peek(&wanted).expect("it answers");
+        assert!(content(&peek) == bytes);
+        assert!(content(&downloader.fetch(&wanted, &Silent).expect("it comes")) == bytes);
+        assert_eq!((server.seen(path).len(), server.sent(path)), (requests, 300_000), "{path}");
+    }
+}
+
+#[test]
+fn small_and_empty_files_can_be_looked_into() {
+    let (scene, server) = (Scene::new(), Server::start());
+    let downloader = downloader(&settings(&scene));
+    for length in [0, 1, 22, 65_536, 65_537] {
+        let (path, bytes) = (format!("{length}"), body(length, 4));
+        server.put(&path, &bytes);
+        let peek = downloader.peek(&loose(server.url(&path))).expect("it answers");
+        assert_eq!(peek.size(), length as u64);
+        assert!(content(&peek) == bytes, "{length}");
+        assert_eq!(peek.read_at(&mut [0; 9], length as u64).expect("it is the end"), 0);
+        assert_eq!(peek.read_at(&mut [0; 9], u64::MAX).expect("it is beyond the end"), 0);
+        assert_eq!(server.sent(&path), length as u64);
+    }
+}
+
+#[test]
+fn a_look_into_what_was_not_promised_is_refused() {
+    let (scene, server, bytes) = (Scene::new(), Server::start(), body(100_000, 5));
+    server.put(NAME, &bytes);
+    let downloader = downloader(&settings(&scene));
+    let wrong = Wanted { size: Some(99_999), ..loose(server.url(NAME)) };
+    let error = downloader.peek(&wrong).expect_err("it has another length");
+    assert_eq!(error.kind(), ErrorKind::Input);
+    assert!(error.to_string().contains("has 100000 bytes, 99999 were promised"), "{error}");
+    server.script(NAME, [Turn::Html]);
+    let error = downloader.peek(&loose(server.url(NAME))).expect_err("it is a page");
+    assert!(error.to_string().contains("text/html"), "{error}");
+    server.script(NAME, [Turn::Status(404, "")]);
+    let error = downloader.peek(&loose(server.url(NAME))).expect_err("it is not there");
+    assert_eq!(error.kind(), ErrorKind::Failed);
+}
+
+#[test]
+fn a_read_that_fails_leaves_its_whole_reason() {
+    let (scene, server, bytes) = (Scene::new(), Server::start(), body(300_000, 6));
+    server.put(NAME, &bytes);
+    let cancel = Arc::new(AtomicBool::new(false));
+    let settings = Settings { retries: 1, ..settings(&scene) };
+    let downloader = Downloader::new(&settings, &Door::default(), Arc::clone(&cancel)).expect("it can be made");
+    let peek = downloader.peek(&loose(server.url(NAME))).expect("it answers");
+    server.script(NAME, [Turn::Status(503, ""), Turn::Status(500, "")]);
+    let told = peek.read_at(&mut [0; 9], 0).expect_err("it cannot be read");
+    let failure = peek.clone().take_failure().expect("it is kept");
+    assert_eq!(failure.to_string(), told.to_string());
+    assert!(failure.to_string().contains("status 500"), "{failure}");
+    assert!(peek.take_failure().is_none());
+    reads(&peek, 0, 9, &bytes);
+    cancel.store(true, Ordering::Relaxed);
+    peek.read_at(&mut [0; 9], 200_000).expect_err("the user wants to stop");
+    assert_eq!(peek.take_failure().expect("it is kept").kind(), ErrorKind::Interrupted);
+}
+
+#[test]
+fn a_file_that_changes_while_it_is_looked_into_is_one_or_the_other() {
+    let (scene, server, bytes) = (Scene::new(), Server::start(), body(300_000, 6));
+    server.put(NAME, &bytes);
+    let downloader = downloader(&settings(&scene));
+    let peek = downloader.peek(&loose(server.url(NAME))).expect("it answers");
+    let other = body(300_000, 7);
+    server.put_tagged(NAME, &other, Some("\"two\""));
+    assert!(content(&peek) == other, "the old end is not mixed with the new beginning");
+    server.put_tagged("longer", &bytes, Some("\"one\""));
+    let peek = downloader.peek(&loose(server.url("longer"))).expect("it answers");
+    server.put_tagged("longer", &body(300_001, 7), Some("\"two\""));
+    peek.read_at(&mut [0; 9], 0).expect_err("its length is not what was said");
+    assert!(peek.take_failure().is_some_and(|error| error.to_string().contains("changed while it was read")));
+}
+
+#[test]
+fn many_looks_at_once_share_what_they_fetch() {
+    let (scene, server, bytes) = (Scene::new(), Server::start(), body(400_000, 8));
+    server.put(NAME, &bytes);
+    let wanted = pinned(server.url(NAME), &bytes);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let downloader = downloader(&settings(&scene));
+                let peek = downloader.peek(&wanted).expect("it answers");
+                for at in (0..400_000).step_by(50_000) {
+                    reads(&peek, at, 10_000, &bytes);
+                }
+                assert!(content(&downloader.fetch(&wanted, &Silent).expect("it comes")) == bytes);
+            });
+        }
+    });
+    assert_eq!(server.sent(NAME), 400_000);
+    assert_eq!(files(&scene).len(), 1, "{:?}", files(&scene));
+}
