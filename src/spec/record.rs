@@ -290,6 +290,8 @@ mod tests {
     #[test]
     fn c42_e37_digests_that_leave_no_doubt_are_warned_about() {
         is_odd(&format!("a.py,{GOOD}=,1\n"), "record-padded-digest", false);
+        let hex = Digest::of(Algorithm::Sha256, b"2").to_hex();
+        is_odd(&format!("a.py,sha256={hex},1\n"), "record-hexadecimal-digest", false);
         is_odd(&format!("a.py,{},1\n", GOOD.replace('-', "+")), "record-standard-alphabet", false);
         is_odd(&format!("a.py,{}V,1\n", GOOD.trim_end_matches('U')), "record-noncanonical-digest", false);
     }

@@ -1,5 +1,7 @@
 //! RECORD read strictly, normally, and not at all: what each level of `--verify` refuses, warns of, and takes.
 
+use sha2::Digest as _;
+
 use crate::scene::{Scene, site_packages};
 use crate::verdict::{Case, Rows, all_accepted, all_refused};
 use crate::wheel_builder::{Wheel, digest};
@@ -14,6 +16,12 @@ fn demo() -> Wheel {
 /// The wheel whose file has this digest in RECORD.
 fn digest_is(text: &str) -> Wheel {
     demo().record_row(FILE, text, CONTENT.len())
+}
+
+/// The digest of `content` in hexadecimal digits, which is not how RECORD writes it.
+fn hexadecimal(content: &[u8]) -> String {
+    let digits: String = sha2::Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256={digits}")
 }
 
 /// A wheel whose right digest has both characters in which the two alphabets of base64 differ.
@@ -130,6 +138,14 @@ fn c42_e37_digests_that_leave_no_doubt() {
     tolerated("padded", &digest_is(&format!("{}=", digest(CONTENT.as_bytes()))), &[FILE]);
     let (wheel, standard) = two_alphabets();
     tolerated("the standard alphabet", &wheel, &[FILE, &standard]);
+    // As sphinx-theme-builder wrote it until 2023.
+    tolerated("hexadecimal", &digest_is(&hexadecimal(CONTENT.as_bytes())), &[FILE, "hexadecimal"]);
+    let scene = Scene::new();
+    let venv = scene.venv();
+    scene.install(&venv, &[scene.wheel(&digest_is(&hexadecimal(CONTENT.as_bytes())))]).assert_code(0);
+    assert_eq!(Rows::of(&venv, "demo-1.0.dist-info").lies(), Vec::<String>::new());
+    let hexadecimal_wrong = digest_is(&hexadecimal(b"other bytes"));
+    all_refused([Case::new("hexadecimal and wrong", &hexadecimal_wrong).says(&[FILE, &digest(CONTENT.as_bytes())])]);
     let padded_wrong = digest_is(&format!("{}=", digest(b"other bytes")));
     all_refused([Case::new("padded and wrong", &padded_wrong).says(&[FILE, &digest(CONTENT.as_bytes())])]);
     let short = digest(CONTENT.as_bytes());

@@ -16,6 +16,7 @@ const NONCANONICAL: GeneralPurpose = GeneralPurpose::new(&URL_SAFE, NO_PAD.with_
 /// A departure from the specification's spelling that leaves no doubt about the digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Oddity {
+    Hexadecimal,
     Padded,
     StandardAlphabet,
     Noncanonical,
@@ -24,6 +25,7 @@ pub(super) enum Oddity {
 impl Oddity {
     pub(super) fn code(self) -> &'static str {
         match self {
+            Self::Hexadecimal => "record-hexadecimal-digest",
             Self::Padded => "record-padded-digest",
             Self::StandardAlphabet => "record-standard-alphabet",
             Self::Noncanonical => "record-noncanonical-digest",
@@ -32,6 +34,7 @@ impl Oddity {
 
     pub(super) fn reason(self) -> &'static str {
         match self {
+            Self::Hexadecimal => "the digest is hexadecimal instead of base64",
             Self::Padded => "the base64 is padded with `=`",
             Self::StandardAlphabet => "the base64 has `+` or `/` instead of `-` or `_`",
             Self::Noncanonical => "the base64 has stray bits in its last character",
@@ -49,6 +52,10 @@ pub(super) fn parse_digest(text: &str) -> Result<(Digest, Vec<Oddity>), &'static
         "" => return Err("there is no algorithm"),
         name => Algorithm::from_name(name).ok_or("the algorithm is not known")?,
     };
+    // No base64 of this algorithm's digest, padded or not, is as long as its hexadecimal digits.
+    if let Some(digest) = Digest::from_hex(algorithm, encoded) {
+        return Ok((digest, vec![Oddity::Hexadecimal]));
+    }
     let mut oddities = Vec::new();
     let bare = encoded.trim_end_matches('=');
     if bare.len() != encoded.len() {
@@ -91,6 +98,14 @@ mod tests {
         assert_eq!(odd(&good.replace('-', "+")), Ok((true, vec![Oddity::StandardAlphabet])));
         let all = format!("{}V=", good.replace('-', "+").trim_end_matches('U'));
         assert_eq!(odd(&all), Ok((true, vec![Oddity::Padded, Oddity::StandardAlphabet, Oddity::Noncanonical])));
+        let hex = format!("sha256={}", digest.to_hex());
+        assert_eq!(odd(&hex), Ok((true, vec![Oddity::Hexadecimal])));
+        assert_eq!(odd(&hex[..hex.len() - 1]), Err("the digest is not base64 of the right length"));
+        assert_eq!(odd(&format!("{hex}=")), Err("the padding of the base64 has the wrong length"));
+        // 64 hexadecimal digits are also how base64 may spell 384 bits: there the length says that they are base64.
+        let sha384 = format!("sha384={}", digest.to_hex());
+        let (long, oddities) = parse_digest(&sha384).expect("it is base64");
+        assert_eq!((long.to_string(), oddities), (sha384, vec![]));
         for (text, reason) in [
             ("md5=1B2M2Y8AsgTpgAmY7PhCfg", "md5 is not a secure hash"),
             ("sha1=2jmj7l5rSw0yVb_vlWAYkK_YBwk", "sha1 is not a secure hash"),
