@@ -5,19 +5,18 @@
 //! again. Limits: the metadata files and the scripts that are rewritten are read whole, up to [`MAX_METADATA`] bytes.
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use crate::archive::{Archive, Entry, EntryError, Expected, Scratch};
+use crate::archive::{Archive, Entry, EntryError, Expected, Extent, Scratch};
 use crate::error::{Error, Fault, Result};
+use crate::fs::{OpenFile, ReadAt as _};
 use crate::hash::{Algorithm, Digest};
 use crate::path::{PathFault, RelPath};
 use crate::report::Warning;
 use crate::script;
-use crate::source::Source;
-use crate::spec::direct_url::DirectUrl;
+use crate::source::{DirectReference, Location, Source};
 use crate::spec::entry_points::{self, EntryPoint};
 use crate::spec::headers::{Metadata, WheelInfo};
 use crate::spec::record::{self, RecordRow, Verify};
@@ -125,8 +124,8 @@ impl Wheel {
     /// Where it cannot be read, or all that is wrong with it.
     pub fn open(source: Source, options: OpenOptions) -> Result<Self> {
         let label = source.label();
-        let name = WheelName::parse(&file_name(&source.path)).map_err(|fault| Error::wheel(&label, fault))?;
-        let archive = Archive::open(&source.path, &label)?;
+        let name = WheelName::parse(&source.file_name).map_err(|fault| Error::wheel(&label, fault))?;
+        let archive = open_archive(&source, &label)?;
         check_pins(&archive, &source, &label, options)?;
         let dist_info = find_dist_info(&archive, &name).map_err(|fault| Error::wheel(&label, fault))?;
         let mut reading = Reading::new(&archive, &label, &dist_info);
@@ -143,7 +142,12 @@ impl Wheel {
         };
         let odd = info.warnings.iter().chain(&metadata.warnings);
         warnings.extend(odd.map(|fault| warning("metadata", &label, fault)));
-        let direct_url = if options.direct_url { Some(direct_url(&archive, &source)?) } else { None };
+        let direct_url = match &source.direct_url {
+            DirectReference::Written(json) => Some(Arc::clone(json)),
+            DirectReference::Always => Some(direct_url(&archive, &source)?),
+            DirectReference::IfAsked if options.direct_url => Some(direct_url(&archive, &source)?),
+            DirectReference::IfAsked | DirectReference::Never => None,
+        };
         let root_is_purelib = info.root_is_purelib;
         Ok(Self {
             source,
@@ -176,33 +180,40 @@ impl Wheel {
     }
 }
 
-fn file_name(path: &Path) -> String {
-    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
-}
-
 fn warning(code: &'static str, label: &str, fault: &Fault) -> Warning {
     Warning { code, wheel: Some(label.to_owned()), message: fault.to_string() }
 }
 
-/// Compares the archive with every hash that it is pinned to, over the very file that is installed from.
+/// Opens a wheel's file and checks it whole, its length first.
+fn open_archive(source: &Source, label: &str) -> Result<Archive> {
+    let path = source.path().ok_or_else(|| Error::wheel(label, Fault::Remote))?;
+    let file = OpenFile::open(path)?.ok_or_else(|| Error::wheel(label, Fault::NotAFile))?;
+    let actual = file.size();
+    match source.size {
+        Some(promised) if promised != actual => Err(Error::wheel(label, Fault::ArchiveSize { promised, actual })),
+        _ => Archive::read(Box::new(file), label, &Extent::Whole),
+    }
+}
+
+/// Compares the archive with the hashes that it is pinned to, over the very file that is installed from.
 fn check_pins(archive: &Archive, source: &Source, label: &str, options: OpenOptions) -> Result<()> {
     if options.require_hashes && source.pinned.is_empty() {
         return Err(Error::wheel(label, Fault::NotPinned));
     }
-    for &pinned in &source.pinned {
-        let actual = archive.digest(pinned.algorithm())?;
-        if actual != pinned {
-            return Err(Error::wheel(label, Fault::ArchiveDigest { pinned: pinned.into(), actual: actual.into() }));
-        }
+    match source.pinned.check(|algorithm| archive.digest(algorithm))? {
+        Some(fault) => Err(Error::wheel(label, fault)),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// The record of a wheel's file as a direct reference (Direct URL data structure).
 fn direct_url(archive: &Archive, source: &Source) -> Result<Arc<[u8]>> {
     let digest = archive.digest(Algorithm::Sha256)?;
-    let path = crate::fs::absolute(&source.path)?;
-    Ok(DirectUrl::for_local_file(&path, &[digest]).to_json().into())
+    let location = match source.path() {
+        Some(path) => Location::File(crate::fs::absolute(path)?),
+        None => source.location.clone(),
+    };
+    Ok(location.direct_url(&[digest]).to_json().into())
 }
 
 /// The one dist-info directory at the top level, which must be that of the project and version of the file name.

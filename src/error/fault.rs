@@ -62,6 +62,8 @@ pub enum Fault {
     ContentEncoding(String),
     /// A server sent something else than a wheel.
     NotAWheel { content_type: String, begins: String },
+    /// The archive is on a server, and has to be here.
+    Remote,
     /// The archive has to be pinned to a hash and is not.
     NotPinned,
     /// Something is larger than this crate reads.
@@ -192,6 +194,7 @@ impl Fault {
             Self::NotAWheel { content_type, begins } => {
                 format!("the server sent no wheel but `{content_type}`, which begins with `{begins}`")
             }
+            Self::Remote => "it is on a server, and has to be fetched first".to_owned(),
             Self::NotPinned => "no hash is pinned for it, and `--require-hashes` asks for one".to_owned(),
             Self::TooLarge { what, size, limit } => format!("{what} is {size}, the limit is {limit}"),
             _ => self.sentence_about_metadata(),

@@ -48,6 +48,8 @@ pub enum ResolutionFault {
     Line { line: u64, text: String, reason: &'static str },
     /// No wheel of a pinned requirement is in the directories to look in.
     NotFound { line: u64, requirement: String, directories: Vec<String>, others: Vec<String> },
+    /// Requirements that are pinned to a version, and no directory to look in.
+    NowhereToLook(Vec<String>),
     /// A release that was taken back by its project.
     Yanked(String),
     /// A key of a newer format that is not known.
@@ -74,6 +76,9 @@ impl ResolutionFault {
             Self::OtherEnvironment(_) | Self::NoEnvironment(_) | Self::PackageRequiresPython { .. } => {
                 Some("`--no-compat-check` installs it all the same")
             }
+            Self::NowhereToLook(_) => {
+                Some("download the wheels with `pip download --no-deps`, and name their directory with `--find-links`")
+            }
             _ => None,
         }
     }
@@ -98,6 +103,14 @@ impl ResolutionFault {
             }
             Self::IgnoredOption { line, option, reason } => format!("line {line}: `{option}` is ignored: {reason}"),
             Self::Line { line, text, reason } => format!("line {line}: {reason}: `{text}`"),
+            Self::NowhereToLook(requirements) => {
+                let more = match requirements.len().saturating_sub(1) {
+                    0 => String::new(),
+                    more => format!(" and {more} more"),
+                };
+                let first = requirements.first().map(String::as_str).unwrap_or_default();
+                format!("nothing is looked up by name, and no directory is named that holds `{first}`{more}")
+            }
             Self::NotFound { line, requirement, directories, others } => {
                 not_found(*line, requirement, directories, others)
             }
@@ -153,14 +166,8 @@ impl ResolutionFault {
 }
 
 fn not_found(line: u64, requirement: &str, directories: &[String], others: &[String]) -> String {
-    match (directories, others) {
-        ([], _) => format!(
-            "line {line}: `{requirement}` names no file, and there is no directory to look in: nothing is downloaded \
-             by name; name one with `--find-links`"
-        ),
-        (_, []) => format!("line {line}: no wheel of `{requirement}` is in `{}`", directories.join("`, `")),
-        _ => {
-            format!("line {line}: no wheel of `{requirement}` fits the environment: there is `{}`", others.join("`, `"))
-        }
+    if others.is_empty() {
+        return format!("line {line}: no wheel of `{requirement}` is in `{}`", directories.join("`, `"));
     }
+    format!("line {line}: no wheel of `{requirement}` fits the environment: there is `{}`", others.join("`, `"))
 }

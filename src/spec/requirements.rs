@@ -150,8 +150,11 @@ impl Requirements {
                     if directory.contains("${") {
                         return Err(line.fault(VARIABLE));
                     }
-                    self.find_links.push(directory.to_owned());
-                    None
+                    let is_remote = directory.contains("://") && !directory.starts_with("file:");
+                    if !is_remote {
+                        self.find_links.push(directory.to_owned());
+                    }
+                    is_remote.then_some("nothing is looked up on a server")
                 }
                 "-r" | "--requirement" | "-c" | "--constraint" => {
                     return Err(line.fault("other files are not followed: give the whole list that a resolver printed"));

@@ -42,6 +42,7 @@ mod record_levels;
 mod removing;
 mod reordered_cuts;
 mod replacing;
+mod resolved;
 mod scene;
 mod script_rules;
 mod source_text;

@@ -1,0 +1,200 @@
+//! Where a wheel's bytes are, and what was promised of them.
+//!
+//! Input: what the user named: a path, a directory, a URL, `file.whl#sha256=…`; or what a resolver left: an installation
+//! report, a lock file, a list of pinned requirements. Output: [`Source`]s, one a wheel, directories replaced by the wheels
+//! directly inside them, sorted by name. A new sort of input enters the crate here. Limits: nothing is downloaded here, and
+//! nothing is ever looked up by name but in directories.
+
+pub mod lock;
+mod pins;
+pub mod report;
+pub mod requirements;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub use pins::Pins;
+
+pub use crate::spec::location::Location;
+
+use crate::error::{Error, Fault, ResolutionFault, Result};
+use crate::fs::{self, Kind};
+use crate::hash::{Algorithm, Digest};
+use crate::report::Warning;
+use crate::spec::marker::MarkerEnvironment;
+use crate::spec::tags::{TagSet, Target};
+use crate::spec::version::Version;
+
+/// One wheel that is to be installed.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// Where it is.
+    pub location: Location,
+    /// What its file is called as a wheel, whatever the last part of its location.
+    pub file_name: String,
+    /// The digests that it must have.
+    pub pinned: Pins,
+    /// Its length in bytes, where that was promised.
+    pub size: Option<u64>,
+    /// Whether the user asked for this very project, which REQUESTED records. A wheel given as a path is what a
+    /// resolver left, so nothing is known of that.
+    pub requested: bool,
+    /// Whether direct_url.json says where it came from.
+    pub direct_url: DirectReference,
+}
+
+/// Whether a wheel counts as named by its URL, which direct_url.json then records ("Direct URL data structure").
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DirectReference {
+    /// No: it was found by name and version.
+    Never,
+    /// As the user says: it was given as an argument.
+    IfAsked,
+    /// Yes.
+    Always,
+    /// Yes, in these words: the whole content of the file.
+    Written(Arc<[u8]>),
+}
+
+/// What a resolver left, as wheels.
+#[derive(Debug, Default)]
+pub struct Sourced {
+    /// The wheels, in the order of the text.
+    pub sources: Vec<Source>,
+    /// What was odd about it.
+    pub warnings: Vec<Warning>,
+}
+
+/// The interpreter and the system that wheels are chosen for.
+#[derive(Debug)]
+pub struct Fitting {
+    tags: TagSet,
+    described: String,
+    version: Version,
+    markers: MarkerEnvironment,
+    compat_check: bool,
+}
+
+impl Fitting {
+    /// What to choose wheels for. Without the check, what was resolved for another environment is taken all the same, and
+    /// so is a wheel without fitting tags where there is no choice; markers hold or do not hold as ever.
+    pub fn new(target: &Target, version: &Version, markers: MarkerEnvironment, compat_check: bool) -> Self {
+        let (tags, described) = (TagSet::new(target), target.to_string());
+        Self { tags, described, version: version.clone(), markers, compat_check }
+    }
+}
+
+impl Source {
+    /// A wheel of which nothing is promised.
+    pub fn from_path(path: impl Into<PathBuf>) -> Self {
+        Self::from_location(Location::File(path.into()))
+    }
+
+    /// A wheel of which nothing is promised, wherever it is.
+    pub fn from_location(location: Location) -> Self {
+        let file_name = location.file_name();
+        let (pinned, direct_url) = (Pins::default(), DirectReference::IfAsked);
+        Self { location, file_name, pinned, size: None, requested: false, direct_url }
+    }
+
+    /// How errors and reports name the wheel: its path, or its URL without credentials.
+    pub fn label(&self) -> String {
+        self.location.label()
+    }
+
+    /// Its path, where it is on this machine.
+    pub fn path(&self) -> Option<&Path> {
+        self.location.path()
+    }
+
+    /// What the user typed as one argument: a wheel, by its path or URL, with or without a pinned hash after `#`; or a
+    /// directory, which stands for every `*.whl` directly inside it.
+    ///
+    /// # Errors
+    /// Where there is no such file, the URL or hash cannot be read, or a directory holds no wheel.
+    pub fn from_argument(argument: &Path) -> Result<Vec<Self>> {
+        if let Some(text) = argument.to_str().filter(|text| Location::is_url(text)) {
+            return from_url(text);
+        }
+        if let Some(found) = on_disk(argument)? {
+            return Ok(found);
+        }
+        if let Some((path, fragment)) = argument.to_str().and_then(|text| text.rsplit_once('#')) {
+            let pinned = pins(fragment)?;
+            if fs::stat(Path::new(path))?.is_some() {
+                return Ok(vec![Self { pinned, ..Self::from_path(path) }]);
+            }
+        }
+        Err(Error::usage(format!("there is no wheel or directory `{}`", argument.display())))
+    }
+}
+
+/// An argument that is a URL.
+fn from_url(text: &str) -> Result<Vec<Source>> {
+    let shown = || crate::spec::direct_url::without_credentials(text);
+    let (location, fragment) =
+        Location::from_url(text).map_err(|reason| Error::usage(format!("`{}` cannot be used: {reason}", shown())))?;
+    let pinned = fragment.as_deref().map(pins).transpose()?;
+    match (&location, pinned) {
+        (Location::File(path), None) => {
+            on_disk(path)?.ok_or_else(|| Error::usage(format!("there is no wheel or directory `{}`", path.display())))
+        }
+        (_, pinned) => Ok(vec![Source { pinned: pinned.unwrap_or_default(), ..Source::from_location(location) }]),
+    }
+}
+
+/// The wheel or the wheels of the directory at `path`; `None` where nothing is.
+fn on_disk(path: &Path) -> Result<Option<Vec<Source>>> {
+    Ok(match fs::stat(path)?.map(|stat| stat.kind) {
+        None => None,
+        Some(Kind::Directory) => Some(wheels_in(path)?),
+        Some(_) => Some(vec![Source::from_path(path)]),
+    })
+}
+
+/// What stands behind the `#` of an argument: hashes that all have to hold.
+fn pins(fragment: &str) -> Result<Pins> {
+    let all = fragment.split('&').map(pinned_hash).collect::<Result<_>>()?;
+    Ok(Pins { all, any: Vec::new() })
+}
+
+fn pinned_hash(fragment: &str) -> Result<Digest> {
+    let parsed = fragment.split_once('=').and_then(|(name, hex)| {
+        let algorithm = Algorithm::from_name(name)?;
+        Digest::from_hex(algorithm, hex)
+    });
+    parsed
+        .ok_or_else(|| Error::usage(format!("`#{fragment}` is not a hash: write `#sha256=` and 64 hexadecimal digits")))
+}
+
+/// The paths of the wheels directly inside a directory, sorted by name.
+fn wheel_paths(directory: &Path) -> Result<Vec<PathBuf>> {
+    let names = fs::list(directory)?.into_iter().map(|(name, _)| directory.join(name));
+    Ok(names.filter(|path| path.extension().is_some_and(|extension| extension == "whl")).collect())
+}
+
+fn wheels_in(directory: &Path) -> Result<Vec<Source>> {
+    let wheels: Vec<_> = wheel_paths(directory)?.into_iter().map(Source::from_path).collect();
+    if wheels.is_empty() {
+        return Err(Error::usage(format!("the directory `{}` holds no wheel", directory.display())));
+    }
+    Ok(wheels)
+}
+
+/// What a resolver left at `at` is refused.
+fn refused(at: &Path, faults: Vec<Fault>) -> Error {
+    Error::wheels(vec![(at.display().to_string(), faults)])
+}
+
+/// What is odd about what a resolver left at `at`.
+fn warnings(at: &Path, faults: &[ResolutionFault]) -> Vec<Warning> {
+    let warning = |fault: &ResolutionFault| Warning {
+        code: fault.code(),
+        wheel: Some(at.display().to_string()),
+        message: Fault::from(fault.clone()).to_string(),
+    };
+    faults.iter().map(warning).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,94 @@
+//! The hashes that a wheel is pinned to.
+//!
+//! Input: digests that all have to hold, and digests of which one has to. Output: whether an archive's own digests satisfy
+//! them. Invariant: no pin is passed over; each algorithm is asked for once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::error::{Fault, Result};
+use crate::hash::{Algorithm, Digest};
+
+/// What was promised of a wheel's bytes; nothing by default.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Pins {
+    /// The wheel has every one of them: they speak of this very file.
+    pub all: Vec<Digest>,
+    /// The wheel has one of them, where there are any: they speak of all the files of a release.
+    pub any: Vec<Digest>,
+}
+
+impl Pins {
+    /// Whether nothing was promised.
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty() && self.any.is_empty()
+    }
+
+    /// The algorithms that [`check`](Self::check) asks for.
+    pub fn algorithms(&self) -> BTreeSet<Algorithm> {
+        self.all.iter().chain(&self.any).map(Digest::algorithm).collect()
+    }
+
+    /// What is wrong with a wheel whose digests `digest` gives.
+    ///
+    /// # Errors
+    /// Where `digest` fails.
+    pub fn check(&self, mut digest: impl FnMut(Algorithm) -> Result<Digest>) -> Result<Option<Fault>> {
+        let mut known: BTreeMap<Algorithm, Digest> = BTreeMap::new();
+        for algorithm in self.algorithms() {
+            known.insert(algorithm, digest(algorithm)?);
+        }
+        let holds = |pinned: &Digest| known.get(&pinned.algorithm()) == Some(pinned);
+        let only = match (self.all.iter().find(|pinned| !holds(pinned)), self.any.as_slice()) {
+            (Some(pinned), _) => pinned,
+            (None, any) if any.is_empty() || any.iter().any(holds) => return Ok(None),
+            (None, [only]) => only,
+            (None, [first, ..]) => {
+                let actual = Box::new(known[&first.algorithm()]);
+                return Ok(Some(Fault::ArchiveDigests { allowed: self.any.len(), actual }));
+            }
+            (None, []) => return Ok(None),
+        };
+        Ok(Some(Fault::ArchiveDigest { pinned: Box::new(*only), actual: Box::new(known[&only.algorithm()]) }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(all: &[Digest], any: &[Digest]) -> Option<String> {
+        let pins = Pins { all: all.to_vec(), any: any.to_vec() };
+        let mut asked = Vec::new();
+        let fault = pins.check(|algorithm| {
+            asked.push(algorithm);
+            Ok(Digest::of(algorithm, b"here"))
+        });
+        assert_eq!(asked, pins.algorithms().into_iter().collect::<Vec<_>>());
+        fault.unwrap().map(|fault| fault.to_string())
+    }
+
+    #[test]
+    fn c70_c74_all_of_one_file_and_one_of_a_release_have_to_hold() {
+        let good = Digest::of(Algorithm::Sha256, b"here");
+        let bad = Digest::of(Algorithm::Sha256, b"there");
+        let long = Digest::of(Algorithm::Sha512, b"here");
+        let long_bad = Digest::of(Algorithm::Sha512, b"there");
+        for (all, any) in [
+            (&[][..], &[][..]),
+            (&[good, long], &[]),
+            (&[], &[bad, good]),
+            (&[], &[long_bad, bad, long]),
+            (&[good], &[bad, long]),
+        ] {
+            assert_eq!(fault(all, any), None, "{all:?} {any:?}");
+        }
+        let one = format!("the archive has sha256={}, it was pinned to sha256={}", good.to_hex(), bad.to_hex());
+        assert_eq!(fault(&[good, bad], &[]).as_deref(), Some(one.as_str()));
+        assert_eq!(fault(&[], &[bad]).as_deref(), Some(one.as_str()));
+        assert_eq!(fault(&[bad], &[good]).as_deref(), Some(one.as_str()));
+        let several =
+            format!("the archive has sha256={}, which is none of the 2 hashes that it may have", good.to_hex());
+        assert_eq!(fault(&[good], &[bad, long_bad]).as_deref(), Some(several.as_str()));
+        assert!(fault(&[long_bad], &[]).unwrap().contains("sha512="));
+    }
+}

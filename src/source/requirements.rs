@@ -1,0 +1,116 @@
+//! The wheels of a list of pinned requirements.
+//!
+//! Input: its text, where it is, and the directories to look in. Output: one source for each requirement that is meant here.
+//! Invariant: of the wheels of a version the one whose tags fit best is taken, whatever its hash, which then has to be one of
+//! those that are listed. Limits: nothing is looked up elsewhere.
+
+use std::cmp::Reverse;
+use std::path::{Path, PathBuf};
+
+use super::{DirectReference, Fitting, Location, Pins, Source, Sourced, refused, warnings, wheel_paths};
+use crate::error::{Fault, ResolutionFault, Result};
+use crate::spec::requirements::{Pin, Requirement, Requirements};
+use crate::spec::version::Version;
+use crate::spec::wheel_name::WheelName;
+
+/// The wheels that the list in `text` means; `at` is its path, or `-`. The list's own `--find-links` come after
+/// `find_links` and are relative to the list.
+///
+/// # Errors
+/// Where a line cannot be used, or a requirement has no wheel that fits.
+pub fn sources(text: &[u8], at: &Path, fitting: &Fitting, find_links: &[PathBuf]) -> Result<Sourced> {
+    let list = Requirements::parse(text).map_err(|faults| refused(at, faults))?;
+    let entries = list.select(&fitting.markers).map_err(|faults| refused(at, faults))?;
+    let home = at.parent().unwrap_or(Path::new(""));
+    let own = list.find_links.iter().map(|text| directory(home, text));
+    let shelves = Shelves::look(find_links.iter().cloned().chain(own).collect())?;
+    let (mut sources, mut faults, mut nowhere) = (Vec::new(), Vec::<Fault>::new(), Vec::new());
+    for entry in entries {
+        let Pin::Version(version) = &entry.pin else {
+            sources.extend(by_url(entry));
+            continue;
+        };
+        if shelves.directories.is_empty() {
+            nowhere.push(entry.label());
+            continue;
+        }
+        match shelves.find(entry, version, fitting) {
+            Ok(source) => sources.push(source),
+            Err(fault) => faults.push(fault.into()),
+        }
+    }
+    if !nowhere.is_empty() {
+        faults.push(ResolutionFault::NowhereToLook(nowhere).into());
+    }
+    let warnings = warnings(at, &list.warnings);
+    if faults.is_empty() { Ok(Sourced { sources, warnings }) } else { Err(refused(at, faults)) }
+}
+
+/// A directory as the list names it: a path or a `file` URL.
+fn directory(home: &Path, text: &str) -> PathBuf {
+    match Location::from_url(text) {
+        Ok((Location::File(path), _)) => path,
+        _ => home.join(text),
+    }
+}
+
+/// A requirement that says where its wheel is.
+fn by_url(entry: &Requirement) -> Option<Source> {
+    let Pin::Wheel(location, hashes) = &entry.pin else { return None };
+    let pinned = Pins { all: hashes.clone(), any: entry.hashes.clone() };
+    Some(Source { pinned, direct_url: DirectReference::Always, ..Source::from_location(location.clone()) })
+}
+
+/// The wheels in the directories to look in.
+struct Shelves {
+    directories: Vec<PathBuf>,
+    wheels: Vec<(PathBuf, WheelName)>,
+}
+
+impl Shelves {
+    fn look(directories: Vec<PathBuf>) -> Result<Self> {
+        let mut wheels = Vec::new();
+        for directory in &directories {
+            for path in wheel_paths(directory)? {
+                let name = path.file_name().and_then(|name| WheelName::parse(&name.to_string_lossy()).ok());
+                wheels.extend(name.map(|name| (path, name)));
+            }
+        }
+        Ok(Self { directories, wheels })
+    }
+
+    /// The best wheel of a version: by local version, tags and build, of equal ones the first.
+    fn find(
+        &self,
+        entry: &Requirement,
+        version: &Version,
+        fitting: &Fitting,
+    ) -> std::result::Result<Source, ResolutionFault> {
+        let named: Vec<_> =
+            self.wheels.iter().filter(|(_, name)| name.name == entry.name && is(name, version)).collect();
+        let worst = (!fitting.compat_check).then_some(usize::MAX);
+        let ranked = named.iter().filter_map(|(path, name)| {
+            let rank = fitting.tags.best(&name.tags).or(worst)?;
+            Some(((Reverse(&name.version), rank, Reverse(&name.build)), path))
+        });
+        match ranked.min_by(|(one, _), (other, _)| one.cmp(other)) {
+            Some((_, path)) => Ok(Source {
+                pinned: Pins { all: Vec::new(), any: entry.hashes.clone() },
+                direct_url: DirectReference::Never,
+                ..Source::from_path(path)
+            }),
+            None => Err(ResolutionFault::NotFound {
+                line: entry.line,
+                requirement: entry.label(),
+                directories: self.directories.iter().map(|path| path.display().to_string()).collect(),
+                others: named.iter().filter_map(|(path, _)| Some(path.file_name()?.to_string_lossy().into())).collect(),
+            }),
+        }
+    }
+}
+
+/// Whether a wheel is of this version; a local part that is not asked for may be there ("Version specifiers", "Version
+/// matching").
+fn is(name: &WheelName, version: &Version) -> bool {
+    name.version == *version || name.version.without_local() == *version
+}

@@ -1,0 +1,205 @@
+//! Sources from arguments and from what resolvers leave, with files that need not be wheels.
+
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::error::ErrorKind;
+use crate::spec::pylock::Selection;
+use crate::spec::tags::{Implementation, Platform};
+
+const SHA: &str = "4721f391ed90541fddacab5acf947aa0d3dc7d27b2e1e8eda2be8970586c3274";
+
+fn fitting(compat_check: bool) -> Fitting {
+    let target = Target {
+        implementation: Implementation::CPython,
+        version: (3, 11),
+        abi: None,
+        free_threaded: false,
+        debug: false,
+        platform: Platform::Glibc { major: 2, minor: 36, arch: "x86_64".into() },
+    };
+    let markers = MarkerEnvironment {
+        implementation_name: "cpython".into(),
+        platform_machine: "x86_64".into(),
+        python_version: "3.11".into(),
+        sys_platform: "linux".into(),
+        ..MarkerEnvironment::default()
+    };
+    Fitting::new(&target, &Version::parse("3.11.7").unwrap(), markers, compat_check)
+}
+
+/// A directory with empty files of these names.
+fn shelf(names: &[&str]) -> TempDir {
+    let scratch = tempfile::tempdir().unwrap();
+    for name in names {
+        let path = scratch.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, "").unwrap();
+    }
+    scratch
+}
+
+fn message<T: std::fmt::Debug>(result: Result<T>) -> (ErrorKind, String) {
+    let error = result.unwrap_err();
+    (error.kind(), error.to_string())
+}
+
+fn sha() -> Digest {
+    Digest::from_hex(Algorithm::Sha256, SHA).unwrap()
+}
+
+#[test]
+fn e106_arguments_may_be_urls_with_hashes() {
+    let url = format!("https://me:secret@example.com/six-1.17.0-py2.py3-none-any.whl#sha256={SHA}");
+    let found = Source::from_argument(Path::new(&url)).unwrap();
+    let [six] = found.as_slice() else { panic!("{found:?}") };
+    assert_eq!(six.label(), "https://example.com/six-1.17.0-py2.py3-none-any.whl");
+    assert_eq!((six.file_name.as_str(), six.path()), ("six-1.17.0-py2.py3-none-any.whl", None));
+    assert_eq!(six.pinned, Pins { all: vec![sha()], any: Vec::new() });
+    assert_eq!(six.direct_url, DirectReference::IfAsked);
+
+    let scratch = shelf(&["a b%20c/six-1-py3-none-any.whl", "a b%20c/x.txt"]);
+    let base = format!("file://{}/a%20b%2520c", scratch.path().display());
+    let wheel = scratch.path().join("a b%20c/six-1-py3-none-any.whl");
+    for url in [base.clone(), format!("{base}/six-1-py3-none-any.whl")] {
+        let found = Source::from_argument(Path::new(&url)).unwrap();
+        assert_eq!(found.iter().map(Source::path).collect::<Vec<_>>(), [Some(wheel.as_path())], "{url}");
+    }
+    for (argument, expected) in [
+        (
+            "file://example.com/six.whl",
+            "`file://example.com/six.whl` cannot be used: a `file` URL names a file of this",
+        ),
+        ("https://u:p@/x.whl", "`https:///x.whl` cannot be used: this is not a URL"),
+        ("https://example.com/six.whl#md5=0", "`#md5=0` is not a hash"),
+        ("file:///nowhere/six.whl", "there is no wheel or directory `/nowhere/six.whl`"),
+        ("ftp://example.com/six.whl", "there is no wheel or directory `ftp://example.com/six.whl`"),
+    ] {
+        let (kind, text) = message(Source::from_argument(Path::new(argument)));
+        assert!(kind == ErrorKind::Usage && text.starts_with(expected), "{text}");
+    }
+}
+
+fn report_text(python: &str) -> String {
+    format!(
+        r#"{{"version": "1", "environment": {{"python_version": "{python}"}}, "install": [
+        {{"download_info": {{"url": "https://example.com/six-1.17.0-py2.py3-none-any.whl",
+          "archive_info": {{"hashes": {{"sha256": "{SHA}"}}}}}}, "is_direct": false, "is_yanked": true,
+          "requested": true, "metadata": {{"name": "six", "version": "1.17.0"}}}},
+        {{"download_info": {{"url": "file:///w/a-1-py3-none-any.whl", "archive_info": {{}}}},
+          "is_direct": true, "metadata": {{"name": "a", "version": "1"}}}}]}}"#
+    )
+}
+
+#[test]
+fn c51_c72_a_report_gives_its_wheels_where_it_was_made_for_this_environment() {
+    let found = report::sources(report_text("3.11").as_bytes(), Path::new("r.json"), &fitting(true)).unwrap();
+    let [six, a] = found.sources.as_slice() else { panic!("{found:?}") };
+    assert_eq!((six.requested, &six.direct_url, &six.pinned.all), (true, &DirectReference::Never, &vec![sha()]));
+    assert_eq!((a.requested, a.path()), (false, Some(Path::new("/w/a-1-py3-none-any.whl"))));
+    let json = &br#"{"archive_info":{},"url":"file:///w/a-1-py3-none-any.whl"}"#[..];
+    assert_eq!(a.direct_url, DirectReference::Written(json.into()));
+    let [warning] = found.warnings.as_slice() else { panic!("{found:?}") };
+    assert_eq!((warning.code, warning.wheel.as_deref()), ("yanked", Some("r.json")));
+    assert_eq!(warning.message, "`six 1.17.0` was yanked: its project took the release back");
+
+    let other = report_text("3.12");
+    let (kind, text) = message(report::sources(other.as_bytes(), Path::new("r.json"), &fitting(true)));
+    assert_eq!(kind, ErrorKind::Input);
+    assert_eq!(text, "`r.json`: it was made for another environment: `python_version` is `3.12` there and `3.11` here");
+    assert_eq!(report::sources(other.as_bytes(), Path::new("-"), &fitting(false)).unwrap().sources.len(), 2);
+}
+
+fn lock_text(artifact: &str) -> String {
+    format!(
+        "lock-version = '1.0'\ncreated-by = 'x'\n[[packages]]\nname = 'six'\n\
+         {artifact} = {{name = 'six-1-py3-none-any.whl', path = '../w/six.whl', size = 7, hashes = {{sha256 = '{SHA}'}}}}\n"
+    )
+}
+
+#[test]
+fn c65_c69_a_lock_file_is_known_by_its_name_and_its_paths_are_relative_to_it() {
+    let locked =
+        |text: &str, at: &str| lock::sources(text.as_bytes(), Path::new(at), &fitting(true), &Selection::default());
+    let text = lock_text("wheels").replace("wheels = {", "wheels = [{").replace("}}", "}}]");
+    let found = locked(&text, "/p/locks/pylock.toml").unwrap();
+    let [six] = found.sources.as_slice() else { panic!("{found:?}") };
+    assert_eq!((six.path(), six.size), (Some(Path::new("/p/locks/../w/six.whl")), Some(7)));
+    assert_eq!((six.file_name.as_str(), &six.direct_url), ("six-1-py3-none-any.whl", &DirectReference::Never));
+    assert_eq!(six.pinned.all, [sha()]);
+    for (at, path) in [("-", "../w/six.whl"), ("pylock.dev.toml", "../w/six.whl"), ("l/pylock.toml", "l/../w/six.whl")]
+    {
+        assert_eq!(locked(&text, at).unwrap().sources[0].path(), Some(Path::new(path)), "{at}");
+    }
+    let (kind, message) = message(locked(&text, "/p/lock.toml"));
+    assert_eq!(kind, ErrorKind::Input);
+    assert_eq!(
+        message,
+        "`/p/lock.toml`: `lock.toml` is not a lock file's name: it is `pylock.toml` or `pylock.NAME.toml`"
+    );
+}
+
+#[test]
+fn c51_an_archive_that_is_a_wheel_is_a_direct_reference() {
+    let text = lock_text("archive").replace("six.whl", "six-1-py3-none-any.whl");
+    let found = lock::sources(text.as_bytes(), Path::new("-"), &fitting(true), &Selection::default()).unwrap();
+    assert_eq!(found.sources[0].direct_url, DirectReference::Always);
+}
+
+fn listed(text: &str, at: &Path, find_links: &[PathBuf]) -> Result<Vec<String>> {
+    let found = requirements::sources(text.as_bytes(), at, &fitting(true), find_links)?;
+    Ok(found.sources.into_iter().map(|source| source.file_name).collect())
+}
+
+#[test]
+fn c74_a_pinned_version_is_found_in_directories_by_tags_and_build() {
+    let scratch = shelf(&[
+        "one/six-1-py3-none-any.whl",
+        "one/six-1.0-2-py3-none-any.whl",
+        "one/six-2-cp311-cp311-manylinux_2_17_x86_64.whl",
+        "one/six-1-cp312-cp312-win32.whl",
+        "one/odd.whl",
+        "two/a_b-1-py3-none-any.whl",
+        "two/a_b-1-cp311-cp311-manylinux_2_17_x86_64.whl",
+        "two/torch-2.0-cp311-cp311-manylinux_2_17_x86_64.whl",
+        "two/torch-2.0+cpu-py3-none-any.whl",
+        "two/win-1-cp312-cp312-win32.whl",
+    ]);
+    let (one, two) = (scratch.path().join("one"), scratch.path().join("two"));
+    let text = format!(
+        "--find-links two\nsix==1 --hash=sha256:{SHA} --hash=sha256:{}\nA.b==1.0 --hash=sha256:{SHA}\n\
+                        torch==2.0 --hash=sha256:{SHA}\n",
+        "0".repeat(64)
+    );
+    let at = scratch.path().join("list.txt");
+    let names = listed(&text, &at, std::slice::from_ref(&one)).unwrap();
+    let expected =
+        ["six-1.0-2-py3-none-any.whl", "a_b-1-cp311-cp311-manylinux_2_17_x86_64.whl", "torch-2.0+cpu-py3-none-any.whl"];
+    assert_eq!(names, expected);
+    let found = requirements::sources(text.as_bytes(), &at, &fitting(true), std::slice::from_ref(&one)).unwrap();
+    assert_eq!((found.sources[0].pinned.all.len(), found.sources[0].pinned.any.len()), (0, 2));
+    assert_eq!(found.sources[0].direct_url, DirectReference::Never);
+
+    let (kind, text) = message(listed("six==3\nwin==1", &at, &[one, two.clone()]));
+    assert_eq!(kind, ErrorKind::Input);
+    assert!(text.contains("line 1: no wheel of `six==3` is in `"), "{text}");
+    assert!(text.contains("line 2: no wheel of `win==1` fits the environment: there is `win-1-cp312-cp312-win32.whl`"));
+    let unchecked = requirements::sources(b"win==1", &at, &fitting(false), &[two]).unwrap();
+    assert_eq!(unchecked.sources.len(), 1);
+}
+
+#[test]
+fn c73_a_requirement_with_a_url_needs_no_directory() {
+    let text = format!("six @ https://example.com/six-1-py3-none-any.whl#sha256={SHA} --hash=sha256:{SHA}");
+    let found = requirements::sources(text.as_bytes(), Path::new("-"), &fitting(true), &[]).unwrap();
+    assert_eq!(found.sources[0].pinned, Pins { all: vec![sha()], any: vec![sha()] });
+    assert_eq!(found.sources[0].direct_url, DirectReference::Always);
+    let error = requirements::sources(b"a==1\nb==1\nc==1", Path::new("-"), &fitting(true), &[]).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "`-`: nothing is looked up by name, and no directory is named that holds `a==1` and 2 more"
+    );
+    assert!(error.hint().unwrap().contains("--find-links"));
+}
