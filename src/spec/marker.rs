@@ -106,6 +106,13 @@ enum Operator {
 /// The operators of version specifiers, those that begin others last.
 const ORDERS: [&str; 8] = ["===", "==", "!=", "<=", ">=", "~=", "<", ">"];
 
+/// The one that means nothing but between versions: a guess at `~= "3"` would leave packages out, or take them in.
+const COMPATIBLE: Operator = Operator::Order("~=");
+
+fn is_release(field: Field, text: &str) -> bool {
+    field.is_version() && !text.contains(',') && Specifiers::parse(&format!("~={text}")).is_some()
+}
+
 impl Marker {
     /// Reads a marker ("Dependency specifiers", "Environment Markers").
     ///
@@ -183,6 +190,9 @@ impl<'a> Reader<'a> {
         }
         let (left, operator, right) = (self.operand()?, self.operator()?, self.operand()?);
         match (&left, &right) {
+            (Operand::Field(field), Operand::Constant(text)) if operator == COMPATIBLE && !is_release(*field, text) => {
+                Err(format!("`~=` needs a version of two numbers or more, and `{text}` is none"))
+            }
             (Operand::Field(_), Operand::Constant(_)) | (Operand::Constant(_), Operand::Field(_)) => {
                 Ok(Expression::Comparison { left, operator, right })
             }
@@ -414,6 +424,8 @@ mod tests {
             ("'3' == '3'", "it compares something else than a field with a text in quotes"),
             ("os_name == sys_platform", "it compares something else than a field with a text in quotes"),
             ("os_name == 'nt' xor os_name == 'x'", "`xor os_name == 'x'` is left over"),
+            ("python_version ~= '3'", "`~=` needs a version of two numbers or more, and `3` is none"),
+            ("os_name ~= '3.1'", "`~=` needs a version of two numbers or more, and `3.1` is none"),
             ("os_name == é", "a field or a text in quotes is expected at `é`"),
         ] {
             assert_eq!(Marker::parse(text, Context::Plain), Err(reason.to_owned()), "{text}");
