@@ -59,7 +59,7 @@ impl Inner {
         let job = Job { inner: self, wanted, halt, progress, transfer: self.transfers.fetch_add(1, Ordering::Relaxed) };
         let result = job.fetch();
         self.store.unlock(lock);
-        result
+        result.map_err(|error| of_full_disk(error, wanted))
     }
 }
 
@@ -301,9 +301,18 @@ impl Inner {
     fn pause_before(&self, failures: u32) -> Duration {
         let doubled = self.backoff.saturating_mul(1 << (failures - 1).min(16));
         let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        let jitter = 750 + clock.map_or(0, |now| now.subsec_nanos() / 1000 % 500);
+        let jitter = 750 + clock.map_or(0, |now| now.subsec_micros() % 500);
         (doubled.saturating_mul(jitter) / 1000).min(LONGEST_BACKOFF)
     }
+}
+
+/// Names the file that a full disk has no room for, and what to do; other failures stay as they are.
+pub(super) fn of_full_disk(error: Error, wanted: &Wanted) -> Error {
+    let kind = error.os_code().map(|code| std::io::Error::from_raw_os_error(code).kind());
+    if matches!(kind, Some(std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)) {
+        return Error::network(&wanted.label, error.to_string(), "make room, or name another directory for the cache");
+    }
+    error
 }
 
 /// What to ask for next, where anything of `part` is missing.

@@ -255,7 +255,8 @@ impl Downloader {
                 std::thread::park_timeout(PAUSE);
             }
         });
-        failure.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
+        // Without a failure, who stopped between two files was asked to.
+        failure.into_inner().unwrap_or_else(PoisonError::into_inner).map_or_else(|| Halt(&stop).check(), Err)
     }
 
     /// What was odd so far and did not stop anything; told once.

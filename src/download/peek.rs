@@ -4,12 +4,13 @@
 //! twice as much each time. Invariant: the lock of the partial file is held only while one range is fetched. Limits: what
 //! is read was checked against nothing; only the complete file is. A server that knows no ranges sends the whole file.
 
+use std::fmt;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::fetch::{Job, Part};
+use super::fetch::{Job, Part, of_full_disk};
 use super::partial::Partial;
 use super::store::check_name;
 use super::trouble::Halt;
@@ -22,12 +23,17 @@ const GRAIN: u64 = 1 << 14;
 const MOST_AHEAD: u64 = 1 << 22;
 
 /// A file that is fetched as it is read. Its clones are the same file.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Peek {
     shared: Arc<Shared>,
 }
 
-#[derive(Debug)]
+impl fmt::Debug for Peek {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Peek").field("label", &self.shared.wanted.label).field("size", &self.shared.size).finish()
+    }
+}
+
 struct Shared {
     inner: Arc<Inner>,
     wanted: Wanted,
@@ -36,31 +42,29 @@ struct Shared {
     state: Mutex<State>,
 }
 
-#[derive(Debug)]
 struct State {
-    from: From,
+    origin: Origin,
     /// Where the last range that was fetched ends, and how long it was.
     next: u64,
     ahead: u64,
     failure: Option<Error>,
 }
 
-#[derive(Debug)]
-enum From {
+enum Origin {
     Complete(OpenFile),
-    Parts(Partial),
+    Parts(Box<Partial>),
 }
 
 impl Peek {
     pub(super) fn open(inner: &Arc<Inner>, wanted: &Wanted) -> Result<Self> {
         check_name(wanted)?;
-        let from = match inner.store.cached(wanted, Halt(&inner.cancel))? {
-            Some(file) => From::Complete(file),
+        let origin = match inner.store.cached(wanted, Halt(&inner.cancel))? {
+            Some(file) => Origin::Complete(file),
             None if inner.offline => return Err(Error::offline(vec![wanted.label.clone()])),
             None => with_lock(inner, wanted, &Part::Tail)?,
         };
-        let size = from.size();
-        let state = Mutex::new(State { from, next: 0, ahead: 0, failure: None });
+        let size = origin.size();
+        let state = Mutex::new(State { origin, next: 0, ahead: 0, failure: None });
         let (inner, wanted, path) = (Arc::clone(inner), wanted.clone(), PathBuf::from(&wanted.label));
         Ok(Self { shared: Arc::new(Shared { inner, wanted, size, path, state }) })
     }
@@ -86,15 +90,15 @@ impl ReadAt for Peek {
         let end = shared.size.min(offset.saturating_add(buffer.len() as u64));
         let Some(count) = end.checked_sub(offset).and_then(|count| usize::try_from(count).ok()) else { return Ok(0) };
         let mut state = shared.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let missing = matches!(&state.from, From::Parts(partial) if !partial.ranges().covers(offset..end));
+        let missing = matches!(&state.origin, Origin::Parts(partial) if !partial.ranges().covers(offset..end));
         if missing && let Err(error) = shared.fetch(&mut state, offset..end) {
             let told = io::Error::other(error.to_string());
             state.failure = Some(error);
             return Err(told);
         }
-        match &state.from {
-            From::Complete(file) => file.read_at(&mut buffer[..count], offset),
-            From::Parts(partial) => partial.read_at(&mut buffer[..count], offset),
+        match &state.origin {
+            Origin::Complete(file) => file.read_at(&mut buffer[..count], offset),
+            Origin::Parts(partial) => partial.read_at(&mut buffer[..count], offset),
         }
     }
 }
@@ -108,8 +112,8 @@ impl Shared {
         let length = if reads_on { least.max((state.ahead * 2).min(MOST_AHEAD)) } else { least };
         let wide = start..self.size.min(start + length);
         (state.next, state.ahead) = (wide.end, length);
-        state.from = with_lock(&self.inner, &self.wanted, &Part::Range(wide))?;
-        if state.from.size() != self.size {
+        state.origin = with_lock(&self.inner, &self.wanted, &Part::Range(wide))?;
+        if state.origin.size() != self.size {
             let hint = "try again, with an address whose file does not change";
             return Err(Error::network(&self.wanted.label, "the file has changed while it was read", hint));
         }
@@ -117,7 +121,7 @@ impl Shared {
     }
 }
 
-impl From {
+impl Origin {
     fn size(&self) -> u64 {
         match self {
             Self::Complete(file) => file.size(),
@@ -127,17 +131,17 @@ impl From {
 }
 
 /// Makes `part` present, under the lock, unless another process or thread has completed the file by now.
-fn with_lock(inner: &Inner, wanted: &Wanted, part: &Part) -> Result<From> {
+fn with_lock(inner: &Inner, wanted: &Wanted, part: &Part) -> Result<Origin> {
     let halt = Halt(&inner.cancel);
     let lock = inner.store.lock(wanted, halt, &|_| {})?;
     let fill = || {
         if let Some(file) = inner.store.cached(wanted, halt)? {
-            return Ok(From::Complete(file));
+            return Ok(Origin::Complete(file));
         }
         let job = Job { inner, wanted, halt, progress: &Silent, transfer: usize::MAX };
-        Ok(From::Parts(job.fill(inner.store.partial(wanted)?, part)?))
+        Ok(Origin::Parts(Box::new(job.fill(inner.store.partial(wanted)?, part)?)))
     };
     let result = fill();
     inner.store.unlock(lock);
-    result
+    result.map_err(|error| of_full_disk(error, wanted))
 }

@@ -57,22 +57,23 @@ mod tests {
     fn ranges_join_where_they_touch_and_gaps_are_what_is_left() {
         let mut ranges = Ranges::default();
         for (range, expected) in [
-            (10..20, vec![10..20]),
-            (30..40, vec![10..20, 30..40]),
-            (20..22, vec![10..22, 30..40]),
-            (5..5, vec![10..22, 30..40]),
-            (0..10, vec![0..22, 30..40]),
-            (21..31, vec![0..40]),
-            (50..60, vec![0..40, 50..60]),
-            (45..48, vec![0..40, 45..48, 50..60]),
-            (41..70, vec![0..40, 41..70]),
+            (10..20, "10..20"),
+            (30..40, "10..20 30..40"),
+            (20..22, "10..22 30..40"),
+            (5..5, "10..22 30..40"),
+            (0..10, "0..22 30..40"),
+            (21..31, "0..40"),
+            (50..60, "0..40 50..60"),
+            (45..48, "0..40 45..48 50..60"),
+            (41..70, "0..40 41..70"),
         ] {
             ranges.add(range.clone());
-            assert_eq!(ranges.0, expected, "after {range:?}");
+            let held: Vec<_> = ranges.0.iter().map(|held| format!("{held:?}")).collect();
+            assert_eq!(held.join(" "), expected, "after {range:?}");
         }
         assert_eq!(ranges.count(), 69);
         assert_eq!(ranges.gaps(0..80), [40..41, 70..80]);
-        assert_eq!(ranges.gaps(39..41), [40..41]);
+        assert_eq!(ranges.gaps(39..42), [40..41; 1]);
         assert!(ranges.covers(3..40) && !ranges.covers(3..41) && ranges.covers(80..80));
     }
 }

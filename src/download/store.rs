@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -99,7 +100,15 @@ impl Store {
         let directory = self.root.join("partial");
         fs::make_shared(&self.door, &directory)?;
         let patience = Patience { timeout: Duration::MAX, cancel: halt.0, waiting };
-        Lock::acquire(&self.door, &directory.join(format!("{}.lock", key(wanted))), &patience)
+        let path = directory.join(format!("{}.lock", key(wanted)));
+        // A lock of an environment that cannot be had says something of the environment; this one does not.
+        Lock::acquire(&self.door, &path, &patience).map_err(|error| {
+            let source = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<io::Error>());
+            match source.and_then(io::Error::raw_os_error) {
+                Some(code) => Error::io("lock", &path, io::Error::from_raw_os_error(code)),
+                None => error,
+            }
+        })
     }
 
     /// Ends what [`Store::lock`] began.

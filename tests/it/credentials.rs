@@ -6,7 +6,7 @@ use pkg_install::fs::Door;
 use pkg_install::report::Silent;
 
 use crate::downloads::{NAME, body, content, downloader, fails, files, loose, pinned, settings};
-use crate::http_server::{Server, Turn};
+use crate::http_server::{Server, TUNNEL, Turn};
 use crate::scene::Scene;
 
 /// `anna:s3cr t` in base64, and as URLs write it.
@@ -94,6 +94,24 @@ fn no_message_and_no_file_holds_a_password() {
             assert!(!text.contains(secret), "`{secret}` is in: {text}");
         }
     }
+}
+
+#[test]
+fn a_proxy_is_asked_for_a_tunnel_unless_the_host_is_left_out() {
+    let (scene, server, proxy, bytes) = (Scene::new(), Server::start(), Server::start(), body(1000, 4));
+    server.put(NAME, &bytes);
+    proxy.put(NAME, &bytes);
+    let address = proxy.url_with(ANNA_IN_URL, "").to_string();
+    let through = Settings { http_proxy: Some(address), cache: None, ..settings(&scene) };
+    downloader(&through).fetch(&loose(server.url(NAME)), &Silent).expect("it comes");
+    let host = server.url(NAME).port().expect("it has one");
+    assert_eq!(proxy.order(), [format!("{TUNNEL}127.0.0.1:{host}"), NAME.to_owned()]);
+    assert_eq!(proxy.seen(TUNNEL)[0].authorization.as_deref(), Some(ANNA));
+    assert_eq!(proxy.seen(NAME)[0].authorization, None);
+    assert_eq!(server.order(), [""; 0]);
+    let around = Settings { no_proxy: Some("example.org, 127.0.0.1".to_owned()), ..through };
+    downloader(&around).fetch(&loose(server.url(NAME)), &Silent).expect("it comes");
+    assert_eq!(server.order(), [NAME]);
 }
 
 #[test]

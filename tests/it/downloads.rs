@@ -159,10 +159,12 @@ fn a_header_that_promises_too_much_is_found_out() {
 fn servers_that_are_busy_are_asked_again() {
     let (scene, server, bytes) = (Scene::new(), Server::start(), body(5000, 5));
     server.put(NAME, &bytes);
-    let busy = [408, 425, 429, 500, 502].map(|status| Turn::Status(status, "Retry-After: 0\r\n"));
-    server.script(NAME, busy);
+    let busy = [408, 425, 429, 500].map(|status| Turn::Status(status, "Retry-After: 0\r\n"));
+    let date = "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\nRetry-After: Sun, 06 Nov 1994 08:49:37 GMT\r\n";
+    server.script(NAME, busy.into_iter().chain([Turn::Status(503, date)]));
+    let slow = Settings { backoff: Duration::from_secs(50), ..settings(&scene) };
     let told = Told::default();
-    let file = downloader(&settings(&scene)).fetch(&pinned(server.url(NAME), &bytes), &told).expect("it comes");
+    let file = downloader(&slow).fetch(&pinned(server.url(NAME), &bytes), &told).expect("it comes");
     assert_eq!(content(&file), bytes);
     assert_eq!(server.seen(NAME).len(), 6);
     let told = told.0.into_inner().expect("nobody panicked");
@@ -288,8 +290,9 @@ fn a_full_disk_is_an_error_that_names_the_path() {
     for at in [4, 8, 12] {
         let (scene, fuse) = (Scene::new(), Fuse::new(Fault::Error(at, ENOSPC)));
         let full = Downloader::new(&settings(&scene), &fuse.door(), Arc::default()).expect("it can be made");
-        let error = fails(full.fetch(&loose(server.url(NAME)), &Silent), ErrorKind::Failed, &["/cache/partial/"]);
-        assert_eq!(error.os_code(), Some(ENOSPC));
+        let says = [NAME, "/cache/partial/", "No space left"];
+        let error = fails(full.fetch(&loose(server.url(NAME)), &Silent), ErrorKind::Failed, &says);
+        assert!(error.hint().is_some_and(|hint| hint.starts_with("make room")), "{:?}", error.hint());
     }
 }
 
@@ -312,6 +315,22 @@ fn offline_names_all_that_is_missing() {
     fails(offline.fetch(&wanted[0], &Silent), ErrorKind::Failed, &[&wanted[0].label]);
     assert_eq!(offline.peek(&wanted[0]).expect_err("it is missing").kind(), ErrorKind::Failed);
     assert_eq!(server.order(), ["b"]);
+}
+
+#[test]
+fn connections_are_used_again() {
+    let (scene, server) = (Scene::new(), Server::start());
+    let wanted: Vec<_> = (0..20)
+        .map(|number| {
+            let path = format!("{number}");
+            server.put(&path, &body(1000 + number, 22));
+            Wanted { file_name: format!("{path}.whl"), ..loose(server.url(&path)) }
+        })
+        .collect();
+    let settings = Settings { connections: 2, ..settings(&scene) };
+    downloader(&settings).fetch_all(&wanted, &Silent, &|_, _| Ok(())).expect("all come");
+    assert_eq!(server.order().len(), 20);
+    assert!(server.connections() <= 2, "{}", server.connections());
 }
 
 #[test]
@@ -379,4 +398,15 @@ fn who_wants_to_stop_waits_for_nothing() {
         assert_eq!(result.expect_err("it is interrupted").kind(), ErrorKind::Interrupted, "{path}");
         assert!(waited < Duration::from_secs(10), "{path}: {waited:?}");
     }
+    // Also between two files.
+    let cancel = Arc::new(AtomicBool::new(false));
+    let downloader = Downloader::new(&settings(&scene), &Door::default(), Arc::clone(&cancel)).expect("it can be made");
+    server.put("fine", &body(5000, 19));
+    let wanted = ["fine", "silent"].map(|path| loose(server.url(path)));
+    let arrived = |_, _| {
+        cancel.store(true, Ordering::Relaxed);
+        Ok(())
+    };
+    let error = downloader.fetch_all(&wanted, &Silent, &arrived).expect_err("it is interrupted");
+    assert_eq!(error.kind(), ErrorKind::Interrupted);
 }

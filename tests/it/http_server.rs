@@ -2,16 +2,20 @@
 //!
 //! A [`Server`] serves the files it was given, with ranges and entity tags. For the next requests of a path a script of
 //! [`Turn`]s may be laid down; when that has run out it behaves. It counts requests and the bytes of bodies that it sent.
-//! Limits: HTTP/1.1 `GET`, one thread a connection, no TLS.
+//! To who takes it for a proxy it says that it has connected, and answers in the place of the other side. Limits: HTTP/1.1
+//! `GET`, one thread a connection, no TLS.
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
 use url::Url;
+
+/// What the path of a request to connect to another host begins with.
+pub const TUNNEL: &str = "tunnel ";
 
 /// How one request is answered.
 #[derive(Debug, Clone)]
@@ -71,6 +75,7 @@ struct Shared {
     pages: Mutex<HashMap<String, Page>>,
     /// The paths in the order of their requests.
     order: Mutex<Vec<String>>,
+    connections: AtomicUsize,
     asked: Condvar,
     closed: AtomicBool,
 }
@@ -91,6 +96,7 @@ impl Server {
                 if accepting.closed.load(Ordering::Relaxed) {
                     return;
                 }
+                accepting.connections.fetch_add(1, Ordering::Relaxed);
                 let shared = Arc::clone(&accepting);
                 std::thread::spawn(move || serve(&stream, &shared));
             }
@@ -141,6 +147,11 @@ impl Server {
         self.with(path, |page| page.sent)
     }
 
+    /// How many connections were made.
+    pub fn connections(&self) -> usize {
+        self.shared.connections.load(Ordering::Relaxed)
+    }
+
     /// The paths in the order of their requests.
     pub fn order(&self) -> Vec<String> {
         self.shared.order.lock().expect("nobody panicked").clone()
@@ -169,6 +180,14 @@ impl Drop for Server {
 fn serve(stream: &TcpStream, shared: &Shared) {
     let mut reader = BufReader::new(stream);
     while let Some((path, seen)) = read_request(&mut reader) {
+        if path.starts_with(TUNNEL) {
+            shared.order.lock().expect("nobody panicked").push(path);
+            shared.pages.lock().expect("nobody panicked").entry(TUNNEL.to_owned()).or_default().seen.push(seen);
+            if write!(&mut &*stream, "HTTP/1.1 200 Connected\r\n\r\n").is_err() {
+                return;
+            }
+            continue;
+        }
         let answered = {
             let mut pages = shared.pages.lock().expect("nobody panicked");
             pages.get_mut(&path).map(|page| {
@@ -200,7 +219,9 @@ fn serve(stream: &TcpStream, shared: &Shared) {
 fn read_request(reader: &mut BufReader<&TcpStream>) -> Option<(String, Seen)> {
     let mut line = String::new();
     reader.read_line(&mut line).ok().filter(|count| *count > 0)?;
-    let path = line.split(' ').nth(1)?.trim_start_matches('/').to_owned();
+    let mut words = line.split(' ');
+    let (method, path) = (words.next()?, words.next()?.trim_start_matches('/'));
+    let path = if method == "CONNECT" { format!("{TUNNEL}{path}") } else { path.to_owned() };
     let mut seen = Seen::default();
     loop {
         let mut line = String::new();
@@ -209,7 +230,7 @@ fn read_request(reader: &mut BufReader<&TcpStream>) -> Option<(String, Seen)> {
         let field = match name.to_lowercase().as_str() {
             "range" => &mut seen.range,
             "if-range" => &mut seen.if_range,
-            "authorization" => &mut seen.authorization,
+            "authorization" | "proxy-authorization" => &mut seen.authorization,
             "accept-encoding" => &mut seen.accept_encoding,
             "user-agent" => &mut seen.user_agent,
             _ => continue,
