@@ -270,13 +270,13 @@ impl Error {
     }
 
     /// The address `label` could not be fetched; `hint` says what to do about it.
-    #[cfg(feature = "http")]
+    #[cfg_attr(not(feature = "http"), allow(dead_code, reason = "only addresses are fetched"))]
     pub(crate) fn network(label: &str, reason: impl Into<String>, hint: &'static str) -> Self {
         Self::new(Detail::Network { label: label.to_owned(), reason: reason.into(), hint })
     }
 
     /// These addresses would have to be fetched.
-    #[cfg(feature = "http")]
+    #[cfg_attr(not(feature = "http"), allow(dead_code, reason = "only addresses are fetched"))]
     pub(crate) fn offline(labels: Vec<String>) -> Self {
         Self::new(Detail::Offline(labels))
     }

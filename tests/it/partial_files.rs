@@ -1,15 +1,15 @@
 //! What a cache holds when processes are killed, when they share it, and when somebody has damaged it.
 
+use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use pkg_install::download::{Downloader, Settings, Wanted};
 use pkg_install::error::ErrorKind;
-use pkg_install::fs::{OpenFile, ReadAt as _};
+use pkg_install::fs::{Door, Mutation, OpenFile, ReadAt as _, Watch};
 use pkg_install::report::Silent;
 
 use crate::downloads::{MIB, NAME, body, content, downloader, fails, files, loose, pinned, settings};
-use crate::faults::{Fault, Fuse};
 use crate::http_server::{Server, Turn};
 use crate::scene::Scene;
 
@@ -63,39 +63,67 @@ fn another_process_goes_on_only_where_it_is_surely_the_same_file() {
     }
 }
 
+/// Dies before a change, as if it were killed: by the number of the change, by how many bytes of the file were written,
+/// or by what the change is.
+struct Death {
+    number: usize,
+    written: u64,
+    at_rename: bool,
+    seen: AtomicUsize,
+    bytes: AtomicU64,
+    dead: AtomicBool,
+}
+
+impl Death {
+    fn new(number: usize, written: u64, at_rename: bool) -> Self {
+        let (seen, bytes, dead) = Default::default();
+        Self { number, written, at_rename, seen, bytes, dead }
+    }
+}
+
+impl Watch for Death {
+    fn before(&self, mutation: &Mutation<'_>) -> io::Result<()> {
+        let due = match mutation {
+            Mutation::Write(path, bytes) if path.ends_with("content") => {
+                self.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed) + bytes.len() as u64 > self.written
+            }
+            Mutation::Rename(..) => self.at_rename,
+            _ => false,
+        };
+        let dies = due || self.seen.fetch_add(1, Ordering::Relaxed) >= self.number;
+        if self.dead.fetch_or(dies, Ordering::Relaxed) || dies { Err(io::ErrorKind::Other.into()) } else { Ok(()) }
+    }
+}
+
 #[test]
 fn a_process_that_is_killed_loses_at_most_the_block_that_it_was_at() {
-    let (server, bytes) = (Server::start(), body(MIB + 300_000, 12));
-    let look = Fuse::new(Fault::None);
-    let changes = {
+    let (server, large, small) = (Server::start(), body(2 * MIB + 300_000, 12), body(50_000, 13));
+    let never = usize::MAX;
+    let amid = [400_000, 1_500_000, 2_300_000].map(|written| (&large, written, Death::new(never, written, false)));
+    let late = [(&large, large.len() as u64, Death::new(never, u64::MAX, true))];
+    let each = (0..24).map(|number| (&small, 0, Death::new(number, u64::MAX, false)));
+    let mut deaths = 0;
+    for (case, (bytes, written, death)) in amid.into_iter().chain(late).chain(each).enumerate() {
         let scene = Scene::new();
-        server.put(NAME, &bytes);
-        let downloader = Downloader::new(&settings(&scene), &look.door(), Arc::default()).expect("it can be made");
-        downloader.fetch(&pinned(server.url(NAME), &bytes), &Silent).expect("it comes");
-        look.seen()
-    };
-    let mut kept = Vec::new();
-    for at in (0..changes).step_by(changes.div_ceil(12)).chain(changes - 6..changes) {
-        let (scene, path) = (Scene::new(), format!("at{at}"));
-        server.put(&path, &bytes);
-        let wanted = pinned(server.url(&path), &bytes);
-        let fuse = Fuse::new(Fault::CrashBefore(at));
-        let killed = Downloader::new(&settings(&scene), &fuse.door(), Arc::default());
-        let _ = killed.and_then(|downloader| downloader.fetch(&wanted, &Silent));
-        let before = logged(&scene);
-        kept.push(before);
-        let sent = server.sent(&path);
-        let visible = files(&scene).into_iter().filter(|file| file.starts_with("wheels")).count();
+        // The same file at two addresses: what the first sent before it noticed the death is no matter.
+        let [first, second] = ["first", "second"].map(|name| format!("{name}{case}"));
+        server.put(&first, bytes);
+        server.put(&second, bytes);
+        let killed = Downloader::new(&settings(&scene), &Door::watched(Arc::new(death)), Arc::default());
+        let result = killed.and_then(|downloader| downloader.fetch(&pinned(server.url(&first), bytes), &Silent));
+        deaths += usize::from(result.is_err());
+        let kept = if files(&scene).iter().any(|file| file.starts_with("wheels")) {
+            bytes.len() as u64
+        } else {
+            logged(&scene)
+        };
+        assert!(kept + MIB as u64 + (1 << 18) >= written, "case {case}: {kept} of {written}");
+        let wanted = pinned(server.url(&second), bytes);
         let file = downloader(&settings(&scene)).fetch(&wanted, &Silent).expect("it comes");
-        assert_eq!(content(&file), bytes, "killed before change {at}");
-        let needed = if visible == 1 { 0 } else { bytes.len() as u64 - before };
-        assert_eq!(server.sent(&path) - sent, needed, "killed before change {at}");
-        let complete = files(&scene).into_iter().filter(|file| file.starts_with("wheels")).count();
-        assert_eq!(complete, 1, "killed before change {at}: {:?}", files(&scene));
+        assert!(content(&file) == *bytes, "case {case}");
+        assert_eq!(server.sent(&second), bytes.len() as u64 - kept, "case {case}");
     }
-    let (first, whole) = (MIB as u64, bytes.len() as u64);
-    assert!(kept.contains(&0) && kept.contains(&whole), "{kept:?}");
-    assert!(kept.iter().any(|kept| (first..whole).contains(kept)), "{kept:?}");
+    assert!(deaths > 16, "only {deaths} died");
 }
 
 /// How many bytes the one log in the cache says are there.

@@ -122,7 +122,8 @@ fn a_read_that_fails_leaves_its_whole_reason() {
     let downloader = Downloader::new(&settings, &Door::default(), Arc::clone(&cancel)).expect("it can be made");
     let peek = downloader.peek(&loose(server.url(NAME))).expect("it answers");
     server.script(NAME, [Turn::Status(503, ""), Turn::Status(500, "")]);
-    let told = peek.clone().read_at(&mut [0; 9], 0).expect_err("it cannot be read");
+    let reader: Box<dyn ReadAt> = Box::new(peek.clone());
+    let told = reader.read_at(&mut [0; 9], 0).expect_err("it cannot be read");
     let failure = peek.take_failure().expect("it is kept");
     assert_eq!(failure.to_string(), told.to_string());
     assert!(failure.to_string().contains("status 500"), "{failure}");
