@@ -23,6 +23,12 @@ impl Pins {
         self.all.is_empty() && self.any.is_empty()
     }
 
+    /// The digests that the wheel is known to have before it is here: those of this file, and the only one of its release.
+    pub fn certain(&self) -> Vec<Digest> {
+        let only = self.any.first().filter(|only| self.any.len() == 1 && !self.all.contains(only));
+        self.all.iter().chain(only).copied().collect()
+    }
+
     /// The algorithms that [`check`](Self::check) asks for.
     pub fn algorithms(&self) -> BTreeSet<Algorithm> {
         self.all.iter().chain(&self.any).map(Digest::algorithm).collect()
@@ -90,5 +96,9 @@ mod tests {
             format!("the archive has sha256={}, which is none of the 2 hashes that it may have", good.to_hex());
         assert_eq!(fault(&[good], &[bad, long_bad]).as_deref(), Some(several.as_str()));
         assert!(fault(&[long_bad], &[]).unwrap().contains("sha512="));
+        let certain = |all: &[Digest], any: &[Digest]| Pins { all: all.to_vec(), any: any.to_vec() }.certain();
+        assert_eq!(certain(&[good], &[long]), [good, long]);
+        assert_eq!(certain(&[good], &[good]), [good]);
+        assert_eq!(certain(&[], &[good, long]), []);
     }
 }

@@ -4,6 +4,7 @@
 //! `file` URL has become a path of this machine; a [`Location::Url`] has a host, no fragment, and is `http` or `https`.
 //! Limits: the paths of `file` URLs are those of Unix.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use percent_encoding::percent_decode_str;
@@ -13,7 +14,7 @@ use super::direct_url::{DirectUrl, without_credentials};
 use crate::hash::{Algorithm, Digest};
 
 /// Where a file is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Location {
     /// On this machine.
     File(PathBuf),
@@ -77,6 +78,13 @@ impl Location {
             Self::File(path) => Some(path),
             Self::Url(_) => None,
         }
+    }
+}
+
+/// Without credentials.
+impl fmt::Debug for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.label(), f)
     }
 }
 
@@ -149,6 +157,7 @@ mod tests {
         let url = "https://me:secret@example.com/p/torch-2.0%2Bcpu-py3-none-any.whl#sha256=00";
         let (location, fragment) = Location::from_url(url).unwrap();
         assert_eq!(location.label(), "https://example.com/p/torch-2.0%2Bcpu-py3-none-any.whl");
+        assert!(!format!("{location:?}").contains("secret"));
         assert_eq!(location.file_name(), "torch-2.0+cpu-py3-none-any.whl");
         assert_eq!(fragment.as_deref(), Some("sha256=00"));
         let json = String::from_utf8(location.direct_url(&[]).to_json()).unwrap();
