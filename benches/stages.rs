@@ -29,7 +29,7 @@ use pkg_install::environment::place::Layout;
 use pkg_install::environment::survey::{Fact, Survey};
 use pkg_install::environment::{self, Environment, Locate};
 use pkg_install::fs::Door;
-use pkg_install::hash::{Algorithm, Digest};
+use pkg_install::hash::{Algorithm, Digest, Engine};
 use pkg_install::path::RelPath;
 use pkg_install::plan::conflict::{OnConflict, Rules, Settled, Wanted, settle};
 use pkg_install::plan::moves::{self, Outgoing};
@@ -56,6 +56,7 @@ fn main() {
     commit(&mut criterion, &ground);
     records(&mut criterion);
     hashes(&mut criterion);
+    engines(&mut criterion);
     paths(&mut criterion);
     criterion.final_summary();
 }
@@ -146,6 +147,23 @@ fn hashes(criterion: &mut Criterion) {
     for (name, size) in [("sha256-1KiB", 1 << 10), ("sha256-64KiB", 64 << 10), ("sha256-1MiB", 1 << 20)] {
         group.throughput(Throughput::Bytes(size as u64));
         group.bench_function(name, |b| b.iter(|| Digest::of(Algorithm::Sha256, black_box(&content[..size]))));
+    }
+    group.finish();
+}
+
+/// Thirty-two contents of one length by each engine; `--cfg sha2_backend="soft"` in RUSTFLAGS shows `Single` as it is on a
+/// processor without SHA instructions.
+fn engines(criterion: &mut Criterion) {
+    let content = noise(32 << 18);
+    let mut group = criterion.benchmark_group("sha256");
+    for (name, size) in [("2KiB", 2 << 10), ("16KiB", 16 << 10), ("256KiB", 256 << 10)] {
+        let contents: Vec<_> = content.chunks(size).take(32).map(|content| (Algorithm::Sha256, content)).collect();
+        group.throughput(Throughput::Bytes(32 * size as u64));
+        let expected = Engine::Single.digest_each(&contents);
+        for engine in [Engine::Single, Engine::Avx2, Engine::Avx512] {
+            assert_eq!(engine.digest_each(&contents), expected, "{engine:?}");
+            group.bench_function(format!("{engine:?}-{name}"), |b| b.iter(|| engine.digest_each(black_box(&contents))));
+        }
     }
     group.finish();
 }
@@ -249,7 +267,8 @@ impl Bench {
     }
 
     fn stage(&self, plan: Plan, verify: Verify) -> Staged {
-        let options = StageOptions { verify, pool: &self.pool, cancel: &NEVER, progress: &Silent };
+        let options =
+            StageOptions { verify, engine: Engine::default(), pool: &self.pool, cancel: &NEVER, progress: &Silent };
         stage::stage(&self.door, &self.layout, plan, &self.wheels, options).expect("it can be staged")
     }
 

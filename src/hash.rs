@@ -3,11 +3,15 @@
 //! Input: bytes. Output: a [`Digest`]. Only what the specification of RECORD calls secure is here ("sha256 or
 //! better"): md5, sha1 and the shortened SHA-2 are unknown to this crate, and so cannot be accepted by accident.
 
+mod lanes;
+
 use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::Digest as _;
+
+pub use lanes::Engine;
 
 /// A hash algorithm of Python's `hashlib` that is at least as strong as SHA-256.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -6,6 +6,7 @@
 //! stored, deflate and zstd.
 
 mod layout;
+mod pieces;
 mod unpack;
 
 use std::collections::HashSet;
@@ -17,7 +18,7 @@ use crate::fs::{OpenFile, ReadAt};
 use crate::hash::{Algorithm, Digest, Hasher};
 use crate::path::RelPath;
 
-pub use unpack::{EntryError, Expected, Scratch};
+pub use unpack::{EntryError, Expected, GROUP, Item, Scratch};
 
 /// The most entries that an archive may have.
 pub const MAX_ENTRIES: usize = 2_000_000;

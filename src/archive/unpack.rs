@@ -1,22 +1,23 @@
 //! The content of one entry: read, inflated and checked, whole where it is small, in pieces where it is large.
 //!
 //! What is small is handed on only after its CRC-32, size and digest were found right; what is large is handed on in
-//! pieces as it comes, and found wrong at its end at the latest. Memory: two buffers a thread, of a megabyte each
-//! and what a zstd frame asks for.
+//! pieces as it comes, and found wrong at its end at the latest. Several small ones may be held at once, to be hashed side
+//! by side. Memory: two buffers a thread, of a megabyte and of two, and what a zstd frame asks for.
 
 use std::io::{self, Read};
 
 use flate2::{Decompress, FlushDecompress, Status};
 
+use super::pieces::Data;
 use super::{Archive, Entry, Method};
 use crate::error::{Error, Fault, Result};
 use crate::fs::ReadAt;
-use crate::hash::{Algorithm, Digest, Hasher};
+use crate::hash::{Algorithm, Digest, Engine};
 
 /// The largest content and the largest compressed content that are held in memory as a whole, in bytes.
 const WHOLE: u64 = 1 << 20;
-/// The size of a piece of anything larger.
-const PIECE: usize = 1 << 18;
+/// How many bytes of content are held at once at the most.
+pub const GROUP: u64 = 2 * WHOLE;
 /// How many bytes [`Archive::head`] returns at the most.
 const HEAD: usize = 64;
 
@@ -29,17 +30,91 @@ pub struct Expected {
     pub compute: Option<Algorithm>,
 }
 
+impl Expected {
+    /// The digest to compute.
+    pub(super) fn algorithm(&self) -> Option<Algorithm> {
+        self.digest.map(|digest| digest.algorithm()).or(self.compute)
+    }
+
+    /// The digest of the content, where it is the expected one.
+    pub(super) fn check(&self, entry: &Entry, actual: Option<Digest>) -> Attempt<Option<Digest>> {
+        match (self.digest, actual) {
+            (Some(recorded), Some(actual)) if recorded != actual => {
+                let (recorded, actual) = (recorded.into(), actual.into());
+                Err(Fault::DigestMismatch { entry: entry.path.to_string(), recorded, actual }.into())
+            }
+            _ => Ok(actual),
+        }
+    }
+}
+
+/// An entry to unpack.
+#[derive(Clone, Copy)]
+pub struct Item<'a> {
+    /// Where it is.
+    pub archive: &'a Archive,
+    /// Which one it is.
+    pub entry: &'a Entry,
+    /// What its content should be.
+    pub expected: Expected,
+}
+
 /// Buffers that one thread uses for one entry after the other.
 pub struct Scratch {
-    compressed: Vec<u8>,
-    content: Vec<u8>,
-    inflate: Decompress,
+    pub(super) compressed: Vec<u8>,
+    pub(super) content: Vec<u8>,
+    pub(super) inflate: Decompress,
 }
 
 impl Scratch {
     /// Empty buffers.
     pub fn new() -> Self {
         Self { compressed: Vec::new(), content: Vec::new(), inflate: Decompress::new(false) }
+    }
+}
+
+impl Scratch {
+    /// Unpacks entries that are [small](Entry::is_small), of at most [`GROUP`] bytes together, and hashes them side by
+    /// side. Hands on each number in `items`, content, and digest where one was expected or asked for, in their order,
+    /// until one is at fault.
+    ///
+    /// # Errors
+    /// The number of the first whose content is not what it should be, or that `sink` fails with.
+    pub fn unpack_each(
+        &mut self,
+        items: &[Item<'_>],
+        engine: Engine,
+        sink: &mut Held<'_>,
+    ) -> std::result::Result<(), (usize, EntryError)> {
+        let room = items.iter().map(|item| usize::try_from(item.entry.size).unwrap_or(0) + 1).sum();
+        grow(&mut self.content, room);
+        let mut rest = &mut self.content[..];
+        let mut contents: Vec<&[u8]> = Vec::with_capacity(items.len());
+        let mut failure = None;
+        for item in items {
+            match item.archive.hold(item.entry, &mut self.compressed, &mut self.inflate, &mut *rest) {
+                Ok(length) => {
+                    let (content, after) = rest.split_at_mut(length);
+                    contents.push(content);
+                    rest = after;
+                }
+                Err(trouble) => {
+                    failure = Some((contents.len(), trouble.into()));
+                    break;
+                }
+            }
+        }
+        let held = || items.iter().zip(&contents);
+        let hashed: Vec<_> =
+            held().filter_map(|(item, content)| Some((item.expected.algorithm()?, *content))).collect();
+        let mut digests = engine.digest_each(&hashed).into_iter();
+        for (number, (item, content)) in held().enumerate() {
+            let digest = item.expected.algorithm().and_then(|_| digests.next());
+            let checked = item.expected.check(item.entry, digest);
+            let done = checked.and_then(|digest| sink(number, content, digest).map_err(Trouble::Other));
+            done.map_err(|trouble| (number, trouble.into()))?;
+        }
+        failure.map_or(Ok(()), Err)
     }
 }
 
@@ -50,7 +125,7 @@ impl Default for Scratch {
 }
 
 /// A failure within one entry: of the entry, or of whatever takes its content.
-enum Trouble {
+pub(super) enum Trouble {
     Entry(Fault),
     Other(Error),
 }
@@ -61,10 +136,20 @@ impl From<Fault> for Trouble {
     }
 }
 
-type Attempt<T> = std::result::Result<T, Trouble>;
+pub(super) type Attempt<T> = std::result::Result<T, Trouble>;
+
+/// Where held contents go: the number of each, and its digest where there is one.
+type Held<'a> = dyn FnMut(usize, &[u8], Option<Digest>) -> Result<()> + 'a;
 
 /// Where an entry's content goes.
-type Sink<'a> = dyn FnMut(&[u8]) -> Result<()> + 'a;
+pub(super) type Sink<'a> = dyn FnMut(&[u8]) -> Result<()> + 'a;
+
+impl Entry {
+    /// Whether it is held in memory as a whole.
+    pub fn is_small(&self) -> bool {
+        self.size <= WHOLE && self.compressed <= WHOLE
+    }
+}
 
 impl Archive {
     /// Hands the content of `entry` to `sink`, in order, and returns its digest where one was expected or asked for.
@@ -79,12 +164,11 @@ impl Archive {
         scratch: &mut Scratch,
         sink: &mut Sink<'_>,
     ) -> std::result::Result<Option<Digest>, EntryError> {
-        let result = if entry.size <= WHOLE && entry.compressed <= WHOLE {
+        if entry.is_small() {
             self.unpack_whole(entry, expected, scratch, sink)
         } else {
-            self.unpack_in_pieces(entry, expected, scratch, sink)
-        };
-        result.map_err(EntryError::from)
+            self.unpack_in_pieces(entry, expected, scratch, sink).map_err(EntryError::from)
+        }
     }
 
     /// The whole content of an entry of at most `limit` bytes.
@@ -148,56 +232,51 @@ impl Archive {
         expected: Expected,
         scratch: &mut Scratch,
         sink: &mut Sink<'_>,
-    ) -> Attempt<Option<Digest>> {
-        let length = usize::try_from(entry.compressed).unwrap_or(0);
-        let size = usize::try_from(entry.size).unwrap_or(0);
-        grow(&mut scratch.compressed, length);
-        let compressed = &mut scratch.compressed[..length];
-        self.read_data(entry, compressed)?;
-        let content = match entry.method {
-            Method::Stored => &*compressed,
-            Method::Deflate => {
-                // One byte more than stated, so that content which is too long is seen as such.
-                grow(&mut scratch.content, size + 1);
-                let count = inflate_whole(entry, &mut scratch.inflate, compressed, &mut scratch.content[..=size])?;
-                &scratch.content[..count]
-            }
-            Method::Zstd => {
-                scratch.content.clear();
-                let mut rest = &*compressed;
-                let mut limited = zstd(entry, &mut rest)?.take(entry.size + 1);
-                limited.read_to_end(&mut scratch.content).map_err(|error| corrupt(entry, &error))?;
-                drop(limited);
-                nothing_follows(entry, rest.len() as u64)?;
-                &scratch.content[..]
-            }
-        };
-        let mut seal = Seal::new(expected);
-        seal.update(content);
-        let digest = seal.check(entry, expected)?;
-        sink(content).map_err(Trouble::Other)?;
-        Ok(digest)
+    ) -> std::result::Result<Option<Digest>, EntryError> {
+        let mut found = None;
+        let item = Item { archive: self, entry, expected };
+        let unpacked = scratch.unpack_each(&[item], Engine::Single, &mut |_, content, digest| {
+            found = digest;
+            sink(content)
+        });
+        unpacked.map(|()| found).map_err(|(_, error)| error)
     }
 
-    fn unpack_in_pieces(
+    /// Puts the content of `entry` at the beginning of `room`, which is longer than it; returns its length. Size and CRC-32
+    /// are right then.
+    fn hold(
         &self,
         entry: &Entry,
-        expected: Expected,
-        scratch: &mut Scratch,
-        sink: &mut Sink<'_>,
-    ) -> Attempt<Option<Digest>> {
-        let mut seal = Seal::new(expected);
-        let data = Data { file: &*self.file, at: entry.data, left: entry.compressed };
-        match entry.method {
-            Method::Stored => copy(entry, data, &mut scratch.content, &mut seal, sink)?,
-            Method::Zstd => {
-                let mut data = data;
-                copy(entry, zstd(entry, &mut data)?, &mut scratch.content, &mut seal, sink)?;
-                nothing_follows(entry, data.left)?;
+        compressed: &mut Vec<u8>,
+        inflate: &mut Decompress,
+        room: &mut [u8],
+    ) -> Attempt<usize> {
+        let length = usize::try_from(entry.compressed).unwrap_or(0);
+        let size = usize::try_from(entry.size).unwrap_or(0);
+        // One byte more than stated, so that content which is too long is seen as such.
+        let room = &mut room[..=size];
+        grow(compressed, length);
+        let compressed = &mut compressed[..length];
+        let count = match entry.method {
+            Method::Stored if length <= size => {
+                self.read_data(entry, &mut room[..length])?;
+                length
             }
-            Method::Deflate => inflate_pieces(entry, data, scratch, &mut seal, sink)?,
-        }
-        seal.check(entry, expected)
+            Method::Stored => length,
+            Method::Deflate => {
+                self.read_data(entry, compressed)?;
+                inflate_whole(entry, inflate, compressed, room)?
+            }
+            Method::Zstd => {
+                self.read_data(entry, compressed)?;
+                let mut rest = &*compressed;
+                let count = fill(zstd(entry, &mut rest)?, room).map_err(|error| corrupt(entry, &error))?;
+                nothing_follows(entry, rest.len() as u64)?;
+                count
+            }
+        };
+        check_sums(entry, count as u64, || crc32fast::hash(&room[..count]))?;
+        Ok(count)
     }
 
     fn read_data(&self, entry: &Entry, into: &mut [u8]) -> Attempt<()> {
@@ -233,57 +312,41 @@ impl EntryError {
     }
 }
 
-/// Size, CRC-32 and digest of what has been unpacked so far.
-struct Seal {
-    crc: crc32fast::Hasher,
-    digest: Option<Hasher>,
-    size: u64,
+/// Compares the size and, where that is right, the CRC-32 of the content with what the archive states.
+pub(super) fn check_sums(entry: &Entry, size: u64, crc: impl FnOnce() -> u32) -> Attempt<()> {
+    let name = || entry.path.to_string();
+    if size != entry.size {
+        return Err(Fault::Size { entry: name(), stated: entry.size, actual: size }.into());
+    }
+    let actual = crc();
+    if actual == entry.crc { Ok(()) } else { Err(Fault::Crc { entry: name(), stated: entry.crc, actual }.into()) }
 }
 
-impl Seal {
-    fn new(expected: Expected) -> Self {
-        let algorithm = expected.digest.map(|digest| digest.algorithm()).or(expected.compute);
-        Self { crc: crc32fast::Hasher::new(), digest: algorithm.map(Hasher::new), size: 0 }
-    }
-
-    fn update(&mut self, piece: &[u8]) {
-        self.crc.update(piece);
-        if let Some(digest) = &mut self.digest {
-            digest.update(piece);
-        }
-        self.size += piece.len() as u64;
-    }
-
-    fn check(self, entry: &Entry, expected: Expected) -> Attempt<Option<Digest>> {
-        let name = || entry.path.to_string();
-        if self.size != entry.size {
-            return Err(Fault::Size { entry: name(), stated: entry.size, actual: self.size }.into());
-        }
-        let crc = self.crc.finalize();
-        if crc != entry.crc {
-            return Err(Fault::Crc { entry: name(), stated: entry.crc, actual: crc }.into());
-        }
-        let digest = self.digest.map(Hasher::finish);
-        match (expected.digest, digest) {
-            (Some(recorded), Some(actual)) if recorded != actual => {
-                Err(Fault::DigestMismatch { entry: name(), recorded: recorded.into(), actual: actual.into() }.into())
-            }
-            _ => Ok(digest),
+/// Reads until `room` is full or there is no more.
+fn fill(mut from: impl Read, room: &mut [u8]) -> io::Result<usize> {
+    let mut length = 0;
+    while length < room.len() {
+        match from.read(&mut room[length..]) {
+            Ok(0) => break,
+            Ok(count) => length += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
     }
+    Ok(length)
 }
 
-fn grow(buffer: &mut Vec<u8>, length: usize) {
+pub(super) fn grow(buffer: &mut Vec<u8>, length: usize) {
     if buffer.len() < length {
         buffer.resize(length, 0);
     }
 }
 
-fn corrupt(entry: &Entry, reason: &dyn std::fmt::Display) -> Fault {
+pub(super) fn corrupt(entry: &Entry, reason: &dyn std::fmt::Display) -> Fault {
     Fault::Corrupt { entry: entry.path.to_string(), reason: reason.to_string() }
 }
 
-fn unreadable(file: &dyn ReadAt, entry: &Entry, error: io::Error) -> Trouble {
+pub(super) fn unreadable(file: &dyn ReadAt, entry: &Entry, error: io::Error) -> Trouble {
     if error.kind() == io::ErrorKind::UnexpectedEof {
         Trouble::Entry(Fault::Truncated(entry.path.to_string()))
     } else {
@@ -304,100 +367,10 @@ fn inflate_whole(entry: &Entry, inflate: &mut Decompress, from: &[u8], into: &mu
 }
 
 /// Refuses compressed data that goes on after its end: another reader might see more of it.
-fn nothing_follows(entry: &Entry, left: u64) -> Attempt<()> {
+pub(super) fn nothing_follows(entry: &Entry, left: u64) -> Attempt<()> {
     if left == 0 { Ok(()) } else { Err(corrupt(entry, &"bytes follow the compressed data").into()) }
 }
 
-fn inflate_pieces(
-    entry: &Entry,
-    mut data: Data<'_>,
-    scratch: &mut Scratch,
-    seal: &mut Seal,
-    sink: &mut Sink<'_>,
-) -> Attempt<()> {
-    grow(&mut scratch.compressed, PIECE);
-    grow(&mut scratch.content, PIECE);
-    scratch.inflate.reset(false);
-    loop {
-        let count = data.read(&mut scratch.compressed[..PIECE]).map_err(|error| unreadable(data.file, entry, error))?;
-        if count == 0 {
-            return Err(corrupt(entry, &"the compressed data ends early").into());
-        }
-        let mut input = &scratch.compressed[..count];
-        loop {
-            let (before_in, before_out) = (scratch.inflate.total_in(), scratch.inflate.total_out());
-            let output = &mut scratch.content[..PIECE];
-            let status = scratch
-                .inflate
-                .decompress(input, output, FlushDecompress::None)
-                .map_err(|error| corrupt(entry, &error))?;
-            let used = usize::try_from(scratch.inflate.total_in() - before_in).unwrap_or(input.len());
-            let made = usize::try_from(scratch.inflate.total_out() - before_out).unwrap_or(0);
-            input = &input[used..];
-            hand_on(entry, &scratch.content[..made], seal, sink)?;
-            if status == Status::StreamEnd {
-                let left = input.len() as u64 + data.left;
-                return if left == 0 {
-                    Ok(())
-                } else {
-                    Err(corrupt(entry, &"bytes follow the compressed data").into())
-                };
-            }
-            if input.is_empty() && made < PIECE {
-                break;
-            }
-            if used == 0 && made == 0 {
-                return Err(corrupt(entry, &"the compressed data makes no sense").into());
-            }
-        }
-    }
-}
-
-/// Copies everything that `from` gives.
-fn copy(entry: &Entry, mut from: impl Read, buffer: &mut Vec<u8>, seal: &mut Seal, sink: &mut Sink<'_>) -> Attempt<()> {
-    grow(buffer, PIECE);
-    loop {
-        match from.read(&mut buffer[..PIECE]) {
-            Ok(0) => return Ok(()),
-            Ok(count) => hand_on(entry, &buffer[..count], seal, sink)?,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(corrupt(entry, &error).into()),
-        }
-    }
-}
-
-/// Takes one piece in, but never more than the archive states.
-fn hand_on(entry: &Entry, piece: &[u8], seal: &mut Seal, sink: &mut Sink<'_>) -> Attempt<()> {
-    seal.update(piece);
-    if seal.size > entry.size {
-        return Err(Fault::Size { entry: entry.path.to_string(), stated: entry.size, actual: seal.size }.into());
-    }
-    sink(piece).map_err(Trouble::Other)
-}
-
-fn zstd<R: Read>(entry: &Entry, data: R) -> Attempt<impl Read> {
+pub(super) fn zstd<R: Read>(entry: &Entry, data: R) -> Attempt<impl Read> {
     ruzstd::decoding::StreamingDecoder::new(data).map_err(|error| corrupt(entry, &error).into())
-}
-
-/// The compressed bytes of one entry, in order.
-struct Data<'a> {
-    file: &'a dyn ReadAt,
-    at: u64,
-    left: u64,
-}
-
-impl Read for Data<'_> {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(into.len());
-        if most == 0 {
-            return Ok(0);
-        }
-        let count = self.file.read_at(&mut into[..most], self.at)?;
-        if count == 0 {
-            return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
-        }
-        self.at += count as u64;
-        self.left -= count as u64;
-        Ok(count)
-    }
 }

@@ -83,7 +83,8 @@ impl Act<'_> {
         let (options, context) = (self.options, self.context);
         let begin = Instant::now();
         let (cancel, progress) = (context.cancel, context.progress);
-        let stage_options = StageOptions { verify: options.verify, pool: self.pool, cancel, progress };
+        let Options { verify, engine, .. } = *options;
+        let stage_options = StageOptions { verify, engine, pool: self.pool, cancel, progress };
         let staged = stage::stage(context.door, &session.layout, plan, self.wheels, stage_options)?;
         for (change, staged) in report.changes.iter_mut().zip(&staged.plan.changes) {
             change.bytes = staged.bytes;

@@ -19,6 +19,7 @@ pub use install::install;
 pub use remove::{recover, undo, uninstall};
 
 use crate::fs::Door;
+use crate::hash::Engine;
 use crate::plan::conflict::OnConflict;
 use crate::report::Progress;
 use crate::spec::record::Verify;
@@ -50,6 +51,8 @@ pub struct Options {
     pub compat_check: bool,
     /// How long to wait for another process's transaction.
     pub lock_timeout: Duration,
+    /// What hashes; no option of the command line, as no choice but the fastest is of use outside of tests.
+    pub engine: Engine,
 }
 
 impl Default for Options {
@@ -67,6 +70,7 @@ impl Default for Options {
             direct_url: false,
             compat_check: true,
             lock_timeout: Duration::from_secs(60),
+            engine: Engine::default(),
         }
     }
 }

@@ -45,6 +45,7 @@ mod replacing;
 mod resolved;
 mod scene;
 mod script_rules;
+mod side_by_side;
 mod source_text;
 mod spread_rules;
 mod tags;
