@@ -67,7 +67,7 @@ fn open(criterion: &mut Criterion, bench: &Bench) {
     for (name, verify) in [("normal", Verify::Normal), ("off", Verify::Off)] {
         let options = OpenOptions { verify, ..OPEN };
         group.bench_function(name, |b| {
-            b.iter(|| bench.pool.install(|| wheel::open_all(&bench.sources, options)).expect("the wheels are right"));
+            b.iter(|| wheel::open_all(&bench.pool, &bench.sources, options).expect("the wheels are right"));
         });
     }
     group.finish();
@@ -218,7 +218,7 @@ impl Bench {
         let environment = environment::locate(&locate).expect("there is a python3 on the PATH");
         let layout = Layout::of(&environment).expect("the directory can be looked at");
         let pool = wheel::pool(None).expect("threads can be started");
-        let wheels = wheel::open_all(&sources, OPEN).expect("the wheels are right");
+        let wheels = wheel::open_all(&pool, &sources, OPEN).expect("the wheels are right");
         let door = Door::default();
         Self { _directory: directory, target, environment, layout, pool, door, sources, wheels }
     }
@@ -267,8 +267,14 @@ impl Bench {
     }
 
     fn stage(&self, plan: Plan, verify: Verify) -> Staged {
-        let options =
-            StageOptions { verify, engine: Engine::default(), pool: &self.pool, cancel: &NEVER, progress: &Silent };
+        let options = StageOptions {
+            verify,
+            engine: Engine::default(),
+            pool: &self.pool,
+            bring: None,
+            cancel: &NEVER,
+            progress: &Silent,
+        };
         stage::stage(&self.door, &self.layout, plan, &self.wheels, options).expect("it can be staged")
     }
 

@@ -31,11 +31,11 @@
 //!
 //! # fn main() -> pkg_install::Result<()> {
 //! let locate = Locate { target: Some("venv".into()), ..Locate::default() };
-//! let sources = [Source::from_path("six-1.17.0-py2.py3-none-any.whl")];
-//! let (door, cancel) = (pkg_install::fs::Door::default(), false.into());
+//! let input = vec![Source::from_path("six-1.17.0-py2.py3-none-any.whl")].into();
+//! let (door, cancel) = (pkg_install::fs::Door::default(), std::sync::Arc::default());
 //! let context = Context { door: &door, cancel: &cancel, progress: &Silent };
 //! let mut report = Report::new();
-//! command::install(&locate, &sources, &Options::default(), context, &mut report)?;
+//! command::install(&locate, &input, &Options::default(), context, &mut report)?;
 //! println!("{:?}", report.changes);
 //! # Ok(())
 //! # }

@@ -147,18 +147,25 @@ impl Archive {
     /// # Errors
     /// Where it cannot be read.
     pub fn digest(&self, algorithm: Algorithm) -> Result<Digest> {
-        let mut hasher = Hasher::new(algorithm);
-        let mut buffer = vec![0; 1 << 18];
-        let mut at = 0;
-        loop {
-            let count =
-                self.file.read_at(&mut buffer, at).map_err(|error| Error::io("read", self.file.path(), error))?;
-            if count == 0 {
-                return Ok(hasher.finish());
-            }
-            hasher.update(&buffer[..count]);
-            at += count as u64;
+        digest_of(&*self.file, algorithm)
+    }
+}
+
+/// The digest of a whole file.
+///
+/// # Errors
+/// Where it cannot be read.
+pub fn digest_of(file: &dyn ReadAt, algorithm: Algorithm) -> Result<Digest> {
+    let mut hasher = Hasher::new(algorithm);
+    let mut buffer = vec![0; 1 << 18];
+    let mut at = 0;
+    loop {
+        let count = file.read_at(&mut buffer, at).map_err(|error| Error::io("read", file.path(), error))?;
+        if count == 0 {
+            return Ok(hasher.finish());
         }
+        hasher.update(&buffer[..count]);
+        at += count as u64;
     }
 }
 

@@ -7,6 +7,9 @@ use std::time::Duration;
 use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+#[cfg(feature = "http")]
+use super::wanted::DownloadArgs;
+use super::wanted::WantedArgs;
 use crate::command::Options;
 use crate::environment::Locate;
 use crate::plan::conflict::OnConflict;
@@ -25,8 +28,11 @@ pub struct Parsed {
 
 /// What to do.
 pub enum Command {
-    /// Install these wheels.
-    Install { wheels: Vec<PathBuf> },
+    /// Install this.
+    Install(WantedArgs),
+    /// Put the wheels of this into a directory.
+    #[cfg(feature = "http")]
+    Download(WantedArgs, PathBuf),
     /// Remove these projects.
     Uninstall { names: Vec<String> },
     /// Compare installed projects with their RECORDs; all of them where none is named.
@@ -89,6 +95,9 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum SubCommand {
+    /// Put the wheels that an installation needs into a directory
+    #[cfg(feature = "http")]
+    Download(DownloadCommandArgs),
     /// Remove installed projects
     Uninstall(UninstallArgs),
     /// Compare installed files with their RECORD
@@ -189,9 +198,8 @@ struct TransactionArgs {
 
 #[derive(Args)]
 struct InstallArgs {
-    /// Wheels; a directory stands for every `*.whl` directly inside it, `file.whl#sha256=…` pins a wheel to its hash
-    #[arg(value_name = "WHEEL", required = true)]
-    wheels: Vec<PathBuf>,
+    #[command(flatten)]
+    wanted: WantedArgs,
     /// What to do where two owners of one path have different contents
     #[arg(long, value_enum, default_value_t = Policy::Error, env = "PKG_INSTALL_ON_CONFLICT")]
     on_conflict: Policy,
@@ -216,6 +224,31 @@ struct InstallArgs {
     /// Install although tags or `Requires-Python` do not fit
     #[arg(long, env = "PKG_INSTALL_NO_COMPAT_CHECK", value_parser = FalseyValueParser::new())]
     no_compat_check: bool,
+    #[cfg(feature = "http")]
+    #[command(flatten)]
+    download: DownloadArgs,
+}
+
+#[cfg(feature = "http")]
+#[derive(Args)]
+struct DownloadCommandArgs {
+    #[command(flatten)]
+    wanted: WantedArgs,
+    /// The directory that the wheels are put into
+    #[arg(short, long, value_name = "DIR", default_value = ".", env = "PKG_INSTALL_DEST")]
+    dest: PathBuf,
+    /// Refuse wheels that are not pinned to a hash
+    #[arg(long, env = "PKG_INSTALL_REQUIRE_HASHES", value_parser = FalseyValueParser::new())]
+    require_hashes: bool,
+    /// Take what was resolved for another environment
+    #[arg(long, env = "PKG_INSTALL_NO_COMPAT_CHECK", value_parser = FalseyValueParser::new())]
+    no_compat_check: bool,
+    #[command(flatten)]
+    download: DownloadArgs,
+    #[command(flatten)]
+    environment: EnvironmentArgs,
+    #[command(flatten)]
+    output: Output,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -269,10 +302,23 @@ pub fn parse(arguments: &[OsString]) -> Result<Parsed, clap::Error> {
                 installer: install.installer,
                 direct_url: install.direct_url,
                 compat_check: !install.no_compat_check,
+                #[cfg(feature = "http")]
+                download: install.download.settings(),
                 ..cli.transaction.options()
             };
-            let command = Command::Install { wheels: install.wheels };
+            let command = Command::Install(install.wanted);
             Parsed { command, options, output: cli.output, environment: cli.environment }
+        }
+        #[cfg(feature = "http")]
+        Some(SubCommand::Download(args)) => {
+            let options = Options {
+                require_hashes: args.require_hashes,
+                compat_check: !args.no_compat_check,
+                download: args.download.settings(),
+                ..Options::default()
+            };
+            let command = Command::Download(args.wanted, args.dest);
+            Parsed { command, options, output: args.output, environment: args.environment }
         }
         Some(SubCommand::Uninstall(args)) => {
             let options = Options { undoable: args.undoable, ..args.plain.transaction.options() };

@@ -7,11 +7,14 @@ mod args;
 mod progress;
 mod render;
 mod signals;
+mod wanted;
 
 use std::ffi::OsString;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::command::{self, Context};
+use crate::command::{self, Context, Document, Input};
 use crate::error::{Error, Result};
 use crate::fs::Door;
 use crate::report::Report;
@@ -20,6 +23,7 @@ use crate::source::Source;
 use args::{Command, Parsed};
 use progress::Bar;
 use render::{Body, Renderer};
+use wanted::WantedArgs;
 
 /// Runs the program with these arguments, its own name first.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -43,9 +47,14 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn act(parsed: &Parsed, context: Context<'_>, report: &mut Report) -> Result<Body> {
     let (locate, options) = (parsed.locate(), &parsed.options);
     match &parsed.command {
-        Command::Install { wheels } => {
-            let sources = sources(wheels)?;
-            command::install(&locate, &sources, options, context, report).map(|()| Body::Changes)
+        Command::Install(wanted) => {
+            let input = input(wanted)?;
+            command::install(&locate, &input, options, context, report).map(|()| Body::Changes)
+        }
+        #[cfg(feature = "http")]
+        Command::Download(wanted, dest) => {
+            let input = input(wanted)?;
+            command::download(&locate, &input, dest, options, context, report).map(Body::Downloaded)
         }
         Command::Uninstall { names } => {
             command::uninstall(&locate, names, options, context, report).map(|()| Body::Changes)
@@ -57,10 +66,33 @@ fn act(parsed: &Parsed, context: Context<'_>, report: &mut Report) -> Result<Bod
     }
 }
 
-fn sources(wheels: &[std::path::PathBuf]) -> Result<Vec<Source>> {
-    let mut sources = Vec::new();
-    for argument in wheels {
-        sources.extend(Source::from_argument(argument)?);
+/// Everything that is to be installed, read from where the user said.
+fn input(wanted: &WantedArgs) -> Result<Input> {
+    let mut input = Input {
+        reports: documents(&wanted.report)?,
+        locks: documents(&wanted.lock)?,
+        requirements: documents(&wanted.requirements)?,
+        selection: wanted.selection(),
+        find_links: wanted.find_links.clone(),
+        ..Input::default()
+    };
+    for argument in &wanted.wheels {
+        input.sources.extend(Source::from_argument(argument)?);
     }
-    if sources.is_empty() { Err(Error::usage("no wheel was named; see `pkg-install --help`")) } else { Ok(sources) }
+    if input.is_empty() { Err(Error::usage("no wheel was named; see `pkg-install --help`")) } else { Ok(input) }
+}
+
+/// The files' contents; `-` stands for what comes on stdin.
+fn documents(paths: &[PathBuf]) -> Result<Vec<Document>> {
+    let read = |path: &PathBuf| {
+        let content = if path.as_os_str() == "-" {
+            let mut content = Vec::new();
+            let read = std::io::stdin().lock().read_to_end(&mut content);
+            read.map_err(|error| Error::io("read", Path::new("stdin"), error)).map(|_| content)
+        } else {
+            crate::fs::read(path)
+        };
+        Ok(Document { at: path.clone(), content: content? })
+    };
+    paths.iter().map(read).collect()
 }

@@ -27,6 +27,9 @@ pub enum Body {
     Checked,
     /// The projects in the report.
     Listed,
+    /// The wheels that are here now.
+    #[cfg(feature = "http")]
+    Downloaded(Vec<std::path::PathBuf>),
 }
 
 /// Shows reports in the way that was asked for.
@@ -93,6 +96,10 @@ impl Renderer {
             Body::Checked => {
                 let count = report.projects_checked.unwrap_or_default();
                 text.push_str(&format!("{count} project{} as recorded\n", if count == 1 { "" } else { "s" }));
+            }
+            #[cfg(feature = "http")]
+            Body::Downloaded(paths) => {
+                text.extend(paths.iter().map(|path| format!("{}\n", escaped(&path.display().to_string()))));
             }
             Body::Listed => listing(report.projects.as_deref().unwrap_or_default(), text),
         }

@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use super::input::Input;
+use super::opening::{self, Coming, Opened};
 use super::planning;
 use super::session::{Purpose, Session, environment_report};
 use super::{Context, Options};
@@ -9,11 +11,10 @@ use crate::environment::{self, Environment, Locate};
 use crate::error::{Error, Fault, Result};
 use crate::plan::Plan;
 use crate::report::{Outcome, Report};
-use crate::source::Source;
 use crate::spec::tags::TagSet;
-use crate::stage::{self, StageOptions};
+use crate::stage::{self, Bring, StageOptions};
 use crate::transaction::{self, CommitOptions};
-use crate::wheel::{self, OpenOptions, Pool, Wheel};
+use crate::wheel::{self, Pool, Wheel};
 
 /// Installs all wheels, or none.
 ///
@@ -21,7 +22,7 @@ use crate::wheel::{self, OpenOptions, Pool, Wheel};
 /// Where anything at all fails; the environment is as it was then, unless [`Error::effect`] says otherwise.
 pub fn install(
     locate: &Locate,
-    sources: &[Source],
+    input: &Input,
     options: &Options,
     context: Context<'_>,
     report: &mut Report,
@@ -30,9 +31,8 @@ pub fn install(
     let environment = environment::locate(locate)?;
     report.environment = Some(environment_report(&environment));
     let begin = Instant::now();
-    let open =
-        OpenOptions { verify: options.verify, require_hashes: options.require_hashes, direct_url: options.direct_url };
-    let wheels = pool.install(|| wheel::open_all(sources, open))?;
+    let sources = input.resolve(&environment, options, report)?;
+    let Opened { wheels, coming } = opening::open(&sources, options, &pool, context)?;
     report.warnings.extend(wheels.iter().flat_map(|wheel| wheel.warnings.iter().cloned()));
     if options.compat_check {
         check_fit(&wheels, &environment)?;
@@ -42,13 +42,18 @@ pub fn install(
     let mut session = Session::begin(&environment, Purpose::Change, options, context, report)?;
     let planned = planning::install(&mut session, &wheels, &pool, options, report);
     report.timings_ms.plan = Some(milliseconds(begin));
-    Act { wheels: &wheels, pool: &pool, options, context }.carry_out(session, planned, report)
+    let act = Act { wheels: &wheels, coming: coming.as_deref(), pool: &pool, options, context };
+    let done = act.carry_out(session, planned, report);
+    report.warnings.extend(coming.iter().flat_map(|coming| coming.take_warnings()));
+    done
 }
 
 /// What carrying out a plan needs.
 pub(super) struct Act<'a> {
     /// The wheels that the plan speaks of.
     pub wheels: &'a [Wheel],
+    /// What brings those of them that are not here.
+    pub coming: Option<&'a dyn Coming>,
     /// Where the work is done.
     pub pool: &'a Pool,
     /// How.
@@ -83,8 +88,14 @@ impl Act<'_> {
         let (options, context) = (self.options, self.context);
         let begin = Instant::now();
         let (cancel, progress) = (context.cancel, context.progress);
-        let Options { verify, engine, .. } = *options;
-        let stage_options = StageOptions { verify, engine, pool: self.pool, cancel, progress };
+        let stage_options = StageOptions {
+            verify: options.verify,
+            engine: options.engine,
+            pool: self.pool,
+            bring: self.coming.map(|coming| coming as &dyn Bring),
+            cancel,
+            progress,
+        };
         let staged = stage::stage(context.door, &session.layout, plan, self.wheels, stage_options)?;
         for (change, staged) in report.changes.iter_mut().zip(&staged.plan.changes) {
             change.bytes = staged.bytes;

@@ -3,17 +3,27 @@
 //! Input: an environment to locate, what to do with it, [`Options`]. Output: a filled [`Report`](crate::report::Report).
 //! A command opens and checks its input first, then takes the lock, settles what a crash left, plans, and only then writes.
 
+#[cfg(feature = "http")]
+mod download;
+#[cfg(feature = "http")]
+mod fetching;
+mod input;
 mod inspect;
 mod install;
 mod leaving;
 mod looking;
+mod opening;
 mod planning;
 mod remove;
 mod session;
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+#[cfg(feature = "http")]
+pub use download::download;
+pub use input::{Document, Input};
 pub use inspect::{check, list};
 pub use install::install;
 pub use remove::{recover, undo, uninstall};
@@ -53,6 +63,9 @@ pub struct Options {
     pub lock_timeout: Duration,
     /// What hashes; no option of the command line, as no choice but the fastest is of use outside of tests.
     pub engine: Engine,
+    /// How wheels on servers are fetched.
+    #[cfg(feature = "http")]
+    pub download: crate::download::Settings,
 }
 
 impl Default for Options {
@@ -71,6 +84,8 @@ impl Default for Options {
             compat_check: true,
             lock_timeout: Duration::from_secs(60),
             engine: Engine::default(),
+            #[cfg(feature = "http")]
+            download: crate::download::Settings::default(),
         }
     }
 }
@@ -81,7 +96,7 @@ pub struct Context<'a> {
     /// The way to the file system.
     pub door: &'a Door,
     /// Stops the command once it is true; a commit that has begun is finished.
-    pub cancel: &'a AtomicBool,
+    pub cancel: &'a Arc<AtomicBool>,
     /// Told of what goes on.
     pub progress: &'a dyn Progress,
 }

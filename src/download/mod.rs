@@ -227,14 +227,27 @@ impl Downloader {
         if self.inner.offline {
             return self.all_cached(wanted, arrived);
         }
+        self.each(wanted, &|index, halt| arrived(index, self.inner.fetch(&wanted[index], halt, progress)?))
+    }
+
+    /// Looks into all files, several at once. `looked` is called with the index of each in `wanted`, on the thread that
+    /// looked into it, and may read on.
+    ///
+    /// # Errors
+    /// The first failure, which ends the rest; also that of `looked`.
+    pub fn peek_all(&self, wanted: &[Wanted], looked: &(dyn Fn(usize, Peek) -> Result<()> + Sync)) -> Result<()> {
+        self.each(wanted, &|index, _| looked(index, self.peek(&wanted[index])?))
+    }
+
+    /// Does `work` with each index of `wanted`, by as many threads as there may be connections.
+    fn each(&self, wanted: &[Wanted], work: &(dyn Fn(usize, Halt<'_>) -> Result<()> + Sync)) -> Result<()> {
         let queue = in_order(wanted);
         let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
         let failure: Mutex<Option<Error>> = Mutex::new(None);
         let asker = std::thread::current();
-        let work = || {
+        let run = || {
             while let Some(group) = queue.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let each = |&index: &usize| arrived(index, self.inner.fetch(&wanted[index], Halt(&stop), progress)?);
-                if let Err(error) = group.iter().try_for_each(each) {
+                if let Err(error) = group.iter().try_for_each(|&index| work(index, Halt(&stop))) {
                     let mut first = failure.lock().unwrap_or_else(PoisonError::into_inner);
                     first.get_or_insert(error);
                     if !stop.swap(true, Ordering::Relaxed) {
@@ -249,14 +262,13 @@ impl Downloader {
         };
         std::thread::scope(|scope| {
             let threads = self.inner.connections.min(queue.len());
-            let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+            let workers: Vec<_> = (0..threads).map(|_| scope.spawn(run)).collect();
             while !workers.iter().all(std::thread::ScopedJoinHandle::is_finished) {
                 stop.fetch_or(self.inner.cancel.load(Ordering::Relaxed), Ordering::Relaxed);
                 std::thread::park_timeout(PAUSE);
             }
         });
-        // Without a failure, who stopped between two files was asked to.
-        failure.into_inner().unwrap_or_else(PoisonError::into_inner).map_or_else(|| Halt(&stop).check(), Err)
+        failure.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
     }
 
     /// What was odd so far and did not stop anything; told once.

@@ -69,6 +69,23 @@ impl Peek {
         Ok(Self { shared: Arc::new(Shared { inner, wanted, size, path, state }) })
     }
 
+    /// The file itself, where all of it was here before anybody looked.
+    ///
+    /// # Errors
+    /// The look, where it was not.
+    pub fn into_complete(self) -> std::result::Result<OpenFile, Self> {
+        let shared = Arc::try_unwrap(self.shared).map_err(|shared| Self { shared })?;
+        let Shared { inner, wanted, size, path, state } = shared;
+        let state = state.into_inner().unwrap_or_else(PoisonError::into_inner);
+        match state.origin {
+            Origin::Complete(file) => Ok(file),
+            Origin::Parts(_) => {
+                let state = Mutex::new(state);
+                Err(Self { shared: Arc::new(Shared { inner, wanted, size, path, state }) })
+            }
+        }
+    }
+
     /// What made a read fail, in full: readers of archives only hear that it did.
     pub fn take_failure(&self) -> Option<Error> {
         self.shared.state.lock().unwrap_or_else(PoisonError::into_inner).failure.take()

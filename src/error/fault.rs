@@ -64,6 +64,8 @@ pub enum Fault {
     NotAWheel { content_type: String, begins: String },
     /// The archive is on a server, and has to be here.
     Remote,
+    /// What has arrived differs from what was looked at before.
+    OtherThanPreviewed,
     /// The archive has to be pinned to a hash and is not.
     NotPinned,
     /// Something is larger than this crate reads.
@@ -193,6 +195,9 @@ impl Fault {
             }
             Self::NotAWheel { content_type, begins } => {
                 format!("the server sent no wheel but `{content_type}`, which begins with `{begins}`")
+            }
+            Self::OtherThanPreviewed => {
+                "the server sent another file than the one that was looked at before it was fetched".to_owned()
             }
             Self::Remote => "it is on a server, and has to be fetched first".to_owned(),
             Self::NotPinned => "no hash is pinned for it, and `--require-hashes` asks for one".to_owned(),

@@ -103,7 +103,7 @@ pub struct Fuse {
     layered: bool,
     seen: AtomicUsize,
     renames: AtomicUsize,
-    cancel: AtomicBool,
+    cancel: Arc<AtomicBool>,
     dead: AtomicBool,
     refused: Mutex<Option<Change>>,
     made: Mutex<Vec<Change>>,
@@ -125,7 +125,7 @@ impl Fuse {
             layered,
             seen: AtomicUsize::new(0),
             renames: AtomicUsize::new(0),
-            cancel: AtomicBool::new(false),
+            cancel: Arc::default(),
             dead: AtomicBool::new(false),
             refused: Mutex::new(None),
             made: Mutex::new(Vec::new()),
@@ -142,7 +142,7 @@ impl Fuse {
     }
 
     /// What a command looks at to know whether the user wants it to stop.
-    pub fn cancel(&self) -> &AtomicBool {
+    pub fn cancel(&self) -> &Arc<AtomicBool> {
         &self.cancel
     }
 

@@ -154,7 +154,7 @@ impl Life {
     }
 
     pub fn run(&self, door: &Door) -> Result<()> {
-        self.run_until(door, &AtomicBool::new(false))
+        self.run_until(door, &Arc::default())
     }
 
     /// Runs the command from the beginning with a fault.
@@ -163,13 +163,13 @@ impl Life {
         self.run_until(&fuse.door(), fuse.cancel())
     }
 
-    pub fn run_until(&self, door: &Door, cancel: &AtomicBool) -> Result<()> {
+    pub fn run_until(&self, door: &Door, cancel: &Arc<AtomicBool>) -> Result<()> {
         let context = Context { door, cancel, progress: &Silent };
         let (locate, options, report) = (&self.locate, &self.options, &mut Report::new());
         match &self.attempt {
             Attempt::Install(wheels) => {
                 let sources: Vec<Source> = wheels.iter().map(Source::from_path).collect();
-                command::install(locate, &sources, options, context, report)
+                command::install(locate, &sources.into(), options, context, report)
             }
             Attempt::Uninstall(names) => command::uninstall(locate, names, options, context, report),
             Attempt::Undo => command::undo(locate, options, context, report),
@@ -177,7 +177,7 @@ impl Life {
     }
 
     pub fn recover(&self, door: &Door) -> Result<()> {
-        let cancel = AtomicBool::new(false);
+        let cancel = Arc::default();
         let context = Context { door, cancel: &cancel, progress: &Silent };
         command::recover(&self.locate, &self.options, context, &mut Report::new())
     }

@@ -257,10 +257,10 @@ fn intrude(old: Option<&Wheel>, new: &Wheel, name: &str, make: fn(&Path)) {
     let before = tree(&venv);
     let watch = Arc::new(Intruder { live: live.clone(), make, done: AtomicBool::new(false) });
     let door = Door::watched(Arc::<Intruder>::clone(&watch));
-    let cancel = AtomicBool::new(false);
+    let cancel = Arc::default();
     let context = Context { door: &door, cancel: &cancel, progress: &Silent };
     let locate = Locate { target: Some(venv.clone()), ..Locate::default() };
-    let done = command::install(&locate, &[wheel], &Options::default(), context, &mut Report::new());
+    let done = command::install(&locate, &vec![wheel].into(), &Options::default(), context, &mut Report::new());
     assert!(watch.done.load(Ordering::SeqCst), "nothing was renamed to `{name}`");
     assert!(done.is_err(), "it succeeded over what stood at `{name}`");
     let foreign = if live.is_dir() { live.join("theirs") } else { live.clone() };

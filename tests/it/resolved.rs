@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::Arc;
 
 use pkg_install::command::{self, Context, Options};
 use pkg_install::environment::{self, Locate};
@@ -50,10 +50,10 @@ impl Setting {
     }
 
     fn install(&self, sources: &[Source]) -> Result<(), Error> {
-        let (door, cancel) = (Door::default(), AtomicBool::new(false));
+        let (door, cancel) = (Door::default(), Arc::default());
         let context = Context { door: &door, cancel: &cancel, progress: &Silent };
         let options = Options { require_hashes: true, direct_url: true, ..Options::default() };
-        command::install(&self.locate(), sources, &options, context, &mut Report::new())
+        command::install(&self.locate(), &sources.to_vec().into(), &options, context, &mut Report::new())
     }
 
     /// Installs what was found; then direct_url.json, and whether there is REQUESTED.

@@ -3,7 +3,7 @@
 //! Every engine runs on every processor, with the instructions that it is named after where there are such. What is
 //! expected comes from the `sha2` crate and from the standard.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -122,10 +122,10 @@ fn install(scene: &Scene, wheels: &[Wheel], engine: Engine) -> (String, Result<(
     let venv = scene.venv();
     let sources: Vec<Source> = wheels.iter().map(|wheel| Source::from_path(scene.wheel(wheel))).collect();
     let locate = Locate { target: Some(venv.clone()), ..Locate::default() };
-    let (door, cancel) = (Door::default(), AtomicBool::new(false));
+    let (door, cancel) = (Door::default(), Arc::default());
     let context = Context { door: &door, cancel: &cancel, progress: &Silent };
     let options = Options { engine, jobs: Some(1), ..Options::default() };
-    let done = command::install(&locate, &sources, &options, context, &mut Report::new());
+    let done = command::install(&locate, &sources.into(), &options, context, &mut Report::new());
     let seen = tree(&venv);
     std::fs::remove_dir_all(&venv).expect("it can be removed");
     (seen, done)

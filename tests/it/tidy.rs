@@ -18,7 +18,7 @@ const DOORS: &[(&[&str], &[&str])] = &[
     (&["std::fs", "std::os::unix::fs", "rustix::fs", "fs2", "tempfile", "walkdir"], &["src/fs/"]),
     (&["zip", "flate2", "ruzstd"], &["src/archive.rs", "src/archive/"]),
     (&["ureq"], &["src/download/"]),
-    (&["rayon"], &["src/wheel.rs", "src/stage.rs", "src/check.rs"]),
+    (&["rayon"], &["src/wheel/mod.rs", "src/check.rs"]),
     (
         &["println!", "eprintln!", "print!", "eprint!", "std::io::stdout", "std::io::stderr"],
         &["src/cli/", "src/main.rs"],

@@ -3,24 +3,25 @@
 //! Input: a [`Plan`], the wheels, the layout. Output: [`Staged`], which `commit` moves in and which deletes what was
 //! staged when it is dropped. The staging directory lies in `.pkg-install` beside the packages, so that it is on their
 //! device and inherits what they would. Directories are made first, from a sorted set; then all files in parallel, entry
-//! by entry and big ones first, small ones of nearly one size together where they are hashed side by side; then each RECORD, when all digests are known. The first failure stops all workers.
+//! by entry and big ones first, those of a wheel that is still on its way when it has arrived; then each RECORD, when all
+//! digests are known. The first failure stops all workers.
 
-use std::cmp::Reverse;
+mod queue;
+mod work;
+
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::archive::{Expected, GROUP, Item, Scratch};
 use crate::environment::place::{Layout, RootId, SchemeKey};
-use crate::error::{Effect, Error, Result};
+use crate::error::{Error, Result};
 use crate::fs::{Dir, Door};
-use crate::hash::{Algorithm, Digest, Engine};
+use crate::hash::{Digest, Engine};
 use crate::plan::spread::CONTROL;
-use crate::plan::{Content, NewFile, Plan, RowFile};
+use crate::plan::{Content, Plan, RowFile, WheelId};
 use crate::report::Progress;
 use crate::spec::record::{self, RecordRow, Verify};
-use crate::wheel::Wheel;
+use crate::wheel::{Pool, Wheel};
 
 /// The name of the file in the main `.pkg-install` that lists the directories which hold another one.
 pub const AREAS: &str = "areas";
@@ -33,11 +34,28 @@ pub struct StageOptions<'a> {
     /// What hashes.
     pub engine: Engine,
     /// The pool that the work is done on.
-    pub pool: &'a rayon::ThreadPool,
+    pub pool: &'a Pool,
+    /// What brings the wheels that are not here yet.
+    pub bring: Option<&'a dyn Bring>,
     /// Stops the work once it is true.
     pub cancel: &'a AtomicBool,
     /// Told of every file.
     pub progress: &'a dyn Progress,
+}
+
+/// Brings wheels that were only previewed, while those that are here are staged.
+pub trait Bring: Sync {
+    /// Makes every wheel of `needed` [arrive](Wheel::arrive), and calls `here` with each as soon as it has.
+    ///
+    /// # Errors
+    /// The first failure; nothing is staged any more then.
+    fn bring(
+        &self,
+        wheels: &[Wheel],
+        needed: &[WheelId],
+        progress: &dyn Progress,
+        here: &(dyn Fn(WheelId) + Sync),
+    ) -> Result<()>;
 }
 
 /// The private directories of a transaction below one root.
@@ -85,7 +103,7 @@ pub fn stage(door: &Door, layout: &Layout, plan: Plan, wheels: &[Wheel], options
     }
     staged.make_directories()?;
     options.progress.begin(staged.plan.files.len() as u64, staged.plan.bytes());
-    let written = staged.write_files(wheels, options);
+    let written = work::write_files(&staged, wheels, options);
     options.progress.end();
     let digests = written?;
     staged.write_records(&digests, options)?;
@@ -170,41 +188,6 @@ impl Staged {
         self.areas.iter().map(open).collect()
     }
 
-    /// Writes all files but RECORDs; returns the digests that were not known before.
-    fn write_files(&self, wheels: &[Wheel], options: StageOptions<'_>) -> Result<HashMap<usize, Digest>> {
-        let mut order: Vec<usize> = (0..self.plan.files.len()).collect();
-        order.retain(|&number| !matches!(self.plan.files[number].content, Content::Record));
-        let generated = |number: usize| matches!(self.plan.files[number].content, Content::Bytes(_));
-        order.sort_by_key(|&number| (generated(number), Reverse(self.plan.files[number].size)));
-        let work = Work {
-            staged: self,
-            stages: self.stages()?,
-            wheels,
-            options,
-            next: AtomicUsize::new(0),
-            stop: AtomicBool::new(false),
-            failure: Mutex::new(None),
-            digests: Mutex::new(HashMap::new()),
-        };
-        let groups = work.groups(&order);
-        options.pool.broadcast(|_| {
-            let mut scratch = Scratch::new();
-            while let Some(&group) = groups.get(work.next.fetch_add(1, Ordering::Relaxed)) {
-                if work.stop.load(Ordering::Relaxed) {
-                    return;
-                }
-                if let Err(error) = work.write_group(group, &mut scratch) {
-                    work.fail(error);
-                    return;
-                }
-            }
-        });
-        match work.failure.into_inner() {
-            Ok(Some(error)) => Err(error),
-            _ => Ok(work.digests.into_inner().unwrap_or_default()),
-        }
-    }
-
     /// Writes each RECORD: its rows sorted by path, its own without digest and size.
     fn write_records(&mut self, digests: &HashMap<usize, Digest>, options: StageOptions<'_>) -> Result<()> {
         let stages = self.stages()?;
@@ -278,116 +261,5 @@ impl Drop for Staged {
             // The next command finds what could not be deleted now, and there is nobody here to tell.
             let _ = discard(&self.door, &self.areas, &self.made);
         }
-    }
-}
-
-/// What the workers share.
-struct Work<'a> {
-    staged: &'a Staged,
-    stages: HashMap<RootId, Dir>,
-    wheels: &'a [Wheel],
-    options: StageOptions<'a>,
-    next: AtomicUsize,
-    stop: AtomicBool,
-    failure: Mutex<Option<Error>>,
-    digests: Mutex<HashMap<usize, Digest>>,
-}
-
-impl Work<'_> {
-    fn fail(&self, error: Error) {
-        if !self.stop.swap(true, Ordering::Relaxed)
-            && let Ok(mut failure) = self.failure.lock()
-        {
-            *failure = Some(error.with_effect(Effect::Untouched));
-        }
-    }
-
-    /// Puts together what is unpacked at once: as many small entries, neighbours in `order`, as the engine hashes side by
-    /// side and memory allows; everything else alone.
-    fn groups<'o>(&self, order: &'o [usize]) -> Vec<&'o [usize]> {
-        let mut groups = Vec::new();
-        let mut rest = order;
-        while let [first, others @ ..] = rest {
-            let mut room = GROUP.saturating_sub(self.staged.plan.files[*first].size);
-            let fits = |number: &&usize| {
-                let left = room.checked_sub(self.staged.plan.files[**number].size);
-                room = left.unwrap_or(0);
-                left.is_some() && self.small_item(**number).is_some()
-            };
-            let most = if self.small_item(*first).is_some() { self.options.engine.lanes() - 1 } else { 0 };
-            let (group, after) = rest.split_at(1 + others.iter().take(most).take_while(fits).count());
-            groups.push(group);
-            rest = after;
-        }
-        groups
-    }
-
-    /// The file as an entry to unpack, and the name of its wheel, where it is a small one.
-    fn small_item(&self, number: usize) -> Option<(&str, Item<'_>)> {
-        let file = &self.staged.plan.files[number];
-        let Content::Entry(id, entry) = file.content else { return None };
-        let wheel = &self.wheels[id.0 as usize];
-        let entry = wheel.entry(entry);
-        let item = Item { archive: wheel.archive(), entry, expected: self.expected(file) };
-        entry.is_small().then_some((&*wheel.label, item))
-    }
-
-    /// Writes a group of small entries, or one file of another kind.
-    fn write_group(&self, group: &[usize], scratch: &mut Scratch) -> Result<()> {
-        self.check_cancel()?;
-        let (labels, items): (Vec<&str>, Vec<Item<'_>>) =
-            group.iter().filter_map(|&number| self.small_item(number)).unzip();
-        if items.is_empty() {
-            return group.iter().try_for_each(|&number| self.write_alone(number, scratch));
-        }
-        let unpacked = scratch.unpack_each(&items, self.options.engine, &mut |at, content, digest| {
-            self.check_cancel()?;
-            let path = self.staged.path_of(group[at]);
-            let file = &self.staged.plan.files[group[at]];
-            self.stages[&file.place.root].create(&path, file.executable)?.write(content)?;
-            self.finish(group[at], digest);
-            Ok(())
-        });
-        unpacked.map_err(|(at, error)| error.of_wheel(labels[at]))
-    }
-
-    /// Writes what is at hand, or a large entry in pieces.
-    fn write_alone(&self, number: usize, scratch: &mut Scratch) -> Result<()> {
-        let file = &self.staged.plan.files[number];
-        let path = self.staged.path_of(number);
-        let mut output = self.stages[&file.place.root].create(&path, file.executable)?;
-        let digest = match &file.content {
-            Content::Bytes(bytes) => output.write(bytes).map(|()| None)?,
-            Content::Entry(id, entry) => {
-                let wheel = &self.wheels[id.0 as usize];
-                let mut sink = |piece: &[u8]| {
-                    self.check_cancel()?;
-                    output.write(piece)
-                };
-                let unpacked = wheel.archive().unpack(wheel.entry(*entry), self.expected(file), scratch, &mut sink);
-                unpacked.map_err(|error| error.of_wheel(&wheel.label))?
-            }
-            Content::Record => None,
-        };
-        self.finish(number, digest);
-        Ok(())
-    }
-
-    /// A file is on disk: its digest is kept where it was not known before.
-    fn finish(&self, number: usize, digest: Option<Digest>) {
-        let file = &self.staged.plan.files[number];
-        if let (None, Some(digest), Ok(mut digests)) = (file.digest, digest, self.digests.lock()) {
-            digests.insert(number, digest);
-        }
-        self.options.progress.advance(1, file.size);
-    }
-
-    fn expected(&self, file: &NewFile) -> Expected {
-        let digest = file.digest.filter(|_| self.options.verify != Verify::Off);
-        Expected { digest, compute: file.digest.is_none().then_some(Algorithm::Sha256) }
-    }
-
-    fn check_cancel(&self) -> Result<()> {
-        if self.options.cancel.load(Ordering::Relaxed) { Err(Error::interrupted()) } else { Ok(()) }
     }
 }

@@ -1,0 +1,86 @@
+//! `download`: the wheels that an installation would need, in a directory, and nothing installed.
+//!
+//! Input: what would be installed. Output: the paths of the wheels. What had their names
+//! before is replaced. Limits: an environment is looked for only where a report, a lock file or a list has to be fitted to one.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::fetching::wanted;
+use super::{Context, Input, Options};
+use crate::download::{Downloader, Wanted};
+use crate::environment::{self, Locate};
+use crate::error::{Error, Fault, Result};
+use crate::fs::{Dir, OpenFile, ReadAt as _};
+use crate::report::{Outcome, Report};
+use crate::source::Source;
+use crate::spec::wheel_name::WheelName;
+
+/// Puts every wheel of `input` into the directory `dest`; returns their paths, in the order of the input.
+///
+/// # Errors
+/// Where one cannot be fetched or is not what was promised; those that came before it stay.
+pub fn download(
+    locate: &Locate,
+    input: &Input,
+    dest: &Path,
+    options: &Options,
+    context: Context<'_>,
+    report: &mut Report,
+) -> Result<Vec<PathBuf>> {
+    let sources = if input.needs_environment() {
+        input.resolve(&environment::locate(locate)?, options, report)?
+    } else {
+        input.sources.clone()
+    };
+    if options.require_hashes
+        && let Some(source) = sources.iter().find(|source| source.pinned.is_empty())
+    {
+        return Err(Error::wheel(&source.label(), Fault::NotPinned));
+    }
+    Dir::make_all(context.door, dest)?;
+    let dest = Dir::open(context.door, dest)?;
+    let downloader = Downloader::new(&options.download, context.door, Arc::clone(context.cancel))?;
+    for source in &sources {
+        if let Some(path) = source.path() {
+            let file = OpenFile::open(path)?.ok_or_else(|| Error::wheel(&source.label(), Fault::NotAFile))?;
+            put(&dest, source, &file)?;
+        }
+    }
+    let (remote, missing): (Vec<&Source>, Vec<Wanted>) =
+        sources.iter().filter_map(|source| Some((source, wanted(source)?))).unzip();
+    let turn = Mutex::new(());
+    downloader.fetch_all(&missing, context.progress, &|index, file| {
+        let _one_at_a_time = turn.lock().unwrap_or_else(PoisonError::into_inner);
+        put(&dest, remote[index], &file)
+    })?;
+    report.warnings.extend(downloader.take_warnings());
+    report.outcome = Outcome::Committed;
+    Ok(sources.iter().map(|source| dest.path().join(&source.file_name)).collect())
+}
+
+/// Copies a wheel into the directory under its own name, in one step for whoever looks.
+fn put(dest: &Dir, source: &Source, file: &OpenFile) -> Result<()> {
+    let label = source.label();
+    if let Some(fault) = source.pinned.check(|algorithm| crate::archive::digest_of(file, algorithm))? {
+        return Err(Error::wheel(&label, fault));
+    }
+    let name = &source.file_name;
+    // A wheel's name is one component of a path, and no hidden one.
+    WheelName::parse(name).map_err(|fault| Error::wheel(&label, fault))?;
+    let partial = format!(".{name}.part");
+    dest.remove_file(&partial)?;
+    let mut copy = dest.create(&partial, false)?;
+    let mut buffer = vec![0; 1 << 18];
+    let mut at = 0;
+    loop {
+        let count = file.read_at(&mut buffer, at).map_err(|error| Error::io("read", file.path(), error))?;
+        if count == 0 {
+            break;
+        }
+        copy.write(&buffer[..count])?;
+        at += count as u64;
+    }
+    drop(copy);
+    dest.replace(&partial, name)
+}
