@@ -41,7 +41,11 @@ impl Trouble {
     pub(super) fn of(error: ureq::Error, url: &Url) -> Self {
         let host = url.host_str().unwrap_or_default();
         let tls = |reason: String| {
-            let hint = "name the certificates of your network in `SSL_CERT_FILE`";
+            let hint = match () {
+                () if reason.contains("UnknownIssuer") => "name the certificates of your network in `SSL_CERT_FILE`",
+                () if reason.contains("expired") => "check the clock of this machine, or ask whoever runs the server",
+                () => "ask whoever runs the server",
+            };
             let reason = format!("no safe connection to `{host}`: {reason}");
             Self::Fatal(Error::network(&super::label_of(url), reason, hint))
         };
