@@ -194,7 +194,7 @@ impl Downloader {
     /// # Errors
     /// Where the cache cannot be read.
     pub fn cached(&self, wanted: &Wanted) -> Result<Option<OpenFile>> {
-        self.inner.store.cached(wanted, self.halt())
+        self.inner.store.cached(wanted, self.inner.halt())
     }
 
     /// A look into the file without fetching it whole: its length is asked for, and its end.
@@ -210,7 +210,7 @@ impl Downloader {
     /// # Errors
     /// Where it cannot be fetched, or is not what was promised.
     pub fn fetch(&self, wanted: &Wanted, progress: &dyn Progress) -> Result<OpenFile> {
-        self.inner.fetch(wanted, self.halt(), progress)
+        self.inner.fetch(wanted, self.inner.halt(), progress)
     }
 
     /// All files, several at once, the largest first. `arrived` is called with the index of each in `wanted`, on the
@@ -243,11 +243,12 @@ impl Downloader {
     fn each(&self, wanted: &[Wanted], work: &(dyn Fn(usize, Halt<'_>) -> Result<()> + Sync)) -> Result<()> {
         let queue = in_order(wanted);
         let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let halt = Halt::new(&self.inner.cancel, &stop);
         let failure: Mutex<Option<Error>> = Mutex::new(None);
         let asker = std::thread::current();
         let run = || {
             while let Some(group) = queue.get(next.fetch_add(1, Ordering::Relaxed)) {
-                if let Err(error) = group.iter().try_for_each(|&index| work(index, Halt(&stop))) {
+                if let Err(error) = group.iter().try_for_each(|&index| work(index, halt)) {
                     let mut first = failure.lock().unwrap_or_else(PoisonError::into_inner);
                     first.get_or_insert(error);
                     if !stop.swap(true, Ordering::Relaxed) {
@@ -268,7 +269,8 @@ impl Downloader {
                 std::thread::park_timeout(PAUSE);
             }
         });
-        failure.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
+        // Without a failure, who stopped between two files was asked to.
+        failure.into_inner().unwrap_or_else(PoisonError::into_inner).map_or_else(|| halt.check(), Err)
     }
 
     /// What was odd so far and did not stop anything; told once.
@@ -290,9 +292,11 @@ impl Downloader {
         }
         found.into_iter().enumerate().try_for_each(|(index, file)| arrived(index, file))
     }
+}
 
+impl Inner {
     fn halt(&self) -> Halt<'_> {
-        Halt(&self.inner.cancel)
+        Halt::new(&self.cancel, &self.cancel)
     }
 }
 

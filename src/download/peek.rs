@@ -13,7 +13,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::fetch::{Job, Part, of_full_disk};
 use super::partial::Partial;
 use super::store::check_name;
-use super::trouble::Halt;
 use super::{Inner, Wanted};
 use crate::error::{Error, Result};
 use crate::fs::{OpenFile, ReadAt};
@@ -58,7 +57,7 @@ enum Origin {
 impl Peek {
     pub(super) fn open(inner: &Arc<Inner>, wanted: &Wanted) -> Result<Self> {
         check_name(wanted)?;
-        let origin = match inner.store.cached(wanted, Halt(&inner.cancel))? {
+        let origin = match inner.store.cached(wanted, inner.halt())? {
             Some(file) => Origin::Complete(file),
             None if inner.offline => return Err(Error::offline(vec![wanted.label.clone()])),
             None => with_lock(inner, wanted, &Part::Tail)?,
@@ -149,7 +148,7 @@ impl Origin {
 
 /// Makes `part` present, under the lock, unless another process or thread has completed the file by now.
 fn with_lock(inner: &Inner, wanted: &Wanted, part: &Part) -> Result<Origin> {
-    let halt = Halt(&inner.cancel);
+    let halt = inner.halt();
     let lock = inner.store.lock(wanted, halt, &|_| {})?;
     let fill = || {
         if let Some(file) = inner.store.cached(wanted, halt)? {

@@ -99,7 +99,7 @@ impl Store {
     pub(super) fn lock(&self, wanted: &Wanted, halt: Halt<'_>, waiting: &dyn Fn(&Path)) -> Result<Lock> {
         let directory = self.root.join("partial");
         fs::make_shared(&self.door, &directory)?;
-        let patience = Patience { timeout: Duration::MAX, cancel: halt.0, waiting };
+        let patience = Patience { timeout: Duration::MAX, cancel: halt.stop, waiting };
         let path = directory.join(format!("{}.lock", key(wanted)));
         // A lock of an environment that cannot be had says something of the environment; this one does not.
         Lock::acquire(&self.door, &path, &patience).map_err(|error| {

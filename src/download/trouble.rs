@@ -93,13 +93,23 @@ fn retry_after(answer: &Answer) -> Option<Duration> {
     seconds.map(|seconds| Duration::from_secs(seconds.min(LONGEST_WAIT)))
 }
 
-/// What ends the work before its time: the user wants to stop, or another file has failed.
+/// What ends the work before its time.
 #[derive(Clone, Copy)]
-pub(super) struct Halt<'a>(pub(super) &'a AtomicBool);
+pub(super) struct Halt<'a> {
+    /// The user wants to stop.
+    cancel: &'a AtomicBool,
+    /// Another file has failed; also true soon after the user wants to stop.
+    pub(super) stop: &'a AtomicBool,
+}
 
-impl Halt<'_> {
+impl<'a> Halt<'a> {
+    pub(super) fn new(cancel: &'a AtomicBool, stop: &'a AtomicBool) -> Self {
+        Self { cancel, stop }
+    }
+
     /// Fails where the work shall end.
     pub(super) fn check(self) -> Result<()> {
-        if self.0.load(Ordering::Relaxed) { Err(Error::interrupted()) } else { Ok(()) }
+        let ended = self.cancel.load(Ordering::Relaxed) || self.stop.load(Ordering::Relaxed);
+        if ended { Err(Error::interrupted()) } else { Ok(()) }
     }
 }

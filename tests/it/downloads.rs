@@ -358,22 +358,38 @@ fn all_come_the_unknown_and_the_largest_first_and_each_address_once() {
 #[test]
 fn the_first_failure_ends_the_rest() {
     let (scene, server) = (Scene::new(), Server::start());
-    server.put("stalls", &body(5000, 18));
+    for path in ["stalls", "fine", "missing"] {
+        server.put(path, &body(5000, 18));
+    }
     server.always("stalls", Turn::Stall(100));
-    let wanted = [loose(server.url("stalls")), loose(server.url("missing"))];
-    // The one fails only when the other is under way.
-    server.put("missing", b"");
     server.always("missing", Turn::Status(404, ""));
-    let begin = Instant::now();
-    let error = downloader(&settings(&scene)).fetch_all(&wanted, &Silent, &|_, _| Ok(())).expect_err("one is missing");
-    assert!(error.to_string().contains("/missing`") && error.to_string().contains("404"), "{error}");
-    assert!(begin.elapsed() < Duration::from_secs(20), "the stall was waited for");
-    // What the caller finds wrong ends it too.
-    let wanted = [loose(server.url("stalls")), loose(server.url("fine"))];
-    server.put("fine", &body(1000, 18));
-    let refuse = |_, _| pkg_install::fs::read(Path::new("not there")).map(drop);
-    let error = downloader(&settings(&scene)).fetch_all(&wanted, &Silent, &refuse).expect_err("it is refused");
-    assert!(error.to_string().contains("`not there`"), "{error}");
+    let downloader = downloader(&settings(&scene));
+    // What a server refuses ends it, and what the caller finds wrong.
+    for (path, says) in [("missing", "status 404"), ("fine", "`not there`")] {
+        let wanted = [loose(server.url("stalls")), loose(server.url(path))];
+        let asked = server.seen("stalls").len();
+        let progress = Waits(&|name| {
+            if name == path {
+                server.wait_for("stalls", asked + 1);
+            }
+        });
+        let wanted = wanted.map(|one| Wanted { file_name: one.url.path()[1..].to_owned(), ..one });
+        let refuse = |_, _| pkg_install::fs::read(Path::new("not there")).map(drop);
+        let begin = Instant::now();
+        let error = downloader.fetch_all(&wanted, &progress, &refuse).expect_err("one is refused");
+        assert!(error.to_string().contains(says), "{error}");
+        assert!(begin.elapsed() < Duration::from_secs(20), "the stall was waited for");
+    }
+    assert!(downloader.fetch(&loose(server.url("fine")), &Silent).is_ok(), "it can be used again");
+}
+
+/// Does something with the name of each file before it is fetched.
+struct Waits<'a>(&'a (dyn Fn(&str) + Sync));
+
+impl Progress for Waits<'_> {
+    fn transfer_begin(&self, _: usize, name: &str, _: Option<u64>, _: u64) {
+        (self.0)(name);
+    }
 }
 
 #[test]

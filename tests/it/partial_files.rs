@@ -137,6 +137,27 @@ fn logged(scene: &Scene) -> u64 {
 }
 
 #[test]
+fn a_damaged_log_promises_no_more_than_it_can() {
+    let (scene, server, bytes) = (Scene::new(), Server::start(), body(300_000, 23));
+    server.put(NAME, &bytes);
+    let wanted = pinned(server.url(NAME), &bytes);
+    let cut = |count| {
+        server.script(NAME, [Turn::Cut(count), Turn::Status(404, "")]);
+        fails(downloader(&settings(&scene)).fetch(&wanted, &Silent), ErrorKind::Failed, &["404"]);
+    };
+    cut(100_000);
+    let log = files(&scene).into_iter().find(|file| file.ends_with("/log")).expect("it is there");
+    let log = scene.join("cache").join(log);
+    let text = std::fs::read_to_string(&log).expect("it can be read");
+    // As long as the line that comes next, and then one that would promise everything.
+    std::fs::write(&log, text + "xxxxxxxxxxxxx\n0-300000\n").expect("it can be written");
+    cut(50_000);
+    assert_eq!(logged(&scene), 150_000);
+    assert_eq!(content(&downloader(&settings(&scene)).fetch(&wanted, &Silent).expect("it comes")), bytes);
+    assert_eq!(server.sent(NAME), 300_000);
+}
+
+#[test]
 fn many_processes_that_share_a_cache_fetch_each_file_once() {
     for processes in [2, 8] {
         let (scene, server) = (Scene::new(), Server::start());
