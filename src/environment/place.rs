@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Environment, Kind};
 use crate::error::{Error, Result};
-use crate::fs;
+use crate::fs::{self, Dir, Door};
 use crate::path::RelPath;
 
 /// The number of a root in its [`Layout`].
@@ -108,6 +108,27 @@ impl Layout {
             self.roots.len() - 1
         });
         RootId(u16::try_from(position).unwrap_or(u16::MAX))
+    }
+
+    /// Opens a directory that is a root or lies below one, `None` where there is none. Below the root no symbolic link is
+    /// followed, so that nobody who swaps a directory for one leads a change elsewhere.
+    ///
+    /// # Errors
+    /// Where `path` is outside of all roots, or something on the way to it is no directory or cannot be opened.
+    pub fn open(&self, door: &Door, path: &Path) -> Result<Option<Dir>> {
+        // A root that was found inside another one is reached through that.
+        let outermost =
+            self.roots.iter().filter(|root| path.starts_with(root)).min_by_key(|root| root.as_os_str().len());
+        let below = outermost.and_then(|root| Some((root, path.strip_prefix(root).ok()?.to_str()?)));
+        let plain = |below: &str| below.is_empty() || RelPath::parse(below).is_ok();
+        let Some((root, below)) = below.filter(|(_, below)| plain(below)) else {
+            return Err(Error::bad_environment(path, "it is outside of the environment"));
+        };
+        if fs::stat(root)?.is_none() {
+            return Ok(None);
+        }
+        let root = Dir::open(door, root)?;
+        if below.is_empty() { Ok(Some(root)) } else { root.open_below(below) }
     }
 
     /// The absolute path of a place.

@@ -84,8 +84,10 @@ impl Dir {
     /// # Errors
     /// Where it cannot be made.
     pub fn make_unique(&self, prefix: &str) -> Result<String> {
-        let make =
-            |path: &Path| self.door.pass(|| Owned::MakeDir(path.to_owned()), || rustix::fs::mkdir(path, Mode::RWXU));
+        let make = |path: &Path| {
+            let name = path.file_name().unwrap_or_default();
+            self.door.pass(|| Owned::MakeDir(path.to_owned()), || rustix::fs::mkdirat(&self.fd, name, Mode::RWXU))
+        };
         let made = tempfile::Builder::new().prefix(prefix).make_in(&self.path, make);
         let made = made.map_err(|error| Error::io("make a directory in", &self.path, code_of(&error).into()))?;
         // From here on it is the transaction's to delete.
@@ -181,6 +183,9 @@ impl Dir {
             Err(error) => return Err(fail(error.into())),
         };
         let mut content = Vec::new();
+        if file.metadata().map_err(fail)?.len() > limit {
+            return Err(fail(io::Error::from(io::ErrorKind::FileTooLarge)));
+        }
         file.take(limit + 1).read_to_end(&mut content).map_err(fail)?;
         if content.len() as u64 > limit {
             return Err(fail(io::Error::from(io::ErrorKind::FileTooLarge)));

@@ -10,7 +10,7 @@ mod queue;
 mod work;
 
 use std::collections::{BTreeSet, HashMap};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::environment::place::{Layout, RootId, SchemeKey};
@@ -123,14 +123,17 @@ pub fn control_home(layout: &Layout, root: RootId) -> PathBuf {
 impl Staged {
     fn open_area(&mut self, layout: &Layout, root: RootId) -> Result<()> {
         let home = control_home(layout, root);
-        self.made.extend(Dir::make_all(&self.door, &home)?);
-        let home = Dir::open(&self.door, &home)?;
-        let live = Dir::open(&self.door, &layout.roots()[usize::from(root.0)])?;
+        let gone = |path: &Path| Error::bad_environment(path, "it is gone");
+        if layout.open(&self.door, &home)?.is_none() {
+            self.made.extend(Dir::make_all(&self.door, &home)?);
+        }
+        let home = layout.open(&self.door, &home)?.ok_or_else(|| gone(&home))?;
+        let live = &layout.roots()[usize::from(root.0)];
+        let live = layout.open(&self.door, live)?.ok_or_else(|| gone(live))?;
         if home.stat(CONTROL)?.is_none() {
             home.make_dir(CONTROL)?;
         }
-        let gone = || Error::bad_environment(home.path(), "its `.pkg-install` is gone");
-        let control = match home.open_below(CONTROL).and_then(|control| control.ok_or_else(gone)) {
+        let control = match home.open_below(CONTROL).and_then(|control| control.ok_or_else(|| gone(home.path()))) {
             Ok(control) => control,
             Err(error) => {
                 // Empty where it was made just now, and then nobody else knows of it.

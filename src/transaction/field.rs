@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use super::journal::{Journal, JournalOperation};
-use crate::environment::place::Place;
+use crate::environment::place::{Layout, Place};
 use crate::error::{Error, Result};
 use crate::fs::{Dir, Door, Kind};
 use crate::path::RelPath;
@@ -28,29 +28,30 @@ struct Ground {
 }
 
 impl Field {
-    /// Opens everything that the journal names; `control` is the `.pkg-install` that holds it.
+    /// Opens everything that the journal names, all of it inside the layout; `control` is the `.pkg-install` that holds
+    /// the journal.
     ///
     /// # Errors
-    /// Where something is missing or is not what it was.
-    pub fn open(door: &Door, journal: &Journal, control: &Path) -> Result<Self> {
+    /// Where something is missing, is not what it was, or lies outside of the environment.
+    pub fn open(door: &Door, layout: &Layout, journal: &Journal, control: &Path) -> Result<Self> {
         let refuse = |reason: &str| Error::journal(&control.join(super::JOURNAL), reason);
         let mut grounds = Vec::with_capacity(journal.roots.len());
         for root in &journal.roots {
-            let live = Dir::open(door, &root.path)?;
+            if layout.of_resolved(&root.path).is_none() {
+                return Err(refuse("it names a root outside of the environment"));
+            }
+            let live = layout.open(door, &root.path)?.ok_or_else(|| refuse("its root is gone"))?;
             if live.own_stat()?.inode != root.inode {
                 return Err(refuse("another directory stands in the place of its root"));
             }
-            let below = root.home.strip_prefix(&root.path).ok().and_then(Path::to_str);
-            let home = match below.ok_or_else(|| refuse("it names a root that is none"))? {
-                "" => live.open_below(CONTROL)?,
-                below => live.open_below(&format!("{below}/{CONTROL}"))?,
-            };
-            let private = home.ok_or_else(|| refuse("its private directory is gone"))?;
+            let private =
+                layout.open(door, &root.home.join(CONTROL))?.ok_or_else(|| refuse("its private directory is gone"))?;
             let stage = private.open_below(&root.stage)?.ok_or_else(|| refuse("what it staged is gone"))?;
             let trash = private.open_below(&root.trash)?.ok_or_else(|| refuse("its trash is gone"))?;
             grounds.push(Ground { live, home: root.home.clone(), stage, trash });
         }
-        Ok(Self { door: door.clone(), main: Dir::open(door, control)?, grounds })
+        let main = layout.open(door, control)?.ok_or_else(|| refuse("its directory is gone"))?;
+        Ok(Self { door: door.clone(), main, grounds })
     }
 
     /// The `.pkg-install` that holds the journal.

@@ -73,11 +73,11 @@ fn move_in(
     loop {
         let (mut journal, control) = journal_of(layout, areas, &operations)?;
         journal.undoable = options.undoable;
-        let field = Field::open(door, &journal, &control)?;
+        let field = Field::open(door, layout, &journal, &control)?;
         let error = match run(&field, &journal, options) {
             Ok(()) => {
                 let moved = begin.elapsed();
-                return Ok(Committed { moved, warnings: finish(&field, &journal, options.durable) });
+                return Ok(Committed { moved, warnings: finish(&field, layout, &journal, options.durable) });
             }
             Err(error) => error,
         };
@@ -213,14 +213,14 @@ fn roll_back(field: &Field, journal: &Journal, durable: bool) -> Result<()> {
 
 /// Makes the commit durable and deletes what is not needed any more. The transaction has happened: what fails here is
 /// only warned of.
-fn finish(field: &Field, journal: &Journal, durable: bool) -> Vec<Warning> {
+fn finish(field: &Field, layout: &Layout, journal: &Journal, durable: bool) -> Vec<Warning> {
     let mut warnings = Vec::new();
     let mut warn = |code, message| warnings.push(Warning { code, wheel: None, message });
     if durable && let Err(error) = field.main().flush() {
         warn("not-durable", format!("the change is made, but may not survive a loss of power: {error}"));
     }
     let keep = journal.undoable.then_some(journal);
-    if let Err(error) = recover::clean(field.door(), &field.homes(), keep) {
+    if let Err(error) = recover::clean(field.door(), layout, &field.homes(), keep) {
         warn("not-cleaned", format!("{error}; the next command deletes it"));
     }
     warnings

@@ -98,7 +98,7 @@ pub fn plan_undo(door: &Door, layout: &Layout) -> Result<UndoPlan> {
     let home = control_home(layout, main);
     let refuse = |reason: String| Error::nothing_to_undo(&layout.roots()[usize::from(main.0)], reason);
     let nothing = || refuse("the last transaction was not made with `--undoable`".to_owned());
-    let control = open_control(door, &home)?.ok_or_else(nothing)?;
+    let control = open_control(door, layout, &home)?.ok_or_else(nothing)?;
     let journal = read_journal(&control, UNDO)?.filter(|journal| journal.undoable).ok_or_else(nothing)?;
     let marks: Option<Marks> =
         control.read(&marks_name(&journal), MAX_JOURNAL)?.and_then(|content| serde_json::from_slice(&content).ok());
@@ -147,26 +147,26 @@ pub fn take_back(door: &Door, layout: &Layout, plan: UndoPlan, durable: bool) ->
     {
         // What was made for it goes; what it takes to try again stays. What cannot go now, the next command deletes.
         let homes: Vec<_> = kept.roots.iter().map(|root| root.home.clone()).collect();
-        let _ = clean(door, &homes, Some(&kept));
+        let _ = clean(door, layout, &homes, Some(&kept));
     }
     taken
 }
 
 fn run_opposite(door: &Door, layout: &Layout, done: Journal, durable: bool) -> Result<Committed> {
     let control = control_home(layout, layout.main_root()).join(crate::plan::spread::CONTROL);
-    let journal = opposite(door, done)?;
-    let field = Field::open(door, &journal, &control)?;
+    let journal = opposite(door, layout, done)?;
+    let field = Field::open(door, layout, &journal, &control)?;
     let begin = Instant::now();
     run(&field, &journal, CommitOptions { durable, undoable: false })?;
     let moved = begin.elapsed();
-    Ok(Committed { moved, warnings: finish(&field, &journal, durable) })
+    Ok(Committed { moved, warnings: finish(&field, layout, &journal, durable) })
 }
 
 /// The journal that does the opposite: what was the trash is what comes in.
-fn opposite(door: &Door, done: Journal) -> Result<Journal> {
+fn opposite(door: &Door, layout: &Layout, done: Journal) -> Result<Journal> {
     let mut roots = done.roots;
     for root in &mut roots {
-        let control = open_control(door, &root.home)?;
+        let control = open_control(door, layout, &root.home)?;
         let control = control.ok_or_else(|| Error::nothing_to_undo(&root.home, "what was kept is gone"))?;
         root.stage = match control.stat(&root.trash)? {
             Some(_) => root.trash.clone(),
@@ -181,7 +181,7 @@ fn opposite(door: &Door, done: Journal) -> Result<Journal> {
             OperationKind::Out => OperationKind::In,
             OperationKind::RemoveDir => {
                 // A directory that was emptied comes in as an empty one, so that it is judged as all that comes in.
-                stage_empty(door, &roots[operation.root], &operation)?;
+                stage_empty(door, layout, &roots[operation.root], &operation)?;
                 OperationKind::In
             }
         };
@@ -190,9 +190,9 @@ fn opposite(door: &Door, done: Journal) -> Result<Journal> {
     Ok(Journal { uid: fs::user(), roots, operations, undoable: false })
 }
 
-fn stage_empty(door: &Door, root: &JournalRoot, operation: &JournalOperation) -> Result<()> {
+fn stage_empty(door: &Door, layout: &Layout, root: &JournalRoot, operation: &JournalOperation) -> Result<()> {
     let gone = || Error::nothing_to_undo(&root.home, "what was kept is gone");
-    let control = open_control(door, &root.home)?.ok_or_else(gone)?;
+    let control = open_control(door, layout, &root.home)?.ok_or_else(gone)?;
     let stage = control.open_below(&root.stage)?.ok_or_else(gone)?;
     if stage.stat(&operation.slot)?.is_some() {
         return Ok(());

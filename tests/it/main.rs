@@ -14,14 +14,11 @@
 mod archive_refusals;
 mod conflicts;
 mod crash;
-#[cfg(feature = "http")]
 mod credentials;
 mod determinism;
-#[cfg(feature = "http")]
 mod downloads;
 mod entry_refusals;
 mod faults;
-#[cfg(feature = "http")]
 mod http_server;
 mod io_errors;
 mod kept_undo;
@@ -32,10 +29,9 @@ mod loose_disk;
 mod lower_layer;
 mod metadata_refusals;
 mod new_target;
-#[cfg(feature = "http")]
 mod partial_files;
-#[cfg(feature = "http")]
 mod peeking;
+mod planted;
 mod power_cut;
 mod protocol_order;
 mod record_levels;
@@ -48,6 +44,7 @@ mod script_rules;
 mod side_by_side;
 mod source_text;
 mod spread_rules;
+mod swapped;
 mod tags;
 mod testdata;
 mod tidy;
