@@ -9,7 +9,7 @@ use super::{Context, Options};
 use crate::environment::Environment;
 use crate::environment::installed::{self, Installed};
 use crate::environment::place::Layout;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::fs::{self, Dir, Lock, Patience};
 use crate::plan::spread::CONTROL;
 use crate::report::{EnvironmentReport, Report, Warning};
@@ -73,6 +73,7 @@ impl<'a> Session<'a> {
         if purpose == Purpose::Change && !options.dry_run {
             self.made = Dir::make_all(self.context.door, &self.environment.root)?;
             self.lock = Some(Lock::acquire(self.context.door, &path, &patience)?);
+            self.check_identity()?;
             self.recover(report)?;
             // What the state of the transaction lies in is there before anything is planned around it.
             let home = crate::stage::control_home(&self.layout, self.layout.main_root());
@@ -80,6 +81,7 @@ impl<'a> Session<'a> {
         } else {
             // Changes nothing, so makes no lock file either: without one there is nobody to wait for.
             self.lock = Lock::acquire_existing(&path, &patience)?;
+            self.check_identity()?;
             let control = crate::stage::control_home(&self.layout, self.layout.main_root());
             if fs::lstat(&control.join(CONTROL).join(JOURNAL))?.is_some() {
                 if options.dry_run || self.lock.is_none() {
@@ -91,6 +93,16 @@ impl<'a> Session<'a> {
         }
         self.installed = installed::scan(&self.layout)?;
         Ok(())
+    }
+
+    /// What was found out about the environment holds for the directory that it was found in, and no other.
+    fn check_identity(&self) -> Result<()> {
+        let root = &self.environment.root;
+        let Some(found) = self.environment.identity else { return Ok(()) };
+        match fs::stat(root)? {
+            Some(stat) if (stat.device, stat.inode) == found => Ok(()),
+            _ => Err(Error::bad_environment(root, "another directory has taken its place meanwhile; try again")),
+        }
     }
 
     fn recover(&self, report: &mut Report) -> Result<()> {

@@ -17,6 +17,12 @@ use crate::fs;
 /// Where the options contradict each other; where there is no environment, or none that can be used; where the
 /// interpreter had to be asked and did not answer; where it is externally managed (PEP 668).
 pub fn locate(request: &Locate) -> Result<Environment> {
+    let mut environment = find(request)?;
+    environment.identity = fs::stat(&environment.root)?.map(|stat| (stat.device, stat.inode));
+    Ok(environment)
+}
+
+fn find(request: &Locate) -> Result<Environment> {
     for (option, other) in [("--prefix", &request.prefix), ("--root", &request.root)] {
         if request.target.is_some() && other.is_some() {
             return Err(Error::usage(format!("`--target` and `{option}` exclude each other")));
@@ -60,7 +66,7 @@ fn of_directory(request: &Locate, root: &Path) -> Result<Environment> {
     };
     let python = any_python(request)?;
     let scheme = Scheme::flat(root);
-    Ok(Environment { kind: Kind::Target, root: root.to_owned(), scheme, python, creates_root })
+    Ok(Environment { kind: Kind::Target, root: root.to_owned(), scheme, python, creates_root, identity: None })
 }
 
 /// `--python`, with or without another prefix and a destdir.
@@ -89,6 +95,7 @@ fn of_python(request: &Locate, python: &Path) -> Result<Environment> {
         scheme: answer.scheme,
         python: answer.python,
         creates_root: false,
+        identity: None,
     };
     below(environment, destdir.as_deref())
 }

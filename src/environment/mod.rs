@@ -145,4 +145,6 @@ pub struct Environment {
     pub python: Python,
     /// Nothing is at `root` yet: a new target directory or prefix. Its parents may be missing too.
     pub creates_root: bool,
+    /// What was at `root` when it was found: device and inode.
+    pub identity: Option<(u64, u64)>,
 }

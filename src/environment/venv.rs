@@ -58,7 +58,7 @@ pub(super) fn open(root: &Path) -> Result<Environment> {
         Error::bad_environment(root, format!("it has no `lib/{expected}/site-packages`"))
     })?;
     let scheme = scheme(root, library)?;
-    Ok(Environment { kind: Kind::Venv, root: root.to_owned(), scheme, python, creates_root: false })
+    Ok(Environment { kind: Kind::Venv, root: root.to_owned(), scheme, python, creates_root: false, identity: None })
 }
 
 /// The interpreter as the environment's scripts call it.

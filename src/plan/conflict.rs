@@ -303,7 +303,8 @@ mod tests {
         let version = Version::parse("3.11.7").expect("a version");
         let python = Python { executable: "/python".into(), version, target };
         let root = root.to_owned();
-        let environment = Environment { kind: EnvironmentKind::Target, root, scheme, python, creates_root: false };
+        let (kind, creates_root, identity) = (EnvironmentKind::Target, false, None);
+        let environment = Environment { kind, root, scheme, python, creates_root, identity };
         Layout::of(&environment).expect("the directory is there")
     }
 

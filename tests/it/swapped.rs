@@ -1,22 +1,30 @@
-//! Things that become others while a command runs: directories that turn into links.
+//! Things that become others while a command runs: directories that turn into links, wheels that are rewritten, an
+//! environment that is made anew.
 //!
 //! A [`Swap`] sits at the file system's door and acts just before one change. What it puts in the way leads outside, where
 //! nothing may change; and once the true directory is back, the environment is as before the command or as after it.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock, mpsc};
+use std::time::Duration;
 
-use pkg_install::error::{Effect, Result};
-use pkg_install::fs::{Door, Mutation, Watch};
+use pkg_install::command::{self, Context, Options};
+use pkg_install::environment::Locate;
+use pkg_install::error::{Effect, ErrorKind, Result};
+use pkg_install::fs::{Door, Lock, Mutation, Patience, Watch};
+use pkg_install::hash::{Algorithm, Digest};
+use pkg_install::report::{Progress, Report, Silent};
+use pkg_install::source::Source;
 
 use crate::faults::{Fault, Fuse};
 use crate::living::Life;
-use crate::scene::{site_packages, tree};
+use crate::scene::{Scene, assert_unchanged, site_packages, tree};
 use crate::tree_image::Image;
+use crate::wheel_builder::Wheel;
 
 /// Acts once, just before the change of this number.
 struct Swap<F> {
@@ -116,5 +124,150 @@ fn r96_nor_does_one_of_scripts_or_data() {
     for victim in ["bin", "share", "share/common"] {
         let points = swap_everywhere(&life, victim);
         assert!(points >= 30, "{victim}: {points}");
+    }
+}
+
+/// A wheel whose entries are read in each of the ways that there are, with this letter all over.
+fn letters(letter: u8) -> Vec<u8> {
+    let noise = |count: u32| {
+        (0..count)
+            .flat_map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes())
+            .chain([letter])
+            .collect::<Vec<_>>()
+    };
+    Wheel::new("demo", "1.0")
+        .file("demo/__init__.py", [letter; 100])
+        .stored("demo/stored.bin", [letter; 100])
+        .zstd("demo/z.bin", [letter; 100])
+        .stored("demo/large.bin", noise(263_000))
+        .file("demo/deflated.bin", noise(263_000))
+        .data("scripts/tool", [letter; 100])
+        .bytes()
+}
+
+const NAME: &str = "demo-1.0-py3-none-any.whl";
+
+/// Installs the wheel `a` into a new environment while `change` happens to its file just before the change of number
+/// `at`; returns what came of it, or `None` where the command makes fewer changes.
+fn install_while(at: usize, change: fn(&Path), wheel: &[u8]) -> Option<(Scene, String, Result<()>)> {
+    let scene = Scene::new();
+    let venv = scene.venv();
+    let path = scene.write(NAME, wheel);
+    let pinned = Digest::of(Algorithm::Sha256, wheel);
+    let before = tree(&venv);
+    let watch = {
+        let path = path.clone();
+        Swap::new(at, move || change(&path))
+    };
+    let door = Door::watched(Arc::<Swap<_>>::clone(&watch) as Arc<dyn Watch>);
+    let (cancel, options) = (AtomicBool::new(false), Options { require_hashes: true, ..Options::default() });
+    let context = Context { door: &door, cancel: &cancel, progress: &Silent };
+    let locate = Locate { target: Some(venv), ..Locate::default() };
+    let source = Source { pinned: vec![pinned], ..Source::from_path(path) };
+    let result = command::install(&locate, &[source], &options, context, &mut Report::new());
+    (watch.seen.load(Ordering::SeqCst) > at).then_some((scene, before, result))
+}
+
+/// Whatever happens to the wheel's file, what was validated is installed, or nothing; returns how often nothing was.
+#[track_caller]
+fn never_a_mixture(title: &str, change: fn(&Path)) -> usize {
+    let (whole, wheel) = (Scene::new(), letters(b'a'));
+    let expected = whole.venv();
+    whole.install(&expected, &[whole.write(NAME, &wheel)]).assert_code(0);
+    let expected = tree(&expected.join("lib"));
+    let mut refused = 0;
+    // Hashing takes long where it is not optimised: every fourth change stands for its neighbours.
+    for at in (0..).step_by(4) {
+        let Some((scene, before, result)) = install_while(at, change, &wheel) else { break };
+        let venv = scene.join("venv");
+        let Err(error) = result else {
+            assert_unchanged(&expected, &tree(&venv.join("lib")));
+            continue;
+        };
+        let said = error.to_string();
+        assert_eq!((error.kind(), error.effect()), (ErrorKind::Input, Effect::Untouched), "{title}: {at}: {said}");
+        assert!(said.contains(NAME) && said.contains("entry `"), "{title}: {at}: {said}");
+        assert_unchanged(&before, &tree(&venv));
+        refused += 1;
+    }
+    refused
+}
+
+/// The same wheel with another letter.
+fn other() -> &'static [u8] {
+    static OTHER: OnceLock<Vec<u8>> = OnceLock::new();
+    OTHER.get_or_init(|| letters(b'b'))
+}
+
+#[test]
+fn r37_e107_r38_another_file_at_the_path_of_a_wheel_is_not_the_wheel() {
+    let refused = never_a_mixture("renamed over", |path| {
+        let aside = path.with_extension("new");
+        fs::write(&aside, other()).expect("it can be written");
+        fs::rename(&aside, path).expect("it can be renamed");
+    });
+    assert_eq!(refused, 0, "the file that was validated is still open");
+    let refused = never_a_mixture("removed", |path| fs::remove_file(path).expect("it can be removed"));
+    assert_eq!(refused, 0, "the file that was validated is still open");
+}
+
+#[test]
+fn r37_e107_a_wheel_that_shrinks_or_changes_in_place_is_refused() {
+    let truncate: [fn(&Path); 2] = [
+        |path| File::options().write(true).open(path).and_then(|file| file.set_len(0)).expect("it can be cut"),
+        |path| File::options().write(true).open(path).and_then(|file| file.set_len(2000)).expect("it can be cut"),
+    ];
+    for cut in truncate {
+        assert!(never_a_mixture("cut", cut) >= 3);
+    }
+    let rewritten = never_a_mixture("rewritten", |path| fs::write(path, other()).expect("it can be written"));
+    assert!(rewritten >= 3, "{rewritten}");
+}
+
+/// Says when a command begins to wait.
+struct Waiting(mpsc::Sender<()>);
+
+impl Progress for Waiting {
+    fn waiting(&self, _: &Path) {
+        self.0.send(()).expect("somebody listens");
+    }
+}
+
+#[test]
+fn r105_an_environment_made_anew_while_waited_for_is_not_the_one_that_was_found() {
+    for look in [false, true] {
+        let scene = Scene::new();
+        let venv = scene.venv();
+        let source = Source::from_path(scene.write(NAME, letters(b'a')));
+        let cancel = AtomicBool::new(false);
+        let patience = Patience { timeout: Duration::from_secs(5), cancel: &cancel, waiting: &|_| () };
+        let held = Lock::acquire(&Door::default(), &venv.join(".lock"), &patience).expect("nobody holds it");
+        let (tell, told) = mpsc::channel();
+        let result = std::thread::scope(|threads| {
+            let command = threads.spawn(|| {
+                let (door, waiting) = (Door::default(), Waiting(tell));
+                let context = Context { door: &door, cancel: &cancel, progress: &waiting };
+                let locate = Locate { target: Some(venv.clone()), ..Locate::default() };
+                let (options, mut report) = (Options::default(), Report::new());
+                if look {
+                    command::list(&locate, &options, context, &mut report)
+                } else {
+                    command::install(&locate, &[source.clone()], &options, context, &mut report)
+                }
+            });
+            told.recv().expect("it waits");
+            fs::rename(&venv, scene.join("old")).expect("it can be moved");
+            scene.venv();
+            File::create(venv.join(".lock")).expect("it can be made");
+            drop(held);
+            command.join().expect("it does not panic")
+        });
+        let new = tree(&venv);
+        let error = result.expect_err("another environment stands there");
+        assert_eq!((error.kind(), error.effect()), (ErrorKind::Environment, Effect::Untouched));
+        let said = error.to_string();
+        assert!(said.contains("another directory has taken its place") && said.contains("/venv`"), "{said}");
+        assert_unchanged(&tree(&scene.venv_at("fresh")), &new);
+        assert_unchanged(&new, &tree(&scene.join("old")));
     }
 }
