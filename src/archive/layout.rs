@@ -69,6 +69,16 @@ pub(super) fn check(
     Ok(check.faults)
 }
 
+/// How many entries the end records state, where they are where an honest archive has them.
+pub(super) fn stated_entries(file: &dyn ReadAt) -> Option<u64> {
+    let check = Check { file, faults: Vec::new() };
+    let length = file.size().min(END_RECORD64 + LOCATOR64 + END_RECORD + MAX_COMMENT);
+    let tail = check.read(file.size() - length, usize::try_from(length).ok()?).ok()?;
+    let end = tail.windows(4).rposition(|window| window == b"PK\x05\x06")?;
+    let wide = end.checked_sub(76).and_then(|at| tail.get(at..)).filter(|wide| wide.starts_with(b"PK\x06\x06"));
+    Some(wide.map_or_else(|| u16_at(&tail, end + 10).into(), |wide| u64_at(wide, 32)))
+}
+
 /// The names in the central directory, as far as it can be read, those that stand twice included.
 pub(super) fn names(file: &dyn ReadAt, directory: u64) -> Vec<Vec<u8>> {
     let check = Check { file, faults: Vec::new() };

@@ -2,8 +2,8 @@
 //!
 //! Input: one open file. Output: [`Entry`]s, and their content one at a time from any thread. The archive is read from
 //! its central directory; whatever another reader could see differently is refused in `layout`. Only this directory
-//! names the zip and inflate crates, and it uses none of their extraction functions. Limits: [`MAX_ENTRIES`] entries;
-//! stored, deflate and zstd.
+//! names the zip and inflate crates, and it uses none of their extraction functions. Limits: [`MAX_ENTRIES`] entries,
+//! [`MAX_RATIO`] times the archive's own size; stored, deflate and zstd.
 
 mod layout;
 mod pieces;
@@ -22,6 +22,11 @@ pub use unpack::{EntryError, Expected, GROUP, Item, Scratch};
 
 /// The most entries that an archive may have.
 pub const MAX_ENTRIES: usize = 2_000_000;
+/// How many times its own size an archive may inflate to, where that is more than [`ANY_RATIO`]. No wheel that was looked
+/// at comes to 20 times.
+pub const MAX_RATIO: u64 = 200;
+/// What any archive may inflate to, in bytes: a small one that is full of zeros harms nobody.
+pub const ANY_RATIO: u64 = 1 << 30;
 
 /// An archive whose index was checked. The file stays open: what was checked is what is read.
 #[derive(Debug)]
@@ -114,6 +119,7 @@ impl Archive {
         drop(index);
         if faults.is_empty() {
             faults = check_names(&listed);
+            faults.extend(check_ratio(file.size(), &listed));
         }
         if faults.is_empty() {
             faults.extend(layout::check(&*file, directory, &mut listed, extent)?);
@@ -175,6 +181,10 @@ fn not_an_archive(error: &dyn std::fmt::Display) -> Fault {
 
 /// The zip crate's index of the file, and the refusal of what it would be lenient with.
 fn read_index(file: &dyn ReadAt) -> std::result::Result<zip::ZipArchive<Reader<'_>>, Fault> {
+    // Known before the index is read, which takes memory for each entry.
+    if let Some(stated) = layout::stated_entries(file) {
+        check_count(stated)?;
+    }
     let config = zip::read::Config { archive_offset: zip::read::ArchiveOffset::Known(0) };
     let reader = Reader { file, at: 0, buffer: Vec::new(), buffered: 0 };
     let index = zip::ZipArchive::with_config(config, reader).map_err(|error| not_an_archive(&error))?;
@@ -184,11 +194,13 @@ fn read_index(file: &dyn ReadAt) -> std::result::Result<zip::ZipArchive<Reader<'
             layout::names(file, index.central_directory_start()).into_iter().find(|name| !names.insert(name.clone()));
         return Err(Fault::DuplicateName(String::from_utf8_lossy(&twice.unwrap_or_default()).into_owned()));
     }
-    if index.len() > MAX_ENTRIES {
-        let what = "the number of entries".to_owned();
-        return Err(Fault::TooLarge { what, size: index.len() as u64, limit: MAX_ENTRIES as u64 });
-    }
+    check_count(index.len() as u64)?;
     Ok(index)
+}
+
+fn check_count(size: u64) -> std::result::Result<(), Fault> {
+    let (what, limit) = ("the number of entries".to_owned(), MAX_ENTRIES as u64);
+    if size > limit { Err(Fault::TooLarge { what, size, limit }) } else { Ok(()) }
 }
 
 /// Reads one line of the index. An entry that no wheel may hold is a fault.
@@ -266,6 +278,13 @@ fn check_kind(name: &str, directory: bool, mode: u32) -> std::result::Result<(),
         _ => "of an unknown kind",
     };
     Err(Fault::SpecialEntry { entry: name.to_owned(), kind })
+}
+
+/// Refuses what would fill the disk from next to nothing. What inflates to more than is stated here is cut off there.
+fn check_ratio(archive: u64, listed: &[Listed]) -> Option<Fault> {
+    let content = listed.iter().fold(0_u64, |sum, listed| sum.saturating_add(listed.entry.size));
+    let limit = archive.saturating_mul(MAX_RATIO).max(ANY_RATIO);
+    (content > limit).then_some(Fault::Inflation { content, archive, limit })
 }
 
 /// Refuses names that stand twice, and paths that are a file here and a directory there.

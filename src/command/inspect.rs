@@ -103,7 +103,7 @@ impl Listing {
             version: project.version.clone(),
             installer: project.installer.clone(),
             files: rows.as_ref().map(|rows| rows.len() as u64),
-            bytes: rows.as_ref().map(|rows| rows.iter().filter_map(|row| row.size).sum()),
+            bytes: rows.as_ref().map(|rows| rows.iter().filter_map(|row| row.size).fold(0, u64::saturating_add)),
             conflicts: Vec::new(),
         })
     }

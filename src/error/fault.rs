@@ -48,6 +48,8 @@ pub enum Fault {
     Corrupt { entry: String, reason: String },
     /// An entry's content is longer or shorter than the central directory and RECORD say.
     Size { entry: String, stated: u64, actual: u64 },
+    /// The entries together are far larger than the archive.
+    Inflation { content: u64, archive: u64, limit: u64 },
     /// An entry's CRC-32 differs.
     Crc { entry: String, stated: u32, actual: u32 },
     /// An entry's digest differs from RECORD's.
@@ -106,6 +108,8 @@ pub enum Fault {
     EntryPoint { name: String, value: String, reason: &'static str },
     /// Two entries with different contents go to one place.
     TwiceInstalled(String),
+    /// A path cannot be made where Windows' names hold.
+    ReservedName(String),
     /// An entry would overwrite the interpreter, the environment's own files, or this tool's state.
     Protected { path: String, what: &'static str },
     /// A `Requires-Python` or version that cannot be read.
@@ -168,6 +172,9 @@ impl Fault {
             Self::Corrupt { entry, reason } => format!("entry `{entry}` cannot be unpacked: {reason}"),
             Self::Size { entry, stated, actual } => {
                 format!("entry `{entry}` has {actual} bytes, {stated} are stated")
+            }
+            Self::Inflation { content, archive, limit } => {
+                format!("its entries have {content} bytes, the archive has {archive}; the limit for it is {limit}")
             }
             Self::Crc { entry, stated, actual } => {
                 format!("entry `{entry}` has CRC-32 {actual:08x}, the archive states {stated:08x}")
@@ -242,6 +249,7 @@ impl Fault {
                 format!("the entry point `{name} = {value}` cannot become a script: {reason}")
             }
             Self::TwiceInstalled(path) => format!("two entries with different contents go to `{path}`"),
+            Self::ReservedName(path) => format!("the path `{path}` has a name that Windows reserves or cannot have"),
             Self::Protected { path, what } => format!("`{path}` would overwrite {what}"),
             Self::Version { what, text } => format!("{what} `{text}` cannot be read"),
             Self::Incompatible { tags, environment } => {

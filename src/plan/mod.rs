@@ -131,6 +131,6 @@ impl Plan {
 
     /// The bytes that will be written, as far as they are known before.
     pub fn bytes(&self) -> u64 {
-        self.files.iter().map(|file| file.size).sum()
+        self.files.iter().fold(0, |sum: u64, file| sum.saturating_add(file.size))
     }
 }
