@@ -228,8 +228,13 @@ impl Bench {
     }
 
     fn spread(&self, changes: &[Change]) -> Vec<NewFile> {
-        let ground =
-            Ground { layout: &self.layout, python: &self.environment.python, installer: "bench", verified: true };
+        let ground = Ground {
+            layout: &self.layout,
+            python: &self.environment.python,
+            installer: "bench",
+            verified: true,
+            windows_names: false,
+        };
         let mut files = Vec::new();
         for (change, id) in changes.iter().zip(0..) {
             let number = change.wheel.expect("every change has a wheel");
@@ -252,7 +257,7 @@ impl Bench {
     }
 
     fn rules<'a>(&'a self, names: &'a [String]) -> Rules<'a> {
-        Rules { policy: OnConflict::Error, ignores_case: false, names, layout: &self.layout }
+        Rules { policy: OnConflict::Error, ignores_case: false, staying: &[], names, layout: &self.layout }
     }
 
     /// The plan of installing all wheels into the empty directory.

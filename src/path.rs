@@ -34,7 +34,7 @@ pub enum PathFault {
     Backslash,
     /// It holds a colon, which Windows reads as a drive or a stream.
     Colon,
-    /// It holds a control, formatting or bidirectional character.
+    /// It holds a control, formatting, bidirectional or private-use character.
     Control,
     /// It is longer than a file system takes.
     TooLong,
@@ -149,12 +149,32 @@ pub fn check_component(component: &str) -> Result<(), PathFault> {
     Ok(())
 }
 
-/// Control and formatting characters: what a terminal would obey or hide instead of showing it.
+/// What a terminal would obey or hide instead of showing it: Unicode's control and formatting characters, line and
+/// paragraph separators, what is for private use, and what is no character at all. Code points that may become characters
+/// one day are none of these.
 pub fn is_invisible(character: char) -> bool {
-    character.is_control()
-        || matches!(character,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+    let is_formatting = matches!(character,
+        '\u{ad}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{890}'..='\u{891}' | '\u{8e2}'
+        | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+        | '\u{fff0}'..='\u{fffb}' | '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{1343f}' | '\u{1bca0}'..='\u{1bca3}'
+        | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}');
+    let is_private = matches!(character, '\u{e000}'..='\u{f8ff}' | '\u{f0000}'..);
+    let is_none = matches!(character, '\u{fdd0}'..='\u{fdef}') || u32::from(character) & 0xfffe == 0xfffe;
+    character.is_control() || is_formatting || is_private || is_none
+}
+
+/// A name as a file system sees it that does not mind case: spellings that differ in case, in how accents are composed, or
+/// in ligatures and the like come out as one (Unicode, canonical caseless matching with full case folding).
+pub fn folded(text: &str) -> String {
+    use caseless::Caseless as _;
+    use unicode_normalization::UnicodeNormalization as _;
+    if text.is_ascii() { text.to_ascii_lowercase() } else { text.chars().nfd().default_case_fold().nfd().collect() }
+}
+
+/// Whether two names look the same because they differ only in how accents are composed.
+pub fn is_same_text(one: &str, other: &str) -> bool {
+    use unicode_normalization::UnicodeNormalization as _;
+    one.nfc().eq(other.nfc())
 }
 
 /// Windows' device names and the endings it drops: names that mean something else there.
@@ -168,6 +188,16 @@ pub fn is_reserved_on_windows(component: &str) -> bool {
             .strip_prefix("COM")
             .or_else(|| stem.strip_prefix("LPT"))
             .is_some_and(|port| matches!(port, "1" | "2" | "3" | "4" | "5" | "6" | "7" | "8" | "9" | "¹" | "²" | "³"))
+        || is_short_alias(component)
+}
+
+/// Whether a name is like those that Windows gives to files beside their own, as `PYTHON~1.EXE`: it may mean another file.
+fn is_short_alias(component: &str) -> bool {
+    let (stem, extension) = component.split_once('.').unwrap_or((component, ""));
+    let number = stem.rsplit_once('~').map(|(_, number)| number);
+    stem.len() <= 8
+        && extension.len() <= 3
+        && number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 impl Ord for RelPath {
@@ -239,11 +269,58 @@ mod tests {
     }
 
     #[test]
+    fn r58_what_cannot_be_seen_is_no_name() {
+        for character in
+            "\u{1b}\u{7f}\u{9b}\u{202e}\u{200d}\u{2069}\u{feff}\u{e000}\u{ffff}\u{fdd0}\u{e0041}\u{10ffff}".chars()
+        {
+            let name = format!("a{character}b");
+            assert_eq!(RelPath::parse(&name), Err(PathFault::Control), "{name:?}");
+        }
+        for name in ["grün", "漢字", "e\u{301}", "🦀", "ﬁ", "عربى", "\u{a0}"] {
+            assert!(RelPath::parse(name).is_ok(), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn r49_spellings_that_some_systems_take_for_one() {
+        for (one, other) in [
+            ("Mod.py", "mod.py"),
+            ("gr\u{fc}n", "gru\u{308}n"),
+            ("GR\u{dc}N", "gru\u{308}n"),
+            ("straße", "STRASSE"),
+            ("ﬁle", "file"),
+            ("Σ", "ς"),
+            ("\u{1e9e}", "ss"),
+            ("\u{212a}", "k"),
+            ("\u{1fb3}", "\u{391}\u{345}"),
+        ] {
+            assert_eq!(folded(one), folded(other), "{one} {other}");
+        }
+        for (one, other) in [("a", "ä"), ("mod.py", "mod_py"), ("ı", "i"), ("٣", "3")] {
+            assert_ne!(folded(one), folded(other), "{one} {other}");
+        }
+    }
+
+    #[test]
     fn e23_names_that_windows_reserves() {
-        for name in ["aux.py", "CON", "nul.tar.gz", "com1", "COM¹", "lpt9.txt", "x.", "x ", "a?b"] {
+        for name in [
+            "aux.py",
+            "CON",
+            "nul.tar.gz",
+            "com1",
+            "COM¹",
+            "lpt9.txt",
+            "x.",
+            "x ",
+            "a?b",
+            "CONIN$",
+            "PYTHON~1",
+            "PYTHON~1.EXE",
+        ] {
             assert!(is_reserved_on_windows(name), "{name}");
         }
-        for name in ["auxiliary.py", "console", "com10", "x.y"] {
+        for name in ["auxiliary.py", "console", "com10", "x.y", "backup.py~", "a~b", "python~interpreter~1", "x~1.json"]
+        {
             assert!(!is_reserved_on_windows(name), "{name}");
         }
     }

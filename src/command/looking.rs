@@ -151,6 +151,20 @@ impl<'a, 'l> Looking<'a, 'l> {
         Ok(self.owners.get_or_insert_default())
     }
 
+    /// Every place that an installed project owns and keeps, with the first of its owners.
+    ///
+    /// # Errors
+    /// Where a RECORD is there and cannot be read.
+    pub fn staying(&mut self, going: &Going) -> Result<Vec<(Place, String)>> {
+        let installed = self.installed;
+        let kept = self.owners()?.iter().filter(|(place, _)| !going.files.contains(place));
+        let named = kept.filter_map(|(place, owners)| Some((place.clone(), *owners.first()?)));
+        let mut staying: Vec<(Place, String)> =
+            named.map(|(place, owner)| (place, installed[owner].name.normalized().to_owned())).collect();
+        staying.sort();
+        Ok(staying)
+    }
+
     /// An installed project that loses a file to a newer one keeps a RECORD that states what is on disk.
     ///
     /// # Errors

@@ -28,6 +28,7 @@ pub use inspect::{check, list};
 pub use install::install;
 pub use remove::{recover, undo, uninstall};
 
+use crate::environment::capabilities::Capabilities;
 use crate::fs::Door;
 use crate::hash::Engine;
 use crate::plan::conflict::OnConflict;
@@ -66,6 +67,8 @@ pub struct Options {
     /// How wheels on servers are fetched.
     #[cfg(feature = "http")]
     pub download: crate::download::Settings,
+    /// How the file system treats names; found out where it is `None`.
+    pub capabilities: Option<Capabilities>,
 }
 
 impl Default for Options {
@@ -86,6 +89,7 @@ impl Default for Options {
             engine: Engine::default(),
             #[cfg(feature = "http")]
             download: crate::download::Settings::default(),
+            capabilities: None,
         }
     }
 }

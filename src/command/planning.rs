@@ -14,9 +14,9 @@ use crate::environment::survey::Survey;
 use crate::error::{Error, Fault, Result};
 use crate::fs;
 use crate::plan::conflict::{OnConflict, Rules, Settled, settle};
-use crate::plan::spread::{Ground, spread};
+use crate::plan::spread::{Ground, is_reserved, spread};
 use crate::plan::{Change, ChangeId, NewFile, OperationKind, Plan, RowFile, choose, moves};
-use crate::report::{Action, ChangeReport, PlannedFiles, Report};
+use crate::report::{Action, ChangeReport, PlannedFiles, Report, Warning};
 use crate::spec::name::ProjectName;
 use crate::spec::record::Verify;
 use crate::wheel::{Pool, Wheel};
@@ -32,24 +32,32 @@ pub fn install(
     let mut warnings = Vec::new();
     let changes = choose::installs(wheels, &session.installed, options.reinstall, &mut warnings)?;
     report.warnings.append(&mut warnings);
-    let files = spread_all(session, wheels, &changes, options)?;
-    plan(session, Intent { changes, files, policy: options.on_conflict }, pool, report)
-}
-
-/// The plan of a removal.
-pub fn uninstall(session: &mut Session<'_>, names: &[ProjectName], pool: &Pool, report: &mut Report) -> Result<Plan> {
-    let changes = choose::removals(names, &session.installed)?;
-    plan(session, Intent { changes, files: Vec::new(), policy: OnConflict::Error }, pool, report)
-}
-
-/// Every file that the changes want, in the order of the arguments.
-fn spread_all(session: &Session<'_>, wheels: &[Wheel], changes: &[Change], options: &Options) -> Result<Vec<NewFile>> {
+    let capabilities = match options.capabilities {
+        Some(capabilities) => capabilities,
+        None => capabilities::probe(&session.layout.roots()[usize::from(session.layout.main_root().0)])?,
+    };
     let ground = Ground {
         layout: &session.layout,
         python: &session.environment.python,
         installer: &options.installer,
         verified: options.verify != Verify::Off,
+        windows_names: capabilities.windows_names,
     };
+    let files = spread_all(&ground, wheels, &changes, report)?;
+    let (policy, ignores_case) = (options.on_conflict, capabilities.ignores_case);
+    plan(session, Intent { changes, files, policy, ignores_case }, pool, report)
+}
+
+/// The plan of a removal.
+pub fn uninstall(session: &mut Session<'_>, names: &[ProjectName], pool: &Pool, report: &mut Report) -> Result<Plan> {
+    let changes = choose::removals(names, &session.installed)?;
+    // Names that nobody writes meet no others.
+    let (policy, ignores_case) = (OnConflict::Error, false);
+    plan(session, Intent { changes, files: Vec::new(), policy, ignores_case }, pool, report)
+}
+
+/// Every file that the changes want, in the order of the arguments.
+fn spread_all(ground: &Ground<'_>, wheels: &[Wheel], changes: &[Change], report: &mut Report) -> Result<Vec<NewFile>> {
     let mut order: Vec<(ChangeId, &Change)> =
         changes.iter().zip(0..).map(|(change, id)| (ChangeId(id), change)).collect();
     order.sort_by_key(|(_, change)| change.wheel);
@@ -57,12 +65,26 @@ fn spread_all(session: &Session<'_>, wheels: &[Wheel], changes: &[Change], optio
     for (id, change) in order {
         let Some(number) = change.wheel.filter(|_| change.action != Action::Keep) else { continue };
         let wheel = &wheels[number.0 as usize];
-        match spread(wheel, number, id, &ground) {
-            Ok(more) => files.extend(more),
+        match spread(wheel, number, id, ground) {
+            Ok(more) => {
+                report.warnings.extend(not_portable(wheel, &more));
+                files.extend(more);
+            }
             Err(faults) => refused.push((wheel.label.clone(), faults)),
         }
     }
     if refused.is_empty() { Ok(files) } else { Err(Error::wheels(refused)) }
+}
+
+/// A warning of names that another system would not take.
+fn not_portable(wheel: &Wheel, files: &[NewFile]) -> Option<Warning> {
+    let mut reserved = files.iter().filter(|file| is_reserved(&file.place));
+    let first = &reserved.next()?.recorded;
+    let message = match reserved.count() {
+        0 => format!("`{first}` has a name that Windows reserves or cannot have"),
+        more => format!("`{first}` and {more} more have names that Windows reserves or cannot have"),
+    };
+    Some(Warning { code: "windows-name", wheel: Some(wheel.label.clone()), message })
 }
 
 /// What is wanted, before it is known what stands in its way.
@@ -70,20 +92,21 @@ struct Intent {
     changes: Vec<Change>,
     files: Vec<NewFile>,
     policy: OnConflict,
+    ignores_case: bool,
 }
 
 fn plan(session: &mut Session<'_>, intent: Intent, pool: &Pool, report: &mut Report) -> Result<Plan> {
-    let Intent { mut changes, files, policy } = intent;
-    let capabilities = capabilities::probe(&session.layout.roots()[usize::from(session.layout.main_root().0)])?;
+    let Intent { mut changes, files, policy, ignores_case } = intent;
     let installed = std::mem::take(&mut session.installed);
     let mut survey = Survey::new(&mut session.layout);
     let mut looking = Looking::new(&mut survey, &installed, pool);
     let going = looking.going(&mut changes, report)?;
     let mut outgoing = going.outgoing(&|place| looking.survey.layout().is_own_directory(place));
     let wanted = looking.wanted(files, &going, &outgoing)?;
+    let staying = if ignores_case { looking.staying(&going)? } else { Vec::new() };
     let names: Vec<String> = changes.iter().map(|change| change.name.normalized().to_owned()).collect();
     let layout = looking.survey.layout();
-    let rules = Rules { policy, ignores_case: capabilities.ignores_case, names: &names, layout };
+    let rules = Rules { policy, ignores_case, staying: &staying, names: &names, layout };
     let mut settled = refuse_unsettled(settle(wanted, &rules), &changes)?;
     count(&mut changes, &settled);
     looking.correct_losers(&mut settled)?;
@@ -121,13 +144,14 @@ fn refuse_unsettled(settled: Settled, changes: &[Change]) -> Result<Settled> {
 fn count(changes: &mut [Change], settled: &Settled) {
     for (change, rows) in changes.iter_mut().zip(&settled.rows) {
         change.files += rows.len() as u64;
-        change.bytes += rows
+        let bytes = rows
             .iter()
             .map(|row| match &row.file {
                 RowFile::New(number) => settled.files[*number as usize].size,
                 RowFile::Live(live) => live.size.unwrap_or_default(),
             })
-            .sum::<u64>();
+            .fold(0, u64::saturating_add);
+        change.bytes = change.bytes.saturating_add(bytes);
     }
 }
 

@@ -23,8 +23,9 @@ pub struct Capabilities {
 /// # Errors
 /// Where that cannot be looked at.
 pub fn probe(directory: &Path) -> Result<Capabilities> {
-    let ignores_case = ignores_case(&fs::absolute(directory)?)?;
-    Ok(Capabilities { ignores_case, windows_names: cfg!(windows) })
+    let directory = fs::absolute(directory)?;
+    let windows_names = nearest(&directory)?.is_some_and(fs::is_of_windows);
+    Ok(Capabilities { ignores_case: ignores_case(&directory)?, windows_names })
 }
 
 fn ignores_case(directory: &Path) -> Result<bool> {

@@ -88,6 +88,10 @@ impl Layout {
             bases.push(base(&mut roots, lexical, &environment.root, &home)?);
         }
         let bases = bases.try_into().map_err(|_| Error::usage("a scheme has five directories"))?;
+        // Neither a journal nor a launcher could say where things are.
+        if let Some(odd) = roots.iter().chain([&environment.root]).find(|root| root.to_str().is_none()) {
+            return Err(Error::bad_environment(odd, "its path is not UTF-8"));
+        }
         Ok(Self { roots, own, bases, protects_headers: environment.kind != Kind::Target })
     }
 

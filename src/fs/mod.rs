@@ -19,8 +19,8 @@ pub use cache_file::{CacheFile, PrivateDirectory, make_shared, remove};
 pub use dir::{Dir, NewFile};
 pub use lock::{Lock, Patience};
 pub use read::{
-    Inside, Kind, OpenFile, ReadAt, Stat, absolute, available_space, canonical, is_executable, is_writable,
-    link_target, list, look_into, lstat, mount_of, read, read_to_limit, stat, user, walk,
+    Inside, Kind, OpenFile, ReadAt, Stat, absolute, available_space, canonical, is_executable, is_of_windows,
+    is_writable, link_target, list, look_into, lstat, mount_of, read, read_to_limit, stat, user, walk,
 };
 
 /// A change to the file system, about to be made or just made. All paths are absolute.

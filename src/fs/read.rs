@@ -287,6 +287,23 @@ pub fn is_writable(path: &Path) -> bool {
     rustix::fs::access(path, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK).is_ok()
 }
 
+/// Whether the directory `path` is on a file system of Windows, where Windows' rules for names hold. Limits: asked of
+/// Linux only, and not found out of one that a program serves.
+pub fn is_of_windows(path: &Path) -> bool {
+    #[cfg(target_os = "linux")]
+    {
+        // FAT, exFAT, and the two drivers of NTFS.
+        const KINDS: [i64; 4] = [0x4d44, 0x2011_bab0, 0x5346_544e, 0x7366_746e];
+        #[allow(clippy::unnecessary_cast, reason = "the field's width differs between systems")]
+        rustix::fs::statfs(path).is_ok_and(|stat| KINDS.contains(&(stat.f_type as i64)))
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = path;
+        false
+    }
+}
+
 /// How many bytes this user may still write to the file system that holds `path`.
 ///
 /// # Errors

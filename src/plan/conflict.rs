@@ -2,16 +2,18 @@
 //!
 //! Input: every file that the projects want, with what stands in its place. Output: the files to write, each place once;
 //! the rows of each RECORD; and every conflict with how it was settled. Equal contents are shared and never a conflict.
-//! What is settled does not depend on the order in which threads run: the order is that of the arguments. Limits: where
-//! the file system ignores case, names are compared in lower case; other foldings of Unicode are not known here.
+//! What is settled does not depend on the order in which threads run: the order is that of the arguments. Where the file
+//! system ignores case, names that fold to one are refused: those of one wheel, of two, and of what stays installed. Limits:
+//! the folding is Unicode's own; a system whose folding is narrower would have kept some of these names apart.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{ChangeId, Content, NewFile, NewRow, RowFile};
 use crate::environment::place::{Layout, Place};
 use crate::error::Clash;
 use crate::fs::{Kind, Stat};
 use crate::hash::{Digest, Identity};
+use crate::path;
 use crate::report::ConflictReport;
 use crate::spec::record::RecordRow;
 
@@ -94,6 +96,8 @@ pub struct Rules<'a> {
     pub policy: OnConflict,
     /// Whether two spellings in different case are one name here.
     pub ignores_case: bool,
+    /// What stays installed, with its owner's name; needed only where case is ignored.
+    pub staying: &'a [(Place, String)],
     /// The name of each change's project.
     pub names: &'a [String],
     /// How places are shown.
@@ -104,6 +108,9 @@ pub struct Rules<'a> {
 pub fn settle(mut wanted: Vec<Wanted>, rules: &Rules<'_>) -> Settled {
     wanted.sort_by(|a, b| a.file.place.cmp(&b.file.place));
     let mut settled = Settled { rows: vec![Vec::new(); rules.names.len()], ..Settled::default() };
+    if rules.ignores_case {
+        settled.clashes = find_folded(&wanted, rules);
+    }
     let mut above: Vec<(Place, ChangeId)> = Vec::new();
     let mut rest = wanted.into_iter().peekable();
     while let Some(first) = rest.next() {
@@ -120,9 +127,6 @@ pub fn settle(mut wanted: Vec<Wanted>, rules: &Rules<'_>) -> Settled {
         }
         above.push((place.clone(), group[0].file.owner));
         settle_place(group, rules, &mut settled);
-    }
-    if rules.ignores_case {
-        find_folded(rules, &mut settled);
     }
     settled.clashes.dedup();
     settled
@@ -265,23 +269,44 @@ fn same_as_live(file: &NewFile, live: &Live) -> bool {
         && file.identity == live.identity
 }
 
-/// Finds names that differ only in case, directories' included.
-fn find_folded(rules: &Rules<'_>, settled: &mut Settled) {
-    let mut spellings: HashMap<(u16, String), (String, ChangeId)> = HashMap::new();
-    for file in &settled.files {
-        let mut path = Some(file.place.clone());
-        while let Some(place) = path {
-            let key = (place.root.0, place.path.as_str().to_lowercase());
-            let shown = rules.layout.show(&place);
-            let (spelling, owner) = spellings.entry(key).or_insert_with(|| (shown.clone(), file.owner));
-            if *spelling != shown {
-                let owners =
-                    vec![(rules.name(*owner), format!("`{spelling}`")), (rules.name(file.owner), format!("`{shown}`"))];
-                settled.clashes.push(Clash { path: shown, owners, is_settleable: false });
+/// Finds names that fold to one, directories' included.
+fn find_folded(wanted: &[Wanted], rules: &Rules<'_>) -> Vec<Clash> {
+    let installed = rules.staying.iter().map(|(place, owner)| (place, owner.clone()));
+    let new = wanted.iter().map(|wanted| (&wanted.file.place, rules.name(wanted.file.owner)));
+    let mut spellings: HashMap<(u16, String), (Place, String)> = HashMap::new();
+    let mut clashes: Vec<Clash> = Vec::new();
+    for (place, owner) in installed.chain(new) {
+        let mut at = Some(place.clone());
+        while let Some(place) = at {
+            let key = (place.root.0, path::folded(place.path.as_str()));
+            let (first, other) = spellings.entry(key).or_insert_with(|| (place.clone(), owner.clone()));
+            if *first != place {
+                let (one, two) = told_apart(&rules.layout.show(first), &rules.layout.show(&place));
+                let owners = vec![(other.clone(), format!("`{one}`")), (owner.clone(), format!("`{two}`"))];
+                clashes.push(Clash { path: two, owners, is_settleable: false });
             }
-            path = place.parent();
+            at = place.parent();
         }
     }
+    // What differs in a directory's name differs in the names of all that it holds: the outermost tells it all.
+    let outermost: Vec<String> = clashes.iter().map(|clash| clash.path.clone()).collect();
+    let below = |path: &str, above: &str| path.strip_prefix(above).is_some_and(|rest| rest.starts_with('/'));
+    clashes.retain(|clash| !outermost.iter().any(|above| below(&clash.path, above)));
+    let mut seen = HashSet::new();
+    clashes.retain(|clash| seen.insert(clash.path.clone()));
+    clashes
+}
+
+/// Two spellings so that one sees the difference.
+fn told_apart(one: &str, two: &str) -> (String, String) {
+    if !path::is_same_text(one, two) {
+        return (one.to_owned(), two.to_owned());
+    }
+    let show = |text: &str| {
+        let parts = text.chars().map(|c| if c.is_ascii() { c.to_string() } else { c.escape_default().to_string() });
+        parts.collect()
+    };
+    (show(one), show(two))
 }
 
 #[cfg(test)]
@@ -324,25 +349,50 @@ mod tests {
     }
 
     fn settled(wanted: Vec<Wanted>, ignores_case: bool, policy: OnConflict) -> Settled {
+        settled_beside(&[], wanted, ignores_case, policy)
+    }
+
+    fn settled_beside(installed: &[&str], wanted: Vec<Wanted>, ignores_case: bool, policy: OnConflict) -> Settled {
         let directory = tempfile::tempdir().expect("a directory");
         let names = ["one".to_owned(), "two".to_owned()];
         let layout = layout(directory.path());
-        settle(wanted, &Rules { policy, ignores_case, names: &names, layout: &layout })
+        let place = |path: &&str| Place { root: RootId(0), path: RelPath::parse(path).expect("plain") };
+        let staying: Vec<_> = installed.iter().map(|path| (place(path), "three".to_owned())).collect();
+        settle(wanted, &Rules { policy, ignores_case, staying: &staying, names: &names, layout: &layout })
     }
 
     #[test]
-    fn e22_r48_names_that_differ_in_case_are_two_only_where_case_counts() {
-        let pair = || vec![wanted("Mod.py", 0, b"a"), wanted("mod.py", 1, b"a")];
-        assert!(settled(pair(), false, OnConflict::Error).clashes.is_empty());
-        let clashes = settled(pair(), true, OnConflict::Last).clashes;
-        assert_eq!(clashes.len(), 1, "{clashes:?}");
-        assert_eq!(clashes[0].owners, [("one".into(), "`Mod.py`".into()), ("two".into(), "`mod.py`".into())]);
+    fn e22_r48_r49_names_that_fold_to_one_are_two_only_where_case_counts() {
+        for (one, two, shown) in [
+            ("Mod.py", "mod.py", ["`Mod.py`", "`mod.py`"]),
+            ("straße.py", "strasse.py", ["`straße.py`", "`strasse.py`"]),
+            ("gr\u{fc}n.py", "gru\u{308}n.py", ["`gr\\u{fc}n.py`", "`gru\\u{308}n.py`"]),
+            ("ﬁle.py", "file.py", ["`ﬁle.py`", "`file.py`"]),
+        ] {
+            for (owner, name) in [(1, "two"), (0, "one")] {
+                let pair = || vec![wanted(one, 0, b"a"), wanted(two, owner, b"a")];
+                assert!(settled(pair(), false, OnConflict::Error).clashes.is_empty());
+                let clashes = settled(pair(), true, OnConflict::Last).clashes;
+                assert_eq!(clashes.len(), 1, "{clashes:?}");
+                let mut owners = clashes[0].owners.clone();
+                owners.sort_by_key(|(_, what)| *what != shown[0]);
+                assert_eq!(owners, [("one".to_owned(), shown[0].into()), (name.to_owned(), shown[1].into())]);
+            }
+            let beside = || vec![wanted(two, 0, b"a")];
+            assert!(settled_beside(&[one], beside(), false, OnConflict::Error).clashes.is_empty());
+            let clashes = settled_beside(&[one], beside(), true, OnConflict::Last).clashes;
+            assert_eq!(clashes[0].owners, [("three".into(), shown[0].into()), ("one".into(), shown[1].into())]);
+        }
     }
 
     #[test]
     fn r50_directories_that_differ_in_case() {
-        let pair = vec![wanted("Foo/a.py", 0, b"a"), wanted("foo/b.py", 1, b"b")];
-        assert_eq!(settled(pair, true, OnConflict::Error).clashes[0].path, "foo");
+        let pair = || vec![wanted("Foo/a.py", 0, b"a"), wanted("foo/b.py", 1, b"b"), wanted("foo/c/d.py", 1, b"b")];
+        let clashes = settled(pair(), true, OnConflict::Error).clashes;
+        assert_eq!(clashes.iter().map(|clash| clash.path.as_str()).collect::<Vec<_>>(), ["foo"]);
+        assert!(settled(pair(), false, OnConflict::Error).clashes.is_empty());
+        let clashes = settled_beside(&["Ns/x.py"], vec![wanted("ns/y.py", 0, b"a")], true, OnConflict::Error).clashes;
+        assert_eq!(clashes.iter().map(|clash| clash.path.as_str()).collect::<Vec<_>>(), ["ns"]);
     }
 
     #[test]

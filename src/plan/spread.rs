@@ -12,7 +12,7 @@ use crate::environment::Python;
 use crate::environment::place::{Layout, Place, SchemeKey};
 use crate::error::Fault;
 use crate::hash::{Algorithm, Digest, Identity};
-use crate::path::RelPath;
+use crate::path::{self, RelPath};
 use crate::script;
 use crate::wheel::{Wheel, WheelFile};
 
@@ -30,6 +30,8 @@ pub struct Ground<'a> {
     pub installer: &'a str,
     /// Whether contents are checked against their digests.
     pub verified: bool,
+    /// Whether Windows' rules for names hold where the files go.
+    pub windows_names: bool,
 }
 
 /// Every file that the wheel's project will have, in no particular order.
@@ -240,7 +242,16 @@ impl Spread<'_> {
             Some(Fault::Protected { path: file.recorded.clone(), what })
         });
         self.faults.extend(faults);
+        if self.ground.windows_names {
+            let reserved = self.files.iter().filter(|file| is_reserved(&file.place));
+            self.faults.extend(reserved.map(|file| Fault::ReservedName(file.recorded.clone())));
+        }
     }
+}
+
+/// Whether Windows would take any name on the way to a place for something else, or not at all.
+pub fn is_reserved(place: &Place) -> bool {
+    place.path.components().any(path::is_reserved_on_windows)
 }
 
 struct NewContent {

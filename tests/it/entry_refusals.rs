@@ -77,6 +77,10 @@ fn e03_r30_r58_names_that_a_terminal_would_obey() {
         named("demo/\u{202e}yp.exe").says(&["unsafe", "\\u{202e}"]),
         named("demo/a\u{200b}.py").says(&["unsafe"]),
         named("\u{feff}demo/a.py").says(&["unsafe"]),
+        named("demo/a\u{200d}b.py").says(&["unsafe", "\\u{200d}"]),
+        named("demo/a\u{e000}b.py").says(&["unsafe", "\\u{e000}"]),
+        named("demo/a\u{ffff}b.py").says(&["unsafe", "\\u{ffff}"]),
+        named("demo/a\u{2066}b.py").says(&["unsafe", "\\u{2066}"]),
     ]);
 }
 
@@ -101,7 +105,8 @@ fn r35_names_that_no_file_system_takes() {
 
 #[test]
 fn r46_names_that_windows_reserves_are_files_here() {
-    all_accepted(["demo/aux.py", "demo/nul.txt", "demo/COM1", "demo/with space ", "demo/dot."].map(named));
+    let names = ["demo/aux.py", "demo/nul.txt", "demo/COM1", "demo/with space ", "demo/dot."];
+    all_accepted(names.map(|name| named(name).says(&["warning", name, "Windows"])));
 }
 
 #[test]

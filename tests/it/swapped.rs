@@ -252,7 +252,7 @@ fn r105_an_environment_made_anew_while_waited_for_is_not_the_one_that_was_found(
                 if look {
                     command::list(&locate, &options, context, &mut report)
                 } else {
-                    command::install(&locate, &[source.clone()], &options, context, &mut report)
+                    command::install(&locate, std::slice::from_ref(&source), &options, context, &mut report)
                 }
             });
             told.recv().expect("it waits");
