@@ -12,6 +12,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::args::Output;
+use crate::error::escaped;
 use crate::report::Progress;
 
 const PAUSE: Duration = Duration::from_millis(100);
@@ -59,7 +60,11 @@ impl Progress for Bar {
 
     fn waiting(&self, lock: &Path) {
         if !self.quiet {
-            let _ = writeln!(std::io::stderr(), "waiting for another process that holds `{}`", lock.display());
+            let _ = writeln!(
+                std::io::stderr(),
+                "waiting for another process that holds `{}`",
+                escaped(&lock.display().to_string())
+            );
         }
     }
 

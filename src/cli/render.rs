@@ -212,7 +212,10 @@ impl Renderer {
         if let Some(hint) = error.hint() {
             text.push_str(&format!("{}: {hint}\n", self.paint("36", "hint")));
         }
-        let place = report.environment.as_ref().map(|environment| format!(" in `{}`", environment.root.display()));
+        let place = report
+            .environment
+            .as_ref()
+            .map(|environment| format!(" in `{}`", escaped(&environment.root.display().to_string())));
         let place = place.unwrap_or_default();
         let state = match error.effect() {
             Effect::Untouched => format!("nothing was changed{place}"),

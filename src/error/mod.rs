@@ -295,46 +295,49 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0.detail {
             Detail::Io { operation, path, other: None, source } => {
-                write!(f, "cannot {operation} `{}`: {source}", path.display())
+                write!(f, "cannot {operation} `{}`: {source}", shown(path))
             }
             Detail::Io { operation, path, other: Some(other), source } => {
-                write!(f, "cannot {operation} `{}` to `{}`: {source}", path.display(), other.display())
+                write!(f, "cannot {operation} `{}` to `{}`: {source}", shown(path), shown(other))
             }
             Detail::Wheels(wheels) => write_wheels(f, wheels),
             Detail::Conflicts(clashes) => write_clashes(f, clashes),
             Detail::TwoVersions { name, sources } => {
-                write!(f, "`{name}` is given more than once: `{}`", sources.join("`, `"))
+                write!(f, "`{name}` is given more than once: `{}`", escaped(&sources.join("`, `")))
             }
             Detail::NoEnvironment { tried } if tried.is_empty() => f.write_str("no environment was named"),
             Detail::NoEnvironment { tried } => {
-                let tried: Vec<_> = tried.iter().map(|path| format!("`{}`", path.display())).collect();
+                let tried: Vec<_> = tried.iter().map(|path| format!("`{}`", shown(path))).collect();
                 write!(f, "no environment was named, and there is none at {}", tried.join(" or "))
             }
-            Detail::BadEnvironment { path, reason } => write!(f, "`{}` cannot be used: {reason}", path.display()),
+            Detail::BadEnvironment { path, reason } => {
+                write!(f, "`{}` cannot be used: {}", shown(path), escaped(reason))
+            }
             Detail::Interpreter { path, reason } => {
-                write!(f, "the interpreter `{}` does not answer: {reason}", path.display())
+                write!(f, "the interpreter `{}` does not answer: {reason}", shown(path))
             }
             Detail::ExternallyManaged { path, message } => {
-                write!(f, "`{}` is managed by another package manager: {message}", path.display())
+                let lines: Vec<_> = message.lines().map(escaped).collect();
+                write!(f, "`{}` is managed by another package manager: {}", shown(path), lines.join("\n"))
             }
             Detail::Locked { path, seconds } => {
-                write!(f, "another process held `{}` for more than {seconds} s", path.display())
+                write!(f, "another process held `{}` for more than {seconds} s", shown(path))
             }
-            Detail::LockFailed { path, source } => write!(f, "cannot lock `{}`: {source}", path.display()),
+            Detail::LockFailed { path, source } => write!(f, "cannot lock `{}`: {source}", shown(path)),
             Detail::NotReplaceable { name, reason, installer } => {
                 write!(f, "the installed `{name}` cannot be replaced or removed: {reason}")?;
                 installer.as_ref().map_or(Ok(()), |tool| write!(f, "; it was installed by `{}`", escaped(tool)))
             }
-            Detail::NotInstalled(names) => write!(f, "not installed: `{}`", names.join("`, `")),
+            Detail::NotInstalled(names) => write!(f, "not installed: `{}`", escaped(&names.join("`, `"))),
             Detail::LeadsOutside { path, target } => {
-                write!(f, "`{}` is a symbolic link out of the environment, to `{}`", path.display(), target.display())
+                write!(f, "`{}` is a symbolic link out of the environment, to `{}`", shown(path), shown(target))
             }
-            Detail::Journal { path, reason } => write!(f, "the journal `{}` cannot be used: {reason}", path.display()),
+            Detail::Journal { path, reason } => write!(f, "the journal `{}` cannot be used: {reason}", shown(path)),
             Detail::NothingToUndo { path, reason } => {
-                write!(f, "nothing can be undone in `{}`: {reason}", path.display())
+                write!(f, "nothing can be undone in `{}`: {reason}", shown(path))
             }
             Detail::NoSpace { path, needed, available } => {
-                write!(f, "`{}` has {available} bytes free, {needed} are needed", path.display())
+                write!(f, "`{}` has {available} bytes free, {needed} are needed", shown(path))
             }
             Detail::Differences { count: 1 } => f.write_str("1 file differs from its RECORD"),
             Detail::Differences { count } => write!(f, "{count} files differ from their RECORD"),
@@ -344,10 +347,15 @@ impl fmt::Display for Error {
             Detail::Offline(labels) => {
                 write!(f, "not in the cache, and nothing may be fetched: `{}`", escaped(&labels.join("`, `")))
             }
-            Detail::Usage(message) => f.write_str(message),
+            Detail::Usage(message) => f.write_str(&escaped(message)),
             Detail::Interrupted => f.write_str("interrupted"),
         }
     }
+}
+
+/// A path as text, with everything a terminal would obey made visible.
+fn shown(path: &Path) -> String {
+    escaped(&path.display().to_string())
 }
 
 fn write_wheels(f: &mut fmt::Formatter<'_>, wheels: &[(String, Vec<Fault>)]) -> fmt::Result {
