@@ -365,7 +365,11 @@ impl OpenFile {
     pub fn open(path: &Path) -> Result<Option<Self>> {
         let fail = |error: Errno| Error::io("open", path, error.into());
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        let file = rustix::fs::open(path, flags, Mode::empty()).map_err(fail)?;
+        let file = match rustix::fs::open(path, flags, Mode::empty()) {
+            // Links that lead to each other lead to no file.
+            Err(rustix::io::Errno::LOOP) => return Ok(None),
+            result => result.map_err(fail)?,
+        };
         let stat = Stat::of(&rustix::fs::fstat(&file).map_err(fail)?);
         let open = Self { file: file.into(), path: path.to_owned(), size: stat.size };
         Ok((stat.kind == Kind::File).then_some(open))

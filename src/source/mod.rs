@@ -145,10 +145,11 @@ fn from_url(text: &str) -> Result<Vec<Source>> {
 
 /// The wheel or the wheels of the directory at `path`; `None` where nothing is.
 fn on_disk(path: &Path) -> Result<Option<Vec<Source>>> {
-    Ok(match fs::stat(path)?.map(|stat| stat.kind) {
-        None => None,
-        Some(Kind::Directory) => Some(wheels_in(path)?),
-        Some(_) => Some(vec![Source::from_path(path)]),
+    Ok(match fs::stat(path) {
+        Ok(None) => None,
+        Ok(Some(stat)) if stat.kind == Kind::Directory => Some(wheels_in(path)?),
+        // Opening it tells what is wrong with something that cannot be looked at.
+        Ok(Some(_)) | Err(_) => Some(vec![Source::from_path(path)]),
     })
 }
 

@@ -370,13 +370,22 @@ fn r36_a_wheel_that_is_no_file_is_refused_without_waiting() {
     let device = scene.join("device").join(NAME);
     std::fs::create_dir(scene.join("device")).expect("a directory can be made");
     std::os::unix::fs::symlink("/dev/zero", &device).expect("a link can be made");
+    let (one, two) = (scene.join("loop").join(NAME), scene.join("loop/other"));
+    std::fs::create_dir(scene.join("loop")).expect("a directory can be made");
+    std::os::unix::fs::symlink(&one, &two).expect("a link can be made");
+    std::os::unix::fs::symlink(&two, &one).expect("a link can be made");
+    let directory = scene.join("directories").join(NAME);
+    std::fs::create_dir_all(&directory).expect("directories can be made");
+    let listed = scene.join("directories");
     let before = tree(&venv);
-    for path in [&pipe, &device] {
+    for path in [&pipe, &device, &one, &scene.join("loop"), &listed] {
         let mut bounded = Command::new("timeout");
         bounded.arg("30").arg(env!("CARGO_BIN_EXE_pkg-install")).arg(path).arg("--target").arg(&venv);
         let run = Run::of(bounded.current_dir(scene.path()));
-        run.assert_code(3).assert_stderr(NAME).assert_stderr("not a regular file");
+        run.assert_code(3).assert_stderr(NAME).assert_stderr("not a regular file").assert_stderr("state: nothing was");
+        assert_unchanged(&before, &tree(&venv));
     }
+    crate::verdict::refused(&scene, &venv, &[&directory.display().to_string()], 2, &[NAME, "holds no wheel"]);
     assert_unchanged(&before, &tree(&venv));
     assert!(!site_packages(&venv).join("demo").exists());
 }
