@@ -18,6 +18,7 @@ mod credentials;
 mod determinism;
 mod downloads;
 mod entry_refusals;
+mod environment_shapes;
 mod faults;
 mod http_server;
 mod io_errors;

@@ -67,7 +67,7 @@ fn r46_r47_e23_names_that_windows_reserves() {
         let (scene, path) = (Scene::new(), format!("demo/{name}"));
         let venv = scene.venv();
         let wheel = with(&path);
-        let said = install(&scene, &venv, &[wheel.clone()], WINDOWS, OnConflict::Last).expect_err(name);
+        let said = install(&scene, &venv, std::slice::from_ref(&wheel), WINDOWS, OnConflict::Last).expect_err(name);
         for part in ["3: ", "demo-1.0-py3-none-any.whl", &path, "Windows"] {
             assert!(said.contains(part), "{name}: {said}");
         }
@@ -125,8 +125,8 @@ fn r48_r49_r50_e22_names_that_fold_to_one_are_refused_where_they_would_meet() {
             let both = alone("left", one).file(two, "x = 1\n");
             check("in one wheel", install(&scene, &venv, &[both], FOLDING, policy));
             check("in two wheels", install(&scene, &venv, &[left.clone(), right.clone()], FOLDING, policy));
-            install(&scene, &venv, &[left.clone()], FOLDING, policy).expect("alone it is no trouble");
-            check("with what is installed", install(&scene, &venv, &[right.clone()], FOLDING, policy));
+            install(&scene, &venv, std::slice::from_ref(&left), FOLDING, policy).expect("alone it is no trouble");
+            check("with what is installed", install(&scene, &venv, std::slice::from_ref(&right), FOLDING, policy));
         }
         let scene = Scene::new();
         let venv = scene.venv();

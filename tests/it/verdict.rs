@@ -9,9 +9,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use sha2::Digest as _;
+use pkg_install::hash::{Algorithm, Digest};
 
 use crate::scene::{Run, Scene, difference, site_packages, tree};
 use crate::wheel_builder::{Wheel, digest};
@@ -220,9 +218,9 @@ impl Rows {
 
 /// The digest of `content` as RECORD writes it, by the algorithm that `stated` names.
 fn digest_like(stated: &str, content: &[u8]) -> String {
-    match stated.split('=').next() {
-        Some("sha384") => format!("sha384={}", URL_SAFE_NO_PAD.encode(sha2::Sha384::digest(content))),
-        Some("sha512") => format!("sha512={}", URL_SAFE_NO_PAD.encode(sha2::Sha512::digest(content))),
-        _ => digest(content),
+    // The other algorithms are proved against their published digests where they are.
+    match stated.split('=').next().and_then(Algorithm::from_name) {
+        Some(Algorithm::Sha256) | None => digest(content),
+        Some(other) => Digest::of(other, content).to_string(),
     }
 }
