@@ -182,12 +182,12 @@ pub fn is_reserved_on_windows(component: &str) -> bool {
     if component.ends_with(['.', ' ']) || component.contains(['<', '>', '"', '|', '?', '*']) {
         return true;
     }
-    let stem = component.split('.').next().unwrap_or(component).trim_end().to_ascii_uppercase();
-    matches!(stem.as_str(), "CON" | "PRN" | "AUX" | "NUL" | "CONIN$" | "CONOUT$")
-        || stem
-            .strip_prefix("COM")
-            .or_else(|| stem.strip_prefix("LPT"))
-            .is_some_and(|port| matches!(port, "1" | "2" | "3" | "4" | "5" | "6" | "7" | "8" | "9" | "¹" | "²" | "³"))
+    let stem = component.split('.').next().unwrap_or(component).trim_end();
+    let is_port = |port: &str| matches!(port, "1" | "2" | "3" | "4" | "5" | "6" | "7" | "8" | "9" | "¹" | "²" | "³");
+    ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"].iter().any(|device| stem.eq_ignore_ascii_case(device))
+        || stem.split_at_checked(3).is_some_and(|(device, port)| {
+            (device.eq_ignore_ascii_case("COM") || device.eq_ignore_ascii_case("LPT")) && is_port(port)
+        })
         || is_short_alias(component)
 }
 

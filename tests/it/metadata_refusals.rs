@@ -184,9 +184,40 @@ fn c13_requires_python() {
 fn r73_metadata_that_is_far_too_large_is_not_read() {
     let huge = "demo-1.0.dist-info/entry_points.txt";
     let wheel = demo().dist_info_file("entry_points.txt", "").tamper_entry(huge, |entry| {
-        entry.both(|header| header.usize = 1 << 30);
+        entry.both(|header| header.usize = 1 << 29);
     });
-    all_refused([Case::new("a gigabyte, as stated", &wheel).with(&["--verify", "off"]).says(&[huge])]);
+    all_refused([Case::new("half a gigabyte, as stated", &wheel).with(&["--verify", "off"]).says(&[
+        huge,
+        "536870912",
+        "the limit is 268435456",
+    ])]);
+}
+
+#[test]
+fn r73_headers_without_end_and_without_sense() {
+    let start = "Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n";
+    all_refused([
+        metadata_says("Metadata-Version: 2.1\nName: de\0mo\nVersion: 1.0\n").says(&["`Name: de\\u{0}mo`"]),
+        metadata_says("Metadata-Version: 2.1\nName: demo\nVersion: 1.0\0\n").says(&["`Version: 1.0\\u{0}`"]),
+    ]);
+    let many = format!("{start}{}", "Classifier: x\n".repeat(200_000));
+    let long = format!("{start}Summary: {}\n", "x".repeat(3_000_000));
+    let folded = format!("{start}Description: x\n{}", "        x\n".repeat(200_000));
+    all_accepted([
+        Case::new("many", &demo().raw_metadata(many)),
+        Case::new("long", &demo().raw_metadata(long)),
+        Case::new("of many lines", &demo().raw_metadata(folded)),
+        Case::new("with a byte of zero where nobody looks", &demo().raw_metadata(format!("{start}Summary: a\0b\n"))),
+    ]);
+}
+
+#[test]
+fn r94_a_name_leads_no_header_elsewhere() {
+    for name in ["..", "a..", "_", "-", "a\\b", "a:b"] {
+        let file = format!("{name}-1.0-py3-none-any.whl");
+        let wheel = demo().dist_info(&format!("{name}-1.0.dist-info")).data("headers/evil.h", "x");
+        all_refused([Case::named(name, &file, wheel.bytes()).says(&["name"])]);
+    }
 }
 
 fn sha256(bytes: &[u8]) -> String {

@@ -203,6 +203,7 @@ fn c43_e35_rows_that_are_spelled_oddly() {
     text.push_str("demo-1.0.dist-info/RECORD,,\n");
     accepted("as written by hand", &demo().raw_record(&text));
     accepted("lines that end in CRLF", &demo().raw_record(&text.replace('\n', "\r\n")));
+    accepted("lines that end in CR alone", &demo().raw_record(&text.replace('\n', "\r")));
     accepted("blank lines", &demo().raw_record(&text.replace('\n', "\n\n")));
     accepted("no last line end", &demo().raw_record(text.trim_end()));
     tolerated("a byte order mark", &demo().raw_record(&format!("\u{feff}{text}")), &["byte order mark"]);
@@ -216,6 +217,10 @@ fn e36_r64_r65_rows_that_lead_elsewhere() {
         refused(path, &demo().record_line(&format!("{path},,")), &[path]);
     }
     only_off("no path", &demo().record_line(",sha256=x,1"), &["no path"]);
+    for directory in ["demo", "demo/", "other/"] {
+        // Never copied into the RECORD that is written, so that no removal will find it there.
+        tolerated(directory, &demo().record_line(&format!("{directory},,")), &[directory, "does not hold"]);
+    }
 }
 
 #[test]

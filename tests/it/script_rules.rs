@@ -110,6 +110,20 @@ fn c18_c19_c20_e47_e49_e50_r85_only_python_lines_are_rewritten() {
 }
 
 #[test]
+fn r85_a_script_whose_first_line_does_not_end_is_not_read_to_its_end() {
+    let size = 300 << 20;
+    let wheel = demo().data("scripts/tool", "#!python").tamper_entry("{data}/scripts/tool", move |entry| {
+        entry.both(|header| header.usize = size);
+    });
+    let off = ["--verify", "off"];
+    all_refused([Case::new("300 MiB", &wheel).with(&off).says(&[
+        "scripts/tool",
+        "314572800",
+        "the limit is 268435456",
+    ])]);
+}
+
+#[test]
 fn e48_the_encoding_of_a_script_stays_declared() {
     let scene = Scene::new();
     let venv = scene.venv_at(&format!("with space {}/venv", "x".repeat(150)));
