@@ -188,10 +188,6 @@ impl Looking<'_, '_> {
             warn("record-leads-outside", format!("RECORD lists `{}`, which is outside of the environment", row.path));
             return Ok(None);
         };
-        if let Some(what) = guard.protects(&place) {
-            warn("record-protected", format!("RECORD lists `{}`, which is {what}", row.path));
-            return Ok(None);
-        }
         let fact = match self.survey.look(&place) {
             Ok(fact) => fact,
             Err(error) if error.kind() == ErrorKind::Environment => {
@@ -200,6 +196,12 @@ impl Looking<'_, '_> {
             }
             Err(error) => return Err(error),
         };
+        // A link inside the environment may be another way to what is protected.
+        let layout = self.survey.layout();
+        if let Some(what) = guard.protects(layout, &place).or_else(|| guard.protects(layout, &fact.place)) {
+            warn("record-protected", format!("RECORD lists `{}`, which is {what}", row.path));
+            return Ok(None);
+        }
         match fact.live {
             Some(stat) if stat.kind == Kind::Directory => {
                 warn("record-directory", format!("RECORD lists `{}`, which is a directory", row.path));

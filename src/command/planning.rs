@@ -13,8 +13,8 @@ use crate::environment::place::Layout;
 use crate::environment::survey::Survey;
 use crate::error::{Error, Fault, Result};
 use crate::fs;
-use crate::plan::conflict::{OnConflict, Rules, Settled, settle};
-use crate::plan::spread::{Ground, is_reserved, spread};
+use crate::plan::conflict::{OnConflict, Rules, Settled, Wanted, settle};
+use crate::plan::spread::{Ground, Guard, is_reserved, spread};
 use crate::plan::{Change, ChangeId, NewFile, OperationKind, Plan, RowFile, choose, moves};
 use crate::report::{Action, ChangeReport, PlannedFiles, Report, Warning};
 use crate::spec::name::ProjectName;
@@ -103,6 +103,7 @@ fn plan(session: &mut Session<'_>, intent: Intent, pool: &Pool, report: &mut Rep
     let going = looking.going(&mut changes, report)?;
     let mut outgoing = going.outgoing(&|place| looking.survey.layout().is_own_directory(place));
     let wanted = looking.wanted(files, &going, &outgoing)?;
+    refuse_protected(looking.survey.layout(), &wanted, &changes)?;
     let staying = if ignores_case { looking.staying(&going)? } else { Vec::new() };
     let names: Vec<String> = changes.iter().map(|change| change.name.normalized().to_owned()).collect();
     let layout = looking.survey.layout();
@@ -126,6 +127,18 @@ fn plan(session: &mut Session<'_>, intent: Intent, pool: &Pool, report: &mut Rep
     check_space(&session.layout, &plan)?;
     check_writable(&session.layout, &plan)?;
     Ok(plan)
+}
+
+/// Files that a link inside the environment would lead to what is protected.
+fn refuse_protected(layout: &Layout, wanted: &[Wanted], changes: &[Change]) -> Result<()> {
+    let guard = Guard::of(layout);
+    let protected = wanted.iter().filter_map(|wanted| {
+        let what = guard.protects(layout, &wanted.file.place)?;
+        let wheel = changes[wanted.file.owner.0 as usize].source.clone().unwrap_or_default();
+        Some((wheel, vec![Fault::Protected { path: wanted.file.recorded.clone(), what }]))
+    });
+    let protected: Vec<_> = protected.collect();
+    if protected.is_empty() { Ok(()) } else { Err(Error::wheels(protected)) }
 }
 
 /// Conflicts that nothing settled are an error, and so are wheels that contradict themselves.

@@ -61,6 +61,13 @@ struct Base {
     inside: Option<RelPath>,
 }
 
+impl Base {
+    fn absolute(&self, roots: &[PathBuf]) -> PathBuf {
+        let root = &roots[usize::from(self.root.0)];
+        self.inside.as_ref().map_or_else(|| root.clone(), |inside| root.join(inside.as_str()))
+    }
+}
+
 /// The places of an environment.
 #[derive(Debug, Clone)]
 pub struct Layout {
@@ -140,6 +147,11 @@ impl Layout {
         self.roots[usize::from(place.root.0)].join(place.path.as_str())
     }
 
+    /// The absolute path of a scheme's directory, resolved.
+    pub fn absolute_directory(&self, key: SchemeKey) -> PathBuf {
+        self.base(key).absolute(&self.roots)
+    }
+
     /// The place of a file in a scheme; `None` where `path` is `None` and the scheme directory is a root itself.
     pub fn directory(&self, key: SchemeKey) -> (RootId, Option<&RelPath>) {
         let base = self.base(key);
@@ -217,8 +229,9 @@ impl Layout {
         self.absolute(place).display().to_string()
     }
 
-    /// Whether a directory belongs to the environment itself and stays when it is empty.
+    /// Whether a directory belongs to the environment itself and stays when it is empty, whichever root it is seen from.
     pub fn is_own_directory(&self, place: &Place) -> bool {
+        let path = self.absolute(place);
         KEYS.iter().zip(&self.bases).any(|(key, base)| {
             let kept = match key {
                 SchemeKey::Headers => false,
@@ -226,9 +239,9 @@ impl Layout {
                 _ => true,
             };
             // `include` of a virtual environment was made with it; what is below came with wheels.
-            let header_home = self.protects_headers && *key == SchemeKey::Data && place.path.as_str() == "include";
-            place.root == base.root
-                && (header_home || (kept && base.inside.as_ref().is_some_and(|inside| inside.starts_with(&place.path))))
+            let header_home = self.protects_headers && *key == SchemeKey::Data;
+            let own = base.absolute(&self.roots);
+            (header_home && path == own.join("include")) || (kept && own.starts_with(&path))
         })
     }
 

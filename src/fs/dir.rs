@@ -241,18 +241,20 @@ impl Dir {
     pub fn rename(&self, name: &str, to: &Self, new_name: &str) -> Result<()> {
         let act = || match rustix::fs::renameat_with(&self.fd, name, &to.fd, new_name, RenameFlags::NOREPLACE) {
             // This file system cannot promise not to replace: look, under the lock, and rename.
-            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
-                match rustix::fs::statat(&to.fd, new_name, AtFlags::SYMLINK_NOFOLLOW) {
-                    Ok(_) => Err(Errno::EXIST),
-                    Err(Errno::NOENT) => rustix::fs::renameat(&self.fd, name, &to.fd, new_name),
-                    Err(error) => Err(error),
-                }
-            }
+            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => self.look_and_rename(name, to, new_name),
             result => result,
         };
         self.door
             .pass(|| Owned::Rename(self.path.join(name), to.path.join(new_name)), act)
             .map_err(|error| Error::io_to("move", &self.path.join(name), &to.path.join(new_name), error))
+    }
+
+    fn look_and_rename(&self, name: &str, to: &Self, new_name: &str) -> rustix::io::Result<()> {
+        match rustix::fs::statat(&to.fd, new_name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(_) => Err(Errno::EXIST),
+            Err(Errno::NOENT) => rustix::fs::renameat(&self.fd, name, &to.fd, new_name),
+            Err(error) => Err(error),
+        }
     }
 
     /// Moves `name` to `new_name` in the same directory, in place of whatever file stands there.
@@ -367,5 +369,28 @@ impl NewFile<'_> {
             .door
             .pass(|| Owned::Flush(self.dir.path.join(self.name)), || rustix::fs::fsync(&self.file))
             .map_err(|error| Error::io("flush", &self.dir.path.join(self.name), error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r106_where_nothing_promises_not_to_replace_it_is_looked_at_first() {
+        let scratch = tempfile::tempdir().unwrap();
+        let path = |name: &str| scratch.path().join(name);
+        let dir = Dir::open(&Door::default(), scratch.path()).unwrap();
+        std::fs::write(path("new"), "new").unwrap();
+        std::fs::write(path("old"), "old").unwrap();
+        std::os::unix::fs::symlink("nowhere", path("link")).unwrap();
+        std::fs::create_dir(path("empty")).unwrap();
+        for taken in ["old", "link", "empty"] {
+            assert_eq!(dir.look_and_rename("new", &dir, taken), Err(Errno::EXIST), "{taken}");
+        }
+        assert_eq!(std::fs::read(path("old")).unwrap(), b"old");
+        assert_eq!(dir.look_and_rename("new", &dir, "free"), Ok(()));
+        assert_eq!(std::fs::read(path("free")).unwrap(), b"new");
+        assert!(!path("new").exists());
     }
 }

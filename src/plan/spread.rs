@@ -4,7 +4,8 @@
 //! included, or what is wrong with where the wheel wants them. The `.data` directory is the one named like the wheel's
 //! own dist-info; another directory that ends in `.data` is an ordinary one.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{ChangeId, Content, NewFile, WheelId};
@@ -238,7 +239,7 @@ impl Spread<'_> {
     fn check_protected(&mut self) {
         let guard = Guard::of(self.ground.layout);
         let faults = self.files.iter().filter_map(|file| {
-            let what = guard.protects(&file.place)?;
+            let what = guard.protects(self.ground.layout, &file.place)?;
             Some(Fault::Protected { path: file.recorded.clone(), what })
         });
         self.faults.extend(faults);
@@ -262,37 +263,42 @@ struct NewContent {
     executable: bool,
 }
 
-/// What in an environment no project may own.
+/// What in an environment no project may own. Places are compared by where they are: a link or a mount inside the
+/// environment is another way to the same directory.
 pub struct Guard {
-    scripts: (crate::environment::place::RootId, Option<RelPath>),
-    home: (crate::environment::place::RootId, Option<RelPath>),
-    libraries: HashSet<(crate::environment::place::RootId, Option<RelPath>)>,
+    scripts: PathBuf,
+    home: PathBuf,
+    libraries: [PathBuf; 2],
 }
 
 impl Guard {
     /// The guard of an environment.
     pub fn of(layout: &Layout) -> Self {
-        let own = |key| {
-            let (root, inside) = layout.directory(key);
-            (root, inside.cloned())
-        };
-        let libraries = [own(SchemeKey::Purelib), own(SchemeKey::Platlib)].into_iter().collect();
+        let own = |key| layout.absolute_directory(key);
+        let libraries = [own(SchemeKey::Purelib), own(SchemeKey::Platlib)];
         Self { scripts: own(SchemeKey::Scripts), home: own(SchemeKey::Data), libraries }
     }
 
     /// What stands, or could stand, at `place` and must not be touched; `None` for an ordinary file.
-    pub fn protects(&self, place: &Place) -> Option<&'static str> {
+    pub fn protects(&self, layout: &Layout, place: &Place) -> Option<&'static str> {
         if place.path.components().any(|component| component.eq_ignore_ascii_case(CONTROL)) {
             return Some("the state of a transaction");
         }
-        let parent = (place.root, place.path.parent());
         let name = place.path.file_name();
-        if parent == self.home && name.eq_ignore_ascii_case("pyvenv.cfg") {
+        let is_settings = name.eq_ignore_ascii_case("pyvenv.cfg");
+        let is_lock = name.eq_ignore_ascii_case(".lock");
+        let program = script::is_protected_name(name);
+        if !is_settings && !is_lock && program.is_none() {
+            return None;
+        }
+        let path = layout.absolute(place);
+        let directory = path.parent()?;
+        if is_settings && directory == self.home {
             return Some("the environment's configuration");
         }
-        if (parent == self.home || self.libraries.contains(&parent)) && name.eq_ignore_ascii_case(".lock") {
+        if is_lock && (directory == self.home || self.libraries.iter().any(|library| directory == library)) {
             return Some("the environment's lock");
         }
-        if parent == self.scripts { script::is_protected_name(name) } else { None }
+        program.filter(|_| directory == self.scripts)
     }
 }

@@ -163,6 +163,67 @@ fn r102_a_directory_that_may_not_be_written_to_is_refused_before_staging() {
     }
 }
 
+/// Runs a shell script in the scene where it may mount things that nobody else sees; `None` where the system forbids it.
+fn with_mounts(scene: &Scene, script: &str) -> Option<Run> {
+    let ways = [&["-m"][..], &["-U", "-r", "-m"]];
+    let allowed = |way: &&&[&str]| {
+        let probe = "mkdir -p mounted && mount -t tmpfs tmpfs mounted";
+        let mut command = Command::new("unshare");
+        command.args(**way).args(["sh", "-c", probe]).current_dir(scene.path());
+        command.output().is_ok_and(|output| output.status.success())
+    };
+    let way = ways.iter().find(allowed)?;
+    let mut command = Command::new("unshare");
+    command.args(*way).args(["sh", "-euc", script, "sh", env!("CARGO_BIN_EXE_pkg-install")]).current_dir(scene.path());
+    Some(Run::of(&mut command))
+}
+
+#[test]
+fn r100_parts_on_other_devices_are_like_parts_on_one() {
+    let scene = Scene::new();
+    let venv = scene.venv();
+    for version in ["1.0", "2.0"] {
+        scene.wheel(&demo(version).data("data/share/demo/x.txt", version).file("pack/sub/x.py", version));
+    }
+    write(&venv.join("share/kept"), "kept");
+    let before = tree(&venv);
+    let steps = "look() { find venv -name .lock -o -printf '%p %y %m %s\\n' | grep -v '^venv[^ ]* d ' | sort; }\n\
+                 \"$1\" -q wheels/demo-1.0-py3-none-any.whl --target venv; look; \"$1\" check -q --target venv\n\
+                 \"$1\" -q wheels/demo-2.0-py3-none-any.whl --target venv; look; \"$1\" check -q --target venv\n\
+                 ! \"$1\" -q wheels/broken-1.0-py3-none-any.whl --target venv; look\n\
+                 \"$1\" uninstall -q demo --target venv; look\n";
+    let broken = Wheel::new("broken", "1.0").data("scripts/other", "#!/bin/sh\n").data("data/share/z", "z");
+    scene.wheel(&broken.wrong_last_digest());
+    let plain = with_mounts(&scene, steps);
+    let mounts = "cp -a venv/bin bin; mount -t tmpfs tmpfs venv/bin; cp -a bin/. venv/bin; rm -r bin\n\
+                  mount -t tmpfs tmpfs venv/share; printf kept > venv/share/kept; mount --bind venv/lib venv/lib\n";
+    let Some((plain, mounted)) = plain.zip(with_mounts(&scene, &format!("{mounts}{steps}"))) else { return };
+    plain.assert_code(0).assert_stderr("broken-1.0");
+    mounted.assert_code(0).assert_stderr("broken-1.0");
+    assert!(plain.stdout.contains("venv/bin/tool f") && plain.stdout.contains("venv/share/demo/x.txt f"));
+    assert_eq!(plain.stdout, mounted.stdout);
+    assert_unchanged(&before, &tree(&venv));
+}
+
+#[test]
+fn r102_a_read_only_file_system_is_refused_before_staging() {
+    let scene = Scene::new();
+    let venv = scene.venv();
+    scene.wheel(&demo("1.0"));
+    let before = tree(&venv);
+    for part in ["venv/lib", "venv/bin", "venv"] {
+        let script = format!(
+            "mount --bind {part} {part}; mount -o remount,ro,bind {part}\n\
+             \"$1\" wheels/demo-1.0-py3-none-any.whl --target venv\n"
+        );
+        let Some(run) = with_mounts(&scene, &script) else { return };
+        assert!(run.code == 1 || run.code == 5, "{part}: {run:?}");
+        let says = if part == "venv" { "Read-only file system" } else { "it is not writable" };
+        run.assert_stderr(says).assert_stderr("state: nothing was changed in ");
+        assert_unchanged(&before, &tree(&venv));
+    }
+}
+
 /// An interpreter whose standard library has `EXTERNALLY-MANAGED`, and the directory that it calls its prefix.
 fn managed_interpreter(scene: &Scene) -> (PathBuf, PathBuf) {
     let (system, stdlib) = (scene.join("system"), scene.join("stdlib"));
@@ -261,6 +322,33 @@ fn r115_sizes_in_a_record_that_have_no_sum_are_listed() {
     assert_eq!(listed.json()["projects"][0]["bytes"], u64::MAX);
     scene.install(&venv, &["check"]).assert_code(6);
     scene.install(&venv, &["uninstall", "demo"]).assert_code(0);
+    assert!(!site_packages(&venv).join("demo").exists());
+}
+
+#[test]
+fn r79_r80_r115_a_link_is_no_way_to_what_is_protected() {
+    let scene = Scene::new();
+    let venv = scene.venv();
+    symlink("bin", venv.join("tools")).expect("a link can be made");
+    symlink(".", venv.join("self")).expect("a link can be made");
+    for path in ["tools/python", "self/pyvenv.cfg", "self/bin/python3", "self/.lock", "tools/activate"] {
+        let wheel = Wheel::new("demo", "1.0").data(&format!("data/{path}"), "evil");
+        let wheel = scene.wheel(&wheel).display().to_string();
+        for policy in ["error", "first", "last"] {
+            refused(&scene, &venv, &["--on-conflict", policy, &wheel], 3, &["demo-1.0", path, "would overwrite"]);
+        }
+    }
+    scene.install(&venv, &[scene.wheel(&demo("1.0"))]).assert_code(0);
+    let record = site_packages(&venv).join("demo-1.0.dist-info/RECORD");
+    let rows = "../../../tools/python,,\n../../../self/pyvenv.cfg,,\n../../../self/tools/python3,,\n";
+    let text = fs::read_to_string(&record).expect("it is there") + rows;
+    fs::write(&record, text).expect("it can be written");
+    let run = scene.install(&venv, &["uninstall", "-v", "demo"]);
+    run.assert_code(0);
+    for path in ["tools/python", "self/pyvenv.cfg", "self/tools/python3"] {
+        run.assert_stderr(path);
+        assert!(fs::symlink_metadata(venv.join(path)).is_ok(), "{path} is gone");
+    }
     assert!(!site_packages(&venv).join("demo").exists());
 }
 

@@ -140,7 +140,7 @@ fn r131_an_interrupted_system_call_is_made_again() {
 }
 
 #[test]
-fn r138_directories_of_a_lower_layer_go_file_by_file() {
+fn r101_r138_directories_of_a_lower_layer_go_file_by_file() {
     for life in [Life::replace(), Life::uninstall()] {
         let fuse = Fuse::layered(Fault::None);
         life.run_with(&fuse).unwrap_or_else(|error| panic!("{}: {error}", life.name));
