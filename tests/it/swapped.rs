@@ -127,6 +127,18 @@ fn r96_nor_does_one_of_scripts_or_data() {
     }
 }
 
+#[test]
+fn r96_nor_does_one_under_a_removal_or_an_undo() {
+    for life in [Life::uninstall(), Life::small_replace().undo_of("undo of small replace")] {
+        let library = site_packages(&life.root);
+        let library = library.strip_prefix(&life.root).expect("it is inside").display().to_string();
+        for victim in [&library, "lib"] {
+            let points = swap_everywhere(&life, victim);
+            assert!(points >= 10, "{victim}: {points}");
+        }
+    }
+}
+
 /// A wheel whose entries are read in each of the ways that there are, with this letter all over.
 fn letters(letter: u8) -> Vec<u8> {
     let noise = |count: u32| {
