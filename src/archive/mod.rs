@@ -119,10 +119,12 @@ impl Archive {
         drop(index);
         if faults.is_empty() {
             faults = check_names(&listed);
-            faults.extend(check_ratio(file.size(), &listed));
         }
         if faults.is_empty() {
             faults.extend(layout::check(&*file, directory, &mut listed, extent)?);
+        }
+        if faults.is_empty() {
+            faults.extend(check_ratio(file.size(), &listed));
         }
         let (directories, files): (Vec<Listed>, Vec<Listed>) = listed.into_iter().partition(|listed| listed.directory);
         let archive = Self { file, entries: files.into_iter().map(|listed| listed.entry).collect() };

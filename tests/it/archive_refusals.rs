@@ -37,13 +37,15 @@ fn stored(title: &str, says: &[&str], change: impl Fn(&mut ZipEntry) + 'static) 
 fn r01_what_is_no_whole_archive() {
     let whole = demo().bytes();
     let length = whole.len();
-    let cut = |length: usize| Case::named(&format!("cut to {length} bytes"), NAME, whole[..length].to_vec());
+    let says = ["not a readable zip archive"];
+    let cut =
+        |length: usize| Case::named(&format!("cut to {length} bytes"), NAME, whole[..length].to_vec()).says(&says);
     all_refused([0, 1, 21, 22, length / 4, length / 2, length - 22, length - 4, length - 1].map(cut));
     let end = length - 22;
     all_refused([
-        Case::named("text", NAME, b"this is not a zip archive, however long it is".repeat(10)),
-        Case::named("a tar archive", NAME, vec![0; 10240]),
-        Case::named("no end record", NAME, [&whole[..end], &[b'x'; 22]].concat()),
+        Case::named("text", NAME, b"this is not a zip archive, however long it is".repeat(10)).says(&says),
+        Case::named("a tar archive", NAME, vec![0; 10240]).says(&says),
+        Case::named("no end record", NAME, [&whole[..end], &[b'x'; 22]].concat()).says(&says),
     ]);
 }
 
@@ -52,14 +54,14 @@ fn r02_r05_e08_a_second_archive_in_the_comment() {
     let other = Wheel::new("demo", "1.0").file("demo/__init__.py", "evil = 1\n").bytes();
     let end_record: Vec<u8> = [b"PK\x05\x06".as_slice(), &[0; 18]].concat();
     all_refused([
-        archive("a whole archive", &[], move |zip| zip.comment = other.clone()),
-        archive("an end record", &[], move |zip| zip.comment = end_record.clone()),
+        archive("a whole archive", &["comment"], move |zip| zip.comment = other.clone()),
+        archive("an end record", &["the end record"], move |zip| zip.comment = end_record.clone()),
         archive("the beginning of a local header", &["comment"], |zip| zip.comment = b"see PK\x03\x04".to_vec()),
-        archive("longer than stated", &[], |zip| {
+        archive("longer than stated", &["after the end record"], |zip| {
             zip.comment = b"a note".to_vec();
             zip.end.comment_length = Some(3);
         }),
-        archive("shorter than stated", &[], |zip| {
+        archive("shorter than stated", &["comment"], |zip| {
             zip.comment = b"a note".to_vec();
             zip.end.comment_length = Some(60);
         }),
@@ -73,7 +75,8 @@ fn r03_r04_r32_r34_bytes_that_belong_to_no_entry() {
     all_refused([
         archive("after the end", &["after the"], |zip| zip.suffix = b"signature".to_vec()),
         archive("before the first entry", &["before entry", "7 bytes"], |zip| zip.prefix = b"#!stub\n".to_vec()),
-        Case::named("before it, and offsets count from it", NAME, [b"#!stub\n".as_slice(), &bytes].concat()),
+        Case::named("before it, and offsets count from it", NAME, [b"#!stub\n".as_slice(), &bytes].concat())
+            .says(&["not a readable zip archive"]),
         archive("a tar header before it", &["before entry", "512 bytes"], |zip| zip.prefix = vec![b'0'; 512]),
         stored("between two entries", &["before entry", STORED], |entry| entry.gap_before = vec![0; 9]),
         archive("before the central directory", &["before the central directory"], |zip| {
@@ -87,18 +90,22 @@ fn r03_r04_r32_r34_bytes_that_belong_to_no_entry() {
 fn r06_r07_r08_r27_an_index_that_contradicts_itself() {
     all_refused([
         stored("a comment on an entry", &[STORED, "comment"], |entry| entry.listing.comment = b"note".to_vec()),
-        archive("a directory of no size", &[], |zip| zip.end.directory_size = Some(0)),
-        archive("a directory that is elsewhere", &[], |zip| zip.end.directory_offset = Some(10)),
-        archive("a directory behind the end", &[], |zip| zip.end.directory_offset = Some(0x00ff_ffff)),
-        archive("fewer entries than there are", &[], |zip| {
+        archive("a directory of no size", &["the end record"], |zip| zip.end.directory_size = Some(0)),
+        archive("a directory that is elsewhere", &["not a readable zip archive"], |zip| {
+            zip.end.directory_offset = Some(10);
+        }),
+        archive("a directory behind the end", &["not a readable zip archive"], |zip| {
+            zip.end.directory_offset = Some(0x00ff_ffff);
+        }),
+        archive("fewer entries than there are", &["after the central directory"], |zip| {
             (zip.end.entries, zip.end.entries_on_disk) = (Some(2), Some(2));
         }),
-        archive("more entries than there are", &[], |zip| {
+        archive("more entries than there are", &["not a readable zip archive"], |zip| {
             (zip.end.entries, zip.end.entries_on_disk) = (Some(9), Some(9));
         }),
-        archive("two counts", &[], |zip| zip.end.entries_on_disk = Some(2)),
-        archive("another disk", &[], |zip| zip.end.disk = 1),
-        archive("a directory on another disk", &[], |zip| zip.end.directory_disk = 1),
+        archive("two counts", &["Multi-disk"], |zip| zip.end.entries_on_disk = Some(2)),
+        archive("another disk", &["Multi-disk"], |zip| zip.end.disk = 1),
+        archive("a directory on another disk", &["Multi-disk"], |zip| zip.end.directory_disk = 1),
         stored("an entry on another disk", &[STORED, "disk"], |entry| entry.listing.disk = 1),
     ]);
 }
@@ -121,11 +128,11 @@ fn e09_r09_r10_zip64_where_it_is_not_needed() {
         }),
     ]);
     all_refused([
-        archive("two end records that differ", &[], |zip| {
+        archive("two end records that differ", &["after the central directory"], |zip| {
             zip.end.zip64 = true;
             (zip.end.entries, zip.end.entries_on_disk) = (Some(3), Some(3));
         }),
-        stored("a field that is cut off", &[], |entry| {
+        stored("a field that is cut off", &["ZIP64"], |entry| {
             entry.use_zip64();
             entry.both(|header| header.extra.truncate(10));
         }),
@@ -133,7 +140,7 @@ fn e09_r09_r10_zip64_where_it_is_not_needed() {
             entry.use_zip64();
             entry.local.extra[4] += 1;
         }),
-        stored("sizes that need the field, and no field", &[], |entry| {
+        stored("sizes that need the field, and no field", &[STORED], |entry| {
             entry.both(|header| (header.usize, header.csize) = (u32::MAX, u32::MAX));
         }),
     ]);
@@ -152,7 +159,7 @@ fn e07_r11_r12_local_headers_that_say_something_else() {
         deflated("the size", &[DEFLATED, "size", "240", "241"], |entry| entry.local.usize += 1),
         deflated("the compressed size", &[DEFLATED, "compressed size"], |entry| entry.local.csize -= 1),
         deflated("encryption", &[DEFLATED], |entry| entry.local.flags |= zip_image::ENCRYPTED),
-        deflated("another name by an extra field", &[], |entry| {
+        deflated("another name by an extra field", &["extra field"], |entry| {
             let other = [&[1][..], &crc32fast::hash(DEFLATED.as_bytes()).to_le_bytes(), b"demo/evil.py"].concat();
             entry.central.extra = zip_image::extra(0x7075, &other);
         }),
@@ -181,14 +188,16 @@ fn r13_r14_r17_entries_and_local_headers_do_not_pair_up() {
     };
     all_refused([
         archive("a member that only streams show", &["bytes", "belong to no entry"], hidden),
-        archive("the last member, likewise", &[], move |zip| {
+        archive("the last member, likewise", &["before the central directory"], move |zip| {
             hidden(zip);
             zip.entries[1..].rotate_left(1);
         }),
         stored("no local header", &[STORED], |entry| entry.listing.present = false),
-        stored("a local header behind the end", &[], |entry| entry.listing.offset = Some(0x00ff_ffff)),
+        stored("a local header behind the end", &["belong to no entry"], |entry| {
+            entry.listing.offset = Some(0x00ff_ffff);
+        }),
         stored("a local header in the middle of something", &["share bytes"], |entry| entry.listing.offset = Some(7)),
-        archive("one local header for two entries", &[], |zip| {
+        archive("one local header for two entries", &["share bytes"], |zip| {
             let mut again = zip.entries[1].clone();
             again.listing.present = false;
             again.listing.offset = Some(0);
@@ -196,7 +205,7 @@ fn r13_r14_r17_entries_and_local_headers_do_not_pair_up() {
             again.central.name = b"demo/again.py".to_vec();
             zip.entries.push(again);
         }),
-        archive("an entry within another", &[], quoted),
+        archive("an entry within another", &["share bytes"], quoted),
         stored("content that reaches into the next entry", &[STORED], |entry| {
             entry.both(|header| (header.csize, header.usize) = (header.csize + 4, header.usize + 4));
         }),

@@ -76,6 +76,9 @@ pub fn all_refused(cases: impl IntoIterator<Item = Case>) {
         if !run.stderr.lines().any(|line| line.starts_with("state: nothing was changed in ")) {
             complaints.push("stderr has no line about the state".to_owned());
         }
+        if case.says.is_empty() {
+            complaints.push("the case does not say why it has to be refused".to_owned());
+        }
         case.unsaid(&run, &mut complaints);
         let after = tree(&venv);
         if before != after {
