@@ -18,7 +18,7 @@ use pkg_install::error::{Effect, ErrorKind, Result};
 use pkg_install::fs::{Door, Lock, Mutation, Patience, Watch};
 use pkg_install::hash::{Algorithm, Digest};
 use pkg_install::report::{Progress, Report, Silent};
-use pkg_install::source::Source;
+use pkg_install::source::{Pins, Source};
 
 use crate::faults::{Fault, Fuse};
 use crate::living::Life;
@@ -175,7 +175,7 @@ fn install_while(at: usize, change: fn(&Path), wheel: &[u8]) -> Option<(Scene, S
     let (cancel, options) = (AtomicBool::new(false), Options { require_hashes: true, ..Options::default() });
     let context = Context { door: &door, cancel: &cancel, progress: &Silent };
     let locate = Locate { target: Some(venv), ..Locate::default() };
-    let source = Source { pinned: vec![pinned], ..Source::from_path(path) };
+    let source = Source { pinned: Pins { all: vec![pinned], any: Vec::new() }, ..Source::from_path(path) };
     let result = command::install(&locate, &[source], &options, context, &mut Report::new());
     (watch.seen.load(Ordering::SeqCst) > at).then_some((scene, before, result))
 }
