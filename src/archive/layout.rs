@@ -4,7 +4,7 @@
 //! Readers that stream see local headers, readers that seek see the central directory; where the two differ, two tools
 //! install different files from one wheel. Section numbers are those of the ZIP specification (APPNOTE 6.3).
 
-use super::{Extent, Listed};
+use super::{Extent, Listed, extra};
 use crate::error::{Error, Fault, Result};
 use crate::fs::ReadAt;
 
@@ -124,10 +124,12 @@ impl Check<'_> {
                 return Ok(());
             };
             let lengths = [28, 30, 32].map(|at| usize::from(u16_at(header, at)));
-            let name = whole.get(at + CENTRAL_HEADER..at + CENTRAL_HEADER + lengths[0]);
-            if name != Some(entry.name.as_bytes()) {
+            let begin = at + CENTRAL_HEADER;
+            if whole.get(begin..begin + lengths[0]) != Some(entry.name.as_bytes()) {
                 self.structure(&format!("entry `{}`", entry.name), "its name has another form in an extra field");
             }
+            let extra = whole.get(begin + lengths[0]..begin + lengths[0] + lengths[1]).unwrap_or_default();
+            self.central_extra(entry, header, extra);
             if lengths[2] != 0 {
                 self.structure(&format!("entry `{}`", entry.name), "it has a comment");
             }
@@ -147,6 +149,17 @@ impl Check<'_> {
         }
         self.end_records(tail, begin, at as u64, listed.len() as u64);
         Ok(())
+    }
+
+    /// Checks the extra fields that the central directory has of an entry.
+    fn central_extra(&mut self, entry: &Listed, header: &[u8], extra: &[u8]) {
+        let stated = [24, 20, 42].map(|at| u32_at(header, at));
+        let found = match extra::resolve(extra, stated, false) {
+            Ok((numbers, _)) if numbers == [entry.entry.size, entry.entry.compressed, entry.entry.header] => return,
+            Ok(_) => "its zip64 field is read in two ways",
+            Err(found) => found,
+        };
+        self.structure(&format!("entry `{}` in the central directory", entry.name), found);
     }
 
     /// `tail` is all that follows the central directory, which begins at `begin` and is `length` bytes long.
@@ -215,7 +228,7 @@ impl Check<'_> {
             Some(extra) => extra.to_vec(),
             None => self.read(entry.entry.header + expected, extra_length)?,
         };
-        self.compare(entry, &header, &extra);
+        let wide = self.compare(entry, &header, &extra);
         if !self.faults.is_empty() {
             return Ok(None);
         }
@@ -229,50 +242,58 @@ impl Check<'_> {
             return Ok(None);
         }
         if entry.flags & FLAG_DESCRIPTOR != 0 {
-            end = self.descriptor(entry, end, next)?;
+            end = self.descriptor(entry, end, next, wide)?;
         }
         entry.entry.data = data;
         Ok(Some(end))
     }
 
-    fn compare(&mut self, entry: &Listed, header: &[u8], extra: &[u8]) {
+    /// Whether the local header has a zip64 field.
+    fn compare(&mut self, entry: &Listed, header: &[u8], extra: &[u8]) -> bool {
         let mut differ = |field: &'static str, local: String, central: String| {
-            if local != central {
-                self.faults.push(Fault::LocalHeader { entry: entry.name.clone(), field, local, central });
-            }
+            self.faults.push(Fault::LocalHeader { entry: entry.name.clone(), field, local, central });
         };
         let name_end = (30 + usize::from(u16_at(header, 26))).min(header.len());
-        differ("its name is", String::from_utf8_lossy(&header[30..name_end]).into_owned(), entry.name.clone());
-        differ("the flags are", format!("{:#06x}", u16_at(header, 6)), format!("{:#06x}", entry.flags));
-        differ("the method is", u16_at(header, 8).to_string(), entry.raw_method.to_string());
-        let sizes = local_sizes(header, extra);
-        let described = entry.flags & FLAG_DESCRIPTOR != 0;
-        // With a data descriptor the local fields may be zero: the descriptor is compared instead.
-        let mut differ_number = |field: &'static str, local: u64, central: u64| {
-            if !(described && local == 0) {
-                differ(field, local.to_string(), central.to_string());
+        let name = &header[30..name_end];
+        if name != entry.name.as_bytes() {
+            differ("its name is", name.escape_ascii().to_string(), entry.name.clone());
+        }
+        if u16_at(header, 6) != entry.flags {
+            differ("the flags are", format!("{:#06x}", u16_at(header, 6)), format!("{:#06x}", entry.flags));
+        }
+        if u16_at(header, 8) != entry.raw_method {
+            differ("the method is", u16_at(header, 8).to_string(), entry.raw_method.to_string());
+        }
+        let ([size, compressed], wide) = match extra::resolve(extra, [22, 18].map(|at| u32_at(header, at)), true) {
+            Ok(resolved) => resolved,
+            Err(found) => {
+                self.structure(&format!("the local header of entry `{}`", entry.name), found);
+                return false;
             }
         };
-        differ_number("the CRC-32 is", u32_at(header, 14).into(), entry.entry.crc.into());
-        match sizes {
-            Some((size, compressed)) => {
-                differ_number("the size is", size, entry.entry.size);
-                differ_number("the compressed size is", compressed, entry.entry.compressed);
+        let crc = u32_at(header, 14).into();
+        // With a data descriptor the local fields may be zero, all of them: the descriptor is compared instead.
+        if entry.flags & FLAG_DESCRIPTOR == 0 || (crc, size, compressed) != (0, 0, 0) {
+            let numbers = [
+                ("the CRC-32 is", crc, u64::from(entry.entry.crc)),
+                ("the size is", size, entry.entry.size),
+                ("the compressed size is", compressed, entry.entry.compressed),
+            ];
+            for (field, local, central) in numbers.into_iter().filter(|(_, local, central)| local != central) {
+                differ(field, local.to_string(), central.to_string());
             }
-            None => differ("the zip64 field is", "malformed".to_owned(), "well-formed".to_owned()),
         }
+        wide
     }
 
-    /// Checks a data descriptor at `at`: with or without its signature, with 4- or 8-byte sizes.
-    fn descriptor(&mut self, entry: &Listed, at: u64, next: u64) -> Result<u64> {
+    /// Checks a data descriptor at `at`: with or without its signature, and `wide` where the local header has a zip64 field.
+    fn descriptor(&mut self, entry: &Listed, at: u64, next: u64, wide: bool) -> Result<u64> {
         let length = next - at;
         let bytes = self.read(at, 24)?;
-        let (fields, wide) = match length {
-            12 => (0, false),
-            16 => (4, false),
-            20 => (0, true),
-            24 => (4, true),
-            _ => (usize::MAX, false),
+        let fields = match (length, wide) {
+            (12, false) | (20, true) => 0,
+            (16, false) | (24, true) => 4,
+            _ => usize::MAX,
         };
         let fits = fields != usize::MAX
             && bytes.len() as u64 >= length
@@ -290,29 +311,16 @@ impl Check<'_> {
                 "its data descriptor is missing or contradicts the central directory",
             );
         }
+        if entry.raw_method == 0 && entry.entry.size != 0 {
+            let found =
+                "a data descriptor follows stored content, so nobody who reads from the front can tell where it ends";
+            self.structure(&format!("entry `{}`", entry.name), found);
+        }
         Ok(next)
     }
 }
 
-/// The sizes of a local header, uncompressed first, from the zip64 extra field (4.5.3) where they are said to be there.
-fn local_sizes(header: &[u8], extra: &[u8]) -> Option<(u64, u64)> {
-    let (compressed, size) = (u32_at(header, 18), u32_at(header, 22));
-    if compressed != u32::MAX && size != u32::MAX {
-        return Some((size.into(), compressed.into()));
-    }
-    let mut rest = extra;
-    while rest.len() >= 4 {
-        let length = usize::from(u16_at(rest, 2));
-        let field = rest.get(4..4 + length)?;
-        if u16_at(rest, 0) == 1 {
-            return (length >= 16).then(|| (u64_at(field, 0), u64_at(field, 8)));
-        }
-        rest = &rest[4 + length..];
-    }
-    None
-}
-
-fn u16_at(bytes: &[u8], at: usize) -> u16 {
+pub(super) fn u16_at(bytes: &[u8], at: usize) -> u16 {
     bytes.get(at..at + 2).map_or(0, |field| u16::from_le_bytes([field[0], field[1]]))
 }
 
@@ -320,6 +328,6 @@ fn u32_at(bytes: &[u8], at: usize) -> u32 {
     u32::from(u16_at(bytes, at)) | u32::from(u16_at(bytes, at + 2)) << 16
 }
 
-fn u64_at(bytes: &[u8], at: usize) -> u64 {
+pub(super) fn u64_at(bytes: &[u8], at: usize) -> u64 {
     u64::from(u32_at(bytes, at)) | u64::from(u32_at(bytes, at + 4)) << 32
 }

@@ -5,6 +5,7 @@
 //! names the zip and inflate crates, and it uses none of their extraction functions. Limits: [`MAX_ENTRIES`] entries,
 //! [`MAX_RATIO`] times the archive's own size; stored, deflate and zstd.
 
+mod extra;
 mod layout;
 mod pieces;
 mod unpack;
@@ -27,6 +28,9 @@ pub const MAX_ENTRIES: usize = 2_000_000;
 pub const MAX_RATIO: u64 = 200;
 /// What any archive may inflate to, in bytes: a small one that is full of zeros harms nobody.
 pub const ANY_RATIO: u64 = 1 << 30;
+
+/// The directory bit of DOS in the external attributes, which other systems set too (4.4.15).
+const DOS_DIRECTORY: u32 = 0x10;
 
 /// An archive whose index was checked. The file stays open: what was checked is what is read.
 #[derive(Debug)]
@@ -223,6 +227,10 @@ fn list(listed: &zip::read::ZipFileEntry<'_>) -> std::result::Result<Listed, Fau
     let path = RelPath::parse(plain).map_err(|fault| Fault::UnsafePath { path: text.to_owned(), fault })?;
     let mode = listed.external_attributes() >> 16;
     check_kind(text, directory, mode)?;
+    if !directory && listed.external_attributes() & DOS_DIRECTORY != 0 {
+        let kind = "a directory by its attributes and a file by its name";
+        return Err(Fault::SpecialEntry { entry: text.to_owned(), kind });
+    }
     if directory && listed.size() != 0 {
         return Err(Fault::DirectoryContent(text.to_owned()));
     }

@@ -11,6 +11,7 @@
     reason = "a test says what is wrong by panicking"
 )]
 
+mod ambiguous_archives;
 mod archive_refusals;
 mod conflicts;
 mod crash;
