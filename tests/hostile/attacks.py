@@ -1,7 +1,7 @@
 """What an attack is, and the place where it happens.
 
-An attack is a function from a `Place` to wheels, registered with the row of the catalogue that it belongs to, its words,
-and what pkg-install has to answer. It may change the place before any tool is run.
+An attack is a function from a `Place` to wheels, registered under a number that the tests of the same thing carry too,
+with its words and what pkg-install has to answer. It may change the place before any tool is run.
 """
 
 import dataclasses
@@ -36,10 +36,13 @@ class Place:
         """An installed project; `lines` are further lines of its RECORD."""
         own = "{}-0.9.dist-info/".format(name)
         metadata = "Metadata-Version: 2.1\nName: {}\nVersion: 0.9\n".format(name).encode()
-        files = files | {own + "METADATA": metadata, own + "INSTALLER": b"pip\n", own + "WHEEL": b"Wheel-Version: 1.0\n"}
-        rows = [self.put(path, content) and "{},{},{}\n".format(path, digest(content), len(content)) for path, content in files.items()]
+        described = {"METADATA": metadata, "INSTALLER": b"pip\n", "WHEEL": b"Wheel-Version: 1.0\n"}
+        rows = ""
+        for path, content in (files | {own + path: content for path, content in described.items()}).items():
+            self.put(path, content)
+            rows += "{},{},{}\n".format(path, digest(content), len(content))
         if record:
-            self.put(own + "RECORD", ("".join(rows) + lines + own + "RECORD,,\n").encode())
+            self.put(own + "RECORD", (rows + lines + own + "RECORD,,\n").encode())
 
 
 Answer = Wheel | list[Wheel] | dict[str, bytes] | None

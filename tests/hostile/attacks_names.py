@@ -17,7 +17,7 @@ def climb(place: Place):
     return with_file("../../../../outside/evil.txt")
 
 
-@attack("R40", "`../site-packages-evil/evil.py`, whose beginning is that of the library", bait="venv/lib/PYTHON/site-packages-evil/evil.py")
+@attack("R40", "`../site-packages-evil/evil.py`", bait="venv/lib/PYTHON/site-packages-evil/evil.py")
 def sibling(place: Place):
     return with_file("../site-packages-evil/evil.py")
 

@@ -130,7 +130,8 @@ def harmless(group: str, archive: bytes) -> str | None:
         return "all headers state the same sizes: one of the combinations has to be right"
     if group == "a4" and listed == [b"test/"] and b"testPK" not in archive:
         return "an empty directory entry is a directory"
-    if group in ("b2", "b3") and plain and not any(part in (b"", b".", b"..") for n in listed for part in n.split(b"/")):
+    parts = {part for name in listed for part in name.split(b"/")}
+    if group in ("b2", "b3") and plain and not parts & {b"", b".", b".."}:
         return "names in plain characters are different files on Unix, `...` among them"
     if group == "b4" and plain:
         return "names in another case are different files where the file system tells them apart"

@@ -1,7 +1,7 @@
 """Wheels of which any field can be made wrong.
 
-A `Wheel` is sound until an attack changes it: METADATA, WHEEL and RECORD are written with it. An `Entry` keeps apart what
-stands in the body and what each header says of it. Nothing is checked; the same calls make the same bytes.
+A `Wheel` is sound until an attack changes it: METADATA, WHEEL and RECORD are written with it. An `Entry` keeps apart
+what stands in the body and what each header says of it. Nothing is checked; the same calls make the same bytes.
 """
 
 import base64
@@ -160,8 +160,9 @@ class Wheel:
     def ends(self, count: int, size: int, offset: int) -> bytes:
         """The end records; `wide` and `end` override their numbers."""
         numbers = {"disk": 0, "here": count, "count": count, "size": size, "offset": offset} | self.end
-        record = struct.pack("<HHHHLL", numbers["disk"], 0, *(numbers[name] for name in ("here", "count", "size", "offset")))
-        end = b"PK\x05\x06" + record + struct.pack("<H", len(self.comment)) + self.comment
+        rest = [numbers[name] for name in ("here", "count", "size", "offset")]
+        end = b"PK\x05\x06" + struct.pack("<HHHHLL", numbers["disk"], 0, *rest)
+        end += struct.pack("<H", len(self.comment)) + self.comment
         if self.wide is None:
             return end
         wide = {"count": count, "size": size, "offset": offset, "locator": offset + size + len(self.gap)} | self.wide

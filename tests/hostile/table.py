@@ -36,7 +36,13 @@ FOREIGN = ("PKG_INSTALL_", "PIP_", "PYTHON", "UV_", "VIRTUAL_ENV")
 INTERPRETER = ("venv/bin/python", "venv/bin/activate", "venv/pyvenv.cfg")
 HERE, LIBRARY = "venv/", "venv/lib/{}/site-packages/".format(PYTHON)
 SECONDS = 20
-KINDS = ("as it should be", "refused, and left something", "let through, hung or did harm", "refused what is sound", "cannot do it")
+KINDS = (
+    "as it should be",
+    "refused, and left something",
+    "let through, hung or did harm",
+    "refused what is sound",
+    "cannot do it",
+)
 
 HEAD = """{} attacks, {}; {}.
 
@@ -44,9 +50,9 @@ HEAD = """{} attacks, {}; {}.
 {}
 ```
 
-`refused (3), nothing left` is an exit code and the state of the disk, found by hashing everything before and after; bold
-is a change of what belongs to somebody else. What should be is pkg-install's own rule: a tool that installs an archive
-of which two readers see two things has done what it promises, and what it read may be harmless.
+`refused (3), nothing left` is an exit code and the state of the disk, found by hashing everything before and after;
+bold is a change of what belongs to somebody else. What should be is pkg-install's own rule: a tool that installs an
+archive of which two readers see two things has done what it promises, and what it read may be harmless.
 
 `x` and `y` are projects, `other` is one that is installed already. `uv` and `pip` run with `--no-index --no-deps`."""
 
@@ -174,10 +180,11 @@ def answer(attack: Attack, code: int | None, before: dict[str, str], after: dict
     if away:
         words.append("**wrote outside**" if any(path in after for path in away) else "**removed outside**")
     own = ("x-", "x/") if attack.expected in (INSTALLED, REMOVED) else ("x-",)
-    lost = [path for path in changed if path in before and path.startswith(LIBRARY) and not before[path].startswith("4")]
+    lost = [path for path in changed if path.startswith(LIBRARY) and not before.get(path, "4").startswith("4")]
     lost = [path for path in lost if not path.removeprefix(LIBRARY).startswith(own)]
     if lost:
-        words.append("**{} what is another's**".format("replaced" if any(path in after for path in lost) else "removed"))
+        verb = "replaced" if any(path in after for path in lost) else "removed"
+        words.append("**{} what is another's**".format(verb))
     if code is None:
         words.insert(0, "hung")
     elif code != 0:
