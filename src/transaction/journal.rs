@@ -4,7 +4,7 @@
 //! exactly as long as the environment may be in mid-change. It is never appended to. Reading trusts nothing: the version,
 //! the checksum, the user, each root and each path are checked, so that a planted or torn journal moves nothing.
 
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -103,7 +103,7 @@ impl Journal {
 
     fn check(&self) -> Result<(), &'static str> {
         for root in &self.roots {
-            if !root.path.is_absolute() || !root.home.starts_with(&root.path) {
+            if !root.path.is_absolute() || !is_normal(&root.home) || !root.home.starts_with(&root.path) {
                 return Err("it names a root that is none");
             }
             if !is_private(&root.stage) || !is_private(&root.trash) {
@@ -120,6 +120,11 @@ impl Journal {
         }
         Ok(())
     }
+}
+
+/// Whether a path climbs nowhere, so that it lies below whatever it begins with.
+fn is_normal(path: &Path) -> bool {
+    !path.components().any(|component| component == Component::ParentDir)
 }
 
 /// Whether a name is one that staging gives to its directories.
@@ -174,12 +179,14 @@ mod tests {
     #[test]
     fn r125_paths_that_lead_elsewhere_are_refused() {
         type Spoil = fn(&mut Journal);
-        let spoilers: [Spoil; 6] = [
+        let spoilers: [Spoil; 8] = [
             |journal| journal.operations[0].path = "../x".into(),
             |journal| journal.operations[0].path = "/etc".into(),
             |journal| journal.operations[0].root = 1,
             |journal| journal.operations[0].slot = "../0".into(),
             |journal| journal.roots[0].home = "/elsewhere".into(),
+            |journal| journal.roots[0].home = "/venv/../elsewhere".into(),
+            |journal| (journal.roots[0].path, journal.roots[0].home) = ("/venv/..".into(), "/venv/../lib".into()),
             |journal| journal.roots[0].stage = "../stage-a".into(),
         ];
         for (number, spoil) in spoilers.into_iter().enumerate() {
