@@ -10,7 +10,7 @@ mod digest;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use csv::{ReaderBuilder, StringRecord, WriterBuilder};
+use csv::{QuoteStyle, ReaderBuilder, StringRecord, WriterBuilder};
 
 use crate::error::Fault;
 use crate::hash::Digest;
@@ -93,7 +93,10 @@ pub fn read_installed_record(bytes: &[u8]) -> Result<Vec<RecordRow>, Fault> {
 /// The bytes of a RECORD with these rows, in this order ("Recording installed projects", "The RECORD file"): lines end
 /// in `\n`, and only fields that need quotes have them.
 pub fn write_record(rows: &[RecordRow]) -> Vec<u8> {
-    let mut writer = WriterBuilder::new().has_headers(false).from_writer(Vec::new());
+    // Without quotes, a byte order mark at the beginning would be taken for the file's own.
+    let marked = rows.first().is_some_and(|row| row.path.starts_with('\u{feff}'));
+    let quotes = if marked { QuoteStyle::Always } else { QuoteStyle::Necessary };
+    let mut writer = WriterBuilder::new().has_headers(false).quote_style(quotes).from_writer(Vec::new());
     for row in rows {
         let digest = row.digest.as_ref().map(Digest::to_string).unwrap_or_default();
         let size = row.size.map(|size| size.to_string()).unwrap_or_default();
@@ -398,6 +401,8 @@ mod tests {
         assert_eq!(read_wheel_record(&bytes, Verify::Strict).rows, rows);
         assert_eq!(read_installed_record(&bytes), Ok(rows.to_vec()));
         assert_eq!(write_record(&[]), b"");
+        let marked = [row("\u{feff}a.py", None), row("b.py", None)];
+        assert_eq!(read_installed_record(&write_record(&marked)), Ok(marked.to_vec()));
     }
 
     #[test]
