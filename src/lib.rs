@@ -62,6 +62,8 @@ pub mod download;
 pub mod environment;
 pub mod error;
 pub mod fs;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod hash;
 pub mod path;
 pub mod plan;

@@ -8,7 +8,7 @@
 //! Assumed of the file system: a rename is atomic; with `durable`, that what was flushed stays flushed.
 
 mod field;
-mod journal;
+pub(crate) mod journal;
 mod recover;
 mod undo;
 

@@ -8,6 +8,9 @@ use std::fs;
 use std::ops::Range;
 use std::path::Path;
 
+/// Directories that a fuzzer fills, with nothing that anybody wrote.
+const MADE: &[&str] = &["tests/fuzz/artifacts", "tests/fuzz/corpus", "tests/fuzz/coverage", "tests/fuzz/target"];
+
 /// One source file.
 pub struct Source {
     /// Relative to the crate's root, with `/`: `src/error/mod.rs`.
@@ -59,7 +62,7 @@ pub fn text_files(names: &[&str]) -> Vec<(String, String)> {
 
 fn collect(name: &str, files: &mut Vec<(String, String)>) {
     let full = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
-    if full.is_dir() {
+    if full.is_dir() && !MADE.contains(&name) {
         for child in fs::read_dir(&full).expect("the directory can be listed") {
             let child = child.expect("the directory can be listed").file_name();
             collect(&format!("{name}/{}", child.to_string_lossy()), files);
@@ -73,7 +76,9 @@ impl Source {
     /// Reads `text`; the path says whether all of it is test code.
     pub fn new(path: &str, text: &str) -> Self {
         let code = blank(&text.chars().collect::<Vec<_>>());
-        let all = path.ends_with("/tests.rs") || path.contains("/tests/") || !path.starts_with("src/");
+        // `fuzzing` is compiled for tests and fuzz targets alone.
+        let tests = ["/tests.rs", "/tests/", "/fuzzing/"].iter().any(|part| path.contains(part));
+        let all = tests || !path.starts_with("src/");
         let line_ends: Vec<usize> = (0..code.len()).filter(|&at| code[at] == '\n').collect();
         let test = vec![all; line_ends.len() + 1];
         let mut source = Self { path: path.to_owned(), text: text.to_owned(), code, line_ends, test };

@@ -49,7 +49,7 @@ const LAYERS: &[&[&str]] = &[
     &["plan"],
     &["stage"],
     &["transaction", "check"],
-    &["command", "lib"],
+    &["command", "fuzzing", "lib"],
     &["cli"],
     &["main"],
 ];

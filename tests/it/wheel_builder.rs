@@ -15,7 +15,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::Digest as _;
 
-use crate::zip_image::{self, ZipEntry, ZipImage};
+use super::zip_image::{self, ZipEntry, ZipImage};
 
 /// The mode of a regular file that everybody may read.
 pub const FILE: u32 = 0o100_644;
