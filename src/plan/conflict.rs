@@ -181,7 +181,9 @@ fn settle_place(group: Vec<Wanted>, rules: &Rules<'_>, settled: &mut Settled) {
 fn win(group: Vec<Wanted>, winner: usize, stays: Option<&Live>, settled: &mut Settled) {
     let executable = group.iter().any(|wanted| wanted.file.executable);
     let row_file = if let Some(live) = stays {
-        let row = RecordRow { path: String::new(), digest: live.digest, size: Some(live.stat.size) };
+        // Of a symbolic link there is nothing to state.
+        let size = (live.stat.kind == Kind::File).then_some(live.stat.size);
+        let row = RecordRow { path: String::new(), digest: live.digest, size };
         RowFile::Live(Box::new(row))
     } else {
         RowFile::New(u32::try_from(settled.files.len()).unwrap_or(u32::MAX))

@@ -341,6 +341,20 @@ fn e59_r97_a_link_where_a_file_has_to_be_is_never_written_through() {
 }
 
 #[test]
+fn r97_a_link_that_stays_is_recorded_as_what_it_is() {
+    let scene = Scene::new();
+    let venv = scene.venv();
+    let outside = scene.write("outside.py", "mine\n");
+    let link = site_packages(&venv).join("mod.py");
+    symlink(&outside, &link).expect("a link can be made");
+    let [path] = &wheels(&scene, &[project("demo", &[("mod.py", "theirs\n")])])[..] else { panic!("one wheel") };
+    scene.install(&venv, &[path, "--on-conflict", "first"]).assert_code(0);
+    assert!(fs::symlink_metadata(&link).expect("it is there").is_symlink());
+    assert_eq!(Rows::of(&venv, "demo-1.0.dist-info").rows["mod.py"], (String::new(), String::new()));
+    scene.install(&venv, &["check"]).assert_code(0);
+}
+
+#[test]
 fn e60_r98_a_file_with_a_second_name_keeps_its_bytes_there() {
     let scene = Scene::new();
     let (venv, file) = with_unowned(&scene, "cached\n");
