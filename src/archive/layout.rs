@@ -15,6 +15,9 @@ pub(super) const FLAG_UTF8: u16 = 1 << 11;
 /// Patched data, strong encryption and masked headers: bits that change how an entry is read.
 const FLAGS_REFUSED: u16 = 1 << 5 | 1 << 6 | 1 << 13;
 
+/// The newest version of the format that an entry may need (4.4.3), times ten; what reads 6.4 is yet to be specified.
+const NEWEST_VERSION: u8 = 63;
+
 const LOCAL_HEADER: u64 = 30;
 const CENTRAL_HEADER: usize = 46;
 const END_RECORD: u64 = 22;
@@ -132,6 +135,9 @@ impl Check<'_> {
             self.central_extra(entry, header, extra);
             if lengths[2] != 0 {
                 self.structure(&format!("entry `{}`", entry.name), "it has a comment");
+            }
+            if header[6] > NEWEST_VERSION {
+                self.structure(&format!("entry `{}`", entry.name), "it needs a newer version of the zip format");
             }
             if u16_at(header, 34) != 0 {
                 self.structure(&format!("entry `{}`", entry.name), "it is on another disk");

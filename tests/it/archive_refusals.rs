@@ -106,6 +106,9 @@ fn r06_r07_r08_r27_an_index_that_contradicts_itself() {
         archive("two counts", &["Multi-disk"], |zip| zip.end.entries_on_disk = Some(2)),
         archive("another disk", &["Multi-disk"], |zip| zip.end.disk = 1),
         archive("a directory on another disk", &["Multi-disk"], |zip| zip.end.directory_disk = 1),
+        stored("an entry for readers yet to come", &[STORED, "a newer version"], |entry| {
+            entry.central.version_needed = 64;
+        }),
         stored("an entry on another disk", &[STORED, "disk"], |entry| entry.listing.disk = 1),
     ]);
 }
