@@ -7,7 +7,7 @@ inserted, moved, numbers replaced. Each is installed into one virtual environmen
 so that more is accepted. A wheel that is refused must leave the environment as it was; of one that is accepted, the new
 files must be the entries that `zipfile` sees, with their bytes, and be gone after uninstalling. The last line counts what
 was accepted, refused and at odds. The exit code is 1 where anything is at odds, panics, or takes longer than 10 seconds.
-Launchers, and scripts whose first line is rewritten, are compared by name alone. `zipfile` cannot read Zstandard.
+Launchers, and scripts whose first line is rewritten, are compared by name alone. Limits: `zipfile` cannot read Zstandard; the dist-info directory of an honest wheel is named like its file.
 """
 
 import argparse
@@ -15,6 +15,7 @@ import collections
 import os
 import pathlib
 import random
+import re
 import struct
 import subprocess
 import sys
@@ -99,12 +100,13 @@ def mutate(data: bytes, dice: random.Random) -> bytes:
     return bytes(changed)
 
 
-def place(name: str, environment: Environment, project: str, dist_info: str) -> str | None:
+def place(name: str, environment: Environment, project: str, version: str) -> str | None:
     """Where an entry goes below the environment's root; `None` for what an installer writes itself."""
     top, _, below = name.partition("/")
-    if top == dist_info and below in GENERATED:
-        return None
-    if top != dist_info.replace(".dist-info", ".data"):
+    if top == f"{project}-{version}.dist-info":
+        normal = re.sub("[-_.]+", "_", project).lower()
+        return None if below in GENERATED else f"{environment.site}/{normal}-{version}.dist-info/{below}"
+    if top != f"{project}-{version}.data":
         return f"{environment.site}/{name}"
     scheme, _, rest = below.partition("/")
     homes = {"scripts": "bin/", "data": "", "headers": f"{environment.include}/{project.replace('_', '-')}/"}
@@ -115,7 +117,6 @@ def expected(path: pathlib.Path, environment: Environment) -> Tree | None:
     """The files that `zipfile` sees, by their place; `None` where it cannot decompress one."""
     files = {}
     project, version = path.name.split("-")[:2]
-    dist_info = f"{project}-{version}.dist-info"
     with zipfile.ZipFile(path) as archive:
         for info in archive.infolist():
             if info.is_dir():
@@ -124,7 +125,7 @@ def expected(path: pathlib.Path, environment: Environment) -> Tree | None:
                 content = archive.read(info)
             except NotImplementedError:
                 return None
-            at = place(info.filename, environment, project, dist_info)
+            at = place(info.filename, environment, project, version)
             if at is not None:
                 files[at] = content
     return files
