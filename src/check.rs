@@ -84,7 +84,9 @@ fn compare(layout: &Layout, project: &Installed, row: &RecordRow) -> Result<Opti
         }
     }
     let (root, scripts) = layout.directory(SchemeKey::Scripts);
-    if place.root == root && place.path.parent().as_ref() == scripts && stat.mode & 0o111 == 0 {
+    let beside_scripts = place.root == root && place.path.parent().as_ref() == scripts;
+    // A wheel may put other files beside the scripts, and those stay as it has them.
+    if beside_scripts && stat.mode & 0o111 == 0 && fs::read_to_limit(&path, 2).is_ok_and(|head| head == b"#!") {
         return differs(DifferenceState::Mode, Some("a script that cannot be executed".to_owned()));
     }
     Ok(None)

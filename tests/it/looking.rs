@@ -112,6 +112,15 @@ fn check_finds_whatever_differs() {
 }
 
 #[test]
+fn check_takes_only_a_script_for_one() {
+    let scene = Scene::new();
+    let venv = scene.venv();
+    let wheel = scene.wheel(&Wheel::new("demo", "1.0").data("data/bin/notes.txt", "not a script\n"));
+    scene.install(&venv, &[wheel]).assert_code(0);
+    assert_eq!(differences(&scene, &venv, &[]), [[""; 3]; 0]);
+}
+
+#[test]
 fn check_of_an_unknown_name_is_refused() {
     let scene = Scene::new();
     let venv = both(&scene);
