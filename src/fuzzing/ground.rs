@@ -14,7 +14,7 @@ use crate::environment::Locate;
 use crate::error::{Effect, ErrorKind};
 use crate::fs::{self, Door, Kind};
 use crate::plan::conflict::OnConflict;
-use crate::report::{Outcome, Report, Silent};
+use crate::report::{DifferenceState, Outcome, Report, Silent};
 use crate::source::Source;
 use crate::spec::record::Verify;
 use crate::spec::wheel_name::WheelName;
@@ -114,12 +114,10 @@ impl Ground {
         path
     }
 
-    fn run(&self, what: &str, command: impl FnOnce(Context<'_>, &mut Report) -> crate::Result<()>) -> Report {
-        let mut report = Report::new();
-        let (door, cancel) = (Door::default(), AtomicBool::new(false));
-        command(Context { door: &door, cancel: &cancel, progress: &Silent }, &mut report)
-            .unwrap_or_else(|error| panic!("{what}: {error}: {:?}", report.differences));
-        report
+    /// Runs a command; one that must succeed does.
+    fn run(&self, what: &str, command: impl FnOnce(Context<'_>, &mut Report) -> crate::Result<()>) {
+        let (result, _) = with_context(command);
+        result.unwrap_or_else(|error| panic!("{what}: {error}"));
     }
 
     fn install(&self, data: &[u8]) {
@@ -127,10 +125,10 @@ impl Ground {
         let wheel = self.write(&name, data);
         let before = self.tree("");
         let options = options(data);
-        let mut report = Report::new();
-        let (door, cancel) = (Door::default(), AtomicBool::new(false));
-        let context = Context { door: &door, cancel: &cancel, progress: &Silent };
-        match command::install(&self.locate, &[Source::from_path(&wheel)], &options, context, &mut report) {
+        let (result, report) = with_context(|context, report| {
+            command::install(&self.locate, &[Source::from_path(&wheel)], &options, context, report)
+        });
+        match result {
             Err(error) => {
                 assert_ne!(error.effect(), Effect::Unfinished, "{error}");
                 assert!(error.kind() != ErrorKind::Failed, "the input is refused by the file system: {error}");
@@ -146,7 +144,7 @@ impl Ground {
         let beside = |tree: &Tree| tree.clone().into_iter().filter(|(path, _)| !path.starts_with("venv")).collect();
         assert_same(&beside(before), &beside(&self.tree("")));
         if options.verify != Verify::Off {
-            self.run("check", |context, report| command::check(&self.locate, &[], options, context, report));
+            self.check(options);
         }
         if report.outcome == Outcome::Unchanged {
             return;
@@ -157,6 +155,14 @@ impl Ground {
             let names: Vec<String> = report.changes.iter().map(|change| change.name.clone()).collect();
             self.run("uninstall", |context, report| command::uninstall(&self.locate, &names, options, context, report));
         }
+    }
+
+    /// Nothing differs from RECORD, which says nothing of modes: a wheel may put `#!` beside the scripts as plain data.
+    fn check(&self, options: &Options) {
+        let (result, report) =
+            with_context(|context, report| command::check(&self.locate, &[], options, context, report));
+        let differences = report.differences.unwrap_or_else(|| panic!("check: {result:?}"));
+        assert!(differences.iter().all(|one| one.state == DifferenceState::Mode), "check finds {differences:?}");
     }
 
     fn tree(&self, below: &str) -> Tree {
@@ -177,6 +183,14 @@ impl Ground {
         }
         tree
     }
+}
+
+/// Calls a command with what it works with, and returns its report, too.
+fn with_context<T>(command: impl FnOnce(Context<'_>, &mut Report) -> T) -> (T, Report) {
+    let mut report = Report::new();
+    let (door, cancel) = (Door::default(), AtomicBool::new(false));
+    let result = command(Context { door: &door, cancel: &cancel, progress: &Silent }, &mut report);
+    (result, report)
 }
 
 #[track_caller]

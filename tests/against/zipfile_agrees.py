@@ -3,11 +3,12 @@
     python3 zipfile_agrees.py --binary PATH [--count N] [--seed N] [--wheels DIR]
 
 Honest wheels, those of `tests/fuzz/seeds.py` and the small ones of DIR, have a few bytes changed: flipped, deleted,
-inserted, moved, numbers replaced. Each is installed into one virtual environment, every second without a look at digests,
-so that more is accepted. A wheel that is refused must leave the environment as it was; of one that is accepted, the new
-files must be the entries that `zipfile` sees, with their bytes, and be gone after uninstalling. The last line counts what
-was accepted, refused and at odds. The exit code is 1 where anything is at odds, panics, or takes longer than 10 seconds.
-Launchers, and scripts whose first line is rewritten, are compared by name alone. Limits: `zipfile` cannot read Zstandard; the dist-info directory of an honest wheel is named like its file.
+inserted, moved, numbers replaced. Each is installed into one virtual environment, every second without a look at
+digests, so that more is accepted. A wheel that is refused must leave the environment as it was; of one that is accepted,
+the new files must be the entries that `zipfile` sees, with their bytes, and be gone after uninstalling. The last line
+counts what was accepted, refused and at odds. The exit code is 1 where anything is at odds, panics, or takes longer than
+10 seconds. Launchers, and scripts whose first line is rewritten, are compared by name alone. Limits: `zipfile` cannot
+read Zstandard; the dist-info directory of an honest wheel is named like its file.
 """
 
 import argparse
@@ -80,7 +81,8 @@ def mutate(data: bytes, dice: random.Random) -> bytes:
     changed = bytearray(data)
     for _ in range(dice.choice((0, 1, 1, 1, 2, 3))):
         # The end of the file has the headers that matter most.
-        at = dice.randrange(len(changed)) if dice.random() < 0.5 else len(changed) - 1 - dice.randrange(400) % len(changed)
+        at = dice.randrange(len(changed) if dice.random() < 0.5 else min(len(changed), 400))
+        at = at if dice.random() < 0.5 else len(changed) - 1 - at
         span = dice.randrange(1, 40)
         match dice.randrange(7):
             case 0:

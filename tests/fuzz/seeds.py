@@ -3,8 +3,9 @@
     python3 tests/fuzz/seeds.py [DIRECTORY]
 
 They go to DIRECTORY/TARGET, by default to `corpus` beside this script: the wheels of `testdata` and variants made here
-(stored, deflated, Zstandard, streamed, ZIP64, comments of several lengths, of which the length chooses the options of an
-installation), and the metadata files in them. The same seeds are written each time; what is there already stays.
+(stored, deflated, Zstandard, streamed, ZIP64, comments of several lengths, since the length of a wheel chooses the
+options of its installation), and the metadata files in them. The same seeds are written each time; what is there already
+stays.
 """
 
 import argparse
@@ -125,7 +126,8 @@ def seeds() -> dict[str, list[bytes]]:
     texts = {"record": [*RECORDS, record(FILES)], "headers": HEADERS, "wheel_name": NAMES, "journal": [journal()]}
     texts["entry_points"] = [ENTRY_POINTS, "\ufeff[console_scripts]\n# no\n  a = b:c\n    .d\n"]
     found = {target: [text.encode() for text in values] for target, values in texts.items()}
-    decisions = [bytes([add, *rest]) for add in range(6) for rest in (range(9), range(7, 90, 9), [0] * 6 + [3, 9, 2, 1])]
+    rests = (range(9), range(7, 90, 9), [0] * 6 + [3, 9, 2, 1])
+    decisions = [bytes([count, *rest]) for count in range(6) for rest in rests]
     return {**found, "archive": images, "install": images, "forged": [b"", *decisions]}
 
 
