@@ -139,6 +139,22 @@ fn e09_r09_r10_zip64_where_it_is_not_needed() {
             entry.use_zip64();
             entry.both(|header| header.extra.truncate(10));
         }),
+        stored(
+            "two fields, of which one reader takes the first and another the last",
+            &["two zip64 fields"],
+            |entry| {
+                let other = zip_image::zip64_extra(&[1, 1]);
+                entry.use_zip64();
+                entry.central.extra.splice(0..0, other).for_each(drop);
+            },
+        ),
+        stored("two fields in the local header", &["zip64 field"], |entry| {
+            entry.use_zip64();
+            entry.local.extra.extend(zip_image::zip64_extra(&[1, 1]));
+        }),
+        stored("an extra field that is cut off", &["extra field is cut off"], |entry| {
+            entry.central.extra = b"\x01\x00\xff\x00".to_vec();
+        }),
         stored("sizes that differ", &[STORED], |entry| {
             entry.use_zip64();
             entry.local.extra[4] += 1;
