@@ -34,8 +34,13 @@ use crate::path::{RelPath, check_component};
 use crate::script;
 use crate::spec::entry_points;
 use crate::spec::headers::{Headers, Metadata, WheelInfo};
+use crate::spec::location::{Location, hashes_in};
+use crate::spec::marker::{Context, Marker};
 use crate::spec::name::ProjectName;
+use crate::spec::pip_report::PipReport;
+use crate::spec::pylock::Lock;
 use crate::spec::record::{RecordRow, Verify, read_installed_record, read_wheel_record, write_record};
+use crate::spec::requirements::Requirements;
 use crate::spec::version::Version;
 use crate::spec::wheel_name::WheelName;
 use crate::transaction::journal::Journal;
@@ -159,6 +164,28 @@ pub fn journal(data: &[u8]) {
             assert!(check_component(&operation.slot).is_ok(), "`{}`", operation.slot);
         }
         assert_eq!(Journal::decode(&journal.encode()), Ok(journal));
+    }
+}
+
+/// Reads the bytes as what resolvers leave: pip's report, a lock file, requirements, a marker, an address. An address is
+/// shown without its password.
+pub fn resolution(data: &[u8]) {
+    let _ = PipReport::parse(data);
+    let _ = Lock::parse(data);
+    let _ = Requirements::parse(data);
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    for context in [Context::Plain, Context::LockedPackage] {
+        let _ = Marker::parse(text, context);
+    }
+    let _ = hashes_in(text);
+    if let Ok((location, _)) = Location::from_url(text) {
+        if let Location::Url(_) = &location {
+            let shown = location.label();
+            let password = url::Url::parse(&shown).ok().and_then(|url| url.password().map(str::to_owned));
+            assert!(password.is_none(), "`{shown}` shows a password");
+        }
+        assert_eq!(location.path().is_some(), matches!(location, Location::File(_)));
+        let _ = location.file_name();
     }
 }
 

@@ -166,7 +166,7 @@ fn any_bytes_are_refused_or_read() {
         try_image(&data);
     });
     run(1000, vec(any::<u8>(), 0..256), |data| {
-        for target in [record, headers, entry_points, wheel_name, journal] {
+        for target in [record, headers, entry_points, wheel_name, journal, resolution] {
             target(&data);
         }
     });
@@ -251,6 +251,39 @@ fn names_of_wheels_are_read_as_one_thing() {
         &["demo", "-", "-", "-", "1.0", "1!2.0rc1+l_1", "3", "py3", "none", "any", ".", "_", ".whl", "é", "py2.py3"];
     run(1000, texts(words), |data| wheel_name(&[&data, &b"-py3-none-any.whl"[..]].concat()));
     run(1000, texts(words), |data| wheel_name(&data));
+}
+
+#[test]
+fn what_resolvers_leave_is_read_or_refused() {
+    let words = &[
+        "lock-version = '1.0'\n",
+        "created-by = 'x'\n",
+        "[[packages]]\n",
+        "name = 'a'\n",
+        "wheels = [{url = 'https://u:p@host/a-1-py3-none-any.whl', hashes = {sha256 = 'ab'}}]\n",
+        r#"{"version": "1", "install": [], "environment": {}}"#,
+        r#"{"metadata": {"name": "a", "version": "1"}}"#,
+        "a==1.0",
+        " --hash=sha256:ab",
+        " \\\n",
+        "\n",
+        "; ",
+        "python_version",
+        " >= ",
+        " in ",
+        " not in ",
+        "'3.8'",
+        " and ",
+        " or ",
+        "((((((((((((((((",
+        ")",
+        "extras",
+        "https://user:word@host/",
+        "file:///a%20b/",
+        "#sha256=",
+        "%",
+    ];
+    run(1500, texts(words), |data| resolution(&data));
 }
 
 #[test]

@@ -46,6 +46,19 @@ NAMES = [
 ]
 
 
+RESOLUTIONS = [
+    '{"version": "1", "install": [{"download_info": {"url": "https://host/demo-1.0-py3-none-any.whl", "archive_info": '
+    '{"hashes": {"sha256": "%s"}}}, "requested": true, "metadata": {"name": "demo", "version": "1.0"}}], '
+    '"environment": {"python_version": "3.11"}}' % ("ab" * 32),
+    "lock-version = '1.0'\ncreated-by = 'x'\n[[packages]]\nname = 'demo'\nversion = '1.0'\n"
+    "marker = \"os_name == 'posix'\"\n"
+    "[[packages.wheels]]\nurl = 'https://host/demo-1.0-py3-none-any.whl'\nhashes = {sha256 = '%s'}\n" % ("ab" * 32),
+    "demo==1.0 ; python_version >= '3.8' \\\n    --hash=sha256:%s\n-r other.txt\n" % ("ab" * 32),
+    "(python_version >= '3.8' and 'x' in extras) or sys_platform not in 'win32'",
+    "https://user:word@host/a%%20b/demo-1.0-py3-none-any.whl#sha256=%s" % ("ab" * 32),
+]
+
+
 def record(files: dict[str, str]) -> str:
     """The RECORD of these files."""
     rows = []
@@ -124,6 +137,7 @@ def seeds() -> dict[str, list[bytes]]:
     """The seeds of each target."""
     images = wheels()
     texts = {"record": [*RECORDS, record(FILES)], "headers": HEADERS, "wheel_name": NAMES, "journal": [journal()]}
+    texts["resolution"] = RESOLUTIONS
     texts["entry_points"] = [ENTRY_POINTS, "\ufeff[console_scripts]\n# no\n  a = b:c\n    .d\n"]
     found = {target: [text.encode() for text in values] for target, values in texts.items()}
     rests = (range(9), range(7, 90, 9), [0] * 6 + [3, 9, 2, 1])

@@ -9,7 +9,8 @@
 //!     -detect_leaks=0 -dict=tests/fuzz/zip.dict
 //! ```
 //!
-//! `archive` takes the same dictionary. `record`, `headers`, `entry_points`, `wheel_name` and `journal` take `text.dict`.
+//! `archive` takes the same dictionary. `record`, `headers`, `entry_points`, `wheel_name`, `journal` and `resolution`
+//! take `text.dict`.
 //! `forged` takes none, since its bytes are decisions, but `-max_len=128 -len_control=0`. Leaks are not looked for: a
 //! thread of an installation's pool that is still ending is taken for one, and the crate has no unsafe code.
 //!

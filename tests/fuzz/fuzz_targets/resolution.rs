@@ -1,0 +1,5 @@
+//! What resolvers leave: see `pkg_install::fuzzing::resolution`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| pkg_install::fuzzing::resolution(data));
