@@ -54,7 +54,8 @@ fn act(parsed: &Parsed, context: Context<'_>, report: &mut Report) -> Result<Bod
         #[cfg(feature = "http")]
         Command::Download(wanted, dest) => {
             let input = input(wanted)?;
-            command::download(&locate, &input, dest, options, context, report).map(Body::Downloaded)
+            command::download(&locate, command::Fetch { input: &input, dest }, options, context, report)
+                .map(Body::Downloaded)
         }
         Command::Uninstall { names } => {
             command::uninstall(&locate, names, options, context, report).map(|()| Body::Changes)

@@ -16,18 +16,27 @@ use crate::report::{Outcome, Report};
 use crate::source::Source;
 use crate::spec::wheel_name::WheelName;
 
-/// Puts every wheel of `input` into the directory `dest`; returns their paths, in the order of the input.
+/// What to fetch, and where to put it.
+#[derive(Debug, Clone, Copy)]
+pub struct Fetch<'a> {
+    /// What would be installed.
+    pub input: &'a Input,
+    /// The directory for its wheels; made where it is missing.
+    pub dest: &'a Path,
+}
+
+/// Puts every wheel into a directory; returns their paths, in the order of the input.
 ///
 /// # Errors
 /// Where one cannot be fetched or is not what was promised; those that came before it stay.
 pub fn download(
     locate: &Locate,
-    input: &Input,
-    dest: &Path,
+    fetch: Fetch<'_>,
     options: &Options,
     context: Context<'_>,
     report: &mut Report,
 ) -> Result<Vec<PathBuf>> {
+    let Fetch { input, dest } = fetch;
     let sources = if input.needs_environment() {
         input.resolve(&environment::locate(locate)?, options, report)?
     } else {

@@ -22,7 +22,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 #[cfg(feature = "http")]
-pub use download::download;
+pub use download::{Fetch, download};
 pub use input::{Document, Input};
 pub use inspect::{check, list};
 pub use install::install;

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::Arc;
 
 use crate::command::{self, Context, Options};
 use crate::environment::Locate;
@@ -88,7 +88,7 @@ impl Ground {
         let resident = Wheel::new("resident", "1.0").file("resident/__init__.py", "x = 1\n").file("shared.py", "1\n");
         let wheel = ground.write(&resident.wheel_file_name(), &resident.bytes());
         ground.run("resident", |context, report| {
-            command::install(&ground.locate, &[Source::from_path(&wheel)], &options(&[]), context, report)
+            command::install(&ground.locate, &vec![Source::from_path(&wheel)].into(), &options(&[]), context, report)
         });
         std::fs::remove_file(wheel).expect("the wheel can be removed");
         ground
@@ -126,7 +126,7 @@ impl Ground {
         let before = self.tree("");
         let options = options(data);
         let (result, report) = with_context(|context, report| {
-            command::install(&self.locate, &[Source::from_path(&wheel)], &options, context, report)
+            command::install(&self.locate, &vec![Source::from_path(&wheel)].into(), &options, context, report)
         });
         match result {
             Err(error) => {
@@ -188,7 +188,7 @@ impl Ground {
 /// Calls a command with what it works with, and returns its report, too.
 fn with_context<T>(command: impl FnOnce(Context<'_>, &mut Report) -> T) -> (T, Report) {
     let mut report = Report::new();
-    let (door, cancel) = (Door::default(), AtomicBool::new(false));
+    let (door, cancel) = (Door::default(), Arc::default());
     let result = command(Context { door: &door, cancel: &cancel, progress: &Silent }, &mut report);
     (result, report)
 }

@@ -143,6 +143,7 @@ impl Wheel {
     /// As [`Wheel::open`].
     pub fn of_file(source: Source, file: OpenFile, known: &[Digest], options: OpenOptions) -> Result<Self> {
         let label = source.label();
+        let name = WheelName::parse(&source.file_name).map_err(|fault| Error::wheel(&label, fault))?;
         check_size(&source, file.size(), &label)?;
         let archive = Archive::read(Box::new(file), &label, &Extent::Whole)?;
         let digest_of = |algorithm| match known.iter().find(|digest| digest.algorithm() == algorithm) {
@@ -155,7 +156,7 @@ impl Wheel {
         }
         let recorded = records_origin(&source, options);
         let digest = recorded.then(|| digest_of(Algorithm::Sha256)).transpose()?;
-        Self::of_archive(source, archive, digest, options)
+        Self::of_archive(source, name, archive, digest, options)
     }
 
     /// What a wheel is as far as its index and its metadata say, while the rest of it is still elsewhere. It can be
@@ -165,6 +166,7 @@ impl Wheel {
     /// As [`Wheel::open`], as far as it was looked at.
     pub fn preview(source: Source, bytes: Box<dyn ReadAt>, options: OpenOptions) -> Result<Self> {
         let label = source.label();
+        let name = WheelName::parse(&source.file_name).map_err(|fault| Error::wheel(&label, fault))?;
         check_size(&source, bytes.size(), &label)?;
         let described = |name: &str| {
             name.split_once('/').is_some_and(|(top, below)| {
@@ -174,7 +176,7 @@ impl Wheel {
         let archive = Archive::read(bytes, &label, &Extent::Index(&described))?;
         check_pinned(&source, &label, options)?;
         let known = source.pinned.certain().into_iter().find(|digest| digest.algorithm() == Algorithm::Sha256);
-        let wheel = Self::of_archive(source, archive, known, options)?;
+        let wheel = Self::of_archive(source, name, archive, known, options)?;
         Ok(Self { previewed: true, ..wheel })
     }
 
@@ -203,9 +205,14 @@ impl Wheel {
             && entries(self) == entries(whole)
     }
 
-    fn of_archive(source: Source, archive: Archive, digest: Option<Digest>, options: OpenOptions) -> Result<Self> {
+    fn of_archive(
+        source: Source,
+        name: WheelName,
+        archive: Archive,
+        digest: Option<Digest>,
+        options: OpenOptions,
+    ) -> Result<Self> {
         let label = source.label();
-        let name = WheelName::parse(&source.file_name).map_err(|fault| Error::wheel(&label, fault))?;
         let dist_info = find_dist_info(&archive, &name).map_err(|fault| Error::wheel(&label, fault))?;
         let mut reading = Reading::new(&archive, &label, &dist_info);
         let info = reading.required("WHEEL", WheelInfo::parse)?;

@@ -6,7 +6,7 @@
 use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use pkg_install::command::{self, Context, Options};
@@ -123,11 +123,12 @@ fn r18_r19_nothing_is_written_beyond_what_is_stated() {
         let before = tree(&venv);
         let scales =
             Arc::new(Scales { name: FILE.split('/').next_back().expect("a name").into(), written: Mutex::new(0) });
-        let (door, cancel) = (Door::watched(Arc::<Scales>::clone(&scales)), AtomicBool::new(false));
+        let (door, cancel) = (Door::watched(Arc::<Scales>::clone(&scales)), Arc::default());
         let context = Context { door: &door, cancel: &cancel, progress: &Silent };
         let locate = Locate { target: Some(venv.clone()), ..Locate::default() };
         let options = Options { verify: Verify::Off, ..Options::default() };
-        let error = command::install(&locate, &[source], &options, context, &mut Report::new()).expect_err("a bomb");
+        let error =
+            command::install(&locate, &vec![source].into(), &options, context, &mut Report::new()).expect_err("a bomb");
         assert!(!cancel.load(Ordering::SeqCst));
         let said = error.to_string();
         assert_eq!(error.kind(), ErrorKind::Input, "{said}");

@@ -4,7 +4,7 @@
 //! another. Every refusal has its kind, names both sides, and leaves the environment as it was.
 
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
+use std::sync::Arc;
 
 use pkg_install::command::{self, Context, Options};
 use pkg_install::environment::Locate;
@@ -24,12 +24,12 @@ const FOLDING: Capabilities = Capabilities { ignores_case: true, windows_names: 
 /// Installs as if the file system were of this sort.
 fn install(scene: &Scene, venv: &Path, wheels: &[Wheel], on: Capabilities, policy: OnConflict) -> Result<(), String> {
     let sources: Vec<Source> = wheels.iter().map(|wheel| Source::from_path(scene.wheel(wheel))).collect();
-    let (door, cancel) = (Door::default(), AtomicBool::new(false));
+    let (door, cancel) = (Door::default(), Arc::default());
     let context = Context { door: &door, cancel: &cancel, progress: &Silent };
     let locate = Locate { target: Some(venv.to_owned()), ..Locate::default() };
     let options = Options { capabilities: Some(on), on_conflict: policy, ..Options::default() };
     let before = tree(venv);
-    let result = command::install(&locate, &sources, &options, context, &mut Report::new());
+    let result = command::install(&locate, &sources.into(), &options, context, &mut Report::new());
     result.map_err(|error| {
         assert_unchanged(&before, &tree(venv));
         assert_eq!(error.effect(), Effect::Untouched);

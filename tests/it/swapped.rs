@@ -8,7 +8,7 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, mpsc};
 use std::time::Duration;
 
@@ -172,11 +172,11 @@ fn install_while(at: usize, change: fn(&Path), wheel: &[u8]) -> Option<(Scene, S
         Swap::new(at, move || change(&path))
     };
     let door = Door::watched(Arc::<Swap<_>>::clone(&watch) as Arc<dyn Watch>);
-    let (cancel, options) = (AtomicBool::new(false), Options { require_hashes: true, ..Options::default() });
+    let (cancel, options) = (Arc::default(), Options { require_hashes: true, ..Options::default() });
     let context = Context { door: &door, cancel: &cancel, progress: &Silent };
     let locate = Locate { target: Some(venv), ..Locate::default() };
     let source = Source { pinned: Pins { all: vec![pinned], any: Vec::new() }, ..Source::from_path(path) };
-    let result = command::install(&locate, &[source], &options, context, &mut Report::new());
+    let result = command::install(&locate, &vec![source].into(), &options, context, &mut Report::new());
     (watch.seen.load(Ordering::SeqCst) > at).then_some((scene, before, result))
 }
 
@@ -251,7 +251,7 @@ fn r105_an_environment_made_anew_while_waited_for_is_not_the_one_that_was_found(
         let scene = Scene::new();
         let venv = scene.venv();
         let source = Source::from_path(scene.write(NAME, letters(b'a')));
-        let cancel = AtomicBool::new(false);
+        let cancel = Arc::default();
         let patience = Patience { timeout: Duration::from_secs(5), cancel: &cancel, waiting: &|_| () };
         let held = Lock::acquire(&Door::default(), &venv.join(".lock"), &patience).expect("nobody holds it");
         let (tell, told) = mpsc::channel();
@@ -264,7 +264,7 @@ fn r105_an_environment_made_anew_while_waited_for_is_not_the_one_that_was_found(
                 if look {
                     command::list(&locate, &options, context, &mut report)
                 } else {
-                    command::install(&locate, std::slice::from_ref(&source), &options, context, &mut report)
+                    command::install(&locate, &vec![source.clone()].into(), &options, context, &mut report)
                 }
             });
             told.recv().expect("it waits");
