@@ -6,6 +6,7 @@
 //! [`MAX_RATIO`] times the archive's own size; stored, deflate and zstd.
 
 mod extra;
+mod inflate;
 mod layout;
 mod pieces;
 mod unpack;
@@ -19,7 +20,7 @@ use crate::fs::{OpenFile, ReadAt};
 use crate::hash::{Algorithm, Digest, Hasher};
 use crate::path::RelPath;
 
-pub use unpack::{EntryError, Expected, GROUP, Item, Scratch};
+pub use unpack::{EntryError, Expected, GROUP, Item, Memory, Scratch};
 
 /// The most entries that an archive may have.
 pub const MAX_ENTRIES: usize = 2_000_000;

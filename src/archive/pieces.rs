@@ -78,7 +78,7 @@ fn inflate_pieces(
 ) -> Attempt<()> {
     grow(&mut scratch.compressed, PIECE);
     grow(&mut scratch.content, PIECE);
-    scratch.inflate.reset(false);
+    scratch.inflate.pieces.reset(false);
     loop {
         let count = data.read(&mut scratch.compressed[..PIECE]).map_err(|error| unreadable(data.file, entry, error))?;
         if count == 0 {
@@ -86,14 +86,15 @@ fn inflate_pieces(
         }
         let mut input = &scratch.compressed[..count];
         loop {
-            let (before_in, before_out) = (scratch.inflate.total_in(), scratch.inflate.total_out());
+            let (before_in, before_out) = (scratch.inflate.pieces.total_in(), scratch.inflate.pieces.total_out());
             let output = &mut scratch.content[..PIECE];
             let status = scratch
                 .inflate
+                .pieces
                 .decompress(input, output, FlushDecompress::None)
                 .map_err(|error| corrupt(entry, &error))?;
-            let used = usize::try_from(scratch.inflate.total_in() - before_in).unwrap_or(input.len());
-            let made = usize::try_from(scratch.inflate.total_out() - before_out).unwrap_or(0);
+            let used = usize::try_from(scratch.inflate.pieces.total_in() - before_in).unwrap_or(input.len());
+            let made = usize::try_from(scratch.inflate.pieces.total_out() - before_out).unwrap_or(0);
             input = &input[used..];
             hand_on(entry, &scratch.content[..made], seal, sink)?;
             if status == Status::StreamEnd {

@@ -5,9 +5,12 @@
 //! by side. Memory: two buffers a thread, of a megabyte and of two, and what a zstd frame asks for.
 
 use std::io::{self, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use flate2::{Decompress, FlushDecompress, Status};
+use flate2::FlushDecompress;
 
+use super::inflate::Inflater;
 use super::pieces::Data;
 use super::{Archive, Entry, Method};
 use crate::error::{Error, Fault, Result};
@@ -18,6 +21,8 @@ use crate::hash::{Algorithm, Digest, Engine};
 const WHOLE: u64 = 1 << 20;
 /// How many bytes of content are held at once at the most.
 pub const GROUP: u64 = 2 * WHOLE;
+/// The largest content, with its compressed form, that is held where there is memory to spare, in bytes.
+const HELD: u64 = 24 << 20;
 /// How many bytes [`Archive::head`] returns at the most.
 const HEAD: usize = 64;
 
@@ -63,13 +68,39 @@ pub struct Item<'a> {
 pub struct Scratch {
     pub(super) compressed: Vec<u8>,
     pub(super) content: Vec<u8>,
-    pub(super) inflate: Decompress,
+    pub(super) inflate: Inflater,
+    memory: Arc<Memory>,
+}
+
+/// How many bytes several threads may hold together beside their own buffers: large entries are faster as a whole.
+#[derive(Debug)]
+pub struct Memory(AtomicU64);
+
+impl Memory {
+    /// So many bytes.
+    pub fn new(bytes: u64) -> Self {
+        Self(AtomicU64::new(bytes))
+    }
+
+    fn take(&self, bytes: u64) -> bool {
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes)).is_ok()
+    }
+
+    fn give_back(&self, bytes: u64) {
+        self.0.fetch_add(bytes, Ordering::Relaxed);
+    }
 }
 
 impl Scratch {
-    /// Empty buffers.
+    /// Empty buffers, which hold nothing large.
     pub fn new() -> Self {
-        Self { compressed: Vec::new(), content: Vec::new(), inflate: Decompress::new(false) }
+        Self::sharing(&Arc::new(Memory::new(0)))
+    }
+
+    /// Empty buffers of one thread of several that share `memory`.
+    pub fn sharing(memory: &Arc<Memory>) -> Self {
+        let inflate = Inflater::new();
+        Self { compressed: Vec::new(), content: Vec::new(), inflate, memory: Arc::clone(memory) }
     }
 }
 
@@ -165,10 +196,18 @@ impl Archive {
         sink: &mut Sink<'_>,
     ) -> std::result::Result<Option<Digest>, EntryError> {
         if entry.is_small() {
-            self.unpack_whole(entry, expected, scratch, sink)
-        } else {
-            self.unpack_in_pieces(entry, expected, scratch, sink).map_err(EntryError::from)
+            return self.unpack_whole(entry, expected, scratch, sink);
         }
+        let bytes = entry.size.saturating_add(entry.compressed);
+        if entry.method != Method::Deflate || bytes > HELD || !scratch.memory.take(bytes) {
+            return self.unpack_in_pieces(entry, expected, scratch, sink).map_err(EntryError::from);
+        }
+        // In buffers that go again: what a thread keeps is small.
+        let kept = (std::mem::take(&mut scratch.compressed), std::mem::take(&mut scratch.content));
+        let unpacked = self.unpack_whole(entry, expected, scratch, sink);
+        (scratch.compressed, scratch.content) = kept;
+        scratch.memory.give_back(bytes);
+        unpacked
     }
 
     /// The whole content of an entry of at most `limit` bytes.
@@ -210,10 +249,10 @@ impl Archive {
                 count
             }
             Method::Deflate => {
-                scratch.inflate.reset(false);
-                let result = scratch.inflate.decompress(&compressed, &mut content, FlushDecompress::None);
+                scratch.inflate.pieces.reset(false);
+                let result = scratch.inflate.pieces.decompress(&compressed, &mut content, FlushDecompress::None);
                 result.map_err(|error| failed(&error))?;
-                usize::try_from(scratch.inflate.total_out()).unwrap_or(0)
+                usize::try_from(scratch.inflate.pieces.total_out()).unwrap_or(0)
             }
             Method::Zstd => {
                 let data = Data { file: &*self.file, at: entry.data, left: entry.compressed };
@@ -244,38 +283,32 @@ impl Archive {
 
     /// Puts the content of `entry` at the beginning of `room`, which is longer than it; returns its length. Size and CRC-32
     /// are right then.
-    fn hold(
-        &self,
-        entry: &Entry,
-        compressed: &mut Vec<u8>,
-        inflate: &mut Decompress,
-        room: &mut [u8],
-    ) -> Attempt<usize> {
+    fn hold(&self, entry: &Entry, compressed: &mut Vec<u8>, inflate: &mut Inflater, room: &mut [u8]) -> Attempt<usize> {
         let length = usize::try_from(entry.compressed).unwrap_or(0);
         let size = usize::try_from(entry.size).unwrap_or(0);
         // One byte more than stated, so that content which is too long is seen as such.
         let room = &mut room[..=size];
-        grow(compressed, length);
-        let compressed = &mut compressed[..length];
-        let count = match entry.method {
+        let (count, checked) = match entry.method {
             Method::Stored if length <= size => {
                 self.read_data(entry, &mut room[..length])?;
-                length
+                (length, false)
             }
-            Method::Stored => length,
+            Method::Stored => (length, false),
             Method::Deflate => {
-                self.read_data(entry, compressed)?;
-                inflate_whole(entry, inflate, compressed, room)?
+                let inflated = inflate.inflate(entry, compressed, room, |into| self.read_data(entry, into))?;
+                (inflated.length, inflated.checked)
             }
             Method::Zstd => {
+                grow(compressed, length);
+                let compressed = &mut compressed[..length];
                 self.read_data(entry, compressed)?;
                 let mut rest = &*compressed;
                 let count = fill(zstd(entry, &mut rest)?, room).map_err(|error| corrupt(entry, &error))?;
                 nothing_follows(entry, rest.len() as u64)?;
-                count
+                (count, false)
             }
         };
-        check_sums(entry, count as u64, || crc32fast::hash(&room[..count]))?;
+        check_sums(entry, count as u64, || if checked { entry.crc } else { crc32fast::hash(&room[..count]) })?;
         Ok(count)
     }
 
@@ -337,7 +370,10 @@ fn fill(mut from: impl Read, room: &mut [u8]) -> io::Result<usize> {
 }
 
 pub(super) fn grow(buffer: &mut Vec<u8>, length: usize) {
-    if buffer.len() < length {
+    if buffer.is_empty() {
+        // The system's pages come as zeros.
+        *buffer = vec![0; length];
+    } else if buffer.len() < length {
         buffer.resize(length, 0);
     }
 }
@@ -352,18 +388,6 @@ pub(super) fn unreadable(file: &dyn ReadAt, entry: &Entry, error: io::Error) -> 
     } else {
         Trouble::Other(Error::io("read", file.path(), error))
     }
-}
-
-fn inflate_whole(entry: &Entry, inflate: &mut Decompress, from: &[u8], into: &mut [u8]) -> Attempt<usize> {
-    inflate.reset(false);
-    let status = inflate.decompress(from, into, FlushDecompress::Finish).map_err(|error| corrupt(entry, &error))?;
-    if status != Status::StreamEnd && inflate.total_out() < into.len() as u64 {
-        return Err(corrupt(entry, &"the compressed data ends early").into());
-    }
-    if status == Status::StreamEnd {
-        nothing_follows(entry, from.len() as u64 - inflate.total_in())?;
-    }
-    usize::try_from(inflate.total_out()).map_err(|error| corrupt(entry, &error).into())
 }
 
 /// Refuses compressed data that goes on after its end: another reader might see more of it.

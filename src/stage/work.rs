@@ -5,12 +5,12 @@
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
-use std::sync::Mutex;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 
 use super::queue::{Group, Queue};
 use super::{StageOptions, Staged};
-use crate::archive::{Expected, GROUP, Item, Scratch};
+use crate::archive::{Expected, GROUP, Item, Memory, Scratch};
 use crate::environment::place::RootId;
 use crate::error::{Effect, Error, Fault, Result};
 use crate::fs::Dir;
@@ -19,6 +19,9 @@ use crate::plan::{Content, NewFile, WheelId};
 use crate::report::Action;
 use crate::spec::record::Verify;
 use crate::wheel::Wheel;
+
+/// How many bytes of large entries all workers hold together at the most.
+const MEMORY: u64 = 40 << 20;
 
 /// Writes all files but RECORDs; returns the digests that were not known before, by the files' numbers.
 pub(super) fn write_files(
@@ -43,6 +46,7 @@ pub(super) fn write_files(
         wheels,
         options,
         queue: Queue::new(!needed.is_empty()),
+        memory: Arc::new(Memory::new(MEMORY)),
         failure: Mutex::new(None),
         digests: Mutex::new(HashMap::new()),
     };
@@ -66,6 +70,7 @@ struct Work<'a> {
     wheels: &'a [Wheel],
     options: StageOptions<'a>,
     queue: Queue,
+    memory: Arc<Memory>,
     failure: Mutex<Option<Error>>,
     digests: Mutex<HashMap<usize, Digest>>,
 }
@@ -73,7 +78,7 @@ struct Work<'a> {
 impl Work<'_> {
     /// What one worker does.
     fn run(&self) {
-        let mut scratch = Scratch::new();
+        let mut scratch = Scratch::sharing(&self.memory);
         while let Some(group) = self.queue.next() {
             if let Err(error) = self.write_group(&group, &mut scratch) {
                 self.fail(error);

@@ -16,7 +16,7 @@ const REFUSED_NAMES: &[&str] = &["utils", "util", "helpers", "common", "manager"
 /// Where the one door to a danger is: what is named, and the files, or directories with a final slash, that may.
 const DOORS: &[(&[&str], &[&str])] = &[
     (&["std::fs", "std::os::unix::fs", "rustix::fs", "fs2", "tempfile", "walkdir"], &["src/fs/"]),
-    (&["zip", "flate2", "ruzstd"], &["src/archive.rs", "src/archive/"]),
+    (&["zip", "flate2", "libdeflater", "ruzstd"], &["src/archive.rs", "src/archive/"]),
     (&["ureq"], &["src/download/"]),
     (&["rayon"], &["src/wheel/mod.rs", "src/check.rs"]),
     (
