@@ -179,7 +179,8 @@ pub fn is_same_text(one: &str, other: &str) -> bool {
 
 /// Windows' device names and the endings it drops: names that mean something else there.
 pub fn is_reserved_on_windows(component: &str) -> bool {
-    if component.ends_with(['.', ' ']) || component.contains(['<', '>', '"', '|', '?', '*']) {
+    let refused = |byte: &u8| matches!(byte, b'<' | b'>' | b'"' | b'|' | b'?' | b'*');
+    if component.ends_with(['.', ' ']) || component.as_bytes().iter().any(refused) {
         return true;
     }
     let stem = component.split('.').next().unwrap_or(component).trim_end();
@@ -193,6 +194,9 @@ pub fn is_reserved_on_windows(component: &str) -> bool {
 
 /// Whether a name is like those that Windows gives to files beside their own, as `PYTHON~1.EXE`: it may mean another file.
 fn is_short_alias(component: &str) -> bool {
+    if component.len() > 12 || !component.as_bytes().contains(&b'~') {
+        return false;
+    }
     let (stem, extension) = component.split_once('.').unwrap_or((component, ""));
     let number = stem.rsplit_once('~').map(|(_, number)| number);
     stem.len() <= 8
@@ -202,8 +206,13 @@ fn is_short_alias(component: &str) -> bool {
 
 impl Ord for RelPath {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        let order = |byte: u8| if byte == b'/' { 0 } else { byte };
-        self.0.bytes().map(order).cmp(other.0.bytes().map(order))
+        let (own, other) = (self.0.as_bytes(), other.0.as_bytes());
+        match own.iter().zip(other).find(|(a, b)| a != b) {
+            Some((b'/', _)) => std::cmp::Ordering::Less,
+            Some((_, b'/')) => std::cmp::Ordering::Greater,
+            Some((a, b)) => a.cmp(b),
+            None => own.len().cmp(&other.len()),
+        }
     }
 }
 
