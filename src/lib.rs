@@ -11,15 +11,16 @@
 //!    ┌────────┐  open    ┌───────┐   plan     ┌──────┐   stage     ┌────────┐  commit   ┌────────┐
 //!    │ Source │ ───────► │ Wheel │ ─────────► │ Plan │ ──────────► │ Staged │ ────────► │ Report │
 //!    └────────┘          └───────┘            └──────┘             └────────┘           └────────┘
-//!     path, hash          validated once;      pure value;          files, RECORD,       plain data
+//!     path, URL, hash     validated once;      pure value;          files, RECORD,       plain data
 //!                         then trusted         printable            INSTALLER complete
 //! ```
 //!
 //! Removing, replacing and undoing are other plans, never other ways. From the bottom up: [`error`], [`path`] and
 //! [`hash`] know nothing of anything; [`spec`] turns the texts of the PyPA's specifications into types; [`fs`] is the only
-//! door to the file system; [`archive`] reads a zip in the one way in which it can be read; [`environment`] knows an
-//! interpreter's directories and what is installed in them; [`wheel`] is what may be installed; [`mod@plan`] decides;
-//! [`stage`] writes; [`transaction`] moves; [`command`] is all of it in order.
+//! door to the file system; [`archive`] reads a zip in the one way in which it can be read; `download` fetches over http;
+//! [`environment`] knows an interpreter's directories and what is installed in them; [`source`] says where wheels are, from
+//! arguments, reports, lock files and lists; [`wheel`] is what may be installed; [`mod@plan`] decides; [`stage`] writes;
+//! [`transaction`] moves; [`command`] is all of it in order.
 //!
 //! # Example
 //!
