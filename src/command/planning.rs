@@ -15,11 +15,11 @@ use crate::error::{Error, Fault, Result};
 use crate::fs;
 use crate::plan::conflict::{OnConflict, Rules, Settled, Wanted, settle};
 use crate::plan::spread::{Ground, Guard, is_reserved, spread};
-use crate::plan::{Change, ChangeId, NewFile, OperationKind, Plan, RowFile, choose, moves};
+use crate::plan::{Change, ChangeId, NewFile, OperationKind, Plan, RowFile, WheelId, choose, moves};
 use crate::report::{Action, ChangeReport, PlannedFiles, Report, Warning};
 use crate::spec::name::ProjectName;
 use crate::spec::record::Verify;
-use crate::wheel::{Pool, Wheel};
+use crate::wheel::{Pool, Wheel, in_parallel};
 
 /// The plan of an installation.
 pub fn install(
@@ -43,7 +43,7 @@ pub fn install(
         verified: options.verify != Verify::Off,
         windows_names: capabilities.windows_names,
     };
-    let files = spread_all(&ground, wheels, &changes, report)?;
+    let files = spread_all(&ground, wheels, &changes, pool, report)?;
     let (policy, ignores_case) = (options.on_conflict, capabilities.ignores_case);
     plan(session, Intent { changes, files, policy, ignores_case }, pool, report)
 }
@@ -57,20 +57,33 @@ pub fn uninstall(session: &mut Session<'_>, names: &[ProjectName], pool: &Pool, 
 }
 
 /// Every file that the changes want, in the order of the arguments.
-fn spread_all(ground: &Ground<'_>, wheels: &[Wheel], changes: &[Change], report: &mut Report) -> Result<Vec<NewFile>> {
-    let mut order: Vec<(ChangeId, &Change)> =
-        changes.iter().zip(0..).map(|(change, id)| (ChangeId(id), change)).collect();
-    order.sort_by_key(|(_, change)| change.wheel);
-    let (mut files, mut refused) = (Vec::new(), Vec::new());
-    for (id, change) in order {
-        let Some(number) = change.wheel.filter(|_| change.action != Action::Keep) else { continue };
+fn spread_all(
+    ground: &Ground<'_>,
+    wheels: &[Wheel],
+    changes: &[Change],
+    pool: &Pool,
+    report: &mut Report,
+) -> Result<Vec<NewFile>> {
+    let mut order: Vec<(WheelId, ChangeId)> = changes
+        .iter()
+        .zip(0..)
+        .filter(|(change, _)| change.action != Action::Keep)
+        .filter_map(|(change, id)| Some((change.wheel?, ChangeId(id))))
+        .collect();
+    order.sort_by_key(|(number, _)| *number);
+    let spread_one = |&(number, id): &(WheelId, ChangeId)| {
         let wheel = &wheels[number.0 as usize];
-        match spread(wheel, number, id, ground) {
-            Ok(more) => {
-                report.warnings.extend(not_portable(wheel, &more));
+        let files = spread(wheel, number, id, ground).map_err(|faults| (wheel.label.clone(), faults))?;
+        Ok((not_portable(wheel, &files), files))
+    };
+    let (mut files, mut refused) = (Vec::new(), Vec::new());
+    for result in in_parallel(pool, &order, spread_one) {
+        match result {
+            Ok((warning, more)) => {
+                report.warnings.extend(warning);
                 files.extend(more);
             }
-            Err(faults) => refused.push((wheel.label.clone(), faults)),
+            Err(fault) => refused.push(fault),
         }
     }
     if refused.is_empty() { Ok(files) } else { Err(Error::wheels(refused)) }
