@@ -47,8 +47,9 @@ impl Dir {
         while super::stat(at)?.is_none() {
             missing.push(at.to_owned());
             match at.parent() {
-                Some(parent) => at = parent,
-                None => break,
+                // What is above the first name of a relative path is there.
+                Some(parent) if !parent.as_os_str().is_empty() => at = parent,
+                _ => break,
             }
         }
         missing.reverse();

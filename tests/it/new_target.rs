@@ -4,7 +4,9 @@ use pkg_install::fs::Door;
 
 use crate::faults::{ENOSPC, Fault, Fuse};
 use crate::living::Life;
+use crate::scene::Scene;
 use crate::tree_image::Image;
+use crate::wheel_builder::Wheel;
 
 #[test]
 fn r126_a_failure_leaves_none_of_the_directories_made_above_a_new_target() {
@@ -30,4 +32,14 @@ fn r126_a_failure_leaves_none_of_the_directories_made_above_a_new_target() {
         }
     }
     assert!(failed >= 60, "{failed}");
+}
+
+#[test]
+fn a_new_directory_may_be_named_from_where_one_stands() {
+    let scene = Scene::new();
+    let wheel = scene.wheel(&Wheel::new("demo", "1.0"));
+    for dest in ["here", "a/b", "./c", "here"] {
+        scene.run(&["download", "--dest", dest, &wheel.display().to_string()]).assert_code(0);
+        assert!(scene.join(dest).join("demo-1.0-py3-none-any.whl").is_file(), "{dest}");
+    }
 }
