@@ -102,7 +102,9 @@ pub fn stage(door: &Door, layout: &Layout, plan: Plan, wheels: &[Wheel], options
         staged.open_area(layout, root)?;
     }
     staged.make_directories()?;
-    options.progress.begin(staged.plan.files.len() as u64, staged.plan.bytes());
+    // RECORDs come afterwards, and nobody waits for them.
+    let files = staged.plan.files.iter().filter(|file| !matches!(file.content, Content::Record));
+    options.progress.begin(files.count() as u64, staged.plan.bytes());
     let written = work::write_files(&staged, wheels, options);
     options.progress.end();
     let digests = written?;
