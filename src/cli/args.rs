@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::FalseyValueParser;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 #[cfg(feature = "http")]
 use super::wanted::DownloadArgs;
@@ -51,9 +53,12 @@ pub struct Output {
     /// Print the report as one JSON object on stdout
     #[arg(long, env = "PKG_INSTALL_JSON", value_parser = FalseyValueParser::new(), help_heading = "Output")]
     pub json: bool,
-    /// Show no progress bar
+    /// Show no progress bars
     #[arg(long, env = "PKG_INSTALL_NO_PROGRESS", value_parser = FalseyValueParser::new(), help_heading = "Output")]
     pub no_progress: bool,
+    /// How to show progress, on stderr
+    #[arg(long, value_enum, default_value_t = Shown::Auto, env = "PKG_INSTALL_PROGRESS", help_heading = "Output")]
+    pub progress: Shown,
     /// When to use colour
     #[arg(long, value_enum, default_value_t = Color::Auto, env = "PKG_INSTALL_COLOR", help_heading = "Output")]
     pub color: Color,
@@ -63,6 +68,15 @@ pub struct Output {
     /// Say more: every project, every warning, how long each step took
     #[arg(short, long, env = "PKG_INSTALL_VERBOSE", value_parser = FalseyValueParser::new(), conflicts_with = "quiet", help_heading = "Output")]
     pub verbose: bool,
+}
+
+/// How progress is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Shown {
+    /// Bars on a terminal, nothing elsewhere.
+    Auto,
+    /// A line of JSON for each event, also with `--quiet`; other lines on stderr stay text.
+    Json,
 }
 
 /// When to use colour.
@@ -281,8 +295,15 @@ fn one_line(text: &str) -> Result<String, String> {
 /// # Errors
 /// What clap says of them, help and version included.
 pub fn parse(arguments: &[OsString]) -> Result<Parsed, clap::Error> {
-    let cli = Cli::try_parse_from(arguments)?;
-    Ok(match cli.command {
+    let matches = Cli::command().try_get_matches_from(arguments)?;
+    let mut parsed = parsed(Cli::from_arg_matches(&matches)?);
+    let said = matches.subcommand().map_or(&matches, |(_, said)| said);
+    parsed.output.settle(said)?;
+    Ok(parsed)
+}
+
+fn parsed(cli: Cli) -> Parsed {
+    match cli.command {
         None => {
             let install = cli.install;
             let options = Options {
@@ -331,7 +352,26 @@ pub fn parse(arguments: &[OsString]) -> Result<Parsed, clap::Error> {
         Some(SubCommand::Recover(args)) => args.parsed(Command::Recover, None),
         Some(SubCommand::List(args)) => args.parsed(Command::List, None),
         Some(SubCommand::Check(args)) => args.plain.parsed(Command::Check { names: args.names }, args.jobs),
-    })
+    }
+}
+
+impl Output {
+    /// Of `--progress json` and `--no-progress` there can be one; what was typed goes before what a variable says.
+    fn settle(&mut self, said: &ArgMatches) -> Result<(), clap::Error> {
+        if !self.no_progress {
+            return Ok(());
+        }
+        let typed = |name: &str| said.value_source(name) == Some(ValueSource::CommandLine);
+        match (typed("progress"), typed("no_progress")) {
+            (true, true) if self.progress == Shown::Json => {
+                let message = "the argument '--no-progress' cannot be used with '--progress json'";
+                return Err(Cli::command().error(ErrorKind::ArgumentConflict, message));
+            }
+            (true, false) => self.no_progress = false,
+            _ => self.progress = Shown::Auto,
+        }
+        Ok(())
+    }
 }
 
 impl PlainArgs {
@@ -379,8 +419,6 @@ impl Parsed {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]

@@ -21,7 +21,6 @@ use crate::report::Report;
 use crate::source::Source;
 
 use args::{Command, Parsed};
-use progress::Bar;
 use render::{Body, Renderer};
 use wanted::WantedArgs;
 
@@ -33,13 +32,15 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(refusal) => return render::refuse(&refusal, &arguments),
     };
     let renderer = Renderer::new(&parsed.output);
-    let bar = Bar::new(&parsed.output);
+    let progress = progress::of(&parsed.output);
     signals::raise_file_limit();
     let cancel = signals::watch();
     let door = Door::default().with_threads(parsed.options.jobs);
     let mut report = Report::new();
-    let context = Context { door: &door, cancel: &cancel, progress: &bar };
+    let context = Context { door: &door, cancel: &cancel, progress: &*progress };
     let result = act(&parsed, context, &mut report);
+    // What it drew goes before anything else is said.
+    drop(progress);
     renderer.finish(&parsed, &mut report, &result)
 }
 

@@ -1,93 +1,43 @@
-//! The progress bar: files and bytes, one bar for the whole, drawn by one thread, and only on a terminal.
+//! What is told while a command works, all of it on stderr: bars on a terminal, remarks in a pipe, or events for programs.
 //!
-//! Workers only add to two counters. A thread of its own draws them ten times a second and ends with the staging.
+//! * [`bars`]: a line for each running download, one for all of them and one for what is unpacked, drawn by one thread and
+//!   cleared at the end. On a terminal.
+//! * [`remarks`]: only what a person would want to know afterwards: that something is waited for or tried again. Where
+//!   stderr is no terminal, and with `--no-progress`.
+//! * [`events`]: a line of JSON for each event. With `--progress json`, whatever stderr is.
+//!
+//! With `--quiet` there is nothing but the events that were asked for. Names and reasons come without credentials; for
+//! people they are escaped, in JSON they are as they are.
+
+mod bars;
+mod counters;
+mod events;
+mod lines;
+mod remarks;
+mod screen;
 
 use std::io::{IsTerminal as _, Write as _};
-use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
-use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use super::args::{Output, Shown};
+use crate::report::{Progress, Silent};
 
-use super::args::Output;
-use crate::error::escaped;
-use crate::report::Progress;
-
-const PAUSE: Duration = Duration::from_millis(100);
-const TEMPLATE: &str = "{msg:>16} {bar:28} {decimal_bytes}/{decimal_total_bytes}  {decimal_bytes_per_sec}";
-
-/// Shows how far the work has come.
-pub struct Bar {
-    shown: bool,
-    quiet: bool,
-    counters: Arc<Counters>,
-    drawer: Mutex<Option<JoinHandle<()>>>,
-}
-
-#[derive(Default)]
-struct Counters {
-    files: AtomicU64,
-    bytes: AtomicU64,
-    done: AtomicBool,
-}
-
-impl Bar {
-    /// A bar that is shown where stderr is a terminal and nobody said otherwise.
-    pub fn new(output: &Output) -> Self {
-        let shown = std::io::stderr().is_terminal() && !output.no_progress && !output.quiet;
-        Self { shown, quiet: output.quiet, counters: Arc::default(), drawer: Mutex::new(None) }
+/// The progress that was asked for. What it drew is gone once it is dropped.
+pub fn of(output: &Output) -> Box<dyn Progress> {
+    let terminal = std::io::stderr().is_terminal() && !is_dumb();
+    match output.progress {
+        Shown::Json => Box::new(events::Events::new(std::io::stderr())),
+        _ if output.quiet => Box::new(Silent),
+        Shown::Auto if terminal && !output.no_progress => Box::<bars::Bars>::default(),
+        Shown::Auto => Box::<remarks::Remarks>::default(),
     }
 }
 
-impl Progress for Bar {
-    fn begin(&self, files: u64, bytes: u64) {
-        if !self.shown {
-            return;
-        }
-        let counters = Arc::clone(&self.counters);
-        let drawer = std::thread::spawn(move || draw(&counters, files, bytes));
-        if let Ok(mut held) = self.drawer.lock() {
-            *held = Some(drawer);
-        }
-    }
-
-    fn advance(&self, files: u64, bytes: u64) {
-        self.counters.files.fetch_add(files, Ordering::Relaxed);
-        self.counters.bytes.fetch_add(bytes, Ordering::Relaxed);
-    }
-
-    fn waiting(&self, lock: &Path) {
-        if !self.quiet {
-            let _ = writeln!(
-                std::io::stderr(),
-                "waiting for another process that holds `{}`",
-                escaped(&lock.display().to_string())
-            );
-        }
-    }
-
-    fn end(&self) {
-        self.counters.done.store(true, Ordering::Relaxed);
-        let drawer = self.drawer.lock().ok().and_then(|mut held| held.take());
-        if let Some(drawer) = drawer {
-            drawer.thread().unpark();
-            // A drawer that failed has drawn what it could.
-            let _ = drawer.join();
-        }
-    }
+/// Whether the terminal is known to understand nothing but text.
+fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb")
 }
 
-fn draw(counters: &Counters, files: u64, bytes: u64) {
-    let bar = ProgressBar::with_draw_target(Some(bytes), ProgressDrawTarget::stderr());
-    if let Ok(style) = ProgressStyle::with_template(TEMPLATE) {
-        bar.set_style(style.progress_chars("━╸─"));
-    }
-    while !counters.done.load(Ordering::Relaxed) {
-        bar.set_message(format!("{}/{files} files", counters.files.load(Ordering::Relaxed)));
-        bar.set_position(counters.bytes.load(Ordering::Relaxed));
-        std::thread::park_timeout(PAUSE);
-    }
-    bar.finish_and_clear();
+/// Writes all of it at once. That stderr cannot be written to stops nothing.
+fn say(text: &str) {
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }

@@ -334,8 +334,9 @@ fn duration(time: Duration) -> String {
     }
 }
 
+/// Bytes in the unit that suits them.
 #[allow(clippy::cast_precision_loss, reason = "three digits are shown")]
-fn size(bytes: u64) -> String {
+pub fn size(bytes: u64) -> String {
     let units = ["kB", "MB", "GB", "TB"];
     if bytes < 1000 {
         return format!("{bytes} bytes");

@@ -1,0 +1,273 @@
+//! Progress for programs: a line of JSON for each event.
+//!
+//! Output, each line written whole and by one thread at a time:
+//!
+//! ```json
+//! {"event":"transfer-begin","transfer":0,"name":"six-1.17.0-py2.py3-none-any.whl","total":11050,"present":0}
+//! {"event":"transfer","transfer":0,"bytes":11050,"total":11050}
+//! {"event":"transfer-retry","transfer":0,"why":"the server broke the connection off"}
+//! {"event":"transfer-end","transfer":0}
+//! {"event":"stage-begin","files":8,"bytes":36040}
+//! {"event":"stage","files":8,"bytes":36040}
+//! {"event":"stage-end"}
+//! {"event":"waiting","path":"venv/.lock"}
+//! ```
+//!
+//! Each number has one `transfer-begin`, then one `transfer-end`, which also comes where the file was given up. `bytes` is
+//! how many are here, not how many more: it may be fewer than before where a file begins anew. `total` is null until the
+//! length is known. `transfer` and `stage` come at most ten times a second for each file and for the staging, and always
+//! for the last change before the end. Names and reasons are as they are: who shows them escapes them. Other lines on
+//! stderr, as warnings and errors, stay text.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use crate::report::Progress;
+
+const PAUSE: Duration = Duration::from_millis(100);
+
+#[derive(Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+enum Event<'a> {
+    TransferBegin { transfer: usize, name: &'a str, total: Option<u64>, present: u64 },
+    Transfer { transfer: usize, bytes: u64, total: Option<u64> },
+    TransferRetry { transfer: usize, why: &'a str },
+    TransferEnd { transfer: usize },
+    StageBegin { files: u64, bytes: u64 },
+    Stage { files: u64, bytes: u64 },
+    StageEnd,
+    Waiting { path: &'a str },
+}
+
+/// Writes what happens.
+pub struct Events<W> {
+    told: Mutex<Told<W>>,
+}
+
+/// What was told, and where.
+struct Told<W> {
+    output: W,
+    transfers: BTreeMap<usize, Transfer>,
+    staging: Option<Staging>,
+}
+
+struct Transfer {
+    total: Option<u64>,
+    bytes: u64,
+    pace: Pace,
+}
+
+#[derive(Default)]
+struct Staging {
+    files: u64,
+    bytes: u64,
+    pace: Pace,
+}
+
+/// When a change was told last, and whether there was another since.
+#[derive(Debug, Default)]
+struct Pace {
+    told: Option<Instant>,
+    changed: bool,
+}
+
+impl Pace {
+    /// Whether a change now is to be told.
+    fn is_due(&mut self, now: Instant) -> bool {
+        self.changed = self.told.is_some_and(|told| now.saturating_duration_since(told) < PAUSE);
+        if !self.changed {
+            self.told = Some(now);
+        }
+        !self.changed
+    }
+}
+
+impl<W: Write> Events<W> {
+    /// Events that are written there.
+    pub fn new(output: W) -> Self {
+        Self { told: Mutex::new(Told { output, transfers: BTreeMap::new(), staging: None }) }
+    }
+
+    /// All that is told of one moment is told under one lock, so that the lines stand in the order of what happened.
+    fn with<T>(&self, act: impl FnOnce(&mut Told<W>) -> T) -> T {
+        act(&mut self.told.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl<W: Write> Told<W> {
+    fn tell(&mut self, event: &Event<'_>) {
+        if let Ok(mut line) = serde_json::to_string(event) {
+            line.push('\n');
+            // A reader that went away stops nothing.
+            let _ = self.output.write_all(line.as_bytes());
+            let _ = self.output.flush();
+        }
+    }
+
+    fn change(&mut self, number: usize, now: Instant, change: impl FnOnce(&mut Transfer)) {
+        let Some(transfer) = self.transfers.get_mut(&number) else { return };
+        change(transfer);
+        if transfer.pace.is_due(now) {
+            let event = Event::Transfer { transfer: number, bytes: transfer.bytes, total: transfer.total };
+            self.tell(&event);
+        }
+    }
+
+    fn begin(&mut self, number: usize, name: &str, (total, present): (Option<u64>, u64)) {
+        if self.transfers.contains_key(&number) {
+            return self.change(number, Instant::now(), |transfer| {
+                transfer.total = total;
+                transfer.bytes = present;
+            });
+        }
+        self.transfers.insert(number, Transfer { total, bytes: present, pace: Pace::default() });
+        self.tell(&Event::TransferBegin { transfer: number, name, total, present });
+    }
+
+    fn end(&mut self, number: usize) {
+        let Some(transfer) = self.transfers.remove(&number) else { return };
+        if transfer.pace.changed {
+            self.tell(&Event::Transfer { transfer: number, bytes: transfer.bytes, total: transfer.total });
+        }
+        self.tell(&Event::TransferEnd { transfer: number });
+    }
+
+    fn stage(&mut self, files: u64, bytes: u64) {
+        let Some(staging) = &mut self.staging else { return };
+        staging.files += files;
+        staging.bytes += bytes;
+        if staging.pace.is_due(Instant::now()) {
+            let event = Event::Stage { files: staging.files, bytes: staging.bytes };
+            self.tell(&event);
+        }
+    }
+
+    fn stage_end(&mut self) {
+        let Some(staging) = self.staging.take() else { return };
+        if staging.pace.changed {
+            self.tell(&Event::Stage { files: staging.files, bytes: staging.bytes });
+        }
+        self.tell(&Event::StageEnd);
+    }
+}
+
+impl<W: Write + Send> Progress for Events<W> {
+    fn begin(&self, files: u64, bytes: u64) {
+        self.with(|told| {
+            told.staging = Some(Staging::default());
+            told.tell(&Event::StageBegin { files, bytes });
+        });
+    }
+
+    fn advance(&self, files: u64, bytes: u64) {
+        self.with(|told| told.stage(files, bytes));
+    }
+
+    fn waiting(&self, lock: &Path) {
+        self.with(|told| told.tell(&Event::Waiting { path: &lock.display().to_string() }));
+    }
+
+    fn end(&self) {
+        self.with(Told::stage_end);
+    }
+
+    fn transfer_begin(&self, transfer: usize, name: &str, total: Option<u64>, present: u64) {
+        self.with(|told| told.begin(transfer, name, (total, present)));
+    }
+
+    fn transfer_advance(&self, transfer: usize, bytes: u64) {
+        self.with(|told| told.change(transfer, Instant::now(), |transfer| transfer.bytes += bytes));
+    }
+
+    fn transfer_retry(&self, transfer: usize, why: &str) {
+        self.with(|told| told.tell(&Event::TransferRetry { transfer, why }));
+    }
+
+    fn transfer_end(&self, transfer: usize) {
+        self.with(|told| told.end(transfer));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is written of this, by writes.
+    fn written(act: impl FnOnce(&Events<Writes>)) -> Vec<String> {
+        let events = Events::new(Writes::default());
+        act(&events);
+        events.told.into_inner().unwrap_or_else(PoisonError::into_inner).output.0
+    }
+
+    /// Every write, by itself.
+    #[derive(Default)]
+    struct Writes(Vec<String>);
+
+    impl Write for Writes {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.push(String::from_utf8_lossy(bytes).into_owned());
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn each_event_is_one_write_of_one_line() {
+        let lines = written(|events| {
+            events.waiting(Path::new("a\n\"b"));
+            events.transfer_begin(7, "n", None, 5);
+            events.transfer_begin(7, "n", Some(30), 0);
+            events.transfer_advance(7, 10);
+            events.transfer_retry(7, "odd\r\n");
+            events.transfer_advance(7, 20);
+            events.transfer_end(7);
+            events.begin(3, 9);
+            events.advance(1, 2);
+            events.advance(1, 3);
+            events.advance(1, 4);
+            events.end();
+        });
+        let expected = [
+            r#"{"event":"waiting","path":"a\n\"b"}"#,
+            r#"{"event":"transfer-begin","transfer":7,"name":"n","total":null,"present":5}"#,
+            r#"{"event":"transfer","transfer":7,"bytes":0,"total":30}"#,
+            r#"{"event":"transfer-retry","transfer":7,"why":"odd\r\n"}"#,
+            r#"{"event":"transfer","transfer":7,"bytes":30,"total":30}"#,
+            r#"{"event":"transfer-end","transfer":7}"#,
+            r#"{"event":"stage-begin","files":3,"bytes":9}"#,
+            r#"{"event":"stage","files":1,"bytes":2}"#,
+            r#"{"event":"stage","files":3,"bytes":9}"#,
+            r#"{"event":"stage-end"}"#,
+        ];
+        assert_eq!(lines, expected.map(|line| format!("{line}\n")));
+    }
+
+    #[test]
+    fn what_never_began_is_not_told() {
+        let lines = written(|events| {
+            events.transfer_advance(1, 5);
+            events.transfer_end(1);
+            events.advance(1, 1);
+            events.end();
+        });
+        assert_eq!(lines, [""; 0]);
+    }
+
+    #[test]
+    fn changes_are_told_ten_times_a_second() {
+        let (mut pace, begin) = (Pace::default(), Instant::now());
+        let at = |milliseconds| begin + Duration::from_millis(milliseconds);
+        let due: Vec<u64> = (0..1000).filter(|&time| pace.is_due(at(time))).collect();
+        assert_eq!(due, (0..10).map(|tenth| tenth * 100).collect::<Vec<_>>());
+        assert!(pace.changed);
+        assert!(pace.is_due(at(1000)) && !pace.changed);
+    }
+}
