@@ -1,7 +1,8 @@
 //! What a command is to install: wheels that were named, and what resolvers left.
 //!
 //! Input: arguments, and texts of reports, lock files and lists of pinned requirements. Output: one list of [`Source`]s for
-//! one transaction, in the order: arguments, reports, lock files, lists. Every text is read before anything fails.
+//! one transaction, in the order: arguments, reports, lock files, lists; a wheel that is named again is in it once. Every text
+//! is read before anything fails.
 
 use std::path::PathBuf;
 
@@ -9,7 +10,7 @@ use super::Options;
 use crate::environment::{Environment, marker_values};
 use crate::error::{Error, Result};
 use crate::report::Report;
-use crate::source::{Fitting, Source, Sourced, lock, report as pip_report, requirements};
+use crate::source::{Fitting, Source, Sourced, lock, merged, report as pip_report, requirements};
 use crate::spec::pylock::Selection;
 
 /// What is to be installed, as the user said it; nothing by default.
@@ -83,6 +84,6 @@ impl Input {
                 Err(error) => refused.extend_from_slice(error.refused_wheels()),
             }
         }
-        if refused.is_empty() { Ok(sources) } else { Err(Error::wheels(refused)) }
+        if refused.is_empty() { Ok(merged(sources)) } else { Err(Error::wheels(refused)) }
     }
 }

@@ -6,6 +6,7 @@
 //! nothing is ever looked up by name but in directories.
 
 pub mod lock;
+mod merge;
 mod pins;
 pub mod report;
 pub mod requirements;
@@ -13,6 +14,7 @@ pub mod requirements;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use merge::merged;
 pub use pins::Pins;
 
 pub use crate::spec::location::Location;

@@ -45,6 +45,7 @@ mod removing;
 mod reordered_cuts;
 mod replacing;
 mod resolved;
+mod resolved_cli;
 mod scene;
 mod script_rules;
 mod side_by_side;

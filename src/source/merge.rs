@@ -1,0 +1,132 @@
+//! One wheel that several texts name, or one that is named and in a directory too.
+//!
+//! Input: sources in order. Output: the same, each wheel once, at the place where it was named first. Invariants: all that was
+//! promised of a wheel stays promised; two files of one name stay two unless they are known to be one: by their place, or by a
+//! hash that both are pinned to. Limits: what stays two of one project is refused when the installation is planned.
+
+use std::collections::HashMap;
+
+use super::{DirectReference, Location, Source};
+use crate::fs;
+
+/// The sources without those that name a wheel again.
+pub fn merged(sources: Vec<Source>) -> Vec<Source> {
+    let mut kept: Vec<Source> = Vec::with_capacity(sources.len());
+    let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
+    for source in sources {
+        let known = by_name.entry(source.file_name.clone()).or_default();
+        if let Some(&number) = known.iter().find(|&&number| kept[number].is_also(&source)) {
+            kept[number].take_in(source);
+        } else {
+            known.push(kept.len());
+            kept.push(source);
+        }
+    }
+    kept
+}
+
+impl Source {
+    /// Whether both are one wheel, and what is promised of either can be promised of one.
+    fn is_also(&self, other: &Self) -> bool {
+        let (mine, theirs) = (&self.pinned, &other.pinned);
+        let same_choice = mine.any.iter().all(|digest| theirs.any.contains(digest))
+            && theirs.any.iter().all(|digest| mine.any.contains(digest));
+        let of_either = mine.any.is_empty() || theirs.any.is_empty() || same_choice;
+        let sizes = self.size.zip(other.size).is_none_or(|(mine, theirs)| mine == theirs);
+        of_either && sizes && (is_one_place(&self.location, &other.location) || self.shares_a_hash(other))
+    }
+
+    fn shares_a_hash(&self, other: &Self) -> bool {
+        let theirs = other.pinned.certain();
+        self.pinned.certain().iter().any(|digest| theirs.contains(digest))
+    }
+
+    /// The one that is the more of a direct reference says where the wheel is, since direct_url.json does.
+    fn take_in(&mut self, other: Self) {
+        for digest in other.pinned.all {
+            if !self.pinned.all.contains(&digest) {
+                self.pinned.all.push(digest);
+            }
+        }
+        if self.pinned.any.is_empty() {
+            self.pinned.any = other.pinned.any;
+        }
+        self.size = self.size.or(other.size);
+        self.requested |= other.requested;
+        if directness(&other.direct_url) > directness(&self.direct_url) {
+            (self.location, self.direct_url) = (other.location, other.direct_url);
+        }
+    }
+}
+
+fn directness(reference: &DirectReference) -> u8 {
+    match reference {
+        DirectReference::Never => 0,
+        DirectReference::IfAsked => 1,
+        DirectReference::Always => 2,
+        DirectReference::Written(_) => 3,
+    }
+}
+
+/// A file that cannot be looked at is told when it is opened.
+fn is_one_place(one: &Location, other: &Location) -> bool {
+    let identity = |location: &Location| {
+        let stat = fs::stat(location.path()?).ok().flatten()?;
+        Some((stat.device, stat.inode))
+    };
+    one == other || identity(one).is_some_and(|one| identity(other) == Some(one))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hash::{Algorithm, Digest};
+    use crate::source::Pins;
+
+    fn at(url: &str) -> Source {
+        Source::from_location(Location::from_url(url).unwrap().0)
+    }
+
+    fn pinned(url: &str, all: &[&[u8]], any: &[&[u8]]) -> Source {
+        let digests =
+            |contents: &[&[u8]]| contents.iter().map(|content| Digest::of(Algorithm::Sha256, content)).collect();
+        Source { pinned: Pins { all: digests(all), any: digests(any) }, ..at(url) }
+    }
+
+    const ONE: &str = "https://example.com/one/a-1-py3-none-any.whl";
+    const TWO: &str = "https://example.com/two/a-1-py3-none-any.whl";
+
+    #[test]
+    fn one_wheel_is_known_by_its_place_or_by_a_hash() {
+        for (sources, expected) in [
+            (vec![at(ONE), at(ONE)], 1),
+            (vec![at(ONE), at(TWO)], 2),
+            (vec![at(ONE), at("https://example.com/one/b-1-py3-none-any.whl")], 2),
+            (vec![pinned(ONE, &[b"x"], &[]), pinned(TWO, &[b"x"], &[])], 1),
+            (vec![pinned(ONE, &[b"x"], &[]), pinned(TWO, &[], &[b"x"])], 1),
+            (vec![pinned(ONE, &[b"x"], &[]), pinned(TWO, &[], &[b"x", b"y"])], 2),
+            (vec![pinned(ONE, &[b"x"], &[]), pinned(TWO, &[b"y"], &[])], 2),
+            (vec![pinned(ONE, &[], &[b"x", b"y"]), pinned(ONE, &[], &[b"y", b"x"])], 1),
+            (vec![pinned(ONE, &[], &[b"x", b"y"]), pinned(ONE, &[], &[b"x"])], 2),
+            (vec![Source { size: Some(1), ..at(ONE) }, Source { size: Some(2), ..at(ONE) }], 2),
+        ] {
+            assert_eq!(merged(sources.clone()).len(), expected, "{sources:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_that_was_said_of_it_is_lost() {
+        let first = Source { direct_url: DirectReference::Never, ..pinned(ONE, &[b"x"], &[]) };
+        let second = Source {
+            requested: true,
+            size: Some(7),
+            direct_url: DirectReference::Always,
+            ..pinned(TWO, &[b"x", b"y"], &[b"z", b"x"])
+        };
+        let found = merged(vec![first.clone(), at("https://example.com/b-1-py3-none-any.whl"), second.clone(), first]);
+        let [one, _] = found.as_slice() else { panic!("{found:?}") };
+        assert_eq!(one.label(), TWO);
+        assert_eq!((one.requested, one.size, &one.direct_url), (true, Some(7), &DirectReference::Always));
+        assert_eq!(one.pinned, second.pinned);
+    }
+}

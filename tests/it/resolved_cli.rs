@@ -1,0 +1,268 @@
+//! What resolvers leave, given to the program: which of it is installed, what is refused, and what it says.
+//!
+//! Texts are as pip and uv write them; the wheels are on this machine, as paths or `file` URLs. Every text goes with the
+//! scene's one environment, and what is refused has to leave that as it was.
+
+use std::fs::{self, File};
+
+use serde_json::{Value, json};
+use sha2::Digest as _;
+
+use crate::scene::{Run, Scene, assert_unchanged, interpreter, site_packages, tree};
+use crate::wheel_builder::Wheel;
+
+/// A scene whose environment is `venv`, with a wheel of each of these projects in `wheels`.
+struct Shop {
+    scene: Scene,
+}
+
+impl Shop {
+    fn new(names: &[&str]) -> Self {
+        let scene = Scene::new();
+        scene.venv();
+        for name in names {
+            scene.wheel(&Wheel::new(name, "1.0").file(&format!("{name}.py"), "x = 1\n"));
+        }
+        Self { scene }
+    }
+
+    fn sha(&self, name: &str) -> String {
+        let content = fs::read(self.scene.join(&wheel(name))).expect("the wheel can be read");
+        sha2::Sha256::digest(content).iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+    }
+
+    /// One item of a report.
+    fn item(&self, name: &str) -> Value {
+        let url = format!("file://{}", self.scene.join(&wheel(name)).display());
+        let info = json!({"url": url, "archive_info": {"hashes": {"sha256": self.sha(name)}}});
+        item(name, &info)
+    }
+
+    /// Writes a report; returns its path.
+    fn report(&self, items: &[Value]) -> String {
+        let environment = json!({"python_version": interpreter().minor, "implementation_name": "cpython"});
+        self.report_for(&environment, items)
+    }
+
+    fn report_for(&self, environment: &Value, items: &[Value]) -> String {
+        let report = json!({"version": "1", "pip_version": "26.3", "install": items, "environment": environment});
+        self.scene.write("report.json", report.to_string());
+        "report.json".to_owned()
+    }
+
+    /// A package of a lock file, with a marker where that is not empty.
+    fn package(&self, name: &str, marker: &str) -> String {
+        let marker = if marker.is_empty() { String::new() } else { format!("marker = {marker:?}\n") };
+        let (path, sha) = (wheel(name), self.sha(name));
+        format!(
+            "[[packages]]\nname = '{name}'\nversion = '1.0'\n{marker}wheels = [{{path = '{path}', hashes = {{sha256 = '{sha}'}}}}]\n"
+        )
+    }
+
+    /// Writes a lock file of this name.
+    fn lock(&self, file_name: &str, head: &str, packages: &[String]) -> String {
+        let text = format!("lock-version = '1.0'\ncreated-by = 'x'\n{head}\n{}", packages.concat());
+        self.scene.write(file_name, text);
+        file_name.to_owned()
+    }
+
+    fn install(&self, arguments: &[&str]) -> Run {
+        self.scene.install(&self.scene.join("venv"), arguments)
+    }
+
+    /// The projects that are installed.
+    fn installed(&self) -> Vec<String> {
+        let names = fs::read_dir(site_packages(&self.scene.join("venv"))).expect("it can be listed");
+        let names = names.map(|entry| entry.expect("it can be listed").file_name().to_string_lossy().into_owned());
+        let mut names: Vec<_> =
+            names.filter_map(|name| Some(name.strip_suffix("-1.0.dist-info")?.to_owned())).collect();
+        names.sort();
+        names
+    }
+
+    /// Fails unless this is refused with exit code 3 and every one of these words, and changes nothing.
+    #[track_caller]
+    fn refuses(&self, arguments: &[&str], words: &[&str]) {
+        let before = tree(&self.scene.join("venv"));
+        let run = self.install(arguments);
+        run.assert_code(3).assert_stderr("state: nothing was changed");
+        words.iter().for_each(|words| {
+            run.assert_stderr(words);
+        });
+        assert_unchanged(&before, &tree(&self.scene.join("venv")));
+    }
+}
+
+fn wheel(name: &str) -> String {
+    format!("wheels/{name}-1.0-py3-none-any.whl")
+}
+
+fn item(name: &str, download_info: &Value) -> Value {
+    json!({"download_info": download_info, "is_direct": false, "is_yanked": false, "requested": true,
+        "metadata": {"metadata_version": "2.1", "name": name, "version": "1.0"}})
+}
+
+#[test]
+fn c72_a_report_is_read_from_stdin() {
+    let shop = Shop::new(&["a", "b"]);
+    let report = shop.report(&[shop.item("a"), shop.item("b")]);
+    let stdin = File::open(shop.scene.join(&report)).unwrap();
+    Run::of(shop.scene.command().args(["--report", "-", "--target", "venv"]).stdin(stdin)).assert_code(0);
+    assert_eq!(shop.installed(), ["a", "b"]);
+}
+
+#[test]
+fn c72_everything_that_is_given_together_is_one_transaction() {
+    let shop = Shop::new(&["a", "b", "c", "d"]);
+    let report = shop.report(&[shop.item("a")]);
+    let lock = shop.lock("pylock.toml", "", &[shop.package("b", "")]);
+    let (zeros, last) = ("0".repeat(64), wheel("d"));
+    shop.scene.write("list.txt", format!("c==1.0 --hash=sha256:{zeros}\n"));
+    let all = ["--report", &report, "--lock", &lock, "-r", "list.txt", "-f", "wheels", &last];
+    shop.refuses(&all, &["it was pinned to sha256=0000", "c-1.0-py3-none-any.whl"]);
+
+    shop.scene.write("list.txt", format!("c==1.0 --hash=sha256:{}\n", shop.sha("c")));
+    let before = tree(&shop.scene.join("venv"));
+    let run = shop.install(&[&all[..], &["--undoable", "--json"]].concat());
+    let changes = run.assert_code(0).json()["changes"].as_array().map(Vec::len);
+    assert_eq!((changes, shop.installed()), (Some(4), ["a", "b", "c", "d"].map(str::to_owned).to_vec()));
+    shop.scene.run(&["undo", "--target", "venv"]).assert_code(0);
+    assert_unchanged(&before, &tree(&shop.scene.join("venv")));
+}
+
+#[test]
+fn c72_a_report_for_another_python_is_refused_unless_nothing_is_checked() {
+    let shop = Shop::new(&["a"]);
+    let report = shop.report_for(&json!({"python_version": "2.7"}), &[shop.item("a")]);
+    let words = format!("`python_version` is `2.7` there and `{}` here", interpreter().minor);
+    shop.refuses(&["--report", &report], &[&words, "hint: `--no-compat-check` installs it all the same"]);
+    shop.install(&["--report", &report, "--no-compat-check"]).assert_code(0);
+    assert_eq!(shop.installed(), ["a"]);
+}
+
+#[test]
+fn c72_a_yanked_release_is_installed_with_a_warning() {
+    let shop = Shop::new(&["a"]);
+    let mut yanked = shop.item("a");
+    yanked["is_yanked"] = json!(true);
+    let report = shop.report(&[yanked]);
+    let json = shop.install(&["--report", &report, "--json"]).assert_code(0).json();
+    assert_eq!(json["outcome"], "committed");
+    let expected = json!([{"code": "yanked", "wheel": "report.json",
+        "message": "`a 1.0` was yanked: its project took the release back"}]);
+    assert_eq!(json["warnings"], expected);
+    shop.install(&["--report", &report, "--reinstall"]).assert_code(0).assert_stderr("`a 1.0` was yanked");
+}
+
+#[test]
+fn e105_everything_that_is_no_wheel_is_named_at_once() {
+    let shop = Shop::new(&["a"]);
+    let sdist = json!({"url": "https://example.com/b-1.0.tar.gz", "archive_info": {}});
+    let git = json!({"url": "https://example.com/c.git", "vcs_info": {"vcs": "git", "commit_id": "0"}});
+    let report = shop.report(&[shop.item("a"), item("b", &sdist), item("c", &git)]);
+    let lock = shop.lock(
+        "pylock.toml",
+        "",
+        &["[[packages]]\nname = 'd'\ndirectory = {path = 'd', editable = true}\n\
+           [[packages]]\nname = 'e'\nversion = '1.0'\nsdist = {url = 'https://example.com/e-1.0.zip', hashes = {}}\n"
+            .to_owned()],
+    );
+    let words = [
+        "`b 1.0` is a source distribution, `https://example.com/b-1.0.tar.gz`; `c 1.0` is a git repository",
+        "`d` is an editable directory, `d`; `e 1.0` is a source distribution, `https://example.com/e-1.0.zip`",
+        "hint: build wheels of them",
+    ];
+    shop.refuses(&["--report", &report, "--lock", &lock], &words);
+}
+
+#[test]
+fn c74_every_wheel_has_to_be_pinned_where_hashes_are_required() {
+    let shop = Shop::new(&["a", "b"]);
+    let mut loose = shop.item("a");
+    loose["download_info"]["archive_info"] = json!({});
+    let report = shop.report(&[loose, shop.item("b")]);
+    shop.refuses(&["--report", &report, "--require-hashes"], &["a-1.0-py3-none-any.whl", "no hash is pinned for it"]);
+    shop.install(&["--report", &report]).assert_code(0);
+
+    let shop = Shop::new(&["a", "b"]);
+    let report = shop.report(&[shop.item("a")]);
+    let lock = shop.lock("pylock.toml", "", &[shop.package("b", "")]);
+    shop.install(&["--report", &report, "--lock", &lock, "--require-hashes"]).assert_code(0);
+    assert_eq!(shop.installed(), ["a", "b"]);
+}
+
+#[test]
+fn c68_extras_and_groups_choose_from_a_lock_file() {
+    let head = "extras = ['Socks', 'idn']\ndependency-groups = ['dev', 'docs']\ndefault-groups = ['dev']";
+    for (options, expected) in [
+        (&[][..], &["always", "dev"][..]),
+        (&["--no-default-groups"], &["always"]),
+        (&["--extra", "socks"], &["always", "dev", "socks"]),
+        (&["--extra", "SOCKS", "--extra", "idn", "--no-default-groups"], &["always", "both", "socks"]),
+        (&["--group", "Docs"], &["always", "dev", "docs"]),
+        (&["--group", "docs", "--no-default-groups"], &["always", "docs"]),
+        (&["--group", "dev", "--no-default-groups"], &["always", "dev"]),
+    ] {
+        let shop = Shop::new(&["always", "socks", "both", "dev", "docs", "windows"]);
+        let packages = [
+            shop.package("always", "sys_platform != 'win32'"),
+            shop.package("socks", "'socks' in extras"),
+            shop.package("both", "'socks' in extras and 'idn' in extras"),
+            shop.package("dev", "'dev' in dependency_groups"),
+            shop.package("docs", "'docs' in dependency_groups"),
+            shop.package("windows", "sys_platform == 'win32' and 'dev' in dependency_groups"),
+        ];
+        let lock = shop.lock("pylock.toml", head, &packages);
+        shop.install(&[&["--lock", &lock], options].concat()).assert_code(0);
+        assert_eq!(shop.installed(), expected, "{options:?}");
+        shop.refuses(&["--lock", &lock, "--extra", "x", "--group", "y"], &["extra `x`", "dependency group `y`"]);
+    }
+}
+
+#[test]
+fn c65_c66_lock_files_are_known_by_name_and_version() {
+    let shop = Shop::new(&["a"]);
+    let packages = [shop.package("a", "")];
+    for name in ["lock.toml", "pylock.a.b.toml", "uv.lock"] {
+        shop.lock(name, "", &packages);
+        shop.refuses(&["--lock", name], &[&format!("`{name}` is not a lock file's name")]);
+    }
+    let text = fs::read_to_string(shop.scene.join("lock.toml")).unwrap();
+    shop.scene.write("pylock.toml", text.replace("'1.0'\ncreated", "'2.0'\ncreated"));
+    shop.refuses(&["--lock", "pylock.toml"], &["its `lock-version` is `2.0`, only `1.x` is supported"]);
+    shop.lock("pylock.toml", "requires-python = '<3'\nenvironments = [\"sys_platform == 'win32'\"]", &packages);
+    shop.refuses(&["--lock", "pylock.toml"], &["<3", "sys_platform == 'win32'"]);
+
+    shop.scene.write("pylock.new.toml", text.replace("'1.0'\ncreated", "'1.1'\nnews = 1\ncreated"));
+    let run = shop.install(&["--lock", "pylock.new.toml"]);
+    run.assert_code(0).assert_stderr("the key `news` is not known and is ignored; the lock file is of version 1.1");
+    assert_eq!(shop.installed(), ["a"]);
+}
+
+#[test]
+fn wheels_are_put_into_a_directory_that_is_made_for_them() {
+    let shop = Shop::new(&["a"]);
+    for dest in ["new", "./new2", "new3/deep"] {
+        shop.scene.run(&["download", &wheel("a"), "--dest", dest]).assert_code(0);
+        assert_eq!(fs::read_dir(shop.scene.join(dest)).unwrap().count(), 1, "{dest}");
+    }
+}
+
+#[test]
+fn one_wheel_that_several_texts_name_is_installed_once() {
+    let shop = Shop::new(&["a", "b", "c"]);
+    let report = shop.report(&[shop.item("a"), shop.item("b")]);
+    shop.lock("pylock.toml", "", &[shop.package("b", ""), shop.package("c", "")]);
+    shop.lock("pylock.dev.toml", "", &[shop.package("c", "")]);
+    let (venv, path) = (shop.scene.join("venv"), shop.scene.join(&wheel("c")));
+    let all = ["--report", &report, "--lock", "pylock.toml", "--lock", "pylock.dev.toml", &path.display().to_string()];
+    let json = shop.install(&[&all[..], &["--json"]].concat()).assert_code(0).json();
+    assert_eq!(json["changes"].as_array().map(Vec::len), Some(3));
+    let requested = |name: &str| site_packages(&venv).join(format!("{name}-1.0.dist-info/REQUESTED")).exists();
+    assert_eq!(["a", "b", "c"].map(requested), [true, true, false]);
+
+    // What any of the texts promises of the wheel has to hold.
+    let wrong = shop.package("c", "").replace(&shop.sha("c"), &"0".repeat(64));
+    shop.lock("pylock.dev.toml", "", &[wrong]);
+    shop.refuses(&[&all[..], &["--reinstall"]].concat(), &["it was pinned to sha256=0000"]);
+}
