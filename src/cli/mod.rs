@@ -24,6 +24,9 @@ use args::{Command, Parsed};
 use render::{Body, Renderer};
 use wanted::WantedArgs;
 
+/// What stands for stdin where a text is named.
+const STDIN: &str = "-";
+
 /// Runs the program with these arguments, its own name first.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
@@ -70,6 +73,10 @@ fn act(parsed: &Parsed, context: Context<'_>, report: &mut Report) -> Result<Bod
 
 /// Everything that is to be installed, read from where the user said.
 fn input(wanted: &WantedArgs) -> Result<Input> {
+    let texts = [&wanted.report, &wanted.lock, &wanted.requirements];
+    if texts.into_iter().flatten().filter(|path| path.as_os_str() == STDIN).count() > 1 {
+        return Err(Error::usage("`-` is given more than once, and stdin can be read only once"));
+    }
     let mut input = Input {
         reports: documents(&wanted.report)?,
         locks: documents(&wanted.lock)?,
@@ -87,7 +94,7 @@ fn input(wanted: &WantedArgs) -> Result<Input> {
 /// The files' contents; `-` stands for what comes on stdin.
 fn documents(paths: &[PathBuf]) -> Result<Vec<Document>> {
     let read = |path: &PathBuf| {
-        let content = if path.as_os_str() == "-" {
+        let content = if path.as_os_str() == STDIN {
             let mut content = Vec::new();
             let read = std::io::stdin().lock().read_to_end(&mut content);
             read.map_err(|error| Error::io("read", Path::new("stdin"), error)).map(|_| content)

@@ -8,20 +8,26 @@ use std::cmp::Reverse;
 use std::path::{Path, PathBuf};
 
 use super::{DirectReference, Fitting, Location, Pins, Source, Sourced, refused, warnings, wheel_paths};
-use crate::error::{Fault, ResolutionFault, Result};
+use crate::error::{Error, Fault, ResolutionFault, Result};
+use crate::fs::{self, Kind};
 use crate::spec::requirements::{Pin, Requirement, Requirements};
 use crate::spec::version::Version;
 use crate::spec::wheel_name::WheelName;
 
 /// The wheels that the list in `text` means; `at` is its path, or `-`. The list's own `--find-links` come after
-/// `find_links` and are relative to the list.
+/// `find_links` and are relative to the list; one of them that is not there holds nothing, as for pip.
 ///
 /// # Errors
-/// Where a line cannot be used, or a requirement has no wheel that fits.
+/// Where a line cannot be used, a requirement has no wheel that fits, or one of `find_links` is no directory.
 pub fn sources(text: &[u8], at: &Path, fitting: &Fitting, find_links: &[PathBuf]) -> Result<Sourced> {
     let list = Requirements::parse(text).map_err(|faults| refused(at, faults))?;
     let entries = list.select(&fitting.markers).map_err(|faults| refused(at, faults))?;
     let home = at.parent().unwrap_or(Path::new(""));
+    for directory in find_links {
+        if fs::stat(directory)?.is_none_or(|stat| stat.kind != Kind::Directory) {
+            return Err(Error::usage(format!("there is no directory `{}`", directory.display())));
+        }
+    }
     let own = list.find_links.iter().map(|text| directory(home, text));
     let shelves = Shelves::look(find_links.iter().cloned().chain(own).collect())?;
     let (mut sources, mut faults, mut nowhere) = (Vec::new(), Vec::<Fault>::new(), Vec::new());

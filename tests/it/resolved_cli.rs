@@ -112,6 +112,26 @@ fn c72_a_report_is_read_from_stdin() {
 }
 
 #[test]
+fn c72_stdin_is_read_for_one_text_only() {
+    let shop = Shop::new(&["a"]);
+    for arguments in [["--report", "-", "--lock", "-"], ["-r", "-", "-r", "-"]] {
+        shop.install(&arguments).assert_code(2).assert_stderr("stdin can be read only once");
+    }
+}
+
+#[test]
+fn c74_a_directory_to_look_in_has_to_be_there() {
+    let shop = Shop::new(&["a"]);
+    shop.scene.write("list.txt", "--find-links nowhere\na==1.0\n");
+    for missing in ["wheel", "list.txt"] {
+        let run = shop.install(&["-r", "list.txt", "-f", missing]);
+        run.assert_code(2).assert_stderr(&format!("there is no directory `{missing}`"));
+    }
+    shop.install(&["-r", "list.txt", "-f", "wheels"]).assert_code(0);
+    assert_eq!(shop.installed(), ["a"]);
+}
+
+#[test]
 fn c72_everything_that_is_given_together_is_one_transaction() {
     let shop = Shop::new(&["a", "b", "c", "d"]);
     let report = shop.report(&[shop.item("a")]);
