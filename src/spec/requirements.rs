@@ -3,7 +3,7 @@
 //! Input: the text. Output: [`Requirements`]: every project with its one version or URL, its hashes and its marker; or every
 //! line that cannot be used. Invariants: nothing is resolved, so what is not pinned is refused; where one requirement has a
 //! hash, all that are meant have to have one, as for pip. Limits: other files are not followed, variables are not replaced,
-//! and a file or URL without a project's name is not read.
+//! and nothing but the URL of a wheel may stand without a project's name.
 
 mod lines;
 
@@ -15,6 +15,7 @@ use super::location::{Location, hashes_in, shown};
 use super::marker::{Context, Marker, MarkerEnvironment, Sets};
 use super::name::ProjectName;
 use super::version::Version;
+use super::wheel_name::WheelName;
 use crate::error::{Fault, ResolutionFault};
 use crate::hash::{Algorithm, Digest};
 
@@ -22,7 +23,7 @@ type Result<T> = std::result::Result<T, ResolutionFault>;
 
 const NOT_PINNED: &str = "it is not pinned to one version with `==`, nor to a URL";
 const UNREADABLE: &str = "this is not a requirement";
-const UNNAMED: &str = "a file or URL has no name here: write `NAME @ URL`";
+const UNNAMED: &str = "only the URL of a wheel may stand without a name: write `NAME @ URL`";
 const VARIABLE: &str = "variables are not replaced";
 
 /// A list of requirements.
@@ -230,8 +231,7 @@ fn specified(line: &Line, text: &str) -> Result<(ProjectName, Pin, Option<Marker
     let end = text.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '.' | '_' | '-'));
     let (name, rest) = text.split_at(end.unwrap_or(text.len()));
     if name.is_empty() || rest.starts_with(['/', '\\', ':', '+']) || name.ends_with(".whl") {
-        let is_place = text.contains(['/', '\\']) || text.ends_with(".whl");
-        return Err(line.fault(if is_place { UNNAMED } else { UNREADABLE }));
+        return unnamed(line, text);
     }
     let name = ProjectName::parse(name).ok_or_else(|| line.fault(UNREADABLE))?;
     let mut rest = rest.trim_start();
@@ -240,13 +240,7 @@ fn specified(line: &Line, text: &str) -> Result<(ProjectName, Pin, Option<Marker
     }
     let (pin, marker) = match rest.strip_prefix('@') {
         Some(url) => {
-            let url = url.trim_start();
-            let (url, rest) = url.split_at(url.find(char::is_whitespace).unwrap_or(url.len()));
-            let rest = rest.trim_start();
-            let marker = rest.strip_prefix(';');
-            if marker.is_none() && !rest.is_empty() {
-                return Err(line.fault(UNREADABLE));
-            }
+            let (url, marker) = url_and_marker(line, url.trim_start())?;
             (at_url(line, &name, url)?, marker)
         }
         None => {
@@ -256,13 +250,34 @@ fn specified(line: &Line, text: &str) -> Result<(ProjectName, Pin, Option<Marker
             (Pin::Version(version), marker)
         }
     };
-    let read = |text: &str| {
-        Marker::parse(text, Context::Plain).map_err(|reason| {
-            let place = format!("line {}", line.number);
-            ResolutionFault::Marker { place, marker: text.trim().to_owned(), reason }
-        })
-    };
-    Ok((name, pin, marker.map(read).transpose()?))
+    Ok((name, pin, marker.map(|text| read_marker(line, text)).transpose()?))
+}
+
+/// A URL without a name, as `uv export` writes those of local wheels: the file's own name has the project's.
+fn unnamed(line: &Line, text: &str) -> Result<(ProjectName, Pin, Option<Marker>)> {
+    let is_place = text.contains(['/', '\\']) || text.ends_with(".whl");
+    let refuse = || line.fault(if is_place { UNNAMED } else { UNREADABLE });
+    let (url, marker) = url_and_marker(line, text)?;
+    let location = Location::is_url(url).then(|| Location::from_url(url).ok()).flatten();
+    let file_name = location.map(|(location, _)| location.file_name()).ok_or_else(refuse)?;
+    let name = WheelName::parse(&file_name).map_err(|_| refuse())?.name;
+    let pin = at_url(line, &name, url)?;
+    Ok((name, pin, marker.map(|text| read_marker(line, text)).transpose()?))
+}
+
+/// A URL ends at white space; only a marker may follow.
+fn url_and_marker<'a>(line: &Line, text: &'a str) -> Result<(&'a str, Option<&'a str>)> {
+    let (url, rest) = text.split_at(text.find(char::is_whitespace).unwrap_or(text.len()));
+    let rest = rest.trim_start();
+    let marker = rest.strip_prefix(';');
+    if marker.is_none() && !rest.is_empty() { Err(line.fault(UNREADABLE)) } else { Ok((url, marker)) }
+}
+
+fn read_marker(line: &Line, text: &str) -> Result<Marker> {
+    Marker::parse(text, Context::Plain).map_err(|reason| {
+        let place = format!("line {}", line.number);
+        ResolutionFault::Marker { place, marker: text.trim().to_owned(), reason }
+    })
 }
 
 /// What a URL behind `@` is.
@@ -280,6 +295,10 @@ fn at_url(line: &Line, name: &ProjectName, url: &str) -> Result<Pin> {
     let (location, fragment) = Location::from_url(url).map_err(refuse)?;
     if !location.file_name().ends_with(".whl") {
         return Ok(Pin::NotAWheel(format!("no wheel, `{}`", location.label())));
+    }
+    // A name that cannot be read is refused when the wheel is opened.
+    if WheelName::parse(&location.file_name()).is_ok_and(|found| found.name != *name) {
+        return Err(ResolutionFault::OtherWheel { entry: name.to_string(), file_name: location.file_name() });
     }
     let bad = |hash| ResolutionFault::BadHash { entry: name.to_string(), hash };
     let hashes = hashes_in(fragment.as_deref().unwrap_or_default()).map_err(bad)?;

@@ -2,23 +2,24 @@
 
     python3 resolved.py --binary PATH (--requirements FILE | NAME...) [--uv UV] [--pip PYTHON]
 
-pip resolves the projects (`pip install --dry-run --report`) and then installs them itself, held to the versions of its
-report. pkg-install makes the same environment again and again, each time from what another resolver left:
+pip resolves the projects (`pip install --dry-run --report`) and then installs them itself, held to the versions of
+its report. pkg-install makes the same environment again and again, each time from what another resolver left:
 
 - the report, by its path, from stdin, and made for another Python;
 - the lock file of `pip lock`, and that of `uv export`, which is for every system;
-- the lists of `pip-compile` and of `uv pip compile`, with hashes, and the wheels that `pkg-install download` fetched;
+- the lists of `pip-compile`, `uv pip compile` and `uv export`, with hashes, and the wheels that
+  `pkg-install download` fetched;
 - a third of the report, a third of the lock file and the rest as URLs, in one transaction;
 - the report once more, offline.
 
-Each tree is compared with pip's as `compare_with_pip.py` does. REQUESTED and direct_url.json are compared too: from a report
-both are pip's own; a lock file or a list does not say what was requested, so there REQUESTED has to be nowhere. Then
-all but the offline and the mixed way are gone again with two of the projects as direct references, one by URL and one by path,
-and what has to be refused is tried: another Python, and a mixture of which one hash is wrong.
+Each tree is compared with pip's as `compare_with_pip.py` does. REQUESTED and direct_url.json are compared too: from a
+report both are pip's own; a lock file or a list does not say what was requested, so there REQUESTED has to be nowhere.
+Then all but the offline and the mixed way are gone again with two of the projects as direct references, one by URL and
+one by path, and what has to be refused is tried: another Python, and a mixture of which one hash is wrong.
 
-It needs the registry that pip is set up for. FILE has names or pins, one a line. PYTHON has a pip that can lock (25.1) and
-pip-tools; without it both are fetched into a scratch environment. Without UV what uv leaves is not tried, and said so. The exit
-code is 1 where anything differs.
+It needs the registry that pip is set up for, and three projects or more. FILE has names or pins, one a line. PYTHON
+has a pip that can lock (25.1) and pip-tools; without it both are fetched into a scratch environment. Without UV what uv
+leaves is not tried, and said so. The exit code is 1 where anything differs.
 """
 
 import argparse
@@ -75,8 +76,9 @@ class Room:
     def start(self, command: list, stdin: str | None = None, cwd: pathlib.Path | None = None):
         """Run a command; return what it left."""
         text = "" if stdin is None else stdin
+        words = list(map(str, command))
         return subprocess.run(
-            list(map(str, command)), env=self.variables, cwd=cwd, input=text, capture_output=True, text=True, check=False
+            words, env=self.variables, cwd=cwd, input=text, capture_output=True, text=True, check=False
         )
 
     def run(self, command: list, stdin: str | None = None, cwd: pathlib.Path | None = None) -> str:
@@ -142,22 +144,21 @@ class Resolution:
         self.room.run([self.room.python, "-m", "pip", "lock", "--quiet", ONLY_WHEELS, *held])
         return lock
 
-    def uv_lock(self) -> pathlib.Path:
-        """What `uv export` writes, for a project that depends on what was asked for."""
-        def toml(texts: list[str]) -> str:
-            return json.dumps(texts)
-
+    def uv_exports(self) -> tuple[pathlib.Path, pathlib.Path]:
+        """The lock file and the list that `uv export` writes, for a project that depends on what was asked for."""
         minor = "{}.{}".format(*sys.version_info)
         held = ["{}=={}".format(name, version) for name, version in self.pins.items()]
         text = (
             "[project]\nname = 'asked-for'\nversion = '1'\nrequires-python = '=={}.*'\ndependencies = {}\n"
             "[tool.uv]\nconstraint-dependencies = {}\n"
-        ).format(minor, toml(self.asked), toml(held))
+        ).format(minor, json.dumps(self.asked), json.dumps(held))
         project = self.write("project/pyproject.toml", text).parent
-        lock = project / "pylock.uv.toml"
-        export = ["export", "--quiet", "--no-emit-project", "--python", sys.executable, "-o", lock]
-        self.room.run([self.room.uv, *export], cwd=project)
-        return lock
+        files = project / "pylock.uv.toml", project / "uv-export.txt"
+        for file in files:
+            export = ["export", "--quiet", "--no-emit-project", "--python", sys.executable, "-o", file]
+            kind = "pylock.toml" if file.suffix == ".toml" else "requirements.txt"
+            self.room.run([self.room.uv, *export, "--format", kind], cwd=project)
+        return files
 
     def compiled(self, compiler: list, name: str) -> pathlib.Path:
         """The list with hashes that a compiler writes."""
@@ -181,23 +182,25 @@ class Resolution:
         found = ["--find-links", wheels, "--require-hashes"]
         yield Way("list of pip-compile", ["-r", self.compiled(compiler, "pip.txt"), *found])
         if self.room.uv:
-            yield Way("lock file of uv", ["--lock", self.uv_lock()])
+            lock, exported = self.uv_exports()
+            yield Way("lock file of uv", ["--lock", lock])
+            yield Way("list of uv export", ["-r", exported, *found])
             compiler = [self.room.uv, "pip", "compile", "--python", sys.executable, ONLY_WHEELS]
-            yield Way("list of uv", ["-r", self.compiled(compiler, "uv.txt"), *found])
+            yield Way("list of uv pip compile", ["-r", self.compiled(compiler, "uv.txt"), *found])
         else:
             print("no uv: its lock file and its list are not tried")
 
     def mixed(self) -> list:
-        """Every third project from the report, every third from the lock file of pip, the rest as URLs."""
+        """Every third project as a URL, every third from the report, the rest from the lock file of pip."""
         report = json.loads(self.report.read_text())
-        report["install"] = self.items[0::3]
+        report["install"] = self.items[1::3]
         parts = self.write("part.json", json.dumps(report))
-        locked = {normal_name(item["metadata"]["name"]) for item in self.items[1::3]}
+        locked = {normal_name(item["metadata"]["name"]) for item in self.items[2::3]}
         head, *packages = re.split(r"(?m)^(?=\[\[packages\]\]$)", (self.place / "pylock.toml").read_text())
         of = [re.search(r'(?m)^name = "(.+)"$', package) for package in packages]
         meant = [package for package, name in zip(packages, of) if name and normal_name(name[1]) in locked]
         lock = self.write("pylock.part.toml", head + "".join(meant))
-        files = [item["download_info"] for item in self.items[2::3]]
+        files = [item["download_info"] for item in self.items[0::3]]
         urls = ["{}#sha256={}".format(file["url"], file["archive_info"]["hashes"]["sha256"]) for file in files]
         return ["--report", parts, "--lock", lock, *urls]
 
@@ -258,10 +261,12 @@ def check_all(room: Room, asked: list[str]) -> None:
     """Every way, direct references, and what is refused."""
     resolution = Resolution(room, "named", asked)
     print("{} projects asked for, {} chosen".format(len(asked), len(resolution.items)), flush=True)
+    if len(resolution.items) < 3:
+        sys.exit("three projects are needed")
     for way in resolution.ways():
         resolution.check(way)
     mixed = resolution.mixed()
-    resolution.check(Way("mixed", mixed, reported=resolution.items[0::3]))
+    resolution.check(Way("mixed", mixed, reported=resolution.items[1::3]))
     resolution.check(Way("report, offline", ["--report", resolution.report, "--offline"], reported=resolution.items))
     other = resolution.place / "other.json"
     resolution.refuses("report for Python 2.7", ["--report", other], "`python_version` is `2.7` there")

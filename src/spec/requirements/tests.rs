@@ -79,7 +79,7 @@ fn c74_what_resolvers_print_is_understood() {
 #[test]
 fn what_is_not_pinned_is_refused_with_all_its_lines() {
     let text = "six\nsix>=1\nsix==1.*\nsix==1,<2\nsix~=1.0\n\nsix==1.0 ; python_version > 3\n-r other.txt\n-e .\n--nothing\n\
-                ./six-1-py3-none-any.whl\nhttps://u:p@example.com/six-1-py3-none-any.whl\nsix @ https://${T}@example.com/six.whl\n\
+                ./six-1-py3-none-any.whl\nhttps://u:p@example.com/six-1.tar.gz\nsix @ https://${T}@example.com/six.whl\n\
                 six[a==1\n!\nsix @ ftp://example.com/six-1-py3-none-any.whl\n--index-url\nsix==1 --odd=1";
     let pinned = "it is not pinned to one version with `==`, nor to a URL";
     assert_eq!(
@@ -94,9 +94,10 @@ fn what_is_not_pinned_is_refused_with_all_its_lines() {
             "line 8: other files are not followed: give the whole list that a resolver printed: `-r other.txt`".into(),
             "line 9: an editable project has to be built, and only wheels can be installed: `-e .`".into(),
             "line 10: this option is not known: `--nothing`".into(),
-            "line 11: a file or URL has no name here: write `NAME @ URL`: `./six-1-py3-none-any.whl`".into(),
-            "line 12: a file or URL has no name here: write `NAME @ URL`: \
-             `https://example.com/six-1-py3-none-any.whl`"
+            "line 11: only the URL of a wheel may stand without a name: write `NAME @ URL`: `./six-1-py3-none-any.whl`"
+                .into(),
+            "line 12: only the URL of a wheel may stand without a name: write `NAME @ URL`: \
+             `https://example.com/six-1.tar.gz`"
                 .into(),
             "line 13: variables are not replaced: `six @ https://${T}@example.com/six.whl`".into(),
             "line 14: this is not a requirement: `six[a==1`".into(),
@@ -131,6 +132,29 @@ fn c73_the_fragment_of_a_url_is_a_hash_of_its_own() {
     assert_eq!(
         refused("six @ https://example.com/six-1-py3-none-any.whl#sha256=0"),
         ["the hash `sha256=0` of `six` cannot be read"]
+    );
+}
+
+#[test]
+fn c73_the_url_of_a_wheel_names_its_project() {
+    // As `uv export` prints a local wheel.
+    let text = format!(
+        "file:///w/a%20b/Six-1.17.0-py3-none-any.whl \\\n    --hash=sha256:{A}\n\
+         https://example.com/a_b-1-py3-none-any.whl#sha256={B} ; sys_platform == 'linux'\n\
+         https://example.com/c-1-py3-none-any.whl#sha256={B} ; sys_platform == 'win32'\n"
+    );
+    let found = selected(&text).unwrap();
+    let [six, ab] = found.as_slice() else { panic!("{found:?}") };
+    assert_eq!((six.name.normalized(), six.hashes.as_slice()), ("six", &[digest(A)][..]));
+    assert_eq!(six.pin, Pin::Wheel(Location::File("/w/a b/Six-1.17.0-py3-none-any.whl".into()), Vec::new()));
+    assert_eq!((ab.name.normalized(), ab.hashes.len()), ("a-b", 0));
+    assert_eq!(
+        refused("six @ https://example.com/seven-1-py3-none-any.whl"),
+        ["`seven-1-py3-none-any.whl` is not a wheel of `six`"]
+    );
+    assert_eq!(
+        refused("https://example.com/six-1-py3-none-any.whl\nsix==1"),
+        ["`six` is listed more than once for this environment: `six` in line 1, `six==1` in line 2"]
     );
 }
 
