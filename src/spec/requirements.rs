@@ -1,8 +1,8 @@
 //! Lists of pinned requirements, as `pip-compile` and `uv pip compile` print them.
 //!
 //! Input: the text. Output: [`Requirements`]: every project with its one version or URL, its hashes and its marker; or every
-//! line that cannot be used. Invariants: nothing is resolved, so what is not pinned is refused; where one requirement has a
-//! hash, all that are meant have to have one, as for pip. Limits: other files are not followed, variables are not replaced,
+//! line that cannot be used. Invariants: nothing is resolved, so what is not pinned is refused; where one requirement has
+//! `--hash`, all that are meant have to have one, as for pip. Limits: other files are not followed, variables are not replaced,
 //! and nothing but the URL of a wheel may stand without a project's name.
 
 mod lines;
@@ -34,7 +34,7 @@ pub struct Requirements {
     /// What was odd about it.
     pub warnings: Vec<ResolutionFault>,
     entries: Vec<Requirement>,
-    /// `--require-hashes` is in the list, or any hash is.
+    /// `--require-hashes` is in the list, or any `--hash`.
     needs_hashes: bool,
 }
 
@@ -199,8 +199,8 @@ impl Requirements {
         if requirement.hashes.is_empty() && !weak.is_empty() {
             return Err(ResolutionFault::NoSecureHash { entry: requirement.label(), found: weak });
         }
-        let in_fragment = matches!(&requirement.pin, Pin::Wheel(_, hashes) if !hashes.is_empty());
-        self.needs_hashes |= in_fragment || !requirement.hashes.is_empty();
+        // The hash of a URL's fragment speaks of that URL alone.
+        self.needs_hashes |= !requirement.hashes.is_empty();
         self.entries.push(requirement);
         Ok(())
     }

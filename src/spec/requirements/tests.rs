@@ -129,6 +129,10 @@ fn c73_the_fragment_of_a_url_is_a_hash_of_its_own() {
     let found =
         selected(&format!("six@file:///w/a%20b/six-1.17.0-py3-none-any.whl#sha256={A} ; os_name == ''")).unwrap();
     assert_eq!(found[0].pin, Pin::Wheel(Location::File("/w/a b/six-1.17.0-py3-none-any.whl".into()), vec![digest(A)]));
+    // As `pip freeze` prints what was named by a URL: the rest of its list has no hashes, and need not have.
+    let frozen = format!("a==1\nsix @ https://example.com/six-1-py3-none-any.whl#sha256={A}");
+    assert_eq!(selected(&frozen).unwrap().len(), 2);
+    assert_eq!(refused(&format!("--require-hashes\n{frozen}")), ["`a==1` has no hash"]);
     assert_eq!(
         refused("six @ https://example.com/six-1-py3-none-any.whl#sha256=0"),
         ["the hash `sha256=0` of `six` cannot be read"]
