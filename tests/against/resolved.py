@@ -178,9 +178,7 @@ class Resolution:
         wheels = self.place / "wheels"
         fetch = [self.room.binary, "download", "--target", self.reference.root, "--report", self.report]
         self.room.run([*fetch, "--dest", wheels])
-        compiler = [self.room.python, "-m", "piptools", "compile", "--allow-unsafe", "--strip-extras"]
         found = ["--find-links", wheels, "--require-hashes"]
-        yield Way("list of pip-compile", ["-r", self.compiled(compiler, "pip.txt"), *found])
         if self.room.uv:
             lock, exported = self.uv_exports()
             yield Way("lock file of uv", ["--lock", lock])
@@ -188,7 +186,10 @@ class Resolution:
             compiler = [self.room.uv, "pip", "compile", "--python", sys.executable, ONLY_WHEELS]
             yield Way("list of uv pip compile", ["-r", self.compiled(compiler, "uv.txt"), *found])
         else:
-            print("no uv: its lock file and its list are not tried")
+            print("no uv: its lock file and its lists are not tried")
+        # The slowest comes last.
+        compiler = [self.room.python, "-m", "piptools", "compile", "--allow-unsafe", "--strip-extras"]
+        yield Way("list of pip-compile", ["-r", self.compiled(compiler, "pip.txt"), *found])
 
     def mixed(self) -> list:
         """Every third project as a URL, every third from the report, the rest from the lock file of pip."""
