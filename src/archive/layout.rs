@@ -4,6 +4,8 @@
 //! Readers that stream see local headers, readers that seek see the central directory; where the two differ, two tools
 //! install different files from one wheel. Section numbers are those of the ZIP specification (APPNOTE 6.3).
 
+use std::ops::Range;
+
 use super::{Extent, Listed, extra};
 use crate::error::{Error, Fault, Result};
 use crate::fs::ReadAt;
@@ -23,6 +25,13 @@ const CENTRAL_HEADER: usize = 46;
 const END_RECORD: u64 = 22;
 const LOCATOR64: u64 = 20;
 const END_RECORD64: u64 = 56;
+/// How much of a central directory is read ahead for each of its entries, at the most.
+pub(super) const MOST_OF_ENTRY: u64 = 1 << 9;
+/// The most of an entry that is read ahead where only parts of an archive are looked at, and the widest gap over which that goes on.
+const MOST_AHEAD: u64 = 1 << 20;
+const WIDEST_GAP: u64 = 1 << 16;
+/// What extra fields usually take at the most.
+const MOST_EXTRA: u8 = 64;
 /// The largest central directory that is read, with the records behind it, in bytes.
 const MAX_DIRECTORY: usize = 1 << 30;
 const MAX_COMMENT: u64 = u16::MAX as u64;
@@ -39,6 +48,9 @@ pub(super) fn check(
     check.directory(directory, listed)?;
     let mut order: Vec<usize> = (0..listed.len()).collect();
     order.sort_by_key(|&number| listed[number].entry.header);
+    if check.faults.is_empty() && matches!(extent, Extent::Index(_)) {
+        announce(file, listed, &order, extent);
+    }
     let mut end = 0;
     for (place, &number) in order.iter().enumerate() {
         let next = order.get(place + 1).map_or(directory, |&next| listed[next].entry.header);
@@ -72,14 +84,40 @@ pub(super) fn check(
     Ok(check.faults)
 }
 
-/// How many entries the end records state, where they are where an honest archive has them.
-pub(super) fn stated_entries(file: &dyn ReadAt) -> Option<u64> {
+/// Says what of the entries that `extent` covers is read next: their headers, and the contents of those that are small.
+fn announce(file: &dyn ReadAt, listed: &[Listed], order: &[usize], extent: &Extent<'_>) {
+    let mut ahead: Option<Range<u64>> = None;
+    for listed in order.iter().map(|&number| &listed[number]).filter(|listed| extent.covers(&listed.name)) {
+        let whole = LOCAL_HEADER + listed.name.len() as u64 + u64::from(MOST_EXTRA) + listed.entry.compressed;
+        let length = if whole > MOST_AHEAD { LOCAL_HEADER } else { whole };
+        let range = listed.entry.header..listed.entry.header.saturating_add(length);
+        match &mut ahead {
+            Some(ahead) if range.start <= ahead.end.saturating_add(WIDEST_GAP) => ahead.end = ahead.end.max(range.end),
+            _ => ahead.replace(range).into_iter().for_each(|done| file.will_read(done)),
+        }
+    }
+    ahead.into_iter().for_each(|last| file.will_read(last));
+}
+
+/// What the end records state.
+pub(super) struct Stated {
+    /// How many entries there are.
+    pub(super) entries: u64,
+    /// Where the central directory begins.
+    pub(super) directory: u64,
+}
+
+/// What the end records state, where they are where an honest archive has them.
+pub(super) fn stated(file: &dyn ReadAt) -> Option<Stated> {
     let check = Check { file, faults: Vec::new() };
     let length = file.size().min(END_RECORD64 + LOCATOR64 + END_RECORD + MAX_COMMENT);
     let tail = check.read(file.size() - length, usize::try_from(length).ok()?).ok()?;
     let end = tail.windows(4).rposition(|window| window == b"PK\x05\x06")?;
     let wide = end.checked_sub(76).and_then(|at| tail.get(at..)).filter(|wide| wide.starts_with(b"PK\x06\x06"));
-    Some(wide.map_or_else(|| u16_at(&tail, end + 10).into(), |wide| u64_at(wide, 32)))
+    Some(match wide {
+        None => Stated { entries: u16_at(&tail, end + 10).into(), directory: u32_at(&tail, end + 16).into() },
+        Some(wide) => Stated { entries: u64_at(wide, 32), directory: u64_at(wide, 48) },
+    })
 }
 
 /// The names in the central directory, as far as it can be read, those that stand twice included.

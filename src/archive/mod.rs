@@ -189,8 +189,10 @@ fn not_an_archive(error: &dyn std::fmt::Display) -> Fault {
 /// The zip crate's index of the file, and the refusal of what it would be lenient with.
 fn read_index(file: &dyn ReadAt) -> std::result::Result<zip::ZipArchive<Reader<'_>>, Fault> {
     // Known before the index is read, which takes memory for each entry.
-    if let Some(stated) = layout::stated_entries(file) {
-        check_count(stated)?;
+    if let Some(stated) = layout::stated(file) {
+        check_count(stated.entries)?;
+        let most = stated.entries.saturating_mul(layout::MOST_OF_ENTRY);
+        file.will_read(stated.directory.max(file.size().saturating_sub(most))..file.size());
     }
     let config = zip::read::Config { archive_offset: zip::read::ArchiveOffset::Known(0) };
     let reader = Reader { file, at: 0, buffer: Vec::new(), buffered: 0 };

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::opening::{Coming, Opened};
 use super::{Context, Options};
-use crate::download::{Downloader, Peek, Wanted, label_of};
+use crate::download::{Downloader, Peek, Settings, Wanted, label_of};
 use crate::error::Result;
 use crate::fs::OpenFile;
 use crate::plan::WheelId;
@@ -17,6 +17,9 @@ use crate::report::{Progress, Warning};
 use crate::source::{Location, Source};
 use crate::stage::Bring;
 use crate::wheel::{self, OpenOptions, Pool, Wheel};
+
+/// How much of a wheel's end is asked for first where all of it is wanted soon: most wheels are smaller.
+const TAIL: u64 = 1 << 18;
 
 /// Opens the wheels that are here, and looks at those that are not.
 ///
@@ -29,7 +32,9 @@ pub fn open(
     pool: &Pool,
     context: Context<'_>,
 ) -> Result<Opened> {
-    let downloader = Downloader::new(&options.download, context.door, Arc::clone(context.cancel))?;
+    let tail = if options.dry_run { options.download.tail } else { TAIL };
+    let settings = Settings { tail, ..options.download.clone() };
+    let downloader = Downloader::new(&settings, context.door, Arc::clone(context.cancel))?;
     let local: Vec<&Source> = sources.iter().filter(|source| source.path().is_some()).collect();
     let mut local = wheel::in_parallel(pool, &local, |source| Wheel::open((*source).clone(), open)).into_iter();
     let look = Look { downloader: &downloader, sources, open, progress: context.progress };

@@ -19,10 +19,8 @@ use crate::error::{Error, Fault, Result, escaped};
 use crate::fs::OpenFile;
 use crate::report::Progress;
 
-/// How much of the end is asked for first where only a look into the file is wanted.
-const TAIL: u64 = 1 << 16;
 const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
-const BUFFER: usize = 1 << 17;
+pub(super) const BUFFER: usize = 1 << 17;
 
 /// Which part of a file is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,7 +62,7 @@ impl Inner {
 }
 
 impl Job<'_> {
-    fn fetch(&self) -> Result<OpenFile> {
+    pub(super) fn fetch(&self) -> Result<OpenFile> {
         // Another process may have completed it while this one waited for the lock.
         if let Some(file) = self.inner.store.cached(self.wanted, self.halt)? {
             return Ok(file);
@@ -93,7 +91,8 @@ impl Job<'_> {
     }
 
     /// Fetches what is missing of `part`. Where that fails before anything came, nothing stays.
-    pub(super) fn fill(&self, mut partial: Partial, part: &Part) -> Result<Partial> {
+    pub(super) fn fill(&self, partial: Partial, part: &Part) -> Result<Partial> {
+        let mut partial = if *part == Part::Whole { self.fetch_together(partial) } else { partial };
         match self.fetch_steps(&mut partial, part) {
             Ok(()) => Ok(partial),
             Err(error) => {
@@ -150,7 +149,7 @@ impl Job<'_> {
     fn receive(&self, partial: &mut Partial, step: &Part) -> std::result::Result<(), Trouble> {
         let range = match step {
             Part::Whole => None,
-            Part::Tail => Some(format!("bytes=-{TAIL}")),
+            Part::Tail => Some(format!("bytes=-{}", self.inner.tail)),
             Part::Range(range) => Some(format!("bytes={}-{}", range.start, range.end - 1)),
         };
         let if_range = partial.head().filter(|_| range.is_some()).and_then(|head| self.validator(head));
@@ -177,7 +176,7 @@ impl Job<'_> {
     }
 
     /// What makes sure that a range is one of the same file as before.
-    fn validator(&self, head: &Head) -> Option<String> {
+    pub(super) fn validator(&self, head: &Head) -> Option<String> {
         let same = self.inner.store.head(self.wanted, head.total, (None, false)).address == head.address;
         head.tag.clone().filter(|_| head.strong && same)
     }
@@ -274,7 +273,12 @@ impl Job<'_> {
     }
 
     /// A page that a portal or a login shows in place of the file does not begin as an archive does.
-    fn check_beginning(&self, bytes: &[u8], at: u64, content_type: &str) -> std::result::Result<(), Trouble> {
+    pub(super) fn check_beginning(
+        &self,
+        bytes: &[u8],
+        at: u64,
+        content_type: &str,
+    ) -> std::result::Result<(), Trouble> {
         let start = usize::try_from(at).unwrap_or(usize::MAX);
         let expected = b"PK".get(start..).unwrap_or_default();
         if bytes.iter().zip(expected).all(|(byte, expected)| byte == expected) {

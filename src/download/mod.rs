@@ -25,6 +25,7 @@ mod partial;
 mod peek;
 mod ranges;
 mod store;
+mod together;
 mod trouble;
 
 use std::collections::BTreeMap;
@@ -43,6 +44,7 @@ use crate::report::{Progress, Warning};
 
 use client::{Client, PAUSE};
 use store::Store;
+use together::Spare;
 use trouble::Halt;
 
 pub use peek::Peek;
@@ -56,6 +58,8 @@ pub struct Settings {
     pub offline: bool,
     /// How many files are fetched at once.
     pub connections: usize,
+    /// How much of a file's end a look into it asks for first.
+    pub tail: u64,
     /// How often a file is tried again before it is given up. What brought new bytes does not count.
     pub retries: u32,
     /// The pause before the first new try; it doubles with each.
@@ -84,6 +88,8 @@ impl Default for Settings {
             cache: None,
             offline: false,
             connections: 16,
+            // The end records of a zip archive with the longest comment that there may be, and a little more.
+            tail: (1 << 16) + (1 << 13),
             retries: 5,
             backoff: Duration::from_millis(500),
             connect_timeout: Duration::from_secs(10),
@@ -143,6 +149,8 @@ pub(crate) struct Inner {
     store: Store,
     offline: bool,
     connections: usize,
+    spare: Spare,
+    tail: u64,
     retries: u32,
     backoff: Duration,
     cancel: Arc<AtomicBool>,
@@ -179,6 +187,8 @@ impl Downloader {
             store,
             offline: settings.offline,
             connections: settings.connections.max(1),
+            spare: Spare::none(),
+            tail: settings.tail.max(1),
             retries: settings.retries,
             backoff: settings.backoff,
             cancel,
@@ -247,7 +257,10 @@ impl Downloader {
         let failure: Mutex<Option<Error>> = Mutex::new(None);
         let asker = std::thread::current();
         let run = || {
-            while let Some(group) = queue.get(next.fetch_add(1, Ordering::Relaxed)) {
+            loop {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                let Some(group) = queue.get(index) else { break };
+                self.inner.spare.begun(queue.len() - index - 1);
                 if let Err(error) = group.iter().try_for_each(|&index| work(index, halt)) {
                     let mut first = failure.lock().unwrap_or_else(PoisonError::into_inner);
                     first.get_or_insert(error);
@@ -259,16 +272,19 @@ impl Downloader {
                     break;
                 }
             }
+            self.inner.spare.give();
             asker.unpark();
         };
         std::thread::scope(|scope| {
             let threads = self.inner.connections.min(queue.len());
+            self.inner.spare.set(self.inner.connections - threads, queue.len() - threads);
             let workers: Vec<_> = (0..threads).map(|_| scope.spawn(run)).collect();
             while !workers.iter().all(std::thread::ScopedJoinHandle::is_finished) {
                 stop.fetch_or(self.inner.cancel.load(Ordering::Relaxed), Ordering::Relaxed);
                 std::thread::park_timeout(PAUSE);
             }
         });
+        self.inner.spare.clear();
         // Without a failure, who stopped between two files was asked to.
         failure.into_inner().unwrap_or_else(PoisonError::into_inner).map_or_else(|| halt.check(), Err)
     }

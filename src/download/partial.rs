@@ -14,8 +14,8 @@ use super::ranges::Ranges;
 use crate::error::Result;
 use crate::fs::{self, CacheFile, Dir, Door, OpenFile};
 
-/// How many bytes are written before the log says so.
-const BLOCK: u64 = 1 << 20;
+/// How many bytes are written before the log says so; several connections write at several places.
+const BLOCK: u64 = 1 << 18;
 const LONGEST_LOG: u64 = 1 << 24;
 
 /// What the ranges are ranges of.
@@ -45,8 +45,10 @@ pub(super) struct Partial {
     log_end: u64,
     head: Option<Head>,
     ranges: Ranges,
-    /// Written and not in the log yet.
-    unlogged: Range<u64>,
+    /// Written and not in the log yet: one range for each connection.
+    unlogged: Vec<Range<u64>>,
+    /// How often it was begun anew.
+    generation: u64,
 }
 
 impl Partial {
@@ -60,8 +62,9 @@ impl Partial {
             _ => (None, Ranges::default(), 0),
         };
         let content = CacheFile::open(door, &directory.join("content"))?;
-        let (directory, unlogged) = (directory.to_owned(), 0..0);
-        let mut partial = Self { door: door.clone(), directory, content, log, log_end, head, ranges, unlogged };
+        let (door, directory) = (door.clone(), directory.to_owned());
+        let (unlogged, generation) = (Vec::new(), 0);
+        let mut partial = Self { door, directory, content, log, log_end, head, ranges, unlogged, generation };
         if partial.head.as_ref().is_none_or(|head| partial.content.stat().is_ok_and(|stat| stat.size != head.total)) {
             partial.clear()?;
         } else if partial.log.stat()?.size != log_end {
@@ -76,7 +79,9 @@ impl Partial {
         // The log goes first: it must never promise what is gone.
         self.log.set_length(0)?;
         self.content.set_length(0)?;
-        (self.head, self.ranges, self.unlogged, self.log_end) = (None, Ranges::default(), 0..0, 0);
+        (self.head, self.ranges, self.log_end) = (None, Ranges::default(), 0);
+        self.unlogged.clear();
+        self.generation += 1;
         Ok(())
     }
 
@@ -89,7 +94,7 @@ impl Partial {
 
     /// What was written from the beginning on is the whole file, whose length was not known before.
     pub(super) fn complete(&mut self, head: Head) -> Result<()> {
-        self.unlogged = 0..head.total;
+        self.unlogged = vec![0..head.total];
         self.content.set_length(head.total)?;
         self.set_head(head)?;
         self.note()
@@ -113,25 +118,38 @@ impl Partial {
         &self.ranges
     }
 
+    /// Changes when everything that was present is given up.
+    pub(super) fn generation(&self) -> u64 {
+        self.generation
+    }
+
     /// Takes in bytes.
     pub(super) fn write(&mut self, bytes: &[u8], at: u64) -> Result<()> {
         self.content.write_at(bytes, at)?;
-        if self.unlogged.end != at {
-            self.note()?;
-            self.unlogged = at..at;
+        let end = at + bytes.len() as u64;
+        self.ranges.add(at..end);
+        let place = self.unlogged.iter().position(|range| range.end == at).unwrap_or_else(|| {
+            self.unlogged.push(at..at);
+            self.unlogged.len() - 1
+        });
+        self.unlogged[place].end = end;
+        if end - self.unlogged[place].start < BLOCK {
+            return Ok(());
         }
-        self.unlogged.end += bytes.len() as u64;
-        self.ranges.add(at..self.unlogged.end);
-        if self.unlogged.end - self.unlogged.start >= BLOCK { self.note() } else { Ok(()) }
+        let block = self.unlogged.swap_remove(place);
+        self.log(&block)
     }
 
     /// Says in the log what was written.
     pub(super) fn note(&mut self) -> Result<()> {
-        if self.head.is_some() && !self.unlogged.is_empty() {
-            self.append(&format!("{}-{}\n", self.unlogged.start, self.unlogged.end))?;
+        std::mem::take(&mut self.unlogged).iter().try_for_each(|range| self.log(range))
+    }
+
+    fn log(&mut self, range: &Range<u64>) -> Result<()> {
+        if self.head.is_none() || range.is_empty() {
+            return Ok(());
         }
-        self.unlogged = self.unlogged.end..self.unlogged.end;
-        Ok(())
+        self.append(&format!("{}-{}\n", range.start, range.end))
     }
 
     fn append(&mut self, line: &str) -> Result<()> {

@@ -1,7 +1,7 @@
 //! A look into a file that is not here: what is read of it is fetched, in ranges, and kept for when all of it is wanted.
 //!
 //! Input: a [`Wanted`]. Output: [`ReadAt`]. Ranges are rounded out to [`GRAIN`], and who reads on where he has read gets
-//! twice as much each time. Invariant: the lock of the partial file is held only while one range is fetched. Limits: what
+//! twice as much each time; once all of it is here it is checked. What is [announced](ReadAt::will_read) comes at once. Invariant: the lock of the partial file is held only while one range is fetched. Limits: what
 //! is read was checked against nothing; only the complete file is. A server that knows no ranges sends the whole file.
 
 use std::fmt;
@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::fetch::{Job, Part, of_full_disk};
 use super::partial::Partial;
-use super::store::check_name;
+use super::store::{Checked, check_name};
 use super::{Inner, Wanted};
 use crate::error::{Error, Result};
 use crate::fs::{OpenFile, ReadAt};
@@ -117,6 +117,20 @@ impl ReadAt for Peek {
             Origin::Parts(partial) => partial.read_at(&mut buffer[..count], offset),
         }
     }
+
+    fn will_read(&self, range: Range<u64>) {
+        let shared = &*self.shared;
+        let range = range.start..range.end.min(shared.size);
+        let mut state = shared.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let missing = match &state.origin {
+            Origin::Parts(partial) => partial.ranges().gaps(range),
+            Origin::Complete(_) => Vec::new(),
+        };
+        let Some((first, last)) = missing.first().zip(missing.last()) else { return };
+        if let Err(error) = shared.fetch(&mut state, first.start..last.end) {
+            state.failure = Some(error);
+        }
+    }
 }
 
 impl Shared {
@@ -155,7 +169,18 @@ fn with_lock(inner: &Inner, wanted: &Wanted, part: &Part) -> Result<Origin> {
             return Ok(Origin::Complete(file));
         }
         let job = Job { inner, wanted, halt, progress: &Silent, transfer: usize::MAX };
-        Ok(Origin::Parts(Box::new(job.fill(inner.store.partial(wanted)?, part)?)))
+        let partial = inner.store.partial(wanted)?;
+        let present = partial.ranges().count();
+        let partial = job.fill(partial, part)?;
+        if !partial.head().is_some_and(|head| partial.ranges().covers(0..head.total)) {
+            return Ok(Origin::Parts(Box::new(partial)));
+        }
+        match inner.store.finish(wanted, partial, halt)? {
+            Checked::Good(file) => Ok(Origin::Complete(file)),
+            // What came earlier may be of another file.
+            Checked::Bad(_) if present > 0 => Ok(Origin::Complete(job.fetch()?)),
+            Checked::Bad(faults) => Err(Error::wheels(vec![(wanted.label.clone(), faults)])),
+        }
     };
     let result = fill();
     inner.store.unlock(lock);

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read as _};
+use std::ops::Range;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStringExt as _;
 use std::os::unix::fs::FileExt as _;
@@ -330,6 +331,10 @@ pub trait ReadAt: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// Where the bytes cannot be read.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
+
+    /// Says that this range is read next. Where reading takes a journey, one is made for all of it; what goes wrong on
+    /// the way shows when it is read.
+    fn will_read(&self, _range: Range<u64>) {}
 
     /// Fills `buffer` from `offset` on.
     ///

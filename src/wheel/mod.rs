@@ -170,7 +170,8 @@ impl Wheel {
         check_size(&source, bytes.size(), &label)?;
         let described = |name: &str| {
             name.split_once('/').is_some_and(|(top, below)| {
-                top.ends_with(".dist-info") || (top.ends_with(".data") && below.starts_with("scripts/"))
+                (top.ends_with(".dist-info") && reading::READ.contains(&below))
+                    || (top.ends_with(".data") && below.starts_with("scripts/"))
             })
         };
         let archive = Archive::read(bytes, &label, &Extent::Index(&described))?;

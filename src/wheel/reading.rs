@@ -16,6 +16,8 @@ use crate::script;
 use crate::spec::entry_points::{self, EntryPoint};
 use crate::spec::record::{self, RecordRow, Verify};
 
+/// Files of dist-info that are read.
+pub(super) const READ: [&str; 4] = ["METADATA", "WHEEL", "RECORD", "entry_points.txt"];
 /// Files of dist-info that an installer writes. A wheel that has them was made from an installed tree; they say nothing.
 const WRITTEN_BY_INSTALLERS: [&str; 3] = ["INSTALLER", "REQUESTED", "direct_url.json"];
 /// Files of dist-info that RECORD need not list.

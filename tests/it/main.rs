@@ -55,6 +55,7 @@ mod swapped;
 mod tags;
 mod testdata;
 mod tidy;
+mod together;
 mod tree_image;
 mod verdict;
 mod wheel_builder;

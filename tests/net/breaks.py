@@ -2,11 +2,12 @@
 
     python3 breaks.py --binary PATH --wheels DIR [--times 50] [--seed 1] [--rate 400]
 
-Three things are done with a server of this process (see slow_server.py). The connection is CUT at a random place of a place, once in each of TIMES installations, which all have to succeed. `pkg-install` is KILLED by SIGKILL after a random
-time, and the same command has to succeed then. And eight processes install into eight environments out of one SHARED
-cache that is empty. After each, every byte of every wheel has come, and none twice; but for a kill, after which what was
-not noted yet may come again: as many bytes as a block has, for each connection that was open. What was installed has to
-equal, byte for byte, what an undisturbed command installs. Counts are printed; the exit code is 1 where anything differs.
+Three things are done with a server of this process (see slow_server.py). A connection is CUT at a random place, once in
+each of TIMES installations, which all have to succeed. `pkg-install` is KILLED by SIGKILL after a random time, and the
+same command has to succeed then. And eight processes install into eight environments out of one SHARED cache that is
+empty. After each, every byte of every wheel has come, and none twice; but for a kill, after which what was not noted yet
+may come again: as many bytes as a block has, for each connection that was open. What was installed has to equal, byte for
+byte, what an undisturbed command installs. Counts are printed; the exit code is 1 where anything differs.
 """
 
 import argparse
@@ -26,6 +27,8 @@ from slow_server import Manner, Server
 
 # What a connection has written and not noted, and what the server has sent and nobody has read.
 BLOCK = (1 << 18) + (1 << 17)
+# How many share a cache.
+PROCESSES = 8
 
 
 def tree(root: pathlib.Path) -> str:
@@ -77,12 +80,15 @@ class Ground:
         """What an undisturbed command installs, and how long it takes."""
         directory = self.server.directory
         self.digests = {name: hashlib.sha256((directory / name).read_bytes()).hexdigest() for name in self.wheels}
-        self.clear()
+        self.clear(PROCESSES)
         begin = time.monotonic()
         self.ends_well("undisturbed", self.start())
         took = time.monotonic() - begin
-        self.tree = tree(self.venv(0))
         self.nothing_twice("undisturbed")
+        # Scripts name their environment, so that each is compared with itself.
+        for number in range(1, PROCESSES):
+            self.ends_well("undisturbed", self.start(number))
+        self.trees = [tree(self.venv(number)) for number in range(PROCESSES)]
         return took
 
     def fault(self, what: str, why: str) -> None:
@@ -95,7 +101,7 @@ class Ground:
             self.fault(what, f"code {process.returncode}\n{told[-2000:]}")
 
     def as_undisturbed(self, what: str, number: int = 0) -> None:
-        if tree(self.venv(number)) != self.tree:
+        if tree(self.venv(number)) != self.trees[number]:
             self.fault(what, "the environment is another than an undisturbed one")
 
     def twice(self) -> dict[str, int]:
@@ -188,7 +194,7 @@ def main() -> None:
             took = ground.learn()
             cut(ground, said.times)
             killed(ground, said.times, took)
-            shared(ground, 8)
+            shared(ground, PROCESSES)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     print(f"{ground.faults} violations")

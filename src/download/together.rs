@@ -1,0 +1,221 @@
+//! One file over several connections: those that nobody else uses help to fetch what is missing of a large file.
+//!
+//! Input: a [`Partial`] that a server has described and that has gaps. Output: the same with fewer gaps. Each connection
+//! asks for a share of what is missing, once; who comes later takes of what was not asked for yet. Invariants: no byte is
+//! asked for twice; a server that sends anything but the range that was asked for is asked no more. Limits: what goes wrong
+//! here is told to nobody and tried no second time: who fetches the rest alone meets it again, and knows what to do.
+
+use std::io::Read as _;
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::Scope;
+
+use super::answer::Answer;
+use super::client::Ask;
+use super::fetch::{BUFFER, Job};
+use super::partial::{Head, Partial};
+use super::trouble::Trouble;
+
+/// The least that is worth a request of its own.
+const SHARE: u64 = 1 << 20;
+/// From this on a file is fetched in shares although no connection is idle yet: one may be before it is here.
+const LARGE: u64 = 1 << 23;
+
+/// The connections that nobody uses.
+#[derive(Debug)]
+pub(super) struct Spare {
+    idle: AtomicUsize,
+    /// More files than connections: as long as there are any, who is done with one begins with another.
+    waiting: AtomicUsize,
+}
+
+impl Spare {
+    /// Nobody is idle, and nobody will be.
+    pub(super) fn none() -> Self {
+        Self { idle: AtomicUsize::new(0), waiting: AtomicUsize::new(1) }
+    }
+
+    pub(super) fn clear(&self) {
+        self.set(0, 1);
+    }
+
+    pub(super) fn set(&self, idle: usize, waiting: usize) {
+        self.idle.store(idle, Ordering::Relaxed);
+        self.waiting.store(waiting, Ordering::Relaxed);
+    }
+
+    /// Somebody has begun with a file, and this many are left.
+    pub(super) fn begun(&self, left: usize) {
+        self.waiting.fetch_min(left, Ordering::Relaxed);
+    }
+
+    pub(super) fn give(&self) {
+        self.idle.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn is_there(&self) -> bool {
+        self.idle.load(Ordering::Relaxed) > 0
+    }
+
+    /// Whether whoever is done with a file will be idle.
+    fn grows(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) == 0
+    }
+
+    fn take(&self) -> bool {
+        self.idle.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| count.checked_sub(1)).is_ok()
+    }
+}
+
+/// A file that several connections bring.
+struct Together<'a> {
+    job: &'a Job<'a>,
+    head: Head,
+    generation: u64,
+    partial: Mutex<Partial>,
+    /// What nobody has asked for yet.
+    rest: Mutex<Vec<Range<u64>>>,
+    over: AtomicBool,
+}
+
+impl Job<'_> {
+    /// Fetches what is missing, as far as others help and nothing goes wrong.
+    pub(super) fn fetch_together(&self, partial: Partial) -> Partial {
+        let Some(head) = partial.head().cloned() else { return partial };
+        let rest = partial.ranges().gaps(0..head.total);
+        let missing = length(&rest);
+        let helps = missing >= LARGE || missing >= 2 * SHARE && self.inner.spare.is_there();
+        // Where nothing has come yet, it is not known whether the server has ranges.
+        if !helps || missing == head.total {
+            return partial;
+        }
+        let generation = partial.generation();
+        let (partial, rest, over) = (Mutex::new(partial), Mutex::new(rest), AtomicBool::new(false));
+        let together = Together { job: self, head, generation, partial, rest, over };
+        std::thread::scope(|scope| together.work(scope));
+        together.partial.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<'a> Together<'a> {
+    /// What each connection does.
+    fn work<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>)
+    where
+        'a: 'scope,
+    {
+        while let Some(range) = self.next() {
+            if self.bring(range, scope).is_err() {
+                self.over.store(true, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Has idle connections help.
+    fn recruit<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>)
+    where
+        'a: 'scope,
+    {
+        while !self.rest().is_empty() && !self.over.load(Ordering::Relaxed) && self.job.inner.spare.take() {
+            scope.spawn(|| {
+                self.work(scope);
+                self.job.inner.spare.give();
+            });
+        }
+    }
+
+    /// The next share: what there is, divided among all who may come to take of it.
+    fn next(&self) -> Option<Range<u64>> {
+        if self.over.load(Ordering::Relaxed) {
+            return None;
+        }
+        let inner = self.job.inner;
+        // While other files wait, few will come to help; then all will.
+        let helpers = if inner.spare.grows() { inner.connections } else { 1 };
+        let mut rest = self.rest();
+        let share = length(&rest) / helpers.max(2) as u64;
+        let gap = rest.first_mut()?;
+        if gap.end - gap.start < share.max(SHARE) + SHARE / 2 {
+            return Some(rest.remove(0));
+        }
+        let taken = gap.start..gap.start + share.max(SHARE);
+        gap.start = taken.end;
+        Some(taken)
+    }
+
+    fn bring<'scope>(
+        &'scope self,
+        range: Range<u64>,
+        scope: &'scope Scope<'scope, '_>,
+    ) -> std::result::Result<(), Trouble>
+    where
+        'a: 'scope,
+    {
+        self.recruit(scope);
+        let if_range = self.job.validator(&self.head);
+        let ask = Ask { range: Some(format!("bytes={}-{}", range.start, range.end - 1)), if_range };
+        let answer = self.job.inner.client.get(&self.job.wanted.url, &ask, self.job.halt)?;
+        if !self.is_range(&answer, &range) {
+            return Err(Trouble::passing("the server sends another range than was asked for".to_owned()));
+        }
+        let result = self.receive(answer, range, scope);
+        self.partial().note()?;
+        result
+    }
+
+    fn is_range(&self, answer: &Answer, range: &Range<u64>) -> bool {
+        let found = answer.content_range();
+        let same =
+            found.is_some_and(|found| found.range.as_ref() == Some(range) && found.total == Some(self.head.total));
+        let (tag, _) = answer.tag();
+        let changed = self.head.tag.is_some() && tag.is_some() && tag != self.head.tag;
+        answer.status == 206 && answer.encoding().is_none() && same && !changed
+    }
+
+    fn receive<'scope>(
+        &'scope self,
+        answer: Answer,
+        range: Range<u64>,
+        scope: &'scope Scope<'scope, '_>,
+    ) -> std::result::Result<(), Trouble>
+    where
+        'a: 'scope,
+    {
+        let mut body = answer.into_body();
+        let mut buffer = vec![0; BUFFER];
+        let mut at = range.start;
+        loop {
+            self.job.halt.check()?;
+            let read = body.read(&mut buffer).map_err(|error| Trouble::of(error.into(), &self.job.wanted.url))?;
+            let bytes = &buffer[..read];
+            if read == 0 && at == range.end {
+                return Ok(());
+            }
+            if read == 0 || read as u64 > range.end - at {
+                return Err(Trouble::passing("the server sends more or less than it said".to_owned()));
+            }
+            self.job.check_beginning(bytes, at, "a range")?;
+            let mut partial = self.partial();
+            if partial.generation() != self.generation {
+                return Err(Trouble::passing("it was begun anew".to_owned()));
+            }
+            partial.write(bytes, at)?;
+            drop(partial);
+            at += read as u64;
+            self.job.progress.transfer_advance(self.job.transfer, read as u64);
+            self.recruit(scope);
+        }
+    }
+
+    fn partial(&self) -> MutexGuard<'_, Partial> {
+        self.partial.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn rest(&self) -> MutexGuard<'_, Vec<Range<u64>>> {
+        self.rest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn length(ranges: &[Range<u64>]) -> u64 {
+    ranges.iter().map(|range| range.end - range.start).sum()
+}
