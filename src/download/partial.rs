@@ -94,7 +94,8 @@ impl Partial {
 
     /// What was written from the beginning on is the whole file, whose length was not known before.
     pub(super) fn complete(&mut self, head: Head) -> Result<()> {
-        self.unlogged = vec![0..head.total];
+        self.unlogged.clear();
+        self.unlogged.push(0..head.total);
         self.content.set_length(head.total)?;
         self.set_head(head)?;
         self.note()

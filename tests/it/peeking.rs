@@ -188,7 +188,7 @@ fn a_wheel_with_a_large_index_is_looked_at_in_three_journeys() {
     let downloader = downloader(&settings(&scene));
     let peek = downloader.peek(&loose(server.url(NAME))).expect("it answers");
     let options = OpenOptions::default();
-    let seen = wheel::Wheel::preview(Source::from_path(&path), Box::new(peek.clone()), options).expect("it is sound");
+    let seen = wheel::Wheel::preview(Source::from_path(&path), Box::new(peek), options).expect("it is sound");
     assert_eq!(seen.files.len(), 4004 - 1, "all but RECORD");
     assert_eq!(server.seen(NAME).len(), 3, "the end, the index, the metadata: {:?}", server.seen(NAME));
     assert!(server.sent(NAME) < 1_500_000, "{}", server.sent(NAME));
