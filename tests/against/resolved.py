@@ -146,12 +146,13 @@ class Resolution:
 
     def uv_exports(self) -> tuple[pathlib.Path, pathlib.Path]:
         """The lock file and the list that `uv export` writes, for a project that depends on what was asked for."""
-        minor = "{}.{}".format(*sys.version_info)
+        # A package may ask for a patch version.
+        python = ">={}.{}.{},<{}.{}".format(*sys.version_info[:3], sys.version_info[0], sys.version_info[1] + 1)
         held = ["{}=={}".format(name, version) for name, version in self.pins.items()]
         text = (
-            "[project]\nname = 'asked-for'\nversion = '1'\nrequires-python = '=={}.*'\ndependencies = {}\n"
+            "[project]\nname = 'asked-for'\nversion = '1'\nrequires-python = '{}'\ndependencies = {}\n"
             "[tool.uv]\nconstraint-dependencies = {}\n"
-        ).format(minor, json.dumps(self.asked), json.dumps(held))
+        ).format(python, json.dumps(self.asked), json.dumps(held))
         project = self.write("project/pyproject.toml", text).parent
         files = project / "pylock.uv.toml", project / "uv-export.txt"
         for file in files:
