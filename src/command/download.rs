@@ -3,6 +3,7 @@
 //! Input: what would be installed. Output: the paths of the wheels. What had their names
 //! before is replaced. Limits: an environment is looked for only where a report, a lock file or a list has to be fitted to one.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,7 +14,7 @@ use crate::environment::{self, Locate};
 use crate::error::{Error, Fault, Result};
 use crate::fs::{Dir, OpenFile, ReadAt as _};
 use crate::report::{Outcome, Report};
-use crate::source::Source;
+use crate::source::{Source, merged};
 use crate::spec::wheel_name::WheelName;
 
 /// What to fetch, and where to put it.
@@ -40,8 +41,12 @@ pub fn download(
     let sources = if input.needs_environment() {
         input.resolve(&environment::locate(locate)?, options, report)?
     } else {
-        input.sources.clone()
+        merged(input.sources.clone())
     };
+    let mut names = HashSet::new();
+    if let Some(twice) = sources.iter().find(|source| !names.insert(&source.file_name)) {
+        return Err(Error::usage(format!("there are two files that are called `{}`", twice.file_name)));
+    }
     if options.require_hashes
         && let Some(source) = sources.iter().find(|source| source.pinned.is_empty())
     {

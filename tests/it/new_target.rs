@@ -42,4 +42,11 @@ fn a_new_directory_may_be_named_from_where_one_stands() {
         scene.run(&["download", "--dest", dest, &wheel.display().to_string()]).assert_code(0);
         assert!(scene.join(dest).join("demo-1.0-py3-none-any.whl").is_file(), "{dest}");
     }
+    let other = scene.join("other");
+    std::fs::create_dir(&other).expect("it can be made");
+    std::fs::write(other.join("demo-1.0-py3-none-any.whl"), "another one").expect("it can be written");
+    let paths = [wheel.display().to_string(), other.join("demo-1.0-py3-none-any.whl").display().to_string()];
+    let run = scene.run(&["download", "--dest", "both", &paths[0], &paths[1]]);
+    run.assert_code(2).assert_stderr("two files that are called `demo-1.0-py3-none-any.whl`");
+    scene.run(&["download", "--dest", "both", &paths[0], &paths[0]]).assert_code(0);
 }
