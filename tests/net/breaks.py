@@ -5,14 +5,15 @@
 Three things are done with a server of this process (see slow_server.py). A connection is CUT at a random place, once in
 each of TIMES installations, which all have to succeed. `pkg-install` is KILLED by SIGKILL after a random time, and the
 same command has to succeed then. And eight processes install into eight environments out of one SHARED cache that is
-empty. After each, every byte of every wheel has come, and none twice; but for a kill, after which what was not noted yet
-may come again: as many bytes as a block has, for each connection that was open. What was installed has to equal, byte for
-byte, what an undisturbed command installs. Counts are printed; the exit code is 1 where anything differs.
+empty. After each, every byte of every wheel has come, and none twice. After a kill no byte is sent again that the cache
+had noted, and what was written and not noted is less than a block for each connection. What was installed has to equal,
+byte for byte, what an undisturbed command installs. Counts are printed; the exit code is 1 where anything differs.
 """
 
 import argparse
 import concurrent.futures
 import hashlib
+import json
 import os
 import pathlib
 import random
@@ -25,8 +26,9 @@ import time
 
 from slow_server import Manner, Server
 
-# What a connection has written and not noted, and what the server has sent and nobody has read.
+# What a connection may have written and not noted: a block, and what was written with its last bytes.
 BLOCK = (1 << 18) + (1 << 17)
+CONNECTIONS = 16
 # How many share a cache.
 PROCESSES = 8
 
@@ -38,7 +40,10 @@ def tree(root: pathlib.Path) -> str:
         name = path.relative_to(root).as_posix()
         if name == ".lock":
             continue
-        kind = os.readlink(path) if path.is_symlink() else "" if path.is_dir() else hashlib.sha256(path.read_bytes()).hexdigest()
+        if path.is_symlink():
+            kind = os.readlink(path)
+        else:
+            kind = "" if path.is_dir() else hashlib.sha256(path.read_bytes()).hexdigest()
         digest.update(f"{name} {path.lstat().st_mode:o} {kind}\n".encode())
     return digest.hexdigest()
 
@@ -61,7 +66,11 @@ class Ground:
         urls = [f"{self.server.url(name)}#sha256={self.digests[name]}" for name in self.wheels]
         where = ["--target", str(self.venv(number)), "--cache-dir", str(self.scratch / cache), "--no-progress", "-q"]
         return subprocess.Popen(
-            [self.binary, *urls, *where], env=self.variables, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+            [self.binary, *urls, *where],
+            env=self.variables,
+            stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            text=True,
         )
 
     def venv(self, number: int) -> pathlib.Path:
@@ -109,6 +118,22 @@ class Ground:
         counts = self.server.stats()
         return {name: counts.get(name, {"bytes": 0})["bytes"] - size for name, size in self.wheels.items()}
 
+    def noted(self) -> dict[str, list[tuple[int, int]]]:
+        """Which bytes of each wheel the cache has noted; `unnoted` is how many more were written."""
+        noted = {path.name: [(0, self.wheels[path.name])] for path in self.scratch.glob("cache/wheels/*/*/*.whl")}
+        names = {size: name for name, size in self.wheels.items()}
+        self.unnoted = 0
+        for log in self.scratch.glob("cache/partial/*/log"):
+            lines = [line for line in log.read_text().splitlines(keepends=True) if line.endswith("\n")]
+            if not lines:
+                continue
+            ranges = sorted(tuple(map(int, line.split("-"))) for line in lines[1:])
+            content = log.with_name("content")
+            written = content.stat().st_blocks * 512 if content.exists() else 0
+            self.unnoted += max(0, written - sum(end - start for start, end in ranges))
+            noted.setdefault(names[json.loads(lines[0])["total"]], []).extend(ranges)
+        return noted
+
     def nothing_twice(self, what: str) -> int:
         twice = self.twice()
         for name, count in twice.items():
@@ -135,7 +160,7 @@ def cut(ground: Ground, times: int) -> None:
 
 def killed(ground: Ground, times: int, longest: float) -> None:
     """`pkg-install` is killed at a random time."""
-    total = hit = resumed = beyond = 0
+    hit = resumed = twice = lost = 0
     for number in range(times):
         ground.clear()
         process = ground.start()
@@ -145,23 +170,22 @@ def killed(ground: Ground, times: int, longest: float) -> None:
         # The server's threads see that nobody is there any more.
         time.sleep(0.1)
         hit += process.returncode == -signal.SIGKILL
-        first = sum(one.sent for one in ground.server.answered)
-        cut_off = [one for one in list(ground.server.answered) if one.sent < one.end - one.start]
-        open_then = {one.path: sum(other.path == one.path for other in cut_off) for one in cut_off}
+        noted = ground.noted()
+        ground.server.answered.clear()
         what = f"kill {number}"
         ground.ends_well(what, ground.start())
         ground.as_undisturbed(what)
-        twice = ground.twice()
-        resumed += first > 0 and sum(twice.values()) < first
-        for name, count in twice.items():
-            # An answer whose last bytes are still on the way counts as sent.
-            allowed = BLOCK * max(1, open_then.get(name, 0))
-            beyond += max(0, count - allowed)
-            if not 0 <= count <= allowed:
-                ground.fault(what, f"`{name}`: {count} bytes were sent twice, {allowed} may be")
-        total += sum(twice.values())
-    print(f"killed: {times} times, {hit} before the end, {resumed} gone on with; {total} bytes sent twice", end="", flush=True)
-    print(f", {beyond} beyond what was not noted", flush=True)
+        resumed += any(noted.values())
+        for one in list(ground.server.answered):
+            again = sum(max(0, min(end, one.end) - max(start, one.start)) for start, end in noted.get(one.path, []))
+            twice += again
+            if again:
+                ground.fault(what, f"`{one.path}`: {again} bytes were sent again that had been noted")
+        lost = max(ground.unnoted, lost)
+        if ground.unnoted > BLOCK * CONNECTIONS:
+            ground.fault(what, f"{ground.unnoted} bytes had been written and not noted")
+    print(f"killed: {times} times, {hit} before the end, {resumed} with something to go on with", end="", flush=True)
+    print(f"; {twice} noted bytes sent again, at most {lost} written and not noted", flush=True)
 
 
 def shared(ground: Ground, processes: int) -> None:

@@ -226,7 +226,10 @@ def fill_table(table: Table, scratch: pathlib.Path) -> None:
             table.run(case, server)
         with small_disk(scratch / "small") as there:
             full = Case("no space in the cache", 1, "make room", cache=scratch / "small" / "cache")
-            table.run(full, server) if there else print("left out: no space in the cache: needs to be root, and `mount`")
+            if there:
+                table.run(full, server)
+            else:
+                print("left out: no space in the cache: needs to be root, and `mount`")
     if not shutil.which("openssl"):
         print("left out: certificates: there is no `openssl`")
         return

@@ -75,6 +75,7 @@ class Server(http.server.ThreadingHTTPServer):
         self.turns: dict[str, typing.Callable[[], typing.Optional[Turn]]] = {}
         # After how many more bytes of all bodies the connection that brings the next one ends; None: not at all.
         self.cut_after: typing.Optional[int] = None
+        self.cutting = threading.Lock()
         self.scheme = "https" if tls else "http"
         if tls:
             self.socket = tls.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
@@ -199,13 +200,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if self.free_at > now:
                 time.sleep(self.free_at - now)
             count = min(SLICE if rate else 1 << 20, most - answered.sent)
-            left = self.server.cut_after
-            count = self.give(content, answered.start + answered.sent, count if left is None else min(count, left))
+            with self.server.cutting:
+                left = self.server.cut_after
+                if left is not None:
+                    count = min(count, left)
+                    self.server.cut_after = left - count if left > count else None
+                    most = answered.sent + count if left == count else most
+            count = self.give(content, answered.start + answered.sent, count)
             answered.sent += count
             self.free_at += count / rate if rate else 0
-            if left is not None:
-                self.server.cut_after = left - count if left > count else None
-                most = answered.sent if left <= count else most
         if most < length:
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_WR)
