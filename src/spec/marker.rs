@@ -3,7 +3,7 @@
 //! Input: a marker's text and the values of its fields. Output: a [`Marker`], and whether it holds. Invariants: what was
 //! read can always be evaluated; nothing of this machine is looked at. Limits: the fields `extras` and
 //! `dependency_groups` exist in lock files only, and `extra` in neither lock files nor lists of pinned requirements, so it
-//! is unknown here; parentheses nest up to [`MAX_DEPTH`].
+//! is unknown here; parentheses nest up to 64 deep.
 
 use crate::spec::version::{Specifiers, Version};
 
