@@ -63,10 +63,6 @@ pub fn download(
     }
     let (remote, missing): (Vec<&Source>, Vec<Wanted>) =
         sources.iter().filter_map(|source| Some((source, wanted(source)?))).unzip();
-    if !options.download.offline && missing.len() < options.download.connections {
-        // Of a file that was looked into, idle connections can bring parts.
-        downloader.peek_all(&missing, &|_, _| Ok(()))?;
-    }
     let turn = Mutex::new(());
     downloader.fetch_all(&missing, context.progress, &|index, file| {
         let _one_at_a_time = turn.lock().unwrap_or_else(PoisonError::into_inner);

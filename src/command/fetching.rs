@@ -118,14 +118,13 @@ impl Bring for Fetching {
         wheels: &[Wheel],
         needed: &[WheelId],
         progress: &dyn Progress,
-        here: &(dyn Fn(WheelId) + Sync),
+        here: &(dyn Fn(WheelId) -> Result<()> + Sync),
     ) -> Result<()> {
         let missing = needed.iter().filter_map(|&id| Some((id, wanted(&wheels[id.0 as usize].source)?)));
         let (ids, missing): (Vec<WheelId>, Vec<Wanted>) = missing.unzip();
         self.downloader.fetch_all(&missing, progress, &|index, file| {
             wheels[ids[index].0 as usize].arrive(file, &missing[index].pinned, self.open)?;
-            here(ids[index]);
-            Ok(())
+            here(ids[index])
         })
     }
 }

@@ -45,7 +45,8 @@ pub struct StageOptions<'a> {
 
 /// Brings wheels that were only previewed, while those that are here are staged.
 pub trait Bring: Sync {
-    /// Makes every wheel of `needed` [arrive](Wheel::arrive), and calls `here` with each as soon as it has.
+    /// Makes every wheel of `needed` [arrive](Wheel::arrive), and calls `here` with each as soon as it has. An error of
+    /// `here` means that no more of them are wanted.
     ///
     /// # Errors
     /// The first failure; nothing is staged any more then.
@@ -54,7 +55,7 @@ pub trait Bring: Sync {
         wheels: &[Wheel],
         needed: &[WheelId],
         progress: &dyn Progress,
-        here: &(dyn Fn(WheelId) + Sync),
+        here: &(dyn Fn(WheelId) -> Result<()> + Sync),
     ) -> Result<()>;
 }
 

@@ -29,14 +29,17 @@ impl Queue {
         Self { state: Mutex::new(State { groups: Vec::new(), grows, stopped: false }), changed: Condvar::new() }
     }
 
-    pub(super) fn add(&self, groups: Vec<Group>) {
+    /// Adds groups; false where nothing is wanted any more.
+    pub(super) fn add(&self, groups: Vec<Group>) -> bool {
         let mut state = self.lock();
         if !state.stopped {
             state.groups.extend(groups);
             state.groups.sort_by_key(|group| group.weight);
         }
+        let wanted = !state.stopped;
         drop(state);
         self.changed.notify_all();
+        wanted
     }
 
     /// The heaviest group; `None` when there will be none any more.

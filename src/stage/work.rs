@@ -50,7 +50,7 @@ pub(super) fn write_files(
         failure: Mutex::new(None),
         digests: Mutex::new(HashMap::new()),
     };
-    work.queue.add(work.groups(here));
+    let _ = work.queue.add(work.groups(here));
     std::thread::scope(|scope| {
         if !needed.is_empty() {
             scope.spawn(|| work.bring(&needed, &coming));
@@ -89,7 +89,11 @@ impl Work<'_> {
     /// Has the wheels brought whose files are `coming`, and queues these as they arrive.
     fn bring(&self, needed: &[WheelId], coming: &HashMap<WheelId, Vec<usize>>) {
         let missing = || Error::wheel(&self.wheels[needed[0].0 as usize].label, Fault::Remote);
-        let here = |id: WheelId| self.queue.add(self.groups(coming.get(&id).cloned().unwrap_or_default()));
+        let here = |id: WheelId| {
+            let wanted = self.queue.add(self.groups(coming.get(&id).cloned().unwrap_or_default()));
+            // What made it stop is known already and is the failure that is told.
+            if wanted { Ok(()) } else { Err(Error::interrupted()) }
+        };
         let bring = self.options.bring.ok_or_else(missing);
         match bring.and_then(|bring| bring.bring(self.wheels, needed, self.options.progress, &here)) {
             Ok(()) => self.queue.complete(),

@@ -20,7 +20,12 @@ const LOGIN: &str = "anna:s3cr%20t";
 
 /// A wheel that is not looked at in one request, on the server and by its size.
 fn serve(server: &Server, name: &str) -> (String, u64) {
-    let wheel = Wheel::new(name, "1.0").stored(&format!("{name}.bin"), body(200_000, name.len() as u64));
+    serve_of(server, name, 200_000)
+}
+
+/// As [`serve`]. What an installation looks at first is the whole of a small wheel, which is then no transfer.
+fn serve_of(server: &Server, name: &str, length: usize) -> (String, u64) {
+    let wheel = Wheel::new(name, "1.0").stored(&format!("{name}.bin"), body(length, name.len() as u64));
     let (path, bytes) = (wheel.wheel_file_name(), wheel.bytes());
     server.put(&path, &bytes);
     (path, bytes.len() as u64)
@@ -113,7 +118,7 @@ fn every_transfer_is_told_from_its_begin_to_its_end_with_its_bytes() {
 fn staging_is_told_while_wheels_come_and_results_stay_on_stdout() {
     let (scene, server) = (Scene::new(), Server::start());
     scene.venv();
-    let (path, bytes) = serve(&server, "demo");
+    let (path, bytes) = serve_of(&server, "demo", 600_000);
     let local = scene.wheel(&Wheel::new("other", "1.0").file("other.py", "x = 1\n")).display().to_string();
     let arguments = ["--target", "venv", "--json", "--progress", "json", &local, &address(&server, &path)];
     let run = run(&scene, &arguments);
@@ -251,9 +256,9 @@ fn a_failure_leaves_no_bar_and_what_was_tried_again_stands_above() {
 fn an_installation_leaves_its_results_alone_on_the_terminal() {
     let (scene, server) = (Scene::new(), Server::start());
     scene.venv();
-    let (path, _) = serve(&server, "demo");
+    let (path, _) = serve_of(&server, "demo", 600_000);
     // The look into it succeeds; then it is asked for again after a second.
-    server.script(&path, [Turn::Fine, Turn::Fine, Turn::Status(503, "Retry-After: 1\r\n")]);
+    server.script(&path, [Turn::Fine, Turn::Status(503, "Retry-After: 1\r\n")]);
     let local = scene.wheel(&Wheel::new("other", "1.0").file("other.py", "x = 1\n")).display().to_string();
     let options = ["--target", "venv", "--no-cache", &local, &address(&server, &path)].map(str::to_owned);
     let (code, written) = Session::start(&scene, &options).end();
