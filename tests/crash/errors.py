@@ -189,7 +189,9 @@ class Failing:
 
 def may_leave(struck):
     """Whether what failed was the deleting of what was not needed any more, or more than one call."""
-    call = sort_of(re.sub(r"^\d+ +", "", struck[0]).split("(")[0])
+    # A call during which another thread was traced is told in two lines, of which the second has the error.
+    name = re.match(r"(?:\d+ +)?(?:<\.\.\. )?(\w+)", struck[0])
+    call = sort_of(name[1] if name else "")
     return len(struck) > 1 or call == "unlink" or (call == "openat" and "O_CREAT" not in struck[0])
 
 
