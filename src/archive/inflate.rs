@@ -8,12 +8,14 @@
 use flate2::{Decompress, FlushDecompress, Status};
 
 use super::Entry;
-use super::unpack::{Attempt, corrupt, grow, nothing_follows};
+use super::unpack::{Attempt, corrupt, nothing_follows};
 
 /// A gzip header without any option (RFC 1952, 2.3).
 const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
 /// The length of a gzip trailer: CRC-32 and size.
 const TRAILER: usize = 8;
+/// How many bytes around the compressed data are used up: room for the header before it, and for the trailer behind it.
+pub(super) const MARGIN: usize = HEADER.len();
 
 /// What inflates one stream after the other.
 pub(super) struct Inflater {
@@ -39,24 +41,15 @@ impl Inflater {
         }
     }
 
-    /// Inflates what `read` puts into the slice that it is given, which is as long as the entry's compressed data, by way of
-    /// `buffer`, into `room`, which is longer than the content should be.
-    pub(super) fn inflate(
-        &mut self,
-        entry: &Entry,
-        buffer: &mut Vec<u8>,
-        room: &mut [u8],
-        read: impl FnOnce(&mut [u8]) -> Attempt<()>,
-    ) -> Attempt<Inflated> {
-        let end = HEADER.len() + usize::try_from(entry.compressed).map_err(|error| corrupt(entry, &error))?;
-        grow(buffer, end + TRAILER);
-        let member = &mut buffer[..end + TRAILER];
-        read(&mut member[HEADER.len()..end])?;
+    /// Inflates an entry's compressed data, which is `member` but for a [`MARGIN`] at both ends, into `room`, which is longer
+    /// than the content should be. What the margins held is lost.
+    pub(super) fn inflate(&mut self, entry: &Entry, member: &mut [u8], room: &mut [u8]) -> Attempt<Inflated> {
+        let end = member.len() - MARGIN;
         #[cfg(feature = "libdeflate")]
-        if let Some(length) = self.inflate_member(entry, member, room) {
+        if let Some(length) = self.inflate_member(entry, &mut member[..end + TRAILER], room) {
             return Ok(Inflated { length, checked: true });
         }
-        let length = inflate_slowly(entry, &mut self.pieces, &member[HEADER.len()..end], room)?;
+        let length = inflate_slowly(entry, &mut self.pieces, &member[MARGIN..end], room)?;
         Ok(Inflated { length, checked: false })
     }
 

@@ -34,6 +34,10 @@ const WIDEST_GAP: u64 = 1 << 16;
 const MOST_EXTRA: u8 = 64;
 /// The largest central directory that is read, with the records behind it, in bytes.
 const MAX_DIRECTORY: usize = 1 << 30;
+/// The length of the longest data descriptor.
+const DESCRIPTOR: u64 = 24;
+/// How many bytes are read at once while local headers are looked at: small entries have theirs close together.
+const AHEAD: u64 = 1 << 15;
 const MAX_COMMENT: u64 = u16::MAX as u64;
 
 /// Checks the layout, of entries as far as `extent` covers them, and fills in where their data begins. Returns what is
@@ -45,6 +49,8 @@ pub(super) fn check(
     extent: &Extent<'_>,
 ) -> Result<Vec<Fault>> {
     let mut check = Check { file, faults: Vec::new() };
+    let ahead = if matches!(extent, Extent::Whole) { AHEAD } else { 0 };
+    let mut window = Window { file, ahead, at: 0, bytes: Vec::new() };
     check.directory(directory, listed)?;
     let mut order: Vec<usize> = (0..listed.len()).collect();
     order.sort_by_key(|&number| listed[number].entry.header);
@@ -66,7 +72,7 @@ pub(super) fn check(
             let place = format!("before entry `{}`", listed[number].name);
             check.faults.push(Fault::HiddenBytes { place, count: begin - end });
         }
-        match check.local_header(&mut listed[number], next)? {
+        match check.local_header(&mut window, &mut listed[number], next)? {
             Some(after) => end = after,
             None => return Ok(check.faults),
         }
@@ -258,21 +264,20 @@ impl Check<'_> {
 
     /// Compares one local header (4.3.7) with the central directory, and a data descriptor (4.3.9) where one follows.
     /// `next` is where the next record begins. Returns where this entry ends.
-    fn local_header(&mut self, entry: &mut Listed, next: u64) -> Result<Option<u64>> {
+    fn local_header(&mut self, window: &mut Window<'_>, entry: &mut Listed, next: u64) -> Result<Option<u64>> {
         let expected = LOCAL_HEADER + entry.name.len() as u64;
-        let header = self.read(entry.entry.header, usize::try_from(expected).unwrap_or(0) + 28)?;
+        let header = window.read(entry.entry.header, expected + u64::from(MOST_EXTRA))?;
         if (header.len() as u64) < expected || !header.starts_with(b"PK\x03\x04") {
             self.structure(&format!("entry `{}`", entry.name), "there is no local header where it should begin");
             return Ok(None);
         }
-        let extra_length = usize::from(u16_at(&header, 28));
-        let data = entry.entry.header + LOCAL_HEADER + u64::from(u16_at(&header, 26)) + extra_length as u64;
+        let extra_length = usize::from(u16_at(header, 28));
+        let data = entry.entry.header + LOCAL_HEADER + u64::from(u16_at(header, 26)) + extra_length as u64;
         let extra_begin = usize::try_from(expected).unwrap_or(usize::MAX);
-        let extra = match header.get(extra_begin..extra_begin.saturating_add(extra_length)) {
-            Some(extra) => extra.to_vec(),
-            None => self.read(entry.entry.header + expected, extra_length)?,
+        let wide = match header.get(extra_begin..extra_begin.saturating_add(extra_length)) {
+            Some(extra) => self.compare(entry, header, extra),
+            None => self.compare(entry, header, &self.read(entry.entry.header + expected, extra_length)?),
         };
-        let wide = self.compare(entry, &header, &extra);
         if !self.faults.is_empty() {
             return Ok(None);
         }
@@ -286,7 +291,7 @@ impl Check<'_> {
             return Ok(None);
         }
         if entry.flags & FLAG_DESCRIPTOR != 0 {
-            end = self.descriptor(entry, end, next, wide)?;
+            end = self.descriptor(window.read(end, DESCRIPTOR)?, entry, (end, next), wide);
         }
         entry.entry.data = data;
         Ok(Some(end))
@@ -330,10 +335,10 @@ impl Check<'_> {
         wide
     }
 
-    /// Checks a data descriptor at `at`: with or without its signature, and `wide` where the local header has a zip64 field.
-    fn descriptor(&mut self, entry: &Listed, at: u64, next: u64, wide: bool) -> Result<u64> {
+    /// Checks a data descriptor, of which `bytes` are read, and which reaches from `at` to `next`: with or without its
+    /// signature, and `wide` where the local header has a zip64 field. Returns where it ends.
+    fn descriptor(&mut self, bytes: &[u8], entry: &Listed, (at, next): (u64, u64), wide: bool) -> u64 {
         let length = next - at;
-        let bytes = self.read(at, 24)?;
         let fields = match (length, wide) {
             (12, false) | (20, true) => 0,
             (16, false) | (24, true) => 4,
@@ -342,11 +347,11 @@ impl Check<'_> {
         let fits = fields != usize::MAX
             && bytes.len() as u64 >= length
             && (fields == 0 || bytes.starts_with(b"PK\x07\x08"))
-            && u32_at(&bytes, fields) == entry.entry.crc
+            && u32_at(bytes, fields) == entry.entry.crc
             && if wide {
-                (u64_at(&bytes, fields + 4), u64_at(&bytes, fields + 12)) == (entry.entry.compressed, entry.entry.size)
+                (u64_at(bytes, fields + 4), u64_at(bytes, fields + 12)) == (entry.entry.compressed, entry.entry.size)
             } else {
-                let sizes = (u32_at(&bytes, fields + 4), u32_at(&bytes, fields + 8));
+                let sizes = (u32_at(bytes, fields + 4), u32_at(bytes, fields + 8));
                 (u64::from(sizes.0), u64::from(sizes.1)) == (entry.entry.compressed, entry.entry.size)
             };
         if !fits {
@@ -360,7 +365,33 @@ impl Check<'_> {
                 "a data descriptor follows stored content, so nobody who reads from the front can tell where it ends";
             self.structure(&format!("entry `{}`", entry.name), found);
         }
-        Ok(next)
+        next
+    }
+}
+
+/// A part of the file that goes along with what is read from front to back.
+struct Window<'a> {
+    file: &'a dyn ReadAt,
+    /// How many bytes are read at once at the least.
+    ahead: u64,
+    at: u64,
+    bytes: Vec<u8>,
+}
+
+impl Window<'_> {
+    /// The bytes from `offset` on: as many as there are, up to `count`.
+    fn read(&mut self, offset: u64, count: u64) -> Result<&[u8]> {
+        let count = count.min(self.file.size().saturating_sub(offset));
+        let held = self.at..=self.at + self.bytes.len() as u64;
+        if !held.contains(&offset) || !held.contains(&(offset + count)) {
+            let length = count.max(self.ahead).min(self.file.size().saturating_sub(offset));
+            self.bytes.resize(usize::try_from(length).unwrap_or(usize::MAX), 0);
+            self.at = offset;
+            let read = self.file.read_exact_at(&mut self.bytes, offset);
+            read.map_err(|error| Error::io("read", self.file.path(), error))?;
+        }
+        let from = usize::try_from(offset - self.at).unwrap_or(usize::MAX);
+        Ok(&self.bytes[from..from + usize::try_from(count).unwrap_or(0)])
     }
 }
 

@@ -9,6 +9,7 @@ mod extra;
 mod inflate;
 mod layout;
 mod pieces;
+mod stretch;
 mod unpack;
 
 use std::collections::HashSet;
@@ -20,7 +21,8 @@ use crate::fs::{OpenFile, ReadAt};
 use crate::hash::{Algorithm, Digest, Hasher};
 use crate::path::RelPath;
 
-pub use unpack::{EntryError, Expected, GROUP, Item, Memory, Scratch};
+pub use stretch::{Item, Stretch};
+pub use unpack::{EntryError, Expected, Memory, Scratch};
 
 /// The most entries that an archive may have.
 pub const MAX_ENTRIES: usize = 2_000_000;

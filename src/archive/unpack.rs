@@ -1,10 +1,11 @@
 //! The content of one entry: read, inflated and checked, whole where it is small, in pieces where it is large.
 //!
 //! What is small is handed on only after its CRC-32, size and digest were found right; what is large is handed on in
-//! pieces as it comes, and found wrong at its end at the latest. Several small ones may be held at once, to be hashed side
-//! by side. Memory: two buffers a thread, of a megabyte and of two, and what a zstd frame asks for.
+//! pieces as it comes, and found wrong at its end at the latest. Memory: two buffers of a megabyte a thread, what large
+//! entries take of the [`Memory`] that threads share, and what a zstd frame asks for.
 
 use std::io::{self, Read};
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -12,15 +13,14 @@ use flate2::FlushDecompress;
 
 use super::inflate::Inflater;
 use super::pieces::Data;
+use super::stretch::Item;
 use super::{Archive, Entry, Method};
 use crate::error::{Error, Fault, Result};
 use crate::fs::ReadAt;
 use crate::hash::{Algorithm, Digest, Engine};
 
 /// The largest content and the largest compressed content that are held in memory as a whole, in bytes.
-const WHOLE: u64 = 1 << 20;
-/// How many bytes of content are held at once at the most.
-pub const GROUP: u64 = 2 * WHOLE;
+pub(super) const WHOLE: u64 = 1 << 20;
 /// The largest content, with its compressed form, that is held where there is memory to spare, in bytes.
 const HELD: u64 = 24 << 20;
 /// How many bytes [`Archive::head`] returns at the most.
@@ -51,17 +51,6 @@ impl Expected {
             _ => Ok(actual),
         }
     }
-}
-
-/// An entry to unpack.
-#[derive(Clone, Copy)]
-pub struct Item<'a> {
-    /// Where it is.
-    pub archive: &'a Archive,
-    /// Which one it is.
-    pub entry: &'a Entry,
-    /// What its content should be.
-    pub expected: Expected,
 }
 
 /// Buffers that one thread uses for one entry after the other.
@@ -104,51 +93,6 @@ impl Scratch {
     }
 }
 
-impl Scratch {
-    /// Unpacks entries that are [small](Entry::is_small), of at most [`GROUP`] bytes together, and hashes them side by
-    /// side. Hands on each number in `items`, content, and digest where one was expected or asked for, in their order,
-    /// until one is at fault.
-    ///
-    /// # Errors
-    /// The number of the first whose content is not what it should be, or that `sink` fails with.
-    pub fn unpack_each(
-        &mut self,
-        items: &[Item<'_>],
-        engine: Engine,
-        sink: &mut Held<'_>,
-    ) -> std::result::Result<(), (usize, EntryError)> {
-        let room = items.iter().map(|item| usize::try_from(item.entry.size).unwrap_or(0) + 1).sum();
-        grow(&mut self.content, room);
-        let mut rest = &mut self.content[..];
-        let mut contents: Vec<&[u8]> = Vec::with_capacity(items.len());
-        let mut failure = None;
-        for item in items {
-            match item.archive.hold(item.entry, &mut self.compressed, &mut self.inflate, &mut *rest) {
-                Ok(length) => {
-                    let (content, after) = rest.split_at_mut(length);
-                    contents.push(content);
-                    rest = after;
-                }
-                Err(trouble) => {
-                    failure = Some((contents.len(), trouble.into()));
-                    break;
-                }
-            }
-        }
-        let held = || items.iter().zip(&contents);
-        let hashed: Vec<_> =
-            held().filter_map(|(item, content)| Some((item.expected.algorithm()?, *content))).collect();
-        let mut digests = engine.digest_each(&hashed).into_iter();
-        for (number, (item, content)) in held().enumerate() {
-            let digest = item.expected.algorithm().and_then(|_| digests.next());
-            let checked = item.expected.check(item.entry, digest);
-            let done = checked.and_then(|digest| sink(number, content, digest).map_err(Trouble::Other));
-            done.map_err(|trouble| (number, trouble.into()))?;
-        }
-        failure.map_or(Ok(()), Err)
-    }
-}
-
 impl Default for Scratch {
     fn default() -> Self {
         Self::new()
@@ -169,13 +113,15 @@ impl From<Fault> for Trouble {
 
 pub(super) type Attempt<T> = std::result::Result<T, Trouble>;
 
-/// Where held contents go: the number of each, and its digest where there is one.
-type Held<'a> = dyn FnMut(usize, &[u8], Option<Digest>) -> Result<()> + 'a;
-
 /// Where an entry's content goes.
 pub(super) type Sink<'a> = dyn FnMut(&[u8]) -> Result<()> + 'a;
 
 impl Entry {
+    /// Where its data lies in the archive.
+    pub fn range(&self) -> Range<u64> {
+        self.data..self.data.saturating_add(self.compressed)
+    }
+
     /// Whether it is held in memory as a whole.
     pub fn is_small(&self) -> bool {
         self.size <= WHOLE && self.compressed <= WHOLE
@@ -184,7 +130,6 @@ impl Entry {
 
 impl Archive {
     /// Hands the content of `entry` to `sink`, in order, and returns its digest where one was expected or asked for.
-    /// `label` names the wheel in errors.
     ///
     /// # Errors
     /// Where the content is not what the archive or `expected` states, or `sink` fails.
@@ -273,43 +218,12 @@ impl Archive {
         sink: &mut Sink<'_>,
     ) -> std::result::Result<Option<Digest>, EntryError> {
         let mut found = None;
-        let item = Item { archive: self, entry, expected };
-        let unpacked = scratch.unpack_each(&[item], Engine::Single, &mut |_, content, digest| {
-            found = digest;
-            sink(content)
-        });
-        unpacked.map(|()| found).map_err(|(_, error)| error)
-    }
-
-    /// Puts the content of `entry` at the beginning of `room`, which is longer than it; returns its length. Size and CRC-32
-    /// are right then.
-    fn hold(&self, entry: &Entry, compressed: &mut Vec<u8>, inflate: &mut Inflater, room: &mut [u8]) -> Attempt<usize> {
-        let length = usize::try_from(entry.compressed).unwrap_or(0);
-        let size = usize::try_from(entry.size).unwrap_or(0);
-        // One byte more than stated, so that content which is too long is seen as such.
-        let room = &mut room[..=size];
-        let (count, checked) = match entry.method {
-            Method::Stored if length <= size => {
-                self.read_data(entry, &mut room[..length])?;
-                (length, false)
-            }
-            Method::Stored => (length, false),
-            Method::Deflate => {
-                let inflated = inflate.inflate(entry, compressed, room, |into| self.read_data(entry, into))?;
-                (inflated.length, inflated.checked)
-            }
-            Method::Zstd => {
-                grow(compressed, length);
-                let compressed = &mut compressed[..length];
-                self.read_data(entry, compressed)?;
-                let mut rest = &*compressed;
-                let count = fill(zstd(entry, &mut rest)?, room).map_err(|error| corrupt(entry, &error))?;
-                nothing_follows(entry, rest.len() as u64)?;
-                (count, false)
-            }
-        };
-        check_sums(entry, count as u64, || if checked { entry.crc } else { crc32fast::hash(&room[..count]) })?;
-        Ok(count)
+        let unpacked =
+            self.unpack_each(&[Item { entry, expected }], Engine::Single, scratch, &mut |_, content, digest| {
+                found = digest;
+                sink(content)
+            });
+        unpacked.map(|()| found)
     }
 
     fn read_data(&self, entry: &Entry, into: &mut [u8]) -> Attempt<()> {
@@ -356,7 +270,7 @@ pub(super) fn check_sums(entry: &Entry, size: u64, crc: impl FnOnce() -> u32) ->
 }
 
 /// Reads until `room` is full or there is no more.
-fn fill(mut from: impl Read, room: &mut [u8]) -> io::Result<usize> {
+pub(super) fn fill(mut from: impl Read, room: &mut [u8]) -> io::Result<usize> {
     let mut length = 0;
     while length < room.len() {
         match from.read(&mut room[length..]) {

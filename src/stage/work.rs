@@ -1,16 +1,15 @@
 //! Writing the files: by all workers at once, the heaviest first, wheels that are on their way when they have arrived.
 //!
 //! Input: what is to be staged, in directories that are there. Output: the digests that were not known before. Each worker
-//! takes a group of files from the queue: small entries of nearly one size that are hashed side by side, or one file.
+//! takes a group of files from the queue: small entries that lie side by side, or one file.
 
-use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use super::queue::{Group, Queue};
 use super::{StageOptions, Staged};
-use crate::archive::{Expected, GROUP, Item, Memory, Scratch};
+use crate::archive::{Entry, Expected, Item, Memory, Scratch, Stretch};
 use crate::environment::place::RootId;
 use crate::error::{Effect, Error, Fault, Result};
 use crate::fs::Dir;
@@ -20,6 +19,8 @@ use crate::report::Action;
 use crate::spec::record::Verify;
 use crate::wheel::Wheel;
 
+/// What making a file costs, in bytes of content that cost as much.
+const A_FILE: u64 = 1 << 14;
 /// How many bytes of large entries all workers hold together at the most.
 const MEMORY: u64 = 40 << 20;
 
@@ -108,52 +109,55 @@ impl Work<'_> {
         self.queue.stop();
     }
 
-    /// Puts together what is unpacked at once: as many small entries, neighbours by size, as the engine hashes side by side
-    /// and memory allows; everything else alone.
+    /// Puts together what is unpacked at once: small entries that lie side by side in their wheel; everything else alone.
     fn groups(&self, mut files: Vec<usize>) -> Vec<Group> {
-        files.sort_by_key(|&number| Reverse(self.weight(number)));
-        let mut groups = Vec::new();
-        let mut rest = &files[..];
-        while let [first, others @ ..] = rest {
-            let mut room = GROUP.saturating_sub(self.staged.plan.files[*first].size);
-            let fits = |number: &&usize| {
-                let left = room.checked_sub(self.staged.plan.files[**number].size);
-                room = left.unwrap_or(0);
-                left.is_some() && self.small_item(**number).is_some()
+        let place = |number: usize| self.entry(number).map(|(wheel, entry)| (wheel.0, entry.range().start));
+        files.sort_by_key(|&number| place(number));
+        let mut groups: Vec<Group> = Vec::new();
+        let mut last: Option<(WheelId, Stretch)> = None;
+        for number in files {
+            let weight = self.staged.plan.files[number].size + A_FILE;
+            let entry = self.entry(number);
+            let goes_on = match (&mut last, entry) {
+                (Some((wheel, stretch)), Some((id, entry))) => *wheel == id && stretch.goes_on_to(entry),
+                _ => false,
             };
-            let most = if self.small_item(*first).is_some() { self.options.engine.lanes() - 1 } else { 0 };
-            let (group, after) = rest.split_at(1 + others.iter().take(most).take_while(fits).count());
-            groups.push(Group { weight: self.weight(*first), files: group.to_vec() });
-            rest = after;
+            match groups.last_mut() {
+                Some(group) if goes_on => {
+                    group.weight.1 += weight;
+                    group.files.push(number);
+                }
+                _ => {
+                    groups.push(Group { weight: (entry.is_some(), weight), files: vec![number] });
+                    last = entry.map(|(id, entry)| (id, Stretch::of(entry)));
+                }
+            }
         }
         groups
     }
 
-    /// What is heavier is written first; what needs no unpacking comes last.
-    fn weight(&self, number: usize) -> (bool, u64) {
-        let file = &self.staged.plan.files[number];
-        (!matches!(file.content, Content::Bytes(_)), file.size)
+    /// The entry that a file is unpacked from, and its wheel.
+    fn entry(&self, number: usize) -> Option<(WheelId, &Entry)> {
+        match self.staged.plan.files[number].content {
+            Content::Entry(id, entry) => Some((id, self.wheels[id.0 as usize].entry(entry))),
+            _ => None,
+        }
     }
 
-    /// The file as an entry to unpack, and the name of its wheel, where it is a small one.
-    fn small_item(&self, number: usize) -> Option<(&str, Item<'_>)> {
-        let file = &self.staged.plan.files[number];
-        let Content::Entry(id, entry) = file.content else { return None };
-        let wheel = &self.wheels[id.0 as usize];
-        let entry = wheel.entry(entry);
-        let item = Item { archive: wheel.archive(), entry, expected: self.expected(file) };
-        entry.is_small().then_some((&*wheel.label, item))
-    }
-
-    /// Writes a group of small entries, or one file of another kind.
+    /// Writes a group of small entries of one wheel, or one file of any kind.
     fn write_group(&self, group: &[usize], scratch: &mut Scratch) -> Result<()> {
         self.check_cancel()?;
-        let (labels, items): (Vec<&str>, Vec<Item<'_>>) =
-            group.iter().filter_map(|&number| self.small_item(number)).unzip();
-        if items.is_empty() {
-            return group.iter().try_for_each(|&number| self.write_alone(number, scratch));
+        if let [number] = group {
+            return self.write_alone(*number, scratch);
         }
-        let unpacked = scratch.unpack_each(&items, self.options.engine, &mut |at, content, digest| {
+        let entries: Vec<(WheelId, &Entry)> = group.iter().filter_map(|&number| self.entry(number)).collect();
+        let Some((id, _)) = entries.first() else { return Ok(()) };
+        let wheel = &self.wheels[id.0 as usize];
+        let expected = group.iter().map(|&number| self.expected(&self.staged.plan.files[number]));
+        let items: Vec<Item<'_>> =
+            entries.iter().zip(expected).map(|((_, entry), expected)| Item { entry, expected }).collect();
+        let engine = self.options.engine;
+        let unpacked = wheel.archive().unpack_each(&items, engine, scratch, &mut |at, content, digest| {
             self.check_cancel()?;
             let path = self.staged.path_of(group[at]);
             let file = &self.staged.plan.files[group[at]];
@@ -161,7 +165,7 @@ impl Work<'_> {
             self.finish(group[at], digest);
             Ok(())
         });
-        unpacked.map_err(|(at, error)| error.of_wheel(labels[at]))
+        unpacked.map_err(|error| error.of_wheel(&wheel.label))
     }
 
     /// Writes what is at hand, or a large entry in pieces.

@@ -172,11 +172,11 @@ fn every_engine_installs_the_same() {
 fn every_engine_says_the_same_of_what_is_wrong() {
     let scene = Scene::new();
     let spoil = |wheel: Wheel, path: &str| wheel.tamper_entry(path, |entry| entry.both(|header| header.crc ^= 1));
-    let (early, late) = ("one/m50.py", "one/m48.py");
+    let (early, late) = ("one/m48.py", "one/m50.py");
     let cases = [
         (project("one").wrong_digest(early), early),
         (spoil(project("one"), late), late),
-        // The larger one is looked at first, whichever way it is wrong: digests are known later than checksums.
+        // What comes first in the archive is told, whichever way it is wrong: digests are known later than checksums.
         (spoil(project("one").wrong_digest(early), late), early),
         (spoil(project("one").wrong_digest(late), early), early),
         (project("one").wrong_digest("one/large"), "one/large"),
