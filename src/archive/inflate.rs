@@ -13,6 +13,7 @@ use super::unpack::{Attempt, corrupt, nothing_follows};
 /// A gzip header without any option (RFC 1952, 2.3).
 const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
 /// The length of a gzip trailer: CRC-32 and size.
+#[cfg(feature = "libdeflate")]
 const TRAILER: usize = 8;
 /// How many bytes around the compressed data are used up: room for the header before it, and for the trailer behind it.
 pub(super) const MARGIN: usize = HEADER.len();
