@@ -31,7 +31,7 @@ use pkg_install::environment::{self, Environment, Locate};
 use pkg_install::fs::Door;
 use pkg_install::hash::{Algorithm, Digest, Engine};
 use pkg_install::path::RelPath;
-use pkg_install::plan::conflict::{OnConflict, Rules, Settled, Wanted, settle};
+use pkg_install::plan::conflict::{Blocked, OnConflict, Rules, Settled, Wanted, settle};
 use pkg_install::plan::moves::{self, Outgoing};
 use pkg_install::plan::spread::{Ground, spread};
 use pkg_install::plan::{Change, ChangeId, NewFile, Plan, choose};
@@ -251,7 +251,7 @@ impl Bench {
             let Fact { place, anchor, live, blocked } = survey.look(&file.place).expect("it can be looked at");
             assert!(live.is_none(), "the directory is empty");
             file.place = place;
-            Wanted { file, anchor, live: None, blocked: blocked.map(|by| (by, Vec::new())) }
+            Wanted { file, anchor, live: None, blocked: blocked.map(|by| Box::new(Blocked { by, owners: Vec::new() })) }
         };
         files.into_iter().map(&mut look).collect()
     }

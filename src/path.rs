@@ -5,6 +5,7 @@
 //! Limits: [`MAX_PATH`] bytes in all, [`MAX_COMPONENT`] bytes and [`MAX_DEPTH`] components.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
@@ -17,9 +18,9 @@ pub const MAX_DEPTH: usize = 256;
 
 /// A relative path in normal form: no empty, `.` or `..` component, no backslash, colon or control character.
 ///
-/// Ordered component by component, so that a directory stands directly before what it holds.
+/// Ordered component by component, so that a directory stands directly before what it holds. A clone is the same text.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct RelPath(Box<str>);
+pub struct RelPath(Arc<str>);
 
 /// Why a text is not a [`RelPath`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +86,11 @@ impl RelPath {
         &self.0
     }
 
+    /// The same text, for whoever needs not know that it is a path.
+    pub fn text(&self) -> Arc<str> {
+        Arc::clone(&self.0)
+    }
+
     /// The components, outermost first; at least one.
     pub fn components(&self) -> std::str::Split<'_, char> {
         self.0.split('/')
@@ -92,35 +98,44 @@ impl RelPath {
 
     /// The last component.
     pub fn file_name(&self) -> &str {
-        self.0.rsplit('/').next().unwrap_or(&self.0)
+        memchr::memrchr(b'/', self.0.as_bytes()).map_or(&self.0, |at| &self.0[at + 1..])
     }
 
     /// The path without its last component; `None` where it has only one.
     pub fn parent(&self) -> Option<Self> {
-        self.0.rsplit_once('/').map(|(head, _)| Self(head.into()))
+        self.directory().map(|directory| Self(directory.into()))
+    }
+
+    /// The text of the path without its last component; `None` where it has only one.
+    pub fn directory(&self) -> Option<&str> {
+        memchr::memrchr(b'/', self.0.as_bytes()).map(|at| &self.0[..at])
     }
 
     /// `self/other`. The lengths were checked one by one; their sum is checked by the file system.
     #[must_use]
     pub fn join(&self, other: &Self) -> Self {
-        Self(format!("{}/{}", self.0, other.0).into())
+        Self([&self.0, "/", &other.0].concat().into())
     }
 
     /// `self/name`, where `name` is the last component of `other`.
     #[must_use]
     pub fn join_name_of(&self, other: &Self) -> Self {
-        Self(format!("{}/{}", self.0, other.file_name()).into())
+        Self([&self.0, "/", other.file_name()].concat().into())
     }
 
     /// What is left of the path below `base`; `None` where it is not below it.
     pub fn strip_prefix(&self, base: &Self) -> Option<Self> {
-        let rest = self.0.strip_prefix(&*base.0)?.strip_prefix('/')?;
-        (!rest.is_empty()).then(|| Self(rest.into()))
+        self.below(base).map(|rest| Self(rest.into()))
+    }
+
+    /// The text of what is left of the path below `base`; `None` where it is not below it.
+    pub fn below(&self, base: &Self) -> Option<&str> {
+        self.0.strip_prefix(&*base.0)?.strip_prefix('/')
     }
 
     /// Whether the path is `base` or lies below it.
     pub fn starts_with(&self, base: &Self) -> bool {
-        self == base || self.strip_prefix(base).is_some()
+        self == base || self.below(base).is_some()
     }
 }
 
@@ -153,6 +168,9 @@ pub fn check_component(component: &str) -> Result<(), PathFault> {
 /// paragraph separators, what is for private use, and what is no character at all. Code points that may become characters
 /// one day are none of these.
 pub fn is_invisible(character: char) -> bool {
+    if character.is_ascii() {
+        return character.is_ascii_control();
+    }
     let is_formatting = matches!(character,
         '\u{ad}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{890}'..='\u{891}' | '\u{8e2}'
         | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
@@ -207,7 +225,10 @@ fn is_short_alias(component: &str) -> bool {
 impl Ord for RelPath {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         let (own, other) = (self.0.as_bytes(), other.0.as_bytes());
-        match own.iter().zip(other).find(|(a, b)| a != b) {
+        // Paths of one environment begin alike: what is alike is passed over many bytes at a time.
+        let chunks = own.as_chunks::<16>().0.iter().zip(other.as_chunks::<16>().0);
+        let alike = 16 * chunks.take_while(|(a, b)| a == b).count();
+        match own[alike..].iter().zip(&other[alike..]).find(|(a, b)| a != b) {
             Some((b'/', _)) => std::cmp::Ordering::Less,
             Some((_, b'/')) => std::cmp::Ordering::Greater,
             Some((a, b)) => a.cmp(b),

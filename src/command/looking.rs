@@ -13,7 +13,7 @@ use crate::error::{ErrorKind, Result};
 use crate::fs::{Kind, Stat};
 use crate::hash::{Algorithm, Identity};
 use crate::path::RelPath;
-use crate::plan::conflict::{Live, Settled, Wanted};
+use crate::plan::conflict::{Blocked, Live, Settled, Wanted};
 use crate::plan::moves::Outgoing;
 use crate::plan::removal::Going;
 use crate::plan::{ChangeId, Content, NewFile};
@@ -51,11 +51,11 @@ impl<'a, 'l> Looking<'a, 'l> {
             let Fact { place, anchor, live, blocked } = self.survey.look(&file.place)?;
             file.place = place;
             let live = match live {
-                Some(stat) if !makes_way(&file.place, &stat, going, &whole) => Some(self.live(&file, stat)?),
+                Some(stat) if !makes_way(&file.place, &stat, going, &whole) => Some(Box::new(self.live(&file, stat)?)),
                 _ => None,
             };
             let blocked = match blocked.filter(|by| !going.files.contains(by)) {
-                Some(by) => Some((by.clone(), self.owners_of(&by)?)),
+                Some(by) => Some(Box::new(Blocked { owners: self.owners_of(&by)?, by })),
                 None => None,
             };
             wanted.push(Wanted { file, anchor, live, blocked });
@@ -191,7 +191,7 @@ impl<'a, 'l> Looking<'a, 'l> {
             let at = settled.files.partition_point(|file| file.place < place);
             let size = content.len() as u64;
             let owner = ChangeId(0);
-            let (content, recorded) = (Content::Bytes(content), String::new());
+            let (content, recorded) = (Content::Bytes(content), Arc::default());
             let (digest, identity, executable) = (None, None, false);
             let file = NewFile { place: place.clone(), recorded, owner, content, executable, size, digest, identity };
             settled.insert(at, file);

@@ -148,7 +148,7 @@ fn refuse_protected(layout: &Layout, wanted: &[Wanted], changes: &[Change]) -> R
     let protected = wanted.iter().filter_map(|wanted| {
         let what = guard.protects(layout, &wanted.file.place)?;
         let wheel = changes[wanted.file.owner.0 as usize].source.clone().unwrap_or_default();
-        Some((wheel, vec![Fault::Protected { path: wanted.file.recorded.clone(), what }]))
+        Some((wheel, vec![Fault::Protected { path: wanted.file.recorded.to_string(), what }]))
     });
     let protected: Vec<_> = protected.collect();
     if protected.is_empty() { Ok(()) } else { Err(Error::wheels(protected)) }

@@ -6,6 +6,7 @@
 //! directory elsewhere, or on another device, is a root of its own.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::{Environment, Kind};
 use crate::error::{Error, Result};
@@ -166,13 +167,13 @@ impl Layout {
     }
 
     /// How RECORD in `library` writes a file of another scheme: relative to the directory that holds dist-info.
-    pub fn recorded(&self, library: SchemeKey, key: SchemeKey, path: &RelPath) -> String {
+    pub fn recorded(&self, library: SchemeKey, key: SchemeKey, path: &RelPath) -> Arc<str> {
         let from = &self.base(library).lexical;
         let to = &self.base(key).lexical;
         if from == to {
-            return path.as_str().to_owned();
+            return path.text();
         }
-        relative(from, &to.join(path.as_str()))
+        relative(from, &to.join(path.as_str())).into()
     }
 
     /// What a row of RECORD in `library` means; `None` where it leads out of the environment.

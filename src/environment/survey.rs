@@ -39,6 +39,7 @@ enum Known {
 pub struct Survey<'a> {
     layout: &'a mut Layout,
     directories: HashMap<(RootId, Option<RelPath>), Known>,
+    last: Option<(RootId, Option<RelPath>, Known)>,
     insides: HashMap<Place, Inside>,
     mounts: HashMap<RootId, u64>,
 }
@@ -46,7 +47,8 @@ pub struct Survey<'a> {
 impl<'a> Survey<'a> {
     /// A survey that has looked at nothing yet. Roots may be added to `layout` as it goes.
     pub fn new(layout: &'a mut Layout) -> Self {
-        Self { layout, directories: HashMap::new(), insides: HashMap::new(), mounts: HashMap::new() }
+        let (directories, insides, mounts) = (HashMap::new(), HashMap::new(), HashMap::new());
+        Self { layout, directories, last: None, insides, mounts }
     }
 
     /// The layout, with the roots found so far.
@@ -77,17 +79,17 @@ impl<'a> Survey<'a> {
     /// # Errors
     /// Where it cannot be looked at, or a symbolic link on the way leads out of the environment.
     pub fn look(&mut self, place: &Place) -> Result<Fact> {
-        Ok(match self.directory(place.root, place.path.parent())? {
+        Ok(match self.directory_of(place)? {
             Known::There(root, inside) => {
-                let real = named(root, inside.as_ref(), &place.path);
+                let real = named(place, root, inside.as_ref());
                 let live = self.stat(&real)?;
                 Fact { anchor: real.clone(), place: real, live, blocked: None }
             }
             Known::Missing { anchor, real } => {
-                Fact { place: named(real.root, Some(&real.path), &place.path), anchor, live: None, blocked: None }
+                Fact { place: named(place, real.root, Some(&real.path)), anchor, live: None, blocked: None }
             }
             Known::Blocked { by, real } => {
-                let place = named(real.root, Some(&real.path), &place.path);
+                let place = named(place, real.root, Some(&real.path));
                 Fact { place, anchor: by.clone(), live: None, blocked: Some(by) }
             }
         })
@@ -98,11 +100,9 @@ impl<'a> Survey<'a> {
     /// # Errors
     /// As [`Survey::look`].
     pub fn real(&mut self, place: &Place) -> Result<Place> {
-        Ok(match self.directory(place.root, place.path.parent())? {
-            Known::There(root, inside) => named(root, inside.as_ref(), &place.path),
-            Known::Missing { real, .. } | Known::Blocked { real, .. } => {
-                named(real.root, Some(&real.path), &place.path)
-            }
+        Ok(match self.directory_of(place)? {
+            Known::There(root, inside) => named(place, root, inside.as_ref()),
+            Known::Missing { real, .. } | Known::Blocked { real, .. } => named(place, real.root, Some(&real.path)),
         })
     }
 
@@ -125,6 +125,20 @@ impl<'a> Survey<'a> {
         }
         let names = fs::list(&self.layout.absolute(place))?;
         Ok(names.into_iter().map(|(name, kind)| (name.into_string().ok(), kind)).collect())
+    }
+
+    /// The directory that holds a place, most often the one that held the place before it.
+    fn directory_of(&mut self, place: &Place) -> Result<Known> {
+        if let Some((root, directory, known)) = &self.last
+            && *root == place.root
+            && directory.as_ref().map(RelPath::as_str) == place.path.directory()
+        {
+            return Ok(known.clone());
+        }
+        let directory = place.path.parent();
+        let known = self.directory(place.root, directory.clone())?;
+        self.last = Some((place.root, directory, known.clone()));
+        Ok(known)
     }
 
     fn directory(&mut self, root: RootId, path: Option<RelPath>) -> Result<Known> {
@@ -200,12 +214,15 @@ impl<'a> Survey<'a> {
     }
 }
 
-/// The place in this directory that has the last name of `path`.
-fn named(root: RootId, directory: Option<&RelPath>, path: &RelPath) -> Place {
+/// The place in this directory, which is where that of `place` really is, that has the last name of `place`.
+fn named(place: &Place, root: RootId, directory: Option<&RelPath>) -> Place {
+    if (root, directory.map(RelPath::as_str)) == (place.root, place.path.directory()) {
+        return place.clone();
+    }
     let path = match directory {
-        Some(directory) => directory.join_name_of(path),
+        Some(directory) => directory.join_name_of(&place.path),
         // Directly below a root, where nothing stands above that could be spelled differently.
-        None => RelPath::parse(path.file_name()).unwrap_or_else(|_| path.clone()),
+        None => RelPath::parse(place.path.file_name()).unwrap_or_else(|_| place.path.clone()),
     };
     Place { root, path }
 }

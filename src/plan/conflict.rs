@@ -7,6 +7,7 @@
 //! the folding is Unicode's own; a system whose folding is narrower would have kept some of these names apart.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use super::{ChangeId, Content, NewFile, NewRow, RowFile};
 use crate::environment::place::{Layout, Place};
@@ -37,9 +38,18 @@ pub struct Wanted {
     /// The outermost directory that is missing on the way to it, or the file itself.
     pub anchor: Place,
     /// What is there and does not go in this very plan.
-    pub live: Option<Live>,
-    /// Something that is not a directory, does not go, and stands where a directory has to be; with its owners.
-    pub blocked: Option<(Place, Vec<String>)>,
+    pub live: Option<Box<Live>>,
+    /// Something that does not go, and stands where a directory has to be.
+    pub blocked: Option<Box<Blocked>>,
+}
+
+/// Something that is no directory and stands where one has to be.
+#[derive(Debug, Clone)]
+pub struct Blocked {
+    /// Where it stands.
+    pub by: Place,
+    /// The installed projects that own it, by name.
+    pub owners: Vec<String>,
 }
 
 /// Something that stands where a file is wanted.
@@ -105,14 +115,19 @@ pub struct Rules<'a> {
 }
 
 /// Settles everything that is wanted. Within one place, `wanted` is in the order of the arguments.
-pub fn settle(mut wanted: Vec<Wanted>, rules: &Rules<'_>) -> Settled {
-    wanted.sort_by(|a, b| a.file.place.cmp(&b.file.place));
+pub fn settle(wanted: Vec<Wanted>, rules: &Rules<'_>) -> Settled {
+    // The order alone is sorted, which is small; files of one wheel come sorted already.
+    let mut order: Vec<usize> = (0..wanted.len()).collect();
+    order.sort_by(|&a, &b| wanted[a].file.place.cmp(&wanted[b].file.place));
     let mut settled = Settled { rows: vec![Vec::new(); rules.names.len()], ..Settled::default() };
+    settled.files.reserve(wanted.len());
+    settled.anchors.reserve(wanted.len());
     if rules.ignores_case {
-        settled.clashes = find_folded(&wanted, rules);
+        settled.clashes = find_folded(order.iter().map(|&at| &wanted[at]), rules);
     }
+    let mut wanted: Vec<Option<Wanted>> = wanted.into_iter().map(Some).collect();
     let mut above: Vec<(Place, ChangeId)> = Vec::new();
-    let mut rest = wanted.into_iter().peekable();
+    let mut rest = order.into_iter().filter_map(|at| wanted[at].take()).peekable();
     while let Some(first) = rest.next() {
         let mut group = vec![first];
         while let Some(next) = rest.next_if(|next| next.file.place == group[0].file.place) {
@@ -144,7 +159,7 @@ fn settle_place(group: Vec<Wanted>, rules: &Rules<'_>, settled: &mut Settled) {
         settled.clashes.push(clash);
         return;
     }
-    let live = group[0].live.clone();
+    let live = group[0].live.as_deref().cloned();
     let alike = group.iter().all(|other| same_content(&group[0].file, &other.file));
     let kept = live.as_ref().is_some_and(|live| same_as_live(&group[0].file, live));
     if alike && (live.is_none() || kept) {
@@ -192,7 +207,7 @@ fn win(group: Vec<Wanted>, winner: usize, stays: Option<&Live>, settled: &mut Se
     for wanted in &group {
         if !owners.contains(&wanted.file.owner) {
             owners.push(wanted.file.owner);
-            let recorded = wanted.file.recorded.clone();
+            let recorded = Arc::clone(&wanted.file.recorded);
             settled.rows[wanted.file.owner.0 as usize].push(NewRow { recorded, file: row_file.clone() });
         }
     }
@@ -208,11 +223,11 @@ fn win(group: Vec<Wanted>, winner: usize, stays: Option<&Live>, settled: &mut Se
 /// A directory where the file has to be, or a file where one of its directories has to be: no policy helps.
 fn obstacle(wanted: &Wanted, rules: &Rules<'_>) -> Option<Clash> {
     let name = rules.name(wanted.file.owner);
-    if let Some((by, owners)) = &wanted.blocked {
+    if let Some(Blocked { by, owners }) = wanted.blocked.as_deref() {
         let owners = vec![(owner_of(owners), "a file".to_owned()), (name, "a directory".to_owned())];
         return Some(Clash { path: rules.layout.show(by), owners, is_settleable: false });
     }
-    let live = wanted.live.as_ref()?;
+    let live = wanted.live.as_deref()?;
     let what = match live.stat.kind {
         Kind::Directory => "a directory",
         Kind::Other => "a device or pipe",
@@ -272,9 +287,9 @@ fn same_as_live(file: &NewFile, live: &Live) -> bool {
 }
 
 /// Finds names that fold to one, directories' included.
-fn find_folded(wanted: &[Wanted], rules: &Rules<'_>) -> Vec<Clash> {
+fn find_folded<'a>(wanted: impl Iterator<Item = &'a Wanted>, rules: &'a Rules<'_>) -> Vec<Clash> {
     let installed = rules.staying.iter().map(|(place, owner)| (place, owner.clone()));
-    let new = wanted.iter().map(|wanted| (&wanted.file.place, rules.name(wanted.file.owner)));
+    let new = wanted.map(|wanted| (&wanted.file.place, rules.name(wanted.file.owner)));
     let mut spellings: HashMap<(u16, String), (Place, String)> = HashMap::new();
     let mut clashes: Vec<Clash> = Vec::new();
     for (place, owner) in installed.chain(new) {
@@ -339,7 +354,7 @@ mod tests {
         let place = Place { root: RootId(0), path: RelPath::parse(path).expect("plain") };
         let file = NewFile {
             place: place.clone(),
-            recorded: path.to_owned(),
+            recorded: path.into(),
             owner: ChangeId(owner),
             content: Content::Bytes(content.into()),
             executable: false,

@@ -59,7 +59,7 @@ pub struct NewFile {
     /// Where.
     pub place: Place,
     /// How RECORD writes that.
-    pub recorded: String,
+    pub recorded: Arc<str>,
     /// For which project.
     pub owner: ChangeId,
     /// What.
@@ -89,7 +89,7 @@ pub enum Content {
 #[derive(Debug, Clone)]
 pub struct NewRow {
     /// The path as RECORD writes it.
-    pub recorded: String,
+    pub recorded: Arc<str>,
     /// The file that it is about.
     pub file: RowFile,
 }

@@ -7,7 +7,7 @@
 //! if it were not installed, never as if it were installed and broken. Of each of these what goes from a name and what
 //! comes to it stand side by side, so that an importer finds neither only between two renames.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
@@ -64,50 +64,58 @@ pub fn operations(
 ) -> (Vec<Operation>, Vec<StagedAt>) {
     let gone: HashSet<&Place> = outgoing.places.iter().collect();
     let sorter = Sorter { layout };
-    let heads: Vec<Place> = files.iter().zip(anchors).map(|(file, anchor)| head(&file.place, anchor, &gone)).collect();
-    let mut phases: HashMap<&Place, Phase> = HashMap::new();
-    for (file, head) in files.iter().zip(&heads) {
-        let phase = phases.entry(head).or_insert(Phase::Content);
-        *phase = (*phase).max(sorter.phase(&file.place));
-    }
+    let runs = runs(files, anchors, &gone, &sorter);
     let outs = outgoing.places.iter().map(|place| match sorter.phase(place) {
-        Phase::NewDistInfo => (Phase::OldDistInfo, place, OperationKind::Out),
-        phase => (phase, place, OperationKind::Out),
+        Phase::NewDistInfo => (Phase::OldDistInfo, place, OperationKind::Out, None),
+        phase => (phase, place, OperationKind::Out, None),
     });
-    let ins = phases.into_iter().map(|(place, phase)| (phase, place, OperationKind::In));
-    let mut order: Vec<(Phase, &Place, OperationKind)> = outs.chain(ins).collect();
+    let ins = runs.iter().enumerate().map(|(number, run)| (run.phase, &run.head, OperationKind::In, Some(number)));
+    let mut order: Vec<(Phase, &Place, OperationKind, Option<usize>)> = outs.chain(ins).collect();
     order.sort();
-    let operations: Vec<Operation> = order
-        .into_iter()
-        .zip(0..)
-        .map(|((_, place, kind), slot)| Operation { kind, place: place.clone(), slot, mode: None })
-        .collect();
-    let slots: HashMap<&Place, u32> = operations
-        .iter()
-        .filter(|operation| operation.kind == OperationKind::In)
-        .map(|operation| (&operation.place, operation.slot))
-        .collect();
-    let staged = files
-        .iter()
-        .zip(&heads)
-        .map(|(file, head)| StagedAt {
-            slot: slots.get(head).copied().unwrap_or_default(),
-            below: file.place.path.strip_prefix(&head.path).map(|below| below.as_str().to_owned()),
-        })
-        .collect();
+    let mut slots = vec![0; runs.len()];
+    let mut operations = Vec::with_capacity(order.len());
+    for ((_, place, kind, run), slot) in order.into_iter().zip(0..) {
+        operations.push(Operation { kind, place: place.clone(), slot, mode: None });
+        run.into_iter().for_each(|run| slots[run] = slot);
+    }
+    let runs = runs.iter().zip(slots).flat_map(|(run, slot)| std::iter::repeat_n((&run.head, slot), run.files));
+    let below = |file: &NewFile, head: &Place| file.place.path.below(&head.path).map(str::to_owned);
+    let staged =
+        files.iter().zip(runs).map(|(file, (head, slot))| StagedAt { slot, below: below(file, head) }).collect();
     (operations, staged)
 }
 
-/// What has to be moved in for a file: the outermost part of its place that is free, or becomes so.
-fn head(place: &Place, anchor: &Place, gone: &HashSet<&Place>) -> Place {
-    let mut outermost = anchor.clone();
-    if !gone.is_empty() {
-        let mut at = Some(place.clone());
-        while let Some(candidate) = at {
-            if gone.contains(&candidate) && outermost.path.starts_with(&candidate.path) {
-                outermost = candidate.clone();
+/// Files that follow each other and go in together.
+struct Run {
+    head: Place,
+    phase: Phase,
+    files: usize,
+}
+
+/// The runs of `files`, which are sorted: what lies below one place comes together.
+fn runs(files: &[NewFile], anchors: &[Place], gone: &HashSet<&Place>, sorter: &Sorter<'_>) -> Vec<Run> {
+    let mut runs: Vec<Run> = Vec::new();
+    for (file, anchor) in files.iter().zip(anchors) {
+        let phase = sorter.phase(&file.place);
+        match runs.last_mut() {
+            Some(run) if run.head.root == file.place.root && file.place.path.starts_with(&run.head.path) => {
+                run.phase = run.phase.max(phase);
+                run.files += 1;
             }
-            at = candidate.parent();
+            _ => runs.push(Run { head: head(anchor, gone), phase, files: 1 }),
+        }
+    }
+    runs
+}
+
+/// What has to be moved in for a file with this anchor: the outermost part of its place that is free, or becomes so.
+fn head(anchor: &Place, gone: &HashSet<&Place>) -> Place {
+    let mut outermost = anchor.clone();
+    let mut at = Some(anchor.clone()).filter(|_| !gone.is_empty());
+    while let Some(candidate) = at {
+        at = candidate.parent();
+        if gone.contains(&candidate) {
+            outermost = candidate;
         }
     }
     outermost

@@ -35,7 +35,7 @@ pub struct Ground<'a> {
     pub windows_names: bool,
 }
 
-/// Every file that the wheel's project will have, in no particular order.
+/// Every file that the wheel's project will have, sorted by place.
 ///
 /// # Errors
 /// Everything that is wrong with where the wheel wants its files.
@@ -63,6 +63,7 @@ pub fn spread(wheel: &Wheel, id: WheelId, owner: ChangeId, ground: &Ground<'_>) 
     }
     spread.metadata();
     spread.check_protected();
+    spread.files.sort_by_cached_key(|file| file.place.clone());
     if spread.faults.is_empty() { Ok(spread.files) } else { Err(spread.faults) }
 }
 
@@ -83,19 +84,23 @@ impl Spread<'_> {
     fn entry(&mut self, file: &WheelFile, scripts: &BTreeMap<String, Arc<[u8]>>) -> Result<(), Fault> {
         let entry = self.wheel.entry(file.entry);
         let text = entry.path.as_str();
-        let (key, below) = match text.strip_prefix(&self.data) {
+        let plain =
+            |path: &str| RelPath::parse(path).map_err(|fault| Fault::UnsafePath { path: text.to_owned(), fault });
+        let (key, path) = match text.strip_prefix(&self.data) {
             Some(below) => match self.scheme(text, below)? {
                 (SchemeKey::Scripts, name)
                     if scripts.keys().any(|entry_point| script::shadowed_by_entry_point(name, entry_point)) =>
                 {
                     return Ok(());
                 }
-                (SchemeKey::Headers, below) => (SchemeKey::Headers, format!("{}/{below}", self.header_name())),
-                (key, below) => (key, below.to_owned()),
+                (SchemeKey::Headers, below) => (SchemeKey::Headers, plain(&format!("{}/{below}", self.header_name()))?),
+                (key, below) => (key, plain(below)?),
             },
-            None => (self.library, self.renamed(text)),
+            None => match self.renamed(text) {
+                Some(renamed) => (self.library, plain(&renamed)?),
+                None => (self.library, entry.path.clone()),
+            },
         };
-        let path = RelPath::parse(&below).map_err(|fault| Fault::UnsafePath { path: text.to_owned(), fault })?;
         let mut new = match &file.script {
             Some(original) => {
                 let rewritten = script::rewritten(original, &self.ground.python.executable);
@@ -150,13 +155,11 @@ impl Spread<'_> {
         self.wheel.name.name.as_str().replace('_', "-")
     }
 
-    /// A path outside `.data`, with the dist-info directory's name normalised (Recording installed projects, "The
-    /// .dist-info directory").
-    fn renamed(&self, text: &str) -> String {
-        match text.strip_prefix(&self.wheel.dist_info) {
-            Some(rest) if rest.starts_with('/') => format!("{}{rest}", self.dist_info),
-            _ => text.to_owned(),
-        }
+    /// A path in dist-info, with the directory's name normalised (Recording installed projects, "The .dist-info
+    /// directory").
+    fn renamed(&self, text: &str) -> Option<String> {
+        let rest = text.strip_prefix(&self.wheel.dist_info).filter(|rest| rest.starts_with('/'))?;
+        Some(format!("{}{rest}", self.dist_info))
     }
 
     /// The content of each script that the entry points ask for, by name.
@@ -240,12 +243,12 @@ impl Spread<'_> {
         let guard = Guard::of(self.ground.layout);
         let faults = self.files.iter().filter_map(|file| {
             let what = guard.protects(self.ground.layout, &file.place)?;
-            Some(Fault::Protected { path: file.recorded.clone(), what })
+            Some(Fault::Protected { path: file.recorded.to_string(), what })
         });
         self.faults.extend(faults);
         if self.ground.windows_names {
             let reserved = self.files.iter().filter(|file| is_reserved(&file.place));
-            self.faults.extend(reserved.map(|file| Fault::ReservedName(file.recorded.clone())));
+            self.faults.extend(reserved.map(|file| Fault::ReservedName(file.recorded.to_string())));
         }
     }
 }
@@ -253,6 +256,18 @@ impl Spread<'_> {
 /// Whether Windows would take any name on the way to a place for something else, or not at all.
 pub fn is_reserved(place: &Place) -> bool {
     place.path.components().any(path::is_reserved_on_windows)
+}
+
+/// Whether a component of the path is this tool's own directory.
+fn holds_control(path: &str) -> bool {
+    memchr::memchr_iter(b'.', path.as_bytes()).any(|at| {
+        let (before, name) = path.split_at(at);
+        let is_whole = |rest: &str| rest.is_empty() || rest.starts_with('/');
+        (before.is_empty() || before.ends_with('/'))
+            && name
+                .split_at_checked(CONTROL.len())
+                .is_some_and(|(name, rest)| name.eq_ignore_ascii_case(CONTROL) && is_whole(rest))
+    })
 }
 
 struct NewContent {
@@ -281,7 +296,7 @@ impl Guard {
 
     /// What stands, or could stand, at `place` and must not be touched; `None` for an ordinary file.
     pub fn protects(&self, layout: &Layout, place: &Place) -> Option<&'static str> {
-        if place.path.components().any(|component| component.eq_ignore_ascii_case(CONTROL)) {
+        if holds_control(place.path.as_str()) {
             return Some("the state of a transaction");
         }
         let name = place.path.file_name();

@@ -219,13 +219,13 @@ impl Staged {
         let mut rows: Vec<RecordRow> = self.plan.records[owner]
             .iter()
             .map(|row| match &row.file {
-                RowFile::Live(live) => RecordRow { path: row.recorded.clone(), ..(**live).clone() },
+                RowFile::Live(live) => RecordRow { path: row.recorded.to_string(), ..(**live).clone() },
                 RowFile::New(number) => {
                     let number = *number as usize;
                     let file = &self.plan.files[number];
                     let own = matches!(file.content, Content::Record);
                     RecordRow {
-                        path: row.recorded.clone(),
+                        path: row.recorded.to_string(),
                         digest: file.digest.or_else(|| digests.get(&number).copied()).filter(|_| !own),
                         size: (!own).then_some(file.size),
                     }
