@@ -12,9 +12,10 @@ mod pieces;
 mod stretch;
 mod unpack;
 
-use std::collections::HashSet;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
+
+use foldhash::{HashSet, HashSetExt as _};
 
 use crate::error::{Error, Fault, Result};
 use crate::fs::{OpenFile, ReadAt};

@@ -4,17 +4,19 @@
 //! reaches: rows that lead outside, name directories, or name what belongs to the environment itself are skipped with a
 //! warning. A file that another project lists too stays.
 
-use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use foldhash::{HashSet, HashSetExt as _};
 
 use super::looking::Looking;
 use crate::environment::installed::Installed;
 use crate::environment::place::Place;
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{self, Kind, Stat};
 use crate::hash::Digest;
 use crate::path::RelPath;
 use crate::plan::Change;
-use crate::plan::removal::{Going, is_bytecode_of};
+use crate::plan::removal::{Going, by_directory, is_bytecode_of};
 use crate::plan::spread::Guard;
 use crate::report::{Action, Report, Warning};
 use crate::spec::record::RecordRow;
@@ -34,21 +36,19 @@ impl Looking<'_, '_> {
         if leaving.is_empty() {
             return Ok(going);
         }
-        self.look_around(&leaving)?;
         let guard = Guard::of(self.survey.layout());
-        let mut listed = Vec::new();
-        for (change, number) in
-            changes.iter().zip(0..).flat_map(|(change, id)| change.old.iter().map(move |&old| (id, old)))
-        {
-            listed.push((change, number, self.listed(number, &guard, report)?));
+        let leavers = self.look_around(changes)?;
+        let mut listed = Vec::with_capacity(leavers.len());
+        for leaver in &leavers {
+            listed.push(self.listed(leaver, &guard, report)?);
         }
-        let shared =
-            self.shared(&leaving, listed.iter().flat_map(|(_, _, files)| files.iter().map(|file| &file.place)))?;
-        for (change, number, files) in listed {
-            let (files, bytes) = self.leave(number, files, &shared, &mut going, report)?;
-            if changes[change].action == Action::Remove {
-                changes[change].files += files;
-                changes[change].bytes += bytes;
+        let shared = self.shared(&leaving, listed.iter().flatten().map(|file| &file.place))?;
+        for (leaver, files) in leavers.iter().zip(listed) {
+            let (files, bytes) = self.leave(leaver.number, files, &shared, &mut going, report)?;
+            let change = &mut changes[leaver.change];
+            if change.action == Action::Remove {
+                change.files += files;
+                change.bytes += bytes;
             }
         }
         self.bytecode(&mut going)?;
@@ -58,14 +58,26 @@ impl Looking<'_, '_> {
 
     /// Reads every RECORD and looks into every directory that something may leave, all of them in parallel: what follows
     /// depends on so many small facts that asking for them one by one would take longer than anything else.
-    fn look_around(&mut self, leaving: &HashSet<usize>) -> Result<()> {
+    fn look_around(&mut self, changes: &[Change]) -> Result<Vec<Leaver>> {
         self.read_records();
+        let mut leavers = Vec::new();
+        for (change, number) in
+            changes.iter().enumerate().flat_map(|(id, change)| change.old.iter().map(move |&number| (id, number)))
+        {
+            leavers.push(Leaver { change, number, rows: self.record(number)?, places: Vec::new() });
+        }
+        let (layout, installed) = (self.survey.layout(), self.installed);
+        let places = in_parallel(self.pool, &leavers, |leaver| -> Vec<Option<Place>> {
+            let library = installed[leaver.number].library;
+            leaver.rows.iter().map(|row| layout.of_recorded(library, &row.path)).collect()
+        });
         let mut directories: HashSet<Place> = HashSet::new();
-        for &number in leaving {
-            directories.insert(self.installed[number].place.clone());
-            for row in self.record(number)?.iter() {
-                let place = self.survey.layout().of_recorded(self.installed[number].library, &row.path);
-                let mut at = place.and_then(|place| place.parent());
+        for (leaver, places) in leavers.iter_mut().zip(places) {
+            directories.insert(installed[leaver.number].place.clone());
+            // Rows are sorted, as a rule, so that those of one directory follow each other.
+            let known: Vec<&Place> = places.iter().flatten().collect();
+            for beside in known.chunk_by(|a, b| (a.root, a.path.directory()) == (b.root, b.path.directory())) {
+                let mut at = beside[0].parent();
                 while let Some(directory) = at {
                     at = directory.parent();
                     if !directories.insert(directory) {
@@ -73,6 +85,7 @@ impl Looking<'_, '_> {
                     }
                 }
             }
+            leaver.places = places;
         }
         self.look_into(directories.iter().cloned().collect())?;
         let caches = directories.iter().filter_map(|directory| {
@@ -80,7 +93,8 @@ impl Looking<'_, '_> {
             Some(directory.join(&RelPath::parse(BYTECODE).ok()?))
         });
         let caches = caches.filter(|cache| !directories.contains(cache)).collect();
-        self.look_into(caches)
+        self.look_into(caches)?;
+        Ok(leavers)
     }
 
     fn look_into(&mut self, directories: Vec<Place>) -> Result<()> {
@@ -93,13 +107,18 @@ impl Looking<'_, '_> {
     }
 
     /// The files of an installed project that are there and may be removed.
-    fn listed(&mut self, number: usize, guard: &Guard, report: &mut Report) -> Result<Vec<Listed>> {
-        let project = &self.installed[number];
-        let rows = self.record(number)?;
+    fn listed(&mut self, leaver: &Leaver, guard: &Guard, report: &mut Report) -> Result<Vec<Listed>> {
+        let project = &self.installed[leaver.number];
+        let unlisted = self.unlisted(project, &leaver.rows)?.into_iter().map(|row| {
+            let place = self.survey.layout().of_recorded(project.library, &row.path);
+            (row, place)
+        });
+        let unlisted: Vec<(RecordRow, Option<Place>)> = unlisted.collect();
+        let listed = leaver.rows.iter().zip(&leaver.places);
         let mut warn = |code, message| report.warnings.push(warning(project, code, message));
-        let mut files = Vec::with_capacity(rows.len());
-        for row in rows.iter().chain(&self.unlisted(project, &rows)?) {
-            if let Some((place, stat)) = self.leaving_file(project, row, guard, &mut warn)? {
+        let mut files = Vec::with_capacity(leaver.rows.len());
+        for (row, place) in listed.chain(unlisted.iter().map(|(row, place)| (row, place))) {
+            if let Some((place, stat)) = self.leaving_file(row, place.as_ref(), guard, &mut warn)? {
                 files.push(Listed { place, stat, path: row.path.clone(), digest: row.digest });
             }
         }
@@ -167,28 +186,35 @@ impl Looking<'_, '_> {
     /// Files in a dist-info directory that RECORD does not list: the directory is the project's own, so they go with it.
     fn unlisted(&self, project: &Installed, rows: &[RecordRow]) -> Result<Vec<RecordRow>> {
         let listed: HashSet<&str> = rows.iter().map(|row| row.path.as_str()).collect();
-        let directory = self.survey.layout().absolute(&project.place);
-        let name = project.place.path.file_name();
-        let inside = fs::walk(&directory)?.into_iter().filter(|(_, stat)| stat.kind != Kind::Directory);
-        let rows = inside.filter_map(|(below, _)| {
-            Some(RecordRow { path: format!("{name}/{}", below.to_str()?), digest: None, size: None })
-        });
-        Ok(rows.filter(|row| !listed.contains(row.path.as_str())).collect())
+        let mut unlisted = Vec::new();
+        let mut directories = vec![(project.place.clone(), project.place.path.file_name().to_owned())];
+        while let Some((directory, shown)) = directories.pop() {
+            for (name, kind) in self.survey.list(&directory)? {
+                let Some(name) = name.and_then(|name| RelPath::parse(&name).ok()) else { continue };
+                let path = format!("{shown}/{name}");
+                if kind == Kind::Directory {
+                    directories.push((directory.join(&name), path));
+                } else if !listed.contains(path.as_str()) {
+                    unlisted.push(RecordRow { path, digest: None, size: None });
+                }
+            }
+        }
+        Ok(unlisted)
     }
 
     /// The file that a row of RECORD is about, if it is there and may be removed.
     fn leaving_file(
         &mut self,
-        project: &Installed,
         row: &RecordRow,
+        place: Option<&Place>,
         guard: &Guard,
         warn: &mut dyn FnMut(&'static str, String),
     ) -> Result<Option<(Place, Stat)>> {
-        let Some(place) = self.survey.layout().of_recorded(project.library, &row.path) else {
+        let Some(place) = place else {
             warn("record-leads-outside", format!("RECORD lists `{}`, which is outside of the environment", row.path));
             return Ok(None);
         };
-        let fact = match self.survey.look(&place) {
+        let fact = match self.survey.look(place) {
             Ok(fact) => fact,
             Err(error) if error.kind() == ErrorKind::Environment => {
                 warn("record-leads-outside", format!("RECORD lists `{}`: {error}", row.path));
@@ -198,7 +224,8 @@ impl Looking<'_, '_> {
         };
         // A link inside the environment may be another way to what is protected.
         let layout = self.survey.layout();
-        if let Some(what) = guard.protects(layout, &place).or_else(|| guard.protects(layout, &fact.place)) {
+        let ways = if *place == fact.place { &[place][..] } else { &[place, &fact.place] };
+        if let Some(what) = ways.iter().find_map(|place| guard.protects(layout, place)) {
             warn("record-protected", format!("RECORD lists `{}`, which is {what}", row.path));
             return Ok(None);
         }
@@ -214,64 +241,54 @@ impl Looking<'_, '_> {
 
     /// Adds the bytecode of the sources that go, in `__pycache__` and beside them.
     fn bytecode(&mut self, going: &mut Going) -> Result<()> {
-        let mut stems: HashMap<Option<Place>, (Place, HashSet<String>)> = HashMap::new();
-        for file in &going.files {
-            if let Some(stem) = file.path.file_name().strip_suffix(".py") {
-                let entry = stems.entry(file.parent()).or_insert_with(|| (file.clone(), HashSet::new()));
-                entry.1.insert(stem.to_owned());
+        let cache = RelPath::parse(BYTECODE).map_err(|fault| Error::usage(format!("`{BYTECODE}` has {fault}")))?;
+        let mut compiled = Vec::new();
+        for ((root, _), files) in by_directory(&going.files) {
+            let stems: HashSet<&str> = files.keys().filter_map(|name| name.strip_suffix(".py")).collect();
+            let Some(source) = files.values().next().filter(|_| !stems.is_empty()) else { continue };
+            // Beside modules that lie directly in a root nothing but a cache is looked for.
+            let directory = source.parent();
+            let cache = directory.as_ref().map_or_else(|| Place { root, path: cache.clone() }, |at| at.join(&cache));
+            let is_beside = |name: &str| name.strip_suffix(".pyc").is_some_and(|stem| stems.contains(stem));
+            if let Some(directory) = directory {
+                compiled.extend(self.files_in(&directory, is_beside)?);
             }
+            compiled.extend(self.files_in(&cache, |name| is_bytecode_of(name, &stems))?);
         }
-        for (sibling, stems) in stems.into_values() {
-            let beside = |name: &str| {
-                let name = RelPath::parse(name).ok()?;
-                Some(Place {
-                    path: sibling.path.parent().map_or_else(|| name.clone(), |parent| parent.join(&name)),
-                    ..sibling.clone()
-                })
-            };
-            let Some(cache) = beside(BYTECODE) else { continue };
-            let Some(directory) = sibling.parent() else { continue };
-            for (name, kind) in self.survey.list(&directory)? {
-                if let (Some(name), Kind::File) = (&name, kind)
-                    && name.strip_suffix(".pyc").is_some_and(|stem| stems.contains(stem))
-                    && let Ok(name) = RelPath::parse(name)
-                {
-                    going.files.insert(directory.join(&name));
-                }
-            }
-            for (name, kind) in self.survey.list(&cache)? {
-                if let (Some(name), Kind::File) = (name, kind)
-                    && is_bytecode_of(&name, &stems)
-                    && let Ok(name) = RelPath::parse(&name)
-                {
-                    going.files.insert(cache.join(&name));
-                }
-            }
-        }
+        going.files.extend(compiled);
         Ok(())
+    }
+
+    /// The regular files in a directory that are wanted by their names.
+    fn files_in(&self, directory: &Place, wanted: impl Fn(&str) -> bool) -> Result<Vec<Place>> {
+        let names = self.survey.list(directory)?.into_iter().filter(|(_, kind)| *kind == Kind::File);
+        let names = names.filter_map(|(name, _)| RelPath::parse(&name.filter(|name| wanted(name))?).ok());
+        Ok(names.map(|name| directory.join(&name)).collect())
     }
 
     /// Lists every directory that something goes from, and finds the empty ones in them.
     fn surroundings(&mut self, going: &mut Going) -> Result<()> {
+        let holding = by_directory(&going.files);
         let mut directories: HashSet<Place> = HashSet::new();
-        for file in &going.files {
+        for file in holding.values().filter_map(|files| files.values().next()) {
             let mut at = file.parent();
             while let Some(directory) = at {
-                if self.survey.layout().is_own_directory(&directory) || !directories.insert(directory.clone()) {
+                at = directory.parent();
+                if directories.contains(&directory) || self.survey.layout().is_own_directory(&directory) {
                     break;
                 }
-                at = directory.parent();
+                directories.insert(directory);
             }
         }
         for directory in &directories {
             let names = self.survey.list(directory)?;
-            for (name, kind) in &names {
-                let name = name.as_deref().and_then(|name| RelPath::parse(name).ok());
-                if let (Some(name), Kind::Directory) = (name, kind) {
-                    let child = directory.join(&name);
-                    if !directories.contains(&child) && self.is_hollow(&child)? {
-                        going.hollow.insert(child);
-                    }
+            for name in
+                names.iter().filter(|(_, kind)| *kind == Kind::Directory).filter_map(|(name, _)| name.as_deref())
+            {
+                let Ok(name) = RelPath::parse(name) else { continue };
+                let child = directory.join(&name);
+                if !directories.contains(&child) && self.is_hollow(&child)? {
+                    going.hollow.insert(child);
                 }
             }
             going.listing.insert(directory.clone(), names);
@@ -283,6 +300,16 @@ impl Looking<'_, '_> {
         let inside = fs::walk(&self.survey.layout().absolute(directory))?;
         Ok(inside.iter().all(|(_, stat)| stat.kind == Kind::Directory))
     }
+}
+
+/// An installed project that leaves.
+struct Leaver {
+    /// The change that takes it away.
+    change: usize,
+    number: usize,
+    /// What its RECORD lists, and where that is; `None` outside of the environment.
+    rows: Arc<Vec<RecordRow>>,
+    places: Vec<Option<Place>>,
 }
 
 /// A file that RECORD lists and that is there.

@@ -2,9 +2,10 @@
 //!
 //! Input: places. Output: facts and owners. RECORDs are read once, and only when something depends on them.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
-use std::rc::Rc;
+use std::collections::BTreeSet;
 use std::sync::Arc;
+
+use foldhash::{HashMap, HashMapExt as _, HashSet};
 
 use crate::environment::installed::Installed;
 use crate::environment::place::Place;
@@ -29,7 +30,7 @@ pub struct Looking<'a, 'l> {
     /// Where what is read in parallel is read.
     pub pool: &'a Pool,
     /// RECORDs that were read already.
-    records: HashMap<usize, Rc<Vec<RecordRow>>>,
+    records: HashMap<usize, Arc<Vec<RecordRow>>>,
     /// Which installed projects list a place; read when it is first asked for.
     owners: Option<HashMap<Place, Vec<usize>>>,
 }
@@ -99,12 +100,12 @@ impl<'a, 'l> Looking<'a, 'l> {
     ///
     /// # Errors
     /// Where it has none, or one that cannot be read.
-    pub fn record(&mut self, number: usize) -> Result<Rc<Vec<RecordRow>>> {
+    pub fn record(&mut self, number: usize) -> Result<Arc<Vec<RecordRow>>> {
         if let Some(rows) = self.records.get(&number) {
-            return Ok(Rc::clone(rows));
+            return Ok(Arc::clone(rows));
         }
-        let rows = Rc::new(self.installed[number].record(self.survey.layout())?);
-        self.records.insert(number, Rc::clone(&rows));
+        let rows = Arc::new(self.installed[number].record(self.survey.layout())?);
+        self.records.insert(number, Arc::clone(&rows));
         Ok(rows)
     }
 
@@ -112,7 +113,7 @@ impl<'a, 'l> Looking<'a, 'l> {
     ///
     /// # Errors
     /// Where it is there and cannot be read.
-    pub fn record_if_any(&mut self, number: usize) -> Result<Option<Rc<Vec<RecordRow>>>> {
+    pub fn record_if_any(&mut self, number: usize) -> Result<Option<Arc<Vec<RecordRow>>>> {
         match self.record(number) {
             Ok(rows) => Ok(Some(rows)),
             Err(error) if error.kind() == ErrorKind::Environment => Ok(None),
@@ -124,7 +125,7 @@ impl<'a, 'l> Looking<'a, 'l> {
     pub fn read_records(&mut self) {
         let layout = self.survey.layout();
         let read = in_parallel(self.pool, self.installed, |project| project.record(layout).ok());
-        let read = read.into_iter().zip(0..).filter_map(|(rows, number)| Some((number, Rc::new(rows?))));
+        let read = read.into_iter().zip(0..).filter_map(|(rows, number)| Some((number, Arc::new(rows?))));
         self.records.extend(read);
     }
 

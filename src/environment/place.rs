@@ -232,6 +232,13 @@ impl Layout {
 
     /// Whether a directory belongs to the environment itself and stays when it is empty, whichever root it is seen from.
     pub fn is_own_directory(&self, place: &Place) -> bool {
+        // Only `include` is deeper than the deepest of them.
+        let length = |root: RootId, below: usize| self.roots[usize::from(root.0)].as_os_str().len() + below;
+        let inside = |base: &Base| base.inside.as_ref().map_or(0, |inside| inside.as_str().len() + 1);
+        let longest = self.bases.iter().map(|base| length(base.root, inside(base))).max().unwrap_or(0);
+        if length(place.root, place.path.as_str().len() + 1) > longest + "/include".len() {
+            return false;
+        }
         let path = self.absolute(place);
         KEYS.iter().zip(&self.bases).any(|(key, base)| {
             let kept = match key {

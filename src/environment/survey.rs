@@ -5,8 +5,10 @@
 //! the fact names the real place; where it leads outside it is an error. A directory on which something is mounted is made
 //! a root.
 
-use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
+
+use foldhash::{HashMap, HashMapExt as _};
 
 use super::place::{Layout, Place, RootId};
 use crate::error::{Error, Result};
@@ -35,12 +37,21 @@ enum Known {
     Blocked { by: Place, real: Place },
 }
 
+/// The directory that was asked for last: as it was spelled, what it is, and what was seen in it beforehand.
+#[derive(Debug, Clone)]
+struct Last {
+    root: RootId,
+    directory: Option<RelPath>,
+    known: Known,
+    inside: Option<Arc<Inside>>,
+}
+
 /// Looks at the file system under a layout.
 pub struct Survey<'a> {
     layout: &'a mut Layout,
     directories: HashMap<(RootId, Option<RelPath>), Known>,
-    last: Option<(RootId, Option<RelPath>, Known)>,
-    insides: HashMap<Place, Inside>,
+    last: Option<Last>,
+    insides: HashMap<Place, Arc<Inside>>,
     mounts: HashMap<RootId, u64>,
 }
 
@@ -58,20 +69,26 @@ impl<'a> Survey<'a> {
 
     /// Takes in what directories were looked into beforehand: nothing in them is looked at again.
     pub fn foresee(&mut self, insides: impl IntoIterator<Item = (Place, Inside)>) {
-        self.insides.extend(insides);
+        self.insides.extend(insides.into_iter().map(|(place, inside)| (place, Arc::new(inside))));
     }
 
     /// What was seen in a directory beforehand.
     pub fn foreseen(&self, directory: &Place) -> Option<&Inside> {
-        self.insides.get(directory)
+        self.insides.get(directory).map(Arc::as_ref)
     }
 
     /// What stands at a real place, a symbolic link not followed.
     fn stat(&self, real: &Place) -> Result<Option<Stat>> {
-        match real.parent().and_then(|directory| self.insides.get(&directory)) {
-            Some(inside) => Ok(inside.stat(real.path.file_name()).copied()),
+        match self.foreseen_at(real) {
+            Some(stat) => Ok(stat),
             None => fs::lstat(&self.layout.absolute(real)),
         }
+    }
+
+    /// What was seen beforehand at a real place; `None` where nobody looked.
+    fn foreseen_at(&self, real: &Place) -> Option<Option<Stat>> {
+        let inside = self.insides.get(&real.parent()?)?;
+        Some(inside.stat(real.path.file_name()).copied())
     }
 
     /// What stands at `place`.
@@ -79,20 +96,31 @@ impl<'a> Survey<'a> {
     /// # Errors
     /// Where it cannot be looked at, or a symbolic link on the way leads out of the environment.
     pub fn look(&mut self, place: &Place) -> Result<Fact> {
-        Ok(match self.directory_of(place)? {
-            Known::There(root, inside) => {
-                let real = named(place, root, inside.as_ref());
-                let live = self.stat(&real)?;
-                Fact { anchor: real.clone(), place: real, live, blocked: None }
+        let Last { known, inside, .. } = self.directory_of(place)?;
+        let fact = match known {
+            Known::There(root, directory) => {
+                let real = named(place, *root, directory.as_ref());
+                let live = inside.as_ref().map(|inside| inside.stat(real.path.file_name()).copied());
+                let anchor = real.clone();
+                return Ok(Fact {
+                    live: live.map_or_else(|| self.stat(&real), Ok)?,
+                    place: real,
+                    anchor,
+                    blocked: None,
+                });
             }
-            Known::Missing { anchor, real } => {
-                Fact { place: named(place, real.root, Some(&real.path)), anchor, live: None, blocked: None }
-            }
+            Known::Missing { anchor, real } => Fact {
+                place: named(place, real.root, Some(&real.path)),
+                anchor: anchor.clone(),
+                live: None,
+                blocked: None,
+            },
             Known::Blocked { by, real } => {
                 let place = named(place, real.root, Some(&real.path));
-                Fact { place, anchor: by.clone(), live: None, blocked: Some(by) }
+                Fact { place, anchor: by.clone(), live: None, blocked: Some(by.clone()) }
             }
-        })
+        };
+        Ok(fact)
     }
 
     /// The place itself, symbolic links to directories resolved, whether anything stands there or not.
@@ -100,8 +128,8 @@ impl<'a> Survey<'a> {
     /// # Errors
     /// As [`Survey::look`].
     pub fn real(&mut self, place: &Place) -> Result<Place> {
-        Ok(match self.directory_of(place)? {
-            Known::There(root, inside) => named(place, root, inside.as_ref()),
+        Ok(match &self.directory_of(place)?.known {
+            Known::There(root, inside) => named(place, *root, inside.as_ref()),
             Known::Missing { real, .. } | Known::Blocked { real, .. } => named(place, real.root, Some(&real.path)),
         })
     }
@@ -123,22 +151,31 @@ impl<'a> Survey<'a> {
             let names = inside.names.iter();
             return Ok(names.map(|(name, stat)| (name.to_str().map(str::to_owned), stat.kind)).collect());
         }
+        if self.foreseen_at(place) == Some(None) {
+            return Ok(Vec::new());
+        }
         let names = fs::list(&self.layout.absolute(place))?;
         Ok(names.into_iter().map(|(name, kind)| (name.into_string().ok(), kind)).collect())
     }
 
     /// The directory that holds a place, most often the one that held the place before it.
-    fn directory_of(&mut self, place: &Place) -> Result<Known> {
-        if let Some((root, directory, known)) = &self.last
-            && *root == place.root
-            && directory.as_ref().map(RelPath::as_str) == place.path.directory()
-        {
-            return Ok(known.clone());
-        }
-        let directory = place.path.parent();
-        let known = self.directory(place.root, directory.clone())?;
-        self.last = Some((place.root, directory, known.clone()));
-        Ok(known)
+    fn directory_of(&mut self, place: &Place) -> Result<&Last> {
+        let is_last = |last: &Last| {
+            last.root == place.root && last.directory.as_ref().map(RelPath::as_str) == place.path.directory()
+        };
+        let last = match self.last.take().filter(is_last) {
+            Some(last) => last,
+            None => {
+                let directory = place.path.parent();
+                let known = self.directory(place.root, directory.clone())?;
+                let inside = match &known {
+                    Known::There(root, Some(path)) => self.insides.get(&Place { root: *root, path: path.clone() }),
+                    _ => None,
+                };
+                Last { root: place.root, directory, inside: inside.cloned(), known }
+            }
+        };
+        Ok(self.last.insert(last))
     }
 
     fn directory(&mut self, root: RootId, path: Option<RelPath>) -> Result<Known> {

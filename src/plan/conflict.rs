@@ -6,8 +6,9 @@
 //! system ignores case, names that fold to one are refused: those of one wheel, of two, and of what stays installed. Limits:
 //! the folding is Unicode's own; a system whose folding is narrower would have kept some of these names apart.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+
+use foldhash::{HashMap, HashMapExt as _, HashSet, HashSetExt as _};
 
 use super::{ChangeId, Content, NewFile, NewRow, RowFile};
 use crate::environment::place::{Layout, Place};

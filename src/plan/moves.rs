@@ -7,9 +7,9 @@
 //! if it were not installed, never as if it were installed and broken. Of each of these what goes from a name and what
 //! comes to it stand side by side, so that an importer finds neither only between two renames.
 
-use std::collections::HashSet;
-
 use serde::{Deserialize, Serialize};
+
+use foldhash::HashSet;
 
 use super::NewFile;
 use crate::environment::place::{Layout, Place, SchemeKey};

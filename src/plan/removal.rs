@@ -4,10 +4,12 @@
 //! whole where all that it holds goes, else its files go one by one. What nobody owns stays, and its directories with it;
 //! bytecode goes with the sources that it was made from. The environment's own directories always stay.
 
-use std::collections::{HashMap, HashSet};
+use std::cmp::Reverse;
+
+use foldhash::{HashMap, HashMapExt as _, HashSet};
 
 use super::moves::Outgoing;
-use crate::environment::place::Place;
+use crate::environment::place::{Place, RootId};
 use crate::fs::Kind;
 
 /// What is in each directory that holds something that goes; `None` for names that are not UTF-8.
@@ -24,55 +26,79 @@ pub struct Going {
     pub hollow: HashSet<Place>,
 }
 
+/// A directory: its root, and its path where it is not the root itself.
+type Directory<'a> = (RootId, Option<&'a str>);
+
+/// Places by the directory that holds them, and by their name in it.
+pub fn by_directory<'a>(
+    places: impl IntoIterator<Item = &'a Place>,
+) -> HashMap<Directory<'a>, HashMap<&'a str, &'a Place>> {
+    let mut directories: HashMap<Directory<'_>, HashMap<&str, &Place>> = HashMap::new();
+    for place in places {
+        let directory = directories.entry((place.root, place.path.directory())).or_default();
+        directory.insert(place.path.file_name(), place);
+    }
+    directories
+}
+
 impl Going {
     /// The fewest things to move out. `own` tells which directories belong to the environment itself.
     pub fn outgoing(&self, own: &dyn Fn(&Place) -> bool) -> Outgoing {
+        let (files, hollow) = (by_directory(&self.files), by_directory(&self.hollow));
         let mut directories: Vec<&Place> = self.listing.keys().collect();
-        directories.sort_by_cached_key(|place| std::cmp::Reverse(place.path.components().count()));
-        let mut whole: HashSet<&Place> = HashSet::new();
+        directories.sort_by_cached_key(|place| Reverse(place.path.components().count()));
+        let mut whole: HashMap<Directory<'_>, HashMap<&str, &Place>> = HashMap::new();
         for directory in &directories {
-            if !own(directory) && self.goes_whole(directory, &whole) {
-                whole.insert(directory);
+            let inside = (directory.root, Some(directory.path.as_str()));
+            let going = [&files, &whole, &hollow].map(|places| places.get(&inside));
+            if goes_whole(&self.listing[directory], going) && !own(directory) {
+                let above = whole.entry((directory.root, directory.path.directory())).or_default();
+                above.insert(directory.path.file_name(), directory);
             }
         }
         // From the outermost inwards: what each directory goes with, itself or one above it.
-        let mut outermost: HashMap<&Place, &Place> = HashMap::with_capacity(whole.len());
-        for directory in directories.into_iter().rev().filter(|directory| whole.contains(directory)) {
-            let above = directory.parent().and_then(|parent| outermost.get(&parent).copied());
-            outermost.insert(directory, above.unwrap_or(directory));
+        let mut outermost: HashMap<Directory<'_>, &Place> = HashMap::new();
+        for directory in directories.into_iter().rev() {
+            let above = (directory.root, directory.path.directory());
+            if whole.get(&above).is_some_and(|names| names.contains_key(directory.path.file_name())) {
+                let with = outermost.get(&above).copied().unwrap_or(directory);
+                outermost.insert((directory.root, Some(directory.path.as_str())), with);
+            }
         }
-        let mut places: HashSet<&Place> = HashSet::new();
-        for file in &self.files {
-            let with = file.parent().and_then(|parent| outermost.get(&parent).copied());
-            places.insert(with.unwrap_or(file));
+        let mut places: Vec<Place> = Vec::new();
+        for (directory, files) in &files {
+            match outermost.get(directory) {
+                Some(with) => places.push((*with).clone()),
+                None => places.extend(files.values().copied().cloned()),
+            }
         }
-        let mut places: Vec<Place> = places.into_iter().cloned().collect();
         places.sort();
+        places.dedup();
         Outgoing { places }
     }
+}
 
-    fn goes_whole(&self, directory: &Place, whole: &HashSet<&Place>) -> bool {
-        let mut something = false;
-        for (name, kind) in &self.listing[directory] {
-            let child = name.as_deref().and_then(|name| crate::path::RelPath::parse(name).ok());
-            let Some(child) = child.map(|name| directory.join(&name)) else {
-                return false;
-            };
-            if *kind == Kind::Directory && self.hollow.contains(&child) {
-                continue;
-            }
-            if !(whole.contains(&child) || self.files.contains(&child)) {
-                return false;
-            }
-            something = true;
+/// Whether all that a directory holds goes, and something does: files, directories that go whole, hollow directories.
+fn goes_whole(listing: &[(Option<String>, Kind)], going: [Option<&HashMap<&str, &Place>>; 3]) -> bool {
+    let [files, whole, hollow] = going;
+    let is_in = |names: Option<&HashMap<&str, &Place>>, name: &str| names.is_some_and(|names| names.contains_key(name));
+    let mut something = false;
+    for (name, kind) in listing {
+        let Some(name) = name else { return false };
+        if *kind == Kind::Directory && is_in(hollow, name) {
+            continue;
         }
-        something
+        if !is_in(files, name) && !is_in(whole, name) {
+            return false;
+        }
+        something = true;
     }
+    something
 }
 
 /// Whether `cache`, a name in `__pycache__`, was compiled from one of the sources with these stems, by whatever
 /// interpreter and at whatever level (PEP 3147, PEP 488): `stem.tag.pyc` or `stem.tag.opt-N.pyc`.
-pub fn is_bytecode_of(cache: &str, stems: &HashSet<String>) -> bool {
+pub fn is_bytecode_of(cache: &str, stems: &HashSet<&str>) -> bool {
     let Some(rest) = cache.strip_suffix(".pyc") else { return false };
     let rest = match rest.rsplit_once('.') {
         Some((head, last)) if last.starts_with("opt-") => head,
@@ -84,7 +110,6 @@ pub fn is_bytecode_of(cache: &str, stems: &HashSet<String>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::environment::place::RootId;
     use crate::path::RelPath;
 
     fn place(path: &str) -> Place {
@@ -96,7 +121,7 @@ mod tests {
             (place(directory), names.iter().map(|(name, kind)| (Some((*name).to_owned()), *kind)).collect())
         });
         let files = files.iter().map(|path| place(path)).collect();
-        Going { files, listing: listing.collect(), hollow: HashSet::from([place("lib/a/empty")]) }
+        Going { files, listing: listing.collect(), hollow: HashSet::from_iter([place("lib/a/empty")]) }
     }
 
     #[test]
@@ -126,7 +151,7 @@ mod tests {
 
     #[test]
     fn c56_bytecode_of_every_level_and_interpreter() {
-        let stems = HashSet::from(["mod".to_owned(), "__init__".to_owned()]);
+        let stems = HashSet::from_iter(["mod", "__init__"]);
         for cache in ["mod.cpython-311.pyc", "mod.cpython-39.opt-2.pyc", "__init__.pypy311.pyc"] {
             assert!(is_bytecode_of(cache, &stems), "{cache}");
         }

@@ -3,8 +3,9 @@
 //! Input: an archive whose index was checked, and its dist-info directory. Output: what the files say, and the files to
 //! install with their digests. Every fault and every oddity is collected before anything fails.
 
-use std::collections::HashMap;
 use std::sync::Arc;
+
+use foldhash::HashMap;
 
 use super::{EntryId, MAX_METADATA, WheelFile, warning};
 use crate::archive::{Archive, Entry, EntryError, Expected, Scratch};

@@ -91,6 +91,24 @@ fn c56_bytecode_of_every_level_and_interpreter_goes() {
 }
 
 #[test]
+fn c56_bytecode_of_modules_directly_in_a_root_goes() {
+    let scene = Scene::new();
+    let target = scene.join("flat");
+    std::fs::create_dir(&target).expect("it can be made");
+    let mut seen = Vec::new();
+    for caches in [&[][..], &["single.cpython-39.pyc", "single.cpython-311.opt-1.pyc"]] {
+        put(&scene, &target, &demo());
+        assert!(target.join("single.py").is_file());
+        for cache in caches {
+            write(&target.join("__pycache__").join(cache), "");
+        }
+        uninstall(&scene, &target, &["demo"]);
+        seen.push(tree(&target));
+    }
+    assert_unchanged(&seen[0], &seen[1]);
+}
+
+#[test]
 fn c57_r115_r116_rows_that_lead_outside_are_skipped_with_a_warning() {
     let scene = Scene::new();
     let victim = scene.write("victim.txt", "mine");
