@@ -72,7 +72,10 @@ impl ResolutionFault {
     /// What a person can do about it, where there is something to say.
     pub(super) fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::NotWheels(_) => Some("build wheels of them with `pip wheel --no-deps`, and resolve again with those"),
+            Self::NotWheels(_) => Some(
+                "build wheels of them with `pip wheel --no-deps`, and resolve again with those; `--only-binary :all:` keeps \
+                 pip from choosing sources, `uv export --no-emit-local` leaves local projects out",
+            ),
             Self::OtherEnvironment(_) | Self::NoEnvironment(_) | Self::PackageRequiresPython { .. } => {
                 Some("`--no-compat-check` installs it all the same")
             }

@@ -3,7 +3,7 @@
 //! Input: the text. Output: [`Requirements`]: every project with its one version or URL, its hashes and its marker; or every
 //! line that cannot be used. Invariants: nothing is resolved, so what is not pinned is refused; where one requirement has
 //! `--hash`, all that are meant have to have one, as for pip. Limits: other files are not followed, variables are not replaced,
-//! and nothing but the URL of a wheel may stand without a project's name.
+//! and nothing but a wheel, by its URL or path, may stand without a project's name.
 
 mod lines;
 
@@ -23,7 +23,6 @@ type Result<T> = std::result::Result<T, ResolutionFault>;
 
 const NOT_PINNED: &str = "it is not pinned to one version with `==`, nor to a URL";
 const UNREADABLE: &str = "this is not a requirement";
-const UNNAMED: &str = "only the URL of a wheel may stand without a name: write `NAME @ URL`";
 const VARIABLE: &str = "variables are not replaced";
 
 /// A list of requirements.
@@ -85,11 +84,17 @@ impl Requirements {
         let text = std::str::from_utf8(text).map_err(syntax)?;
         let mut list = Self::default();
         let mut faults: Vec<Fault> = Vec::new();
+        let mut others = Vec::new();
         for line in lines(text.strip_prefix('\u{feff}').unwrap_or(text)) {
             let read = if line.text.starts_with('-') { list.options(&line) } else { list.requirement(&line) };
-            if let Err(fault) = read {
-                faults.push(fault.into());
+            match read {
+                Ok(()) => {}
+                Err(ResolutionFault::NotWheels(found)) => others.extend(found),
+                Err(fault) => faults.push(fault.into()),
             }
+        }
+        if !others.is_empty() {
+            faults.push(ResolutionFault::NotWheels(others).into());
         }
         if faults.is_empty() { Ok(list) } else { Err(faults) }
     }
@@ -161,7 +166,7 @@ impl Requirements {
                     return Err(line.fault("other files are not followed: give the whole list that a resolver printed"));
                 }
                 "-e" | "--editable" => {
-                    return Err(line.fault("an editable project has to be built, and only wheels can be installed"));
+                    return Err(line.not_a_wheel("an editable project"));
                 }
                 _ => return Err(line.fault("this option is not known")),
             };
@@ -253,16 +258,36 @@ fn specified(line: &Line, text: &str) -> Result<(ProjectName, Pin, Option<Marker
     Ok((name, pin, marker.map(|text| read_marker(line, text)).transpose()?))
 }
 
-/// A URL without a name, as `uv export` writes those of local wheels: the file's own name has the project's.
+/// A wheel without a name, by its URL or path, as `uv export` writes local wheels: its file's own name has the project's. A
+/// path is relative to the working directory, as for pip and uv.
 fn unnamed(line: &Line, text: &str) -> Result<(ProjectName, Pin, Option<Marker>)> {
-    let is_place = text.contains(['/', '\\']) || text.ends_with(".whl");
-    let refuse = || line.fault(if is_place { UNNAMED } else { UNREADABLE });
-    let (url, marker) = url_and_marker(line, text)?;
-    let location = Location::is_url(url).then(|| Location::from_url(url).ok()).flatten();
-    let file_name = location.map(|(location, _)| location.file_name()).ok_or_else(refuse)?;
-    let name = WheelName::parse(&file_name).map_err(|_| refuse())?.name;
-    let pin = at_url(line, &name, url)?;
+    let (place, marker) = match text.contains("://") || Location::is_url(text) {
+        true => url_and_marker(line, text)?,
+        false => text.split_once(';').map_or((text, None), |(path, marker)| (path.trim_end(), Some(marker))),
+    };
+    let without_extras = place.strip_suffix(']').and_then(|place| place.rsplit_once('['));
+    let place = without_extras.map_or(place, |(place, _)| place);
+    if !place.contains(['/', '\\']) && !place.ends_with(".whl") {
+        return Err(line.fault(UNREADABLE));
+    }
+    let file_name = match Location::from_url(place) {
+        Ok((location, _)) => location.file_name(),
+        Err(_) => Location::File(place.into()).file_name(),
+    };
+    if !file_name.ends_with(".whl") {
+        return Err(line.not_a_wheel("no wheel"));
+    }
+    let name = WheelName::parse(&file_name).map_err(|_| line.fault("this is not a wheel's file name"))?.name;
+    let pin = if Location::is_url(place) { at_url(line, &name, place)? } else { at_path(line, place)? };
     Ok((name, pin, marker.map(|text| read_marker(line, text)).transpose()?))
+}
+
+fn at_path(line: &Line, path: &str) -> Result<Pin> {
+    if path.contains("${") {
+        Err(line.fault(VARIABLE))
+    } else {
+        Ok(Pin::Wheel(Location::File(path.into()), Vec::new()))
+    }
 }
 
 /// A URL ends at white space; only a marker may follow.

@@ -132,6 +132,17 @@ fn c74_a_directory_to_look_in_has_to_be_there() {
 }
 
 #[test]
+fn c51_a_list_may_name_wheels_by_paths_below_the_working_directory() {
+    let shop = Shop::new(&["a"]);
+    shop.scene.write("lists/list.txt", format!("./{} --hash=sha256:{}\n", wheel("a"), shop.sha("a")));
+    shop.install(&["-r", "lists/list.txt", "--require-hashes"]).assert_code(0);
+    let origin = site_packages(&shop.scene.join("venv")).join("a-1.0.dist-info/direct_url.json");
+    let origin: Value = serde_json::from_slice(&fs::read(origin).unwrap()).unwrap();
+    let url = format!("file://{}", shop.scene.join(&wheel("a")).display());
+    assert_eq!(origin, json!({"url": url, "archive_info": {"hashes": {"sha256": shop.sha("a")}}}));
+}
+
+#[test]
 fn c72_everything_that_is_given_together_is_one_transaction() {
     let shop = Shop::new(&["a", "b", "c", "d"]);
     let report = shop.report(&[shop.item("a")]);

@@ -50,8 +50,16 @@ impl Line {
 
     /// This line, refused.
     pub(super) fn fault(&self, reason: &'static str) -> ResolutionFault {
-        let words: Vec<_> = self.text.split_whitespace().map(harmless).collect();
-        ResolutionFault::Line { line: self.number, text: words.join(" "), reason }
+        ResolutionFault::Line { line: self.number, text: self.shown(), reason }
+    }
+
+    /// This line, which asks for something that would have to be built.
+    pub(super) fn not_a_wheel(&self, what: &str) -> ResolutionFault {
+        ResolutionFault::NotWheels(vec![(self.shown(), format!("{what} (line {})", self.number))])
+    }
+
+    fn shown(&self) -> String {
+        self.text.split_whitespace().map(harmless).collect::<Vec<_>>().join(" ")
     }
 }
 

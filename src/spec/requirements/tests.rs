@@ -78,8 +78,8 @@ fn c74_what_resolvers_print_is_understood() {
 
 #[test]
 fn what_is_not_pinned_is_refused_with_all_its_lines() {
-    let text = "six\nsix>=1\nsix==1.*\nsix==1,<2\nsix~=1.0\n\nsix==1.0 ; python_version > 3\n-r other.txt\n-e .\n--nothing\n\
-                ./six-1-py3-none-any.whl\nhttps://u:p@example.com/six-1.tar.gz\nsix @ https://${T}@example.com/six.whl\n\
+    let text = "six\nsix>=1\nsix==1.*\nsix==1,<2\nsix~=1.0\n\nsix==1.0 ; python_version > 3\n-r other.txt\n\n--nothing\n\
+                ./six-any.whl\n${ROOT}/six-1-py3-none-any.whl\nsix @ https://${T}@example.com/six.whl\n\
                 six[a==1\n!\nsix @ ftp://example.com/six-1-py3-none-any.whl\n--index-url\nsix==1 --odd=1";
     let pinned = "it is not pinned to one version with `==`, nor to a URL";
     assert_eq!(
@@ -92,13 +92,9 @@ fn what_is_not_pinned_is_refused_with_all_its_lines() {
             format!("line 5: {pinned}: `six~=1.0`"),
             "the marker `python_version > 3` of line 7 cannot be read: `3` is not a field that may be used here".into(),
             "line 8: other files are not followed: give the whole list that a resolver printed: `-r other.txt`".into(),
-            "line 9: an editable project has to be built, and only wheels can be installed: `-e .`".into(),
             "line 10: this option is not known: `--nothing`".into(),
-            "line 11: only the URL of a wheel may stand without a name: write `NAME @ URL`: `./six-1-py3-none-any.whl`"
-                .into(),
-            "line 12: only the URL of a wheel may stand without a name: write `NAME @ URL`: \
-             `https://example.com/six-1.tar.gz`"
-                .into(),
+            "line 11: this is not a wheel's file name: `./six-any.whl`".into(),
+            "line 12: variables are not replaced: `${ROOT}/six-1-py3-none-any.whl`".into(),
             "line 13: variables are not replaced: `six @ https://${T}@example.com/six.whl`".into(),
             "line 14: this is not a requirement: `six[a==1`".into(),
             "line 15: this is not a requirement: `!`".into(),
@@ -159,6 +155,43 @@ fn c73_the_url_of_a_wheel_names_its_project() {
     assert_eq!(
         refused("https://example.com/six-1-py3-none-any.whl\nsix==1"),
         ["`six` is listed more than once for this environment: `six` in line 1, `six==1` in line 2"]
+    );
+}
+
+#[test]
+fn c73_the_path_of_a_wheel_names_its_project() {
+    // As `uv export` and `uv pip compile` print a wheel that lies below the working directory.
+    let text = format!(
+        "./Six-1.17.0-py3-none-any.whl \\\n    --hash=sha256:{A}\n\
+         ./my wheels/a_b-1-py3-none-any.whl[more] ; sys_platform == 'linux' --hash=sha256:{A}\n\
+         /w %20/c-1-py3-none-any.whl;sys_platform == 'win32' --hash=sha256:{A}\n\
+         d-1-py3-none-any.whl --hash=sha256:{A}\nhttps://example.com/e-1-py3-none-any.whl[x] --hash=sha256:{A}\n"
+    );
+    let found = selected(&text).unwrap();
+    let found: Vec<_> = found.iter().map(|entry| (entry.name.normalized(), &entry.pin, entry.hashes.len())).collect();
+    let file = |path: &str| Pin::Wheel(Location::File(path.into()), Vec::new());
+    let url = Location::from_url("https://example.com/e-1-py3-none-any.whl").unwrap().0;
+    let expected = [
+        ("six", &file("./Six-1.17.0-py3-none-any.whl"), 1),
+        ("a-b", &file("./my wheels/a_b-1-py3-none-any.whl"), 1),
+        ("d", &file("d-1-py3-none-any.whl"), 1),
+        ("e", &Pin::Wheel(url, Vec::new()), 1),
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn e105_everything_without_a_name_that_would_be_built_is_one_fault() {
+    let text =
+        "six\n-e .\n./src ; os_name == 'posix'\nhttps://u:p@example.com/six-1.tar.gz\ngit+ssh://u:p@h/x.git#egg=x";
+    assert_eq!(
+        refused(text),
+        [
+            "line 1: it is not pinned to one version with `==`, nor to a URL: `six`",
+            "only wheels can be installed, but `-e .` is an editable project (line 2); `./src ; os_name == 'posix'` is \
+             no wheel (line 3); `https://example.com/six-1.tar.gz` is no wheel (line 4); `git+ssh://h/x.git#egg=x` is no \
+             wheel (line 5)"
+        ]
     );
 }
 
