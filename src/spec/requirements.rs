@@ -33,8 +33,8 @@ pub struct Requirements {
     /// What was odd about it.
     pub warnings: Vec<ResolutionFault>,
     entries: Vec<Requirement>,
-    /// `--require-hashes` is in the list, or any `--hash`.
-    needs_hashes: bool,
+    /// What `--require-hashes` or `--no-require-hashes` says; else any `--hash` asks for all.
+    needs_hashes: Option<bool>,
 }
 
 /// One project ("Dependency specifiers", "Specification").
@@ -107,12 +107,15 @@ impl Requirements {
         let holds = |marker: &Marker| marker.holds(environment, &Sets::default());
         let meant: Vec<_> = self.entries.iter().filter(|entry| entry.marker.as_ref().is_none_or(holds)).collect();
         let mut faults: Vec<Fault> = twice(&meant).into_iter().map(Fault::from).collect();
+        let needs_hashes =
+            self.needs_hashes.unwrap_or_else(|| self.entries.iter().any(|entry| !entry.hashes.is_empty()));
         let mut others = Vec::new();
         for entry in &meant {
             match &entry.pin {
                 Pin::NotAWheel(what) => others.push((entry.label(), what.clone())),
+                // It speaks of this URL alone, and does not ask for hashes of the others.
                 Pin::Wheel(_, fragment) if !fragment.is_empty() => {}
-                _ if self.needs_hashes && entry.hashes.is_empty() => {
+                _ if needs_hashes && entry.hashes.is_empty() => {
                     let fault = ResolutionFault::NoSecureHash { entry: entry.label(), found: Vec::new() };
                     faults.push(fault.into());
                 }
@@ -144,11 +147,11 @@ impl Requirements {
                     value()?;
                     Some("it is for pip")
                 }
-                // What they ask for is so here anyway.
-                "--only-binary" => value().map(|_| None)?,
+                // What they ask for is so here anyway, or was a resolver's business.
+                "--only-binary" | "--all-releases" | "--only-final" => value().map(|_| None)?,
                 "--no-index" | "--pre" | "--prefer-binary" => None,
-                "--require-hashes" => {
-                    self.needs_hashes = true;
+                "--require-hashes" | "--no-require-hashes" => {
+                    self.needs_hashes = Some(option == "--require-hashes");
                     None
                 }
                 "-f" | "--find-links" => {
@@ -162,8 +165,11 @@ impl Requirements {
                     }
                     is_remote.then_some("nothing is looked up on a server")
                 }
-                "-r" | "--requirement" | "-c" | "--constraint" => {
-                    return Err(line.fault("other files are not followed: give the whole list that a resolver printed"));
+                "-r" | "--requirement" => {
+                    return Err(line.fault("other lists are not followed: name each with `--requirements`"));
+                }
+                "-c" | "--constraint" => {
+                    return Err(line.fault("constraints are for a resolver: give the list that it printed"));
                 }
                 "-e" | "--editable" => {
                     return Err(line.not_a_wheel("an editable project"));
@@ -204,8 +210,6 @@ impl Requirements {
         if requirement.hashes.is_empty() && !weak.is_empty() {
             return Err(ResolutionFault::NoSecureHash { entry: requirement.label(), found: weak });
         }
-        // The hash of a URL's fragment speaks of that URL alone.
-        self.needs_hashes |= !requirement.hashes.is_empty();
         self.entries.push(requirement);
         Ok(())
     }
@@ -250,7 +254,9 @@ fn specified(line: &Line, text: &str) -> Result<(ProjectName, Pin, Option<Marker
         }
         None => {
             let (version, marker) = rest.split_once(';').map_or((rest, None), |(a, b)| (a, Some(b)));
-            let bare = version.trim().strip_prefix("==").map(|rest| rest.strip_prefix('=').unwrap_or(rest).trim());
+            let version = version.trim();
+            let version = version.strip_prefix('(').and_then(|inner| inner.strip_suffix(')')).unwrap_or(version).trim();
+            let bare = version.strip_prefix("==").map(|rest| rest.strip_prefix('=').unwrap_or(rest).trim());
             let version = bare.and_then(Version::parse).ok_or_else(|| line.fault(NOT_PINNED))?;
             (Pin::Version(version), marker)
         }
@@ -330,7 +336,7 @@ fn at_url(line: &Line, name: &ProjectName, url: &str) -> Result<Pin> {
     Ok(Pin::Wheel(location, hashes))
 }
 
-/// Projects that are meant more than once.
+/// Projects that are pinned to different things. The same pin twice, as two lists that were put together have it, is one.
 fn twice(meant: &[&Requirement]) -> Vec<ResolutionFault> {
     let mut by_name: BTreeMap<&str, Vec<&Requirement>> = BTreeMap::new();
     for entry in meant {
@@ -338,7 +344,7 @@ fn twice(meant: &[&Requirement]) -> Vec<ResolutionFault> {
     }
     by_name
         .into_iter()
-        .filter(|(_, entries)| entries.len() > 1)
+        .filter(|(_, entries)| entries.iter().any(|entry| entry.pin != entries[0].pin))
         .map(|(name, entries)| ResolutionFault::Twice {
             package: name.to_owned(),
             found: entries.iter().map(|entry| format!("`{}` in line {}", entry.label(), entry.line)).collect(),

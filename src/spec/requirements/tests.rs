@@ -34,6 +34,8 @@ const PIP_COMPILE: &str = "\
 --extra-index-url https://example.com/simple
 --trusted-host example.com
 --find-links ./wheels
+--all-releases :all:
+--only-final=six --pre
 
 six==1.17.0 ; python_version >= \"3.8\" \\
     --hash=sha256:4721f391ed90541fddacab5acf947aa0d3dc7d27b2e1e8eda2be8970586c3274 \\
@@ -78,7 +80,7 @@ fn c74_what_resolvers_print_is_understood() {
 
 #[test]
 fn what_is_not_pinned_is_refused_with_all_its_lines() {
-    let text = "six\nsix>=1\nsix==1.*\nsix==1,<2\nsix~=1.0\n\nsix==1.0 ; python_version > 3\n-r other.txt\n\n--nothing\n\
+    let text = "six\nsix>=1\nsix==1.*\nsix==1,<2\nsix~=1.0\n-c other.txt\nsix==1.0 ; python_version > 3\n-r other.txt\n\n--nothing\n\
                 ./six-any.whl\n${ROOT}/six-1-py3-none-any.whl\nsix @ https://${T}@example.com/six.whl\n\
                 six[a==1\n!\nsix @ ftp://example.com/six-1-py3-none-any.whl\n--index-url\nsix==1 --odd=1";
     let pinned = "it is not pinned to one version with `==`, nor to a URL";
@@ -90,8 +92,9 @@ fn what_is_not_pinned_is_refused_with_all_its_lines() {
             format!("line 3: {pinned}: `six==1.*`"),
             format!("line 4: {pinned}: `six==1,<2`"),
             format!("line 5: {pinned}: `six~=1.0`"),
+            "line 6: constraints are for a resolver: give the list that it printed: `-c other.txt`".into(),
             "the marker `python_version > 3` of line 7 cannot be read: `3` is not a field that may be used here".into(),
-            "line 8: other files are not followed: give the whole list that a resolver printed: `-r other.txt`".into(),
+            "line 8: other lists are not followed: name each with `--requirements`: `-r other.txt`".into(),
             "line 10: this option is not known: `--nothing`".into(),
             "line 11: this is not a wheel's file name: `./six-any.whl`".into(),
             "line 12: variables are not replaced: `${ROOT}/six-1-py3-none-any.whl`".into(),
@@ -111,6 +114,7 @@ fn c74_one_hash_asks_for_all_and_weak_ones_prove_nothing() {
     let hash = format!("--hash=sha256:{A}");
     assert_eq!(refused(&format!("six==1 {hash}\na==1\nb==1 ; sys_platform == 'win32'")), ["`a==1` has no hash"]);
     assert_eq!(refused("--require-hashes\na==1"), ["`a==1` has no hash"]);
+    assert_eq!(selected(&format!("--no-require-hashes\nsix==1 {hash}\na==1")).unwrap().len(), 2);
     assert_eq!(selected("a==1\nb===2").unwrap().len(), 2);
     assert_eq!(
         refused("a==1 --hash=md5:00 --hash sha1:00"),
@@ -197,6 +201,8 @@ fn e105_everything_without_a_name_that_would_be_built_is_one_fault() {
 
 #[test]
 fn c67_what_is_meant_twice_is_refused() {
+    // As a list looks that was made of two.
+    assert_eq!(selected("six==1.0\nSix[x] (==1)").unwrap().len(), 2);
     assert_eq!(
         refused("Six==1\nsix==2\na==1 ; sys_platform == 'win32'\na==2"),
         ["`six` is listed more than once for this environment: `six==1` in line 1, `six==2` in line 2"]
