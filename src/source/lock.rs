@@ -42,7 +42,7 @@ fn source(wheel: LockedWheel, directory: &Path) -> Source {
     };
     Source {
         file_name: wheel.file_name,
-        pinned: Pins { all: wheel.hashes, any: Vec::new() },
+        pinned: Pins::all_of(wheel.hashes),
         size: wheel.size,
         direct_url: if wheel.is_direct { DirectReference::Always } else { DirectReference::Never },
         ..Source::from_location(location)

@@ -28,12 +28,8 @@ pub fn merged(sources: Vec<Source>) -> Vec<Source> {
 impl Source {
     /// Whether both are one wheel, and what is promised of either can be promised of one.
     fn is_also(&self, other: &Self) -> bool {
-        let (mine, theirs) = (&self.pinned, &other.pinned);
-        let same_choice = mine.any.iter().all(|digest| theirs.any.contains(digest))
-            && theirs.any.iter().all(|digest| mine.any.contains(digest));
-        let of_either = mine.any.is_empty() || theirs.any.is_empty() || same_choice;
         let sizes = self.size.zip(other.size).is_none_or(|(mine, theirs)| mine == theirs);
-        of_either && sizes && (is_one_place(&self.location, &other.location) || self.shares_a_hash(other))
+        sizes && (is_one_place(&self.location, &other.location) || self.shares_a_hash(other))
     }
 
     fn shares_a_hash(&self, other: &Self) -> bool {
@@ -43,14 +39,7 @@ impl Source {
 
     /// The one that is the more of a direct reference says where the wheel is, since direct_url.json does.
     fn take_in(&mut self, other: Self) {
-        for digest in other.pinned.all {
-            if !self.pinned.all.contains(&digest) {
-                self.pinned.all.push(digest);
-            }
-        }
-        if self.pinned.any.is_empty() {
-            self.pinned.any = other.pinned.any;
-        }
+        self.pinned = std::mem::take(&mut self.pinned).and(other.pinned);
         self.size = self.size.or(other.size);
         self.requested |= other.requested;
         if directness(&other.direct_url) > directness(&self.direct_url) {
@@ -90,7 +79,7 @@ mod tests {
     fn pinned(url: &str, all: &[&[u8]], any: &[&[u8]]) -> Source {
         let digests =
             |contents: &[&[u8]]| contents.iter().map(|content| Digest::of(Algorithm::Sha256, content)).collect();
-        Source { pinned: Pins { all: digests(all), any: digests(any) }, ..at(url) }
+        Source { pinned: Pins::all_of(digests(all)).and_one_of(digests(any)), ..at(url) }
     }
 
     const ONE: &str = "https://example.com/one/a-1-py3-none-any.whl";
@@ -107,7 +96,8 @@ mod tests {
             (vec![pinned(ONE, &[b"x"], &[]), pinned(TWO, &[], &[b"x", b"y"])], 2),
             (vec![pinned(ONE, &[b"x"], &[]), pinned(TWO, &[b"y"], &[])], 2),
             (vec![pinned(ONE, &[], &[b"x", b"y"]), pinned(ONE, &[], &[b"y", b"x"])], 1),
-            (vec![pinned(ONE, &[], &[b"x", b"y"]), pinned(ONE, &[], &[b"x"])], 2),
+            (vec![pinned(ONE, &[], &[b"x", b"y"]), pinned(ONE, &[], &[b"x"])], 1),
+            (vec![pinned(ONE, &[], &[b"x", b"y"]), pinned(TWO, &[], &[b"x", b"y"])], 2),
             (vec![Source { size: Some(1), ..at(ONE) }, Source { size: Some(2), ..at(ONE) }], 2),
         ] {
             assert_eq!(merged(sources.clone()).len(), expected, "{sources:?}");

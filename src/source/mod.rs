@@ -157,8 +157,7 @@ fn on_disk(path: &Path) -> Result<Option<Vec<Source>>> {
 
 /// What stands behind the `#` of an argument: hashes that all have to hold.
 fn pins(fragment: &str) -> Result<Pins> {
-    let all = fragment.split('&').map(pinned_hash).collect::<Result<_>>()?;
-    Ok(Pins { all, any: Vec::new() })
+    fragment.split('&').map(pinned_hash).collect::<Result<_>>().map(Pins::all_of)
 }
 
 fn pinned_hash(fragment: &str) -> Result<Digest> {

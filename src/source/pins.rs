@@ -1,6 +1,6 @@
 //! The hashes that a wheel is pinned to.
 //!
-//! Input: digests that all have to hold, and digests of which one has to. Output: whether an archive's own digests satisfy
+//! Input: digests that all have to hold, and lists of which one digest has to. Output: whether an archive's own digests satisfy
 //! them. Invariant: no pin is passed over; each algorithm is asked for once.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,11 +13,36 @@ use crate::hash::{Algorithm, Digest};
 pub struct Pins {
     /// The wheel has every one of them: they speak of this very file.
     pub all: Vec<Digest>,
-    /// The wheel has one of them, where there are any: they speak of all the files of a release.
-    pub any: Vec<Digest>,
+    /// The wheel has one of each list, none of which is empty: such a list speaks of all the files of a release.
+    pub any: Vec<Vec<Digest>>,
 }
 
 impl Pins {
+    /// Digests of this very file.
+    pub fn all_of(digests: Vec<Digest>) -> Self {
+        Self { all: digests, any: Vec::new() }
+    }
+
+    /// The same, where the wheel also has one of `digests`, if there are any.
+    #[must_use]
+    pub fn and_one_of(mut self, digests: Vec<Digest>) -> Self {
+        if !digests.is_empty() && !self.any.contains(&digests) {
+            self.any.push(digests);
+        }
+        self
+    }
+
+    /// The same, where what `other` promises holds too.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        for digest in other.all {
+            if !self.all.contains(&digest) {
+                self.all.push(digest);
+            }
+        }
+        other.any.into_iter().fold(self, Self::and_one_of)
+    }
+
     /// Whether nothing was promised.
     pub fn is_empty(&self) -> bool {
         self.all.is_empty() && self.any.is_empty()
@@ -25,13 +50,16 @@ impl Pins {
 
     /// The digests that the wheel is known to have before it is here: those of this file, and the only one of its release.
     pub fn certain(&self) -> Vec<Digest> {
-        let only = self.any.first().filter(|only| self.any.len() == 1 && !self.all.contains(only));
-        self.all.iter().chain(only).copied().collect()
+        let mut certain = self.all.clone();
+        for list in &self.any {
+            certain.extend(list.first().filter(|only| list.len() == 1 && !self.all.contains(only)));
+        }
+        certain
     }
 
     /// The algorithms that [`check`](Self::check) asks for.
     pub fn algorithms(&self) -> BTreeSet<Algorithm> {
-        self.all.iter().chain(&self.any).map(Digest::algorithm).collect()
+        self.all.iter().chain(self.any.iter().flatten()).map(Digest::algorithm).collect()
     }
 
     /// What is wrong with a wheel whose digests `digest` gives.
@@ -44,15 +72,14 @@ impl Pins {
             known.insert(algorithm, digest(algorithm)?);
         }
         let holds = |pinned: &Digest| known.get(&pinned.algorithm()) == Some(pinned);
-        let only = match (self.all.iter().find(|pinned| !holds(pinned)), self.any.as_slice()) {
-            (Some(pinned), _) => pinned,
-            (None, any) if any.is_empty() || any.iter().any(holds) => return Ok(None),
-            (None, [only]) => only,
-            (None, [first, ..]) => {
-                let actual = Box::new(known[&first.algorithm()]);
-                return Ok(Some(Fault::ArchiveDigests { allowed: self.any.len(), actual }));
+        let failed = self.any.iter().find(|list| !list.iter().any(holds)).map(Vec::as_slice);
+        let only = match (self.all.iter().find(|pinned| !holds(pinned)), failed) {
+            (Some(pinned), _) | (None, Some([pinned])) => pinned,
+            (None, Some([first, ..])) => {
+                let (allowed, actual) = (failed.map_or(0, <[_]>::len), Box::new(known[&first.algorithm()]));
+                return Ok(Some(Fault::ArchiveDigests { allowed, actual }));
             }
-            (None, []) => return Ok(None),
+            (None, Some([]) | None) => return Ok(None),
         };
         Ok(Some(Fault::ArchiveDigest { pinned: Box::new(*only), actual: Box::new(known[&only.algorithm()]) }))
     }
@@ -63,7 +90,10 @@ mod tests {
     use super::*;
 
     fn fault(all: &[Digest], any: &[Digest]) -> Option<String> {
-        let pins = Pins { all: all.to_vec(), any: any.to_vec() };
+        fault_of(&Pins::all_of(all.to_vec()).and_one_of(any.to_vec()))
+    }
+
+    fn fault_of(pins: &Pins) -> Option<String> {
         let mut asked = Vec::new();
         let fault = pins.check(|algorithm| {
             asked.push(algorithm);
@@ -96,9 +126,18 @@ mod tests {
             format!("the archive has sha256={}, which is none of the 2 hashes that it may have", good.to_hex());
         assert_eq!(fault(&[good], &[bad, long_bad]).as_deref(), Some(several.as_str()));
         assert!(fault(&[long_bad], &[]).unwrap().contains("sha512="));
-        let certain = |all: &[Digest], any: &[Digest]| Pins { all: all.to_vec(), any: any.to_vec() }.certain();
+        let certain = |all: &[Digest], any: &[Digest]| Pins::all_of(all.to_vec()).and_one_of(any.to_vec()).certain();
         assert_eq!(certain(&[good], &[long]), [good, long]);
         assert_eq!(certain(&[good], &[good]), [good]);
         assert_eq!(certain(&[], &[good, long]), []);
+
+        // What two texts list of one release: the wheel has one of either.
+        let two = |one: &[Digest], other: &[Digest]| {
+            Pins::default().and_one_of(one.to_vec()).and(Pins::default().and_one_of(other.to_vec()))
+        };
+        assert_eq!(fault_of(&two(&[good, bad], &[long_bad, good])), None);
+        assert_eq!(fault_of(&two(&[good, bad], &[bad])).as_deref(), Some(one.as_str()));
+        assert_eq!(fault_of(&two(&[bad, long_bad], &[good])).as_deref(), Some(several.as_str()));
+        assert_eq!((two(&[good, bad], &[good, bad]).any.len(), two(&[good], &[long]).certain()), (1, vec![good, long]));
     }
 }

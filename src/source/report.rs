@@ -30,6 +30,6 @@ fn source(item: ReportItem) -> Source {
         Some(json) => DirectReference::Written(json.into()),
         None => DirectReference::Never,
     };
-    let pinned = Pins { all: item.hashes, any: Vec::new() };
+    let pinned = Pins::all_of(item.hashes);
     Source { pinned, requested: item.requested, direct_url, ..Source::from_location(item.location) }
 }

@@ -63,7 +63,7 @@ fn directory(home: &Path, text: &str) -> PathBuf {
 /// A requirement that says where its wheel is.
 fn by_url(entry: &Requirement) -> Option<Source> {
     let Pin::Wheel(location, hashes) = &entry.pin else { return None };
-    let pinned = Pins { all: hashes.clone(), any: entry.hashes.clone() };
+    let pinned = Pins::all_of(hashes.clone()).and_one_of(entry.hashes.clone());
     Some(Source { pinned, direct_url: DirectReference::Always, ..Source::from_location(location.clone()) })
 }
 
@@ -101,7 +101,7 @@ impl Shelves {
         });
         match ranked.min_by(|(one, _), (other, _)| one.cmp(other)) {
             Some((_, path)) => Ok(Source {
-                pinned: Pins { all: Vec::new(), any: entry.hashes.clone() },
+                pinned: Pins::default().and_one_of(entry.hashes.clone()),
                 direct_url: DirectReference::Never,
                 ..Source::from_path(path)
             }),

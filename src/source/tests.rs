@@ -57,7 +57,7 @@ fn e106_arguments_may_be_urls_with_hashes() {
     let [six] = found.as_slice() else { panic!("{found:?}") };
     assert_eq!(six.label(), "https://example.com/six-1.17.0-py2.py3-none-any.whl");
     assert_eq!((six.file_name.as_str(), six.path()), ("six-1.17.0-py2.py3-none-any.whl", None));
-    assert_eq!(six.pinned, Pins { all: vec![sha()], any: Vec::new() });
+    assert_eq!(six.pinned, Pins::all_of(vec![sha()]));
     assert_eq!(six.direct_url, DirectReference::IfAsked);
 
     let scratch = shelf(&["a b%20c/six-1-py3-none-any.whl", "a b%20c/x.txt"]);
@@ -179,7 +179,7 @@ fn c74_a_pinned_version_is_found_in_directories_by_tags_and_build() {
         ["six-1.0-2-py3-none-any.whl", "a_b-1-cp311-cp311-manylinux_2_17_x86_64.whl", "torch-2.0+cpu-py3-none-any.whl"];
     assert_eq!(names, expected);
     let found = requirements::sources(text.as_bytes(), &at, &fitting(true), std::slice::from_ref(&one)).unwrap();
-    assert_eq!((found.sources[0].pinned.all.len(), found.sources[0].pinned.any.len()), (0, 2));
+    assert_eq!((found.sources[0].pinned.all.len(), found.sources[0].pinned.any[0].len()), (0, 2));
     assert_eq!(found.sources[0].direct_url, DirectReference::Never);
 
     let (kind, text) = message(listed("six==3\nwin==1", &at, &[one, two.clone()]));
@@ -194,7 +194,7 @@ fn c74_a_pinned_version_is_found_in_directories_by_tags_and_build() {
 fn c73_a_requirement_with_a_url_needs_no_directory() {
     let text = format!("six @ https://example.com/six-1-py3-none-any.whl#sha256={SHA} --hash=sha256:{SHA}");
     let found = requirements::sources(text.as_bytes(), Path::new("-"), &fitting(true), &[]).unwrap();
-    assert_eq!(found.sources[0].pinned, Pins { all: vec![sha()], any: vec![sha()] });
+    assert_eq!(found.sources[0].pinned, Pins::all_of(vec![sha()]).and_one_of(vec![sha()]));
     assert_eq!(found.sources[0].direct_url, DirectReference::Always);
     let error = requirements::sources(b"a==1\nb==1\nc==1", Path::new("-"), &fitting(true), &[]).unwrap_err();
     assert_eq!(

@@ -292,6 +292,15 @@ fn one_wheel_that_several_texts_name_is_installed_once() {
     let requested = |name: &str| site_packages(&venv).join(format!("{name}-1.0.dist-info/REQUESTED")).exists();
     assert_eq!(["a", "b", "c"].map(requested), [true, true, false]);
 
+    // Lists that were made at different times know different files of one release, and one of those in either is it.
+    let (zeros, ones, hash) = ("0".repeat(64), "1".repeat(64), shop.sha("a"));
+    shop.scene.write("old.txt", format!("a==1.0 --hash=sha256:{hash} --hash=sha256:{ones}\n"));
+    let lists = ["-r", "old.txt", "-r", "new.txt", "-f", "wheels", "--reinstall"];
+    shop.scene.write("new.txt", format!("a==1.0 --hash=sha256:{zeros} --hash=sha256:{hash}\n"));
+    shop.install(&lists).assert_code(0);
+    shop.scene.write("new.txt", format!("a==1.0 --hash=sha256:{zeros} --hash=sha256:{ones}\n"));
+    shop.refuses(&lists, &["a-1.0-py3-none-any.whl", "which is none of the 2 hashes that it may have"]);
+
     // What any of the texts promises of the wheel has to hold.
     let wrong = shop.package("c", "").replace(&shop.sha("c"), &"0".repeat(64));
     shop.lock("pylock.dev.toml", "", &[wrong]);
