@@ -79,6 +79,9 @@ impl ResolutionFault {
             Self::OtherEnvironment(_) | Self::NoEnvironment(_) | Self::PackageRequiresPython { .. } => {
                 Some("`--no-compat-check` installs it all the same")
             }
+            Self::Syntax { format: "JSON", .. } => {
+                Some("`pip install --report -` mixes it with other lines; `--quiet` keeps it pure")
+            }
             Self::NowhereToLook(_) => {
                 Some("download the wheels with `pip download --no-deps`, and name their directory with `--find-links`")
             }

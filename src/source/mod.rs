@@ -127,7 +127,25 @@ impl Source {
                 return Ok(vec![Self { pinned, ..Self::from_path(path) }]);
             }
         }
-        Err(Error::usage(format!("there is no wheel or directory `{}`", argument.display())))
+        Err(nothing_there(argument))
+    }
+}
+
+/// Nothing is at `path`. What looks like a requirement is not looked for elsewhere.
+fn nothing_there(path: &Path) -> Error {
+    let text = path.display().to_string();
+    let is_named = !text.contains('/') && !text.ends_with(".whl");
+    let more = if is_named { "; projects are not looked up by name, only what a resolver left is fetched" } else { "" };
+    Error::usage(format!("there is no wheel or directory `{text}`{more}"))
+}
+
+/// What a resolver left, given as if it were a wheel.
+fn option_for(path: &Path) -> Option<&'static str> {
+    match path.extension()?.to_str()? {
+        "toml" => Some("--lock"),
+        "txt" => Some("--requirements"),
+        "json" => Some("--report"),
+        _ => None,
     }
 }
 
@@ -138,9 +156,7 @@ fn from_url(text: &str) -> Result<Vec<Source>> {
         Location::from_url(text).map_err(|reason| Error::usage(format!("`{}` cannot be used: {reason}", shown())))?;
     let pinned = fragment.as_deref().map(pins).transpose()?;
     match (&location, pinned) {
-        (Location::File(path), None) => {
-            on_disk(path)?.ok_or_else(|| Error::usage(format!("there is no wheel or directory `{}`", path.display())))
-        }
+        (Location::File(path), None) => on_disk(path)?.ok_or_else(|| nothing_there(path)),
         (_, pinned) => Ok(vec![Source { pinned: pinned.unwrap_or_default(), ..Source::from_location(location) }]),
     }
 }
@@ -151,7 +167,13 @@ fn on_disk(path: &Path) -> Result<Option<Vec<Source>>> {
         Ok(None) => None,
         Ok(Some(stat)) if stat.kind == Kind::Directory => Some(wheels_in(path)?),
         // Opening it tells what is wrong with something that cannot be looked at.
-        Ok(Some(_)) | Err(_) => Some(vec![Source::from_path(path)]),
+        Ok(Some(_)) | Err(_) => match option_for(path) {
+            None => Some(vec![Source::from_path(path)]),
+            Some(option) => {
+                let path = path.display();
+                return Err(Error::usage(format!("`{path}` is no wheel; a file like this is named with `{option}`")));
+            }
+        },
     })
 }
 

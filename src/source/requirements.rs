@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use super::{DirectReference, Fitting, Location, Pins, Source, Sourced, refused, warnings, wheel_paths};
 use crate::error::{Error, Fault, ResolutionFault, Result};
 use crate::fs::{self, Kind};
-use crate::spec::requirements::{Pin, Requirement, Requirements};
+use crate::spec::pylock::is_lock_name;
+use crate::spec::requirements::{FORMAT, Pin, Requirement, Requirements};
 use crate::spec::version::Version;
 use crate::spec::wheel_name::WheelName;
 
@@ -18,8 +19,12 @@ use crate::spec::wheel_name::WheelName;
 /// `find_links` and are relative to the list; one of them that is not there holds nothing, as for pip.
 ///
 /// # Errors
-/// Where a line cannot be used, a requirement has no wheel that fits, or one of `find_links` is no directory.
+/// Where it is called as a lock file, a line cannot be used, a requirement has no wheel that fits, or one of `find_links` is no directory.
 pub fn sources(text: &[u8], at: &Path, fitting: &Fitting, find_links: &[PathBuf]) -> Result<Sourced> {
+    if at.file_name().is_some_and(|name| is_lock_name(&name.to_string_lossy())) {
+        let reason = "it is a lock file, which `--lock` reads".to_owned();
+        return Err(refused(at, vec![ResolutionFault::Syntax { format: FORMAT, reason }.into()]));
+    }
     let list = Requirements::parse(text).map_err(|faults| refused(at, faults))?;
     let entries = list.select(&fitting.markers).map_err(|faults| refused(at, faults))?;
     let home = at.parent().unwrap_or(Path::new(""));

@@ -60,7 +60,12 @@ fn e106_arguments_may_be_urls_with_hashes() {
     assert_eq!(six.pinned, Pins::all_of(vec![sha()]));
     assert_eq!(six.direct_url, DirectReference::IfAsked);
 
-    let scratch = shelf(&["a b%20c/six-1-py3-none-any.whl", "a b%20c/x.txt"]);
+    let scratch = shelf(&["a b%20c/six-1-py3-none-any.whl", "a b%20c/x.txt", "pylock.toml", "r.json"]);
+    for (file, option) in [("a b%20c/x.txt", "--requirements"), ("pylock.toml", "--lock"), ("r.json", "--report")] {
+        let path = scratch.path().join(file);
+        let expected = format!("`{}` is no wheel; a file like this is named with `{option}`", path.display());
+        assert_eq!(message(Source::from_argument(&path)), (ErrorKind::Usage, expected));
+    }
     let base = format!("file://{}/a%20b%2520c", scratch.path().display());
     let wheel = scratch.path().join("a b%20c/six-1-py3-none-any.whl");
     for url in [base.clone(), format!("{base}/six-1-py3-none-any.whl")] {
@@ -76,6 +81,10 @@ fn e106_arguments_may_be_urls_with_hashes() {
         ("https://example.com/six.whl#md5=0", "`#md5=0` is not a hash"),
         ("file:///nowhere/six.whl", "there is no wheel or directory `/nowhere/six.whl`"),
         ("ftp://example.com/six.whl", "there is no wheel or directory `ftp://example.com/six.whl`"),
+        (
+            "six==1.17.0",
+            "there is no wheel or directory `six==1.17.0`; projects are not looked up by name, only what a",
+        ),
     ] {
         let (kind, text) = message(Source::from_argument(Path::new(argument)));
         assert!(kind == ErrorKind::Usage && text.starts_with(expected), "{text}");
@@ -146,6 +155,17 @@ fn c51_an_archive_that_is_a_wheel_is_a_direct_reference() {
     let text = lock_text("archive").replace("six.whl", "six-1-py3-none-any.whl");
     let found = lock::sources(text.as_bytes(), Path::new("-"), &fitting(true), &Selection::default()).unwrap();
     assert_eq!(found.sources[0].direct_url, DirectReference::Always);
+}
+
+#[test]
+fn c65_a_lock_file_is_no_list() {
+    let text = lock_text("archive");
+    let error =
+        requirements::sources(text.as_bytes(), Path::new("l/pylock.dev.toml"), &fitting(true), &[]).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "`l/pylock.dev.toml`: it is not a list of requirements: it is a lock file, which `--lock` reads"
+    );
 }
 
 fn listed(text: &str, at: &Path, find_links: &[PathBuf]) -> Result<Vec<String>> {

@@ -21,6 +21,8 @@ use crate::hash::{Algorithm, Digest};
 
 type Result<T> = std::result::Result<T, ResolutionFault>;
 
+/// What the format is called in messages.
+pub const FORMAT: &str = "a list of requirements";
 const NOT_PINNED: &str = "it is not pinned to one version with `==`, nor to a URL";
 const UNREADABLE: &str = "this is not a requirement";
 const VARIABLE: &str = "variables are not replaced";
@@ -79,7 +81,7 @@ impl Requirements {
     /// Every line that cannot be used.
     pub fn parse(text: &[u8]) -> std::result::Result<Self, Vec<Fault>> {
         let syntax = |error: std::str::Utf8Error| {
-            vec![ResolutionFault::Syntax { format: "a list of requirements", reason: error.to_string() }.into()]
+            vec![ResolutionFault::Syntax { format: FORMAT, reason: error.to_string() }.into()]
         };
         let text = std::str::from_utf8(text).map_err(syntax)?;
         let mut list = Self::default();
