@@ -47,6 +47,18 @@ pub enum Command {
     Recover,
 }
 
+impl Command {
+    /// What is to be installed or fetched.
+    fn wanted(&self) -> Option<&WantedArgs> {
+        match self {
+            Self::Install(wanted) => Some(wanted),
+            #[cfg(feature = "http")]
+            Self::Download(wanted, _) => Some(wanted),
+            _ => None,
+        }
+    }
+}
+
 /// How results are shown.
 #[derive(Args, Debug, Clone)]
 pub struct Output {
@@ -299,6 +311,10 @@ pub fn parse(arguments: &[OsString]) -> Result<Parsed, clap::Error> {
     let mut parsed = parsed(Cli::from_arg_matches(&matches)?);
     let said = matches.subcommand().map_or(&matches, |(_, said)| said);
     parsed.output.settle(said)?;
+    if let Some(option) = parsed.command.wanted().and_then(|wanted| wanted.lacks_lock(said)) {
+        let message = format!("the argument '--{option}' chooses from a lock file, and needs '--lock'");
+        return Err(Cli::command().error(ErrorKind::MissingRequiredArgument, message));
+    }
     Ok(parsed)
 }
 

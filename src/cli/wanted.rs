@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
 use clap::builder::FalseyValueParser;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args};
 
 use crate::spec::pylock::Selection;
 
@@ -41,6 +42,12 @@ impl WantedArgs {
     pub fn selection(&self) -> Selection {
         let (extras, groups) = (self.extra.clone(), self.group.clone());
         Selection { extras, groups, without_default_groups: self.no_default_groups }
+    }
+
+    /// The first option that was typed and chooses from a lock file, where there is none. A variable may say it for good.
+    pub fn lacks_lock(&self, said: &ArgMatches) -> Option<&'static str> {
+        let typed = |name: &str| said.value_source(&name.replace('-', "_")) == Some(ValueSource::CommandLine);
+        ["extra", "group", "no-default-groups"].into_iter().find(|name| self.lock.is_empty() && typed(name))
     }
 }
 

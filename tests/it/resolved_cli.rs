@@ -251,6 +251,33 @@ fn c68_extras_and_groups_choose_from_a_lock_file() {
 }
 
 #[test]
+fn c68_what_chooses_from_a_lock_file_needs_one() {
+    let shop = Shop::new(&["a"]);
+    for option in [&["--extra", "x"][..], &["--group", "x"], &["--no-default-groups"]] {
+        let words = format!("the argument '{}' chooses from a lock file, and needs '--lock'", option[0]);
+        let before = tree(&shop.scene.join("venv"));
+        shop.install(&[&[wheel("a").as_str()][..], option].concat()).assert_code(2).assert_stderr(&words);
+        shop.scene.run(&[&["download", &wheel("a")][..], option].concat()).assert_code(2).assert_stderr(&words);
+        assert_unchanged(&before, &tree(&shop.scene.join("venv")));
+    }
+    // A variable may be set for every command.
+    let mut command = shop.scene.command();
+    Run::of(command.args([&wheel("a"), "--target", "venv"]).env("PKG_INSTALL_EXTRA", "x")).assert_code(0);
+}
+
+#[test]
+fn c72_lines_that_pip_mixes_into_its_report_are_known() {
+    let shop = Shop::new(&["a"]);
+    let report = shop.report(&[shop.item("a")]);
+    let text = fs::read_to_string(shop.scene.join(&report)).unwrap();
+    shop.scene.write(&report, format!("Collecting a\n{text}"));
+    shop.refuses(
+        &["--report", &report],
+        &["it is not JSON", "hint: `pip install --report -` mixes it with other lines"],
+    );
+}
+
+#[test]
 fn c65_c66_lock_files_are_known_by_name_and_version() {
     let shop = Shop::new(&["a"]);
     let packages = [shop.package("a", "")];
