@@ -193,6 +193,9 @@ impl<'a> Reader<'a> {
             (Operand::Field(field), Operand::Constant(text)) if operator == COMPATIBLE && !is_release(*field, text) => {
                 Err(format!("`~=` needs a version of two numbers or more, and `{text}` is none"))
             }
+            (Operand::Constant(_), Operand::Field(field)) if operator == COMPATIBLE && !field.is_version() => {
+                Err("`~=` needs a field that is a version on its right".to_owned())
+            }
             (Operand::Field(_), Operand::Constant(_)) | (Operand::Constant(_), Operand::Field(_)) => {
                 Ok(Expression::Comparison { left, operator, right })
             }
@@ -373,6 +376,7 @@ mod tests {
             ("'3.12' <= python_version", false),
             ("python_version == '3.*'", true),
             ("python_version ~= '3.8'", true),
+            ("'3.11.2' ~= python_version", true),
             ("python_full_version < '3.11.8'", true),
             ("python_full_version === '3.11.7'", true),
             ("python_version in '3.10, 3.11'", true),
@@ -425,6 +429,7 @@ mod tests {
             ("os_name == sys_platform", "it compares something else than a field with a text in quotes"),
             ("os_name == 'nt' xor os_name == 'x'", "`xor os_name == 'x'` is left over"),
             ("python_version ~= '3'", "`~=` needs a version of two numbers or more, and `3` is none"),
+            ("'linux' ~= sys_platform", "`~=` needs a field that is a version on its right"),
             ("os_name ~= '3.1'", "`~=` needs a version of two numbers or more, and `3.1` is none"),
             ("os_name == é", "a field or a text in quotes is expected at `é`"),
         ] {
