@@ -7,19 +7,10 @@ use tempfile::TempDir;
 use super::*;
 use crate::error::ErrorKind;
 use crate::spec::pylock::Selection;
-use crate::spec::tags::{Implementation, Platform};
 
 const SHA: &str = "4721f391ed90541fddacab5acf947aa0d3dc7d27b2e1e8eda2be8970586c3274";
 
 fn fitting(compat_check: bool) -> Fitting {
-    let target = Target {
-        implementation: Implementation::CPython,
-        version: (3, 11),
-        abi: None,
-        free_threaded: false,
-        debug: false,
-        platform: Platform::Glibc { major: 2, minor: 36, arch: "x86_64".into() },
-    };
     let markers = MarkerEnvironment {
         implementation_name: "cpython".into(),
         platform_machine: "x86_64".into(),
@@ -27,7 +18,7 @@ fn fitting(compat_check: bool) -> Fitting {
         sys_platform: "linux".into(),
         ..MarkerEnvironment::default()
     };
-    Fitting::new(&target, &Version::parse("3.11.7").unwrap(), markers, compat_check)
+    Fitting::new(&Target::of_tests(), &Version::parse("3.11.7").unwrap(), markers, compat_check)
 }
 
 /// A directory with empty files of these names.

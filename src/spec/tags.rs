@@ -64,6 +64,21 @@ pub enum Platform {
     Other(String),
 }
 
+#[cfg(test)]
+impl Target {
+    /// CPython 3.11 on Linux, for whoever tests with tags and does not care.
+    pub fn of_tests() -> Self {
+        Self {
+            implementation: Implementation::CPython,
+            version: (3, 11),
+            abi: None,
+            free_threaded: false,
+            debug: false,
+            platform: Platform::Glibc { major: 2, minor: 36, arch: "x86_64".into() },
+        }
+    }
+}
+
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = match &self.implementation {
@@ -364,14 +379,7 @@ mod tests {
     use super::*;
 
     fn target(version: (u32, u32), platform: Platform) -> Target {
-        Target {
-            implementation: Implementation::CPython,
-            version,
-            abi: None,
-            free_threaded: false,
-            debug: false,
-            platform,
-        }
+        Target { version, platform, ..Target::of_tests() }
     }
 
     fn tag(text: &str) -> Tag {

@@ -78,27 +78,37 @@ fn r147_a_dead_holder_holds_nothing() {
     scene.install(&venv, &["--lock-timeout", "5", &demo(&scene)]).assert_code(0);
 }
 
+/// What `take` gets, which has to wait for the scene's lock; meanwhile the file is moved away, and another one comes or not.
+fn taken_after_a_move<T: Send>(
+    scene: &Scene,
+    replaced: bool,
+    take: impl FnOnce(&Path, &dyn Fn(&Path)) -> Result<T> + Send,
+) -> T {
+    let path = scene.join(".lock");
+    let old = acquire(&path, 0, &|_| ()).expect("nobody holds it");
+    let (tell, told) = mpsc::channel();
+    std::thread::scope(|threads| {
+        let waiter = threads.spawn(|| take(&path, &move |_| tell.send(()).expect("somebody listens")));
+        told.recv().expect("it waits");
+        fs::rename(&path, scene.join("old")).expect("it can be renamed");
+        if replaced {
+            File::create(&path).expect("it can be made");
+        }
+        drop(old);
+        waiter.join().expect("it does not panic").expect("it gets the lock")
+    })
+}
+
 #[test]
 fn r145_a_lock_file_replaced_while_waited_for_is_not_the_lock() {
     for replaced in [true, false] {
         let scene = Scene::new();
         let path = scene.join(".lock");
-        let old = acquire(&path, 0, &|_| ()).expect("nobody holds it");
-        let (tell, told) = mpsc::channel();
-        std::thread::scope(|threads| {
-            let waiter = threads.spawn(|| acquire(&path, 30, &move |_| tell.send(()).expect("somebody listens")));
-            told.recv().expect("it waits");
-            fs::rename(&path, scene.join("old")).expect("it can be renamed");
-            if replaced {
-                File::create(&path).expect("it can be made");
-            }
-            drop(old);
-            let lock = waiter.join().expect("it does not panic").expect("it gets the lock");
-            assert!(is_held(&path), "what is locked is not the file at the path");
-            assert!(is_free(&scene.join("old")), "the file that was there before is still locked");
-            drop(lock);
-            assert!(is_free(&path));
-        });
+        let lock = taken_after_a_move(&scene, replaced, |path, waiting| acquire(path, 30, waiting));
+        assert!(is_held(&path), "what is locked is not the file at the path");
+        assert!(is_free(&scene.join("old")), "the file that was there before is still locked");
+        drop(lock);
+        assert!(is_free(&path));
     }
 }
 
@@ -119,27 +129,13 @@ fn r145_who_comes_after_a_replacement_waits_for_the_new_holder() {
 fn r145_who_only_looks_waits_for_the_file_at_the_path_too() {
     for replaced in [true, false] {
         let scene = Scene::new();
-        let path = scene.join(".lock");
-        let old = acquire(&path, 0, &|_| ()).expect("nobody holds it");
-        let (tell, told) = mpsc::channel();
-        std::thread::scope(|threads| {
-            let waiter = threads.spawn(|| {
-                let (cancel, tell) = (AtomicBool::new(false), tell);
-                let waiting = |_: &Path| tell.send(()).expect("somebody listens");
-                let patience = Patience { timeout: Duration::from_secs(30), cancel: &cancel, waiting: &waiting };
-                Lock::acquire_existing(&path, &patience)
-            });
-            told.recv().expect("it waits");
-            fs::rename(&path, scene.join("old")).expect("it can be renamed");
-            if replaced {
-                File::create(&path).expect("it can be made");
-            }
-            drop(old);
-            let lock = waiter.join().expect("it does not panic").expect("it gets the lock");
-            assert!(is_free(&scene.join("old")), "the file that was there before is still locked");
-            assert_eq!(lock.is_some(), replaced, "what is locked is the file at the path, where there is one");
-            assert!(!replaced || is_held(&path), "what is locked is not the file at the path");
+        let lock = taken_after_a_move(&scene, replaced, |path, waiting| {
+            let patience = Patience { timeout: Duration::from_secs(30), cancel: &AtomicBool::new(false), waiting };
+            Lock::acquire_existing(path, &patience)
         });
+        assert!(is_free(&scene.join("old")), "the file that was there before is still locked");
+        assert_eq!(lock.is_some(), replaced, "what is locked is the file at the path, where there is one");
+        assert!(!replaced || is_held(&scene.join(".lock")), "what is locked is not the file at the path");
     }
 }
 

@@ -6,7 +6,7 @@ use super::*;
 use crate::hash::{Algorithm, Digest};
 use crate::spec::location::Location;
 use crate::spec::marker::MarkerEnvironment;
-use crate::spec::tags::{Implementation, Platform, TagSet, Target};
+use crate::spec::tags::{TagSet, Target};
 
 const SIX: &str = "4721f391ed90541fddacab5acf947aa0d3dc7d27b2e1e8eda2be8970586c3274";
 const IDNA: &str = "946d195a0d259cbba61165e88e65941f16e9b36ea6ddb97f00452bae8b1287d3";
@@ -91,14 +91,6 @@ impl Default for Setting {
 
 fn select(text: &str, setting: &Setting) -> std::result::Result<Vec<LockedWheel>, Vec<String>> {
     let shown = |faults: Vec<Fault>| faults.iter().map(ToString::to_string).collect::<Vec<_>>();
-    let target = Target {
-        implementation: Implementation::CPython,
-        version: (3, 11),
-        abi: None,
-        free_threaded: false,
-        debug: false,
-        platform: Platform::Glibc { major: 2, minor: 36, arch: "x86_64".into() },
-    };
     let environment = MarkerEnvironment {
         implementation_name: "cpython".into(),
         os_name: "posix".into(),
@@ -107,7 +99,7 @@ fn select(text: &str, setting: &Setting) -> std::result::Result<Vec<LockedWheel>
         sys_platform: "linux".into(),
         ..MarkerEnvironment::default()
     };
-    let tags = TagSet::new(&target);
+    let tags = TagSet::new(&Target::of_tests());
     let choice = Choice {
         environment: &environment,
         python: &Version::parse("3.11.7").unwrap(),
