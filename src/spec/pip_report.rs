@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::direct_url::without_credentials;
-use super::location::{Location, shown};
+use super::location::{Location, hashes_in, shown};
 use super::marker::MarkerEnvironment;
 use super::name::ProjectName;
 use super::version::Version;
@@ -104,7 +104,8 @@ impl PipReport {
     pub fn parse(text: &[u8]) -> Result<Self, Vec<Fault>> {
         let value: Value = serde_json::from_slice(text).map_err(|error| vec![syntax("JSON", &error)])?;
         check_version(&value).map_err(|fault| vec![fault.into()])?;
-        let text: Text = serde_json::from_value(value).map_err(|error| vec![syntax(FORMAT, &error)])?;
+        // Read again from the text, which knows lines.
+        let text: Text = serde_json::from_slice(text).map_err(|error| vec![syntax(FORMAT, &error)])?;
         let (mut items, mut faults, mut others, mut warnings) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for item in text.install {
             let release = format!("{} {}", item.metadata.name, item.metadata.version);
@@ -145,7 +146,7 @@ impl PipReport {
     }
 }
 
-fn syntax(format: &'static str, error: &serde_json::Error) -> Fault {
+fn syntax(format: &'static str, error: &impl ToString) -> Fault {
     ResolutionFault::Syntax { format, reason: error.to_string() }.into()
 }
 
@@ -167,8 +168,8 @@ enum Refusal {
 
 fn read_item(item: TextItem, release: &str) -> Result<ReportItem, Refusal> {
     let refuse = |fault: ResolutionFault| Refusal::Fault(fault.into());
-    let info =
-        DownloadInfo::deserialize(&item.download_info).map_err(|error| Refusal::Fault(syntax(FORMAT, &error)))?;
+    let info = DownloadInfo::deserialize(&item.download_info)
+        .map_err(|error| Refusal::Fault(syntax(FORMAT, &format!("{error} in `download_info` of `{release}`"))))?;
     let archive = match (&info.archive_info, &info.vcs_info, &info.dir_info) {
         (_, Some(VcsInfo { vcs }), _) => {
             return Err(Refusal::NotAWheel(format!("a {vcs} repository, `{}`", shown(&info.url))));
@@ -180,7 +181,7 @@ fn read_item(item: TextItem, release: &str) -> Result<ReportItem, Refusal> {
         (Some(archive), None, None) => archive,
         (None, None, None) => return Err(refuse(ResolutionFault::MissingKey("download_info.archive_info".to_owned()))),
     };
-    let (location, _) = Location::from_url(&info.url).map_err(|reason| {
+    let (location, fragment) = Location::from_url(&info.url).map_err(|reason| {
         let (entry, location) = (release.to_owned(), shown(&info.url));
         refuse(ResolutionFault::Location { entry, location, reason })
     })?;
@@ -191,7 +192,9 @@ fn read_item(item: TextItem, release: &str) -> Result<ReportItem, Refusal> {
     if !is_of(&file_name, &item.metadata) {
         return Err(refuse(ResolutionFault::OtherWheel { entry: release.to_owned(), file_name }));
     }
-    let hashes = archive.hashes(release).map_err(refuse)?;
+    let bad = |hash| refuse(ResolutionFault::BadHash { entry: release.to_owned(), hash });
+    let mut hashes = archive.hashes().map_err(bad)?;
+    hashes.extend(hashes_in(fragment.as_deref().unwrap_or_default()).map_err(bad)?);
     let direct_url = item.is_direct.then(|| written(item.download_info));
     Ok(ReportItem { location, hashes, requested: item.requested, direct_url })
 }
@@ -206,14 +209,15 @@ fn is_of(file_name: &str, metadata: &TextMetadata) -> bool {
 
 impl ArchiveInfo {
     /// `hashes`, else the older `hash`; weak ones prove nothing and are left out.
-    fn hashes(&self, release: &str) -> Result<Vec<Digest>, ResolutionFault> {
-        let older = self.hash.as_deref().filter(|_| self.hashes.is_empty()).and_then(|hash| hash.split_once('='));
+    ///
+    /// # Errors
+    /// The hash that cannot be read.
+    fn hashes(&self) -> Result<Vec<Digest>, String> {
+        let older = self.hash.as_deref().filter(|_| self.hashes.is_empty());
+        let older = older.map(|hash| hash.split_once('=').ok_or_else(|| hash.to_owned())).transpose()?;
         let all = self.hashes.iter().map(|(name, hex)| (name.as_str(), hex.as_str())).chain(older);
         all.filter_map(|(name, hex)| Algorithm::from_name(&name.to_ascii_lowercase()).map(|found| (found, hex)))
-            .map(|(algorithm, hex)| {
-                let bad = || ResolutionFault::BadHash { entry: release.to_owned(), hash: hex.to_owned() };
-                Digest::from_hex(algorithm, hex).ok_or_else(bad)
-            })
+            .map(|(algorithm, hex)| Digest::from_hex(algorithm, hex).ok_or_else(|| hex.to_owned()))
             .collect()
     }
 }
@@ -323,7 +327,12 @@ mod tests {
         assert!(refused("{")[0].starts_with("it is not JSON: EOF"));
         assert_eq!(
             refused(r#"{"version": "1"}"#),
-            ["it is not an installation report of pip: missing field `install`"]
+            ["it is not an installation report of pip: missing field `install` at line 1 column 16"]
+        );
+        let nowhere = item(r#"{"archive_info": {}}"#, INDEX, "six");
+        assert_eq!(
+            refused(&report(&nowhere)),
+            ["it is not an installation report of pip: missing field `url` in `download_info` of `six 1.17.0`"]
         );
         let other = item(&archive("https://example.com/seven-1.17.0-py3-none-any.whl"), INDEX, "six");
         assert_eq!(refused(&report(&other)), ["`seven-1.17.0-py3-none-any.whl` is not a wheel of `six 1.17.0`"]);
@@ -335,6 +344,17 @@ mod tests {
         );
         let hash = archive("https://example.com/six-1.17.0-py3-none-any.whl").replace(SHA, "00");
         assert_eq!(refused(&report(&item(&hash, INDEX, "six"))), ["the hash `00` of `six 1.17.0` cannot be read"]);
+        let older =
+            r#"{"url": "https://example.com/six-1.17.0-py3-none-any.whl", "archive_info": {"hash": "sha256:00"}}"#;
+        assert_eq!(
+            refused(&report(&item(older, INDEX, "six"))),
+            ["the hash `sha256:00` of `six 1.17.0` cannot be read"]
+        );
+        let fragment = archive("https://example.com/six-1.17.0-py3-none-any.whl#sha256=01");
+        assert_eq!(
+            refused(&report(&item(&fragment, INDEX, "six"))),
+            ["the hash `sha256=01` of `six 1.17.0` cannot be read"]
+        );
     }
 
     #[test]
