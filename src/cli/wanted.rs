@@ -20,7 +20,7 @@ pub struct WantedArgs {
     /// Install what a `pylock.toml` pins (PEP 751); `-` reads stdin
     #[arg(long, value_name = "FILE", env = "PKG_INSTALL_LOCK")]
     pub lock: Vec<PathBuf>,
-    /// Install a list of pinned requirements, as `pip-compile` and `uv pip compile` write it; `-` reads stdin
+    /// Install a list of pinned requirements, as `pip-compile`, `uv pip compile` and `uv export` write it; `-` reads stdin
     #[arg(short, long, value_name = "FILE", env = "PKG_INSTALL_REQUIREMENTS")]
     pub requirements: Vec<PathBuf>,
     /// A directory that holds the wheels of `--requirements`
@@ -40,7 +40,9 @@ pub struct WantedArgs {
 impl WantedArgs {
     /// What is wanted of lock files.
     pub fn selection(&self) -> Selection {
-        let (extras, groups) = (self.extra.clone(), self.group.clone());
+        // A variable that is set to nothing, or ends in a comma, names nothing.
+        let named = |names: &[String]| names.iter().filter(|name| !name.is_empty()).cloned().collect();
+        let (extras, groups) = (named(&self.extra), named(&self.group));
         Selection { extras, groups, without_default_groups: self.no_default_groups }
     }
 

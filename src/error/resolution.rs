@@ -156,6 +156,9 @@ impl ResolutionFault {
                 let list: Vec<_> = entries.iter().map(|(name, what)| format!("`{name}` is {what}")).collect();
                 format!("only wheels can be installed, but {}", list.join("; "))
             }
+            Self::NoWheelFits { package, wheels: 1, environment } => {
+                format!("the only wheel of `{package}` does not fit {environment}")
+            }
             Self::NoWheelFits { package, wheels, environment } => {
                 format!("none of the {wheels} wheels of `{package}` fits {environment}")
             }

@@ -260,9 +260,12 @@ fn c68_what_chooses_from_a_lock_file_needs_one() {
         shop.scene.run(&[&["download", &wheel("a")][..], option].concat()).assert_code(2).assert_stderr(&words);
         assert_unchanged(&before, &tree(&shop.scene.join("venv")));
     }
-    // A variable may be set for every command.
-    let mut command = shop.scene.command();
-    Run::of(command.args([&wheel("a"), "--target", "venv"]).env("PKG_INSTALL_EXTRA", "x")).assert_code(0);
+    // A variable may be set for every command, or to nothing.
+    let lock = shop.lock("pylock.toml", "", &[shop.package("a", "")]);
+    for (value, arguments) in [("x", &[wheel("a").as_str()][..]), ("", &["--lock", &lock])] {
+        let mut command = shop.scene.command();
+        Run::of(command.args(arguments).args(["--target", "venv"]).env("PKG_INSTALL_EXTRA", value)).assert_code(0);
+    }
 }
 
 #[test]

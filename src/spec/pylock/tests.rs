@@ -261,7 +261,11 @@ fn c69_the_wheel_is_chosen_by_tags_and_build_alone() {
     let native = "a-1-cp311-cp311-manylinux_2_17_x86_64.whl";
     assert_eq!(chosen(&["a-1-py3-none-any.whl", "odd.whl", native, "a-1-cp312-cp312-linux_x86_64.whl"]), native);
     assert_eq!(chosen(&["a-1-2-py3-none-any.whl", "a-1-10-py3-none-any.whl"]), "a-1-10-py3-none-any.whl");
-    assert_eq!(refused(&text(&["a-1-cp312-cp312-win32.whl"])), ["none of the 1 wheels of `a 1` fits this Python"]);
+    assert_eq!(refused(&text(&["a-1-cp312-cp312-win32.whl"])), ["the only wheel of `a 1` does not fit this Python"]);
+    assert_eq!(
+        refused(&text(&["a-1-cp312-cp312-win32.whl", "a-1-cp311-cp311-win32.whl"])),
+        ["none of the 2 wheels of `a 1` fits this Python"]
+    );
     assert_eq!(refused(&text(&["b-1-py3-none-any.whl"])), ["`b-1-py3-none-any.whl` is not a wheel of `a 1`"]);
     assert_eq!(refused(&text(&["a-2-py3-none-any.whl"])), ["`a-2-py3-none-any.whl` is not a wheel of `a 1`"]);
     let unchecked = Setting { compat_check: false, ..Setting::default() };
