@@ -16,7 +16,8 @@ use crate::spec::version::Version;
 use crate::spec::wheel_name::WheelName;
 
 /// The wheels that the list in `text` means; `at` is its path, or `-`. The list's own `--find-links` come after
-/// `find_links` and are relative to the list; one of them that is not there holds nothing, as for pip.
+/// `find_links` and are relative to the list, or where nothing is there, to the working directory; one that is nowhere holds
+/// nothing. All this is as for pip.
 ///
 /// # Errors
 /// Where it is called as a lock file, a line cannot be used, a requirement has no wheel that fits, or one of `find_links` is no directory.
@@ -33,7 +34,7 @@ pub fn sources(text: &[u8], at: &Path, fitting: &Fitting, find_links: &[PathBuf]
             return Err(Error::usage(format!("there is no directory `{}`", directory.display())));
         }
     }
-    let own = list.find_links.iter().map(|text| directory(home, text));
+    let own = list.find_links.iter().map(|text| directory(home, text)).collect::<Result<Vec<_>>>()?;
     let shelves = Shelves::look(find_links.iter().cloned().chain(own).collect())?;
     let (mut sources, mut faults, mut nowhere) = (Vec::new(), Vec::<Fault>::new(), Vec::new());
     for entry in entries {
@@ -58,11 +59,12 @@ pub fn sources(text: &[u8], at: &Path, fitting: &Fitting, find_links: &[PathBuf]
 }
 
 /// A directory as the list names it: a path or a `file` URL.
-fn directory(home: &Path, text: &str) -> PathBuf {
-    match Location::from_url(text) {
-        Ok((Location::File(path), _)) => path,
-        _ => home.join(text),
+fn directory(home: &Path, text: &str) -> Result<PathBuf> {
+    if let Ok((Location::File(path), _)) = Location::from_url(text) {
+        return Ok(path);
     }
+    let beside = home.join(text);
+    Ok(if fs::stat(&beside)?.is_some() { beside } else { text.into() })
 }
 
 /// A requirement that says where its wheel is.

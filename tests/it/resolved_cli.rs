@@ -129,6 +129,11 @@ fn c74_a_directory_to_look_in_has_to_be_there() {
     }
     shop.install(&["-r", "list.txt", "-f", "wheels"]).assert_code(0);
     assert_eq!(shop.installed(), ["a"]);
+    // As pip-compile writes it, which was run where the wheels are and not where the list is.
+    shop.scene.write("lists/list.txt", "--find-links ./wheels\na==1.0\n");
+    shop.install(&["-r", "lists/list.txt", "--reinstall"]).assert_code(0);
+    shop.scene.write("lists/wheels/b-1.0-py3-none-any.whl", "");
+    shop.refuses(&["-r", "lists/list.txt", "--reinstall"], &["no wheel of `a==1.0` is in `lists/./wheels`"]);
 }
 
 #[test]
