@@ -269,7 +269,8 @@ fn specified(line: &Line, text: &str) -> Result<(ProjectName, Pin, Option<Marker
 /// A wheel without a name, by its URL or path, as `uv export` writes local wheels: its file's own name has the project's. A
 /// path is relative to the working directory, as for pip and uv.
 fn unnamed(line: &Line, text: &str) -> Result<(ProjectName, Pin, Option<Marker>)> {
-    let (place, marker) = match text.contains("://") || Location::is_url(text) {
+    let is_url = text.contains("://") || Location::is_url(text);
+    let (place, marker) = match is_url {
         true => url_and_marker(line, text)?,
         false => text.split_once(';').map_or((text, None), |(path, marker)| (path.trim_end(), Some(marker))),
     };
@@ -286,7 +287,7 @@ fn unnamed(line: &Line, text: &str) -> Result<(ProjectName, Pin, Option<Marker>)
         return Err(line.not_a_wheel("no wheel"));
     }
     let name = WheelName::parse(&file_name).map_err(|_| line.fault("this is not a wheel's file name"))?.name;
-    let pin = if Location::is_url(place) { at_url(line, &name, place)? } else { at_path(line, place)? };
+    let pin = if is_url { at_url(line, &name, place)? } else { at_path(line, place)? };
     Ok((name, pin, marker.map(|text| read_marker(line, text)).transpose()?))
 }
 

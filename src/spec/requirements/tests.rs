@@ -153,6 +153,10 @@ fn c73_the_url_of_a_wheel_names_its_project() {
     assert_eq!(six.pin, Pin::Wheel(Location::File("/w/a b/Six-1.17.0-py3-none-any.whl".into()), Vec::new()));
     assert_eq!((ab.name.normalized(), ab.hashes.len()), ("a-b", 0));
     assert_eq!(
+        refused("ftp://u:p@example.com/six-1-py3-none-any.whl"),
+        ["`six` is at `ftp://example.com/six-1-py3-none-any.whl`: only `https`, `http` and `file` URLs can be read"]
+    );
+    assert_eq!(
         refused("six @ https://example.com/seven-1-py3-none-any.whl"),
         ["`seven-1-py3-none-any.whl` is not a wheel of `six`"]
     );
