@@ -15,7 +15,8 @@ its report. pkg-install makes the same environment again and again, each time fr
 Each tree is compared with pip's as `compare_with_pip.py` does. REQUESTED and direct_url.json are compared too: from a
 report both are pip's own; a lock file or a list does not say what was requested, so there REQUESTED has to be nowhere.
 Then all but the offline and the mixed way are gone again with two of the projects as direct references, one by URL and
-one by path, and what has to be refused is tried: another Python, and a mixture of which one hash is wrong.
+one by path (which uv writes relative to its project), and what has to be refused is tried: another Python, and a
+mixture of which one hash is wrong.
 
 It needs the registry that pip is set up for, and three projects or more. FILE has names or pins, one a line. PYTHON
 has a pip that can lock (25.1) and pip-tools; without it both are fetched into a scratch environment. Without UV what uv
@@ -33,6 +34,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from urllib.parse import unquote
 
 from compare_with_pip import Tree, compare, metadata_file, normal_name
 
@@ -49,6 +51,8 @@ class Way:
     stdin: str | None = None
     # The items that come from a report, which alone says what was requested.
     reported: list = dataclasses.field(default_factory=list)
+    # Where it is typed.
+    cwd: pathlib.Path | None = None
 
 
 class Room:
@@ -114,7 +118,7 @@ class Resolution:
         self.room = room
         self.asked = asked
         self.place = room.scratch / name
-        self.place.mkdir()
+        self.place.mkdir(exist_ok=True)
         self.list = self.write("asked.in", "\n".join(asked) + "\n")
         self.reference = room.fresh(name + "/pip")
         pip = [room.python, "-m", "pip", "--python", self.reference.root / "bin/python", "install", "--quiet"]
@@ -149,11 +153,16 @@ class Resolution:
         # A package may ask for a patch version.
         python = ">={}.{}.{},<{}.{}".format(*sys.version_info[:3], sys.version_info[0], sys.version_info[1] + 1)
         held = ["{}=={}".format(name, version) for name, version in self.pins.items()]
+        project = self.place / "project"
+        local = [entry.split(" @ file://") for entry in self.asked if " @ file://" in entry]
+        paths = [(name, os.path.relpath(unquote(path), project)) for name, path in local]
+        sources = ["{} = {{path = '{}'}}\n".format(name, path) for name, path in paths]
+        asked = [entry.split(" @ file:")[0] for entry in self.asked]
         text = (
             "[project]\nname = 'asked-for'\nversion = '1'\nrequires-python = '{}'\ndependencies = {}\n"
-            "[tool.uv]\nconstraint-dependencies = {}\n"
-        ).format(python, json.dumps(self.asked), json.dumps(held))
-        project = self.write("project/pyproject.toml", text).parent
+            "[tool.uv]\nconstraint-dependencies = {}\n[tool.uv.sources]\n{}"
+        ).format(python, json.dumps(asked), json.dumps(held), "".join(sources))
+        self.write("project/pyproject.toml", text)
         files = project / "pylock.uv.toml", project / "uv-export.txt"
         for file in files:
             export = ["export", "--quiet", "--no-emit-project", "--python", sys.executable, "-o", file]
@@ -183,7 +192,7 @@ class Resolution:
         if self.room.uv:
             lock, exported = self.uv_exports()
             yield Way("lock file of uv", ["--lock", lock])
-            yield Way("list of uv export", ["-r", exported, *found])
+            yield Way("list of uv export", ["-r", exported, *found], cwd=exported.parent)
             compiler = [self.room.uv, "pip", "compile", "--python", sys.executable, ONLY_WHEELS]
             yield Way("list of uv pip compile", ["-r", self.compiled(compiler, "uv.txt"), *found])
         else:
@@ -210,7 +219,7 @@ class Resolution:
         """Install in one way and compare with what pip made."""
         ours = self.room.fresh("ours")
         command = [self.room.binary, *way.arguments, "--target", ours.root, "--json"]
-        done = json.loads(self.room.run(command, way.stdin))
+        done = json.loads(self.room.run(command, way.stdin, way.cwd))
         differences = list(compare(self.reference, ours.read()))
         differences += list(self.compare_origins(ours, way.reported))
         if len(done["changes"]) != len(self.items):
@@ -277,7 +286,11 @@ def check_all(room: Room, asked: list[str]) -> None:
     first, second = (item["download_info"]["url"] for item in resolution.items[:2])
     names = [item["metadata"]["name"] for item in resolution.items[:2]]
     path = resolution.place / "wheels" / second.rpartition("/")[2].replace("%2B", "+")
-    direct = Resolution(room, "direct", [names[0] + " @ " + first, names[1] + " @ " + path.as_uri()])
+    # Inside the project that uv is asked in.
+    below = room.scratch / "direct/project" / path.name
+    below.parent.mkdir(parents=True)
+    shutil.copy(path, below)
+    direct = Resolution(room, "direct", [names[0] + " @ " + first, names[1] + " @ " + below.as_uri()])
     print("2 projects asked for by URL, {} chosen".format(len(direct.items)), flush=True)
     for way in direct.ways():
         direct.check(way)
