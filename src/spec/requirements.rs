@@ -6,16 +6,17 @@
 //! and nothing but a wheel, by its URL or path, may stand without a project's name.
 
 mod lines;
+mod specified;
 
 use std::collections::BTreeMap;
 
 use lines::{Line, lines};
+use specified::Specified;
 
-use super::location::{Location, hashes_in, shown};
-use super::marker::{Context, Marker, MarkerEnvironment, Sets};
+use super::location::Location;
+use super::marker::{Marker, MarkerEnvironment, Sets};
 use super::name::ProjectName;
 use super::version::Version;
-use super::wheel_name::WheelName;
 use crate::error::{Fault, ResolutionFault};
 use crate::hash::{Algorithm, Digest};
 
@@ -23,8 +24,6 @@ type Result<T> = std::result::Result<T, ResolutionFault>;
 
 /// What the format is called in messages.
 pub const FORMAT: &str = "a list of requirements";
-const NOT_PINNED: &str = "it is not pinned to one version with `==`, nor to a URL";
-const UNREADABLE: &str = "this is not a requirement";
 const VARIABLE: &str = "variables are not replaced";
 
 /// A list of requirements.
@@ -192,7 +191,7 @@ impl Requirements {
     /// A line with a requirement and its own options.
     fn requirement(&mut self, line: &Line) -> Result<()> {
         let (specification, options) = line.split_options();
-        let (name, pin, marker) = specified(line, specification)?;
+        let Specified { name, pin, marker } = Specified::read(line, specification)?;
         let mut requirement = Requirement { line: line.number, name, pin, hashes: Vec::new(), marker };
         let (mut weak, mut words) = (Vec::new(), options.split_whitespace());
         while let Some(word) = words.next() {
@@ -235,108 +234,6 @@ fn hash(value: &str, requirement: &Requirement) -> Result<Option<Digest>> {
     let (name, hex) = value.split_once(':').ok_or_else(bad)?;
     let algorithm = Algorithm::from_name(name);
     algorithm.map(|algorithm| Digest::from_hex(algorithm, hex).ok_or_else(bad)).transpose()
-}
-
-/// Name, pin and marker; extras chose other projects of the list, and mean nothing here.
-fn specified(line: &Line, text: &str) -> Result<(ProjectName, Pin, Option<Marker>)> {
-    let end = text.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '.' | '_' | '-'));
-    let (name, rest) = text.split_at(end.unwrap_or(text.len()));
-    if name.is_empty() || rest.starts_with(['/', '\\', ':', '+']) || name.ends_with(".whl") {
-        return unnamed(line, text);
-    }
-    let name = ProjectName::parse(name).ok_or_else(|| line.fault(UNREADABLE))?;
-    let mut rest = rest.trim_start();
-    if let Some(extras) = rest.strip_prefix('[') {
-        rest = extras.split_once(']').ok_or_else(|| line.fault(UNREADABLE))?.1.trim_start();
-    }
-    let (pin, marker) = match rest.strip_prefix('@') {
-        Some(url) => {
-            let (url, marker) = url_and_marker(line, url.trim_start())?;
-            (at_url(line, &name, url)?, marker)
-        }
-        None => {
-            let (version, marker) = rest.split_once(';').map_or((rest, None), |(a, b)| (a, Some(b)));
-            let version = version.trim();
-            let version = version.strip_prefix('(').and_then(|inner| inner.strip_suffix(')')).unwrap_or(version).trim();
-            let bare = version.strip_prefix("==").map(|rest| rest.strip_prefix('=').unwrap_or(rest).trim());
-            let version = bare.and_then(Version::parse).ok_or_else(|| line.fault(NOT_PINNED))?;
-            (Pin::Version(version), marker)
-        }
-    };
-    Ok((name, pin, marker.map(|text| read_marker(line, text)).transpose()?))
-}
-
-/// A wheel without a name, by its URL or path, as `uv export` writes local wheels: its file's own name has the project's. A
-/// path is relative to the working directory, as for pip and uv.
-fn unnamed(line: &Line, text: &str) -> Result<(ProjectName, Pin, Option<Marker>)> {
-    let is_url = text.contains("://") || Location::is_url(text);
-    let (place, marker) = match is_url {
-        true => url_and_marker(line, text)?,
-        false => text.split_once(';').map_or((text, None), |(path, marker)| (path.trim_end(), Some(marker))),
-    };
-    let without_extras = place.strip_suffix(']').and_then(|place| place.rsplit_once('['));
-    let place = without_extras.map_or(place, |(place, _)| place);
-    if !place.contains(['/', '\\']) && !place.ends_with(".whl") {
-        return Err(line.fault(UNREADABLE));
-    }
-    let file_name = match Location::from_url(place) {
-        Ok((location, _)) => location.file_name(),
-        Err(_) => Location::File(place.into()).file_name(),
-    };
-    if !file_name.ends_with(".whl") {
-        return Err(line.not_a_wheel("no wheel"));
-    }
-    let name = WheelName::parse(&file_name).map_err(|_| line.fault("this is not a wheel's file name"))?.name;
-    let pin = if is_url { at_url(line, &name, place)? } else { at_path(line, place)? };
-    Ok((name, pin, marker.map(|text| read_marker(line, text)).transpose()?))
-}
-
-fn at_path(line: &Line, path: &str) -> Result<Pin> {
-    if path.contains("${") {
-        Err(line.fault(VARIABLE))
-    } else {
-        Ok(Pin::Wheel(Location::File(path.into()), Vec::new()))
-    }
-}
-
-/// A URL ends at white space; only a marker may follow.
-fn url_and_marker<'a>(line: &Line, text: &'a str) -> Result<(&'a str, Option<&'a str>)> {
-    let (url, rest) = text.split_at(text.find(char::is_whitespace).unwrap_or(text.len()));
-    let rest = rest.trim_start();
-    let marker = rest.strip_prefix(';');
-    if marker.is_none() && !rest.is_empty() { Err(line.fault(UNREADABLE)) } else { Ok((url, marker)) }
-}
-
-fn read_marker(line: &Line, text: &str) -> Result<Marker> {
-    Marker::parse(text, Context::Plain).map_err(|reason| {
-        let place = format!("line {}", line.number);
-        ResolutionFault::Marker { place, marker: text.trim().to_owned(), reason }
-    })
-}
-
-/// What a URL behind `@` is.
-fn at_url(line: &Line, name: &ProjectName, url: &str) -> Result<Pin> {
-    if url.contains("${") {
-        return Err(line.fault(VARIABLE));
-    }
-    if let Some((vcs, _)) = url.split_once("://").and_then(|(scheme, _)| scheme.split_once('+')) {
-        return Ok(Pin::NotAWheel(format!("a {vcs} repository, `{}`", shown(url))));
-    }
-    let refuse = |reason| {
-        let (entry, location) = (name.to_string(), shown(url));
-        ResolutionFault::Location { entry, location, reason }
-    };
-    let (location, fragment) = Location::from_url(url).map_err(refuse)?;
-    if !location.file_name().ends_with(".whl") {
-        return Ok(Pin::NotAWheel(format!("no wheel, `{}`", location.label())));
-    }
-    // A name that cannot be read is refused when the wheel is opened.
-    if WheelName::parse(&location.file_name()).is_ok_and(|found| found.name != *name) {
-        return Err(ResolutionFault::OtherWheel { entry: name.to_string(), file_name: location.file_name() });
-    }
-    let bad = |hash| ResolutionFault::BadHash { entry: name.to_string(), hash };
-    let hashes = hashes_in(fragment.as_deref().unwrap_or_default()).map_err(bad)?;
-    Ok(Pin::Wheel(location, hashes))
 }
 
 /// Projects that are pinned to different things. The same pin twice, as two lists that were put together have it, is one.
