@@ -19,6 +19,7 @@ use crate::error::{Error, Result};
 use crate::fs::Door;
 use crate::report::Report;
 use crate::source::Source;
+use crate::spec::direct_url::without_credentials;
 
 use args::{Command, Parsed};
 use render::{Body, Renderer};
@@ -98,6 +99,9 @@ fn documents(paths: &[PathBuf]) -> Result<Vec<Document>> {
             let mut content = Vec::new();
             let read = std::io::stdin().lock().read_to_end(&mut content);
             read.map_err(|error| Error::io("read", Path::new("stdin"), error)).map(|_| content)
+        } else if let Ok(None) = crate::fs::stat(path) {
+            let shown = without_credentials(&path.display().to_string());
+            Err(Error::usage(format!("there is no file `{shown}`")))
         } else {
             crate::fs::read(path)
         };

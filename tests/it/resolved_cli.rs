@@ -120,6 +120,18 @@ fn c72_stdin_is_read_for_one_text_only() {
 }
 
 #[test]
+fn c72_a_text_that_is_not_there_is_wrong_usage_as_a_wheel_is() {
+    let shop = Shop::new(&["a"]);
+    for (option, path, shown) in [
+        ("--report", "gone.json", "gone.json"),
+        ("--lock", "gone/pylock.toml", "gone/pylock.toml"),
+        ("-r", "https://u:p@example.com/list.txt", "https://example.com/list.txt"),
+    ] {
+        shop.install(&[option, path]).assert_code(2).assert_stderr(&format!("there is no file `{shown}`"));
+    }
+}
+
+#[test]
 fn c74_a_directory_to_look_in_has_to_be_there() {
     let shop = Shop::new(&["a"]);
     shop.scene.write("list.txt", "--find-links nowhere\na==1.0\n");
