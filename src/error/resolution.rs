@@ -79,6 +79,7 @@ impl ResolutionFault {
             Self::OtherEnvironment(_) | Self::NoEnvironment(_) | Self::PackageRequiresPython { .. } => {
                 Some("`--no-compat-check` installs it all the same")
             }
+            Self::LockName(_) => Some("`--lock -` reads one without a name, or of another, from stdin"),
             Self::Syntax { format: "JSON", .. } => {
                 Some("`pip install --report -` mixes it with other lines; `--quiet` keeps it pure")
             }

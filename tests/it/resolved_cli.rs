@@ -303,7 +303,8 @@ fn c65_c66_lock_files_are_known_by_name_and_version() {
     let packages = [shop.package("a", "")];
     for name in ["lock.toml", "pylock.a.b.toml", "uv.lock"] {
         shop.lock(name, "", &packages);
-        shop.refuses(&["--lock", name], &[&format!("`{name}` is not a lock file's name")]);
+        let words = format!("`{name}` is not a lock file's name");
+        shop.refuses(&["--lock", name], &[&words, "hint: `--lock -` reads one without a name"]);
     }
     let text = fs::read_to_string(shop.scene.join("lock.toml")).unwrap();
     shop.scene.write("pylock.toml", text.replace("'1.0'\ncreated", "'2.0'\ncreated"));
