@@ -318,6 +318,11 @@ pub fn parse(arguments: &[OsString]) -> Result<Parsed, clap::Error> {
     Ok(parsed)
 }
 
+/// Whether a word is the name of a command.
+pub fn is_command(word: &str) -> bool {
+    Cli::command().get_subcommands().any(|command| command.get_name() == word)
+}
+
 fn parsed(cli: Cli) -> Parsed {
     match cli.command {
         None => {

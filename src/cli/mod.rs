@@ -87,7 +87,11 @@ fn input(wanted: &WantedArgs) -> Result<Input> {
         ..Input::default()
     };
     for argument in &wanted.wheels {
-        input.sources.extend(Source::from_argument(argument)?);
+        let misplaced = |error| match argument.to_str().filter(|word| args::is_command(word)) {
+            Some(word) => Error::usage(format!("`{word}` is a command, which goes first: `pkg-install {word} …`")),
+            None => error,
+        };
+        input.sources.extend(Source::from_argument(argument).map_err(misplaced)?);
     }
     if input.is_empty() { Err(Error::usage("no wheel was named; see `pkg-install --help`")) } else { Ok(input) }
 }

@@ -132,6 +132,17 @@ fn c72_a_text_that_is_not_there_is_wrong_usage_as_a_wheel_is() {
 }
 
 #[test]
+fn a_command_behind_options_is_no_wheel() {
+    let shop = Shop::new(&["a"]);
+    for word in ["check", "list", "undo"] {
+        let words = format!("`{word}` is a command, which goes first: `pkg-install {word} …`");
+        shop.scene.run(&["--target", "venv", word]).assert_code(2).assert_stderr(&words);
+    }
+    let words = "there is no wheel or directory `six==1.0`; projects are not looked up by name";
+    shop.install(&["six==1.0"]).assert_code(2).assert_stderr(words);
+}
+
+#[test]
 fn c74_a_directory_to_look_in_has_to_be_there() {
     let shop = Shop::new(&["a"]);
     shop.scene.write("list.txt", "--find-links nowhere\na==1.0\n");
