@@ -2,26 +2,38 @@
 
     cargo build --release
     python3 benches/against/run.py --list benches/against/sets/sci.txt
-    python3 benches/against/run.py --wheels DIR --wheels OTHER --runs 7 --scratch /dev/shm --output table.md
+    python3 benches/against/run.py --wheels DIR --job install --job uninstall --runs 7 --output results/sci.md
+    python3 benches/against/run.py --wheels DIR --only "uv, empty cache" --tools TOOLS
+    python3 benches/against/run.py --wheels DIR --job durable --scratch /var/tmp
 
-Each DIR is a directory of wheels for this Python; a list of pinned requirements is fetched into one by `pip download`.
-All tools get the same job: these wheels into a fresh virtual environment, without an index, without dependencies,
-without bytecode. They take turns: every round runs each of them once, beginning with another one each time, so that what
-else the machine does falls on all alike. The ratio of a tool is the median of the ratios within each round. One round
-before that is not counted; it brings the wheels into the page cache. Making the environment, emptying the cache and
-flushing what the run before has written are not timed. After every run the installed projects are counted.
+Each DIR is a directory of wheels for this Python; a list of pinned requirements is fetched into one by `pip
+download`. All tools get the same job, without an index, without dependencies, without bytecode:
 
-uv, pip and installer come from a virtual environment that the script makes; `--tools DIR` keeps it from one call to the
-next. The scratch directory holds the environments and uv's cache, so that uv can link from one to the other. Peak memory
-is the resident set of the largest process, as the kernel reports it, and never less than this script's own; processor
-time, the median over all cores, suffers least from what else runs. The result is Markdown on stdout, or in `--output`.
+- install: these wheels into a fresh virtual environment
+- reinstall: these wheels once more into an environment that pkg-install has filled with them
+- uninstall: all projects of such an environment
+- durable: install, so that it survives the loss of power, and what one `sync` afterwards takes; only on a disk
 
-What is not alike: pkg-install checks every byte against RECORD (but with `--verify off`) and installs all or nothing; no
-other tool here does either. uv also resolves the names, which takes it a few milliseconds.
+They take turns: every round runs each of them once, beginning with another one each time, so that what else the
+machine does falls on all alike. The ratio of a tool is the median of the ratios within each round. One round
+before that is not counted; it brings the wheels into the page cache, and after it the trees are compared: each has
+to have the files and sizes that pkg-install makes, and to pass `pkg-install check`. Making the environment,
+emptying the cache and flushing what the run before has written are not timed. After every run the installed
+projects are counted.
+
+uv, pip and installer come from a virtual environment that the script makes; `--tools DIR` keeps it from one call
+to the next. The scratch directory holds the environments and uv's cache, so that uv can link from one to the
+other. Peak memory is the resident set of the largest process, as the kernel reports it, and never less than this
+script's own; processor time, the median over all cores, suffers least from what else runs. The result is Markdown
+on stdout, or in `--output`, with every single time in a JSON file beside it, from which `plot.py` draws.
+
+What is not alike: pkg-install checks every byte against RECORD (but with `--verify off`) and installs all or
+nothing; no other tool here does either. uv also resolves the names, which takes it a few milliseconds.
 """
 
 import argparse
 import datetime
+import json
 import os
 import pathlib
 import platform
@@ -36,14 +48,16 @@ import time
 
 FOREIGN = ("PKG_INSTALL_", "PIP_", "PYTHON", "UV_", "VIRTUAL_ENV")
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+JOBS = ("install", "reinstall", "uninstall", "durable")
+THEN_SYNC = 'venv=$1; shift; "$@" && sync -f "$venv"'
 
 
 class Contender:
-    """A tool in one mode: what it is called and how its command line begins; all the wheels follow."""
+    """A tool in one mode: what it is called and how its command line begins; all the wheels, or names, follow."""
 
     def __init__(self, name, command, variables=None, cache=None):
         self.name = name
-        self.command = command
+        self.command = [os.fspath(word) for word in command]
         self.variables = variables or {}
         self.cache = cache
         self.seconds = []
@@ -52,7 +66,7 @@ class Contender:
 
 
 class Bench:
-    """The scratch directory with the tools, and the environment that is being filled."""
+    """The scratch directory with the tools, and the environment that is being filled or emptied."""
 
     def __init__(self, scratch, tools, binary):
         self.scratch = scratch
@@ -83,44 +97,87 @@ class Bench:
         subprocess.run([*command, "--dest", directory, "--requirement", requirements], check=True, env=self.variables)
         return directory
 
-    def contenders(self):
+    def contenders(self, job):
         """All tools in all modes; the first is the one that the others are compared with."""
         python = self.venv / "bin" / "python"
-        ours = [self.binary, "--quiet", "--target", self.venv]
+        uv, pip = [self.tools / "bin" / "uv", "pip"], [self.tool_python, "-m", "pip", "--quiet", "--python", python]
         offline = ["--no-index", "--no-deps"]
-        uv = [self.tools / "bin" / "uv", "pip", "install", "--quiet", "--offline", *offline, "--python", python]
-        pip = [self.tool_python, "-m", "pip", "--quiet", "--python", python, "install", *offline, "--no-compile"]
-        alone = {"PYTHONPATH": str(self.tools / "alone"), "PYTHONDONTWRITEBYTECODE": "1"}
+        ours = [self.binary, "--quiet", "--target", self.venv]
+        theirs = [*uv, "install", "--quiet", "--offline", *offline, "--python", python]
         cold = {"UV_CACHE_DIR": str(self.cold_cache)}
         warm = {"UV_CACHE_DIR": str(self.warm_cache)}
+        alone = {"PYTHONPATH": str(self.tools / "alone"), "PYTHONDONTWRITEBYTECODE": "1"}
+        slow_pip = [*pip, "install", *offline, "--no-compile", "--no-cache-dir"]
+        if job == "reinstall":
+            return [
+                Contender("pkg-install", [*ours, "--reinstall"]),
+                Contender("uv, --no-cache", [*theirs, "--reinstall", "--no-cache"], {"TMPDIR": str(self.scratch)}),
+                Contender("uv, empty cache", [*theirs, "--reinstall"], cold, self.cold_cache),
+                Contender("uv, warm cache, hard links", [*theirs, "--reinstall", "--link-mode", "hardlink"], warm),
+                Contender("pip", [*slow_pip, "--force-reinstall"]),
+            ]
+        if job == "uninstall":
+            return [
+                Contender("pkg-install", [self.binary, "uninstall", "--quiet", "--target", self.venv]),
+                Contender("uv", [*uv, "uninstall", "--quiet", "--python", python], cold),
+                Contender("pip", [*pip, "uninstall", "--yes"]),
+            ]
+        if job == "durable":
+            return [
+                Contender("pkg-install", ours),
+                Contender("pkg-install --durable", [*ours, "--durable"]),
+                Contender("pkg-install, then sync", ["sh", "-c", THEN_SYNC, "sh", self.venv, *ours]),
+            ]
         return [
             Contender("pkg-install", ours),
             Contender("pkg-install --verify off", [*ours, "--verify", "off"]),
-            Contender("uv, --no-cache", [*uv, "--no-cache"], {"TMPDIR": str(self.scratch)}),
-            Contender("uv, empty cache", uv, cold, self.cold_cache),
-            Contender("uv, empty cache, copy", [*uv, "--link-mode", "copy"], cold, self.cold_cache),
-            Contender("uv, warm cache, hard links", [*uv, "--link-mode", "hardlink"], warm),
-            Contender("uv, warm cache, copy", [*uv, "--link-mode", "copy"], warm),
-            Contender("pip", [*pip, "--no-cache-dir"]),
+            Contender("uv, --no-cache", [*theirs, "--no-cache"], {"TMPDIR": str(self.scratch)}),
+            Contender("uv, empty cache", theirs, cold, self.cold_cache),
+            Contender("uv, empty cache, copy", [*theirs, "--link-mode", "copy"], cold, self.cold_cache),
+            Contender("uv, warm cache, hard links", [*theirs, "--link-mode", "hardlink"], warm),
+            Contender("uv, warm cache, copy", [*theirs, "--link-mode", "copy"], warm),
+            Contender("pip", slow_pip),
             Contender("installer", [python, "-m", "installer", "--no-compile-bytecode", "--overwrite-existing"], alone),
         ]
 
-    def prepare(self, contender):
-        """Make a fresh environment, and let what was written before reach its disk."""
+    def measure(self, job, wheels, asked):
+        """Run everybody in turn; return the contenders with what was measured."""
+        shutil.rmtree(self.warm_cache, ignore_errors=True)
+        contenders = chosen(self.contenders(job), asked.only)
+        tree = None
+        for number in range(asked.runs + 1):
+            turn = number % len(contenders)
+            for contender in contenders[turn:] + contenders[:turn]:
+                self.prepare(contender, job, wheels)
+                words = sorted(projects(wheels)) if job == "uninstall" else wheels
+                seconds, processor, memory = self.run(contender, words)
+                self.count(contender.name, set() if job == "uninstall" else projects(wheels))
+                print("round {}: {} {:.3f} s".format(number, contender.name, seconds), file=sys.stderr, flush=True)
+                if number == 0:
+                    tree = self.compare(contender.name, tree)
+                    continue
+                contender.seconds.append(seconds)
+                contender.processor.append(processor)
+                contender.memory = max(contender.memory, memory)
+        shutil.rmtree(self.venv, ignore_errors=True)
+        return contenders
+
+    def prepare(self, contender, job, wheels):
+        """Make a fresh environment, fill it where that is asked, and let what was written reach its disk."""
         shutil.rmtree(self.venv, ignore_errors=True)
         if contender.cache:
             shutil.rmtree(contender.cache, ignore_errors=True)
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", self.venv], check=True, env=self.variables)
+        if job in ("reinstall", "uninstall"):
+            self.run(Contender("pkg-install", [self.binary, "--quiet", "--target", self.venv]), wheels)
         os.sync()
 
-    def run(self, contender, wheels):
+    def run(self, contender, words):
         """Run a contender once; return its seconds, those of all its processors, and the peak of its memory in MB."""
-        self.prepare(contender)
-        command = [os.fspath(word) for word in [*contender.command, *wheels]]
         with tempfile.TemporaryFile() as output:
             begin = time.perf_counter()
             process = subprocess.Popen(
-                command,
+                [*contender.command, *map(os.fspath, words)],
                 env={**self.variables, **contender.variables},
                 cwd=self.scratch,
                 stdin=subprocess.DEVNULL,
@@ -134,32 +191,39 @@ class Bench:
                 output.seek(0)
                 text = output.read().decode(errors="replace")[-2000:]
                 raise SystemExit("{} failed with {}:\n{}".format(contender.name, process.returncode, text))
-        self.check(contender, wheels)
         unit = 1 if sys.platform == "darwin" else 1024
         return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * unit / 1e6
 
-    def check(self, contender, wheels):
+    def count(self, name, wanted):
         """Count the installed projects."""
-        wanted = {normal(wheel.name.split("-")[0]) for wheel in wheels}
-        found = {normal(path.name.split("-")[0]) for path in self.venv.glob("lib/python*/site-packages/*.dist-info")}
+        found = {project(path.name) for path in self.venv.glob("lib/python*/site-packages/*.dist-info")}
         if found != wanted:
-            raise SystemExit("{} did not install {}".format(contender.name, sorted(wanted ^ found)))
+            raise SystemExit("{}: these should, or should not, be there: {}".format(name, sorted(wanted ^ found)))
 
-    def measure(self, wheels, runs, only):
-        """Run everybody in turn; return the contenders with what was measured."""
-        shutil.rmtree(self.warm_cache, ignore_errors=True)
-        contenders = [each for each in self.contenders() if not only or each.name in (*only, "pkg-install")]
-        for number in range(runs + 1):
-            turn = number % len(contenders)
-            for contender in contenders[turn:] + contenders[:turn]:
-                seconds, processor, memory = self.run(contender, wheels)
-                print("round {}: {} {:.3f} s".format(number, contender.name, seconds), file=sys.stderr, flush=True)
-                if number > 0:
-                    contender.seconds.append(seconds)
-                    contender.processor.append(processor)
-                    contender.memory = max(contender.memory, memory)
-        shutil.rmtree(self.venv, ignore_errors=True)
-        return contenders
+    def compare(self, name, wanted):
+        """Check that the tree is whole and like that of the first; return that."""
+        checker = [self.binary, "check", "--quiet", "--target", self.venv]
+        self.run(Contender("pkg-install check after " + name, checker), [])
+        found = self.tree()
+        wanted = found if wanted is None else wanted
+        differs = sorted(path for path in {*found, *wanted} if found.get(path) != wanted.get(path))
+        if differs:
+            raise SystemExit("{} made another tree than the first:\n{}".format(name, "\n".join(differs[:20])))
+        return wanted
+
+    def tree(self):
+        """The size of every file; of launchers, which tools write in words of their own, only the name."""
+        sizes = {}
+        for directory, _, names in os.walk(self.venv):
+            place = os.path.relpath(directory, self.venv)
+            if place.endswith(".dist-info"):
+                continue
+            for name in names:
+                path = os.path.join(directory, name)
+                sizes[os.path.join(place, name)] = None if place == "bin" else os.lstat(path).st_size
+        # The lock of pkg-install and uv.
+        sizes.pop("./.lock", None)
+        return sizes
 
     def versions(self):
         """The versions of all tools, in words."""
@@ -174,9 +238,23 @@ class Bench:
         return [*words, "installer " + metadata.split("-")[1].removesuffix(".dist")]
 
 
-def normal(name):
-    """A project's name in its one normal spelling."""
-    return re.sub(r"[-_.]+", "-", name).lower()
+def project(file_name):
+    """The name of the project that a wheel or a dist-info directory is of, in its one normal spelling."""
+    return re.sub(r"[-_.]+", "-", file_name.split("-")[0]).lower()
+
+
+def projects(wheels):
+    """The names of the projects of some wheels."""
+    return {project(wheel.name) for wheel in wheels}
+
+
+def chosen(contenders, only):
+    """Those that were asked for, and the first."""
+    unknown = set(only or []) - {each.name for each in contenders}
+    if unknown:
+        names = "\n".join(each.name for each in contenders)
+        raise SystemExit("nobody here is called {}, but:\n{}".format(", ".join(sorted(unknown)), names))
+    return [contenders[0], *(each for each in contenders[1:] if not only or each.name in only)]
 
 
 def processor():
@@ -199,47 +277,60 @@ def head(bench, runs):
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     system = "{} {}".format(platform.system(), platform.release().split("-")[0])
     cores = "{} core{}".format(os.cpu_count(), "" if os.cpu_count() == 1 else "s")
-    return [
-        "- Date: {}".format(datetime.date.today().isoformat()),
-        "- Machine: {}, {}, {:.0f} GiB memory, {}".format(processor(), cores, memory, system),
-        "- File system of environments and caches: {}".format(file_system(bench.scratch)),
-        "- Tools: {}; Python {}".format(", ".join(bench.versions()), platform.python_version()),
-        "- Runs: {} of each, taking turns; wheels in the page cache".format(runs),
-        "",
-    ]
+    return {
+        "Date": datetime.date.today().isoformat(),
+        "Machine": "{}, {}, {:.0f} GiB memory, {}".format(processor(), cores, memory, system),
+        "File system of environments and caches": file_system(bench.scratch),
+        "Tools": "{}; Python {}".format(", ".join(bench.versions()), platform.python_version()),
+        "Runs": "{} of each, taking turns; wheels in the page cache".format(runs),
+    }
 
 
-def table(directory, wheels, contenders, load):
-    """The Markdown of one set of wheels."""
-    size = sum(wheel.stat().st_size for wheel in wheels) / 1e6
+def result(bench, job, directory, asked):
+    """Everything that was measured of one job with one set of wheels."""
+    wheels = sorted(directory.resolve().glob("*.whl"))
+    if not wheels:
+        raise SystemExit("there are no wheels in {}".format(directory))
+    load = [os.getloadavg()[0]]
+    contenders = bench.measure(job, wheels, asked)
+    load.append(os.getloadavg()[0])
+    keys = ("name", "seconds", "processor", "memory")
+    rows = [{**{key: getattr(each, key) for key in keys}, "command": command_line(bench, each)} for each in contenders]
+    size = sum(wheel.stat().st_size for wheel in wheels)
+    return {"set": directory.name, "job": job, "wheels": len(wheels), "bytes": size, "load": load, "rows": rows}
+
+
+def command_line(bench, contender):
+    """How a tool was called, with the paths of the scratch directory left out."""
+    text = shlex.join(["{}={}".format(*item) for item in contender.variables.items()] + contender.command)
+    names = [(bench.venv, "VENV"), (bench.tools / "bin", "TOOLS"), (bench.tools, "TOOLS"), (bench.scratch, "SCRATCH")]
+    for path, name in [(bench.binary, "pkg-install"), *names]:
+        text = text.replace(os.fspath(path), name)
+    return text
+
+
+def table(measured):
+    """The Markdown of one job with one set of wheels."""
+    many = "" if measured["wheels"] == 1 else "s"
+    title = "## {}: `{set}`, {wheels} wheel{}, {:.0f} MB"
     lines = [
-        "## `{}`: {} wheel{}, {:.0f} MB".format(directory, len(wheels), "" if len(wheels) == 1 else "s", size),
+        title.format(measured["job"], many, measured["bytes"] / 1e6, set=measured["set"], wheels=measured["wheels"]),
         "",
-        "Load of the machine when it began: {:.1f}; when it ended: {:.1f}.".format(*load),
+        "Load of the machine when it began: {:.1f}; when it ended: {:.1f}.".format(*measured["load"]),
         "",
         "| tool | median | fastest | slowest | ratio to pkg-install | processor time | peak memory |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
-    base = contenders[0].seconds
-    for each in contenders:
-        ratio = statistics.median(own / other for own, other in zip(each.seconds, base))
+    base = measured["rows"][0]["seconds"]
+    for each in measured["rows"]:
+        times = each["seconds"]
+        ratio = statistics.median(own / other for own, other in zip(times, base))
         row = "| {} | {:.2f} s | {:.2f} s | {:.2f} s | {:.2f} | {:.2f} s | {:.0f} MB |"
-        seconds = (statistics.median(each.seconds), min(each.seconds), max(each.seconds))
-        lines.append(row.format(each.name, *seconds, ratio, statistics.median(each.processor), each.memory))
-    return [*lines, ""]
-
-
-def command_lines(bench, contenders):
-    """How each tool was called, with the paths of the scratch directory left out."""
-    lines = ["## Command lines", "", "```text"]
-    names = [(bench.venv, "VENV"), (bench.tools / "bin", "TOOLS"), (bench.tools, "TOOLS"), (bench.scratch, "SCRATCH")]
-    for each in contenders:
-        words = ["{}={}".format(*item) for item in each.variables.items()]
-        words += [os.fspath(word) for word in each.command]
-        text = shlex.join(words).replace(os.fspath(bench.binary), "pkg-install")
-        for path, name in names:
-            text = text.replace(os.fspath(path), name)
-        lines.append(text + " *.whl")
+        seconds = (statistics.median(times), min(times), max(times))
+        lines.append(row.format(each["name"], *seconds, ratio, statistics.median(each["processor"]), each["memory"]))
+    lines += ["", "```text"]
+    last = " NAME..." if measured["job"] == "uninstall" else " *.whl"
+    lines += [each["command"] + last for each in measured["rows"]]
     return [*lines, "```", ""]
 
 
@@ -248,12 +339,13 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--wheels", metavar="DIR", action="append", default=[], help="a directory of wheels")
     parser.add_argument("--list", metavar="FILE", action="append", default=[], help="requirements to download")
+    parser.add_argument("--job", choices=JOBS, action="append", help="what to measure (default: install)")
     parser.add_argument("--runs", metavar="N", type=int, default=5, help="counted rounds (default: %(default)s)")
     parser.add_argument("--scratch", metavar="DIR", help="where to work (default: /dev/shm where there is one)")
     parser.add_argument("--tools", metavar="DIR", help="where uv, pip and installer are, or are to be kept")
-    parser.add_argument("--only", metavar="NAME", action="append", help="run only this one, as the table names it")
+    parser.add_argument("--only", metavar="NAME", action="append", help="only this tool, as tables name it, and ours")
     parser.add_argument("--binary", metavar="PATH", default=REPOSITORY / "target/release/pkg-install")
-    parser.add_argument("--output", metavar="FILE", help="write the tables there")
+    parser.add_argument("--output", metavar="FILE", help="write the tables there, and JSON beside it")
     asked = parser.parse_args()
     asked.binary = pathlib.Path(asked.binary).resolve()
     if not asked.wheels and not asked.list:
@@ -267,24 +359,26 @@ def main():
     """Measure, and print the tables."""
     asked = arguments()
     memory = "/dev/shm" if os.path.isdir("/dev/shm") else None
-    scratch = pathlib.Path(tempfile.mkdtemp(prefix="against-", dir=asked.scratch or memory))
+    scratch = pathlib.Path(tempfile.mkdtemp(prefix="against-", dir=asked.scratch or memory)).resolve()
     try:
+        jobs = asked.job or ["install"]
+        if "durable" in jobs and file_system(scratch) == "tmpfs":
+            raise SystemExit("nothing in memory is durable; name a directory on a disk with --scratch")
         tools = pathlib.Path(asked.tools).absolute() if asked.tools else scratch / "tools"
         bench = Bench(scratch, tools, asked.binary)
         bench.make_tools()
         directories = [pathlib.Path(each) for each in asked.wheels]
         directories += [bench.fetch(pathlib.Path(each)) for each in asked.list]
-        lines = ["# pkg-install beside uv, pip and installer", "", *head(bench, asked.runs)]
-        for directory in directories:
-            wheels = sorted(directory.resolve().glob("*.whl"))
-            load = [os.getloadavg()[0]]
-            contenders = bench.measure(wheels, asked.runs, asked.only)
-            load.append(os.getloadavg()[0])
-            lines += table(directory.name, wheels, contenders, load)
-        lines += command_lines(bench, contenders)
-        text = "\n".join(lines)
+        facts = head(bench, asked.runs)
+        measured = [result(bench, job, directory, asked) for directory in directories for job in jobs]
+        lines = ["# pkg-install beside uv, pip and installer", ""]
+        lines += ["- {}: {}".format(*fact) for fact in facts.items()] + [""]
+        text = "\n".join(lines + [line for each in measured for line in table(each)])
         if asked.output:
-            pathlib.Path(asked.output).write_text(text, encoding="utf-8")
+            output = pathlib.Path(asked.output)
+            output.write_text(text, encoding="utf-8")
+            everything = json.dumps({"head": facts, "results": measured}, indent=1)
+            output.with_suffix(".json").write_text(everything + "\n", encoding="utf-8")
         else:
             print(text, end="")
     finally:
