@@ -4,7 +4,7 @@
     python3 benches/against/run.py --list benches/against/sets/sci.txt
     python3 benches/against/run.py --wheels DIR --job install --job uninstall --runs 7 --output results/sci.md
     python3 benches/against/run.py --wheels DIR --only "uv, empty cache" --tools TOOLS
-    python3 benches/against/run.py --wheels DIR --job durable --scratch /var/tmp
+    python3 benches/against/run.py --wheels DIR --job durable --runs 3 --scratch /var/tmp --keep
 
 Each DIR is a directory of wheels for this Python; a list of pinned requirements is fetched into one by `pip
 download`. All tools get the same job, without an index, without dependencies, without bytecode:
@@ -26,6 +26,11 @@ to the next. The scratch directory holds the environments and uv's cache, so tha
 other. Peak memory is the resident set of the largest process, as the kernel reports it, and never less than this
 script's own; processor time, the median over all cores, suffers least from what else runs. The result is Markdown
 on stdout, or in `--output`, with every single time in a JSON file beside it, from which `plot.py` draws.
+
+ext4 does not use the inodes of deleted files again for some minutes and searches past them, one by one, for every
+new file: whoever installs soon after something large was deleted takes ten or twenty times as long, whichever the
+tool. So on a disk nothing may be deleted between the runs, nor for five minutes before them: `--keep` puts aside
+what is done with and deletes it at the end, which takes as much room as all the runs write.
 
 What is not alike: pkg-install checks every byte against RECORD (but with `--verify off`) and installs all or
 nothing; no other tool here does either. uv also resolves the names, which takes it a few milliseconds.
@@ -68,9 +73,10 @@ class Contender:
 class Bench:
     """The scratch directory with the tools, and the environment that is being filled or emptied."""
 
-    def __init__(self, scratch, tools, binary):
+    def __init__(self, scratch, tools, asked):
         self.scratch = scratch
-        self.binary = binary
+        self.binary = asked.binary
+        self.keeps = asked.keep
         self.venv = scratch / "venv"
         self.cold_cache = scratch / "cold-cache"
         self.warm_cache = scratch / "warm-cache"
@@ -142,7 +148,7 @@ class Bench:
 
     def measure(self, job, wheels, asked):
         """Run everybody in turn; return the contenders with what was measured."""
-        shutil.rmtree(self.warm_cache, ignore_errors=True)
+        self.discard(self.warm_cache)
         contenders = chosen(self.contenders(job), asked.only)
         tree = None
         for number in range(asked.runs + 1):
@@ -159,18 +165,24 @@ class Bench:
                 contender.seconds.append(seconds)
                 contender.processor.append(processor)
                 contender.memory = max(contender.memory, memory)
-        shutil.rmtree(self.venv, ignore_errors=True)
+        self.discard(self.venv)
         return contenders
 
     def prepare(self, contender, job, wheels):
         """Make a fresh environment, fill it where that is asked, and let what was written reach its disk."""
-        shutil.rmtree(self.venv, ignore_errors=True)
+        self.discard(self.venv)
         if contender.cache:
-            shutil.rmtree(contender.cache, ignore_errors=True)
+            self.discard(contender.cache)
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", self.venv], check=True, env=self.variables)
         if job in ("reinstall", "uninstall"):
             self.run(Contender("pkg-install", [self.binary, "--quiet", "--target", self.venv]), wheels)
         os.sync()
+
+    def discard(self, directory):
+        """Delete a directory, or put it aside."""
+        if self.keeps and directory.exists():
+            directory.rename(tempfile.mkdtemp(prefix="old-", dir=self.scratch))
+        shutil.rmtree(directory, ignore_errors=True)
 
     def run(self, contender, words):
         """Run a contender once; return its seconds, those of all its processors, and the peak of its memory in MB."""
@@ -336,12 +348,13 @@ def table(measured):
 
 def arguments():
     """What was asked for."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--wheels", metavar="DIR", action="append", default=[], help="a directory of wheels")
     parser.add_argument("--list", metavar="FILE", action="append", default=[], help="requirements to download")
     parser.add_argument("--job", choices=JOBS, action="append", help="what to measure (default: install)")
     parser.add_argument("--runs", metavar="N", type=int, default=5, help="counted rounds (default: %(default)s)")
     parser.add_argument("--scratch", metavar="DIR", help="where to work (default: /dev/shm where there is one)")
+    parser.add_argument("--keep", action="store_true", help="delete nothing before the end; for ext4, see above")
     parser.add_argument("--tools", metavar="DIR", help="where uv, pip and installer are, or are to be kept")
     parser.add_argument("--only", metavar="NAME", action="append", help="only this tool, as tables name it, and ours")
     parser.add_argument("--binary", metavar="PATH", default=REPOSITORY / "target/release/pkg-install")
@@ -365,7 +378,7 @@ def main():
         if "durable" in jobs and file_system(scratch) == "tmpfs":
             raise SystemExit("nothing in memory is durable; name a directory on a disk with --scratch")
         tools = pathlib.Path(asked.tools).absolute() if asked.tools else scratch / "tools"
-        bench = Bench(scratch, tools, asked.binary)
+        bench = Bench(scratch, tools, asked)
         bench.make_tools()
         directories = [pathlib.Path(each) for each in asked.wheels]
         directories += [bench.fetch(pathlib.Path(each)) for each in asked.list]
