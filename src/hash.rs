@@ -110,6 +110,11 @@ impl Digest {
         if text.contains(['+', '-']) { None } else { Self::from_bytes(algorithm, &bytes?) }
     }
 
+    /// The first of `digests` that this algorithm made.
+    pub fn among(digests: &[Self], algorithm: Algorithm) -> Option<Self> {
+        digests.iter().find(|digest| digest.algorithm == algorithm).copied()
+    }
+
     /// The algorithm that made the digest.
     pub fn algorithm(&self) -> Algorithm {
         self.algorithm

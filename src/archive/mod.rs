@@ -173,16 +173,11 @@ impl Archive {
 /// Where it cannot be read.
 pub fn digest_of(file: &dyn ReadAt, algorithm: Algorithm) -> Result<Digest> {
     let mut hasher = Hasher::new(algorithm);
-    let mut buffer = vec![0; 1 << 18];
-    let mut at = 0;
-    loop {
-        let count = file.read_at(&mut buffer, at).map_err(|error| Error::io("read", file.path(), error))?;
-        if count == 0 {
-            return Ok(hasher.finish());
-        }
-        hasher.update(&buffer[..count]);
-        at += count as u64;
-    }
+    file.in_pieces(&mut |piece| {
+        hasher.update(piece);
+        Ok(())
+    })?;
+    Ok(hasher.finish())
 }
 
 fn not_an_archive(error: &dyn std::fmt::Display) -> Fault {

@@ -9,10 +9,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::fetching::wanted;
 use super::{Context, Input, Options};
+use crate::archive;
 use crate::download::{Downloader, Wanted};
 use crate::environment::{self, Locate};
 use crate::error::{Error, Fault, Result};
 use crate::fs::{Dir, OpenFile, ReadAt as _};
+use crate::hash::Digest;
 use crate::report::{Outcome, Report};
 use crate::source::{Source, merged};
 use crate::spec::wheel_name::WheelName;
@@ -58,7 +60,7 @@ pub fn download(
     for source in &sources {
         if let Some(path) = source.path() {
             let file = OpenFile::open(path)?.ok_or_else(|| Error::wheel(&source.label(), Fault::NotAFile))?;
-            put(&dest, source, &file)?;
+            put(&dest, source, &file, &[])?;
         }
     }
     let (remote, missing): (Vec<&Source>, Vec<Wanted>) =
@@ -66,17 +68,19 @@ pub fn download(
     let turn = Mutex::new(());
     downloader.fetch_all(&missing, context.progress, &|index, file| {
         let _one_at_a_time = turn.lock().unwrap_or_else(PoisonError::into_inner);
-        put(&dest, remote[index], &file)
+        put(&dest, remote[index], &file, &missing[index].pinned)
     })?;
     report.warnings.extend(downloader.take_warnings());
     report.outcome = Outcome::Committed;
     Ok(sources.iter().map(|source| dest.path().join(&source.file_name)).collect())
 }
 
-/// Copies a wheel into the directory under its own name, in one step for whoever looks.
-fn put(dest: &Dir, source: &Source, file: &OpenFile) -> Result<()> {
+/// Copies a wheel into the directory under its own name, in one step for whoever looks. `known` are digests of the file
+/// that were computed already.
+fn put(dest: &Dir, source: &Source, file: &OpenFile, known: &[Digest]) -> Result<()> {
     let label = source.label();
-    if let Some(fault) = source.pinned.check(|algorithm| crate::archive::digest_of(file, algorithm))? {
+    let digest_of = |algorithm| Digest::among(known, algorithm).map_or_else(|| archive::digest_of(file, algorithm), Ok);
+    if let Some(fault) = source.pinned.check(digest_of)? {
         return Err(Error::wheel(&label, fault));
     }
     let name = &source.file_name;
@@ -85,16 +89,7 @@ fn put(dest: &Dir, source: &Source, file: &OpenFile) -> Result<()> {
     let partial = format!(".{name}.part");
     dest.remove_file(&partial)?;
     let mut copy = dest.create(&partial, false)?;
-    let mut buffer = vec![0; 1 << 18];
-    let mut at = 0;
-    loop {
-        let count = file.read_at(&mut buffer, at).map_err(|error| Error::io("read", file.path(), error))?;
-        if count == 0 {
-            break;
-        }
-        copy.write(&buffer[..count])?;
-        at += count as u64;
-    }
+    file.in_pieces(&mut |piece| copy.write(piece))?;
     drop(copy);
     dest.replace(&partial, name)
 }

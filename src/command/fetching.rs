@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::opening::{Coming, Opened};
 use super::{Context, Options};
 use crate::download::{Downloader, Peek, Settings, Wanted, label_of};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::fs::OpenFile;
 use crate::plan::WheelId;
 use crate::report::{Progress, Warning};
@@ -39,8 +39,8 @@ pub fn open(
     let mut local = wheel::in_parallel(pool, &local, |source| Wheel::open((*source).clone(), open)).into_iter();
     let look = Look { downloader: &downloader, sources, open, progress: context.progress };
     let mut remote = look.at_all(options.download.offline)?;
-    let opened = (0..sources.len()).filter_map(|number| remote.remove(&number).or_else(|| local.next())).collect();
-    let wheels = wheel::all_or_faults(opened)?;
+    let opened = (0..sources.len()).filter_map(|number| remote.remove(&number).or_else(|| local.next()));
+    let wheels = Error::all_or_refused(opened)?;
     Ok(Opened { wheels, coming: Some(Box::new(Fetching { downloader, open })) })
 }
 
@@ -68,7 +68,7 @@ impl Look<'_> {
         let found: Mutex<BTreeMap<usize, Result<Wheel>>> = Mutex::default();
         let keep = |number: usize, wheel: Result<Wheel>| {
             // What is wrong with one wheel is told with what is wrong with the others; any other failure ends it all.
-            if matches!(&wheel, Err(error) if error.refused_wheels().is_empty()) {
+            if matches!(&wheel, Err(error) if !error.is_refusal()) {
                 return wheel.map(drop);
             }
             found.lock().unwrap_or_else(PoisonError::into_inner).insert(number, wheel);

@@ -73,17 +73,12 @@ impl Input {
         let locks = self.locks.iter().map(|text| lock::sources(&text.content, &text.at, &fitting, &self.selection));
         let lists = self.requirements.iter();
         let lists = lists.map(|text| requirements::sources(&text.content, &text.at, &fitting, &self.find_links));
-        let (mut sources, mut refused) = (self.sources.clone(), Vec::new());
-        for sourced in reports.chain(locks).chain(lists) {
-            match sourced {
-                Ok(Sourced { sources: more, warnings }) => {
-                    sources.extend(more);
-                    report.warnings.extend(warnings);
-                }
-                Err(error) if error.refused_wheels().is_empty() => return Err(error),
-                Err(error) => refused.extend_from_slice(error.refused_wheels()),
-            }
-        }
-        if refused.is_empty() { Ok(merged(sources)) } else { Err(Error::wheels(refused)) }
+        let mut warned = |Sourced { sources, warnings }| {
+            report.warnings.extend(warnings);
+            sources
+        };
+        let more = reports.chain(locks).chain(lists).map(|sourced| sourced.map(&mut warned));
+        let more = Error::all_or_refused(more)?.into_iter().flatten();
+        Ok(merged(self.sources.iter().cloned().chain(more).collect()))
     }
 }

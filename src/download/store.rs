@@ -77,9 +77,8 @@ impl Store {
 
     /// Where the file is if it is complete, as far as its pinned digests say so.
     fn place_of(&self, wanted: &Wanted) -> Result<Option<PathBuf>> {
-        let sha256 = wanted.pinned.iter().find(|digest| digest.algorithm() == Algorithm::Sha256);
-        if let Some(digest) = sha256 {
-            return Ok(Some(self.place(digest, wanted)));
+        if let Some(digest) = Digest::among(&wanted.pinned, Algorithm::Sha256) {
+            return Ok(Some(self.place(&digest, wanted)));
         }
         let known = self.root.join("known").join(key(wanted));
         if wanted.pinned.is_empty() || fs::lstat(&known)?.is_none() {
@@ -186,22 +185,15 @@ fn check(file: &OpenFile, wanted: &Wanted, halt: Halt<'_>) -> Result<(Digest, Ve
     algorithms.sort_unstable();
     algorithms.dedup();
     let mut hashers: Vec<_> = algorithms.into_iter().map(Hasher::new).collect();
-    let mut buffer = vec![0; 1 << 18];
-    let mut at = 0;
-    loop {
-        halt.check()?;
-        let count = file.read_at(&mut buffer, at).map_err(|error| Error::io("read", file.path(), error))?;
-        if count == 0 {
-            break;
-        }
-        hashers.iter_mut().for_each(|hasher| hasher.update(&buffer[..count]));
-        at += count as u64;
-    }
+    file.in_pieces(&mut |piece| {
+        hashers.iter_mut().for_each(|hasher| hasher.update(piece));
+        halt.check()
+    })?;
     let digests: Vec<_> = hashers.into_iter().map(Hasher::finish).collect();
     for pinned in &wanted.pinned {
-        let actual = digests.iter().find(|digest| digest.algorithm() == pinned.algorithm());
-        if let Some(actual) = actual.filter(|actual| *actual != pinned) {
-            faults.push(Fault::ArchiveDigest { pinned: Box::new(*pinned), actual: Box::new(*actual) });
+        let actual = Digest::among(&digests, pinned.algorithm());
+        if let Some(actual) = actual.filter(|actual| actual != pinned) {
+            faults.push(Fault::ArchiveDigest { pinned: Box::new(*pinned), actual: Box::new(actual) });
         }
     }
     // SHA-256 is always among them and sorts first.

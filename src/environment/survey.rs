@@ -279,15 +279,10 @@ pub fn digest_of(path: &Path, algorithm: Algorithm) -> Result<Option<Digest>> {
 pub fn sums_of(path: &Path, algorithm: Algorithm) -> Result<Option<(Digest, u32)>> {
     let Some(file) = OpenFile::open(path)? else { return Ok(None) };
     let (mut digest, mut crc) = (Hasher::new(algorithm), crc32fast::Hasher::new());
-    let mut buffer = vec![0; usize::try_from(file.size()).unwrap_or(usize::MAX).clamp(1, 1 << 17)];
-    let mut at = 0;
-    loop {
-        let count = file.read_at(&mut buffer, at).map_err(|error| Error::io("read", path, error))?;
-        if count == 0 {
-            return Ok(Some((digest.finish(), crc.finalize())));
-        }
-        digest.update(&buffer[..count]);
-        crc.update(&buffer[..count]);
-        at += count as u64;
-    }
+    file.in_pieces(&mut |piece| {
+        digest.update(piece);
+        crc.update(piece);
+        Ok(())
+    })?;
+    Ok(Some((digest.finish(), crc.finalize())))
 }

@@ -183,6 +183,27 @@ impl Error {
         }
     }
 
+    /// Whether wheels were refused, and nothing else failed.
+    pub(crate) fn is_refusal(&self) -> bool {
+        !self.refused_wheels().is_empty()
+    }
+
+    /// All that succeeded, or one refusal of everything that was refused.
+    ///
+    /// # Errors
+    /// That refusal; a failure of another kind comes first.
+    pub(crate) fn all_or_refused<T>(results: impl IntoIterator<Item = Result<T>>) -> Result<Vec<T>> {
+        let (mut succeeded, mut refused) = (Vec::new(), Vec::new());
+        for result in results {
+            match result {
+                Ok(value) => succeeded.push(value),
+                Err(error) if error.is_refusal() => refused.extend_from_slice(error.refused_wheels()),
+                Err(error) => return Err(error),
+            }
+        }
+        if refused.is_empty() { Ok(succeeded) } else { Err(Self::wheels(refused)) }
+    }
+
     /// A file-system operation on `path` failed.
     pub(crate) fn io(operation: &'static str, path: &Path, source: io::Error) -> Self {
         Self::new(Detail::Io { operation, path: path.to_owned(), other: None, source })

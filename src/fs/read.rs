@@ -14,6 +14,9 @@ use rustix::io::Errno;
 
 use crate::error::{Error, Result};
 
+/// The most that is read at once of a file that is read whole.
+const LARGEST_PIECE: usize = 1 << 18;
+
 /// What sort of thing a name stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -351,6 +354,23 @@ pub trait ReadAt: Send + Sync + std::fmt::Debug {
             }
         }
         Ok(())
+    }
+
+    /// Hands on all of the bytes, in order and in pieces.
+    ///
+    /// # Errors
+    /// Where they cannot be read, and the first error of `take`.
+    fn in_pieces(&self, take: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        let mut buffer = vec![0; usize::try_from(self.size()).unwrap_or(usize::MAX).clamp(1, LARGEST_PIECE)];
+        let mut at = 0;
+        loop {
+            let count = self.read_at(&mut buffer, at).map_err(|error| Error::io("read", self.path(), error))?;
+            if count == 0 {
+                return Ok(());
+            }
+            take(&buffer[..count])?;
+            at += count as u64;
+        }
     }
 }
 

@@ -104,24 +104,7 @@ pub fn in_parallel<T: Sync, R: Send>(pool: &Pool, items: &[T], work: impl Fn(&T)
 /// # Errors
 /// Every fault of every wheel; a failure to read comes first.
 pub fn open_all(pool: &Pool, sources: &[Source], options: OpenOptions) -> Result<Vec<Wheel>> {
-    all_or_faults(in_parallel(pool, sources, |source| Wheel::open(source.clone(), options)))
-}
-
-/// The wheels that were opened, or every fault of every wheel.
-///
-/// # Errors
-/// The faults; a failure of another kind comes first.
-pub fn all_or_faults(opened: Vec<Result<Wheel>>) -> Result<Vec<Wheel>> {
-    let mut wheels = Vec::with_capacity(opened.len());
-    let mut refused = Vec::new();
-    for result in opened {
-        match result {
-            Ok(wheel) => wheels.push(wheel),
-            Err(error) if error.refused_wheels().is_empty() => return Err(error),
-            Err(error) => refused.extend_from_slice(error.refused_wheels()),
-        }
-    }
-    if refused.is_empty() { Ok(wheels) } else { Err(Error::wheels(refused)) }
+    Error::all_or_refused(in_parallel(pool, sources, |source| Wheel::open(source.clone(), options)))
 }
 
 impl Wheel {
@@ -146,10 +129,7 @@ impl Wheel {
         let name = WheelName::parse(&source.file_name).map_err(|fault| Error::wheel(&label, fault))?;
         check_size(&source, file.size(), &label)?;
         let archive = Archive::read(Box::new(file), &label, &Extent::Whole)?;
-        let digest_of = |algorithm| match known.iter().find(|digest| digest.algorithm() == algorithm) {
-            Some(digest) => Ok(*digest),
-            None => archive.digest(algorithm),
-        };
+        let digest_of = |algorithm| Digest::among(known, algorithm).map_or_else(|| archive.digest(algorithm), Ok);
         check_pinned(&source, &label, options)?;
         if let Some(fault) = source.pinned.check(digest_of)? {
             return Err(Error::wheel(&label, fault));
@@ -176,7 +156,7 @@ impl Wheel {
         };
         let archive = Archive::read(bytes, &label, &Extent::Index(&described))?;
         check_pinned(&source, &label, options)?;
-        let known = source.pinned.certain().into_iter().find(|digest| digest.algorithm() == Algorithm::Sha256);
+        let known = Digest::among(&source.pinned.certain(), Algorithm::Sha256);
         let wheel = Self::of_archive(source, name, archive, known, options)?;
         Ok(Self { previewed: true, ..wheel })
     }
@@ -296,8 +276,7 @@ fn records_origin(source: &Source, options: OpenOptions) -> bool {
 /// Whether a wheel has to be here whole before anything can be planned with it: what it records of its origin takes its
 /// digest, and nothing that was promised of it says that.
 pub fn needs_its_digest(source: &Source, options: OpenOptions) -> bool {
-    let pinned = source.pinned.certain();
-    records_origin(source, options) && !pinned.iter().any(|digest| digest.algorithm() == Algorithm::Sha256)
+    records_origin(source, options) && Digest::among(&source.pinned.certain(), Algorithm::Sha256).is_none()
 }
 
 fn check_pinned(source: &Source, label: &str, options: OpenOptions) -> Result<()> {
