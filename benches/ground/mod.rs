@@ -24,12 +24,13 @@ use pkg_install::plan::spread::{Ground, spread};
 use pkg_install::plan::{Change, ChangeId, NewFile, choose};
 use pkg_install::source::Source;
 use pkg_install::spec::record::Verify;
-use pkg_install::wheel::{self, OpenOptions, Pool, Wheel};
+use pkg_install::wheel::{self, OpenOptions, Pool, Records, Wheel};
 
 const MODULES: usize = 120;
 const BIG: usize = 2 << 20;
 
-pub const OPEN: OpenOptions = OpenOptions { verify: Verify::Normal, require_hashes: false, direct_url: false };
+pub const OPEN: OpenOptions =
+    OpenOptions { verify: Verify::Normal, require_hashes: false, direct_url: false, records: Records::All };
 
 /// Generated wheels, and an empty directory to install them to.
 pub struct Bench {

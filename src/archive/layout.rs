@@ -61,7 +61,7 @@ pub(super) fn check(
     for (place, &number) in order.iter().enumerate() {
         let next = order.get(place + 1).map_or(directory, |&next| listed[next].entry.header);
         let begin = listed[number].entry.header;
-        if !extent.covers(&listed[number].name) {
+        if !extent.covers(&listed[number]) {
             end = next;
             continue;
         }
@@ -93,7 +93,7 @@ pub(super) fn check(
 /// Says what of the entries that `extent` covers is read next: their headers, and the contents of those that are small.
 fn announce(file: &dyn ReadAt, listed: &[Listed], order: &[usize], extent: &Extent<'_>) {
     let mut ahead: Option<Range<u64>> = None;
-    for listed in order.iter().map(|&number| &listed[number]).filter(|listed| extent.covers(&listed.name)) {
+    for listed in order.iter().map(|&number| &listed[number]).filter(|listed| extent.covers(listed)) {
         let whole = LOCAL_HEADER + listed.name.len() as u64 + u64::from(MOST_EXTRA) + listed.entry.compressed;
         let length = if whole > MOST_AHEAD { LOCAL_HEADER } else { whole };
         let range = listed.entry.header..listed.entry.header.saturating_add(length);

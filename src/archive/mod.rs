@@ -47,16 +47,16 @@ pub struct Archive {
 pub enum Extent<'a> {
     /// Every byte of its structure: all that an archive must pass before anything is unpacked from it.
     Whole,
-    /// Its index, and the local headers of the entries with these names. Only they can be read; what else is wrong
-    /// with the archive shows when it is looked at whole.
-    Index(&'a dyn Fn(&str) -> bool),
+    /// Its index, and the local headers of these entries. Only they can be read; what else is wrong with the archive
+    /// shows when it is looked at whole.
+    Index(&'a dyn Fn(&Entry) -> bool),
 }
 
 impl Extent<'_> {
-    fn covers(&self, name: &str) -> bool {
+    fn covers(&self, listed: &Listed) -> bool {
         match self {
             Self::Whole => true,
-            Self::Index(wanted) => wanted(name),
+            Self::Index(wanted) => !listed.directory && wanted(&listed.entry),
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::plan::WheelId;
 use crate::report::{Progress, Warning};
 use crate::source::{Location, Source};
 use crate::stage::Bring;
-use crate::wheel::{self, OpenOptions, Pool, Wheel};
+use crate::wheel::{self, OpenOptions, Pool, Records, Wheel};
 
 /// How much of a wheel's end is asked for first where all of it is wanted soon: most wheels are smaller.
 const TAIL: u64 = 1 << 18;
@@ -37,11 +37,12 @@ pub fn open(
     let downloader = Downloader::new(&settings, context.door, Arc::clone(context.cancel))?;
     let local: Vec<&Source> = sources.iter().filter(|source| source.path().is_some()).collect();
     let mut local = wheel::in_parallel(pool, &local, |source| Wheel::open((*source).clone(), open)).into_iter();
-    let look = Look { downloader: &downloader, sources, open, progress: context.progress };
+    let look = Look { downloader: &downloader, sources, open, progress: context.progress, shallow: Mutex::default() };
     let mut remote = look.at_all(options.download.offline)?;
+    let shallow = look.shallow.into_inner().unwrap_or_else(PoisonError::into_inner);
     let opened = (0..sources.len()).filter_map(|number| remote.remove(&number).or_else(|| local.next()));
     let wheels = Error::all_or_refused(opened)?;
-    Ok(Opened { wheels, coming: Some(Box::new(Fetching { downloader, open })) })
+    Ok(Opened { wheels, coming: Some(Box::new(Fetching { downloader, open, shallow })) })
 }
 
 /// The file that a source on a server means.
@@ -57,6 +58,8 @@ struct Look<'a> {
     sources: &'a [Source],
     open: OpenOptions,
     progress: &'a dyn Progress,
+    /// The looks that left something out, by the numbers of their sources.
+    shallow: Mutex<BTreeMap<usize, Peek>>,
 }
 
 impl Look<'_> {
@@ -94,19 +97,37 @@ impl Look<'_> {
             Ok(file) => return self.whole(number, wanted, file),
             Err(peek) => peek,
         };
-        let wheel = Wheel::preview(self.sources[number].clone(), Box::new(peek.clone()), self.open);
-        // A reader of archives only knows that a read failed; the peek knows why.
-        wheel.map_err(|error| peek.take_failure().unwrap_or(error))
+        let wheel = preview(&self.sources[number], &peek, self.open)?;
+        if !wheel.is_record_read() {
+            self.shallow.lock().unwrap_or_else(PoisonError::into_inner).insert(number, peek);
+        }
+        Ok(wheel)
     }
+}
+
+fn preview(source: &Source, peek: &Peek, open: OpenOptions) -> Result<Wheel> {
+    let wheel = Wheel::preview(source.clone(), Box::new(peek.clone()), open);
+    // A reader of archives only knows that a read failed; the peek knows why.
+    wheel.map_err(|error| peek.take_failure().unwrap_or(error))
 }
 
 /// Fetches what was looked at.
 struct Fetching {
     downloader: Downloader,
     open: OpenOptions,
+    shallow: BTreeMap<usize, Peek>,
 }
 
 impl Coming for Fetching {
+    fn look_closer(&self, wheels: &mut [Wheel]) -> Result<()> {
+        let open = OpenOptions { records: Records::All, ..self.open };
+        let closer = self.shallow.iter().map(|(&number, peek)| {
+            wheels[number] = preview(&wheels[number].source, peek, open)?;
+            Ok(())
+        });
+        Error::all_or_refused(closer).map(drop)
+    }
+
     fn take_warnings(&self) -> Vec<Warning> {
         self.downloader.take_warnings()
     }

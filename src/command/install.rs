@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::input::Input;
-use super::opening::{self, Coming, Opened};
+use super::opening::{self, Opened};
 use super::planning;
 use super::session::{Purpose, Session, environment_report};
 use super::{Context, Options};
@@ -32,19 +32,21 @@ pub fn install(
     report.environment = Some(environment_report(&environment));
     let begin = Instant::now();
     let sources = input.resolve(&environment, options, report)?;
-    let Opened { wheels, coming } = opening::open(&sources, options, &pool, context)?;
-    report.warnings.extend(wheels.iter().flat_map(|wheel| wheel.warnings.iter().cloned()));
-    if options.compat_check {
-        check_fit(&wheels, &environment)?;
-    }
+    let mut opened = opening::open(&sources, options, &pool, context)?;
     report.timings_ms.open = Some(milliseconds(begin));
-    let begin = Instant::now();
-    let mut session = Session::begin(&environment, Purpose::Change, options, context, report)?;
-    let planned = planning::install(&mut session, &wheels, &pool, options, report);
-    report.timings_ms.plan = Some(milliseconds(begin));
-    let act = Act { wheels: &wheels, coming: coming.as_deref(), pool: &pool, options, context };
-    let done = act.carry_out(session, planned, report);
-    report.warnings.extend(coming.iter().flat_map(|coming| coming.take_warnings()));
+    let before = report.clone();
+    report.warnings.extend(opened.warnings());
+    if options.compat_check {
+        check_fit(&opened.wheels, &environment)?;
+    }
+    let mut done = Act::of(&opened, &pool, options, context).install(&environment, report);
+    // A file of which no digest is known is like no other, so whatever depends on one shows as a failure or a conflict.
+    if (done.is_err() || !report.conflicts.is_empty()) && opened.look_closer()? {
+        *report = before;
+        report.warnings.extend(opened.warnings());
+        done = Act::of(&opened, &pool, options, context).install(&environment, report);
+    }
+    report.warnings.extend(opened.coming.iter().flat_map(|coming| coming.take_warnings()));
     done
 }
 
@@ -53,7 +55,7 @@ pub(super) struct Act<'a> {
     /// The wheels that the plan speaks of.
     pub wheels: &'a [Wheel],
     /// What brings those of them that are not here.
-    pub coming: Option<&'a dyn Coming>,
+    pub bring: Option<&'a dyn Bring>,
     /// Where the work is done.
     pub pool: &'a Pool,
     /// How.
@@ -62,7 +64,21 @@ pub(super) struct Act<'a> {
     pub context: Context<'a>,
 }
 
-impl Act<'_> {
+impl<'a> Act<'a> {
+    fn of(opened: &'a Opened, pool: &'a Pool, options: &'a Options, context: Context<'a>) -> Self {
+        let bring = opened.coming.as_deref().map(|coming| coming as &dyn Bring);
+        Self { wheels: &opened.wheels, bring, pool, options, context }
+    }
+
+    /// Plans to install all of the wheels, and does it.
+    fn install(&self, environment: &Environment, report: &mut Report) -> Result<()> {
+        let begin = Instant::now();
+        let mut session = Session::begin(environment, Purpose::Change, self.options, self.context, report)?;
+        let planned = planning::install(&mut session, self.wheels, self.pool, self.options, report);
+        report.timings_ms.plan = Some(milliseconds(begin));
+        self.carry_out(session, planned, report)
+    }
+
     /// Does what was planned, or leaves the environment as it was.
     pub fn carry_out(&self, session: Session<'_>, planned: Result<Plan>, report: &mut Report) -> Result<()> {
         let done = planned.and_then(|plan| {
@@ -92,7 +108,7 @@ impl Act<'_> {
             verify: options.verify,
             engine: options.engine,
             pool: self.pool,
-            bring: self.coming.map(|coming| coming as &dyn Bring),
+            bring: self.bring,
             cancel,
             progress,
         };

@@ -35,7 +35,7 @@ pub fn uninstall(
     let mut session = Session::begin(&environment, Purpose::Change, options, context, report)?;
     let planned = planning::uninstall(&mut session, &names, &pool, report);
     report.timings_ms.plan = Some(milliseconds(begin));
-    Act { wheels: &[], coming: None, pool: &pool, options, context }.carry_out(session, planned, report)
+    Act { wheels: &[], bring: None, pool: &pool, options, context }.carry_out(session, planned, report)
 }
 
 /// Takes the last transaction back, where `--undoable` kept it.

@@ -26,6 +26,9 @@ use reading::Reading;
 /// The largest METADATA, WHEEL, RECORD, entry_points.txt or rewritten script, in bytes.
 pub const MAX_METADATA: u64 = 256 << 20;
 
+/// The largest RECORD that any preview reads, in bytes: that of some seven thousand files.
+pub const SMALL_RECORD: u64 = 1 << 20;
+
 /// The number of an entry in its archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EntryId(pub u32);
@@ -58,6 +61,7 @@ pub struct Wheel {
     /// The whole archive of a wheel that was only previewed.
     arrived: OnceLock<Archive>,
     previewed: bool,
+    record_read: bool,
 }
 
 /// A file of a wheel.
@@ -71,6 +75,24 @@ pub struct WheelFile {
     pub script: Option<Arc<[u8]>>,
 }
 
+/// Which RECORDs a preview reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Records {
+    /// Every one.
+    #[default]
+    All,
+    /// None of more than [`SMALL_RECORD`] bytes. No digest is known of such a wheel, so that its files are like no others,
+    /// and it never arrives.
+    Small,
+}
+
+impl Records {
+    /// Whether this file of dist-info is one that is not read.
+    fn leave_out(self, below: &str, entry: &Entry) -> bool {
+        self == Self::Small && below == "RECORD" && entry.size > SMALL_RECORD
+    }
+}
+
 /// How to open wheels.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct OpenOptions {
@@ -80,6 +102,8 @@ pub struct OpenOptions {
     pub require_hashes: bool,
     /// Whether a wheel given as a path is recorded as a direct reference.
     pub direct_url: bool,
+    /// Which RECORDs a preview reads; of a wheel that is here it is always read.
+    pub records: Records,
 }
 
 /// The threads that the work is done on.
@@ -136,7 +160,7 @@ impl Wheel {
         }
         let recorded = records_origin(&source, options);
         let digest = recorded.then(|| digest_of(Algorithm::Sha256)).transpose()?;
-        Self::of_archive(source, name, archive, digest, options)
+        Self::of_archive(source, name, archive, digest, OpenOptions { records: Records::All, ..options })
     }
 
     /// What a wheel is as far as its index and its metadata say, while the rest of it is still elsewhere. It can be
@@ -148,9 +172,10 @@ impl Wheel {
         let label = source.label();
         let name = WheelName::parse(&source.file_name).map_err(|fault| Error::wheel(&label, fault))?;
         check_size(&source, bytes.size(), &label)?;
-        let described = |name: &str| {
-            name.split_once('/').is_some_and(|(top, below)| {
+        let described = |entry: &Entry| {
+            entry.path.as_str().split_once('/').is_some_and(|(top, below)| {
                 (top.ends_with(".dist-info") && reading::READ.contains(&below))
+                    && !options.records.leave_out(below, entry)
                     || (top.ends_with(".data") && below.starts_with("scripts/"))
             })
         };
@@ -180,7 +205,8 @@ impl Wheel {
             wheel.archive.entries().iter().map(of).collect()
         };
         let said = |wheel: &Self| (wheel.root_is_purelib, wheel.dist_info.clone(), wheel.metadata.clone());
-        said(self) == said(whole)
+        self.record_read
+            && said(self) == said(whole)
             && self.entry_points == whole.entry_points
             && self.files == whole.files
             && entries(self) == entries(whole)
@@ -199,7 +225,8 @@ impl Wheel {
         let info = reading.required("WHEEL", WheelInfo::parse)?;
         let metadata = reading.required("METADATA", Metadata::parse)?;
         let entry_points = reading.entry_points()?;
-        let files = reading.files(options.verify)?;
+        let files = reading.files(options)?;
+        let record_read = reading.record_read;
         if let (Some(metadata), faults) = (&metadata, &mut reading.faults) {
             faults.extend(disagreements(metadata, &name));
         }
@@ -229,6 +256,7 @@ impl Wheel {
             archive,
             arrived: OnceLock::new(),
             previewed: false,
+            record_read,
         })
     }
 
@@ -245,6 +273,11 @@ impl Wheel {
     /// Whether the whole of it is here.
     pub fn is_here(&self) -> bool {
         !self.previewed || self.arrived.get().is_some()
+    }
+
+    /// Whether RECORD was read; where it was not, no digest of a file is known.
+    pub fn is_record_read(&self) -> bool {
+        self.record_read
     }
 
     /// The name of the directory whose files go to schemes of their own. It follows the dist-info directory's name.

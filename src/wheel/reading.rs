@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use foldhash::HashMap;
 
-use super::{EntryId, MAX_METADATA, WheelFile, warning};
+use super::{EntryId, MAX_METADATA, OpenOptions, WheelFile, warning};
 use crate::archive::{Archive, Entry, EntryError, Expected, Scratch};
 use crate::error::{Fault, Result};
 use crate::hash::Digest;
@@ -33,12 +33,14 @@ pub(super) struct Reading<'a> {
     scratch: Scratch,
     pub(super) faults: Vec<Fault>,
     pub(super) warnings: Vec<Warning>,
+    pub(super) record_read: bool,
 }
 
 impl<'a> Reading<'a> {
     pub(super) fn new(archive: &'a Archive, label: &'a str, dist_info: &'a str) -> Self {
         let by_path = archive.entries().iter().zip(0..).map(|(entry, id)| (entry.path.as_str(), EntryId(id))).collect();
-        Self { archive, label, dist_info, by_path, scratch: Scratch::new(), faults: Vec::new(), warnings: Vec::new() }
+        let (scratch, faults, warnings) = (Scratch::new(), Vec::new(), Vec::new());
+        Self { archive, label, dist_info, by_path, scratch, faults, warnings, record_read: false }
     }
 
     /// The content of a file of dist-info; `None` where there is none or it is at fault.
@@ -88,8 +90,16 @@ impl<'a> Reading<'a> {
         }))
     }
 
-    /// The files to install, each with its row of RECORD (Recording installed projects, "The RECORD file").
-    pub(super) fn files(&mut self, verify: Verify) -> Result<Vec<WheelFile>> {
+    /// The files to install, each with its row of RECORD (Recording installed projects, "The RECORD file"), unless that
+    /// is left out.
+    pub(super) fn files(&mut self, options: OpenOptions) -> Result<Vec<WheelFile>> {
+        let path = format!("{}/RECORD", self.dist_info);
+        let record = self.by_path.get(path.as_str()).map(|id| &self.archive.entries()[id.0 as usize]);
+        if record.is_some_and(|entry| options.records.leave_out("RECORD", entry)) {
+            // Without rows there is nothing to compare with.
+            return self.files_of(&[], Verify::Off);
+        }
+        let verify = options.verify;
         let Some(content) = self.required("RECORD", |bytes| Ok(record::read_wheel_record(bytes, verify)))? else {
             return Ok(Vec::new());
         };
@@ -97,7 +107,12 @@ impl<'a> Reading<'a> {
         let label = self.label;
         self.warnings.extend(content.warnings.iter().map(|(code, fault)| warning(code, label, fault)));
         self.check_absent(&content.rows, verify);
-        let rows: HashMap<&str, &RecordRow> = content.rows.iter().map(|row| (row.path.as_str(), row)).collect();
+        self.record_read = true;
+        self.files_of(&content.rows, verify)
+    }
+
+    fn files_of(&mut self, rows: &[RecordRow], verify: Verify) -> Result<Vec<WheelFile>> {
+        let rows: HashMap<&str, &RecordRow> = rows.iter().map(|row| (row.path.as_str(), row)).collect();
         let mut files = Vec::with_capacity(self.archive.entries().len());
         for (entry, id) in self.archive.entries().iter().zip(0..) {
             let row = rows.get(entry.path.as_str()).copied();

@@ -18,6 +18,7 @@ mod crash;
 mod credentials;
 mod determinism;
 mod downloads;
+mod dry_looks;
 mod entry_refusals;
 mod environment_shapes;
 mod faults;
