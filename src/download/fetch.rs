@@ -13,6 +13,7 @@ use super::answer::Answer;
 use super::client::{Ask, PAUSE};
 use super::partial::{Head, Partial};
 use super::store::{Checked, check_name};
+use super::together::SHARE;
 use super::trouble::{Halt, Trouble};
 use super::{Inner, Wanted};
 use crate::error::{Error, Fault, Result, escaped};
@@ -29,6 +30,8 @@ pub(super) enum Part {
     Whole,
     /// Its length and, on the way, its end.
     Tail,
+    /// Its length and, on the way, its beginning.
+    Beginning,
     /// These bytes.
     Range(Range<u64>),
 }
@@ -91,9 +94,8 @@ impl Job<'_> {
     }
 
     /// Fetches what is missing of `part`. Where that fails before anything came, nothing stays.
-    pub(super) fn fill(&self, partial: Partial, part: &Part) -> Result<Partial> {
-        let mut partial = if *part == Part::Whole { self.fetch_together(partial) } else { partial };
-        match self.fetch_steps(&mut partial, part) {
+    pub(super) fn fill(&self, mut partial: Partial, part: &Part) -> Result<Partial> {
+        match self.fetch_part(&mut partial, part) {
             Ok(()) => Ok(partial),
             Err(error) => {
                 if partial.ranges().count() == 0 {
@@ -103,6 +105,16 @@ impl Job<'_> {
                 Err(error)
             }
         }
+    }
+
+    fn fetch_part(&self, partial: &mut Partial, part: &Part) -> Result<()> {
+        if *part == Part::Whole {
+            if partial.head().is_none() && self.others_may_help() {
+                self.fetch_steps(partial, &Part::Beginning)?;
+            }
+            self.fetch_together(partial);
+        }
+        self.fetch_steps(partial, part)
     }
 
     fn fetch_steps(&self, partial: &mut Partial, part: &Part) -> Result<()> {
@@ -150,6 +162,7 @@ impl Job<'_> {
         let range = match step {
             Part::Whole => None,
             Part::Tail => Some(format!("bytes=-{}", self.inner.tail)),
+            Part::Beginning => Some(format!("bytes=0-{}", SHARE - 1)),
             Part::Range(range) => Some(format!("bytes={}-{}", range.start, range.end - 1)),
         };
         let if_range = partial.head().filter(|_| range.is_some()).and_then(|head| self.validator(head));
@@ -160,13 +173,15 @@ impl Job<'_> {
                 Err(self.refuse(Fault::ContentEncoding(encoding)))
             }
             (200, _) => self.take_whole(partial, answer),
-            (206, Part::Tail | Part::Range(_)) => self.take_range(partial, answer, step),
-            (416, Part::Tail) if answer.content_range().is_some_and(|found| found.total == Some(0)) => {
+            (206, Part::Tail | Part::Beginning | Part::Range(_)) => self.take_range(partial, answer, step),
+            (416, Part::Tail | Part::Beginning)
+                if answer.content_range().is_some_and(|found| found.total == Some(0)) =>
+            {
                 self.check_size(0)?;
                 Ok(partial.begin(self.inner.store.head(self.wanted, 0, answer.tag()))?)
             }
-            // Some servers know no ranges that count from the end, or none that are longer than the file.
-            (400 | 416 | 501, Part::Tail) => self.receive(partial, &Part::Whole),
+            // Some servers know no ranges that count from the end, or none that are longer than the file, or none at all.
+            (400 | 416 | 501, Part::Tail | Part::Beginning) => self.receive(partial, &Part::Whole),
             (416, Part::Range(_)) => {
                 partial.clear()?;
                 Err(Trouble::passing("the file has another length than before".to_owned()))
@@ -204,7 +219,8 @@ impl Job<'_> {
         let (Some(range), Some(total)) = (found.range, found.total) else { return Err(odd()) };
         let as_asked = match step {
             Part::Range(asked) => range.start == asked.start && range.end <= asked.end,
-            _ => range.end == total,
+            Part::Beginning => range.start == 0 && range.end <= SHARE,
+            Part::Tail | Part::Whole => range.end == total,
         };
         if !as_asked {
             return Err(odd());
@@ -323,8 +339,8 @@ pub(super) fn of_full_disk(error: Error, wanted: &Wanted) -> Error {
 fn next_step(partial: &Partial, part: &Part) -> Option<Part> {
     match (part, partial.head()) {
         (Part::Whole, None) => Some(Part::Whole),
-        (Part::Tail, None) => Some(Part::Tail),
-        (Part::Tail, Some(_)) => None,
+        (Part::Tail | Part::Beginning, None) => Some(part.clone()),
+        (Part::Tail | Part::Beginning, Some(_)) => None,
         (Part::Whole, Some(head)) => partial.ranges().gaps(0..head.total).into_iter().next().map(|gap| {
             // From nothing to all is the plain request, which every server understands.
             if gap == (0..head.total) { Part::Whole } else { Part::Range(gap) }

@@ -18,7 +18,7 @@ use super::partial::{Head, Partial};
 use super::trouble::Trouble;
 
 /// The least that is worth a request of its own.
-const SHARE: u64 = 1 << 20;
+pub(super) const SHARE: u64 = 1 << 20;
 /// From this on a file is fetched in shares although no connection is idle yet: one may be before it is here.
 const LARGE: u64 = 1 << 23;
 
@@ -33,11 +33,16 @@ pub(super) struct Spare {
 impl Spare {
     /// Nobody is idle, and nobody will be.
     pub(super) fn none() -> Self {
-        Self { idle: AtomicUsize::new(0), waiting: AtomicUsize::new(1) }
+        Self { idle: AtomicUsize::new(0), waiting: AtomicUsize::new(usize::MAX) }
     }
 
     pub(super) fn clear(&self) {
-        self.set(0, 1);
+        self.set(0, usize::MAX);
+    }
+
+    /// Whether there is anybody but the one who asks.
+    fn is_any(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) != usize::MAX
     }
 
     pub(super) fn set(&self, idle: usize, waiting: usize) {
@@ -73,28 +78,37 @@ struct Together<'a> {
     job: &'a Job<'a>,
     head: Head,
     generation: u64,
-    partial: Mutex<Partial>,
+    partial: Mutex<&'a mut Partial>,
     /// What nobody has asked for yet.
     rest: Mutex<Vec<Range<u64>>>,
     over: AtomicBool,
 }
 
 impl Job<'_> {
+    /// Whether a file of which nothing is known yet may be one that others help with: then it is begun with a share, for
+    /// only an answer says how long it is and whether the server has ranges.
+    pub(super) fn others_may_help(&self) -> bool {
+        let inner = self.inner;
+        inner.spare.is_any() && inner.connections > 1 && self.wanted.size.is_none_or(|size| self.is_worth_sharing(size))
+    }
+
+    fn is_worth_sharing(&self, missing: u64) -> bool {
+        missing >= LARGE || missing >= 2 * SHARE && self.inner.spare.is_there()
+    }
+
     /// Fetches what is missing, as far as others help and nothing goes wrong.
-    pub(super) fn fetch_together(&self, partial: Partial) -> Partial {
-        let Some(head) = partial.head().cloned() else { return partial };
+    pub(super) fn fetch_together(&self, partial: &mut Partial) {
+        let Some(head) = partial.head().cloned() else { return };
         let rest = partial.ranges().gaps(0..head.total);
         let missing = length(&rest);
-        let helps = missing >= LARGE || missing >= 2 * SHARE && self.inner.spare.is_there();
         // Where nothing has come yet, it is not known whether the server has ranges.
-        if !helps || missing == head.total {
-            return partial;
+        if !self.is_worth_sharing(missing) || missing == head.total {
+            return;
         }
         let generation = partial.generation();
         let (partial, rest, over) = (Mutex::new(partial), Mutex::new(rest), AtomicBool::new(false));
         let together = Together { job: self, head, generation, partial, rest, over };
         std::thread::scope(|scope| together.work(scope));
-        together.partial.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -207,7 +221,7 @@ impl<'a> Together<'a> {
         }
     }
 
-    fn partial(&self) -> MutexGuard<'_, Partial> {
+    fn partial(&self) -> MutexGuard<'_, &'a mut Partial> {
         self.partial.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -36,6 +36,65 @@ fn idle_connections_bring_parts_of_a_large_file() {
     }
 }
 
+/// Fetches files that nothing is known of, as `download` does.
+fn unknown(scene: &Scene, connections: usize, wanted: &[Wanted]) -> Vec<Vec<u8>> {
+    let downloader = downloader(&Settings { connections, ..settings(scene) });
+    let found = Mutex::new(vec![Vec::new(); wanted.len()]);
+    let keep = |index: usize, file| {
+        found.lock().expect("nobody panicked")[index] = content(&file);
+        Ok(())
+    };
+    downloader.fetch_all(wanted, &Silent, &keep).expect("they come");
+    found.into_inner().expect("nobody panicked")
+}
+
+#[test]
+fn a_file_that_nobody_has_looked_at_is_begun_with_a_share_and_then_brought_by_many() {
+    let (server, bytes) = (Server::start(), body(12 * MIB + 5, 8));
+    for (connections, least, most) in [(1, 1, 1), (4, 5, 20), (16, 9, 40)] {
+        let (scene, path) = (Scene::new(), format!("{connections}.whl"));
+        server.put(&path, &bytes);
+        let wanted = [Wanted { file_name: path.clone(), ..pinned(server.url(&path), &bytes) }];
+        assert!(unknown(&scene, connections, &wanted)[0] == bytes);
+        let requests = server.seen(&path);
+        assert!((least..=most).contains(&requests.len()), "{connections} connections made {requests:?}");
+        assert_eq!(requests[0].range.as_deref(), (connections > 1).then_some("bytes=0-1048575"));
+        assert_eq!(server.sent(&path), bytes.len() as u64, "{connections}");
+    }
+}
+
+#[test]
+fn a_file_that_is_known_to_be_small_or_turns_out_to_be_is_one_request() {
+    let (scene, server, bytes) = (Scene::new(), Server::start(), body(MIB, 9));
+    let known = |path: &str, size| {
+        server.put(path, &bytes);
+        Wanted { file_name: path.to_owned(), size, ..loose(server.url(path)) }
+    };
+    let wanted = [known("known.whl", Some(MIB as u64)), known("unknown.whl", None)];
+    assert!(unknown(&scene, 4, &wanted).iter().all(|found| *found == bytes));
+    assert_eq!(server.seen("known.whl").iter().map(|seen| seen.range.as_deref()).collect::<Vec<_>>(), [None]);
+    assert_eq!(server.seen("unknown.whl").len(), 1);
+}
+
+#[test]
+fn a_server_that_has_no_ranges_is_asked_once_for_all_of_it() {
+    let (server, bytes) = (Server::start(), body(12 * MIB, 10));
+    for (path, turns, requests) in [
+        ("none.whl", vec![Turn::NoRanges], 1),
+        ("refused.whl", vec![Turn::Unsatisfiable, Turn::NoRanges], 2),
+        ("unknown.whl", vec![Turn::Status(501, ""), Turn::NoRanges], 2),
+        ("chunks.whl", vec![Turn::Chunked(None)], 1),
+    ] {
+        server.put(path, &bytes);
+        server.script(path, turns);
+        let wanted = [Wanted { file_name: path.to_owned(), ..loose(server.url(path)) }];
+        assert!(unknown(&Scene::new(), 4, &wanted)[0] == bytes);
+        assert_eq!((server.seen(path).len(), server.sent(path)), (requests, bytes.len() as u64), "{path}");
+    }
+    server.put("empty.whl", b"");
+    assert_eq!(unknown(&Scene::new(), 4, &[loose(server.url("empty.whl"))]), [b""]);
+}
+
 #[test]
 fn who_is_done_with_a_small_file_helps_with_a_large_one() {
     let (scene, server, large, small) = (Scene::new(), Server::start(), body(20 * MIB, 2), body(200_000, 3));
