@@ -324,6 +324,15 @@ pub trait Progress: Sync {
     }
     /// Staging has ended, well or not.
     fn end(&self) {}
+    /// So many files will be fetched, each of them a transfer; their bytes, where the length of each is known beforehand.
+    fn transfers(&self, files: usize, bytes: Option<u64>) {
+        let _ = (files, bytes);
+    }
+    /// A look at a file came to a halt, for this reason, and is tried again. A look is no transfer, unless it brings the
+    /// whole file: then it is told as one once it has.
+    fn look_retry(&self, name: &str, why: &str) {
+        let _ = (name, why);
+    }
     /// A file is being fetched, of which `present` bytes of `total` are here already. Told again under the same number
     /// where its length becomes known, or where it begins anew.
     fn transfer_begin(&self, transfer: usize, name: &str, total: Option<u64>, present: u64) {

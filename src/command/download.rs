@@ -66,7 +66,7 @@ pub fn download(
     let (remote, missing): (Vec<&Source>, Vec<Wanted>) =
         sources.iter().filter_map(|source| Some((source, wanted(source)?))).unzip();
     let turn = Mutex::new(());
-    downloader.fetch_all(&missing, context.progress, &|index, file| {
+    downloader.fetch_all(&missing, context.progress, &|index: usize, file: OpenFile| {
         let _one_at_a_time = turn.lock().unwrap_or_else(PoisonError::into_inner);
         put(&dest, remote[index], &file, &missing[index].pinned)
     })?;

@@ -9,13 +9,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::opening::{Coming, Opened};
 use super::{Context, Options};
-use crate::download::{Downloader, Peek, Settings, Wanted, label_of};
+use crate::download::{Downloader, Peek, Receiver, Settings, Wanted, label_of};
 use crate::error::{Error, Result};
 use crate::fs::OpenFile;
 use crate::plan::WheelId;
 use crate::report::{Progress, Warning};
 use crate::source::{Location, Source};
-use crate::stage::Bring;
+use crate::stage::{Bring, Waiting};
 use crate::wheel::{self, OpenOptions, Pool, Records, Wheel};
 
 /// How much of a wheel's end is asked for first where all of it is wanted soon: most wheels are smaller.
@@ -37,12 +37,11 @@ pub fn open(
     let downloader = Downloader::new(&settings, context.door, Arc::clone(context.cancel))?;
     let local: Vec<&Source> = sources.iter().filter(|source| source.path().is_some()).collect();
     let mut local = wheel::in_parallel(pool, &local, |source| Wheel::open((*source).clone(), open)).into_iter();
-    let look = Look { downloader: &downloader, sources, open, progress: context.progress, shallow: Mutex::default() };
+    let look = Look { downloader: &downloader, sources, open, progress: context.progress };
     let mut remote = look.at_all(options.download.offline)?;
-    let shallow = look.shallow.into_inner().unwrap_or_else(PoisonError::into_inner);
     let opened = (0..sources.len()).filter_map(|number| remote.remove(&number).or_else(|| local.next()));
     let wheels = Error::all_or_refused(opened)?;
-    Ok(Opened { wheels, coming: Some(Box::new(Fetching { downloader, open, shallow })) })
+    Ok(Opened { wheels, coming: Some(Box::new(Fetching { downloader, open })) })
 }
 
 /// The file that a source on a server means.
@@ -58,8 +57,6 @@ struct Look<'a> {
     sources: &'a [Source],
     open: OpenOptions,
     progress: &'a dyn Progress,
-    /// The looks that left something out, by the numbers of their sources.
-    shallow: Mutex<BTreeMap<usize, Peek>>,
 }
 
 impl Look<'_> {
@@ -78,11 +75,11 @@ impl Look<'_> {
             Ok(())
         };
         let (numbers, first): (Vec<usize>, Vec<Wanted>) = first.into_iter().unzip();
-        self.downloader.fetch_all(&first, self.progress, &|index, file| {
+        self.downloader.fetch_all(&first, self.progress, &|index: usize, file: OpenFile| {
             keep(numbers[index], self.whole(numbers[index], &first[index], file))
         })?;
         let (numbers, others): (Vec<usize>, Vec<Wanted>) = others.into_iter().unzip();
-        self.downloader.peek_all(&others, &|index, peek| {
+        self.downloader.peek_all(&others, self.progress, &|index, peek| {
             keep(numbers[index], self.preview(numbers[index], &others[index], peek))
         })?;
         Ok(found.into_inner().unwrap_or_else(PoisonError::into_inner))
@@ -97,35 +94,27 @@ impl Look<'_> {
             Ok(file) => return self.whole(number, wanted, file),
             Err(peek) => peek,
         };
-        let wheel = preview(&self.sources[number], &peek, self.open)?;
-        if !wheel.is_record_read() {
-            self.shallow.lock().unwrap_or_else(PoisonError::into_inner).insert(number, peek);
-        }
-        Ok(wheel)
+        let wheel = Wheel::preview(self.sources[number].clone(), Box::new(peek.clone()), self.open);
+        // A reader of archives only knows that a read failed; the peek knows why.
+        wheel.map_err(|error| peek.take_failure().unwrap_or(error))
     }
-}
-
-fn preview(source: &Source, peek: &Peek, open: OpenOptions) -> Result<Wheel> {
-    let wheel = Wheel::preview(source.clone(), Box::new(peek.clone()), open);
-    // A reader of archives only knows that a read failed; the peek knows why.
-    wheel.map_err(|error| peek.take_failure().unwrap_or(error))
 }
 
 /// Fetches what was looked at.
 struct Fetching {
     downloader: Downloader,
     open: OpenOptions,
-    shallow: BTreeMap<usize, Peek>,
 }
 
 impl Coming for Fetching {
-    fn look_closer(&self, wheels: &mut [Wheel]) -> Result<()> {
+    fn look_closer(&self, wheels: &mut [Wheel], progress: &dyn Progress) -> Result<()> {
+        let shallow: Vec<&mut Wheel> = wheels.iter_mut().filter(|wheel| !wheel.is_record_read()).collect();
+        let sources: Vec<Source> = shallow.iter().map(|wheel| wheel.source.clone()).collect();
         let open = OpenOptions { records: Records::All, ..self.open };
-        let closer = self.shallow.iter().map(|(&number, peek)| {
-            wheels[number] = preview(&wheels[number].source, peek, open)?;
-            Ok(())
-        });
-        Error::all_or_refused(closer).map(drop)
+        let look = Look { downloader: &self.downloader, sources: &sources, open, progress };
+        let seen = Error::all_or_refused(look.at_all(false)?.into_values())?;
+        shallow.into_iter().zip(seen).for_each(|(wheel, seen)| *wheel = seen);
+        Ok(())
     }
 
     fn take_warnings(&self) -> Vec<Warning> {
@@ -139,13 +128,33 @@ impl Bring for Fetching {
         wheels: &[Wheel],
         needed: &[WheelId],
         progress: &dyn Progress,
-        here: &(dyn Fn(WheelId) -> Result<()> + Sync),
+        waiting: &dyn Waiting,
     ) -> Result<()> {
         let missing = needed.iter().filter_map(|&id| Some((id, wanted(&wheels[id.0 as usize].source)?)));
         let (ids, missing): (Vec<WheelId>, Vec<Wanted>) = missing.unzip();
-        self.downloader.fetch_all(&missing, progress, &|index, file| {
-            wheels[ids[index].0 as usize].arrive(file, &missing[index].pinned, self.open)?;
-            here(ids[index])
-        })
+        let arrivals = Arrivals { wheels, ids: &ids, wanted: &missing, open: self.open, waiting };
+        self.downloader.fetch_all(&missing, progress, &arrivals)
+    }
+}
+
+/// Wheels on their way to who waits for them.
+struct Arrivals<'a> {
+    wheels: &'a [Wheel],
+    ids: &'a [WheelId],
+    wanted: &'a [Wanted],
+    open: OpenOptions,
+    waiting: &'a dyn Waiting,
+}
+
+impl Receiver for Arrivals<'_> {
+    fn arrived(&self, index: usize, file: OpenFile) -> Result<()> {
+        let id = self.ids[index];
+        self.wheels[id.0 as usize].arrive(file, &self.wanted[index].pinned, self.open)?;
+        self.waiting.here(id);
+        Ok(())
+    }
+
+    fn wants_more(&self) -> bool {
+        self.waiting.wants_more()
     }
 }

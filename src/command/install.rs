@@ -41,7 +41,7 @@ pub fn install(
     }
     let mut done = Act::of(&opened, &pool, options, context).install(&environment, report);
     // A file of which no digest is known is like no other, so whatever depends on one shows as a failure or a conflict.
-    if (done.is_err() || !report.conflicts.is_empty()) && opened.look_closer()? {
+    if (done.is_err() || !report.conflicts.is_empty()) && opened.look_closer(context.progress)? {
         *report = before;
         report.warnings.extend(opened.warnings());
         done = Act::of(&opened, &pool, options, context).install(&environment, report);

@@ -4,7 +4,7 @@
 
 use super::{Context, Options};
 use crate::error::Result;
-use crate::report::Warning;
+use crate::report::{Progress, Warning};
 use crate::source::Source;
 use crate::spec::record::Verify;
 use crate::stage::Bring;
@@ -28,10 +28,10 @@ impl Opened {
     ///
     /// # Errors
     /// As where they were opened.
-    pub fn look_closer(&mut self) -> Result<bool> {
+    pub fn look_closer(&mut self, progress: &dyn Progress) -> Result<bool> {
         let coming = self.coming.as_deref().filter(|_| !self.wheels.iter().all(Wheel::is_record_read));
         let Some(coming) = coming else { return Ok(false) };
-        coming.look_closer(&mut self.wheels)?;
+        coming.look_closer(&mut self.wheels, progress)?;
         Ok(true)
     }
 }
@@ -42,7 +42,7 @@ pub trait Coming: Bring {
     ///
     /// # Errors
     /// As where they were opened.
-    fn look_closer(&self, wheels: &mut [Wheel]) -> Result<()>;
+    fn look_closer(&self, wheels: &mut [Wheel], progress: &dyn Progress) -> Result<()>;
 
     /// What was odd so far; told once.
     fn take_warnings(&self) -> Vec<Warning>;

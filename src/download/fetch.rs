@@ -17,7 +17,7 @@ use super::together::SHARE;
 use super::trouble::{Halt, Trouble};
 use super::{Inner, Wanted};
 use crate::error::{Error, Fault, Result, escaped};
-use crate::fs::OpenFile;
+use crate::fs::{OpenFile, ReadAt as _};
 use crate::report::Progress;
 
 const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
@@ -50,14 +50,15 @@ impl Inner {
     pub(super) fn fetch(&self, wanted: &Wanted, halt: Halt<'_>, progress: &dyn Progress) -> Result<OpenFile> {
         check_name(wanted)?;
         halt.check()?;
-        if let Some(file) = self.store.cached(wanted, halt)? {
+        let transfer = self.transfers.fetch_add(1, Ordering::Relaxed);
+        let job = Job { inner: self, wanted, halt, progress, transfer };
+        if let Some(file) = job.cached()? {
             return Ok(file);
         }
         if self.offline {
             return Err(Error::offline(vec![wanted.label.clone()]));
         }
         let lock = self.store.lock(wanted, halt, &|path| progress.waiting(path))?;
-        let job = Job { inner: self, wanted, halt, progress, transfer: self.transfers.fetch_add(1, Ordering::Relaxed) };
         let result = job.fetch();
         self.store.unlock(lock);
         result.map_err(|error| of_full_disk(error, wanted))
@@ -67,12 +68,23 @@ impl Inner {
 impl Job<'_> {
     pub(super) fn fetch(&self) -> Result<OpenFile> {
         // Another process may have completed it while this one waited for the lock.
-        if let Some(file) = self.inner.store.cached(self.wanted, self.halt)? {
+        if let Some(file) = self.cached()? {
             return Ok(file);
         }
         let result = self.fetch_and_check();
         self.progress.transfer_end(self.transfer);
         result
+    }
+
+    /// The file where the cache has it: a transfer of which nothing is left to do.
+    fn cached(&self) -> Result<Option<OpenFile>> {
+        let file = self.inner.store.cached(self.wanted, self.halt)?;
+        if let Some(file) = &file {
+            let (length, name) = (file.size(), &self.wanted.file_name);
+            self.progress.transfer_begin(self.transfer, name, Some(length), length);
+            self.progress.transfer_end(self.transfer);
+        }
+        Ok(file)
     }
 
     fn fetch_and_check(&self) -> Result<OpenFile> {

@@ -11,12 +11,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::fetch::{Job, Part, of_full_disk};
+use super::looks::Look;
 use super::partial::Partial;
 use super::store::{Checked, check_name};
 use super::{Inner, Wanted};
 use crate::error::{Error, Result};
 use crate::fs::{OpenFile, ReadAt};
-use crate::report::Silent;
 
 const GRAIN: u64 = 1 << 14;
 const MOST_AHEAD: u64 = 1 << 22;
@@ -63,6 +63,7 @@ impl Peek {
             None => with_lock(inner, wanted, &Part::Tail)?,
         };
         let size = origin.size();
+        inner.looks.saw(wanted, size);
         let state = Mutex::new(State { origin, next: 0, ahead: 0, failure: None });
         let (inner, wanted, path) = (Arc::clone(inner), wanted.clone(), PathBuf::from(&wanted.label));
         Ok(Self { shared: Arc::new(Shared { inner, wanted, size, path, state }) })
@@ -168,19 +169,22 @@ fn with_lock(inner: &Inner, wanted: &Wanted, part: &Part) -> Result<Origin> {
         if let Some(file) = inner.store.cached(wanted, halt)? {
             return Ok(Origin::Complete(file));
         }
-        let job = Job { inner, wanted, halt, progress: &Silent, transfer: usize::MAX };
+        let look = Look { looks: &inner.looks, wanted };
+        let job = Job { inner, wanted, halt, progress: &look, transfer: usize::MAX };
         let partial = inner.store.partial(wanted)?;
         let present = partial.ranges().count();
         let partial = job.fill(partial, part)?;
         if !partial.head().is_some_and(|head| partial.ranges().covers(0..head.total)) {
             return Ok(Origin::Parts(Box::new(partial)));
         }
-        match inner.store.finish(wanted, partial, halt)? {
-            Checked::Good(file) => Ok(Origin::Complete(file)),
+        let file = match inner.store.finish(wanted, partial, halt)? {
+            Checked::Good(file) => file,
             // What came earlier may be of another file.
-            Checked::Bad(_) if present > 0 => Ok(Origin::Complete(job.fetch()?)),
-            Checked::Bad(faults) => Err(Error::wheels(vec![(wanted.label.clone(), faults)])),
-        }
+            Checked::Bad(_) if present > 0 => job.fetch()?,
+            Checked::Bad(faults) => return Err(Error::wheels(vec![(wanted.label.clone(), faults)])),
+        };
+        inner.looks.completed(wanted, file.size(), &inner.transfers);
+        Ok(Origin::Complete(file))
     };
     let result = fill();
     inner.store.unlock(lock);

@@ -45,18 +45,22 @@ pub struct StageOptions<'a> {
 
 /// Brings wheels that were only previewed, while those that are here are staged.
 pub trait Bring: Sync {
-    /// Makes every wheel of `needed` [arrive](Wheel::arrive), and calls `here` with each as soon as it has. An error of
-    /// `here` means that no more of them are wanted.
+    /// Makes every wheel of `needed` [arrive](Wheel::arrive), and says so as soon as it has; ends early where no more are
+    /// wanted.
     ///
     /// # Errors
     /// The first failure; nothing is staged any more then.
-    fn bring(
-        &self,
-        wheels: &[Wheel],
-        needed: &[WheelId],
-        progress: &dyn Progress,
-        here: &(dyn Fn(WheelId) -> Result<()> + Sync),
-    ) -> Result<()>;
+    fn bring(&self, wheels: &[Wheel], needed: &[WheelId], progress: &dyn Progress, waiting: &dyn Waiting)
+    -> Result<()>;
+}
+
+/// Who waits for wheels.
+pub trait Waiting: Sync {
+    /// This wheel has arrived.
+    fn here(&self, id: WheelId);
+
+    /// Whether any more are wanted.
+    fn wants_more(&self) -> bool;
 }
 
 /// The private directories of a transaction below one root.

@@ -29,17 +29,20 @@ impl Queue {
         Self { state: Mutex::new(State { groups: Vec::new(), grows, stopped: false }), changed: Condvar::new() }
     }
 
-    /// Adds groups; false where nothing is wanted any more.
-    pub(super) fn add(&self, groups: Vec<Group>) -> bool {
+    /// Adds groups, unless nothing is wanted any more.
+    pub(super) fn add(&self, groups: Vec<Group>) {
         let mut state = self.lock();
         if !state.stopped {
             state.groups.extend(groups);
             state.groups.sort_by_key(|group| group.weight);
         }
-        let wanted = !state.stopped;
         drop(state);
         self.changed.notify_all();
-        wanted
+    }
+
+    /// Whether nothing is wanted any more.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.lock().stopped
     }
 
     /// The heaviest group; `None` when there will be none any more.

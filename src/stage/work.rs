@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use super::queue::{Group, Queue};
-use super::{StageOptions, Staged};
+use super::{StageOptions, Staged, Waiting};
 use crate::archive::{Entry, Expected, Item, Memory, Scratch, Stretch};
 use crate::environment::place::RootId;
 use crate::error::{Effect, Error, Fault, Result};
@@ -51,10 +51,10 @@ pub(super) fn write_files(
         failure: Mutex::new(None),
         digests: Mutex::new(HashMap::new()),
     };
-    let _ = work.queue.add(work.groups(here));
+    work.queue.add(work.groups(here));
     std::thread::scope(|scope| {
         if !needed.is_empty() {
-            scope.spawn(|| work.bring(&needed, &coming));
+            scope.spawn(|| work.bring(&needed, coming));
         }
         options.pool.broadcast(|_| work.run());
     });
@@ -76,6 +76,22 @@ struct Work<'a> {
     digests: Mutex<HashMap<usize, Digest>>,
 }
 
+/// The files that are queued when their wheels arrive.
+struct Arrivals<'a> {
+    work: &'a Work<'a>,
+    coming: HashMap<WheelId, Vec<usize>>,
+}
+
+impl Waiting for Arrivals<'_> {
+    fn here(&self, id: WheelId) {
+        self.work.queue.add(self.work.groups(self.coming.get(&id).cloned().unwrap_or_default()));
+    }
+
+    fn wants_more(&self) -> bool {
+        !self.work.queue.is_stopped()
+    }
+}
+
 impl Work<'_> {
     /// What one worker does.
     fn run(&self) {
@@ -88,16 +104,13 @@ impl Work<'_> {
     }
 
     /// Has the wheels brought whose files are `coming`, and queues these as they arrive.
-    fn bring(&self, needed: &[WheelId], coming: &HashMap<WheelId, Vec<usize>>) {
+    fn bring(&self, needed: &[WheelId], coming: HashMap<WheelId, Vec<usize>>) {
         let missing = || Error::wheel(&self.wheels[needed[0].0 as usize].label, Fault::Remote);
-        let here = |id: WheelId| {
-            let wanted = self.queue.add(self.groups(coming.get(&id).cloned().unwrap_or_default()));
-            // What made it stop is known already and is the failure that is told.
-            if wanted { Ok(()) } else { Err(Error::interrupted()) }
-        };
+        let arrivals = Arrivals { work: self, coming };
         let bring = self.options.bring.ok_or_else(missing);
-        match bring.and_then(|bring| bring.bring(self.wheels, needed, self.options.progress, &here)) {
+        match bring.and_then(|bring| bring.bring(self.wheels, needed, self.options.progress, &arrivals)) {
             Ok(()) => self.queue.complete(),
+            // What ended because it was not wanted any more fails too, after the failure that is told.
             Err(error) => self.fail(error),
         }
     }

@@ -63,7 +63,8 @@ impl Ground {
         let (url, before) = (self.server.url(&self.path).to_string(), self.server.sent(&self.path));
         let (report, of_here) = (dry(&url), dry(&here));
         let of_here = of_here.to_string().replace(&here, &url);
-        assert!(report.to_string() == of_here, "{:.3000}\n{of_here:.3000}", report.to_string());
+        let told = report.to_string();
+        assert!(told == of_here, "{told:.3000}\n{of_here:.3000}");
         (report, self.server.sent(&self.path) - before)
     }
 }

@@ -4,9 +4,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pkg_install::fs::{Door, Lock, Patience};
+use pkg_install::hash::{Algorithm, Digest};
 use serde_json::{Value, json};
 
 use crate::downloads::body;
@@ -23,7 +24,7 @@ fn serve(server: &Server, name: &str) -> (String, u64) {
     serve_of(server, name, 200_000)
 }
 
-/// As [`serve`]. What an installation looks at first is the whole of a small wheel, which is then no transfer.
+/// As [`serve`]. What an installation looks at first is the whole of a small wheel.
 fn serve_of(server: &Server, name: &str, length: usize) -> (String, u64) {
     let wheel = Wheel::new(name, "1.0").stored(&format!("{name}.bin"), body(length, name.len() as u64));
     let (path, bytes) = (wheel.wheel_file_name(), wheel.bytes());
@@ -111,7 +112,68 @@ fn every_transfer_is_told_from_its_begin_to_its_end_with_its_bytes() {
         assert_eq!(*tries, [2, 0, 0, 1].get(number).copied().unwrap_or(0), "{path}: {}", run.stderr);
     }
     assert_eq!(told.values().map(|one| one.0).sum::<u64>(), served.iter().map(|one| one.1).sum::<u64>());
+    assert_eq!(named(&events(&run.stderr), "transfers"), [&json!({"event": "transfers", "files": 12, "bytes": null})]);
     no_secret(&run);
+}
+
+#[test]
+fn what_a_look_brings_or_has_to_ask_for_again_is_told_and_the_sum_is_that_of_all_files() {
+    let (scene, server) = (Scene::new(), Server::start());
+    scene.venv();
+    let served = [("small", 50_000), ("middle", 300_000), ("large", 1_500_000)];
+    let served = served.map(|(name, length)| serve_of(&server, name, length));
+    let retry = Turn::Status(503, "Retry-After: 0\r\n");
+    server.script(&served[0].0, [retry.clone()]);
+    server.script(&served[2].0, [retry.clone(), Turn::Fine, retry]);
+    let addresses = served.each_ref().map(|(path, _)| address(&server, path));
+    let mut arguments = vec!["--target", "venv", "--progress", "json"];
+    arguments.extend(addresses.iter().map(String::as_str));
+    let run = run(&scene, &arguments);
+    run.assert_code(0);
+    let events = events(&run.stderr);
+    let told = transfers(&events);
+    for (path, bytes) in &served {
+        assert_eq!((told[path].0, &told[path].1), (*bytes, &json!(bytes)), "{path}");
+    }
+    let looks: Vec<&Value> = named(&events, "look-retry").iter().map(|event| &event["name"]).collect();
+    assert_eq!(looks.len(), 2, "{events:?}");
+    assert!([0, 2].iter().all(|&number| looks.contains(&&json!(served[number].0))), "{looks:?}");
+    assert_eq!(named(&events, "transfer-retry").len(), 1);
+    let left: u64 = served[1..].iter().map(|(_, bytes)| bytes).sum();
+    assert_eq!(named(&events, "transfers"), [&json!({"event": "transfers", "files": 2, "bytes": left})]);
+    no_secret(&run);
+}
+
+#[test]
+fn what_the_cache_has_is_a_transfer_too_where_it_was_asked_for() {
+    let (scene, server) = (Scene::new(), Server::start());
+    let (path, bytes) = serve(&server, "demo");
+    let wheel = Wheel::new("demo", "1.0").stored("demo.bin", body(200_000, 4)).bytes();
+    let url = format!("{}#sha256={}", address(&server, &path), Digest::of(Algorithm::Sha256, &wheel).to_hex());
+    for present in [0, bytes] {
+        let arguments = ["download", "--dest", "here", "--cache-dir", "cache", "--progress", "json", &url];
+        let run = Run::of(scene.command().args(arguments).env("no_proxy", "127.0.0.1"));
+        run.assert_code(0);
+        let events = events(&run.stderr);
+        assert_eq!(transfers(&events)[&path], (bytes, json!(bytes), 0));
+        assert_eq!(named(&events, "transfer-begin")[0]["present"], present);
+    }
+}
+
+#[test]
+fn a_failure_while_unpacking_ends_the_downloads_at_once() {
+    let (scene, server) = (Scene::new(), Server::start());
+    scene.venv();
+    let (path, _) = serve_of(&server, "demo", 600_000);
+    // The look into it succeeds; then nothing comes until the client has waited for half a minute.
+    server.script(&path, [Turn::Fine, Turn::Stall(1000)]);
+    let bad = Wheel::new("bad", "1.0").file("bad.py", "x = 1\n").wrong_digest("bad.py");
+    let bad = scene.wheel(&bad).display().to_string();
+    let begin = Instant::now();
+    let run = run(&scene, &["--target", "venv", "--no-progress", &bad, &address(&server, &path)]);
+    run.assert_code(3).assert_stderr("bad.py");
+    assert!(begin.elapsed() < Duration::from_secs(20), "the stall was waited for");
+    assert_eq!(server.seen(&path).len(), 2);
 }
 
 #[test]

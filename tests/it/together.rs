@@ -12,7 +12,7 @@ use crate::scene::Scene;
 /// Looks into all files, then fetches them, as an installation does.
 fn fetched(scene: &Scene, connections: usize, wanted: &[Wanted]) -> Vec<Vec<u8>> {
     let downloader = downloader(&Settings { connections, ..settings(scene) });
-    downloader.peek_all(wanted, &|_, _| Ok(())).expect("they answer");
+    downloader.peek_all(wanted, &Silent, &|_, _| Ok(())).expect("they answer");
     let found = Mutex::new(vec![Vec::new(); wanted.len()]);
     let keep = |index: usize, file| {
         found.lock().expect("nobody panicked")[index] = content(&file);
@@ -131,7 +131,7 @@ fn a_file_that_changes_between_its_shares_is_one_or_the_other() {
     server.put(NAME, &bytes);
     let downloader = downloader(&Settings { connections: 4, ..settings(&scene) });
     let wanted = [loose(server.url(NAME))];
-    downloader.peek_all(&wanted, &|_, _| Ok(())).expect("it answers");
+    downloader.peek_all(&wanted, &Silent, &|_, _| Ok(())).expect("it answers");
     server.put_tagged(NAME, &other, Some("\"two\""));
     let keep = |_: usize, file| {
         assert!(content(&file) == other, "the old end is not mixed with the new beginning");

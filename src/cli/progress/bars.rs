@@ -80,6 +80,14 @@ impl Progress for Bars {
         self.shared.counters.stage_ended();
     }
 
+    fn transfers(&self, files: usize, bytes: Option<u64>) {
+        self.shared.counters.expect(files, bytes);
+    }
+
+    fn look_retry(&self, name: &str, why: &str) {
+        self.remark(remarks::retry(name, why));
+    }
+
     fn transfer_begin(&self, transfer: usize, name: &str, total: Option<u64>, present: u64) {
         self.shared.counters.begin(transfer, name, total, present);
         self.draw();

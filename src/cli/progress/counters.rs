@@ -17,6 +17,9 @@ pub struct Counters {
 struct State {
     running: BTreeMap<usize, Transfer>,
     begun: usize,
+    /// How many files there will be, those that have ended included, and their bytes, where those are known.
+    expected: usize,
+    expected_bytes: Option<u64>,
     /// The bytes of the files that have ended, and those of them that came over the wire.
     ended: u64,
     ended_received: u64,
@@ -44,6 +47,10 @@ pub struct Seen {
     pub transfers: Vec<SeenTransfer>,
     /// How many files were begun, those that have ended included.
     pub begun: usize,
+    /// How many files there will be at the least.
+    pub expected: usize,
+    /// Their bytes, where those are known.
+    pub expected_bytes: Option<u64>,
     /// The bytes of the files that have ended.
     pub ended: u64,
     /// The bytes that came over the wire, for all files; never fewer than before.
@@ -100,6 +107,13 @@ impl Counters {
         self.write().staging = None;
     }
 
+    /// So many files will begin, with so many bytes.
+    pub fn expect(&self, files: usize, bytes: Option<u64>) {
+        let mut state = self.write();
+        state.expected = state.begun + files;
+        state.expected_bytes = bytes.map(|bytes| state.ended + bytes);
+    }
+
     /// A file begins, or begins anew, or more is known of it.
     pub fn begin(&self, transfer: usize, name: &str, total: Option<u64>, present: u64) {
         let mut state = self.write();
@@ -144,7 +158,9 @@ impl Counters {
             files_done: staging.files_done.load(Ordering::Relaxed),
             bytes_done: staging.bytes_done.load(Ordering::Relaxed),
         });
-        Seen { transfers, begun: state.begun, ended: state.ended, received, staging }
+        let (begun, ended) = (state.begun, state.ended);
+        let expected_bytes = state.expected_bytes.filter(|_| begun <= state.expected);
+        Seen { transfers, begun, expected: state.expected.max(begun), expected_bytes, ended, received, staging }
     }
 
     fn read(&self) -> RwLockReadGuard<'_, State> {
@@ -181,6 +197,19 @@ mod tests {
         counters.begin(4, "b", None, 5);
         let seen = counters.seen();
         assert_eq!((seen.begun, seen.received, seen.ended, seen.transfers[0].transfer), (2, 100, 50, 4));
+    }
+
+    #[test]
+    fn what_is_expected_comes_to_what_has_ended() {
+        let counters = Counters::default();
+        counters.begin(0, "a", Some(7), 7);
+        counters.ended(0);
+        counters.expect(2, Some(30));
+        let seen = counters.seen();
+        assert_eq!((seen.expected, seen.expected_bytes), (3, Some(37)));
+        (1..4).for_each(|number| counters.begin(number, "b", Some(10), 0));
+        let seen = counters.seen();
+        assert_eq!((seen.expected, seen.expected_bytes), (4, None), "more than was said");
     }
 
     #[test]

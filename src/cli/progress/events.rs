@@ -3,6 +3,8 @@
 //! Output, each line written whole and by one thread at a time:
 //!
 //! ```json
+//! {"event":"look-retry","name":"six-1.17.0-py2.py3-none-any.whl","why":"the server broke the connection off"}
+//! {"event":"transfers","files":1,"bytes":11050}
 //! {"event":"transfer-begin","transfer":0,"name":"six-1.17.0-py2.py3-none-any.whl","total":11050,"present":0}
 //! {"event":"transfer","transfer":0,"bytes":11050,"total":11050}
 //! {"event":"transfer-retry","transfer":0,"why":"the server broke the connection off"}
@@ -13,7 +15,9 @@
 //! {"event":"waiting","path":"venv/.lock"}
 //! ```
 //!
-//! Each number has one `transfer-begin`, then one `transfer-end`, which also comes where the file was given up. `bytes` is
+//! `transfers` says how many files come next and how many bytes those have together, null where that is not known of each.
+//! Each is a transfer, one that the cache has and one that was fetched in part too; so is a file that a look before has
+//! brought whole, which is counted nowhere else. Each number has one `transfer-begin`, then one `transfer-end`, which also comes where the file was given up. `bytes` is
 //! how many are here, not how many more: it may be fewer than before where a file begins anew. `total` is null until the
 //! length is known. `transfer` and `stage` come at most ten times a second for each file and for the staging, and always
 //! for the last change before the end. Names and reasons are as they are: who shows them escapes them. Other lines on
@@ -38,6 +42,8 @@ enum Event<'a> {
     Transfer { transfer: usize, bytes: u64, total: Option<u64> },
     TransferRetry { transfer: usize, why: &'a str },
     TransferEnd { transfer: usize },
+    Transfers { files: usize, bytes: Option<u64> },
+    LookRetry { name: &'a str, why: &'a str },
     StageBegin { files: u64, bytes: u64 },
     Stage { files: u64, bytes: u64 },
     StageEnd,
@@ -174,6 +180,14 @@ impl<W: Write + Send> Progress for Events<W> {
 
     fn end(&self) {
         self.with(Told::stage_end);
+    }
+
+    fn transfers(&self, files: usize, bytes: Option<u64>) {
+        self.with(|told| told.tell(&Event::Transfers { files, bytes }));
+    }
+
+    fn look_retry(&self, name: &str, why: &str) {
+        self.with(|told| told.tell(&Event::LookRetry { name, why }));
     }
 
     fn transfer_begin(&self, transfer: usize, name: &str, total: Option<u64>, present: u64) {

@@ -54,7 +54,7 @@ impl Model {
             lines.push(format!("… and {} more", seen.transfers.len() - room));
         }
         let speed = self.all.measure(now, seen.received);
-        if seen.begun > 1 && !seen.transfers.is_empty() {
+        if seen.expected.max(seen.begun) > 1 && !seen.transfers.is_empty() {
             lines.push(all(seen, speed).line(size.columns));
         }
         match seen.staging {
@@ -73,9 +73,11 @@ impl Model {
 
 fn all(seen: &Seen, speed: Option<u64>) -> Gauge {
     let done = seen.ended + seen.transfers.iter().map(|transfer| transfer.present).sum::<u64>();
-    let totals: Option<u64> = seen.transfers.iter().map(|transfer| transfer.total).sum();
-    let label = format!("{}/{} wheels", seen.begun - seen.transfers.len(), seen.begun);
-    Gauge { label, done, total: totals.map(|totals| seen.ended + totals), speed }
+    let files = seen.expected.max(seen.begun);
+    let totals = || seen.transfers.iter().map(|transfer| transfer.total).sum::<Option<u64>>();
+    let total = seen.expected_bytes.or_else(|| totals().filter(|_| files == seen.begun).map(|sum| seen.ended + sum));
+    let label = format!("{}/{files} wheels", seen.begun - seen.transfers.len());
+    Gauge { label, done, total, speed }
 }
 
 /// The project and the version of a wheel's file name, which are what people know it by.

@@ -45,6 +45,10 @@ impl Progress for Remarks {
         say(&retry(&name.unwrap_or_default(), why));
     }
 
+    fn look_retry(&self, name: &str, why: &str) {
+        say(&retry(name, why));
+    }
+
     fn transfer_end(&self, transfer: usize) {
         self.with_names(|names| names.remove(&transfer));
     }

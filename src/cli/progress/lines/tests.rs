@@ -56,6 +56,17 @@ fn a_download_of_unknown_length_has_no_bar() {
 }
 
 #[test]
+fn files_that_are_yet_to_come_count_from_the_beginning() {
+    let running = seen(&[transfer(0, 5, Some(10))]);
+    let lines = |expected, expected_bytes| {
+        Model::default().lines(&Seen { expected, expected_bytes, ..running.clone() }, at(0), WIDE)
+    };
+    assert_eq!(lines(1, Some(10)).len(), 1);
+    assert_eq!(lines(9, None)[1], format!("{:32} {:24} 5 bytes", "0/9 wheels", ""));
+    assert!(lines(9, Some(1000))[1].ends_with(" 5 bytes/1.00 kB"), "{:?}", lines(9, Some(1000)));
+}
+
+#[test]
 fn several_downloads_are_summed_up_with_those_that_have_ended() {
     let running = [transfer(4, 1000, Some(3000)), transfer(5, 500, Some(1000))];
     let lines = Model::default().lines(&Seen { begun: 6, ended: 2000, ..seen(&running) }, at(0), WIDE);
