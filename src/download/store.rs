@@ -45,7 +45,7 @@ impl Store {
         let private = if root.is_none() { Some(PrivateDirectory::new()?) } else { None };
         let root = root.or(private.as_ref().map(PrivateDirectory::path)).unwrap_or(Path::new("."));
         let root = fs::absolute(root)?;
-        fs::make_shared(door, &root)?;
+        fs::make_shared(door, &root).map_err(Error::of_cache)?;
         Ok(Self {
             door: door.clone(),
             root,
@@ -97,14 +97,14 @@ impl Store {
     /// The lock under which the file is fetched; told to `waiting` where another process holds it.
     pub(super) fn lock(&self, wanted: &Wanted, halt: Halt<'_>, waiting: &dyn Fn(&Path)) -> Result<Lock> {
         let directory = self.root.join("partial");
-        fs::make_shared(&self.door, &directory)?;
+        fs::make_shared(&self.door, &directory).map_err(Error::of_cache)?;
         let patience = Patience { timeout: Duration::MAX, cancel: halt.stop, waiting };
         let path = directory.join(format!("{}.lock", key(wanted)));
         // A lock of an environment that cannot be had says something of the environment; this one does not.
         Lock::acquire(&self.door, &path, &patience).map_err(|error| {
             let source = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<io::Error>());
             match source.and_then(io::Error::raw_os_error) {
-                Some(code) => Error::io("lock", &path, io::Error::from_raw_os_error(code)),
+                Some(code) => Error::io("lock", &path, io::Error::from_raw_os_error(code)).of_cache(),
                 None => error,
             }
         })

@@ -92,6 +92,7 @@ enum Detail {
     Differences { count: usize },
     Network { label: String, reason: String, hint: &'static str },
     Offline(Vec<String>),
+    Cache(Error),
     Usage(String),
     Interrupted,
 }
@@ -107,6 +108,7 @@ impl Error {
             Detail::Io { .. } | Detail::NoSpace { .. } | Detail::Network { .. } | Detail::Offline(_) => {
                 ErrorKind::Failed
             }
+            Detail::Cache(error) => error.kind(),
             Detail::Wheels(_) => ErrorKind::Input,
             Detail::Conflicts(_) | Detail::TwoVersions { .. } => ErrorKind::Conflict,
             Detail::Differences { .. } => ErrorKind::Differences,
@@ -144,6 +146,9 @@ impl Error {
             Detail::ExternallyManaged { .. } => Some("use a virtual environment, or pass `--break-system-packages`"),
             Detail::Network { hint, .. } => Some(hint),
             Detail::Offline(_) => Some("run it once without `--offline`"),
+            Detail::Cache(error) => {
+                error.hint().or(Some("name another directory with `--cache-dir`, or do without one: `--no-cache`"))
+            }
             Detail::Locked { .. } => Some("wait for the other process, or raise `--lock-timeout`"),
             Detail::Wheels(wheels) => wheels.iter().flat_map(|(_, faults)| faults).find_map(|fault| match fault {
                 Fault::Incompatible { .. } | Fault::RequiresPython { .. } => {
@@ -163,6 +168,7 @@ impl Error {
     pub fn os_code(&self) -> Option<i32> {
         match &self.0.detail {
             Detail::Io { source, .. } => source.raw_os_error(),
+            Detail::Cache(error) => error.os_code(),
             _ => None,
         }
     }
@@ -302,6 +308,12 @@ impl Error {
         Self::new(Detail::Offline(labels))
     }
 
+    /// What failed is the cache's affair alone: another one may do.
+    #[cfg_attr(not(feature = "http"), allow(dead_code, reason = "only what is fetched is cached"))]
+    pub(crate) fn of_cache(self) -> Self {
+        if self.os_code().is_some() { Self::new(Detail::Cache(self)) } else { self }
+    }
+
     /// What was asked for makes no sense, in these words.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self::new(Detail::Usage(message.into()))
@@ -365,6 +377,7 @@ impl fmt::Display for Error {
             Detail::Network { label, reason, .. } => {
                 write!(f, "cannot fetch `{}`: {}", escaped(label), escaped(reason))
             }
+            Detail::Cache(error) => write!(f, "cannot use the cache: {error}"),
             Detail::Offline(labels) => {
                 write!(f, "not in the cache, and nothing may be fetched: `{}`", escaped(&labels.join("`, `")))
             }
@@ -429,6 +442,7 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.0.detail {
             Detail::Io { source, .. } | Detail::LockFailed { source, .. } => Some(source),
+            Detail::Cache(error) => std::error::Error::source(error),
             _ => None,
         }
     }

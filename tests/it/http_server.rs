@@ -40,6 +40,8 @@ pub enum Turn {
     Redirect(String),
     /// The whole file, whatever range was asked for.
     NoRanges,
+    /// The range that was asked for, whatever condition was set.
+    Unconditional,
     /// As if no range could be had.
     Unsatisfiable,
     /// In chunks, without a length; cut off after so many bytes where a number is given.
@@ -285,7 +287,8 @@ impl Answer {
     }
 
     fn file(turn: &Turn, body: &[u8], tag: Option<&str>, seen: &Seen) -> Self {
-        let changed = seen.if_range.is_some() && seen.if_range.as_deref() != tag;
+        let conditional = seen.if_range.is_some() && !matches!(turn, Turn::Unconditional);
+        let changed = conditional && seen.if_range.as_deref() != tag;
         let asked = seen.range.as_deref().filter(|_| !changed && !matches!(turn, Turn::NoRanges));
         let range = match asked.map(|asked| range_of(asked, body.len())) {
             Some(None) => {

@@ -13,6 +13,7 @@
 
 mod ambiguous_archives;
 mod archive_refusals;
+mod caches;
 mod conflicts;
 mod crash;
 mod credentials;
