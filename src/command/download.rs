@@ -1,7 +1,7 @@
 //! `download`: the wheels that an installation would need, in a directory, and nothing installed.
 //!
-//! Input: what would be installed. Output: the paths of the wheels. What had their names
-//! before is replaced. Limits: an environment is looked for only where a report, a lock file or a list has to be fitted to one.
+//! Input: what would be installed. Output: the paths of the wheels. What had their names before is replaced. Limits: an
+//! environment is looked for only where a report, a lock file or a list has to be fitted to one.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};

@@ -1,8 +1,9 @@
 //! A look into a file that is not here: what is read of it is fetched, in ranges, and kept for when all of it is wanted.
 //!
 //! Input: a [`Wanted`]. Output: [`ReadAt`]. Ranges are rounded out to [`GRAIN`], and who reads on where he has read gets
-//! twice as much each time; once all of it is here it is checked. What is [announced](ReadAt::will_read) comes at once. Invariant: the lock of the partial file is held only while one range is fetched. Limits: what
-//! is read was checked against nothing; only the complete file is. A server that knows no ranges sends the whole file.
+//! twice as much each time; what is [announced](ReadAt::will_read) comes at once. Once all of it is here it is checked.
+//! Invariant: the lock of the partial file is held only while one range is fetched. Limits: what is read was checked
+//! against nothing; only the complete file is. A server that knows no ranges sends the whole file.
 
 use std::fmt;
 use std::io;

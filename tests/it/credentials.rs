@@ -7,7 +7,8 @@ use pkg_install::report::Silent;
 
 use crate::downloads::{NAME, body, content, downloader, fails, files, loose, pinned, settings};
 use crate::http_server::{Server, TUNNEL, Turn};
-use crate::scene::Scene;
+use crate::scene::{Run, Scene};
+use crate::wheel_builder::Wheel;
 
 /// `anna:s3cr t` in base64, and as URLs write it.
 const ANNA: &str = "Basic YW5uYTpzM2NyIHQ=";
@@ -112,6 +113,37 @@ fn a_proxy_is_asked_for_a_tunnel_unless_the_host_is_left_out() {
     let around = Settings { no_proxy: Some("example.org, 127.0.0.1".to_owned()), ..through };
     downloader(&around).fetch(&loose(server.url(NAME)), &Silent).expect("it comes");
     assert_eq!(server.order(), [NAME]);
+}
+
+#[test]
+fn proxies_and_logins_come_from_the_variables_of_the_process() {
+    let (scene, server, proxy, wheel) = (Scene::new(), Server::start(), Server::start(), Wheel::new("demo", "1.0"));
+    let path = wheel.wheel_file_name();
+    server.put(&path, &wheel.bytes());
+    proxy.put(&path, &wheel.bytes());
+    scene.write("logins", "machine 127.0.0.1 login bert password x\n");
+    let (through, url) = (proxy.url_with(ANNA_IN_URL, "").to_string(), server.url(&path).to_string());
+    let run = |variables: &[(&str, &str)]| {
+        let mut command = scene.command();
+        ["http_proxy", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY", "NETRC"].iter().for_each(|name| {
+            command.env_remove(name);
+        });
+        command.args(["download", "--no-cache", "--dest", "here", &url]).envs(variables.iter().copied());
+        Run::of(&mut command).assert_code(0);
+    };
+    let asked = |server: &Server| server.seen(&path).len();
+    run(&[("http_proxy", &through)]);
+    assert_eq!((asked(&proxy), asked(&server)), (1, 0));
+    run(&[("all_proxy", &through)]);
+    assert_eq!((asked(&proxy), asked(&server)), (2, 0));
+    assert_eq!(proxy.seen(TUNNEL)[0].authorization.as_deref(), Some(ANNA));
+    run(&[("http_proxy", &through), ("no_proxy", "localhost,127.0.0.1")]);
+    assert_eq!((asked(&proxy), asked(&server)), (2, 1));
+    // Anybody who can set a header of a request can set `HTTP_PROXY` where a server runs this.
+    run(&[("HTTP_PROXY", &through), ("NETRC", scene.join("logins").to_str().expect("it is text"))]);
+    assert_eq!((asked(&proxy), asked(&server)), (2, 2));
+    let logins: Vec<_> = server.seen(&path).into_iter().map(|seen| seen.authorization).collect();
+    assert_eq!(logins, [None, Some("Basic YmVydDp4".to_owned())]);
 }
 
 #[test]
