@@ -90,14 +90,14 @@ impl Job<'_> {
     fn fetch_and_check(&self) -> Result<OpenFile> {
         loop {
             let partial = self.inner.store.partial(self.wanted)?;
-            let present = partial.ranges().count();
+            let (present, may_mix) = (partial.ranges().count(), self.inner.store.may_mix(&partial));
             let total = partial.head().map(|head| head.total).or(self.wanted.size);
             self.progress.transfer_begin(self.transfer, &self.wanted.file_name, total, present);
             let partial = self.fill(partial, &Part::Whole)?;
             match self.inner.store.finish(self.wanted, partial, self.halt)? {
                 Checked::Good(file) => return Ok(file),
                 // What came earlier may be of another file, or be lost on the disk: that is worth one more try.
-                Checked::Bad(_) if present > 0 => {
+                Checked::Bad(_) if may_mix => {
                     self.progress.transfer_retry(self.transfer, "the bytes that were there already are wrong");
                 }
                 Checked::Bad(faults) => return Err(Error::wheels(vec![(self.wanted.label.clone(), faults)])),

@@ -173,7 +173,7 @@ fn with_lock(inner: &Inner, wanted: &Wanted, part: &Part) -> Result<Origin> {
         let look = Look { looks: &inner.looks, wanted };
         let job = Job { inner, wanted, halt, progress: &look, transfer: usize::MAX };
         let partial = inner.store.partial(wanted)?;
-        let present = partial.ranges().count();
+        let may_mix = inner.store.may_mix(&partial);
         let partial = job.fill(partial, part)?;
         if !partial.head().is_some_and(|head| partial.ranges().covers(0..head.total)) {
             return Ok(Origin::Parts(Box::new(partial)));
@@ -181,7 +181,7 @@ fn with_lock(inner: &Inner, wanted: &Wanted, part: &Part) -> Result<Origin> {
         let file = match inner.store.finish(wanted, partial, halt)? {
             Checked::Good(file) => file,
             // What came earlier may be of another file.
-            Checked::Bad(_) if present > 0 => job.fetch()?,
+            Checked::Bad(_) if may_mix => job.fetch()?,
             Checked::Bad(faults) => return Err(Error::wheels(vec![(wanted.label.clone(), faults)])),
         };
         inner.looks.completed(wanted, file.size(), &inner.transfers);

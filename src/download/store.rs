@@ -124,6 +124,13 @@ impl Store {
         })
     }
 
+    /// Whether what is present may be of another file than what comes now: it is of an earlier run, or nothing but its
+    /// place says that it is the same.
+    pub(super) fn may_mix(&self, partial: &Partial) -> bool {
+        let sure = |head: &Head| head.strong && head.session == self.session;
+        partial.ranges().count() > 0 && !partial.head().is_some_and(sure)
+    }
+
     /// The description of a file of this length.
     pub(super) fn head(&self, wanted: &Wanted, total: u64, (tag, strong): (Option<String>, bool)) -> Head {
         Head { version: 1, total, tag, strong, address: address(wanted), session: self.session.clone() }

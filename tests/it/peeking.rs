@@ -195,6 +195,22 @@ fn a_wheel_with_a_large_index_is_looked_at_in_three_journeys() {
 }
 
 #[test]
+fn a_file_that_is_wrong_is_not_fetched_again_for_what_a_look_of_this_run_has_brought() {
+    let (scene, server, bytes) = (Scene::new(), Server::start(), body(2 * MIB, 11));
+    let looked = |tag| {
+        server.put_tagged(NAME, &bytes, tag);
+        let before = server.sent(NAME);
+        let (downloader, wanted) = (downloader(&settings(&scene)), pinned(server.url(NAME), b"something else"));
+        assert!(downloader.peek(&wanted).is_ok());
+        let error = downloader.fetch(&wanted, &Silent).expect_err("it is another file");
+        assert_eq!(error.kind(), ErrorKind::Input);
+        server.sent(NAME) - before
+    };
+    assert_eq!(looked(Some("\"one\"")), bytes.len() as u64, "a strong tag says that all of it is one file");
+    assert_eq!(looked(None), 2 * bytes.len() as u64, "it may have changed meanwhile");
+}
+
+#[test]
 fn a_small_file_is_complete_and_checked_after_one_look() {
     let (scene, server, bytes) = (Scene::new(), Server::start(), body(50_000, 10));
     server.put(NAME, &bytes);
