@@ -9,12 +9,14 @@ use std::fmt;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::fetch::{Job, Part, of_full_disk};
 use super::looks::Look;
 use super::partial::Partial;
 use super::store::{Checked, check_name};
+use super::trouble::Halt;
 use super::{Inner, Wanted};
 use crate::error::{Error, Result};
 use crate::fs::{OpenFile, ReadAt};
@@ -39,6 +41,7 @@ struct Shared {
     wanted: Wanted,
     size: u64,
     path: PathBuf,
+    stop: Arc<AtomicBool>,
     state: Mutex<State>,
 }
 
@@ -56,18 +59,20 @@ enum Origin {
 }
 
 impl Peek {
-    pub(super) fn open(inner: &Arc<Inner>, wanted: &Wanted) -> Result<Self> {
+    /// Looks into a file, until `stop` becomes true: then every read fails that would have to fetch anything.
+    pub(super) fn open(inner: &Arc<Inner>, wanted: &Wanted, stop: Arc<AtomicBool>) -> Result<Self> {
         check_name(wanted)?;
-        let origin = match inner.store.cached(wanted, inner.halt())? {
+        let halt = Halt::new(&inner.cancel, &stop);
+        let origin = match inner.store.cached(wanted, halt)? {
             Some(file) => Origin::Complete(file),
             None if inner.offline => return Err(Error::offline(vec![wanted.label.clone()])),
-            None => with_lock(inner, wanted, &Part::Tail)?,
+            None => with_lock(inner, wanted, &Part::Tail, halt)?,
         };
         let size = origin.size();
         inner.looks.saw(wanted, size);
         let state = Mutex::new(State { origin, next: 0, ahead: 0, failure: None });
         let (inner, wanted, path) = (Arc::clone(inner), wanted.clone(), PathBuf::from(&wanted.label));
-        Ok(Self { shared: Arc::new(Shared { inner, wanted, size, path, state }) })
+        Ok(Self { shared: Arc::new(Shared { inner, wanted, size, path, stop, state }) })
     }
 
     /// The file itself, where all of it was here before anybody looked.
@@ -76,13 +81,13 @@ impl Peek {
     /// The look, where it was not.
     pub fn into_complete(self) -> std::result::Result<OpenFile, Self> {
         let shared = Arc::try_unwrap(self.shared).map_err(|shared| Self { shared })?;
-        let Shared { inner, wanted, size, path, state } = shared;
+        let Shared { inner, wanted, size, path, stop, state } = shared;
         let state = state.into_inner().unwrap_or_else(PoisonError::into_inner);
         match state.origin {
             Origin::Complete(file) => Ok(file),
             Origin::Parts(_) => {
                 let state = Mutex::new(state);
-                Err(Self { shared: Arc::new(Shared { inner, wanted, size, path, state }) })
+                Err(Self { shared: Arc::new(Shared { inner, wanted, size, path, stop, state }) })
             }
         }
     }
@@ -144,7 +149,8 @@ impl Shared {
         let length = if reads_on { least.max((state.ahead * 2).min(MOST_AHEAD)) } else { least };
         let wide = start..self.size.min(start + length);
         (state.next, state.ahead) = (wide.end, length);
-        state.origin = with_lock(&self.inner, &self.wanted, &Part::Range(wide))?;
+        let halt = Halt::new(&self.inner.cancel, &self.stop);
+        state.origin = with_lock(&self.inner, &self.wanted, &Part::Range(wide), halt)?;
         if state.origin.size() != self.size {
             let hint = "try again, with an address whose file does not change";
             return Err(Error::network(&self.wanted.label, "the file has changed while it was read", hint));
@@ -163,8 +169,7 @@ impl Origin {
 }
 
 /// Makes `part` present, under the lock, unless another process or thread has completed the file by now.
-fn with_lock(inner: &Inner, wanted: &Wanted, part: &Part) -> Result<Origin> {
-    let halt = inner.halt();
+fn with_lock(inner: &Inner, wanted: &Wanted, part: &Part, halt: Halt<'_>) -> Result<Origin> {
     let lock = inner.store.lock(wanted, halt, &|_| {})?;
     let fill = || {
         if let Some(file) = inner.store.cached(wanted, halt)? {

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
-use pkg_install::download::{Downloader, Settings, Wanted};
+use pkg_install::download::{Downloader, Peek, Settings, Wanted};
 use pkg_install::error::ErrorKind;
 use pkg_install::fs::{Door, ReadAt};
 use pkg_install::report::Silent;
@@ -208,6 +209,36 @@ fn a_file_that_is_wrong_is_not_fetched_again_for_what_a_look_of_this_run_has_bro
     };
     assert_eq!(looked(Some("\"one\"")), bytes.len() as u64, "a strong tag says that all of it is one file");
     assert_eq!(looked(None), 2 * bytes.len() as u64, "it may have changed meanwhile");
+}
+
+#[test]
+fn the_first_look_that_fails_ends_the_rest() {
+    let (scene, server) = (Scene::new(), Server::start());
+    let wanted = ["stalls", "missing"].map(|path| {
+        server.put(path, &body(300_000, 12));
+        Wanted { file_name: format!("{path}.whl"), ..loose(server.url(path)) }
+    });
+    // Another look stalls at its beginning, or while it is read.
+    for (turns, requests) in [(vec![], 1), (vec![Turn::Fine], 2)] {
+        server.script("stalls", turns);
+        server.always("stalls", Turn::Silence);
+        let before = server.seen("stalls").len();
+        server.always("missing", Turn::Status(503, ""));
+        let downloader = downloader(&Settings { retries: 1000, ..settings(&scene) });
+        let looked = |_: usize, peek: Peek| {
+            peek.read_at(&mut [0; 9], 0).map(drop).map_err(|_| peek.take_failure().expect("it is kept"))
+        };
+        let begin = Instant::now();
+        let error = std::thread::scope(|scope| {
+            let work = scope.spawn(|| downloader.peek_all(&wanted, &Silent, &looked));
+            server.wait_for("stalls", before + requests);
+            server.always("missing", Turn::Status(404, ""));
+            work.join().expect("it does not panic").expect_err("one is missing")
+        });
+        assert!(error.to_string().contains("status 404"), "{error}");
+        assert!(begin.elapsed() < Duration::from_secs(20), "the stall was waited for");
+        assert_eq!(server.seen("stalls").len(), before + requests, "it was asked again for nothing");
+    }
 }
 
 #[test]
