@@ -129,7 +129,8 @@ fn hand_on_each(
 }
 
 /// Puts the content of `entry` at the beginning of `room`, which is longer than it; returns its length. Size and CRC-32
-/// are right then. `compressed` holds the archive from `begin` on, with margins.
+/// are right then. `compressed` holds the archive from `begin` on, with margins; what is used up around the data are local
+/// headers, which are longer than margins and known already.
 fn hold(entry: &Entry, begin: u64, compressed: &mut [u8], inflate: &mut Inflater, room: &mut [u8]) -> Attempt<usize> {
     let at = usize::try_from(entry.data - begin).map_err(|error| corrupt(entry, &error))?;
     let length = usize::try_from(entry.compressed).map_err(|error| corrupt(entry, &error))?;

@@ -26,6 +26,9 @@ use reading::Reading;
 /// The largest METADATA, WHEEL, RECORD, entry_points.txt or rewritten script, in bytes.
 pub const MAX_METADATA: u64 = 256 << 20;
 
+/// How the name of a dist-info directory ends.
+const DIST_INFO: &str = ".dist-info";
+
 /// The largest RECORD that any preview reads, in bytes: that of some seven thousand files.
 pub const SMALL_RECORD: u64 = 1 << 20;
 
@@ -282,7 +285,7 @@ impl Wheel {
 
     /// The name of the directory whose files go to schemes of their own. It follows the dist-info directory's name.
     pub fn data_directory(&self) -> String {
-        format!("{}.data", self.dist_info.trim_end_matches(".dist-info"))
+        data_directory(&self.dist_info)
     }
 }
 
@@ -333,7 +336,7 @@ fn find_dist_info(archive: &Archive, name: &WheelName) -> std::result::Result<St
     let mut found: Vec<&str> = Vec::new();
     for entry in archive.entries() {
         if let Some((top, _)) = entry.path.as_str().split_once('/')
-            && top.ends_with(".dist-info")
+            && top.ends_with(DIST_INFO)
             && !found.contains(&top)
         {
             found.push(top);
@@ -342,8 +345,7 @@ fn find_dist_info(archive: &Archive, name: &WheelName) -> std::result::Result<St
     let [directory] = found.as_slice() else {
         return Err(Fault::DistInfoCount(found.into_iter().map(str::to_owned).collect()));
     };
-    let stem = directory.trim_end_matches(".dist-info");
-    let belongs = stem.rsplit_once('-').is_some_and(|(project, version)| {
+    let belongs = stem(directory).rsplit_once('-').is_some_and(|(project, version)| {
         crate::spec::name::ProjectName::parse(project).is_some_and(|project| project == name.name)
             && same_version(version, name)
     });
@@ -352,6 +354,15 @@ fn find_dist_info(archive: &Archive, name: &WheelName) -> std::result::Result<St
     }
     let expected = format!("{}-{}.dist-info", name.name.escaped(), name.version.escaped());
     Err(Fault::DistInfoName { found: (*directory).to_owned(), expected })
+}
+
+/// The name of a dist-info directory without its ending.
+fn stem(dist_info: &str) -> &str {
+    dist_info.strip_suffix(DIST_INFO).unwrap_or(dist_info)
+}
+
+fn data_directory(dist_info: &str) -> String {
+    format!("{}.data", stem(dist_info))
 }
 
 /// Whether `text` is the version of the file name; a local part may be missing from it.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use foldhash::HashMap;
 
-use super::{EntryId, MAX_METADATA, OpenOptions, WheelFile, warning};
+use super::{EntryId, MAX_METADATA, OpenOptions, WheelFile, data_directory, warning};
 use crate::archive::{Archive, Entry, EntryError, Expected, Scratch};
 use crate::error::{Fault, Result};
 use crate::hash::Digest;
@@ -190,7 +190,7 @@ impl<'a> Reading<'a> {
     /// The content of a file below `.data/scripts` that begins with `#!python`.
     fn script(&mut self, file: &WheelFile, verify: Verify) -> Result<Option<Arc<[u8]>>> {
         let entry = &self.archive.entries()[file.entry.0 as usize];
-        let scripts = format!("{}.data/scripts/", self.dist_info.trim_end_matches(".dist-info"));
+        let scripts = format!("{}/scripts/", data_directory(self.dist_info));
         if !entry.path.as_str().starts_with(&scripts) {
             return Ok(None);
         }

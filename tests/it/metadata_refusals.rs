@@ -86,6 +86,7 @@ fn c08_c10_e25_e26_r69_r70_one_dist_info_of_the_same_project() {
         other("dem-1.0.dist-info").says(&["`dem-1.0.dist-info`"]),
         other("demo-1.1.dist-info").says(&["`demo-1.1.dist-info`", "`demo-1.0.dist-info`"]),
         other("demo.dist-info").says(&["`demo.dist-info`"]),
+        other("demo-1.0.dist-info.dist-info").says(&["`demo-1.0.dist-info.dist-info`", "`demo-1.0.dist-info`"]),
         metadata_says("Metadata-Version: 2.1\nName: other\nVersion: 1.0\n").says(&["Name", "`other`", "`demo`"]),
         metadata_says("Metadata-Version: 2.1\nName: demo\nVersion: 2.0\n").says(&["Version", "`2.0`", "`1.0`"]),
     ]);
