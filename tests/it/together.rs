@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use pkg_install::download::{Settings, Wanted};
+use pkg_install::download::{Downloader, Settings, Wanted};
 use pkg_install::report::Silent;
 
 use crate::downloads::{MIB, NAME, body, content, downloader, loose, pinned, settings};
@@ -13,6 +13,15 @@ use crate::scene::Scene;
 fn fetched(scene: &Scene, connections: usize, wanted: &[Wanted]) -> Vec<Vec<u8>> {
     let downloader = downloader(&Settings { connections, ..settings(scene) });
     downloader.peek_all(wanted, &Silent, &|_, _| Ok(())).expect("they answer");
+    contents(&downloader, wanted)
+}
+
+/// Fetches files that nothing is known of, as `download` does.
+fn unknown(scene: &Scene, connections: usize, wanted: &[Wanted]) -> Vec<Vec<u8>> {
+    contents(&downloader(&Settings { connections, ..settings(scene) }), wanted)
+}
+
+fn contents(downloader: &Downloader, wanted: &[Wanted]) -> Vec<Vec<u8>> {
     let found = Mutex::new(vec![Vec::new(); wanted.len()]);
     let keep = |index: usize, file| {
         found.lock().expect("nobody panicked")[index] = content(&file);
@@ -34,18 +43,6 @@ fn idle_connections_bring_parts_of_a_large_file() {
         assert!((least..=most).contains(&requests), "{connections} connections made {requests} requests");
         assert_eq!(server.sent(&path), bytes.len() as u64, "{connections}");
     }
-}
-
-/// Fetches files that nothing is known of, as `download` does.
-fn unknown(scene: &Scene, connections: usize, wanted: &[Wanted]) -> Vec<Vec<u8>> {
-    let downloader = downloader(&Settings { connections, ..settings(scene) });
-    let found = Mutex::new(vec![Vec::new(); wanted.len()]);
-    let keep = |index: usize, file| {
-        found.lock().expect("nobody panicked")[index] = content(&file);
-        Ok(())
-    };
-    downloader.fetch_all(wanted, &Silent, &keep).expect("they come");
-    found.into_inner().expect("nobody panicked")
 }
 
 #[test]
