@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::FalseyValueParser;
+use clap::builder::{FalseyValueParser, Resettable};
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
@@ -307,7 +307,7 @@ fn one_line(text: &str) -> Result<String, String> {
 /// # Errors
 /// What clap says of them, help and version included.
 pub fn parse(arguments: &[OsString]) -> Result<Parsed, clap::Error> {
-    let matches = Cli::command().try_get_matches_from(arguments)?;
+    let matches = without_empty_variables(Cli::command()).try_get_matches_from(arguments)?;
     let mut parsed = parsed(Cli::from_arg_matches(&matches)?);
     let said = matches.subcommand().map_or(&matches, |(_, said)| said);
     parsed.output.settle(said)?;
@@ -316,6 +316,15 @@ pub fn parse(arguments: &[OsString]) -> Result<Parsed, clap::Error> {
         return Err(Cli::command().error(ErrorKind::MissingRequiredArgument, message));
     }
     Ok(parsed)
+}
+
+/// A variable that is set to nothing is as good as unset, as it is for pip: that is how a pipeline leaves one out.
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    let heard = |arg: clap::Arg| {
+        let is_empty = arg.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty());
+        if is_empty { arg.env(Resettable::Reset) } else { arg }
+    };
+    command.mut_args(heard).mut_subcommands(without_empty_variables)
 }
 
 /// Whether a word is the name of a command.

@@ -295,6 +295,40 @@ fn every_option_has_a_variable() {
 }
 
 #[test]
+fn a_variable_that_is_empty_is_as_good_as_unset() {
+    let scene = Scene::new();
+    let venv = scene.venv().display().to_string();
+    let path = demo(&scene);
+    let empty = [
+        "PKG_INSTALL_TARGET",
+        "PKG_INSTALL_PYTHON",
+        "PKG_INSTALL_PREFIX",
+        "PKG_INSTALL_ROOT",
+        "PKG_INSTALL_REPORT",
+        "PKG_INSTALL_LOCK",
+        "PKG_INSTALL_REQUIREMENTS",
+        "PKG_INSTALL_FIND_LINKS",
+        "PKG_INSTALL_EXTRA",
+        "PKG_INSTALL_CACHE_DIR",
+        "PKG_INSTALL_CONCURRENT_DOWNLOADS",
+        "PKG_INSTALL_JOBS",
+        "PKG_INSTALL_LOCK_TIMEOUT",
+        "PKG_INSTALL_ON_CONFLICT",
+        "PKG_INSTALL_VERIFY",
+        "PKG_INSTALL_INSTALLER",
+        "PKG_INSTALL_PROGRESS",
+        "PKG_INSTALL_COLOR",
+        "PKG_INSTALL_JSON",
+        "PKG_INSTALL_DRY_RUN",
+    ];
+    let variables: Vec<_> = empty.iter().map(|name| (*name, "")).chain([("VIRTUAL_ENV", venv.as_str())]).collect();
+    scene.run_with(&variables, &[&path]).assert_code(0);
+    scene.run_with(&variables, &["check"]).assert_code(0);
+    let installer = site_packages(Path::new(&venv)).join("demo-1.0.dist-info/INSTALLER");
+    assert_eq!(fs::read_to_string(installer).expect("it is there"), "pkg-install\n");
+}
+
+#[test]
 fn r104_a_missing_target_is_made_and_goes_again_when_nothing_comes_of_it() {
     let scene = Scene::new();
     let good = demo(&scene);
