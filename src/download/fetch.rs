@@ -13,7 +13,7 @@ use super::answer::Answer;
 use super::client::{Ask, PAUSE};
 use super::partial::{Head, Partial};
 use super::store::{Checked, check_name};
-use super::together::SHARE;
+use super::together::{SHARE, SHARE_OF_LOOK};
 use super::trouble::{Halt, Trouble};
 use super::{Inner, Wanted};
 use crate::error::{Error, Fault, Result, escaped};
@@ -120,11 +120,15 @@ impl Job<'_> {
     }
 
     fn fetch_part(&self, partial: &mut Partial, part: &Part) -> Result<()> {
-        if *part == Part::Whole {
-            if partial.head().is_none() && self.others_may_help() {
-                self.fetch_steps(partial, &Part::Beginning)?;
+        match part {
+            Part::Whole => {
+                if partial.head().is_none() && self.others_may_help() {
+                    self.fetch_steps(partial, &Part::Beginning)?;
+                }
+                self.fetch_together(partial, 0..u64::MAX, SHARE);
             }
-            self.fetch_together(partial);
+            Part::Range(range) => self.fetch_together(partial, range.clone(), SHARE_OF_LOOK),
+            Part::Tail | Part::Beginning => {}
         }
         self.fetch_steps(partial, part)
     }

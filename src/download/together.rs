@@ -19,6 +19,8 @@ use super::trouble::Trouble;
 
 /// The least that is worth a request of its own.
 pub(super) const SHARE: u64 = 1 << 20;
+/// The same in a look, which somebody waits for.
+pub(super) const SHARE_OF_LOOK: u64 = 1 << 19;
 /// From this on a file is fetched in shares although no connection is idle yet: one may be before it is here.
 const LARGE: u64 = 1 << 23;
 
@@ -77,6 +79,8 @@ impl Spare {
 struct Together<'a> {
     job: &'a Job<'a>,
     head: Head,
+    /// The least that is asked for at once.
+    least: u64,
     generation: u64,
     partial: Mutex<&'a mut Partial>,
     /// What nobody has asked for yet.
@@ -89,25 +93,28 @@ impl Job<'_> {
     /// only an answer says how long it is and whether the server has ranges.
     pub(super) fn others_may_help(&self) -> bool {
         let inner = self.inner;
-        inner.spare.is_any() && inner.connections > 1 && self.wanted.size.is_none_or(|size| self.is_worth_sharing(size))
+        inner.spare.is_any()
+            && inner.connections > 1
+            && self.wanted.size.is_none_or(|size| self.is_worth_sharing(size, SHARE))
     }
 
-    fn is_worth_sharing(&self, missing: u64) -> bool {
-        missing >= LARGE || missing >= 2 * SHARE && self.inner.spare.is_there()
+    fn is_worth_sharing(&self, missing: u64, least: u64) -> bool {
+        missing >= LARGE || missing >= 2 * least && self.inner.spare.is_there()
     }
 
-    /// Fetches what is missing, as far as others help and nothing goes wrong.
-    pub(super) fn fetch_together(&self, partial: &mut Partial) {
+    /// Fetches what is missing of `range` in shares of at `least` so many bytes, as far as others help and nothing goes
+    /// wrong.
+    pub(super) fn fetch_together(&self, partial: &mut Partial, range: Range<u64>, least: u64) {
         let Some(head) = partial.head().cloned() else { return };
-        let rest = partial.ranges().gaps(0..head.total);
+        let rest = partial.ranges().gaps(range.start..range.end.min(head.total));
         let missing = length(&rest);
         // Where nothing has come yet, it is not known whether the server has ranges.
-        if !self.is_worth_sharing(missing) || missing == head.total {
+        if !self.is_worth_sharing(missing, least) || missing == head.total {
             return;
         }
         let generation = partial.generation();
         let (partial, rest, over) = (Mutex::new(partial), Mutex::new(rest), AtomicBool::new(false));
-        let together = Together { job: self, head, generation, partial, rest, over };
+        let together = Together { job: self, head, least, generation, partial, rest, over };
         std::thread::scope(|scope| together.work(scope));
     }
 }
@@ -149,10 +156,11 @@ impl<'a> Together<'a> {
         let mut rest = self.rest();
         let share = length(&rest) / helpers.max(2) as u64;
         let gap = rest.first_mut()?;
-        if gap.end - gap.start < share.max(SHARE) + SHARE / 2 {
+        let share = share.max(self.least);
+        if gap.end - gap.start < share + self.least / 2 {
             return Some(rest.remove(0));
         }
-        let taken = gap.start..gap.start + share.max(SHARE);
+        let taken = gap.start..gap.start + share;
         gap.start = taken.end;
         Some(taken)
     }

@@ -2,7 +2,8 @@
 
 use std::sync::Mutex;
 
-use pkg_install::download::{Downloader, Settings, Wanted};
+use pkg_install::download::{Downloader, Peek, Settings, Wanted};
+use pkg_install::fs::ReadAt as _;
 use pkg_install::report::Silent;
 
 use crate::downloads::{MIB, NAME, body, content, downloader, loose, pinned, settings};
@@ -56,6 +57,31 @@ fn a_file_that_nobody_has_looked_at_is_begun_with_a_share_and_then_brought_by_ma
         let requests = server.seen(&path);
         assert!((least..=most).contains(&requests.len()), "{connections} connections made {requests:?}");
         assert_eq!(requests[0].range.as_deref(), (connections > 1).then_some("bytes=0-1048575"));
+        assert_eq!(server.sent(&path), bytes.len() as u64, "{connections}");
+    }
+}
+
+#[test]
+fn a_look_that_reads_much_is_shared_too() {
+    let (server, bytes) = (Server::start(), body(12 * MIB, 11));
+    for (connections, least, most) in [(1, 2, 2), (4, 4, 8), (16, 6, 12)] {
+        let (scene, path) = (Scene::new(), format!("{connections}.whl"));
+        server.put(&path, &bytes);
+        let wanted = [Wanted { file_name: path.clone(), ..pinned(server.url(&path), &bytes) }];
+        let looked = |_, peek: Peek| {
+            peek.will_read(6 * MIB as u64..9 * MIB as u64);
+            let mut read = vec![0; 3 * MIB];
+            peek.read_exact_at(&mut read, 6 * MIB as u64).expect("it is there");
+            assert!(read == bytes[6 * MIB..9 * MIB]);
+            Ok(())
+        };
+        let looking = downloader(&Settings { connections, ..settings(&scene) });
+        looking.peek_all(&wanted, &Silent, &looked).expect("it answers");
+        let requests = server.seen(&path).len();
+        assert!((least..=most).contains(&requests), "{connections} connections made {requests} requests");
+        let looked = server.sent(&path);
+        assert!((3 * MIB as u64..4 * MIB as u64).contains(&looked), "{looked}");
+        assert!(contents(&looking, &wanted)[0] == bytes);
         assert_eq!(server.sent(&path), bytes.len() as u64, "{connections}");
     }
 }
