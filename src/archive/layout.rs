@@ -27,7 +27,8 @@ const LOCATOR64: u64 = 20;
 const END_RECORD64: u64 = 56;
 /// How much of a central directory is read ahead for each of its entries, at the most.
 pub(super) const MOST_OF_ENTRY: u64 = 1 << 9;
-/// The most of an entry that is read ahead where only parts of an archive are looked at, and the widest gap over which that goes on.
+/// The most of an entry that is read ahead where only parts of an archive are looked at, and the widest gap over which that
+/// goes on.
 const MOST_AHEAD: u64 = 1 << 20;
 const WIDEST_GAP: u64 = 1 << 16;
 /// What extra fields usually take at the most.

@@ -17,11 +17,11 @@
 //!
 //! `transfers` says how many files come next and how many bytes those have together, null where that is not known of each.
 //! Each is a transfer, one that the cache has and one that was fetched in part too; so is a file that a look before has
-//! brought whole, which is counted nowhere else. Each number has one `transfer-begin`, then one `transfer-end`, which also comes where the file was given up. `bytes` is
-//! how many are here, not how many more: it may be fewer than before where a file begins anew. `total` is null until the
-//! length is known. `transfer` and `stage` come at most ten times a second for each file and for the staging, and always
-//! for the last change before the end. Names and reasons are as they are: who shows them escapes them. Other lines on
-//! stderr, as warnings and errors, stay text.
+//! brought whole, which is counted nowhere else. Each number has one `transfer-begin`, then one `transfer-end`, which also
+//! comes where the file was given up. `bytes` is how many are here, not how many more: it may be fewer than before where a
+//! file begins anew. `total` is null until the length is known. `transfer` and `stage` come at most ten times a second for
+//! each file and for the staging, and always for the last change before the end. Names and reasons are as they are: who
+//! shows them escapes them. Other lines on stderr, as warnings and errors, stay text.
 
 use std::collections::BTreeMap;
 use std::io::Write;
