@@ -123,7 +123,7 @@ impl Entry {
     }
 
     /// Whether it is held in memory as a whole.
-    pub fn is_small(&self) -> bool {
+    fn is_small(&self) -> bool {
         self.size <= WHOLE && self.compressed <= WHOLE
     }
 }

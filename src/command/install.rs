@@ -8,7 +8,7 @@ use super::planning;
 use super::session::{Purpose, Session, environment_report};
 use super::{Context, Options};
 use crate::environment::{self, Environment, Locate};
-use crate::error::{Error, Fault, Result};
+use crate::error::{Error, ErrorKind, Fault, Result};
 use crate::plan::Plan;
 use crate::report::{Outcome, Report};
 use crate::spec::tags::TagSet;
@@ -40,8 +40,12 @@ pub fn install(
         check_fit(&opened.wheels, &environment)?;
     }
     let mut done = Act::of(&opened, &pool, options, context).install(&environment, report);
-    // A file of which no digest is known is like no other, so whatever depends on one shows as a failure or a conflict.
-    if (done.is_err() || !report.conflicts.is_empty()) && opened.look_closer(context.progress)? {
+    // A file of which no digest is known is like no other, so whatever depends on one shows as a conflict, or a refusal.
+    let depends_on_digests = match &done {
+        Ok(()) => !report.conflicts.is_empty(),
+        Err(error) => error.is_refusal() || error.kind() == ErrorKind::Conflict,
+    };
+    if depends_on_digests && opened.look_closer(context.progress)? {
         *report = before;
         report.warnings.extend(opened.warnings());
         done = Act::of(&opened, &pool, options, context).install(&environment, report);

@@ -1,8 +1,8 @@
 //! SHA-256 of many messages side by side: one vector instruction does the same step for sixteen of them.
 //!
-//! Input: contents of any lengths. Output: their digests, in their order. With AVX-512 this is twice as fast as SHA
-//! instructions are with one message after the other, and they about as fast as AVX2; without them both are several times
-//! as fast as one after the other. The steps are plain arithmetic on arrays, compiled once for each set of instructions, so
+//! Input: contents of any lengths. Output: their digests, in their order. A processor with SHA instructions hashes one
+//! message after the other about as fast as AVX2 does it here, and half as fast as AVX-512; one without them, several times
+//! slower than either. The steps are plain arithmetic on arrays, compiled once for each set of instructions, so
 //! that every [`Engine`] gives the same digests on every processor. Limits: a lane that has nothing to do costs as much as
 //! one that has, so messages of nearly the same length should come together.
 

@@ -115,6 +115,17 @@ fn what_is_there_already_is_compared_with_a_large_record() {
 }
 
 #[test]
+fn a_failure_that_no_digest_would_mend_is_told_at_once() {
+    let ground = Ground::new();
+    let venv = ground.scene.venv();
+    let lock = std::fs::File::create(venv.join(".lock")).expect("it can be made");
+    lock.lock().expect("nobody else has it");
+    let (report, sent) = ground.both(&venv, 5, &["--lock-timeout", "0"]);
+    assert!(report["error"]["message"].as_str().is_some_and(|said| said.contains("lock")), "{report}");
+    assert!(sent < ground.index + ground.record, "{sent} of {} and {}", ground.index, ground.record);
+}
+
+#[test]
 fn a_wheel_whose_record_was_not_read_does_not_arrive() {
     let ground = Ground::new();
     let wanted = Wanted { file_name: ground.path.clone(), ..loose(ground.server.url(&ground.path)) };
