@@ -24,7 +24,7 @@ import tempfile
 import zipfile
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "fuzz"))
+sys.path.insert(0, str(HERE.parents[1] / "fuzz"))
 
 import seeds  # noqa: E402  (it stands beside the fuzz targets, not beside this script)
 

@@ -29,7 +29,7 @@ PURELIB = f"lib/{PYTHON}/site-packages"
 
 def default_binary():
     """The release binary of the repository that this file is in."""
-    target = os.environ.get("CARGO_TARGET_DIR", pathlib.Path(__file__).resolve().parents[2] / "target")
+    target = os.environ.get("CARGO_TARGET_DIR", pathlib.Path(__file__).resolve().parents[3] / "target")
     return pathlib.Path(target, "release", "pkg-install")
 
 

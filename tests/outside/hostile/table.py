@@ -1,7 +1,7 @@
 """What pkg-install, pip, uv and installer do with hostile wheels and environments, as a table.
 
-    python3 tests/hostile/table.py --binary target/release/pkg-install
-    python3 tests/hostile/table.py --binary target/release/pkg-install --tools DIR --output tests/hostile/TABLE.md
+    python3 tests/outside/hostile/table.py --binary target/release/pkg-install
+    python3 tests/outside/hostile/table.py --binary target/release/pkg-install --tools DIR --output tests/outside/hostile/TABLE.md
 
 Every attack (attacks_*.py) is made anew for every tool: a virtual environment, things beside it that are nobody's to
 touch, and wheels made of raw bytes. Everything is hashed before and after; only the environment's empty `.lock` is left
@@ -267,7 +267,7 @@ def main() -> int:
         for tool in contenders:
             tool.answers = [ground.run(tool, attack) for attack in ATTACKS]
     wrong = [(attack, said) for attack, said in zip(ATTACKS, contenders[0].answers) if not as_expected(attack, said)]
-    command = "python3 tests/hostile/table.py --binary target/release/pkg-install" + (" --tools DIR" if peers else "")
+    command = "python3 tests/outside/hostile/table.py --binary target/release/pkg-install" + (" --tools DIR" if peers else "")
     head = HEAD.format(len(ATTACKS), datetime.date.today(), versions(binary, peers), command)
     text = report(head, contenders)
     if options.output:

@@ -1,6 +1,6 @@
 """Run public corpora of hostile archives, which must not be installed.
 
-    python3 tests/hostile/corpora.py --binary target/release/pkg-install --malo DIR --zipdiff DIR
+    python3 tests/outside/hostile/corpora.py --binary target/release/pkg-install --malo DIR --zipdiff DIR
 
 `--malo` is a clone of the project Malo (fastzip/malo), whose zip archives and deflate streams are sorted into
 `accept`, `iffy`, `malicious` and `reject`. `--zipdiff` is the directory that the generator of the project ZipDiff
