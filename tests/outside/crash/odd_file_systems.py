@@ -1,52 +1,60 @@
-"""Installations, replacements and removals on file systems that are odd, full, read-only, or in several pieces.
+"""Install, replace and remove on file systems that are full, read-only, layered or split up.
 
-    python3 odd_file_systems.py [--binary PATH] [--only WORD] [--kills N] [--size N]
+    python3 tests/outside/crash/odd_file_systems.py [--only WORD] [--kills N] [--size N]
 
-Cases: an overlay with the old version in its lower layer (as every image of a container has it), with undo, and killed at its
-renames; `bin` on a device of its own, also killed at its renames; site-packages or all of the environment mounted
-read-only, or owned by somebody else; a small tmpfs, size by size, and one with few inodes, number by number; a target that
-is a symbolic link; directories inside that are symbolic links, which lead inside or outside; `ulimit -f` and `ulimit -n`.
+The cases: an overlay with the old version in its lower layer (as in images of containers), with
+undo, and killed at its renames; `bin` on a device of its own, also killed at its renames;
+site-packages or the whole environment mounted read-only, or owned by another user; a small tmpfs,
+in many sizes, and one with few inodes, in many numbers; a target that is a symbolic link;
+directories of the environment that are symbolic links to places inside or outside; `ulimit -f` and
+`ulimit -n`.
 
-Every outcome has to be one of two: exit code 0 and the environment as the same command leaves it on a plain file system, to
-the byte; or another exit code and the environment as before, to the byte. After a kill, `recover` has to make it so; and
-also where too few open files (`ulimit -n` below 32) let the deleting of `.pkg-install` fail as well.
-One line for each case, and one with counts; the exit code is 1 where anything bad was found, 2 where nothing could be tested.
+Every outcome has to be one of two: exit code 0, and the environment byte for byte as the command
+leaves it on a plain file system; or another exit code, and the environment byte for byte as before.
+After a kill, `recover` has to make it so; also if too few open files (`ulimit -n` below 32) let
+the removal of `.pkg-install` fail.
 
-Needs root (to mount), Linux with overlayfs and tmpfs, python3, strace. What cannot be mounted here is said and not counted.
+Prints a line for each case, and one with counts. Exit code 1: anything bad was found; 2: nothing
+could be tested. Needs root, Linux with overlayfs and tmpfs, and strace. A case that cannot be
+mounted is reported and not counted.
 """
 
-import argparse
+from __future__ import annotations
+
 import collections
 import os
 import pathlib
 import resource
 import shutil
 import signal
-import subprocess
 import sys
-import tempfile
 
-import scenarios
-import scene
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+import parallel
 import tracing
+import workspace
+from lib import trees, venv
 
-NOBODY = 65534
+# The user `nobody`.
+UNPRIVILEGED = 65534
+ACTIONS = ("install", "replace", "uninstall")
+RENAMES = ("rename", "renameat", "renameat2", "mkdir", "mkdirat", "rmdir")
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    scene.add_binary_option(parser)
-    parser.add_argument("--only", metavar="WORD", help="only cases with this word in their name")
-    parser.add_argument("--kills", type=int, default=150, help="kills by case, spread evenly over all there are")
-    parser.add_argument("--size", type=int, default=12, help="modules in each package")
+    parser = parallel.new_parser(__doc__, 12, sample=False)
+    add = parser.add_argument
+    add("--only", metavar="WORD", help="only cases with this word in their names")
+    add("--kills", metavar="N", type=int, default=150, help="kills in each case (default: 150)")
     options = parser.parse_args()
-    options.binary = scene.checked_binary(options.binary)
+    options.binary = venv.checked_binary(options.binary)
     if os.getuid():
-        print("odd file systems: not tested: needs root, to mount them")
+        print("odd file systems: not tested: mounting them needs root")
         return 2
     tracing.check()
-    with tempfile.TemporaryDirectory(prefix="pkg-install-odd-", dir=scene.scratch_home()) as scratch:
-        odd = Odd(pathlib.Path(scratch), options)
+    with venv.scratch_directory("odd") as scratch:
+        odd = Odd(scratch, options)
         try:
             for name in [name for name in dir(Odd) if name.startswith("case_")]:
                 odd.case(name, getattr(odd, name))
@@ -54,8 +62,9 @@ def main():
             odd.unmount()
     counts = odd.counts
     print(
-        f"odd file systems: {sum(counts.values())} outcomes: {counts['done']} done, {counts['refused']} refused and "
-        f"unchanged, {counts['settled']} settled after a kill, {counts['bad']} bad, {counts['skipped']} not tested"
+        f"odd file systems: {sum(counts.values())} outcomes: {counts['done']} done, "
+        f"{counts['refused']} refused and unchanged, {counts['settled']} settled after a kill, "
+        f"{counts['bad']} bad, {counts['skipped']} not tested"
     )
     if counts["bad"]:
         return 1
@@ -63,18 +72,29 @@ def main():
 
 
 class Unable(Exception):
-    """Something that cannot be mounted here."""
+    """A file system that cannot be mounted here."""
 
 
 def call(*command):
-    words = [os.fspath(word) for word in command]
-    result = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    """Run a command that has to succeed for the case to be tested."""
+    result = venv.run(command)
     if result.returncode:
-        raise Unable(f"`{' '.join(words[:3])}`: {result.stderr.strip()[:160]}")
+        words = " ".join(os.fspath(word) for word in command[:3])
+        raise Unable(f"`{words}`: {result.stderr.strip()[:160]}")
+
+
+def start_of(action):
+    """The state with which an action begins."""
+    return "empty" if action == "install" else "old"
+
+
+def head(text, limit=240):
+    """The start of a text, on one line."""
+    return " | ".join(text.strip().splitlines())[:limit]
 
 
 class Odd:
-    """An environment at one path, on whatever the case puts there."""
+    """An environment at one path, on the file system that each case mounts there."""
 
     def __init__(self, scratch, options):
         self.scratch, self.only, self.kills_by_case = scratch, options.only, options.kills
@@ -86,47 +106,48 @@ class Odd:
         self.root = self.disk / "venv"
         self.mounted = []
         self.counts = collections.Counter()
-        old, new = scene.scenario_projects(options.size)
-        self.old = [scene.make_wheel(scratch / "wheels-old", made) for made in old]
-        self.new = [scene.make_wheel(scratch / "wheels-new", made) for made in new]
-        self.names = [made["name"] for made in old]
+        projects = workspace.Projects(scratch, options.size)
+        self.names = projects.names
         self.words = {
-            "install": ["-j1", *self.new],
-            "replace": ["-j1", *self.new],
+            "install": ["-j1", *projects.new],
+            "replace": ["-j1", *projects.new],
             "uninstall": ["uninstall", *self.names],
         }
-        # The interpreter at work may be where nobody else can go.
-        base = scratch / "base" / scene.PYTHON
+        # Other users may not be able to reach the interpreter that runs this script.
+        base = scratch / "base" / venv.PYTHON
         base.parent.mkdir()
         shutil.copy(os.path.realpath(sys.executable), base)
-        scene.make_venv(self.root, base)
+        venv.make_fast(self.root, base)
         self.keep("empty")
-        self.must("-j1", *self.old)
+        self.must("-j1", *projects.old)
         self.keep("old")
-        self.before = {"install": self.saved("empty"), "replace": self.saved("old"), "uninstall": self.saved("old")}
+        self.before = {action: self.saved(start_of(action)) for action in ACTIONS}
         self.after = {}
-        for action in ("replace", "uninstall", "install"):
+        for action in ACTIONS:
             self.clear()
-            self.fill("empty" if action == "install" else "old")
+            self.fill(start_of(action))
             self.must(*self.words[action])
-            self.after[action] = scene.tree(self.root)
+            self.after[action] = self.tree()
         self.clear()
 
-    # What is at the path
+    # The content of the path
+
+    def tree(self):
+        return trees.snapshot(self.root)
 
     def keep(self, state):
         (self.scratch / state).mkdir()
-        scene.copy_content(self.disk, self.scratch / state)
+        trees.copy_contents(self.disk, self.scratch / state)
 
     def saved(self, state):
-        return scene.tree(self.scratch / state / "venv")
+        return trees.snapshot(self.scratch / state / "venv")
 
     def fill(self, state):
-        scene.copy_content(self.scratch / state, self.disk)
+        trees.copy_contents(self.scratch / state, self.disk)
 
     def clear(self):
         self.unmount()
-        scene.empty(self.disk)
+        trees.empty(self.disk)
 
     def mount(self, *words):
         call("mount", *words)
@@ -136,107 +157,137 @@ class Odd:
         while self.mounted:
             call("umount", "-l", self.mounted.pop())
 
-    def start_of(self, action):
-        return "empty" if action == "install" else "old"
-
-    # What is run, and judged
+    # Running and judging
 
     def command(self, *words, target=None):
         return [self.binary, *words, "--target", target or self.root]
 
     def must(self, *words):
-        result = scene.run(self.command(*words))
-        if result.returncode:
-            raise SystemExit(f"the scene cannot be set: exit {result.returncode}: {result.stderr}")
+        venv.must(self.command(*words))
 
     def case(self, name, play):
-        name = name.removeprefix("case_").replace("_", " ")
+        """Run one case."""
+        name = name[len("case_") :].replace("_", " ")
         if self.only and self.only not in name:
             return
         try:
             play()
         except Unable as reason:
-            self.say("skipped", name, str(reason))
+            self.report("skipped", name, str(reason))
         self.clear()
 
-    def say(self, outcome, name, what=""):
+    def report(self, outcome, name, what=""):
+        """Count and print one outcome."""
         self.counts[outcome] += 1
         word = {"bad": "BAD", "skipped": "not tested"}.get(outcome, outcome)
         print(f"{name}: {word}{': ' if what else ''}{what}")
 
     def attempt(self, name, action, expect=None, quiet=False, recover=False, stays=None, **more):
-        """Run an action and judge it; `expect` is `done` or `refused` where only that is right.
+        """Run an action and judge it; `expect` is `done` or `refused` if only that is right.
 
-        With `recover` things may be left in `.pkg-install` until then. `stays` is a directory that cannot go.
+        With `recover`, things may be left in `.pkg-install` until `recover` has run. `stays` is a
+        directory that cannot be removed.
         """
         before = self.before[action]
-        result = scene.run(self.command(*self.words[action]), **more)
-        found = scene.tree(self.root)
-        said = " | ".join(result.stderr.strip().splitlines())[:240]
-        if recover and scene.without_control(found) != found and not scene.run(self.command("recover")).returncode:
-            found = scene.tree(self.root)
-        if stays and result.returncode == 0 and not os.listdir(self.root / stays):
+        result = venv.run(self.command(*self.words[action]), **more)
+        code, found, stderr = result.returncode, self.tree(), head(result.stderr)
+        if recover and trees.without_control(found) != found:
+            if not venv.run(self.command("recover")).returncode:
+                found = self.tree()
+        if stays and code == 0 and not os.listdir(self.root / stays):
             found.pop(stays)
-        if result.returncode == 0 and found == self.after[action] and expect != "refused":
+        status = venv.describe_status(code)
+        if code == 0 and found == self.after[action] and expect != "refused":
             outcome, what = "done", ""
-        elif result.returncode > 0 and found == before and expect != "done":
-            outcome, what = "refused", f"exit {result.returncode}: {said[:110]}"
+        elif code > 0 and found == before and expect != "done":
+            outcome, what = "refused", f"{status}: {stderr[:110]}"
         else:
-            wanted = self.after[action] if result.returncode == 0 else before
-            outcome, what = "bad", f"{scene.describe_status(result.returncode)}, {scene.difference(wanted, found)}: {said}"
+            wanted = self.after[action] if code == 0 else before
+            outcome = "bad"
+            what = f"{status}, {trees.difference(wanted, found)}: {stderr}"
         if quiet and outcome != "bad":
             self.counts[outcome] += 1
         else:
-            self.say(outcome, name, what)
+            self.report(outcome, name, what)
         return outcome
 
-    def kills(self, name, action, prepare, words=None, before=None, after=None):
-        """Kill an action at each rename, and at each directory that is made or removed; recover."""
-        words = words or self.words[action]
-        before = self.before[action] if before is None else before
-        after = self.after[action] if after is None else after
+    def kills(self, name, action, prepare):
+        """Kill an action at each rename, and at each creation and removal of directories."""
+        words, states = self.words[action], (self.before[action], self.after[action])
+
+        def wanted(call, text):
+            return call in (*RENAMES, "openat") and tracing.mutates(call, text)
+
+        def settled(found):
+            return found in states
+
+        def choose(points):
+            first = [point for point in points if point.call != "openat"]
+            opens = [point for point in points if point.call == "openat" and point.main]
+            return tracing.evenly(first + opens, self.kills_by_case)
+
+        self.kill_each(name, words, prepare, (wanted, choose), (settled, states[0]))
+
+    def undo_kills(self, name, prepare, before, after):
+        """Kill `undo`; what is kept for it has random names, so only the rest is compared."""
+
+        def wanted(call, _):
+            return call in (*RENAMES, "unlinkat")
+
+        def settled(found):
+            return found == after or trees.without_control(found) == before
+
+        def choose(points):
+            first = [point for point in points if point.call != "unlinkat"]
+            unlinks = [point for point in points if point.call == "unlinkat"]
+            return first + tracing.evenly(unlinks, 20)
+
+        self.kill_each(name, ["undo"], prepare, (wanted, choose), (settled, after))
+
+    def kill_each(self, name, words, prepare, select, judge):
+        """Kill a command at chosen points, recover, and judge what that leaves."""
+        (wanted, choose), (settled, expected) = select, judge
         prepare()
         _, entered = tracing.record(self.command(*words))
-        names = ("rename", "renameat", "renameat2", "mkdir", "mkdirat", "rmdir", "openat")
-        points = tracing.points(entered, lambda name, text: name in names and tracing.mutates(name, text))
-        points = [point for point in points if point.call != "openat"] + [
-            point for point in points if point.call == "openat" and point.main
-        ]
-        points = tracing.evenly(points, self.kills_by_case)
+        points = choose(tracing.points(entered, wanted))
         bad = 0
         for point in points:
             prepare()
             result, _ = tracing.strike(self.command(*words), point, "signal=KILL")
             if result.returncode != -signal.SIGKILL:
                 continue
-            settled = scene.run(self.command("recover"))
-            found = scene.tree(self.root)
-            if settled.returncode == 0 and found in (before, after):
+            recovery = venv.run(self.command("recover"))
+            found = self.tree()
+            if recovery.returncode == 0 and settled(found):
                 self.counts["settled"] += 1
                 continue
             bad += 1
-            away = scene.difference(before, found)
             self.counts["bad"] += 1
             if bad <= 4:
-                said = " | ".join(settled.stderr.strip().splitlines())[:240]
-                print(f"{name}: BAD: killed at {point}: recover: exit {settled.returncode}: {away}: {said}")
+                status = venv.describe_status(recovery.returncode)
+                away = trees.difference(expected, found)
+                where = f"{name}: BAD: killed at {point}"
+                print(f"{where}: recover: {status}: {away}: {head(recovery.stderr)}")
         print(f"{name}: {len(points)} kills, {bad} bad")
 
     # The cases
 
     def overlay(self, state):
-        """The environment in the lower layer of an overlay."""
+        """Put the environment into the lower layer of an overlay."""
         self.clear()
-        lower, upper, work = (self.scratch / f"layer-{name}" for name in ("lower", "upper", "work"))
-        for directory in (lower, upper, work):
-            scene.remove(directory)
+        lower, upper, work = layers = [
+            self.scratch / f"layer-{name}" for name in ("lower", "upper", "work")
+        ]
+        for directory in layers:
+            trees.remove(directory)
             directory.mkdir()
-        scene.copy_content(self.scratch / state, lower)
-        self.mount("-t", "overlay", "overlay", "-o", f"lowerdir={lower},upperdir={upper},workdir={work}", self.disk)
+        trees.copy_contents(self.scratch / state, lower)
+        options = f"lowerdir={lower},upperdir={upper},workdir={work}"
+        self.mount("-t", "overlay", "overlay", "-o", options, self.disk)
 
     def case_overlay(self):
-        for action in ("install", "replace", "uninstall"):
-            self.overlay(self.start_of(action))
+        for action in ACTIONS:
+            self.overlay(start_of(action))
             self.attempt(f"overlay, {action}", action, "done")
 
     def case_overlay_killed(self):
@@ -245,21 +296,22 @@ class Odd:
 
     def case_overlay_undo(self):
         for action in ("replace", "uninstall"):
-            words = ["--undoable", *self.words[action]] if action == "replace" else [
-                "uninstall", "--undoable", *self.names
-            ]
-            self.overlay("old")
-            done = scene.run(self.command(*words))
-            changed = scene.without_control(scene.tree(self.root))
-            undone = scene.run(self.command("undo"))
-            found = scene.tree(self.root)
-            right = (done.returncode, undone.returncode) == (0, 0) and changed == self.after[action]
-            if right and found == self.before[action]:
-                self.say("done", f"overlay, undo of {action}")
+            if action == "replace":
+                words = ["--undoable", *self.words[action]]
             else:
-                what = f"exits {done.returncode}, {undone.returncode}, {scene.difference(self.before[action], found)}: "
-                said = (done.stderr + undone.stderr).strip().replace("\n", " | ")
-                self.say("bad", f"overlay, undo of {action}", what + said[:240])
+                words = ["uninstall", "--undoable", *self.names]
+            name, before = f"overlay, undo of {action}", self.before[action]
+            self.overlay("old")
+            done = venv.run(self.command(*words))
+            changed = trees.without_control(self.tree())
+            undone = venv.run(self.command("undo"))
+            found = self.tree()
+            codes = (done.returncode, undone.returncode)
+            if codes == (0, 0) and changed == self.after[action] and found == before:
+                self.report("done", name)
+            else:
+                what = f"exit codes {codes}, {trees.difference(before, found)}"
+                self.report("bad", name, f"{what}: {head(done.stderr + undone.stderr)}")
                 continue
 
             def prepare(words=words):
@@ -267,83 +319,59 @@ class Odd:
                 self.must(*words)
 
             prepare()
-            kept = scene.tree(self.root)
-            # What is kept for undo has random names: only that it is whole again can be judged.
-            self.undo_kills(f"overlay, undo of {action}, killed", prepare, scene.without_control(kept), self.before[action])
-
-    def undo_kills(self, name, prepare, before, after):
-        prepare()
-        _, entered = tracing.record(self.command("undo"))
-        names = ("rename", "renameat", "renameat2", "mkdir", "mkdirat", "rmdir", "unlinkat")
-        points = tracing.points(entered, lambda call, _: call in names)
-        points = [point for point in points if point.call != "unlinkat"] + tracing.evenly(
-            [point for point in points if point.call == "unlinkat"], 20
-        )
-        bad = 0
-        for point in points:
-            prepare()
-            result, _ = tracing.strike(self.command("undo"), point, "signal=KILL")
-            if result.returncode != -signal.SIGKILL:
-                continue
-            settled = scene.run(self.command("recover"))
-            found = scene.tree(self.root)
-            if settled.returncode == 0 and (found == after or scene.without_control(found) == before):
-                self.counts["settled"] += 1
-                continue
-            bad += 1
-            self.counts["bad"] += 1
-            if bad <= 4:
-                said = " | ".join(settled.stderr.strip().splitlines())[:240]
-                away = scene.difference(after, found)
-                print(f"{name}: BAD: killed at {point}: recover: exit {settled.returncode}: {away}: {said}")
-        print(f"{name}: {len(points)} kills, {bad} bad")
+            kept = trees.without_control(self.tree())
+            self.undo_kills(f"{name}, killed", prepare, kept, before)
 
     def piece(self, state, inside="venv/bin"):
-        """A part of the environment on a device of its own."""
+        """Put a part of the environment on a device of its own."""
         self.clear()
         self.fill(state)
         part = self.disk / inside
         away = self.scratch / "piece"
-        scene.remove(away)
+        trees.remove(away)
         away.mkdir()
-        scene.copy_content(part, away)
-        scene.empty(part)
+        trees.copy_contents(part, away)
+        trees.empty(part)
         self.mount("-t", "tmpfs", "tmpfs", part)
         part.chmod(0o755)
-        scene.copy_content(away, part)
+        trees.copy_contents(away, part)
 
     def case_bin_on_another_device(self):
-        for action in ("install", "replace", "uninstall"):
-            self.piece(self.start_of(action))
+        for action in ACTIONS:
+            self.piece(start_of(action))
             self.attempt(f"bin on another device, {action}", action, "done")
 
     def case_bin_on_another_device_killed(self):
-        for action in ("install", "replace", "uninstall"):
-            state = self.start_of(action)
-            self.kills(f"bin on another device, {action}, killed", action, lambda state=state: self.piece(state))
+        for action in ACTIONS:
+            state = start_of(action)
+            name = f"bin on another device, {action}, killed"
+            self.kills(name, action, lambda state=state: self.piece(state))
 
     def case_package_on_another_device(self):
-        inside = f"venv/{scene.PURELIB}/alpha"
+        inside = f"venv/{venv.PURELIB}/alpha"
         for action in ("replace", "uninstall"):
             self.piece("old", inside)
-            self.attempt(f"a package that is a mount point, {action}", action, stays=self.stays(action))
+            name = f"a package that is a mount point, {action}"
+            self.attempt(name, action, stays=self.stays(action))
 
     def stays(self, action):
-        """The mount point that an uninstallation cannot take away."""
-        return f"{scene.PURELIB}/alpha" if action == "uninstall" else None
+        """The mount point that an uninstallation cannot remove."""
+        return f"{venv.PURELIB}/alpha" if action == "uninstall" else None
 
     def case_bind_mounts(self):
-        for inside in ("bin", f"{scene.PURELIB}/alpha"):
-            for action in ("install", "replace", "uninstall"):
+        for inside in ("bin", f"{venv.PURELIB}/alpha"):
+            for action in ACTIONS:
                 self.clear()
-                self.fill(self.start_of(action))
+                self.fill(start_of(action))
                 part = self.root / inside
                 if part.is_dir():
                     self.mount("--bind", part, part)
                     stays = None if inside == "bin" else self.stays(action)
-                    self.attempt(f"{part.name} mounted upon itself, {action}", action, stays=stays)
+                    name = f"{part.name} mounted upon itself, {action}"
+                    self.attempt(name, action, stays=stays)
 
     def read_only(self, state, inside):
+        """Mount a part of the environment read-only."""
         self.clear()
         self.fill(state)
         part = self.disk / inside
@@ -351,27 +379,38 @@ class Odd:
         call("mount", "-o", "remount,ro,bind", part)
 
     def case_read_only(self):
-        for words, inside in (("site-packages", f"venv/{scene.PURELIB}"), ("bin", "venv/bin"), ("environment", "venv")):
-            for action in ("install", "replace", "uninstall"):
-                self.read_only(self.start_of(action), inside)
+        parts = {"site-packages": f"venv/{venv.PURELIB}", "bin": "venv/bin", "environment": "venv"}
+        for words, inside in parts.items():
+            for action in ACTIONS:
+                self.read_only(start_of(action), inside)
                 self.attempt(f"{words} mounted read-only, {action}", action, "refused")
 
-    def case_somebody_elses(self):
-        for words, inside in (("site-packages", scene.PURELIB), ("bin", "bin"), ("environment", "."), ("a package", None)):
-            for action in ("install", "replace", "uninstall"):
-                inside_now = inside or f"{scene.PURELIB}/alpha"
-                if inside is None and action == "install":
+    def case_owned_by_another_user(self):
+        parts = {
+            "site-packages": venv.PURELIB,
+            "bin": "bin",
+            "environment": ".",
+            "a package": f"{venv.PURELIB}/alpha",
+        }
+        user = {"user": UNPRIVILEGED, "group": UNPRIVILEGED}
+        for words, inside in parts.items():
+            for action in ACTIONS:
+                if words == "a package" and action == "install":
                     continue
                 self.clear()
-                self.fill(self.start_of(action))
-                for path in [self.root, *self.root.rglob("*")]:
-                    os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
-                theirs = self.root / inside_now
-                for path in [theirs, *theirs.rglob("*")]:
-                    os.chown(path, 0, 0, follow_symlinks=False)
-                self.attempt(f"{words} of root, {action} by nobody", action, "refused", user=NOBODY, group=NOBODY)
+                self.fill(start_of(action))
+                self.give(self.root, UNPRIVILEGED)
+                self.give(self.root / inside, 0)
+                name = f"{words} owned by root, {action} as another user"
+                self.attempt(name, action, "refused", **user)
+
+    def give(self, directory, user):
+        """Change the owner of a directory and of everything in it."""
+        for path in [directory, *directory.rglob("*")]:
+            os.chown(path, user, user, follow_symlinks=False)
 
     def small(self, state, option):
+        """Put the environment on a small tmpfs; return whether it fits."""
         self.clear()
         self.mount("-t", "tmpfs", "-o", option, "tmpfs", self.disk)
         self.disk.chmod(0o755)
@@ -382,21 +421,25 @@ class Odd:
         return True
 
     def ladder(self, name, options):
-        for action in ("install", "replace", "uninstall"):
+        """Run each action on file systems that grow until there is enough room."""
+        for action in ACTIONS:
             outcomes = collections.Counter()
             for option in options(action):
-                if self.small(self.start_of(action), option):
-                    outcomes[self.attempt(f"{name} {option}, {action}", action, quiet=True)] += 1
-            steps = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
-            print(f"{name}, {action}: {sum(outcomes.values())} steps: {steps}")
+                if self.small(start_of(action), option):
+                    label = f"{name} {option}, {action}"
+                    outcomes[self.attempt(label, action, quiet=True)] += 1
+            print_steps(f"{name}, {action}", outcomes)
             if action != "uninstall" and not (outcomes["done"] and outcomes["refused"]):
-                self.say("bad", f"{name}, {action}", "the ladder does not reach from refused to done")
+                what = "the sizes do not reach from refused to done"
+                self.report("bad", f"{name}, {action}", what)
 
     def case_full_disk(self):
-        # tmpfs counts pages: each file takes one.
+        # tmpfs counts pages, and each file takes one.
         def options(action):
-            used = len([what for what in self.before[action].values() if what[0] == "file"])
-            more = len([what for what in self.after[action].values() if what[0] == "file"])
+            used, more = (
+                sum(node.kind == trees.FILE for node in tree[action].values())
+                for tree in (self.before, self.after)
+            )
             return [f"size={4 * pages}k" for pages in range(used, used + more + 40, 2)]
 
         self.ladder("full disk", options)
@@ -404,90 +447,112 @@ class Odd:
     def case_no_inodes(self):
         def options(action):
             used, more = len(self.before[action]), len(self.after[action])
-            return [f"size=64m,nr_inodes={number}" for number in range(used + 2, used + more + 50, 2)]
+            numbers = range(used + 2, used + more + 50, 2)
+            return [f"size=64m,nr_inodes={number}" for number in numbers]
 
         self.ladder("few inodes", options)
 
     def case_target_is_a_link(self):
         link = self.scratch / "link"
         link.symlink_to(self.root)
-        for action in ("install", "replace", "uninstall"):
+        for action in ACTIONS:
             self.clear()
-            self.fill(self.start_of(action))
-            before, after = self.before[action], dict(self.after[action])
-            result = scene.run(self.command(*self.words[action], target=link))
-            found = scene.tree(self.root)
-            # Scripts and the RECORD that has their digests speak of the path that was named.
-            names = self.named_by_path(after)
-            same = found.keys() == after.keys() and all(found[path] == after[path] for path in after if path not in names)
-            if result.returncode == 0 and same and not scenarios.broken_projects(self.root / scene.PURELIB):
-                self.say("done", f"the target is a link, {action}")
+            self.fill(start_of(action))
+            before, after = self.before[action], self.after[action]
+            result = venv.run(self.command(*self.words[action], target=link))
+            found = self.tree()
+            # Scripts contain the path of the environment as it was given, and RECORD contains
+            # the digests of scripts.
+            differ = trees.changed(after, found)
+            same = found.keys() == after.keys() and all(contains_path(path) for path in differ)
+            broken = venv.broken_projects(self.root / venv.PURELIB)
+            name, status = f"the target is a link, {action}", venv.describe_status(
+                result.returncode
+            )
+            if result.returncode == 0 and same and not broken:
+                self.report("done", name)
             elif result.returncode and found == before:
-                self.say("refused", f"the target is a link, {action}", result.stderr.strip()[:110])
+                self.report("refused", name, result.stderr.strip()[:110])
             else:
-                what = f"exit {result.returncode}, {scene.difference(after, found)}: {result.stderr.strip()[:200]}"
-                self.say("bad", f"the target is a link, {action}", what)
+                what = f"{status}, {trees.difference(after, found)}"
+                self.report("bad", name, f"{what}: {result.stderr.strip()[:200]}")
         link.unlink()
 
-    def named_by_path(self, found):
-        return {path for path in found if path.startswith("bin/") or path.endswith(".dist-info/RECORD")}
-
     def case_links_inside(self):
-        package = f"{scene.PURELIB}/space"
-        for words, to_outside in (("leads inside", False), ("leads outside", True)):
-            for action in ("install", "replace", "uninstall"):
+        package = f"{venv.PURELIB}/space"
+        for words, to_outside in (("inside", False), ("outside", True)):
+            for action in ACTIONS:
                 self.clear()
-                self.fill(self.start_of(action))
+                self.fill(start_of(action))
                 real = (self.scratch if to_outside else self.root) / "elsewhere"
-                scene.remove(real)
+                trees.remove(real)
                 (self.root / package).mkdir(exist_ok=True)
                 shutil.copytree(self.root / package, real)
-                scene.remove(self.root / package)
-                (self.root / package).symlink_to(os.path.relpath(real, self.root / scene.PURELIB))
-                before, outside = scene.tree(self.root), scene.tree(real)
-                result = scene.run(self.command(*self.words[action]))
-                found = scene.tree(self.root)
-                said = " | ".join(result.stderr.strip().splitlines())[:140]
-                name = f"a directory that is a link and {words}, {action}"
-                whole = not scenarios.broken_projects(self.root / scene.PURELIB)
-                clean = not any(scene.CONTROL in path.split("/") for path in found)
-                if to_outside and scene.tree(real) != outside:
-                    self.say("bad", name, f"exit {result.returncode}: outside: {scene.difference(outside, scene.tree(real))}")
-                elif result.returncode and found == before:
-                    self.say("refused", name, f"exit {result.returncode}: {said}")
-                elif result.returncode == 0 and whole and clean and os.path.islink(self.root / package):
-                    self.say("done", name, said)
-                else:
-                    what = f"exit {result.returncode}: {scene.difference(before, found)}: {said}"
-                    self.say("bad", name, what)
+                trees.remove(self.root / package)
+                link = os.path.relpath(real, self.root / venv.PURELIB)
+                (self.root / package).symlink_to(link)
+                name = f"a directory that is a link to a place {words}, {action}"
+                self.attempt_with_link(name, action, package, real if to_outside else None)
 
-    def limited(self, name, what, numbers, actions=("install", "replace", "uninstall")):
-        for action in actions:
+    def attempt_with_link(self, name, action, package, outside):
+        """Run an action in an environment in which the directory `package` is a link."""
+        before = self.tree()
+        before_outside = trees.snapshot(outside) if outside else {}
+        result = venv.run(self.command(*self.words[action]))
+        found = self.tree()
+        found_outside = trees.snapshot(outside) if outside else {}
+        stderr, status = head(result.stderr, 140), venv.describe_status(result.returncode)
+        complete = not venv.broken_projects(self.root / venv.PURELIB)
+        is_link = os.path.islink(self.root / package)
+        if found_outside != before_outside:
+            what = f"outside: {trees.difference(before_outside, found_outside)}"
+            self.report("bad", name, f"{status}: {what}")
+        elif result.returncode and found == before:
+            self.report("refused", name, f"{status}: {stderr}")
+        elif result.returncode == 0 and complete and is_link and not trees.has_control(found):
+            self.report("done", name, stderr)
+        else:
+            self.report("bad", name, f"{status}: {trees.difference(before, found)}: {stderr}")
+
+    def limited(self, name, limit, numbers):
+        """Run each action under a limit of the system, with several numbers."""
+        for action in ACTIONS:
             outcomes = collections.Counter()
             for number in numbers:
-                self.clear()
-                self.fill(self.start_of(action))
+                outcome = self.attempt_limited(
+                    f"{name} {number}, {action}", action, limit, number, quiet=True, recover=True
+                )
+                outcomes[outcome] += 1
+            print_steps(f"{name}, {action}", outcomes)
 
-                def limit(number=number):
-                    resource.setrlimit(what, (number, number))
+    def attempt_limited(self, name, action, limit, number, expect=None, **more):
+        self.clear()
+        self.fill(start_of(action))
 
-                outcomes[self.attempt(f"{name} {number}, {action}", action, quiet=True, recover=True, preexec_fn=limit)] += 1
-            steps = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
-            print(f"{name}, {action}: {sum(outcomes.values())} steps: {steps}")
+        def set_limit():
+            resource.setrlimit(limit, (number, number))
+
+        return self.attempt(name, action, expect, preexec_fn=set_limit, **more)
 
     def case_ulimit_f(self):
-        self.limited("ulimit -f (bytes)", resource.RLIMIT_FSIZE, [0, 1, 10, 50, 100, 200, 400, 1000, 2000, 5000, 1 << 20])
+        numbers = [0, 1, 10, 50, 100, 200, 400, 1000, 2000, 5000, 1 << 20]
+        self.limited("ulimit -f (bytes)", resource.RLIMIT_FSIZE, numbers)
 
     def case_ulimit_n(self):
         self.limited("ulimit -n", resource.RLIMIT_NOFILE, list(range(6, 40, 2)))
-        for action in ("install", "replace", "uninstall"):
-            self.clear()
-            self.fill(self.start_of(action))
+        for action in ACTIONS:
+            name = f"ulimit -n 32, {action}"
+            self.attempt_limited(name, action, resource.RLIMIT_NOFILE, 32, "done")
 
-            def limit():
-                resource.setrlimit(resource.RLIMIT_NOFILE, (32, 32))
 
-            self.attempt(f"ulimit -n 32, {action}", action, "done", preexec_fn=limit)
+def print_steps(name, outcomes):
+    steps = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
+    print(f"{name}: {sum(outcomes.values())} steps: {steps}")
+
+
+def contains_path(path):
+    """Whether an installed file contains the path of its environment, or a digest of such a file."""
+    return path.startswith("bin/") or path.endswith(".dist-info/RECORD")
 
 
 if __name__ == "__main__":

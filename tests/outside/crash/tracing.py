@@ -1,31 +1,35 @@
-"""System calls, counted and interfered with through strace.
+"""Record the system calls of a command with strace, and interfere with single ones.
 
-`record` runs a command and returns its mutating system calls in the order in which they were entered. `points` turns
-them into places at which strace can strike: strace counts each system call by itself and in each thread, and with
-`when=N` strikes at the first thread that comes to its N-th. Without `-f` it sees the main thread alone. So each call of
-the main thread is reached without `-f`, and of the others those with `-f` that no earlier call of the same number hides.
+`record` runs a command and returns its system calls in the order in which they were entered.
+`points` selects the calls that strace can strike. strace counts the calls of each name separately
+in each thread, and `when=N` strikes the first thread that reaches its N-th call. Without `-f` it
+sees only the main thread. So every call of the main thread can be struck without `-f`; of the other
+threads only calls that no earlier call with the same number hides.
 
 Needs strace 5 or later. Linux.
 """
+
+from __future__ import annotations
 
 import os
 import re
 import tempfile
 
-import scene
+import workspace
+from lib import venv
 
-# Calls that change a file system, or, as flock, guard that.
+# Calls that change a file system, and flock, which guards changes.
 CALLS = (
-    "openat open creat mkdir mkdirat write pwrite64 writev copy_file_range sendfile ftruncate fallocate fchmod fchmodat "
-    "chmod utimensat link linkat symlink symlinkat rename renameat renameat2 unlink unlinkat rmdir fsync fdatasync syncfs "
-    "sync_file_range flock ioctl"
+    "openat open creat mkdir mkdirat write pwrite64 writev copy_file_range sendfile ftruncate "
+    "fallocate fchmod fchmodat chmod utimensat link linkat symlink symlinkat rename renameat "
+    "renameat2 unlink unlinkat rmdir fsync fdatasync syncfs sync_file_range flock ioctl"
 ).split()
-# Of ioctl only what clones files.
+# The uses of ioctl that clone files; others change nothing.
 CLONES = re.compile(r"FICLONE|BTRFS_IOC_CLONE")
 
 
 class Point:
-    """A place to strike: the N-th call of a name, in the main thread or in the first that comes to it."""
+    """The N-th call of a name, in the main thread or in the first thread that reaches it."""
 
     __slots__ = ("call", "number", "main", "text")
 
@@ -36,12 +40,13 @@ class Point:
         return f"{self.call} {self.number}{'' if self.main else ' of any thread'} [{self.text}]"
 
 
-def record(command, readers=False):
-    """The calls of a run in order of entry: (thread, is main, name, text). With `readers`, also opens that create nothing."""
-    with tempfile.TemporaryDirectory(dir=scene.scratch_home()) as directory:
+def record(command):
+    """Run a command; return its result and its calls: [(thread, is main, name, text)]."""
+    with tempfile.TemporaryDirectory(dir=venv.scratch_home()) as directory:
         log = os.path.join(directory, "log")
-        traced = ["strace", "-f", "-qq", "-s", "0", "-o", log, "-e", "trace=" + calls(), *command]
-        result = scene.run(traced)
+        names = "trace=" + ",".join("?" + name for name in CALLS)
+        strace = ["strace", "-f", "-qq", "-s", "0", "-o", log, "-e", names]
+        result = venv.run([*strace, *command])
         with open(log, errors="replace") as file:
             lines = file.read().splitlines()
     main = lines[0].split()[0] if lines else ""
@@ -54,11 +59,8 @@ def record(command, readers=False):
     return result, entered
 
 
-def calls():
-    return ",".join("?" + name for name in CALLS)
-
-
 def mutates(name, text):
+    """Whether a call changes anything."""
     if name in ("openat", "open"):
         return "O_CREAT" in text
     if name == "ioctl":
@@ -69,7 +71,7 @@ def mutates(name, text):
 
 
 def points(entered, select=mutates):
-    """The points of a recorded run that can be struck at and that `select` takes."""
+    """The recorded calls that strace can strike and that `select` accepts."""
     counts, first, found = {}, {}, []
     for thread, main, name, text in entered:
         number = counts[thread, name] = counts.get((thread, name), 0) + 1
@@ -80,26 +82,28 @@ def points(entered, select=mutates):
     return found
 
 
-def strike(command, point, action, sticky=False, **more):
-    """Run a command with something done to it at a point, as `signal=KILL` or `error=EIO`.
+def strike(command, point, action, sticky=False, scratch=None):
+    """Run a command with something done to it at a point, such as `signal=KILL` or `error=EIO`.
 
-    Returns what it left, and how many calls were struck: an error strikes each thread that comes to its N-th call.
+    `sticky` also strikes all later calls of that name. Returns the result and, if `scratch` is a
+    directory, the lines for the calls that were struck: an error strikes every thread that reaches
+    its N-th call.
     """
     when = f"{point.number}{'+' if sticky else ''}"
-    log = os.path.join(more.pop("scratch"), "struck") if "scratch" in more else os.devnull
+    log = os.path.join(scratch, "struck") if scratch else os.devnull
     trace = ["strace", *(() if point.main else ("-f",)), "-qq", "-s", "0", "-o", log]
     inject = ["-e", f"trace={point.call}", "-e", f"inject={point.call}:{action}:when={when}"]
-    result = scene.run([*trace, *inject, *command], **more)
-    if log == os.devnull:
-        return result, None
+    result = venv.run([*trace, *inject, *command])
+    if scratch is None:
+        return result, []
     with open(log, errors="replace") as file:
         return result, [line for line in file.read().splitlines() if "(INJECTED)" in line]
 
 
 def check():
-    """Ends with a message where strace cannot trace here."""
-    scene.insist(("strace", "strace"))
-    result = scene.run(["strace", "-f", "-qq", "-o", os.devnull, "-e", "trace=openat", "true"])
+    """Exit with a message if strace cannot trace here."""
+    workspace.insist(("strace", "strace"))
+    result = venv.run(["strace", "-f", "-qq", "-o", os.devnull, "-e", "trace=openat", "true"])
     if result.returncode:
         raise SystemExit(f"strace cannot trace here: {result.stderr.strip()}")
 
@@ -109,6 +113,3 @@ def evenly(things, count):
     if count >= len(things):
         return list(things)
     return [things[int(place * len(things) / count)] for place in range(count)]
-
-
-__all__ = ["CALLS", "Point", "check", "evenly", "mutates", "points", "record", "strike"]

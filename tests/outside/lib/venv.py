@@ -86,7 +86,7 @@ def clean_variables(keep: tuple[str, ...] = (), **more: str) -> dict[str, str]:
     """
     foreign = tuple(prefix for prefix in FOREIGN if prefix not in keep)
     variables = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
-    variables.update(PYTHONDONTWRITEBYTECODE="1", PIP_DISABLE_PIP_VERSION_CHECK="1", LC_ALL="C")
+    variables.update(PYTHONDONTWRITEBYTECODE="1", PIP_DISABLE_PIP_VERSION_CHECK="1", LC_ALL="C.UTF-8")
     variables.update(PIP_ROOT_USER_ACTION="ignore")
     if "PIP_" not in keep:
         variables["PIP_CONFIG_FILE"] = os.devnull

@@ -284,6 +284,27 @@ class Wheel:
         return path
 
 
+def project(
+    name: str,
+    version: str,
+    files: dict,
+    scripts: tuple | list = (),
+    data: dict | None = None,
+    headers: dict | None = None,
+) -> Wheel:
+    """A valid wheel; scripts are `name = module:function`."""
+    wheel = Wheel(name, version).files(files)
+    wheel.files({f"{wheel.data}/data/{path}": text for path, text in (data or {}).items()})
+    wheel.files({f"{wheel.data}/headers/{path}": text for path, text in (headers or {}).items()})
+    return wheel.scripts("\n".join(scripts) + "\n") if scripts else wheel
+
+
+def module_text(name: str, version: str, salt: int = 0, lines: int = 4) -> str:
+    """A small module that states its project and version."""
+    body = "\n".join(f"x{line} = {salt * 1000 + line}  # {name} {version}" for line in range(lines))
+    return f'project = "{name}"\nversion = "{version}"\n{body}\n'
+
+
 def lock_text(name: str, version: str, url: str, size: int, sha256: str) -> str:
     """A lock file (pylock.toml) that pins one wheel."""
     wheel = f'{{ url = "{url}", size = {size}, hashes = {{ sha256 = "{sha256}" }} }}'
