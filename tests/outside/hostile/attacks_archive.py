@@ -1,11 +1,13 @@
-"""Attacks by the structure of the archive: what one reader sees and another does not."""
+"""Attacks on the structure of the archive, which readers may see differently."""
+
+from __future__ import annotations
 
 import os
 import struct
 import zlib
 
-from attacks import INSTALLED, Place, attack
-from forge import DESCRIPTOR, ENCRYPTED, FULL, STORED, Entry, Wheel, deflate, zip64
+from attacks import INSTALLED, Place, Wheel, attack
+from lib.wheels import DESCRIPTOR, ENCRYPTED, FULL, STORED, Entry, deflate, zip64
 
 
 def named(wheel: Wheel, content: bytes) -> dict[str, bytes]:
@@ -18,14 +20,14 @@ def cut(place: Place):
     return named(Wheel(), whole[: len(whole) // 2])
 
 
-@attack("R2", "two whole archives, one behind the other")
+@attack("R2", "two complete archives, one after the other")
 def two_archives(place: Place):
     other = Wheel()
     other.file("x/evil.py")
     return named(Wheel(), Wheel().bytes() + other.bytes())
 
 
-@attack("R3", "bytes behind the end")
+@attack("R3", "bytes after the end record")
 def trailing(place: Place):
     wheel = Wheel()
     wheel.suffix = b"more"
@@ -53,7 +55,7 @@ def entry_comment(place: Place):
     return wheel
 
 
-@attack("R7", "a central directory of no size")
+@attack("R7", "a central directory with size 0")
 def no_size(place: Place):
     wheel = Wheel()
     wheel.end = {"size": 0}
@@ -68,7 +70,7 @@ def fewer(place: Place):
     return wheel
 
 
-@attack("R9", "a zip64 end record that counts other entries")
+@attack("R9", "a zip64 end record with another number of entries")
 def wide_end(place: Place):
     wheel = Wheel()
     wheel.file("x/evil.py")
@@ -84,7 +86,7 @@ def locator(place: Place):
     return wheel
 
 
-@attack("R10", "a zip64 field with other sizes than the header")
+@attack("R10", "a zip64 field whose sizes differ from the header's")
 def idle_zip64(place: Place):
     wheel = Wheel()
     wheel.entries[0].both(extra=zip64(99, 99))
@@ -100,7 +102,7 @@ def twice_zip64(place: Place):
     return wheel
 
 
-@attack("R10", "extra fields that do not add up")
+@attack("R10", "extra fields of the wrong length")
 def odd_extra(place: Place):
     wheel = Wheel()
     wheel.entries[0].both(extra=b"   ")
@@ -135,7 +137,7 @@ def hidden(place: Place):
     return wheel
 
 
-@attack("R14", "an entry whose local header is nowhere")
+@attack("R14", "an entry whose local header does not exist")
 def nowhere(place: Place):
     wheel = Wheel()
     wheel.file("x/evil.py").offset = 0x00FFFFFF
@@ -166,21 +168,21 @@ def overlap(place: Place):
     return wheel
 
 
-@attack("R18", "64 MB that are stated as 9 bytes")
+@attack("R18", "64 MB with a stated size of 9 bytes")
 def bomb(place: Place):
     wheel = Wheel()
     wheel.file("x/evil.bin", bytes(1 << 26)).both(size=9)
     return wheel
 
 
-@attack("R18", "9 bytes that are stated as 8 EB")
+@attack("R18", "9 bytes with a stated size of 8 EB")
 def boast(place: Place):
     wheel = Wheel()
     wheel.file("x/evil.bin").both(size=FULL, packed=FULL, extra=zip64(1 << 63, 11))
     return wheel
 
 
-@attack("R19", "more content than stated, and a CRC of the beginning")
+@attack("R19", "more content than stated, and a CRC of its first part")
 def longer(place: Place):
     wheel = Wheel()
     entry = wheel.file("x/a.py", b"good = 1\n")
@@ -196,7 +198,7 @@ def crc(place: Place):
     return wheel
 
 
-@attack("R21", "bytes behind the deflated content")
+@attack("R21", "bytes after the deflated content")
 def garbage(place: Place):
     wheel = Wheel()
     entry = wheel.file("x/a.py")
@@ -214,7 +216,7 @@ def streams(place: Place):
     return wheel
 
 
-@attack("R22", "a stored entry of two sizes")
+@attack("R22", "a stored entry with two different sizes")
 def two_sizes(place: Place):
     wheel = Wheel()
     entry = wheel.file("x/a.py", b"good = 1\n", method=STORED)
@@ -223,14 +225,14 @@ def two_sizes(place: Place):
     return wheel
 
 
-@attack("R23", "a data descriptor, as streams have it", INSTALLED)
+@attack("R23", "a data descriptor, as in streamed archives", INSTALLED)
 def described(place: Place):
     wheel = Wheel()
     wheel.file("x/a.py").describe()
     return wheel
 
 
-@attack("R24", "a data descriptor of another size")
+@attack("R24", "a data descriptor with another size")
 def wrong_descriptor(place: Place):
     wheel = Wheel()
     entry = wheel.file("x/a.py")
@@ -239,14 +241,14 @@ def wrong_descriptor(place: Place):
     return wheel
 
 
-@attack("R24", "a data descriptor that is not there")
+@attack("R24", "a missing data descriptor")
 def no_descriptor(place: Place):
     wheel = Wheel()
     wheel.file("x/a.py").both(flags=DESCRIPTOR)
     return wheel
 
 
-@attack("R24", "a data descriptor behind stored content")
+@attack("R24", "a data descriptor after stored content")
 def stored_descriptor(place: Place):
     wheel = Wheel()
     wheel.file("x/a.py", method=STORED).describe()
@@ -260,7 +262,7 @@ def encrypted(place: Place):
     return wheel
 
 
-@attack("R26", "a method that nobody knows")
+@attack("R26", "an unknown method")
 def method(place: Place):
     wheel = Wheel()
     wheel.file("x/a.py", method=STORED).both(method=77)
@@ -282,7 +284,7 @@ def unicode_path(place: Place):
     return wheel
 
 
-@attack("R29", "a name in bytes that are no UTF-8")
+@attack("R29", "a name that is not UTF-8")
 def no_utf8(place: Place):
     wheel = Wheel()
     wheel.file(b"x/\xff\xfe.py")
@@ -296,7 +298,7 @@ def line_break(place: Place):
     return wheel
 
 
-@attack("R30", "a NUL in a name, and `.txt` behind it")
+@attack("R30", "a NUL in a name, followed by `.txt`")
 def nul(place: Place):
     wheel = Wheel()
     wheel.file("x/a.py\0.txt")
@@ -310,7 +312,7 @@ def full_directory(place: Place):
     return wheel
 
 
-@attack("R31", "a directory by its attributes, a file by its name")
+@attack("R31", "a directory according to its attributes, a file according to its name")
 def dos_directory(place: Place):
     wheel = Wheel()
     wheel.file("x/a.py").attributes |= 0x10
@@ -324,7 +326,7 @@ def gap(place: Place):
     return wheel
 
 
-@attack("R33", "zip64 where it is not needed", INSTALLED)
+@attack("R33", "zip64 although it is not needed", INSTALLED)
 def honest_zip64(place: Place):
     wheel = Wheel()
     wheel.file("x/a.py").widen()
@@ -332,7 +334,7 @@ def honest_zip64(place: Place):
     return wheel
 
 
-@attack("R34", "a tar archive and a zip archive at once")
+@attack("R34", "a file that is both a tar archive and a zip archive")
 def tar(place: Place):
     wheel = Wheel()
     wheel.prefix = b"x-1.0/evil.py".ljust(100, b"\0") + b"0000644\0".ljust(412, b"\0")

@@ -1,9 +1,10 @@
-"""Attacks by the environment: what is there already, whose it is, and where it leads."""
+"""Attacks that depend on what the environment already contains."""
+
+from __future__ import annotations
 
 import os
 
-from attacks import INSTALLED, REMOVED, Place, attack
-from forge import Wheel
+from attacks import INSTALLED, REMOVED, Place, Wheel, attack
 
 LIBRARY = "venv/lib/PYTHON/site-packages/"
 
@@ -28,18 +29,18 @@ def owned(place: Place):
     return with_file("shared/a.py")
 
 
-@attack("R89", "a file that nobody owns")
+@attack("R89", "a file without an owner")
 def unowned(place: Place):
     place.put("mine/a.py")
     return with_file("mine/a.py")
 
 
-@attack("R90", "two wheels, one path, two contents")
+@attack("R90", "two wheels with different content for one path")
 def two_contents(place: Place):
     return [with_file("shared/a.py"), other("shared/a.py", b"good = 1\n")]
 
 
-@attack("R91", "two wheels, one path, the same content", INSTALLED)
+@attack("R91", "two wheels with the same content for one path", INSTALLED)
 def same_content(place: Place):
     return [with_file("shared/a.py"), other("shared/a.py", b"evil = 1\n")]
 
@@ -49,13 +50,15 @@ def two_versions(place: Place):
     return [Wheel(), Wheel(version="2.0")]
 
 
-@attack("R95", "a directory of the library that is a link to outside", bait="outside/evil.py")
+@attack(
+    "R95", "a directory of the library that is a link to a place outside", bait="outside/evil.py"
+)
 def link_outside(place: Place):
     (place.purelib / "y").symlink_to(place.outside)
     return with_file("y/evil.py")
 
 
-@attack("R95", "the same, and the file is there already")
+@attack("R95", "the same, and the file already exists")
 def link_outside_over(place: Place):
     (place.purelib / "y").symlink_to(place.outside)
     return with_file("y/keep.txt")
@@ -82,7 +85,7 @@ def linked_library(place: Place):
     return with_file("x-1.0.data/platlib/x/a.py")
 
 
-@attack("R113", "two metadata directories of the project that is replaced", INSTALLED)
+@attack("R113", "two metadata directories for the project to replace", INSTALLED)
 def two_old(place: Place):
     place.project("x", {"x/__init__.py": b"old = 1\n"})
     own = "x-0.8.dist-info/"
@@ -97,38 +100,38 @@ def no_record(place: Place):
     return Wheel()
 
 
-@attack("R63", "removal, where RECORD lists `pyvenv.cfg`", REMOVED)
+@attack("R63", "removal with a RECORD that lists `pyvenv.cfg`", REMOVED)
 def remove_settings(place: Place):
     place.project("x", {"x/__init__.py": b"x = 1\n"}, "../../../pyvenv.cfg,,\n")
 
 
-@attack("R63", "removal, where RECORD lists a file of `venv-evil`", REMOVED)
+@attack("R63", "removal with a RECORD that lists a file of `venv-evil`", REMOVED)
 def remove_sibling(place: Place):
     place.project("x", {"x/__init__.py": b"x = 1\n"}, "../../../../venv-evil/keep.txt,,\n")
 
 
-@attack("R115", "removal, where RECORD lists a file outside by `..`", REMOVED)
+@attack("R115", "removal with a RECORD that lists a file outside by `..`", REMOVED)
 def remove_outside(place: Place):
     place.project("x", {"x/__init__.py": b"x = 1\n"}, "../../../../outside/keep.txt,,\n")
 
 
-@attack("R115", "removal, where RECORD lists a file outside by its absolute path", REMOVED)
+@attack("R115", "removal with a RECORD that lists a file outside by its absolute path", REMOVED)
 def remove_absolute(place: Place):
     place.project("x", {"x/__init__.py": b"x = 1\n"}, "{}/keep.txt,,\n".format(place.outside))
 
 
-@attack("R115", "removal, where RECORD lists `bin/python`", REMOVED)
+@attack("R115", "removal with a RECORD that lists `bin/python`", REMOVED)
 def remove_python(place: Place):
     place.project("x", {"x/__init__.py": b"x = 1\n"}, "../../../bin/python,,\n")
 
 
-@attack("R115", "removal, where RECORD lists the library itself", REMOVED)
+@attack("R115", "removal with a RECORD that lists the library itself", REMOVED)
 def remove_library(place: Place):
     place.put("mine.py")
     place.project("x", {"x/__init__.py": b"x = 1\n"}, "./,,\n")
 
 
-@attack("R116", "removal, where RECORD leads through a link to outside", REMOVED)
+@attack("R116", "removal with a RECORD that leads outside through a link", REMOVED)
 def remove_through(place: Place):
     (place.purelib / "y").symlink_to(place.outside)
     place.project("x", {"x/__init__.py": b"x = 1\n"}, "y/keep.txt,,\n")

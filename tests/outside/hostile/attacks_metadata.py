@@ -1,7 +1,9 @@
-"""Attacks by RECORD, metadata, entry points and special files."""
+"""Attacks with RECORD, metadata, entry points and special files."""
 
-from attacks import INSTALLED, Place, attack
-from forge import Wheel, digest
+from __future__ import annotations
+
+from attacks import INSTALLED, Place, Wheel, attack
+from lib.wheels import digest
 
 LIBRARY = "venv/lib/PYTHON/site-packages/"
 
@@ -10,7 +12,7 @@ def with_script(text: str) -> Wheel:
     return Wheel().scripts(text)
 
 
-@attack("R61", "content that is not what RECORD says")
+@attack("R61", "content that does not match RECORD")
 def other_content(place: Place):
     wheel = Wheel()
     wheel.file("x/a.py")
@@ -26,7 +28,7 @@ def unlisted(place: Place):
     return wheel
 
 
-@attack("R63", "a row of RECORD for a file that is not there: left out, with a warning", INSTALLED)
+@attack("R63", "a row of RECORD for a missing file: dropped, with a warning", INSTALLED)
 def phantom(place: Place):
     wheel = Wheel()
     wheel.lines = "x/gone.py,{},9\n".format(digest(b"good = 1\n"))
@@ -61,7 +63,7 @@ def no_record(place: Place):
     return wheel
 
 
-@attack("R66", "a RECORD that is no UTF-8")
+@attack("R66", "a RECORD that is not UTF-8")
 def record_bytes(place: Place):
     wheel = Wheel()
     wheel.record = b"x/\xff.py,,\n"
@@ -99,10 +101,12 @@ def wrong_size(place: Place):
     return wheel
 
 
-@attack("R67", "a digest of RECORD itself: passed over, with a warning", INSTALLED)
+@attack("R67", "a digest of RECORD itself: ignored, with a warning", INSTALLED)
 def record_of_record(place: Place):
     wheel = Wheel()
-    wheel.rows["x-1.0.dist-info/RECORD"] = "x-1.0.dist-info/RECORD,{},9\n".format(digest(b"evil = 1\n"))
+    wheel.rows["x-1.0.dist-info/RECORD"] = "x-1.0.dist-info/RECORD,{},9\n".format(
+        digest(b"evil = 1\n")
+    )
     return wheel
 
 
@@ -113,14 +117,14 @@ def two_projects(place: Place):
     return wheel
 
 
-@attack("R70", "a METADATA of another project")
+@attack("R70", "a METADATA for another project")
 def other_name(place: Place):
     wheel = Wheel()
     wheel.metadata = b"Metadata-Version: 2.1\nName: pip\nVersion: 1.0\n"
     return wheel
 
 
-@attack("R70", "a METADATA of another version")
+@attack("R70", "a METADATA for another version")
 def other_version(place: Place):
     wheel = Wheel()
     wheel.metadata = b"Metadata-Version: 2.1\nName: x\nVersion: 99\n"
@@ -141,12 +145,12 @@ def version_two(place: Place):
     return wheel
 
 
-@attack("R72", "tags of another system")
+@attack("R72", "tags for another system")
 def tags(place: Place):
     return Wheel(tag="cp27-cp27m-win32")
 
 
-@attack("R73", "a METADATA that is said to have 1 GB")
+@attack("R73", "a METADATA with a stated size of 1 GB")
 def huge_metadata(place: Place):
     wheel = Wheel()
     content, wheel.metadata = wheel.metadata or b"", None
@@ -161,14 +165,14 @@ def unknown_scheme(place: Place):
     return wheel
 
 
-@attack("R74", "the data directory of another project: a directory as any other", INSTALLED)
+@attack("R74", "the data directory of another project: a directory like any other", INSTALLED)
 def other_data(place: Place):
     wheel = Wheel()
     wheel.file("y-1.0.data/purelib/a.py")
     return wheel
 
 
-@attack("R75", "`x/a.py` and `.data/purelib/x/a.py`, with two contents")
+@attack("R75", "`x/a.py` and `.data/purelib/x/a.py`, with different content")
 def twice_there(place: Place):
     wheel = Wheel()
     wheel.file("x/a.py", b"good = 1\n")
@@ -176,22 +180,22 @@ def twice_there(place: Place):
     return wheel
 
 
-@attack("R77", "an entry point called `../../outside/evil`", bait="outside/evil")
+@attack("R77", "an entry point named `../../outside/evil`", bait="outside/evil")
 def script_climbs(place: Place):
     return with_script("../../outside/evil = x:main\n")
 
 
-@attack("R77", "an entry point called by an absolute path", bait="outside/evil")
+@attack("R77", "an entry point named with an absolute path", bait="outside/evil")
 def script_absolute(place: Place):
     return with_script("{}/evil = x:main\n".format(place.outside))
 
 
-@attack("R77", "an entry point called `.`")
+@attack("R77", "an entry point named `.`")
 def script_dot(place: Place):
     return with_script(". = x:main\n")
 
 
-@attack("R78", "an entry point called `python`")
+@attack("R78", "an entry point named `python`")
 def script_python(place: Place):
     return with_script("python = x:main\n")
 
@@ -234,21 +238,24 @@ def script_space(place: Place):
     return with_script("tool = x:a b\n")
 
 
-@attack("R82", "two wheels with one script")
+@attack("R82", "two wheels with the same script")
 def script_of_two(place: Place):
     one, two = Wheel(), Wheel("y")
     two.entries[0] = Wheel("y").file("y/__init__.py")
     return [one.scripts("tool = x:main\n"), two.scripts("tool = y:main\n")]
 
 
-@attack("R86", "a `.pth` that runs code when Python starts: a file as any other", INSTALLED)
+@attack("R86", "a `.pth` that runs code when Python starts: a file like any other", INSTALLED)
 def pth(place: Place):
     wheel = Wheel()
-    wheel.file("x.pth", "import pathlib; pathlib.Path({!r}).touch()\n".format(str(place.outside / "ran")).encode())
+    wheel.file(
+        "x.pth",
+        "import pathlib; pathlib.Path({!r}).touch()\n".format(str(place.outside / "ran")).encode(),
+    )
     return wheel
 
 
-@attack("R94", "a project that is called `..`")
+@attack("R94", "a project named `..`")
 def name_climbs(place: Place):
     wheel = Wheel("..")
     wheel.file("..-1.0.data/headers/evil.h")

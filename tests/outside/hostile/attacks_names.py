@@ -1,7 +1,9 @@
-"""Attacks by the names and kinds of entries: what lands somewhere else, or as something else."""
+"""Attacks with the names and kinds of entries."""
 
-from attacks import INSTALLED, Place, attack
-from forge import LINK, PIPE, Wheel
+from __future__ import annotations
+
+from attacks import INSTALLED, Place, Wheel, attack
+from lib.wheels import LINK, PIPE
 
 LIBRARY = "venv/lib/PYTHON/site-packages/"
 
@@ -67,7 +69,9 @@ def stream(place: Place):
     return with_file("x/a.py:stream")
 
 
-@attack("R46", "`x/CON` and `x/nul.txt`, devices on Windows only", INSTALLED, bait=LIBRARY + "x/nul.txt")
+@attack(
+    "R46", "`x/CON` and `x/nul.txt`, devices on Windows only", INSTALLED, bait=LIBRARY + "x/nul.txt"
+)
 def devices(place: Place):
     wheel = with_file("x/CON")
     wheel.file("x/nul.txt")
@@ -106,7 +110,9 @@ def link(place: Place):
     return with_file("x/link", content=str(place.outside / "keep.txt").encode(), mode=LINK)
 
 
-@attack("R53", "a symbolic link to a directory outside, and a file through it", bait="outside/evil.py")
+@attack(
+    "R53", "a symbolic link to a directory outside, and a file through it", bait="outside/evil.py"
+)
 def through_link(place: Place):
     wheel = with_file("x/link", content=str(place.outside).encode(), mode=LINK)
     wheel.file("x/link/evil.py")
@@ -118,7 +124,7 @@ def pipe(place: Place):
     return with_file("x/pipe", content=b"", mode=PIPE)
 
 
-@attack("R55", "a file that sets the user", INSTALLED)
+@attack("R55", "a setuid file", INSTALLED)
 def setuid(place: Place):
     return with_file("x/run", mode=0o104777)
 
@@ -128,21 +134,25 @@ def escape(place: Place):
     return with_file("x/\x1b[2J.py")
 
 
-@attack("R58", "a name that is written from right to left")
+@attack("R58", "a name written from right to left")
 def right_to_left(place: Place):
     return with_file("x/\u202eyp.live")
 
 
-@attack("R59", "`.pkg-install/journal`, what pkg-install keeps its state in", bait=LIBRARY + ".pkg-install/journal")
+@attack(
+    "R59",
+    "`.pkg-install/journal`, in which pkg-install keeps its state",
+    bait=LIBRARY + ".pkg-install/journal",
+)
 def journal(place: Place):
     return with_file(".pkg-install/journal")
 
 
-@attack("R59", "`.data/data/.lock`, what pkg-install and uv lock")
+@attack("R59", "`.data/data/.lock`, the lock of pkg-install and uv")
 def lock(place: Place):
     return with_file("x-1.0.data/data/.lock")
 
 
-@attack("R60", "bytecode that is not of its source, listed like any file", INSTALLED)
+@attack("R60", "bytecode that does not match its source, listed like any file", INSTALLED)
 def bytecode(place: Place):
     return with_file("x/__pycache__/__init__.cpython-311.pyc")
