@@ -1,35 +1,39 @@
-"""Compare what pkg-install installs with what pip installs from the same wheels.
+"""Compare the files that pkg-install and pip install from the same wheels.
 
-    python3 compare_with_pip.py --binary PATH --wheels DIR [--wheels DIR ...] [--option=--on-conflict=last ...]
+    python3 tests/outside/against/compare_with_pip.py --wheels DIR [--wheels DIR ...]
+                                                      [--option=--on-conflict=last ...]
 
-For each DIR two fresh virtual environments are made; one gets the wheels from pip, the other from pkg-install, and then
-the trees are compared: presence, kind, content, execute bits. What is known and meant to differ is left out:
+For each DIR two fresh virtual environments are made. pip installs the wheels into one, pkg-install
+into the other, and the trees are compared: paths, kinds, contents, execute bits. Known and intended
+differences are left out:
 
-- dist-info directories: pip keeps the spelling of the wheel, pkg-install normalises name and version;
+- dist-info directories: pip keeps the spelling of the wheel, pkg-install normalises name and
+  version;
 - INSTALLER, REQUESTED, direct_url.json;
-- RECORD: compared as a set of rows, without the rows of those three files, without the digests of scripts that name
-  their environment, without pip's rows of files that nobody wrote, and without the padding of digests;
-- the text of entry-point scripts: they have to be executable, to start their own environment's Python, and to import
-  and call the same thing;
-- the environment's own path in the first lines of other scripts;
+- RECORD is compared as a set of rows, without the rows of those three files, without the digests of
+  scripts that contain the path of their environment, without pip's rows for files that do not
+  exist, and without the padding of digests;
+- the text of entry-point scripts: they have to be executable, to start the Python of their own
+  environment, and to import and call the same function;
+- the path of the environment in the first lines of other scripts;
 - the extra names (`pip3`, `pip3.11`) that pip gives to its own script.
 
-Of several wheels of one project only the newest is installed. The exit code is 1 where anything else differs.
+If there are several wheels of one project, only the newest is installed. Exit code 1: anything else
+differs; 2: an installation failed.
 """
 
-import argparse
-import base64
+from __future__ import annotations
+
 import configparser
 import csv
-import hashlib
 import os
 import pathlib
 import re
-import shutil
-import stat
-import subprocess
 import sys
-import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from lib import trees, venv, wheels
 
 try:
     from pip._vendor.packaging.version import InvalidVersion, Version
@@ -43,7 +47,7 @@ IN_DIST_INFO = re.compile(r"lib\w*/python[^/]*/site-packages/[^/]+\.dist-info/([
 
 
 def normal_version(text):
-    """A version in its one normal spelling; as it is where it is no version."""
+    """A version in its normal spelling; in lower case if it is not valid."""
     text = text.replace("_", "-") if "+" not in text else text
     if Version is None:
         return re.sub(r"(?<![\w.])0+(?=\d)|(?<=\.)0+(?=\d)", "", text.lower())
@@ -54,25 +58,28 @@ def normal_version(text):
 
 
 def normal_name(text):
-    """A project's name in its one normal spelling, as directories have it."""
-    return re.sub(r"[-_.]+", "_", text).lower()
+    """The name of a project in the normal spelling of directories."""
+    return venv.normal_name(text, "_")
 
 
 def normal_path(path):
-    """A path with the dist-info directory of an installed project, where it has one, spelled normally."""
-    return DIST_INFO.sub(
-        lambda match: "{}{}-{}.dist-info".format(match[1], normal_name(match[2]), normal_version(match[3])), path
-    )
+    """A path with its dist-info directory, if it has one, in the normal spelling."""
+
+    def spell(match):
+        place, name, version = match.groups()
+        return f"{place}{normal_name(name)}-{normal_version(version)}.dist-info"
+
+    return DIST_INFO.sub(spell, path)
 
 
 def metadata_file(path):
-    """The name of a file directly in the dist-info directory of an installed project, else nothing."""
+    """The name of a file directly in a dist-info directory; empty for other files."""
     match = IN_DIST_INFO.fullmatch(path)
     return match[1] if match else ""
 
 
 def newest_wheels(directory):
-    """One wheel of each project, and the names of those left out."""
+    """The newest wheel of each project, and the names of the others."""
     best = {}
     left_out = []
     for wheel in sorted(pathlib.Path(directory).glob("*.whl")):
@@ -91,7 +98,7 @@ def newest_wheels(directory):
 
 
 class Tree:
-    """A virtual environment, read once: every path below it, normally spelled."""
+    """A virtual environment: every path below it in normal spelling, and the file at it."""
 
     def __init__(self, root):
         self.root = root
@@ -99,33 +106,28 @@ class Tree:
         self.paths = {}
 
     def read(self):
-        """Read the tree; return it."""
-        self.paths = {}
-        for directory, directories, files in os.walk(self.root):
-            for name in directories + files:
-                full = pathlib.Path(directory, name)
-                relative = full.relative_to(self.root).as_posix()
-                if relative != ".lock":
-                    self.paths[normal_path(relative)] = full
+        """Read the paths; return the tree."""
+        found = trees.snapshot(self.root, contents=False)
+        self.paths = {normal_path(path): self.root / path for path in found}
         return self
 
     def remember_own(self):
-        """Take what is there now for the environment's own."""
+        """Regard everything that exists now as the environment's own."""
         self.own = {(path, describe(full)) for path, full in self.read().paths.items()}
 
     def is_own(self, path):
-        """Whether the path is as it was when the environment was made."""
+        """Whether a path is unchanged since the environment was made."""
         return path in self.paths and (path, describe(self.paths[path])) in self.own
 
     def text(self, path):
-        """The content of a script with the environment's paths taken out of its first lines."""
+        """The content of a script without the environment's path in its first lines."""
         lines = self.paths[path].read_bytes().split(b"\n")
         prefix = re.escape(os.fsencode(self.root))
         head = [re.sub(prefix + rb"/bin/python[0-9.]*", b"<PYTHON>", line) for line in lines[:3]]
         return b"\n".join(head + lines[3:])
 
     def entry_points(self):
-        """The paths of the scripts that entry points ask for."""
+        """The paths of the scripts for entry points."""
         scripts = set()
         for path, full in self.paths.items():
             if metadata_file(path) == "entry_points.txt":
@@ -139,20 +141,16 @@ class Tree:
 
 
 def describe(full):
-    """Kind, execute bits and content of one thing."""
-    status = full.lstat()
-    if stat.S_ISLNK(status.st_mode):
-        return ("link", os.readlink(full))
-    if stat.S_ISDIR(status.st_mode):
-        return ("directory",)
-    if not stat.S_ISREG(status.st_mode):
-        return ("special",)
-    digest = hashlib.sha256(full.read_bytes()).hexdigest()[:16]
-    return ("file", "executable" if status.st_mode & 0o111 else "plain", str(status.st_size) + " bytes", digest)
+    """The kind, the execute bits and the content of one file, directory or link."""
+    node = trees.look(full)
+    if node.kind != trees.FILE:
+        return (node.kind, node.content) if node.content else (node.kind,)
+    mode = "executable" if node.mode & 0o111 else "plain"
+    return (node.kind, mode, f"{node.size} bytes", node.content[:16])
 
 
 def call(tree, path):
-    """What an entry-point script starts, imports and calls."""
+    """The interpreter, the import and the call of an entry-point script."""
     content = tree.paths[path].read_text(encoding="utf-8", errors="replace")
     starts = str(tree.root) + "/bin/python" in "\n".join(content.splitlines()[:3])
     imports = re.search(r"^\s*from (\S+) import (\S+)", content, re.MULTILINE)
@@ -171,14 +169,13 @@ def normal_digest(text):
 
 
 def true_row(full):
-    """The digest and size that are true of a file."""
+    """The correct digest and size for a file."""
     content = full.read_bytes()
-    encoded = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode("ascii")
-    return "sha256=" + encoded, str(len(content))
+    return wheels.digest(content), str(len(content))
 
 
 def record_rows(tree, path, rewritten):
-    """The rows of a RECORD that are compared: normal path -> (digest, size)."""
+    """The rows of a RECORD to compare: normal path -> (digest, size)."""
     rows = {}
     base = os.path.dirname(os.path.dirname(path))
     with open(tree.paths[path], newline="", encoding="utf-8") as stream:
@@ -190,30 +187,34 @@ def record_rows(tree, path, rewritten):
             if metadata_file(name) in UNCOMPARED:
                 continue
             if name in rewritten:
-                digest = size = "of its own"
+                digest = size = "not compared"
             elif not digest and name != path and name in tree.paths:
-                # pip copies rows without a digest; what is on disk is compared anyway.
+                # pip copies rows without a digest; the files are compared anyway.
                 digest, size = true_row(tree.paths[name])
             rows[name] = (normal_digest(digest), size)
     return rows
 
 
 def compare_records(pip, ours, path, rewritten):
-    """The differences of one RECORD."""
+    """The differences in one RECORD."""
     theirs, mine = record_rows(pip, path, rewritten), record_rows(ours, path, rewritten)
     for name in sorted(set(theirs) | set(mine)):
         if name not in pip.paths and name not in ours.paths and name not in mine:
             continue
         if theirs.get(name) != mine.get(name):
-            yield "{}: row `{}`: pip has {}, pkg-install {}".format(path, name, theirs.get(name), mine.get(name))
+            yield "{}: row `{}`: pip has {}, pkg-install {}".format(
+                path, name, theirs.get(name), mine.get(name)
+            )
 
 
 def compare(pip, ours):
-    """Every difference of the two trees, as lines."""
+    """Every difference between the two trees, as lines."""
     pips_own = {path for path in pip.paths if re.fullmatch(r"bin/(pip|easy_install)-?[\d.]+", path)}
     wrappers = pip.entry_points() | ours.entry_points() | pips_own
     scripts = {path for path in set(pip.paths) & set(ours.paths) if path.startswith("bin/")}
-    rewritten = wrappers | {path for path in scripts if describe(pip.paths[path]) != describe(ours.paths[path])}
+    rewritten = wrappers | {
+        path for path in scripts if describe(pip.paths[path]) != describe(ours.paths[path])
+    }
     for path in sorted(set(pip.paths) | set(ours.paths)):
         if metadata_file(path) in UNCOMPARED:
             continue
@@ -226,13 +227,15 @@ def compare(pip, ours):
             continue
         elif metadata_file(path) == "RECORD":
             rows = compare_records(pip, ours, path, rewritten)
-            yield from (row for row in rows if not any("`{}`".format(own) in row for own in pips_own))
+            yield from (
+                row for row in rows if not any("`{}`".format(own) in row for own in pips_own)
+            )
         else:
             yield from compare_files(pip, ours, path, wrappers)
 
 
 def compare_files(pip, ours, path, wrappers):
-    """The difference of one path that both trees have, if there is one."""
+    """The difference at one path that both trees have, if there is one."""
     theirs, mine = describe(pip.paths[path]), describe(ours.paths[path])
     if theirs == mine and path not in wrappers:
         return
@@ -246,59 +249,45 @@ def compare_files(pip, ours, path, wrappers):
         yield "{}: pip has {}, pkg-install {}".format(path, theirs, mine)
 
 
-def run(command):
-    """Run a command that has to succeed; it sees none of the caller's settings."""
-    foreign = ("PKG_INSTALL_", "PIP_", "PYTHON", "VIRTUAL_ENV")
-    variables = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
-    variables.update(PIP_DISABLE_PIP_VERSION_CHECK="1", PIP_CONFIG_FILE=os.devnull, PYTHONDONTWRITEBYTECODE="1")
-    done = subprocess.run(command, env=variables, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        print(" ".join(map(str, command[:6])), "...: exit code", done.returncode)
-        print(done.stdout[-4000:], done.stderr[-4000:], sep="\n")
-        sys.exit(2)
-
-
-def fresh(scratch, name):
+def fresh(root):
     """A new virtual environment with nothing in it."""
-    root = pathlib.Path(scratch, name)
-    run([sys.executable, "-m", "venv", "--without-pip", root])
-    tree = Tree(root)
+    tree = Tree(venv.make(root))
     tree.remember_own()
     return tree
 
 
 def compare_directory(directory, binary, options):
-    """Install the wheels of `directory` both ways; print and count the differences."""
-    wheels, left_out = newest_wheels(directory)
-    print("{}: {} wheels{}".format(directory, len(wheels), ", without " + ", ".join(left_out) if left_out else ""))
-    memory = "/dev/shm" if os.path.isdir("/dev/shm") else None
-    scratch = os.path.realpath(tempfile.mkdtemp(prefix="compare-", dir=memory))
-    try:
-        pip, ours = fresh(scratch, "pip"), fresh(scratch, "our")
-        quiet = ["--quiet", "--no-index", "--no-deps", "--no-compile", "--no-cache-dir"]
-        run([sys.executable, "-m", "pip", "--python", pip.root / "bin/python", "install", *quiet, *wheels])
-        run([binary, *wheels, "--target", ours.root, *options])
+    """Install the wheels of a directory both ways; print and count the differences."""
+    chosen, left_out = newest_wheels(directory)
+    without = ", without " + ", ".join(left_out) if left_out else ""
+    print(f"{directory}: {len(chosen)} wheels{without}")
+    quiet = ["--quiet", "--no-index", "--no-deps", "--no-compile", "--no-cache-dir"]
+    with venv.scratch_directory("compare") as scratch:
+        # The paths have the same length, so that scripts have the same size.
+        pip, ours = fresh(scratch / "pip"), fresh(scratch / "our")
+        python = ["--python", pip.root / "bin/python"]
+        venv.must([sys.executable, "-m", "pip", *python, "install", *quiet, *chosen])
+        venv.must([binary, *chosen, "--target", ours.root, *options])
         differences = list(compare(pip.read(), ours.read()))
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
     for line in differences[:SHOWN]:
         print(line)
     if len(differences) > SHOWN:
-        print("... and {} more".format(len(differences) - SHOWN))
-    print("{} differences".format(len(differences)))
+        print(f"... and {len(differences) - SHOWN} more")
+    print(f"{len(differences)} differences")
     return len(differences)
 
 
 def main():
-    """Compare every directory."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--wheels", action="append", required=True, metavar="DIR", help="a directory of wheels")
-    parser.add_argument("--binary", required=True, type=os.path.abspath, help="pkg-install")
-    parser.add_argument("--option", action="append", default=[], help="one more argument for pkg-install")
-    arguments = parser.parse_args()
-    counts = [compare_directory(directory, arguments.binary, arguments.option) for directory in arguments.wheels]
-    sys.exit(1 if any(counts) else 0)
+    parser = venv.new_parser(__doc__)
+    add = parser.add_argument
+    directory = "a directory of wheels; may be repeated"
+    add("--wheels", action="append", required=True, metavar="DIR", help=directory)
+    add("--option", action="append", default=[], help="one more argument for pkg-install")
+    options = parser.parse_args()
+    binary, more = venv.checked_binary(options.binary), options.option
+    counts = [compare_directory(directory, binary, more) for directory in options.wheels]
+    return 1 if any(counts) else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
