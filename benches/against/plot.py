@@ -1,12 +1,13 @@
-"""Draw what run.py measured: bars for each tool, a panel for each set of wheels.
+"""Draw the measurements of run.py: a panel for each set of wheels, a bar for each tool.
 
     python3 benches/against/plot.py results/sci.json results/tf.json --output results/speed.svg
-    python3 benches/against/plot.py results/sci.json --job uninstall --only pkg-install --only uv --output removing.svg
+    python3 benches/against/plot.py results/sci.json --job uninstall --only pkg-install --only uv
+                                    --output removing.svg
 
-Each FILE is the JSON that run.py writes beside its tables; those that were measured in one job (`--job`, install)
-become the panels of one picture, in the order of the arguments. A bar is the median, the thin line on it reaches
-from the fastest to the slowest run. The picture is an SVG without a background, in colours that can be read on
-white and on black.
+Each FILE is the JSON that run.py writes beside its tables; its measurements of one job (`--job`,
+install by default) become the panels, in the order of the arguments. A bar is the median, and the
+thin line on it reaches from the fastest to the slowest run. The picture is an SVG without a
+background, in colours that are readable on white and on black.
 """
 
 import argparse
@@ -19,21 +20,25 @@ WIDTH = 760
 LABEL = 210
 VALUE = 130
 BAR = 16
+FILE_SYSTEM = "File system of environments and caches"
 STEP = 23
 TEXT = "#768390"
 OURS = "#2f81f7"
 THEIRS = "#8b949e"
 RANGE = "#57606a"
-STYLE = "font-family: -apple-system, 'Segoe UI', 'Noto Sans', Helvetica, Arial, sans-serif; font-size: 13px"
+FONTS = "-apple-system, 'Segoe UI', 'Noto Sans', Helvetica, Arial, sans-serif"
+STYLE = f"font-family: {FONTS}; font-size: 13px"
 
 
 def text(x, y, words, more=""):
     """One line of text."""
-    return '<text x="{:.0f}" y="{:.0f}" fill="{}"{}>{}</text>'.format(x, y, TEXT, more, html.escape(words))
+    return '<text x="{:.0f}" y="{:.0f}" fill="{}"{}>{}</text>'.format(
+        x, y, TEXT, more, html.escape(words)
+    )
 
 
 def bar(row, base, y, scale):
-    """A tool's name, its bar, and what it says in numbers."""
+    """The name, the bar and the number of one tool."""
     times = row["seconds"]
     median, ours = statistics.median(times), row["name"].startswith("pkg-install")
     ratio = statistics.median(own / other for own, other in zip(times, base["seconds"]))
@@ -52,7 +57,7 @@ def bar(row, base, y, scale):
 
 
 def panel(measured, only, y):
-    """The bars of one set of wheels, and where they end."""
+    """The bars of one set of wheels, and the height at which they end."""
     rows = [row for row in measured["rows"] if not only or row["name"] in only]
     base = measured["rows"][0]
     scale = (WIDTH - LABEL - VALUE) / max(max(row["seconds"]) for row in rows)
@@ -74,26 +79,42 @@ def picture(panels, head, only):
     for measured in panels:
         drawn, y = panel(measured, only, y)
         lines += drawn
-    note = "Seconds, shorter is better; × as long as pkg-install. {Date}, {File system of environments and caches}."
+    note = "Seconds, shorter is better; × as long as pkg-install. {Date}, {%s}." % FILE_SYSTEM
     lines.append(text(0, y + 6, note.format(**head)))
     size = 'viewBox="0 0 {0} {1:.0f}" width="{0}" height="{1:.0f}"'.format(WIDTH, y + 16)
-    begin = '<svg xmlns="http://www.w3.org/2000/svg" {} role="img" style="{}">'.format(size, html.escape(STYLE))
-    return "\n".join([begin, "<title>How long installing takes, beside other tools</title>", *lines, "</svg>", ""])
+    begin = '<svg xmlns="http://www.w3.org/2000/svg" {} role="img" style="{}">'.format(
+        size, html.escape(STYLE)
+    )
+    return "\n".join(
+        [
+            begin,
+            "<title>The time of an installation, compared with other tools</title>",
+            *lines,
+            "</svg>",
+            "",
+        ]
+    )
 
 
 def main():
     """Draw one picture."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("files", metavar="FILE", nargs="+", help="JSON of run.py")
-    parser.add_argument("--job", default="install", help="the job to draw (default: %(default)s)")
-    parser.add_argument("--only", metavar="NAME", action="append", help="only these tools, as tables name them")
-    parser.add_argument("--output", metavar="FILE", required=True, help="the SVG")
+    style = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=style)
+    add = parser.add_argument
+    add("files", metavar="FILE", nargs="+", help="JSON of run.py")
+    add("--job", default="install", help="the job to draw (default: install)")
+    only = "only this tool, by its name in the tables; may be repeated"
+    add("--only", metavar="NAME", action="append", help=only)
+    add("--output", metavar="FILE", required=True, help="the SVG")
     asked = parser.parse_args()
     files = [json.loads(pathlib.Path(each).read_text(encoding="utf-8")) for each in asked.files]
-    panels = [measured for each in files for measured in each["results"] if measured["job"] == asked.job]
+    results = [measured for each in files for measured in each["results"]]
+    panels = [measured for measured in results if measured["job"] == asked.job]
     if not panels:
-        parser.error("nobody measured {} there".format(asked.job))
-    pathlib.Path(asked.output).write_text(picture(panels, files[0]["head"], asked.only), encoding="utf-8")
+        parser.error("no measurement of {} in these files".format(asked.job))
+    pathlib.Path(asked.output).write_text(
+        picture(panels, files[0]["head"], asked.only), encoding="utf-8"
+    )
 
 
 if __name__ == "__main__":
