@@ -163,7 +163,7 @@ class Odd:
         return [self.binary, *words, "--target", target or self.root]
 
     def must(self, *words):
-        venv.must(self.command(*words))
+        venv.must(self.command(*words), code=1)
 
     def case(self, name, play):
         """Run one case."""
@@ -551,7 +551,7 @@ def print_steps(name, outcomes):
 
 
 def contains_path(path):
-    """Whether an installed file contains the path of its environment, or a digest of such a file."""
+    """Whether a file contains the path of its environment, or a digest of such a file."""
     return path.startswith("bin/") or path.endswith(".dist-info/RECORD")
 
 

@@ -201,7 +201,7 @@ class Machine:
         return [self.binary, *words, "--target", self.root]
 
     def must(self, *words):
-        venv.must([self.binary, *words, "--target", self.root])
+        venv.must([self.binary, *words, "--target", self.root], code=1)
 
     def recover(self):
         return venv.run([self.binary, "recover", "--target", self.root])

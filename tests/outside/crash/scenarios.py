@@ -36,7 +36,7 @@ class Scenario:
         else:
             space.save(name)
         self.before = self.tree()
-        venv.must(self.command)
+        venv.must(self.command, code=1)
         self.after = self.tree()
         # Whether the environment may differ from `before`.
         self.dirty = True

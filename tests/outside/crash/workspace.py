@@ -99,7 +99,7 @@ class Workspace:
 
     def must(self, *words) -> None:
         """Run a command that has to succeed."""
-        venv.must(self.command(*words))
+        venv.must(self.command(*words), code=1)
 
     def save(self, state: str) -> pathlib.Path:
         """Keep a copy of the environment as it is."""

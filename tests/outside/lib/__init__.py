@@ -1,1 +1,1 @@
-"""Code that the scripts under tests/outside share: wheels, directory trees, a server, environments."""
+"""Code that the outside tests share: wheels, directory trees, a server, environments."""

@@ -86,8 +86,8 @@ def clean_variables(keep: tuple[str, ...] = (), **more: str) -> dict[str, str]:
     """
     foreign = tuple(prefix for prefix in FOREIGN if prefix not in keep)
     variables = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
-    variables.update(PYTHONDONTWRITEBYTECODE="1", PIP_DISABLE_PIP_VERSION_CHECK="1", LC_ALL="C.UTF-8")
-    variables.update(PIP_ROOT_USER_ACTION="ignore")
+    variables.update(PYTHONDONTWRITEBYTECODE="1", LC_ALL="C.UTF-8")
+    variables.update(PIP_DISABLE_PIP_VERSION_CHECK="1", PIP_ROOT_USER_ACTION="ignore")
     if "PIP_" not in keep:
         variables["PIP_CONFIG_FILE"] = os.devnull
     if "UV_" not in keep:
@@ -107,14 +107,14 @@ def run(command: list, **more) -> subprocess.CompletedProcess:
     return subprocess.run(words, text=True, errors="replace", check=False, **more)
 
 
-def must(command: list, **more) -> str:
-    """Run a command that has to succeed; return its output, or exit with code 2."""
+def must(command: list, code: int = 2, **more) -> str:
+    """Run a command that has to succeed; return its output, or exit with `code`."""
     done = run(command, **more)
     if done.returncode != 0:
         words = shlex.join(os.fspath(word) for word in command)
         print(f"{words[:300]}: {describe_status(done.returncode)}")
         print((done.stdout or "")[-3000:], (done.stderr or "")[-6000:], sep="\n")
-        sys.exit(2)
+        sys.exit(code)
     return done.stdout
 
 
