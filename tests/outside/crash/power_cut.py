@@ -172,7 +172,10 @@ class Machine:
     def power_on(self, scenario):
         """Mount the disk with which the scenario begins."""
         self.unmount()
-        call("cp", "--sparse=always", self.base(scenario), self.image)
+        # A new file gets a new loop device: an old one may still have the disk that was shut down.
+        fresh = self.scratch / "fresh-image"
+        call("cp", "--sparse=always", self.base(scenario), fresh)
+        os.replace(fresh, self.image)
         self.mount()
 
     def cut(self, metadata):
