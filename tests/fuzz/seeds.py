@@ -66,8 +66,7 @@ RESOLUTIONS = [
     "lock-version = '1.0'\ncreated-by = 'x'\n[[packages]]\nname = 'demo'\nversion = '1.0'\n"
     "marker = \"os_name == 'posix'\"\n"
     "[[packages.wheels]]\nurl = 'https://host/demo-1.0-py3-none-any.whl'\n"
-    "hashes = {sha256 = '%s'}\n"
-    % ("ab" * 32),
+    "hashes = {sha256 = '%s'}\n" % ("ab" * 32),
     "demo==1.0 ; python_version >= '3.8' \\\n    --hash=sha256:%s\n-r other.txt\n" % ("ab" * 32),
     "(python_version >= '3.8' and 'x' in extras) or sys_platform not in 'win32'",
     "https://user:word@host/a%%20b/demo-1.0-py3-none-any.whl#sha256=%s" % ("ab" * 32),
