@@ -1,7 +1,8 @@
 //! Digests behind one small door: SHA-256 and the other algorithms that RECORD may use.
 //!
-//! Input: bytes. Output: a [`Digest`]. Only what the specification of RECORD calls secure is here ("sha256 or
-//! better"): md5, sha1 and the shortened SHA-2 are unknown to this crate, and so cannot be accepted by accident.
+//! Input: bytes. Output: a [`Digest`]. Only what the specification of RECORD calls secure is here
+//! ("sha256 or better"): md5, sha1 and the shortened SHA-2 are unknown to this crate, and so cannot
+//! be accepted by accident.
 
 mod lanes;
 
@@ -48,7 +49,9 @@ impl Algorithm {
 
     /// The algorithm of this `hashlib` name, where it is secure and known.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
+        Self::ALL
+            .into_iter()
+            .find(|algorithm| algorithm.name() == name)
     }
 
     /// The name in `hashlib` and in RECORD.
@@ -92,7 +95,10 @@ impl Digest {
 
     /// A digest from its bytes; `None` where their number is not the algorithm's.
     pub fn from_bytes(algorithm: Algorithm, bytes: &[u8]) -> Option<Self> {
-        let mut digest = Self { algorithm, bytes: [0; 64] };
+        let mut digest = Self {
+            algorithm,
+            bytes: [0; 64],
+        };
         (bytes.len() == algorithm.length()).then(|| {
             digest.bytes[..bytes.len()].copy_from_slice(bytes);
             digest
@@ -104,15 +110,24 @@ impl Digest {
         if !text.is_ascii() || text.len() != 2 * algorithm.length() {
             return None;
         }
-        let bytes: Option<Vec<u8>> =
-            (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok()).collect();
+        let bytes: Option<Vec<u8>> = (0..text.len())
+            .step_by(2)
+            .map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok())
+            .collect();
         // `from_str_radix` takes a sign, which is no digit.
-        if text.contains(['+', '-']) { None } else { Self::from_bytes(algorithm, &bytes?) }
+        if text.contains(['+', '-']) {
+            None
+        } else {
+            Self::from_bytes(algorithm, &bytes?)
+        }
     }
 
     /// The first of `digests` that this algorithm made.
     pub fn among(digests: &[Self], algorithm: Algorithm) -> Option<Self> {
-        digests.iter().find(|digest| digest.algorithm == algorithm).copied()
+        digests
+            .iter()
+            .find(|digest| digest.algorithm == algorithm)
+            .copied()
     }
 
     /// The algorithm that made the digest.
@@ -135,10 +150,16 @@ impl Digest {
     }
 }
 
-/// As RECORD writes it: `sha256=` and URL-safe base64 without padding (Recording installed projects, "The RECORD file").
+/// As RECORD writes it: `sha256=` and URL-safe base64 without padding (Recording installed
+/// projects, "The RECORD file").
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}={}", self.algorithm.name(), URL_SAFE_NO_PAD.encode(self.bytes()))
+        write!(
+            f,
+            "{}={}",
+            self.algorithm.name(),
+            URL_SAFE_NO_PAD.encode(self.bytes())
+        )
     }
 }
 
@@ -224,7 +245,10 @@ impl Hasher {
 
     /// The digest of all that was taken in.
     pub fn finish(self) -> Digest {
-        let mut digest = Digest { algorithm: self.algorithm, bytes: [0; 64] };
+        let mut digest = Digest {
+            algorithm: self.algorithm,
+            bytes: [0; 64],
+        };
         each_state!(self.state, state => {
             let bytes = state.finalize();
             digest.bytes[..bytes.len()].copy_from_slice(&bytes);
@@ -241,9 +265,18 @@ mod tests {
     #[test]
     fn r140_every_algorithm_gives_its_published_digest() {
         for (name, hex) in [
-            ("sha256", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
-            ("sha3_256", "3a985da74fe225b2045c172d6bd390bd855f086e3e9d525b46bfe24511431532"),
-            ("blake2s", "508c5e8c327c14e2e1a72ba34eeb452f37458b209ed63a294d999b4c86675982"),
+            (
+                "sha256",
+                "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+            ),
+            (
+                "sha3_256",
+                "3a985da74fe225b2045c172d6bd390bd855f086e3e9d525b46bfe24511431532",
+            ),
+            (
+                "blake2s",
+                "508c5e8c327c14e2e1a72ba34eeb452f37458b209ed63a294d999b4c86675982",
+            ),
             (
                 "sha512",
                 "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f",

@@ -1,9 +1,9 @@
 //! A parallel wheel installer with a transactional file layout.
 //!
-//! All the wheels of one command are installed, or none is: on bad input, on a full disk, on Ctrl-C, on `kill -9`, and
-//! with [`Options::durable`] on the loss of power. What will happen is known, and can be printed, before anything is
-//! written. The result does not depend on the number of threads nor on the order of the arguments. Every byte is checked
-//! against RECORD.
+//! All the wheels of one command are installed, or none is: on bad input, on a full disk, on
+//! Ctrl-C, on `kill -9`, and with [`Options::durable`] on the loss of power. What will happen is
+//! known, and can be printed, before anything is written. The result does not depend on the number
+//! of threads nor on the order of the arguments. Every byte is checked against RECORD.
 //!
 //! ```text
 //!    where bytes are      what they are        what will happen     it is on disk,        it happened
@@ -15,12 +15,14 @@
 //!                         then trusted         printable            INSTALLER complete
 //! ```
 //!
-//! Removing, replacing and undoing are other plans, never other ways. From the bottom up: [`error`], [`path`] and
-//! [`hash`] know nothing of anything; [`spec`] turns the texts of the PyPA's specifications into types; [`fs`] is the only
-//! door to the file system; [`archive`] reads a zip in the one way in which it can be read; `download` fetches over http;
-//! [`environment`] knows an interpreter's directories and what is installed in them; [`source`] says where wheels are, from
-//! arguments, reports, lock files and lists; [`wheel`] is what may be installed; [`mod@plan`] decides; [`stage`] writes;
-//! [`transaction`] moves; [`command`] is all of it in order.
+//! Removing, replacing and undoing are other plans, never other ways. From the bottom up:
+//! [`error`], [`path`] and [`hash`] know nothing of anything; [`spec`] turns the texts of the
+//! PyPA's specifications into types; [`fs`] is the only door to the file system; [`archive`] reads
+//! a zip in the one way in which it can be read; `download` fetches over http; [`environment`]
+//! knows an interpreter's directories and what is installed in them; [`source`] says where wheels
+//! are, from arguments, reports, lock files and lists; [`wheel`] is what may be installed;
+//! [`mod@plan`] decides; [`stage`] writes; [`transaction`] moves; [`command`] is all of it in
+//! order.
 //!
 //! # Example
 //!
@@ -44,9 +46,10 @@
 //!
 //! # Limits
 //!
-//! Unix only. A reader sees a mixture in the milliseconds in which renames are made, and after a crash until the next
-//! command. pip takes no lock, so nothing keeps it from changing an environment at the same time. Without
-//! [`Options::durable`] the loss of power soon after success may leave empty files.
+//! Unix only. A reader sees a mixture in the milliseconds in which renames are made, and after a
+//! crash until the next command. pip takes no lock, so nothing keeps it from changing an
+//! environment at the same time. Without [`Options::durable`] the loss of power soon after success
+//! may leave empty files.
 //!
 //! [`Options::durable`]: command::Options::durable
 

@@ -1,7 +1,9 @@
-//! What happened, or would happen, as plain data: the object that `--json` prints (schema version 1).
+//! What happened, or would happen, as plain data: the object that `--json` prints (schema version
+//! 1).
 //!
-//! A command fills a [`Report`] as it goes, so that a failure too can say which environment it was about and what was
-//! warned of before it. Nothing here formats for people: that is the command line's.
+//! A command fills a [`Report`] as it goes, so that a failure too can say which environment it was
+//! about and what was warned of before it. Nothing here formats for people: that is the command
+//! line's.
 
 use std::path::PathBuf;
 
@@ -106,21 +108,22 @@ pub enum Action {
     Keep,
 }
 
-/// The files that a plan is about, as paths relative to the directory of the packages where they are inside it, else to
-/// the environment's root.
+/// The files that a plan is about, as paths relative to the directory of the packages where they
+/// are inside it, else to the environment's root.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PlannedFiles {
     /// What would be written, sorted.
     pub write: Vec<String>,
-    /// What would be moved out, sorted: files, and directories of which nothing would stay. What is in both lists is
-    /// replaced.
+    /// What would be moved out, sorted: files, and directories of which nothing would stay. What is
+    /// in both lists is replaced.
     pub remove: Vec<String>,
 }
 
 /// A path with more than one owner.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ConflictReport {
-    /// The path, relative to the directory of the packages where it is inside, else to the environment's root.
+    /// The path, relative to the directory of the packages where it is inside, else to the
+    /// environment's root.
     pub path: String,
     /// The owners: project names, or what else stands there.
     pub owners: Vec<String>,
@@ -135,7 +138,11 @@ impl ConflictReport {
     pub fn refused(clash: &Clash) -> Self {
         Self {
             path: clash.path.clone(),
-            owners: clash.owners.iter().map(|(owner, _)| owner.clone()).collect(),
+            owners: clash
+                .owners
+                .iter()
+                .map(|(owner, _)| owner.clone())
+                .collect(),
             contents: clash.owners.iter().map(|(_, what)| what.clone()).collect(),
             resolution: "error".to_owned(),
         }
@@ -176,8 +183,8 @@ pub struct Timings {
 /// A failure, for machines.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ErrorReport {
-    /// The kind that decides the exit code: `failed`, `usage`, `input`, `conflict`, `environment`, `differences`,
-    /// `interrupted`.
+    /// The kind that decides the exit code: `failed`, `usage`, `input`, `conflict`, `environment`,
+    /// `differences`, `interrupted`.
     pub kind: &'static str,
     /// The sentence that people are shown.
     pub message: String,
@@ -221,12 +228,19 @@ impl Report {
         self.outcome = Outcome::Failed;
         self.changes.clear();
         if !error.clashes().is_empty() {
-            self.conflicts = error.clashes().iter().map(ConflictReport::refused).collect();
+            self.conflicts = error
+                .clashes()
+                .iter()
+                .map(ConflictReport::refused)
+                .collect();
         }
-        let wheels = error.refused_wheels().iter().map(|(wheel, faults)| RefusedWheel {
-            wheel: wheel.clone(),
-            faults: faults.iter().map(ToString::to_string).collect(),
-        });
+        let wheels = error
+            .refused_wheels()
+            .iter()
+            .map(|(wheel, faults)| RefusedWheel {
+                wheel: wheel.clone(),
+                faults: faults.iter().map(ToString::to_string).collect(),
+            });
         self.error = Some(ErrorReport {
             kind: kind_word(error.kind()),
             message: error.to_string(),
@@ -302,13 +316,15 @@ pub enum DifferenceState {
     Changed,
     /// It cannot be read, or is no regular file.
     Unreadable,
-    /// It is a script that cannot be executed, or a file that nobody but its owner can read though its directory is open.
+    /// It is a script that cannot be executed, or a file that nobody but its owner can read though
+    /// its directory is open.
     Mode,
     /// RECORD has rows of another machine, or ones that cannot be read.
     Record,
 }
 
-/// What is told while a command works. All methods may be called from several threads; by default nothing is done.
+/// What is told while a command works. All methods may be called from several threads; by default
+/// nothing is done.
 pub trait Progress: Sync {
     /// Staging begins: so many files and bytes will be written.
     fn begin(&self, files: u64, bytes: u64) {
@@ -324,17 +340,18 @@ pub trait Progress: Sync {
     }
     /// Staging has ended, well or not.
     fn end(&self) {}
-    /// So many files will be fetched, each of them a transfer; their bytes, where the length of each is known beforehand.
+    /// So many files will be fetched, each of them a transfer; their bytes, where the length of
+    /// each is known beforehand.
     fn transfers(&self, files: usize, bytes: Option<u64>) {
         let _ = (files, bytes);
     }
-    /// A look at a file came to a halt, for this reason, and is tried again. A look is no transfer, unless it brings the
-    /// whole file: then it is told as one once it has.
+    /// A look at a file came to a halt, for this reason, and is tried again. A look is no transfer,
+    /// unless it brings the whole file: then it is told as one once it has.
     fn look_retry(&self, name: &str, why: &str) {
         let _ = (name, why);
     }
-    /// A file is being fetched, of which `present` bytes of `total` are here already. Told again under the same number
-    /// where its length becomes known, or where it begins anew.
+    /// A file is being fetched, of which `present` bytes of `total` are here already. Told again
+    /// under the same number where its length becomes known, or where it begins anew.
     fn transfer_begin(&self, transfer: usize, name: &str, total: Option<u64>, present: u64) {
         let _ = (transfer, name, total, present);
     }

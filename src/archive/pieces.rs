@@ -1,15 +1,16 @@
 //! The content of one large entry, in pieces as it comes.
 //!
-//! Input: an entry. Output: its bytes, handed on in order. Size, CRC-32 and digest are known at the end, so what is wrong
-//! is found then, with all but the last piece handed on; never more is handed on than the archive states. Memory: two
-//! buffers of [`PIECE`] bytes.
+//! Input: an entry. Output: its bytes, handed on in order. Size, CRC-32 and digest are known at the
+//! end, so what is wrong is found then, with all but the last piece handed on; never more is handed
+//! on than the archive states. Memory: two buffers of [`PIECE`] bytes.
 
 use std::io::{self, Read};
 
 use flate2::{FlushDecompress, Status};
 
 use super::unpack::{
-    Attempt, Expected, Scratch, Sink, Trouble, check_sums, corrupt, grow, nothing_follows, unreadable, zstd,
+    Attempt, Expected, Scratch, Sink, Trouble, check_sums, corrupt, grow, nothing_follows,
+    unreadable, zstd,
 };
 use super::{Archive, Entry, Method};
 use crate::error::Fault;
@@ -29,12 +30,22 @@ impl Archive {
         sink: &mut Sink<'_>,
     ) -> Attempt<Option<Digest>> {
         let mut seal = Seal::new(expected);
-        let data = Data { file: &*self.file, at: entry.data, left: entry.compressed };
+        let data = Data {
+            file: &*self.file,
+            at: entry.data,
+            left: entry.compressed,
+        };
         match entry.method {
             Method::Stored => copy(entry, data, &mut scratch.content, &mut seal, sink)?,
             Method::Zstd => {
                 let mut data = data;
-                copy(entry, zstd(entry, &mut data)?, &mut scratch.content, &mut seal, sink)?;
+                copy(
+                    entry,
+                    zstd(entry, &mut data)?,
+                    &mut scratch.content,
+                    &mut seal,
+                    sink,
+                )?;
                 nothing_follows(entry, data.left)?;
             }
             Method::Deflate => inflate_pieces(entry, data, scratch, &mut seal, sink)?,
@@ -52,7 +63,11 @@ struct Seal {
 
 impl Seal {
     fn new(expected: Expected) -> Self {
-        Self { crc: crc32fast::Hasher::new(), digest: expected.algorithm().map(Hasher::new), size: 0 }
+        Self {
+            crc: crc32fast::Hasher::new(),
+            digest: expected.algorithm().map(Hasher::new),
+            size: 0,
+        }
     }
 
     fn update(&mut self, piece: &[u8]) {
@@ -80,21 +95,28 @@ fn inflate_pieces(
     grow(&mut scratch.content, PIECE);
     scratch.inflate.pieces.reset(false);
     loop {
-        let count = data.read(&mut scratch.compressed[..PIECE]).map_err(|error| unreadable(data.file, entry, error))?;
+        let count = data
+            .read(&mut scratch.compressed[..PIECE])
+            .map_err(|error| unreadable(data.file, entry, error))?;
         if count == 0 {
             return Err(corrupt(entry, &"the compressed data ends early").into());
         }
         let mut input = &scratch.compressed[..count];
         loop {
-            let (before_in, before_out) = (scratch.inflate.pieces.total_in(), scratch.inflate.pieces.total_out());
+            let (before_in, before_out) = (
+                scratch.inflate.pieces.total_in(),
+                scratch.inflate.pieces.total_out(),
+            );
             let output = &mut scratch.content[..PIECE];
             let status = scratch
                 .inflate
                 .pieces
                 .decompress(input, output, FlushDecompress::None)
                 .map_err(|error| corrupt(entry, &error))?;
-            let used = usize::try_from(scratch.inflate.pieces.total_in() - before_in).unwrap_or(input.len());
-            let made = usize::try_from(scratch.inflate.pieces.total_out() - before_out).unwrap_or(0);
+            let used = usize::try_from(scratch.inflate.pieces.total_in() - before_in)
+                .unwrap_or(input.len());
+            let made =
+                usize::try_from(scratch.inflate.pieces.total_out() - before_out).unwrap_or(0);
             input = &input[used..];
             hand_on(entry, &scratch.content[..made], seal, sink)?;
             if status == Status::StreamEnd {
@@ -116,7 +138,13 @@ fn inflate_pieces(
 }
 
 /// Copies everything that `from` gives.
-fn copy(entry: &Entry, mut from: impl Read, buffer: &mut Vec<u8>, seal: &mut Seal, sink: &mut Sink<'_>) -> Attempt<()> {
+fn copy(
+    entry: &Entry,
+    mut from: impl Read,
+    buffer: &mut Vec<u8>,
+    seal: &mut Seal,
+    sink: &mut Sink<'_>,
+) -> Attempt<()> {
     grow(buffer, PIECE);
     loop {
         match from.read(&mut buffer[..PIECE]) {
@@ -132,7 +160,12 @@ fn copy(entry: &Entry, mut from: impl Read, buffer: &mut Vec<u8>, seal: &mut Sea
 fn hand_on(entry: &Entry, piece: &[u8], seal: &mut Seal, sink: &mut Sink<'_>) -> Attempt<()> {
     seal.update(piece);
     if seal.size > entry.size {
-        return Err(Fault::Size { entry: entry.path.to_string(), stated: entry.size, actual: seal.size }.into());
+        return Err(Fault::Size {
+            entry: entry.path.to_string(),
+            stated: entry.size,
+            actual: seal.size,
+        }
+        .into());
     }
     sink(piece).map_err(Trouble::Other)
 }
@@ -146,7 +179,9 @@ pub(super) struct Data<'a> {
 
 impl Read for Data<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(into.len());
+        let most = usize::try_from(self.left)
+            .unwrap_or(usize::MAX)
+            .min(into.len());
         if most == 0 {
             return Ok(0);
         }

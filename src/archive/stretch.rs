@@ -1,12 +1,16 @@
-//! Neighbours in an archive: small entries that are read at once, and hashed side by side where that is faster.
+//! Neighbours in an archive: small entries that are read at once, and hashed side by side where
+//! that is faster.
 //!
-//! Input: entries in the order in which their data lies. Output: their contents, each handed on only after its size,
-//! CRC-32 and digest were found right. Limits, but for one entry alone: [`DATA`], [`CONTENT`] and [`MOST`].
+//! Input: entries in the order in which their data lies. Output: their contents, each handed on
+//! only after its size, CRC-32 and digest were found right. Limits, but for one entry alone:
+//! [`DATA`], [`CONTENT`] and [`MOST`].
 
 use std::ops::Range;
 
 use super::inflate::{Inflater, MARGIN};
-use super::unpack::{Attempt, EntryError, Scratch, Trouble, check_sums, corrupt, fill, grow, nothing_follows};
+use super::unpack::{
+    Attempt, EntryError, Scratch, Trouble, check_sums, corrupt, fill, grow, nothing_follows,
+};
 use super::unpack::{unreadable, zstd};
 use super::{Archive, Entry, Expected, Method};
 use crate::error::Result;
@@ -18,7 +22,8 @@ const DATA: u64 = 1 << 18;
 const CONTENT: u64 = 1 << 19;
 /// The widest gap between two entries that is read for nothing, in bytes.
 const WIDEST_GAP: u64 = 1 << 14;
-/// The most entries of a stretch: several threads share the work, and making files takes time whatever their size is.
+/// The most entries of a stretch: several threads share the work, and making files takes time
+/// whatever their size is.
 const MOST: usize = 64;
 
 /// Entries that lie side by side.
@@ -32,10 +37,15 @@ pub struct Stretch {
 impl Stretch {
     /// One entry.
     pub fn of(entry: &Entry) -> Self {
-        Self { data: entry.range(), content: entry.size, count: 1 }
+        Self {
+            data: entry.range(),
+            content: entry.size,
+            count: 1,
+        }
     }
 
-    /// Goes on to another entry, where that is small, lies close behind and keeps within the limits.
+    /// Goes on to another entry, where that is small, lies close behind and keeps within the
+    /// limits.
     pub fn goes_on_to(&mut self, entry: &Entry) -> bool {
         let Range { start, end } = entry.range();
         let fits = start >= self.data.end
@@ -44,7 +54,8 @@ impl Stretch {
             && self.content.saturating_add(entry.size) <= CONTENT
             && self.count < MOST;
         if fits {
-            (self.data.end, self.content, self.count) = (end, self.content + entry.size, self.count + 1);
+            (self.data.end, self.content, self.count) =
+                (end, self.content + entry.size, self.count + 1);
         }
         fits
     }
@@ -63,8 +74,8 @@ pub struct Item<'a> {
 pub(super) type Held<'a> = dyn FnMut(usize, &[u8], Option<Digest>) -> Result<()> + 'a;
 
 impl Archive {
-    /// Unpacks the entries of one [`Stretch`], in their order. Hands on each number in `items`, content, and digest where one
-    /// was expected or asked for, until one is at fault.
+    /// Unpacks the entries of one [`Stretch`], in their order. Hands on each number in `items`,
+    /// content, and digest where one was expected or asked for, until one is at fault.
     ///
     /// # Errors
     /// Where the content of one is not what it should be, or `sink` fails with it.
@@ -75,17 +86,27 @@ impl Archive {
         scratch: &mut Scratch,
         sink: &mut Held<'_>,
     ) -> std::result::Result<(), EntryError> {
-        let Some(first) = items.first() else { return Ok(()) };
+        let Some(first) = items.first() else {
+            return Ok(());
+        };
         let begin = first.entry.data;
-        let end = items.iter().map(|item| item.entry.range().end).fold(begin, u64::max);
+        let end = items
+            .iter()
+            .map(|item| item.entry.range().end)
+            .fold(begin, u64::max);
         let length = usize::try_from(end - begin).unwrap_or(usize::MAX);
         grow(&mut scratch.compressed, MARGIN + length + MARGIN);
-        let read = self.file.read_exact_at(&mut scratch.compressed[MARGIN..MARGIN + length], begin);
+        let read = self
+            .file
+            .read_exact_at(&mut scratch.compressed[MARGIN..MARGIN + length], begin);
         read.map_err(|error| unreadable(&*self.file, first.entry, error))?;
-        // Where nothing is gained by holding several, each is handed on while the processor has it at hand.
+        // Where nothing is gained by holding several, each is handed on while the processor has it
+        // at hand.
         let at_once = if engine.lanes() == 1 { 1 } else { items.len() };
         for (number, items) in (0..).step_by(at_once).zip(items.chunks(at_once)) {
-            hand_on_each(items, begin, engine, scratch, &mut |at, content, digest| sink(number + at, content, digest))?;
+            hand_on_each(items, begin, engine, scratch, &mut |at, content, digest| {
+                sink(number + at, content, digest)
+            })?;
         }
         Ok(())
     }
@@ -99,13 +120,22 @@ fn hand_on_each(
     scratch: &mut Scratch,
     sink: &mut Held<'_>,
 ) -> Attempt<()> {
-    let room = items.iter().map(|item| usize::try_from(item.entry.size).unwrap_or(0) + 1).sum();
+    let room = items
+        .iter()
+        .map(|item| usize::try_from(item.entry.size).unwrap_or(0) + 1)
+        .sum();
     grow(&mut scratch.content, room);
     let mut rest = &mut scratch.content[..];
     let mut contents: Vec<&[u8]> = Vec::with_capacity(items.len());
     let mut failure = None;
     for item in items {
-        match hold(item.entry, begin, &mut scratch.compressed, &mut scratch.inflate, &mut *rest) {
+        match hold(
+            item.entry,
+            begin,
+            &mut scratch.compressed,
+            &mut scratch.inflate,
+            &mut *rest,
+        ) {
             Ok(length) => {
                 let (content, after) = rest.split_at_mut(length);
                 contents.push(content);
@@ -118,7 +148,9 @@ fn hand_on_each(
         }
     }
     let held = || items.iter().zip(&contents);
-    let hashed: Vec<_> = held().filter_map(|(item, content)| Some((item.expected.algorithm()?, *content))).collect();
+    let hashed: Vec<_> = held()
+        .filter_map(|(item, content)| Some((item.expected.algorithm()?, *content)))
+        .collect();
     let mut digests = engine.digest_each(&hashed).into_iter();
     for (number, (item, content)) in held().enumerate() {
         let digest = item.expected.algorithm().and_then(|_| digests.next());
@@ -128,10 +160,17 @@ fn hand_on_each(
     failure.map_or(Ok(()), Err)
 }
 
-/// Puts the content of `entry` at the beginning of `room`, which is longer than it; returns its length. Size and CRC-32
-/// are right then. `compressed` holds the archive from `begin` on, with margins; what is used up around the data are local
-/// headers, which are longer than margins and known already.
-fn hold(entry: &Entry, begin: u64, compressed: &mut [u8], inflate: &mut Inflater, room: &mut [u8]) -> Attempt<usize> {
+/// Puts the content of `entry` at the beginning of `room`, which is longer than it; returns its
+/// length. Size and CRC-32 are right then. `compressed` holds the archive from `begin` on, with
+/// margins; what is used up around the data are local headers, which are longer than margins and
+/// known already.
+fn hold(
+    entry: &Entry,
+    begin: u64,
+    compressed: &mut [u8],
+    inflate: &mut Inflater,
+    room: &mut [u8],
+) -> Attempt<usize> {
     let at = usize::try_from(entry.data - begin).map_err(|error| corrupt(entry, &error))?;
     let length = usize::try_from(entry.compressed).map_err(|error| corrupt(entry, &error))?;
     let size = usize::try_from(entry.size).unwrap_or(0);
@@ -150,11 +189,18 @@ fn hold(entry: &Entry, begin: u64, compressed: &mut [u8], inflate: &mut Inflater
         }
         Method::Zstd => {
             let mut rest = &member[MARGIN..MARGIN + length];
-            let count = fill(zstd(entry, &mut rest)?, room).map_err(|error| corrupt(entry, &error))?;
+            let count =
+                fill(zstd(entry, &mut rest)?, room).map_err(|error| corrupt(entry, &error))?;
             nothing_follows(entry, rest.len() as u64)?;
             (count, false)
         }
     };
-    check_sums(entry, count as u64, || if checked { entry.crc } else { crc32fast::hash(&room[..count]) })?;
+    check_sums(entry, count as u64, || {
+        if checked {
+            entry.crc
+        } else {
+            crc32fast::hash(&room[..count])
+        }
+    })?;
     Ok(count)
 }

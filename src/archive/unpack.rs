@@ -1,8 +1,10 @@
-//! The content of one entry: read, inflated and checked, whole where it is small, in pieces where it is large.
+//! The content of one entry: read, inflated and checked, whole where it is small, in pieces where
+//! it is large.
 //!
-//! What is small is handed on only after its CRC-32, size and digest were found right; what is large is handed on in
-//! pieces as it comes, and found wrong at its end at the latest. Memory: two buffers of a megabyte a thread, what large
-//! entries take of the [`Memory`] that threads share, and what a zstd frame asks for.
+//! What is small is handed on only after its CRC-32, size and digest were found right; what is
+//! large is handed on in pieces as it comes, and found wrong at its end at the latest. Memory: two
+//! buffers of a megabyte a thread, what large entries take of the [`Memory`] that threads share,
+//! and what a zstd frame asks for.
 
 use std::io::{self, Read};
 use std::ops::Range;
@@ -19,9 +21,11 @@ use crate::error::{Error, Fault, Result};
 use crate::fs::ReadAt;
 use crate::hash::{Algorithm, Digest, Engine};
 
-/// The largest content and the largest compressed content that are held in memory as a whole, in bytes.
+/// The largest content and the largest compressed content that are held in memory as a whole, in
+/// bytes.
 pub(super) const WHOLE: u64 = 1 << 20;
-/// The largest content, with its compressed form, that is held where there is memory to spare, in bytes.
+/// The largest content, with its compressed form, that is held where there is memory to spare, in
+/// bytes.
 const HELD: u64 = 24 << 20;
 /// How many bytes [`Archive::head`] returns at the most.
 const HEAD: usize = 64;
@@ -38,7 +42,9 @@ pub struct Expected {
 impl Expected {
     /// The digest to compute.
     pub(super) fn algorithm(&self) -> Option<Algorithm> {
-        self.digest.map(|digest| digest.algorithm()).or(self.compute)
+        self.digest
+            .map(|digest| digest.algorithm())
+            .or(self.compute)
     }
 
     /// The digest of the content, where it is the expected one.
@@ -46,7 +52,12 @@ impl Expected {
         match (self.digest, actual) {
             (Some(recorded), Some(actual)) if recorded != actual => {
                 let (recorded, actual) = (recorded.into(), actual.into());
-                Err(Fault::DigestMismatch { entry: entry.path.to_string(), recorded, actual }.into())
+                Err(Fault::DigestMismatch {
+                    entry: entry.path.to_string(),
+                    recorded,
+                    actual,
+                }
+                .into())
             }
             _ => Ok(actual),
         }
@@ -61,7 +72,8 @@ pub struct Scratch {
     memory: Arc<Memory>,
 }
 
-/// How many bytes several threads may hold together beside their own buffers: large entries are faster as a whole.
+/// How many bytes several threads may hold together beside their own buffers: large entries are
+/// faster as a whole.
 #[derive(Debug)]
 pub struct Memory(AtomicU64);
 
@@ -72,7 +84,11 @@ impl Memory {
     }
 
     fn take(&self, bytes: u64) -> bool {
-        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes)).is_ok()
+        self.0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                left.checked_sub(bytes)
+            })
+            .is_ok()
     }
 
     fn give_back(&self, bytes: u64) {
@@ -89,7 +105,12 @@ impl Scratch {
     /// Empty buffers of one thread of several that share `memory`.
     pub fn sharing(memory: &Arc<Memory>) -> Self {
         let inflate = Inflater::new();
-        Self { compressed: Vec::new(), content: Vec::new(), inflate, memory: Arc::clone(memory) }
+        Self {
+            compressed: Vec::new(),
+            content: Vec::new(),
+            inflate,
+            memory: Arc::clone(memory),
+        }
     }
 }
 
@@ -129,7 +150,8 @@ impl Entry {
 }
 
 impl Archive {
-    /// Hands the content of `entry` to `sink`, in order, and returns its digest where one was expected or asked for.
+    /// Hands the content of `entry` to `sink`, in order, and returns its digest where one was
+    /// expected or asked for.
     ///
     /// # Errors
     /// Where the content is not what the archive or `expected` states, or `sink` fails.
@@ -145,10 +167,15 @@ impl Archive {
         }
         let bytes = entry.size.saturating_add(entry.compressed);
         if entry.method != Method::Deflate || bytes > HELD || !scratch.memory.take(bytes) {
-            return self.unpack_in_pieces(entry, expected, scratch, sink).map_err(EntryError::from);
+            return self
+                .unpack_in_pieces(entry, expected, scratch, sink)
+                .map_err(EntryError::from);
         }
         // In buffers that go again: what a thread keeps is small.
-        let kept = (std::mem::take(&mut scratch.compressed), std::mem::take(&mut scratch.content));
+        let kept = (
+            std::mem::take(&mut scratch.compressed),
+            std::mem::take(&mut scratch.content),
+        );
         let unpacked = self.unpack_whole(entry, expected, scratch, sink);
         (scratch.compressed, scratch.content) = kept;
         scratch.memory.give_back(bytes);
@@ -168,7 +195,11 @@ impl Archive {
     ) -> std::result::Result<Vec<u8>, EntryError> {
         if entry.size > limit {
             let what = format!("the size of `{}`", entry.path);
-            return Err(EntryError::Fault(Fault::TooLarge { what, size: entry.size, limit }));
+            return Err(EntryError::Fault(Fault::TooLarge {
+                what,
+                size: entry.size,
+                limit,
+            }));
         }
         let mut content = Vec::with_capacity(usize::try_from(entry.size).unwrap_or(0));
         self.unpack(entry, expected, scratch, &mut |piece| {
@@ -182,12 +213,19 @@ impl Archive {
     ///
     /// # Errors
     /// Where they cannot be read or inflated.
-    pub fn head(&self, entry: &Entry, scratch: &mut Scratch) -> std::result::Result<Vec<u8>, EntryError> {
-        let count = usize::try_from(entry.compressed).unwrap_or(usize::MAX).min(1 << 12);
+    pub fn head(
+        &self,
+        entry: &Entry,
+        scratch: &mut Scratch,
+    ) -> std::result::Result<Vec<u8>, EntryError> {
+        let count = usize::try_from(entry.compressed)
+            .unwrap_or(usize::MAX)
+            .min(1 << 12);
         let mut compressed = vec![0; count];
         let mut content = vec![0; HEAD];
         let failed = |error: &dyn std::fmt::Display| EntryError::Fault(corrupt(entry, error));
-        self.read_data(entry, &mut compressed).map_err(EntryError::from)?;
+        self.read_data(entry, &mut compressed)
+            .map_err(EntryError::from)?;
         let length = match entry.method {
             Method::Stored => {
                 content.clone_from(&compressed);
@@ -195,15 +233,26 @@ impl Archive {
             }
             Method::Deflate => {
                 scratch.inflate.pieces.reset(false);
-                let result = scratch.inflate.pieces.decompress(&compressed, &mut content, FlushDecompress::None);
+                let result = scratch.inflate.pieces.decompress(
+                    &compressed,
+                    &mut content,
+                    FlushDecompress::None,
+                );
                 result.map_err(|error| failed(&error))?;
                 usize::try_from(scratch.inflate.pieces.total_out()).unwrap_or(0)
             }
             Method::Zstd => {
-                let data = Data { file: &*self.file, at: entry.data, left: entry.compressed };
+                let data = Data {
+                    file: &*self.file,
+                    at: entry.data,
+                    left: entry.compressed,
+                };
                 let decoder = zstd(entry, data).map_err(EntryError::from)?;
                 content.clear();
-                decoder.take(HEAD as u64).read_to_end(&mut content).map_err(|error| failed(&error))?
+                decoder
+                    .take(HEAD as u64)
+                    .read_to_end(&mut content)
+                    .map_err(|error| failed(&error))?
             }
         };
         content.truncate(length.min(HEAD));
@@ -218,16 +267,22 @@ impl Archive {
         sink: &mut Sink<'_>,
     ) -> std::result::Result<Option<Digest>, EntryError> {
         let mut found = None;
-        let unpacked =
-            self.unpack_each(&[Item { entry, expected }], Engine::Single, scratch, &mut |_, content, digest| {
+        let unpacked = self.unpack_each(
+            &[Item { entry, expected }],
+            Engine::Single,
+            scratch,
+            &mut |_, content, digest| {
                 found = digest;
                 sink(content)
-            });
+            },
+        );
         unpacked.map(|()| found)
     }
 
     fn read_data(&self, entry: &Entry, into: &mut [u8]) -> Attempt<()> {
-        self.file.read_exact_at(into, entry.data).map_err(|error| unreadable(&*self.file, entry, error))
+        self.file
+            .read_exact_at(into, entry.data)
+            .map_err(|error| unreadable(&*self.file, entry, error))
     }
 }
 
@@ -259,14 +314,29 @@ impl EntryError {
     }
 }
 
-/// Compares the size and, where that is right, the CRC-32 of the content with what the archive states.
+/// Compares the size and, where that is right, the CRC-32 of the content with what the archive
+/// states.
 pub(super) fn check_sums(entry: &Entry, size: u64, crc: impl FnOnce() -> u32) -> Attempt<()> {
     let name = || entry.path.to_string();
     if size != entry.size {
-        return Err(Fault::Size { entry: name(), stated: entry.size, actual: size }.into());
+        return Err(Fault::Size {
+            entry: name(),
+            stated: entry.size,
+            actual: size,
+        }
+        .into());
     }
     let actual = crc();
-    if actual == entry.crc { Ok(()) } else { Err(Fault::Crc { entry: name(), stated: entry.crc, actual }.into()) }
+    if actual == entry.crc {
+        Ok(())
+    } else {
+        Err(Fault::Crc {
+            entry: name(),
+            stated: entry.crc,
+            actual,
+        }
+        .into())
+    }
 }
 
 /// Reads until `room` is full or there is no more.
@@ -293,7 +363,10 @@ pub(super) fn grow(buffer: &mut Vec<u8>, length: usize) {
 }
 
 pub(super) fn corrupt(entry: &Entry, reason: &dyn std::fmt::Display) -> Fault {
-    Fault::Corrupt { entry: entry.path.to_string(), reason: reason.to_string() }
+    Fault::Corrupt {
+        entry: entry.path.to_string(),
+        reason: reason.to_string(),
+    }
 }
 
 pub(super) fn unreadable(file: &dyn ReadAt, entry: &Entry, error: io::Error) -> Trouble {
@@ -306,7 +379,11 @@ pub(super) fn unreadable(file: &dyn ReadAt, entry: &Entry, error: io::Error) -> 
 
 /// Refuses compressed data that goes on after its end: another reader might see more of it.
 pub(super) fn nothing_follows(entry: &Entry, left: u64) -> Attempt<()> {
-    if left == 0 { Ok(()) } else { Err(corrupt(entry, &"bytes follow the compressed data").into()) }
+    if left == 0 {
+        Ok(())
+    } else {
+        Err(corrupt(entry, &"bytes follow the compressed data").into())
+    }
 }
 
 pub(super) fn zstd<R: Read>(entry: &Entry, data: R) -> Attempt<impl Read> {

@@ -1,13 +1,14 @@
-//! What is told while a command works, all of it on stderr: bars on a terminal, remarks in a pipe, or events for programs.
+//! What is told while a command works, all of it on stderr: bars on a terminal, remarks in a pipe,
+//! or events for programs.
 //!
-//! * [`bars`]: a line for each running download, one for all of them and one for what is unpacked, drawn by one thread and
-//!   cleared at the end. On a terminal.
-//! * [`remarks`]: only what a person would want to know afterwards: that something is waited for or tried again. Where
-//!   stderr is no terminal, and with `--no-progress`.
+//! * [`bars`]: a line for each running download, one for all of them and one for what is unpacked,
+//!   drawn by one thread and cleared at the end. On a terminal.
+//! * [`remarks`]: only what a person would want to know afterwards: that something is waited for or
+//!   tried again. Where stderr is no terminal, and with `--no-progress`.
 //! * [`events`]: a line of JSON for each event. With `--progress json`, whatever stderr is.
 //!
-//! With `--quiet` there is nothing but the events that were asked for. Names and reasons come without credentials; for
-//! people they are escaped, in JSON they are as they are.
+//! With `--quiet` there is nothing but the events that were asked for. Names and reasons come
+//! without credentials; for people they are escaped, in JSON they are as they are.
 
 mod bars;
 mod counters;

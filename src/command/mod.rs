@@ -1,7 +1,9 @@
-//! The commands: each one the natural way from what the user named to a report, in the order in which things happen.
+//! The commands: each one the natural way from what the user named to a report, in the order in
+//! which things happen.
 //!
-//! Input: an environment to locate, what to do with it, [`Options`]. Output: a filled [`Report`](crate::report::Report).
-//! A command opens and checks its input first, then takes the lock, settles what a crash left, plans, and only then writes.
+//! Input: an environment to locate, what to do with it, [`Options`]. Output: a filled
+//! [`Report`](crate::report::Report). A command opens and checks its input first, then takes the
+//! lock, settles what a crash left, plans, and only then writes.
 
 #[cfg(feature = "http")]
 mod download;
@@ -62,7 +64,8 @@ pub struct Options {
     pub compat_check: bool,
     /// How long to wait for another process's transaction.
     pub lock_timeout: Duration,
-    /// What hashes; no option of the command line, as no choice but the fastest is of use outside of tests.
+    /// What hashes; no option of the command line, as no choice but the fastest is of use outside
+    /// of tests.
     pub engine: Engine,
     /// How wheels on servers are fetched.
     #[cfg(feature = "http")]

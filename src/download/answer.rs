@@ -1,13 +1,16 @@
-//! The head of a server's answer: status, length, range, and what tells one state of the file from another.
+//! The head of a server's answer: status, length, range, and what tells one state of the file from
+//! another.
 //!
-//! Input: a response whose body was not read. Output: its fields, read strictly; a field that makes no sense is absent.
+//! Input: a response whose body was not read. Output: its fields, read strictly; a field that makes
+//! no sense is absent.
 
 use std::io::Read;
 use std::ops::Range;
 
 use super::date;
 
-/// How much younger than an answer a date of change must be, at least, to stand for one state of the file only.
+/// How much younger than an answer a date of change must be, at least, to stand for one state of
+/// the file only.
 const SETTLED: u64 = 60;
 
 /// An answer, its body still to be read.
@@ -27,7 +30,10 @@ pub(super) struct ContentRange {
 
 impl Answer {
     pub(super) fn new(response: ureq::http::Response<ureq::Body>) -> Self {
-        Self { status: response.status().as_u16(), response }
+        Self {
+            status: response.status().as_u16(),
+            response,
+        }
     }
 
     /// The value of a header, where it is text.
@@ -46,38 +52,56 @@ impl Answer {
 
     /// The encoding of the body, where it is not the file itself.
     pub(super) fn encoding(&self) -> Option<&str> {
-        self.header("content-encoding").filter(|encoding| !matches!(encoding.trim(), "" | "identity"))
+        self.header("content-encoding")
+            .filter(|encoding| !matches!(encoding.trim(), "" | "identity"))
     }
 
-    /// What tells this state of the file from others, and whether it stands for the very bytes (RFC 9110, 8.8).
+    /// What tells this state of the file from others, and whether it stands for the very bytes (RFC
+    /// 9110, 8.8).
     pub(super) fn tag(&self) -> (Option<String>, bool) {
         if let Some(tag) = self.header("etag").map(str::trim) {
             let strong = tag.len() >= 2 && tag.starts_with('"') && tag.ends_with('"');
             return (Some(tag.to_owned()), strong);
         }
-        let Some(changed) = self.header("last-modified").map(str::trim) else { return (None, false) };
+        let Some(changed) = self.header("last-modified").map(str::trim) else {
+            return (None, false);
+        };
         let age = date::parse(changed)
             .zip(self.header("date").and_then(date::parse))
             .and_then(|(changed, now)| now.checked_sub(changed));
-        (Some(changed.to_owned()), age.is_some_and(|age| age >= SETTLED))
+        (
+            Some(changed.to_owned()),
+            age.is_some_and(|age| age >= SETTLED),
+        )
     }
 
     /// The body.
     pub(super) fn into_body(self) -> impl Read {
-        self.response.into_body().into_with_config().limit(u64::MAX).reader()
+        self.response
+            .into_body()
+            .into_with_config()
+            .limit(u64::MAX)
+            .reader()
     }
 }
 
 fn read_content_range(text: &str) -> Option<ContentRange> {
     let (range, total) = text.trim().strip_prefix("bytes ")?.trim().split_once('/')?;
-    let total = if total == "*" { None } else { Some(total.parse().ok()?) };
+    let total = if total == "*" {
+        None
+    } else {
+        Some(total.parse().ok()?)
+    };
     if range == "*" {
         return Some(ContentRange { range: None, total });
     }
     let (first, last) = range.split_once('-')?;
     let range = first.parse().ok()?..last.parse::<u64>().ok()?.checked_add(1)?;
     let sound = !range.is_empty() && total.is_none_or(|total| range.end <= total);
-    sound.then_some(ContentRange { range: Some(range), total })
+    sound.then_some(ContentRange {
+        range: Some(range),
+        total,
+    })
 }
 
 #[cfg(test)]
@@ -90,9 +114,15 @@ mod tests {
         assert_eq!(read("bytes 0-9/10"), Some((Some(0..10), Some(10))));
         assert_eq!(read("bytes 3-4/*"), Some((Some(3..5), None)));
         assert_eq!(read("bytes */7"), Some((None, Some(7))));
-        for text in
-            ["", "bytes", "bytes 4-3/9", "bytes 0-9/9", "items 0-1/2", "bytes 0-18446744073709551615/*", "bytes a-b/c"]
-        {
+        for text in [
+            "",
+            "bytes",
+            "bytes 4-3/9",
+            "bytes 0-9/9",
+            "items 0-1/2",
+            "bytes 0-18446744073709551615/*",
+            "bytes a-b/c",
+        ] {
             assert_eq!(read(text), None, "{text}");
         }
     }

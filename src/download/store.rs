@@ -1,7 +1,8 @@
 //! The cache: where complete and partial files are, their locks, and the check that lets a file in.
 //!
-//! Input: a [`Wanted`], a file. Output: the file under its final name, open, once it was hashed from the disk and found to
-//! be what was promised. Invariant: a file under `wheels/` was checked before it came there, and is checked when it is used.
+//! Input: a [`Wanted`], a file. Output: the file under its final name, open, once it was hashed
+//! from the disk and found to be what was promised. Invariant: a file under `wheels/` was checked
+//! before it came there, and is checked when it is used.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
@@ -15,7 +16,9 @@ use super::client::bare;
 use super::partial::{Head, Partial};
 use super::trouble::Halt;
 use crate::error::{Error, Fault, Result};
-use crate::fs::{self, CacheFile, Door, Kind, Lock, OpenFile, Patience, PrivateDirectory, ReadAt as _};
+use crate::fs::{
+    self, CacheFile, Door, Kind, Lock, OpenFile, Patience, PrivateDirectory, ReadAt as _,
+};
 use crate::hash::{Algorithm, Digest, Hasher};
 use crate::report::Warning;
 
@@ -25,7 +28,8 @@ pub(super) struct Store {
     root: PathBuf,
     /// What stands for this run in the heads of partial files.
     session: String,
-    /// Where files are that were completed in this run, by address: a file that is not pinned is found only so.
+    /// Where files are that were completed in this run, by address: a file that is not pinned is
+    /// found only so.
     finished: Mutex<HashMap<String, PathBuf>>,
     warnings: Mutex<Vec<Warning>>,
     _private: Option<PrivateDirectory>,
@@ -42,8 +46,14 @@ pub(super) enum Checked {
 impl Store {
     /// The cache at `root`, made where it is missing, or a private one.
     pub(super) fn new(root: Option<&Path>, door: &Door) -> Result<Self> {
-        let private = if root.is_none() { Some(PrivateDirectory::new()?) } else { None };
-        let root = root.or(private.as_ref().map(PrivateDirectory::path)).unwrap_or(Path::new("."));
+        let private = if root.is_none() {
+            Some(PrivateDirectory::new()?)
+        } else {
+            None
+        };
+        let root = root
+            .or(private.as_ref().map(PrivateDirectory::path))
+            .unwrap_or(Path::new("."));
         let root = fs::absolute(root)?;
         fs::make_shared(door, &root).map_err(Error::of_cache)?;
         Ok(Self {
@@ -58,14 +68,24 @@ impl Store {
 
     /// The file where it is complete. One that was damaged is taken away, with a warning.
     pub(super) fn cached(&self, wanted: &Wanted, halt: Halt<'_>) -> Result<Option<OpenFile>> {
-        let finished = self.finished.lock().unwrap_or_else(PoisonError::into_inner).get(&address(wanted)).cloned();
+        let finished = self
+            .finished
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&address(wanted))
+            .cloned();
         for path in self.place_of(wanted)?.into_iter().chain(finished) {
             if fs::lstat(&path)?.is_none_or(|stat| stat.kind != Kind::File) {
                 continue;
             }
-            let Some(file) = OpenFile::open(&path)? else { continue };
+            let Some(file) = OpenFile::open(&path)? else {
+                continue;
+            };
             let (digest, faults) = check(&file, wanted, halt)?;
-            if path.parent().is_some_and(|parent| !parent.ends_with(digest.to_hex())) {
+            if path
+                .parent()
+                .is_some_and(|parent| !parent.ends_with(digest.to_hex()))
+            {
                 self.warn(wanted, &path);
                 fs::remove(&self.door, &path)?;
             } else if faults.is_empty() {
@@ -85,26 +105,45 @@ impl Store {
             return Ok(None);
         }
         let text = fs::read_to_limit(&known, 64)?;
-        let digest = std::str::from_utf8(&text).ok().and_then(|hex| Digest::from_hex(Algorithm::Sha256, hex));
+        let digest = std::str::from_utf8(&text)
+            .ok()
+            .and_then(|hex| Digest::from_hex(Algorithm::Sha256, hex));
         Ok(digest.map(|digest| self.place(&digest, wanted)))
     }
 
     fn place(&self, sha256: &Digest, wanted: &Wanted) -> PathBuf {
         let hex = sha256.to_hex();
-        self.root.join("wheels").join(&hex[..2]).join(&hex).join(&wanted.file_name)
+        self.root
+            .join("wheels")
+            .join(&hex[..2])
+            .join(&hex)
+            .join(&wanted.file_name)
     }
 
     /// The lock under which the file is fetched; told to `waiting` where another process holds it.
-    pub(super) fn lock(&self, wanted: &Wanted, halt: Halt<'_>, waiting: &dyn Fn(&Path)) -> Result<Lock> {
+    pub(super) fn lock(
+        &self,
+        wanted: &Wanted,
+        halt: Halt<'_>,
+        waiting: &dyn Fn(&Path),
+    ) -> Result<Lock> {
         let directory = self.root.join("partial");
         fs::make_shared(&self.door, &directory).map_err(Error::of_cache)?;
-        let patience = Patience { timeout: Duration::MAX, cancel: halt.stop, waiting };
+        let patience = Patience {
+            timeout: Duration::MAX,
+            cancel: halt.stop,
+            waiting,
+        };
         let path = directory.join(format!("{}.lock", key(wanted)));
-        // A lock of an environment that cannot be had says something of the environment; this one does not.
+        // A lock of an environment that cannot be had says something of the environment; this one
+        // does not.
         Lock::acquire(&self.door, &path, &patience).map_err(|error| {
-            let source = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<io::Error>());
+            let source = std::error::Error::source(&error)
+                .and_then(|source| source.downcast_ref::<io::Error>());
             match source.and_then(io::Error::raw_os_error) {
-                Some(code) => Error::io("lock", &path, io::Error::from_raw_os_error(code)).of_cache(),
+                Some(code) => {
+                    Error::io("lock", &path, io::Error::from_raw_os_error(code)).of_cache()
+                }
                 None => error,
             }
         })
@@ -118,27 +157,52 @@ impl Store {
 
     /// What has arrived of the file, under its lock.
     pub(super) fn partial(&self, wanted: &Wanted) -> Result<Partial> {
-        Partial::open(&self.door, &self.root.join("partial").join(key(wanted)), |head| {
-            let known = !wanted.pinned.is_empty() || head.strong || head.session == self.session;
-            known && wanted.size.is_none_or(|size| size == head.total)
-        })
+        Partial::open(
+            &self.door,
+            &self.root.join("partial").join(key(wanted)),
+            |head| {
+                let known =
+                    !wanted.pinned.is_empty() || head.strong || head.session == self.session;
+                known && wanted.size.is_none_or(|size| size == head.total)
+            },
+        )
     }
 
-    /// Whether what is present may be of another file than what comes now: it is of an earlier run, or nothing but its
-    /// place says that it is the same.
+    /// Whether what is present may be of another file than what comes now: it is of an earlier run,
+    /// or nothing but its place says that it is the same.
     pub(super) fn may_mix(&self, partial: &Partial) -> bool {
         let sure = |head: &Head| head.strong && head.session == self.session;
         partial.ranges().count() > 0 && !partial.head().is_some_and(sure)
     }
 
     /// The description of a file of this length.
-    pub(super) fn head(&self, wanted: &Wanted, total: u64, (tag, strong): (Option<String>, bool)) -> Head {
-        Head { version: 1, total, tag, strong, address: address(wanted), session: self.session.clone() }
+    pub(super) fn head(
+        &self,
+        wanted: &Wanted,
+        total: u64,
+        (tag, strong): (Option<String>, bool),
+    ) -> Head {
+        Head {
+            version: 1,
+            total,
+            tag,
+            strong,
+            address: address(wanted),
+            session: self.session.clone(),
+        }
     }
 
-    /// Checks a file of which all has arrived, and gives it its final name where it is what was promised.
-    pub(super) fn finish(&self, wanted: &Wanted, partial: Partial, halt: Halt<'_>) -> Result<Checked> {
-        let Some(file) = partial.open_file()? else { return Ok(Checked::Bad(vec![Fault::NotAFile])) };
+    /// Checks a file of which all has arrived, and gives it its final name where it is what was
+    /// promised.
+    pub(super) fn finish(
+        &self,
+        wanted: &Wanted,
+        partial: Partial,
+        halt: Halt<'_>,
+    ) -> Result<Checked> {
+        let Some(file) = partial.open_file()? else {
+            return Ok(Checked::Bad(vec![Fault::NotAFile]));
+        };
         let (digest, faults) = check(&file, wanted, halt)?;
         if !faults.is_empty() {
             partial.remove()?;
@@ -153,21 +217,36 @@ impl Store {
         if !wanted.pinned.is_empty() && !wanted.pinned.contains(&digest) {
             self.remember(wanted, &digest)?;
         }
-        self.finished.lock().unwrap_or_else(PoisonError::into_inner).insert(address(wanted), place);
+        self.finished
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(address(wanted), place);
         Ok(Checked::Good(file))
     }
 
-    /// Says which file it is that other digests than SHA-256 are about. A torn note leads to no file.
+    /// Says which file it is that other digests than SHA-256 are about. A torn note leads to no
+    /// file.
     fn remember(&self, wanted: &Wanted, digest: &Digest) -> Result<()> {
         let directory = self.root.join("known");
         fs::make_shared(&self.door, &directory)?;
-        CacheFile::open(&self.door, &directory.join(key(wanted)))?.write_at(digest.to_hex().as_bytes(), 0)
+        CacheFile::open(&self.door, &directory.join(key(wanted)))?
+            .write_at(digest.to_hex().as_bytes(), 0)
     }
 
     fn warn(&self, wanted: &Wanted, path: &Path) {
-        let message = format!("the cached `{}` was damaged and is not used", path.display());
-        let warning = Warning { code: "damaged-cache", wheel: Some(wanted.label.clone()), message };
-        self.warnings.lock().unwrap_or_else(PoisonError::into_inner).push(warning);
+        let message = format!(
+            "the cached `{}` was damaged and is not used",
+            path.display()
+        );
+        let warning = Warning {
+            code: "damaged-cache",
+            wheel: Some(wanted.label.clone()),
+            message,
+        };
+        self.warnings
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(warning);
     }
 
     pub(super) fn take_warnings(&self) -> Vec<Warning> {
@@ -179,16 +258,28 @@ impl Store {
 pub(super) fn check_name(wanted: &Wanted) -> Result<()> {
     let name = &wanted.file_name;
     let plain = !matches!(name.as_str(), "" | "." | "..") && !name.contains(['/', '\\', '\0']);
-    if plain { Ok(()) } else { Err(Error::usage(format!("`{}` names no file", wanted.label))) }
+    if plain {
+        Ok(())
+    } else {
+        Err(Error::usage(format!("`{}` names no file", wanted.label)))
+    }
 }
 
 /// The SHA-256 of the whole file, and how it differs from what was promised.
 fn check(file: &OpenFile, wanted: &Wanted, halt: Halt<'_>) -> Result<(Digest, Vec<Fault>)> {
     let mut faults = Vec::new();
     if let Some(promised) = wanted.size.filter(|size| *size != file.size()) {
-        faults.push(Fault::ArchiveSize { promised, actual: file.size() });
+        faults.push(Fault::ArchiveSize {
+            promised,
+            actual: file.size(),
+        });
     }
-    let mut algorithms: Vec<_> = wanted.pinned.iter().map(Digest::algorithm).chain([Algorithm::Sha256]).collect();
+    let mut algorithms: Vec<_> = wanted
+        .pinned
+        .iter()
+        .map(Digest::algorithm)
+        .chain([Algorithm::Sha256])
+        .collect();
     algorithms.sort_unstable();
     algorithms.dedup();
     let mut hashers: Vec<_> = algorithms.into_iter().map(Hasher::new).collect();
@@ -200,14 +291,18 @@ fn check(file: &OpenFile, wanted: &Wanted, halt: Halt<'_>) -> Result<(Digest, Ve
     for pinned in &wanted.pinned {
         let actual = Digest::among(&digests, pinned.algorithm());
         if let Some(actual) = actual.filter(|actual| actual != pinned) {
-            faults.push(Fault::ArchiveDigest { pinned: Box::new(*pinned), actual: Box::new(actual) });
+            faults.push(Fault::ArchiveDigest {
+                pinned: Box::new(*pinned),
+                actual: Box::new(actual),
+            });
         }
     }
     // SHA-256 is always among them and sorts first.
     Ok((digests[0], faults))
 }
 
-/// What a partial file is called: by its digests where it has any, for those are the file, else by its address.
+/// What a partial file is called: by its digests where it has any, for those are the file, else by
+/// its address.
 fn key(wanted: &Wanted) -> String {
     if wanted.pinned.is_empty() {
         return address(wanted);

@@ -1,6 +1,7 @@
 //! What can go wrong on the way, and whether trying again can help.
 //!
-//! Input: the HTTP crate's errors, statuses. Output: a [`Trouble`], in words that name hosts and never credentials.
+//! Input: the HTTP crate's errors, statuses. Output: a [`Trouble`], in words that name hosts and
+//! never credentials.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -21,7 +22,11 @@ const CREDENTIALS: &str = "put the credentials for the host into the netrc file"
 #[derive(Debug)]
 pub(super) enum Trouble {
     /// It may pass: why, how long the server asks to wait, and what to do where it does not.
-    Passing { why: String, wait: Option<Duration>, hint: &'static str },
+    Passing {
+        why: String,
+        wait: Option<Duration>,
+        hint: &'static str,
+    },
     /// It will not.
     Fatal(Error),
 }
@@ -34,7 +39,11 @@ impl From<Error> for Trouble {
 
 impl Trouble {
     pub(super) fn passing(why: String) -> Self {
-        Self::Passing { why, wait: None, hint: TRY_LATER }
+        Self::Passing {
+            why,
+            wait: None,
+            hint: TRY_LATER,
+        }
     }
 
     /// A request or a body that broke.
@@ -42,8 +51,12 @@ impl Trouble {
         let host = url.host_str().unwrap_or_default();
         let tls = |reason: String| {
             let hint = match () {
-                () if reason.contains("UnknownIssuer") => "name the certificates of your network in `SSL_CERT_FILE`",
-                () if reason.contains("expired") => "check the clock of this machine, or ask whoever runs the server",
+                () if reason.contains("UnknownIssuer") => {
+                    "name the certificates of your network in `SSL_CERT_FILE`"
+                }
+                () if reason.contains("expired") => {
+                    "check the clock of this machine, or ask whoever runs the server"
+                }
                 () => "ask whoever runs the server",
             };
             let reason = format!("no safe connection to `{host}`: {reason}");
@@ -53,19 +66,33 @@ impl Trouble {
         match error {
             ureq::Error::Rustls(error) => tls(error.to_string()),
             ureq::Error::Tls(reason) => tls(reason.to_owned()),
-            ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => tls(error.to_string()),
-            ureq::Error::HostNotFound => {
-                Self::Passing { why: format!("the host `{host}` is not known"), wait: None, hint: name }
+            ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+                tls(error.to_string())
             }
-            ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect) => {
-                Self::Passing { why: format!("`{host}` cannot be reached in time"), wait: None, hint: name }
-            }
+            ureq::Error::HostNotFound => Self::Passing {
+                why: format!("the host `{host}` is not known"),
+                wait: None,
+                hint: name,
+            },
+            ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect) => Self::Passing {
+                why: format!("`{host}` cannot be reached in time"),
+                wait: None,
+                hint: name,
+            },
             ureq::Error::Timeout(_) => Self::passing(format!("`{host}` sends nothing")),
             ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
                 Self::passing(format!("`{host}` broke the connection off"))
             }
-            ureq::Error::Io(error) => Self::Passing { why: format!("`{host}`: {error}"), wait: None, hint: name },
-            error => Self::Passing { why: format!("`{host}`: {error}"), wait: None, hint: name },
+            ureq::Error::Io(error) => Self::Passing {
+                why: format!("`{host}`: {error}"),
+                wait: None,
+                hint: name,
+            },
+            error => Self::Passing {
+                why: format!("`{host}`: {error}"),
+                wait: None,
+                hint: name,
+            },
         }
     }
 
@@ -74,9 +101,11 @@ impl Trouble {
         let host = wanted.url.host_str().unwrap_or_default();
         let why = format!("`{host}` answers with status {}", answer.status);
         match answer.status {
-            408 | 425 | 429 | 500 | 502 | 503 | 504 => {
-                Self::Passing { why, wait: retry_after(answer), hint: TRY_LATER }
-            }
+            408 | 425 | 429 | 500 | 502 | 503 | 504 => Self::Passing {
+                why,
+                wait: retry_after(answer),
+                hint: TRY_LATER,
+            },
             401 | 403 | 407 => Self::Fatal(Error::network(&wanted.label, why, CREDENTIALS)),
             _ => Self::Fatal(Error::network(&wanted.label, why, "check the address")),
         }
@@ -110,6 +139,10 @@ impl<'a> Halt<'a> {
     /// Fails where the work shall end.
     pub(super) fn check(self) -> Result<()> {
         let ended = self.cancel.load(Ordering::Relaxed) || self.stop.load(Ordering::Relaxed);
-        if ended { Err(Error::interrupted()) } else { Ok(()) }
+        if ended {
+            Err(Error::interrupted())
+        } else {
+            Ok(())
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! `pyvenv.cfg`, as `venv`, virtualenv and uv write it (PEP 405).
 //!
-//! Input: its text. Output: [`Config`], what it says of the interpreter. Invariants: never fails, since what it does not say
-//! is asked for. Limits: only the keys that this crate needs; `home` is found by the environment's own link.
+//! Input: its text. Output: [`Config`], what it says of the interpreter. Invariants: never fails,
+//! since what it does not say is asked for. Limits: only the keys that this crate needs; `home` is
+//! found by the environment's own link.
 
 /// What `pyvenv.cfg` says.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -13,7 +14,8 @@ pub(super) struct Config {
 }
 
 impl Config {
-    /// Lines of `key = value`; keys ignore case, and what is no such line is passed over, as Python does.
+    /// Lines of `key = value`; keys ignore case, and what is no such line is passed over, as Python
+    /// does.
     pub(super) fn parse(text: &str) -> Self {
         let mut config = Self::default();
         let mut short = None;
@@ -38,8 +40,14 @@ impl Config {
 fn release(text: &str) -> Option<(u32, u32, u32)> {
     let (major, rest) = text.split_once('.')?;
     let (minor, rest) = rest.split_once('.')?;
-    let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-    Some((major.parse().ok()?, minor.parse().ok()?, rest[..end].parse().ok()?))
+    let end = rest
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(rest.len());
+    Some((
+        major.parse().ok()?,
+        minor.parse().ok()?,
+        rest[..end].parse().ok()?,
+    ))
 }
 
 #[cfg(test)]
@@ -49,11 +57,28 @@ mod tests {
     #[test]
     fn the_three_makers_of_environments_are_understood() {
         let config = |text| Config::parse(text);
-        let venv = config("home = /usr/bin\ninclude-system-site-packages = false\nversion = 3.11.2\n");
-        assert_eq!(venv, Config { version: Some((3, 11, 2)), implementation: None });
-        let uv = config("home = /a = b\nimplementation = CPython\nuv = 0.8.3\nversion_info = 3.14.0rc2\n");
-        assert_eq!(uv, Config { version: Some((3, 14, 0)), implementation: Some("CPython".into()) });
-        let virtualenv = config("Version_Info=3.11.7.final.0\r\nversion = 20.1.0\r\nvirtualenv = 20.1.0\r\nrubbish");
+        let venv =
+            config("home = /usr/bin\ninclude-system-site-packages = false\nversion = 3.11.2\n");
+        assert_eq!(
+            venv,
+            Config {
+                version: Some((3, 11, 2)),
+                implementation: None
+            }
+        );
+        let uv = config(
+            "home = /a = b\nimplementation = CPython\nuv = 0.8.3\nversion_info = 3.14.0rc2\n",
+        );
+        assert_eq!(
+            uv,
+            Config {
+                version: Some((3, 14, 0)),
+                implementation: Some("CPython".into())
+            }
+        );
+        let virtualenv = config(
+            "Version_Info=3.11.7.final.0\r\nversion = 20.1.0\r\nvirtualenv = 20.1.0\r\nrubbish",
+        );
         assert_eq!(virtualenv.version, Some((3, 11, 7)));
         assert_eq!(config("version = 3.x.1\nversion_info = \n").version, None);
     }

@@ -1,7 +1,7 @@
 //! The directories of a virtual environment's `lib`, each for one interpreter.
 //!
-//! Input: names such as `python3.11`, `python3.13t`, `pypy3.10`, or an interpreter. Output: [`Library`], with which one is
-//! found for the other. Limits: the layout of Unix.
+//! Input: names such as `python3.11`, `python3.13t`, `pypy3.10`, or an interpreter. Output:
+//! [`Library`], with which one is found for the other. Limits: the layout of Unix.
 
 use std::path::Path;
 
@@ -25,7 +25,9 @@ pub(super) struct Library {
 impl Library {
     /// From the name of a directory; `None` where that is no such name.
     pub(super) fn parse(name: &str) -> Option<Self> {
-        let split = name.find(|c: char| !c.is_ascii_alphabetic()).filter(|&split| split > 0)?;
+        let split = name
+            .find(|c: char| !c.is_ascii_alphabetic())
+            .filter(|&split| split > 0)?;
         let (implementation, version) = name.split_at(split);
         let plain = version.strip_suffix('t');
         let (major, minor) = plain.unwrap_or(version).split_once('.')?;
@@ -59,8 +61,8 @@ impl Library {
     /// Implementations other than the two known ones may also use the name `python`.
     pub(super) fn is_of(&self, target: &Target) -> bool {
         let wanted = Self::of(target);
-        let may_be_python =
-            matches!(target.implementation, Implementation::Other(_)) && self.implementation == "python";
+        let may_be_python = matches!(target.implementation, Implementation::Other(_))
+            && self.implementation == "python";
         (self.version, self.free_threaded) == (wanted.version, wanted.free_threaded)
             && (self.implementation == wanted.implementation || may_be_python)
     }
@@ -94,16 +96,31 @@ mod tests {
     use crate::spec::tags::Platform;
 
     fn target(implementation: Implementation, version: (u32, u32), free_threaded: bool) -> Target {
-        let platform = Platform::Linux { arch: "x86_64".into() };
-        Target { implementation, version, abi: None, free_threaded, debug: false, platform }
+        let platform = Platform::Linux {
+            arch: "x86_64".into(),
+        };
+        Target {
+            implementation,
+            version,
+            abi: None,
+            free_threaded,
+            debug: false,
+            platform,
+        }
     }
 
     #[test]
     fn e104_each_interpreter_has_its_own_directory() {
         let graal = || Implementation::Other("graalpy".into());
         let cases = [
-            ("python3.11", target(Implementation::CPython, (3, 11), false)),
-            ("python3.13t", target(Implementation::CPython, (3, 13), true)),
+            (
+                "python3.11",
+                target(Implementation::CPython, (3, 11), false),
+            ),
+            (
+                "python3.13t",
+                target(Implementation::CPython, (3, 13), true),
+            ),
             ("pypy3.10", target(Implementation::PyPy, (3, 10), false)),
             ("graalpy3.12", target(graal(), (3, 12), false)),
         ];
@@ -114,12 +131,25 @@ mod tests {
                 assert_eq!(library.is_of(other), of == other, "{name} {other:?}");
             }
         }
-        assert!(Library::parse("python3.11").unwrap().is_of(&target(graal(), (3, 11), false)));
+        assert!(
+            Library::parse("python3.11")
+                .unwrap()
+                .is_of(&target(graal(), (3, 11), false))
+        );
     }
 
     #[test]
     fn what_is_no_such_directory() {
-        for name in ["", "python", "python3", "3.11", "python3.x", "python3.11tt", "python-3.11", "site-packages"] {
+        for name in [
+            "",
+            "python",
+            "python3",
+            "3.11",
+            "python3.x",
+            "python3.11tt",
+            "python-3.11",
+            "site-packages",
+        ] {
             assert_eq!(Library::parse(name), None, "{name}");
         }
     }
@@ -128,10 +158,18 @@ mod tests {
     fn only_what_has_site_packages_counts() {
         let root = tempfile::tempdir().unwrap();
         assert!(libraries(root.path()).unwrap().is_empty());
-        for made in ["lib/python3.11/site-packages", "lib/python3.12", "lib/pkgconfig/site-packages"] {
+        for made in [
+            "lib/python3.11/site-packages",
+            "lib/python3.12",
+            "lib/pkgconfig/site-packages",
+        ] {
             std::fs::create_dir_all(root.path().join(made)).unwrap();
         }
-        let names: Vec<_> = libraries(root.path()).unwrap().into_iter().map(|library| library.name).collect();
+        let names: Vec<_> = libraries(root.path())
+            .unwrap()
+            .into_iter()
+            .map(|library| library.name)
+            .collect();
         assert_eq!(names, ["python3.11"]);
     }
 }

@@ -1,7 +1,8 @@
 //! "Marking a base environment as externally managed" (PEP 668).
 //!
-//! Input: an interpreter's standard library directory. Output: a refusal in the distributor's own words, where it has the
-//! marker. Limits: the message that is not for one language (`Error`), whatever the user speaks.
+//! Input: an interpreter's standard library directory. Output: a refusal in the distributor's own
+//! words, where it has the marker. Limits: the message that is not for one language (`Error`),
+//! whatever the user speaks.
 
 use std::path::Path;
 
@@ -14,7 +15,8 @@ const MAX_MARKER: u64 = 1 << 20;
 /// What is said where the marker says nothing.
 const NO_WORDS: &str = "its distributor asks to leave it to the distribution's own tools";
 
-/// Refuses an environment whose standard library directory has `EXTERNALLY-MANAGED`; `prefix` names it to the user.
+/// Refuses an environment whose standard library directory has `EXTERNALLY-MANAGED`; `prefix` names
+/// it to the user.
 ///
 /// # Errors
 /// Where it has, or where that cannot be found out.
@@ -26,10 +28,14 @@ pub(super) fn refuse(stdlib: &Path, prefix: &Path) -> Result<()> {
     // The marker alone decides; one that cannot be read or understood still forbids.
     let bytes = fs::read_to_limit(&marker, MAX_MARKER).unwrap_or_default();
     let message = message(&String::from_utf8_lossy(&bytes));
-    Err(Error::externally_managed(prefix, message.unwrap_or_else(|| NO_WORDS.to_owned())))
+    Err(Error::externally_managed(
+        prefix,
+        message.unwrap_or_else(|| NO_WORDS.to_owned()),
+    ))
 }
 
-/// The value of `Error` in section `externally-managed`, as Python's `configparser` without interpolation reads it.
+/// The value of `Error` in section `externally-managed`, as Python's `configparser` without
+/// interpolation reads it.
 fn message(text: &str) -> Option<String> {
     let mut section = "";
     let mut key: Option<(bool, usize)> = None;
@@ -50,10 +56,14 @@ fn message(text: &str) -> Option<String> {
             }
             _ => key = None,
         }
-        if let Some(name) = content.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        if let Some(name) = content
+            .strip_prefix('[')
+            .and_then(|rest| rest.split_once(']'))
+        {
             section = name.0;
         } else if let Some((name, value)) = content.split_once(['=', ':']) {
-            let wanted = section == "externally-managed" && name.trim().eq_ignore_ascii_case("error");
+            let wanted =
+                section == "externally-managed" && name.trim().eq_ignore_ascii_case("error");
             if wanted {
                 lines = vec![value.trim()];
             }
@@ -73,14 +83,26 @@ mod tests {
     fn c62_the_message_may_have_many_lines() {
         let text = "# by the distribution\n[other]\nError=no\n[externally-managed]\nError-de=Nein\n gar nicht\n\
                     Error=Use apt.\n Really.\n\n # a remark\n See https://example.org/a=b\nLater: x\n";
-        assert_eq!(message(text).as_deref(), Some("Use apt.\nReally.\n\nSee https://example.org/a=b"));
+        assert_eq!(
+            message(text).as_deref(),
+            Some("Use apt.\nReally.\n\nSee https://example.org/a=b")
+        );
     }
 
     #[test]
     fn c62_keys_ignore_case_and_sections_do_not() {
-        assert_eq!(message("[externally-managed]\r\n  error : a\r\n    b\r\n  Other=c\r\n").as_deref(), Some("a\nb"));
+        assert_eq!(
+            message("[externally-managed]\r\n  error : a\r\n    b\r\n  Other=c\r\n").as_deref(),
+            Some("a\nb")
+        );
         assert_eq!(message("[Externally-Managed]\nError=a\n"), None);
-        for nothing in ["", "Error=a", "[externally-managed]\n", "[externally-managed]\nError=\n", "\0\u{fffd}[=="] {
+        for nothing in [
+            "",
+            "Error=a",
+            "[externally-managed]\n",
+            "[externally-managed]\nError=\n",
+            "\0\u{fffd}[==",
+        ] {
             assert_eq!(message(nothing), None, "{nothing:?}");
         }
     }
@@ -97,6 +119,9 @@ mod tests {
         assert!(error.to_string().contains(NO_WORDS), "{error}");
         std::fs::write(&marker, "[externally-managed]\nError=Use apt.\n").unwrap();
         let error = refuse(stdlib.path(), prefix).unwrap_err();
-        assert!(error.to_string().contains("`/usr`") && error.to_string().contains("Use apt."), "{error}");
+        assert!(
+            error.to_string().contains("`/usr`") && error.to_string().contains("Use apt."),
+            "{error}"
+        );
     }
 }

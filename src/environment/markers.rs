@@ -1,8 +1,9 @@
 //! The values of environment markers for an interpreter, which is not started for them.
 //!
-//! Input: a [`Python`]. Output: its [`MarkerEnvironment`]. Invariant: the fields of the system are those of the running
-//! kernel, as Python's `platform` asks it. Limits: a pre-release of Python counts as its release; the version of an
-//! implementation other than CPython is known only as far as its ABI names it.
+//! Input: a [`Python`]. Output: its [`MarkerEnvironment`]. Invariant: the fields of the system are
+//! those of the running kernel, as Python's `platform` asks it. Limits: a pre-release of Python
+//! counts as its release; the version of an implementation other than CPython is known only as far
+//! as its ABI names it.
 
 use super::Python;
 use crate::spec::marker::MarkerEnvironment;
@@ -40,7 +41,11 @@ fn values(python: &Python, kernel: Kernel) -> MarkerEnvironment {
     };
     let implementation_version = match target.implementation {
         Implementation::CPython => full.clone(),
-        _ => target.abi.as_deref().and_then(version_in_abi).unwrap_or_else(|| "0".to_owned()),
+        _ => target
+            .abi
+            .as_deref()
+            .and_then(version_in_abi)
+            .unwrap_or_else(|| "0".to_owned()),
     };
     MarkerEnvironment {
         implementation_name: name.to_owned(),
@@ -59,18 +64,32 @@ fn values(python: &Python, kernel: Kernel) -> MarkerEnvironment {
 
 /// `7.3` from `pypy311-pp73`.
 fn version_in_abi(abi: &str) -> Option<String> {
-    let digits = abi.rsplit(['-', '_']).next()?.trim_start_matches(|c: char| !c.is_ascii_digit());
+    let digits = abi
+        .rsplit(['-', '_'])
+        .next()?
+        .trim_start_matches(|c: char| !c.is_ascii_digit());
     let (major, minor) = digits.split_at_checked(1)?;
-    minor.bytes().all(|byte| byte.is_ascii_digit()).then_some(())?;
-    Some(if minor.is_empty() { major.to_owned() } else { format!("{major}.{minor}") })
+    minor
+        .bytes()
+        .all(|byte| byte.is_ascii_digit())
+        .then_some(())?;
+    Some(if minor.is_empty() {
+        major.to_owned()
+    } else {
+        format!("{major}.{minor}")
+    })
 }
 
-/// `platform.machine()`: the kernel's processor, also where the interpreter is of the smaller architecture. An interpreter
-/// of a foreign one is run by an emulator, which calls the processor by its name.
+/// `platform.machine()`: the kernel's processor, also where the interpreter is of the smaller
+/// architecture. An interpreter of a foreign one is run by an emulator, which calls the processor
+/// by its name.
 fn machine(platform: &Platform, kernel: String) -> String {
     match platform {
         Platform::Glibc { arch, .. } | Platform::Musl { arch, .. } | Platform::Linux { arch } => {
-            let is_smaller = matches!((arch.as_str(), kernel.as_str()), ("i686", "x86_64") | ("armv8l", "aarch64"));
+            let is_smaller = matches!(
+                (arch.as_str(), kernel.as_str()),
+                ("i686", "x86_64") | ("armv8l", "aarch64")
+            );
             if is_smaller { kernel } else { arch.clone() }
         }
         Platform::MacOs { arch, .. } => arch.clone(),
@@ -78,13 +97,19 @@ fn machine(platform: &Platform, kernel: String) -> String {
     }
 }
 
-/// `sys.platform`; on systems that are neither Linux nor macOS the system's name and the first number of its release.
+/// `sys.platform`; on systems that are neither Linux nor macOS the system's name and the first
+/// number of its release.
 fn sys_platform(platform: &Platform, system: &str, release: &str) -> String {
     match platform {
-        Platform::Glibc { .. } | Platform::Musl { .. } | Platform::Linux { .. } => "linux".to_owned(),
+        Platform::Glibc { .. } | Platform::Musl { .. } | Platform::Linux { .. } => {
+            "linux".to_owned()
+        }
         Platform::MacOs { .. } => "darwin".to_owned(),
         Platform::Other(_) => {
-            let major = release.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
+            let major = release
+                .split(|c: char| !c.is_ascii_digit())
+                .next()
+                .unwrap_or_default();
             format!("{}{major}", system.to_lowercase())
         }
     }
@@ -102,7 +127,11 @@ mod tests {
     fn c67_the_values_are_those_that_the_interpreter_gives() {
         let scratch = tempfile::tempdir().unwrap();
         let root = scratch.path().join("venv");
-        let made = Command::new("python3").args(["-m", "venv", "--without-pip"]).arg(&root).status().unwrap();
+        let made = Command::new("python3")
+            .args(["-m", "venv", "--without-pip"])
+            .arg(&root)
+            .status()
+            .unwrap();
         assert!(made.success());
         let code = "import json, os, sys, platform as p; v = sys.implementation.version; print(json.dumps({\
             'implementation_name': sys.implementation.name,\
@@ -112,7 +141,10 @@ mod tests {
             'platform_system': p.system(), 'platform_version': p.version(),\
             'python_full_version': p.python_version(), 'python_version': '.'.join(p.python_version_tuple()[:2]),\
             'sys_platform': sys.platform}))";
-        let output = Command::new(root.join("bin/python")).args(["-I", "-c", code]).output().unwrap();
+        let output = Command::new(root.join("bin/python"))
+            .args(["-I", "-c", code])
+            .output()
+            .unwrap();
         let mut said: BTreeMap<String, String> = serde_json::from_slice(&output.stdout).unwrap();
         let mut take = |name: &str| said.remove(name).unwrap();
         let expected = MarkerEnvironment {
@@ -128,20 +160,29 @@ mod tests {
             python_version: take("python_version"),
             sys_platform: take("sys_platform"),
         };
-        let found = locate(&Locate { target: Some(root), ..Locate::default() }).unwrap();
+        let found = locate(&Locate {
+            target: Some(root),
+            ..Locate::default()
+        })
+        .unwrap();
         assert_eq!(marker_values(&found.python), expected);
     }
 
     #[test]
     fn other_interpreters_and_systems_are_named_as_python_names_them() {
         let linux = |arch: &str| Platform::Linux { arch: arch.into() };
-        let machine = |platform: &Platform, kernel: &str| super::machine(platform, kernel.to_owned());
+        let machine =
+            |platform: &Platform, kernel: &str| super::machine(platform, kernel.to_owned());
         assert_eq!(machine(&linux("i686"), "x86_64"), "x86_64");
         assert_eq!(machine(&linux("aarch64"), "x86_64"), "aarch64");
         let other = Platform::Other("freebsd-14.0-release-amd64".into());
         assert_eq!(machine(&other, "amd64"), "amd64");
         assert_eq!(sys_platform(&other, "FreeBSD", "14.0-RELEASE"), "freebsd14");
-        let mac = Platform::MacOs { major: 14, minor: 2, arch: "arm64".into() };
+        let mac = Platform::MacOs {
+            major: 14,
+            minor: 2,
+            arch: "arm64".into(),
+        };
         assert_eq!(sys_platform(&mac, "Darwin", "23.2.0"), "darwin");
         assert_eq!(version_in_abi("pypy311-pp73").as_deref(), Some("7.3"));
         assert_eq!(version_in_abi("graalpy"), None);

@@ -1,7 +1,8 @@
-//! An open directory: every change is made relative to one, so that no swapped parent can lead it elsewhere.
+//! An open directory: every change is made relative to one, so that no swapped parent can lead it
+//! elsewhere.
 //!
-//! Names are relative paths in normal form. [`Dir::open_below`] goes down one component at a time and follows no
-//! symbolic link. Renames never replace, but for [`Dir::replace`].
+//! Names are relative paths in normal form. [`Dir::open_below`] goes down one component at a time
+//! and follows no symbolic link. Renames never replace, but for [`Dir::replace`].
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -24,7 +25,9 @@ pub struct Dir {
     door: Door,
 }
 
-const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+const DIRECTORY: OFlags = OFlags::RDONLY
+    .union(OFlags::DIRECTORY)
+    .union(OFlags::CLOEXEC);
 
 impl Dir {
     /// Opens a directory by its path; symbolic links are followed.
@@ -34,10 +37,15 @@ impl Dir {
     pub fn open(door: &Door, path: &Path) -> Result<Self> {
         let fd = rustix::io::retry_on_intr(|| rustix::fs::open(path, DIRECTORY, Mode::empty()))
             .map_err(|error| Error::io("open", path, error.into()))?;
-        Ok(Self { fd, path: path.to_owned(), door: door.clone() })
+        Ok(Self {
+            fd,
+            path: path.to_owned(),
+            door: door.clone(),
+        })
     }
 
-    /// Makes a directory by its path, and those above it that are missing; returns those it made, outermost first.
+    /// Makes a directory by its path, and those above it that are missing; returns those it made,
+    /// outermost first.
     ///
     /// # Errors
     /// Where one cannot be made; those that were made before are removed again.
@@ -64,7 +72,8 @@ impl Dir {
         Ok(missing)
     }
 
-    /// Removes directories that [`Dir::make_all`] made, innermost first; one that holds something by now stays.
+    /// Removes directories that [`Dir::make_all`] made, innermost first; one that holds something
+    /// by now stays.
     ///
     /// # Errors
     /// Where one cannot be removed.
@@ -72,7 +81,11 @@ impl Dir {
         for path in made.iter().rev() {
             let act = || rustix::fs::rmdir(path);
             match door.pass(|| Owned::RemoveDir(path.clone()), act) {
-                Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty) => {}
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty
+                    ) => {}
                 Err(error) => return Err(Error::io("remove", path, error)),
                 Ok(()) => {}
             }
@@ -80,24 +93,36 @@ impl Dir {
         Ok(())
     }
 
-    /// Makes a directory with a name that is not taken, which begins with `prefix` and which only this user may enter.
+    /// Makes a directory with a name that is not taken, which begins with `prefix` and which only
+    /// this user may enter.
     ///
     /// # Errors
     /// Where it cannot be made.
     pub fn make_unique(&self, prefix: &str) -> Result<String> {
         let make = |path: &Path| {
             let name = path.file_name().unwrap_or_default();
-            self.door.pass(|| Owned::MakeDir(path.to_owned()), || rustix::fs::mkdirat(&self.fd, name, Mode::RWXU))
+            self.door.pass(
+                || Owned::MakeDir(path.to_owned()),
+                || rustix::fs::mkdirat(&self.fd, name, Mode::RWXU),
+            )
         };
-        let made = tempfile::Builder::new().prefix(prefix).make_in(&self.path, make);
-        let made = made.map_err(|error| Error::io("make a directory in", &self.path, code_of(&error).into()))?;
+        let made = tempfile::Builder::new()
+            .prefix(prefix)
+            .make_in(&self.path, make);
+        let made = made.map_err(|error| {
+            Error::io("make a directory in", &self.path, code_of(&error).into())
+        })?;
         // From here on it is the transaction's to delete.
         let kept = made.into_temp_path().keep();
         let path = kept.map_err(|error| Error::io("keep", &self.path, error.error))?;
-        Ok(path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default())
+        Ok(path
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default())
     }
 
-    /// Opens a directory below, one component after the other, following no symbolic link; `None` where there is none.
+    /// Opens a directory below, one component after the other, following no symbolic link; `None`
+    /// where there is none.
     ///
     /// # Errors
     /// Where a component is not a directory, or cannot be opened.
@@ -106,14 +131,26 @@ impl Dir {
         for component in below.split('/') {
             let parent = opened.as_ref().unwrap_or(&self.fd);
             let flags = DIRECTORY | OFlags::NOFOLLOW;
-            match rustix::io::retry_on_intr(|| rustix::fs::openat(parent, component, flags, Mode::empty())) {
+            match rustix::io::retry_on_intr(|| {
+                rustix::fs::openat(parent, component, flags, Mode::empty())
+            }) {
                 Ok(fd) => opened = Some(fd),
                 Err(Errno::NOENT) => return Ok(None),
-                Err(error) => return Err(Error::io("open the directory", &self.path.join(below), error.into())),
+                Err(error) => {
+                    return Err(Error::io(
+                        "open the directory",
+                        &self.path.join(below),
+                        error.into(),
+                    ));
+                }
             }
         }
         let Some(fd) = opened else { return Ok(None) };
-        Ok(Some(Self { fd, path: self.path.join(below), door: self.door.clone() }))
+        Ok(Some(Self {
+            fd,
+            path: self.path.join(below),
+            door: self.door.clone(),
+        }))
     }
 
     /// The path that the directory was opened by.
@@ -126,7 +163,8 @@ impl Dir {
     /// # Errors
     /// Where it does not answer.
     pub fn own_stat(&self) -> Result<Stat> {
-        let stat = rustix::fs::fstat(&self.fd).map_err(|error| Error::io("look at", &self.path, error.into()))?;
+        let stat = rustix::fs::fstat(&self.fd)
+            .map_err(|error| Error::io("look at", &self.path, error.into()))?;
         Ok(Stat::of(&stat))
     }
 
@@ -160,7 +198,8 @@ impl Dir {
                 FileType::Directory => Kind::Directory,
                 FileType::Symlink => Kind::Symlink,
                 FileType::Unknown => {
-                    let stat = rustix::fs::statat(&self.fd, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW);
+                    let stat =
+                        rustix::fs::statat(&self.fd, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW);
                     Stat::of(&stat.map_err(fail)?).kind
                 }
                 _ => Kind::Other,
@@ -178,7 +217,9 @@ impl Dir {
         use std::io::Read as _;
         let fail = |error: io::Error| Error::io("read", &self.path.join(name), error);
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
-        let file = match rustix::io::retry_on_intr(|| rustix::fs::openat(&self.fd, name, flags, Mode::empty())) {
+        let file = match rustix::io::retry_on_intr(|| {
+            rustix::fs::openat(&self.fd, name, flags, Mode::empty())
+        }) {
             Ok(fd) => File::from(fd),
             Err(Errno::NOENT) => return Ok(None),
             Err(error) => return Err(fail(error.into())),
@@ -187,7 +228,9 @@ impl Dir {
         if file.metadata().map_err(fail)?.len() > limit {
             return Err(fail(io::Error::from(io::ErrorKind::FileTooLarge)));
         }
-        file.take(limit + 1).read_to_end(&mut content).map_err(fail)?;
+        file.take(limit + 1)
+            .read_to_end(&mut content)
+            .map_err(fail)?;
         if content.len() as u64 > limit {
             return Err(fail(io::Error::from(io::ErrorKind::FileTooLarge)));
         }
@@ -205,7 +248,8 @@ impl Dir {
             .map_err(|error| Error::io("make the directory", &self.path.join(name), error))
     }
 
-    /// Makes a directory with exactly these permissions, whatever the user's mask: one that was there before.
+    /// Makes a directory with exactly these permissions, whatever the user's mask: one that was
+    /// there before.
     ///
     /// # Errors
     /// Where it cannot be made; also where it is there already.
@@ -220,34 +264,61 @@ impl Dir {
             .map_err(|error| Error::io("make the directory", &self.path.join(name), error))
     }
 
-    /// Makes an empty file that must not be there yet, with its final permissions: those that the user's mask leaves of
-    /// `0o777` for an executable, of `0o666` for any other file.
+    /// Makes an empty file that must not be there yet, with its final permissions: those that the
+    /// user's mask leaves of `0o777` for an executable, of `0o666` for any other file.
     ///
     /// # Errors
     /// Where it cannot be made.
     pub fn create<'a>(&'a self, name: &'a str, executable: bool) -> Result<NewFile<'a>> {
         let mode = Mode::from_raw_mode(if executable { 0o777 } else { 0o666 });
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let flags =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = self
             .door
-            .pass(|| Owned::Create(self.path.join(name)), || rustix::fs::openat(&self.fd, name, flags, mode))
+            .pass(
+                || Owned::Create(self.path.join(name)),
+                || rustix::fs::openat(&self.fd, name, flags, mode),
+            )
             .map_err(|error| Error::io("create", &self.path.join(name), error))?;
-        Ok(NewFile { file: fd.into(), dir: self, name })
+        Ok(NewFile {
+            file: fd.into(),
+            dir: self,
+            name,
+        })
     }
 
     /// Moves `name` to `new_name` in `to`, where nothing may stand.
     ///
     /// # Errors
-    /// Where something stands there, where the two are on different devices, or where it cannot be moved.
+    /// Where something stands there, where the two are on different devices, or where it cannot be
+    /// moved.
     pub fn rename(&self, name: &str, to: &Self, new_name: &str) -> Result<()> {
-        let act = || match rustix::fs::renameat_with(&self.fd, name, &to.fd, new_name, RenameFlags::NOREPLACE) {
+        let act = || match rustix::fs::renameat_with(
+            &self.fd,
+            name,
+            &to.fd,
+            new_name,
+            RenameFlags::NOREPLACE,
+        ) {
             // This file system cannot promise not to replace: look, under the lock, and rename.
-            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => self.look_and_rename(name, to, new_name),
+            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
+                self.look_and_rename(name, to, new_name)
+            }
             result => result,
         };
         self.door
-            .pass(|| Owned::Rename(self.path.join(name), to.path.join(new_name)), act)
-            .map_err(|error| Error::io_to("move", &self.path.join(name), &to.path.join(new_name), error))
+            .pass(
+                || Owned::Rename(self.path.join(name), to.path.join(new_name)),
+                act,
+            )
+            .map_err(|error| {
+                Error::io_to(
+                    "move",
+                    &self.path.join(name),
+                    &to.path.join(new_name),
+                    error,
+                )
+            })
     }
 
     fn look_and_rename(&self, name: &str, to: &Self, new_name: &str) -> rustix::io::Result<()> {
@@ -265,8 +336,18 @@ impl Dir {
     pub fn replace(&self, name: &str, new_name: &str) -> Result<()> {
         let act = || rustix::fs::renameat(&self.fd, name, &self.fd, new_name);
         self.door
-            .pass(|| Owned::Rename(self.path.join(name), self.path.join(new_name)), act)
-            .map_err(|error| Error::io_to("move", &self.path.join(name), &self.path.join(new_name), error))
+            .pass(
+                || Owned::Rename(self.path.join(name), self.path.join(new_name)),
+                act,
+            )
+            .map_err(|error| {
+                Error::io_to(
+                    "move",
+                    &self.path.join(name),
+                    &self.path.join(new_name),
+                    error,
+                )
+            })
     }
 
     /// Removes a file or symbolic link; nothing happens where there is none.
@@ -275,7 +356,10 @@ impl Dir {
     /// Where it cannot be removed.
     pub fn remove_file(&self, name: &str) -> Result<()> {
         let act = || rustix::fs::unlinkat(&self.fd, name, AtFlags::empty());
-        self.absent_is_fine(name, self.door.pass(|| Owned::Remove(self.path.join(name)), act))
+        self.absent_is_fine(
+            name,
+            self.door.pass(|| Owned::Remove(self.path.join(name)), act),
+        )
     }
 
     /// Removes an empty directory; nothing happens where there is none.
@@ -284,7 +368,11 @@ impl Dir {
     /// Where it is not empty or cannot be removed.
     pub fn remove_dir(&self, name: &str) -> Result<()> {
         let act = || rustix::fs::unlinkat(&self.fd, name, AtFlags::REMOVEDIR);
-        self.absent_is_fine(name, self.door.pass(|| Owned::RemoveDir(self.path.join(name)), act))
+        self.absent_is_fine(
+            name,
+            self.door
+                .pass(|| Owned::RemoveDir(self.path.join(name)), act),
+        )
     }
 
     fn absent_is_fine(&self, name: &str, result: io::Result<()>) -> Result<()> {
@@ -296,14 +384,17 @@ impl Dir {
         }
     }
 
-    /// Removes whatever stands at `name`, directories with all they hold; symbolic links are removed, not followed.
+    /// Removes whatever stands at `name`, directories with all they hold; symbolic links are
+    /// removed, not followed.
     ///
     /// # Errors
     /// The first removal that fails; what could be removed before is gone.
     pub fn remove_tree(&self, name: &str) -> Result<()> {
         match self.stat(name)? {
             None => Ok(()),
-            Some(stat) if stat.kind == Kind::Directory => super::removal::remove(self, name, self.door.threads()),
+            Some(stat) if stat.kind == Kind::Directory => {
+                super::removal::remove(self, name, self.door.threads())
+            }
             Some(_) => self.remove_file(name),
         }
     }
@@ -331,15 +422,24 @@ impl Dir {
     /// Where they could not be written back.
     pub fn flush(&self) -> Result<()> {
         self.door
-            .pass(|| Owned::Flush(self.path.clone()), || rustix::fs::fsync(&self.fd))
+            .pass(
+                || Owned::Flush(self.path.clone()),
+                || rustix::fs::fsync(&self.fd),
+            )
             .map_err(|error| Error::io("flush", &self.path, error))
     }
 }
 
 /// The system's code of an error that tempfile has put its path around.
 fn code_of(error: &io::Error) -> Errno {
-    let inner = error.get_ref().and_then(std::error::Error::source).and_then(|inner| inner.downcast_ref::<io::Error>());
-    inner.and_then(Errno::from_io_error).or_else(|| Errno::from_io_error(error)).unwrap_or(Errno::IO)
+    let inner = error
+        .get_ref()
+        .and_then(std::error::Error::source)
+        .and_then(|inner| inner.downcast_ref::<io::Error>());
+    inner
+        .and_then(Errno::from_io_error)
+        .or_else(|| Errno::from_io_error(error))
+        .unwrap_or(Errno::IO)
 }
 
 /// A file that this process made, while it is written.
@@ -368,7 +468,10 @@ impl NewFile<'_> {
     pub fn flush(&self) -> Result<()> {
         self.dir
             .door
-            .pass(|| Owned::Flush(self.dir.path.join(self.name)), || rustix::fs::fsync(&self.file))
+            .pass(
+                || Owned::Flush(self.dir.path.join(self.name)),
+                || rustix::fs::fsync(&self.file),
+            )
             .map_err(|error| Error::io("flush", &self.dir.path.join(self.name), error))
     }
 }
@@ -387,7 +490,11 @@ mod tests {
         std::os::unix::fs::symlink("nowhere", path("link")).unwrap();
         std::fs::create_dir(path("empty")).unwrap();
         for taken in ["old", "link", "empty"] {
-            assert_eq!(dir.look_and_rename("new", &dir, taken), Err(Errno::EXIST), "{taken}");
+            assert_eq!(
+                dir.look_and_rename("new", &dir, taken),
+                Err(Errno::EXIST),
+                "{taken}"
+            );
         }
         assert_eq!(std::fs::read(path("old")).unwrap(), b"old");
         assert_eq!(dir.look_and_rename("new", &dir, "free"), Ok(()));

@@ -1,10 +1,11 @@
 //! The lock of an environment: an exclusive `flock` on the file `.lock` in its root.
 //!
-//! It is the same file and the same kind of lock that uv takes, so the two exclude each other. The kernel releases it
-//! when its holder dies; no process that is started inherits it. After it was acquired the path is looked at again: where
-//! another file stands there by now, the lock was one of nothing and is taken anew. Failing to lock is an error. pip
-//! takes no lock at all. The file itself stays, as uv's does: removing one that another process waits for would let two
-//! in. Only a command that made the file and then changed nothing takes it away again.
+//! It is the same file and the same kind of lock that uv takes, so the two exclude each other. The
+//! kernel releases it when its holder dies; no process that is started inherits it. After it was
+//! acquired the path is looked at again: where another file stands there by now, the lock was one
+//! of nothing and is taken anew. Failing to lock is an error. pip takes no lock at all. The file
+//! itself stays, as uv's does: removing one that another process waits for would let two in. Only a
+//! command that made the file and then changed nothing takes it away again.
 
 use std::fs::File;
 use std::io;
@@ -64,7 +65,11 @@ impl Lock {
             };
             wait(&file, path, patience)?;
             if still_there(&file, path)? {
-                return Ok(Self { file, path: path.to_owned(), created });
+                return Ok(Self {
+                    file,
+                    path: path.to_owned(),
+                    created,
+                });
             }
         }
     }
@@ -83,13 +88,17 @@ impl Lock {
             };
             wait(&file, path, patience)?;
             if still_there(&file, path)? {
-                return Ok(Some(Self { file, path: path.to_owned(), created: false }));
+                return Ok(Some(Self {
+                    file,
+                    path: path.to_owned(),
+                    created: false,
+                }));
             }
         }
     }
 
-    /// Releases the lock and takes its file away. Only for locks that nobody but this program takes: who waits for it
-    /// sees that it is gone and begins anew.
+    /// Releases the lock and takes its file away. Only for locks that nobody but this program
+    /// takes: who waits for it sees that it is gone and begins anew.
     ///
     /// # Errors
     /// Where the file cannot be removed.
@@ -103,8 +112,11 @@ impl Lock {
     /// Where the file cannot be removed.
     pub fn release_unused(self, door: &Door) -> Result<()> {
         if self.created {
-            door.pass(|| Owned::Remove(self.path.clone()), || rustix::fs::unlinkat(CWD, &self.path, AtFlags::empty()))
-                .map_err(|error| Error::io("remove", &self.path, error))?;
+            door.pass(
+                || Owned::Remove(self.path.clone()),
+                || rustix::fs::unlinkat(CWD, &self.path, AtFlags::empty()),
+            )
+            .map_err(|error| Error::io("remove", &self.path, error))?;
         }
         drop(self.file);
         Ok(())
@@ -149,7 +161,10 @@ fn still_there(file: &File, path: &Path) -> Result<bool> {
     let fail = |error: rustix::io::Errno| Error::lock_failed(path, error.into());
     let locked = Stat::of(&rustix::fs::fstat(file).map_err(fail)?);
     if locked.kind != Kind::File {
-        return Err(Error::lock_failed(path, io::Error::from(io::ErrorKind::InvalidInput)));
+        return Err(Error::lock_failed(
+            path,
+            io::Error::from(io::ErrorKind::InvalidInput),
+        ));
     }
     match rustix::fs::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW) {
         Ok(stat) => Ok(Stat::of(&stat).is_same(&locked)),

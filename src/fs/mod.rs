@@ -1,9 +1,10 @@
 //! The only door to the file system.
 //!
-//! Input: paths and open directories. Output: what is there, or the change made. Invariants: every error names the
-//! operation and the path; everything that changes the file system goes through [`Door`], where a [`Watch`] can count
-//! it, refuse it or replay it; nothing here decides anything. Reading functions are plain functions of this module,
-//! changing ones are methods of [`Dir`] and [`NewFile`]. Limits: Unix only.
+//! Input: paths and open directories. Output: what is there, or the change made. Invariants: every
+//! error names the operation and the path; everything that changes the file system goes through
+//! [`Door`], where a [`Watch`] can count it, refuse it or replay it; nothing here decides anything.
+//! Reading functions are plain functions of this module, changing ones are methods of [`Dir`] and
+//! [`NewFile`]. Limits: Unix only.
 
 mod cache_file;
 mod dir;
@@ -19,8 +20,9 @@ pub use cache_file::{CacheFile, PrivateDirectory, make_shared, remove};
 pub use dir::{Dir, NewFile};
 pub use lock::{Lock, Patience};
 pub use read::{
-    Inside, Kind, OpenFile, ReadAt, Stat, absolute, available_space, canonical, is_executable, is_of_windows,
-    is_writable, link_target, list, look_into, lstat, mount_of, read, read_to_limit, stat, user, walk,
+    Inside, Kind, OpenFile, ReadAt, Stat, absolute, available_space, canonical, is_executable,
+    is_of_windows, is_writable, link_target, list, look_into, lstat, mount_of, read, read_to_limit,
+    stat, user, walk,
 };
 
 /// A change to the file system, about to be made or just made. All paths are absolute.
@@ -72,8 +74,8 @@ impl std::fmt::Debug for Door {
 }
 
 impl Door {
-    /// The same door, through which this many threads go at once when a tree is taken apart; otherwise there are as
-    /// many as there are cores.
+    /// The same door, through which this many threads go at once when a tree is taken apart;
+    /// otherwise there are as many as there are cores.
     pub fn with_threads(self, threads: Option<usize>) -> Self {
         Self { threads, ..self }
     }
@@ -85,7 +87,10 @@ impl Door {
 
     /// A door at which somebody watches.
     pub fn watched(watch: Arc<dyn Watch>) -> Self {
-        Self { watch: Some(watch), threads: None }
+        Self {
+            watch: Some(watch),
+            threads: None,
+        }
     }
 
     /// Makes one change, repeated where a signal interrupts it.

@@ -1,8 +1,9 @@
 //! Taking a tree apart, by several threads.
 //!
-//! Input: an open directory and a name in it. Output: nothing stands there any more. Each directory is opened below its
-//! parent, following no symbolic link, and removed from its parent by whoever removed the last thing in it. Limits: as
-//! many directories are open at once as the tree is deep, for each thread.
+//! Input: an open directory and a name in it. Output: nothing stands there any more. Each directory
+//! is opened below its parent, following no symbolic link, and removed from its parent by whoever
+//! removed the last thing in it. Limits: as many directories are open at once as the tree is deep,
+//! for each thread.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -42,8 +43,18 @@ struct Work<'a> {
 /// # Errors
 /// The first removal that fails; what could be removed before is gone.
 pub(super) fn remove(top: &Dir, name: &str, threads: usize) -> Result<()> {
-    let queue = Queue { waiting: vec![Place { above: None, name: name.to_owned() }], ..Queue::default() };
-    let work = Work { top, queue: Mutex::new(queue), changed: Condvar::new() };
+    let queue = Queue {
+        waiting: vec![Place {
+            above: None,
+            name: name.to_owned(),
+        }],
+        ..Queue::default()
+    };
+    let work = Work {
+        top,
+        queue: Mutex::new(queue),
+        changed: Condvar::new(),
+    };
     std::thread::scope(|scope| {
         for _ in 1..threads {
             // Where no thread can be had, those that there are do it.
@@ -87,13 +98,18 @@ impl Work<'_> {
             if queue.busy == 0 {
                 return None;
             }
-            queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            queue = self
+                .changed
+                .wait(queue)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 
     fn empty(&self, place: Place) -> Result<()> {
         let above = place.above.as_ref().map_or(self.top, |above| &above.dir);
-        let Some(dir) = above.open_below(&place.name)? else { return Ok(()) };
+        let Some(dir) = above.open_below(&place.name)? else {
+            return Ok(());
+        };
         let names = dir.names()?;
         let emptied = Arc::new(Emptied { dir, place });
         let mut directories = Vec::new();
@@ -106,7 +122,10 @@ impl Work<'_> {
                 ));
             };
             if kind == Kind::Directory {
-                directories.push(Place { above: Some(Arc::clone(&emptied)), name: name.to_owned() });
+                directories.push(Place {
+                    above: Some(Arc::clone(&emptied)),
+                    name: name.to_owned(),
+                });
             } else {
                 emptied.dir.remove_file(name)?;
             }
@@ -118,7 +137,8 @@ impl Work<'_> {
         self.leave(emptied)
     }
 
-    /// Removes a directory when nobody is in it or below it any more, and then the one above it where that was the last.
+    /// Removes a directory when nobody is in it or below it any more, and then the one above it
+    /// where that was the last.
     fn leave(&self, emptied: Arc<Emptied>) -> Result<()> {
         let mut last = Arc::into_inner(emptied);
         while let Some(Emptied { dir, place }) = last {

@@ -1,10 +1,12 @@
-//! SHA-256 of many messages side by side: one vector instruction does the same step for sixteen of them.
+//! SHA-256 of many messages side by side: one vector instruction does the same step for sixteen of
+//! them.
 //!
-//! Input: contents of any lengths. Output: their digests, in their order. A processor with SHA instructions hashes one
-//! message after the other about as fast as AVX2 does it here, and half as fast as AVX-512; one without them, several times
-//! slower than either. The steps are plain arithmetic on arrays, compiled once for each set of instructions, so
-//! that every [`Engine`] gives the same digests on every processor. Limits: a lane that has nothing to do costs as much as
-//! one that has, so messages of nearly the same length should come together.
+//! Input: contents of any lengths. Output: their digests, in their order. A processor with SHA
+//! instructions hashes one message after the other about as fast as AVX2 does it here, and half as
+//! fast as AVX-512; one without them, several times slower than either. The steps are plain
+//! arithmetic on arrays, compiled once for each set of instructions, so that every [`Engine`] gives
+//! the same digests on every processor. Limits: a lane that has nothing to do costs as much as one
+//! that has, so messages of nearly the same length should come together.
 
 use std::cmp::Reverse;
 
@@ -79,12 +81,17 @@ impl Engine {
         }
     }
 
-    /// The digest of each content by its algorithm, in the order of the contents; SHA-256 is what is done side by side.
+    /// The digest of each content by its algorithm, in the order of the contents; SHA-256 is what
+    /// is done side by side.
     pub fn digest_each(self, contents: &[(Algorithm, &[u8])]) -> Vec<Digest> {
-        let blank = Digest { algorithm: Algorithm::Sha256, bytes: [0; 64] };
+        let blank = Digest {
+            algorithm: Algorithm::Sha256,
+            bytes: [0; 64],
+        };
         let mut digests = vec![blank; contents.len()];
         let mut messages = Vec::with_capacity(contents.len());
-        for ((&(algorithm, content), digest), number) in contents.iter().zip(&mut digests).zip(0..) {
+        for ((&(algorithm, content), digest), number) in contents.iter().zip(&mut digests).zip(0..)
+        {
             if algorithm == Algorithm::Sha256 && self != Self::Single {
                 messages.push(Message::new(number, content));
             } else {
@@ -105,13 +112,18 @@ impl Engine {
         if has_sha() { LANES / 2 } else { LANES / 8 }
     }
 
-    /// Hands the eight words of every message's digest to `done`, in the order in which they are ready.
+    /// Hands the eight words of every message's digest to `done`, in the order in which they are
+    /// ready.
     fn hash(self, messages: &[Message<'_>], mut done: impl FnMut(&Message<'_>, [u32; 8])) {
         let mut waiting = messages.iter();
         let mut lanes: [Option<Lane<'_>>; LANES] = [const { None }; LANES];
         let mut states: States = [Row([0; LANES]); 8];
         loop {
-            for (number, lane) in lanes.iter_mut().enumerate().filter(|(_, lane)| lane.is_none()) {
+            for (number, lane) in lanes
+                .iter_mut()
+                .enumerate()
+                .filter(|(_, lane)| lane.is_none())
+            {
                 *lane = waiting.next().map(Lane::new);
                 set(&mut states, number, INITIAL);
             }
@@ -119,10 +131,13 @@ impl Engine {
                 break;
             }
             let mut working = lanes.iter().flatten().map(Lane::blocks);
-            // A lane that has nothing to do does the work of another once more, and nobody looks at what comes of it.
+            // A lane that has nothing to do does the work of another once more, and nobody looks at
+            // what comes of it.
             let any = working.next().unwrap_or_default();
             let count = working.map(<[Block]>::len).fold(any.len(), usize::min);
-            let blocks = lanes.each_ref().map(|lane| &lane.as_ref().map_or(any, Lane::blocks)[..count]);
+            let blocks = lanes
+                .each_ref()
+                .map(|lane| &lane.as_ref().map_or(any, Lane::blocks)[..count]);
             self.compress(&mut states, &blocks);
             for (number, slot) in lanes.iter_mut().enumerate() {
                 if let Some(lane) = slot
@@ -134,7 +149,11 @@ impl Engine {
             }
         }
         // Nothing waits any more, and what is left goes on alone from where it is.
-        for (number, mut lane) in lanes.into_iter().enumerate().filter_map(|(number, lane)| Some((number, lane?))) {
+        for (number, mut lane) in lanes
+            .into_iter()
+            .enumerate()
+            .filter_map(|(number, lane)| Some((number, lane?)))
+        {
             let mut state = get(&states, number);
             loop {
                 compress256(&mut state, lane.blocks());
@@ -146,17 +165,25 @@ impl Engine {
         }
     }
 
-    /// Takes in all blocks of each lane, which has as many as every other, with the instructions that the engine is named
-    /// after.
-    #[allow(unsafe_code, reason = "the one door to code for processors that have more instructions than every one has")]
+    /// Takes in all blocks of each lane, which has as many as every other, with the instructions
+    /// that the engine is named after.
+    #[allow(
+        unsafe_code,
+        reason = "the one door to code for processors that have more instructions than every one has"
+    )]
     fn compress(self, states: &mut States, blocks: &Lanes<'_>) {
         match self {
-            // SAFETY: the processor has the instructions that the function is compiled for, asked on this very line.
+            // SAFETY: the processor has the instructions that the function is compiled for, asked
+            // on this very line.
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 if is_x86_feature_detected!("avx512f") => unsafe { compress_avx512(states, blocks) },
+            Self::Avx512 if is_x86_feature_detected!("avx512f") => unsafe {
+                compress_avx512(states, blocks);
+            },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2 if is_x86_feature_detected!("avx2") => unsafe { compress_avx2(states, blocks) },
+            Self::Avx2 if is_x86_feature_detected!("avx2") => unsafe {
+                compress_avx2(states, blocks);
+            },
             _ => compress(states, blocks),
         }
     }
@@ -171,7 +198,8 @@ struct Message<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// Pads `content`: a bit, zeros, and the length in bits at the end of a block (FIPS 180-4, 5.1.1).
+    /// Pads `content`: a bit, zeros, and the length in bits at the end of a block (FIPS 180-4,
+    /// 5.1.1).
     fn new(number: usize, content: &'a [u8]) -> Self {
         let (body, rest) = content.as_chunks();
         let mut end = [[0; BLOCK]; 2];
@@ -179,8 +207,14 @@ impl<'a> Message<'a> {
         bytes[..rest.len()].copy_from_slice(rest);
         bytes[rest.len()] = 0x80;
         let ends = if rest.len() < BLOCK - 8 { 1 } else { 2 };
-        bytes[ends * BLOCK - 8..ends * BLOCK].copy_from_slice(&(content.len() as u64 * 8).to_be_bytes());
-        Self { number, body, end, ends }
+        bytes[ends * BLOCK - 8..ends * BLOCK]
+            .copy_from_slice(&(content.len() as u64 * 8).to_be_bytes());
+        Self {
+            number,
+            body,
+            end,
+            ends,
+        }
     }
 }
 
@@ -197,8 +231,14 @@ impl<'a> Lane<'a> {
 
     /// The next blocks that lie side by side; at least one.
     fn blocks(&self) -> &'a [Block] {
-        let Message { body, end, ends, .. } = self.message;
-        if self.at < body.len() { &body[self.at..] } else { &end[self.at - body.len()..*ends] }
+        let Message {
+            body, end, ends, ..
+        } = self.message;
+        if self.at < body.len() {
+            &body[self.at..]
+        } else {
+            &end[self.at - body.len()..*ends]
+        }
     }
 
     /// Goes on by so many blocks; true at the end.
@@ -209,7 +249,10 @@ impl<'a> Lane<'a> {
 }
 
 fn set(states: &mut States, lane: usize, words: [u32; 8]) {
-    states.iter_mut().zip(words).for_each(|(row, word)| row.0[lane] = word);
+    states
+        .iter_mut()
+        .zip(words)
+        .for_each(|(row, word)| row.0[lane] = word);
 }
 
 fn get(states: &States, lane: usize) -> [u32; 8] {
@@ -235,7 +278,8 @@ fn compress(states: &mut States, blocks: &Lanes<'_>) {
     }
 }
 
-/// The words of a block of each lane: four words of four lanes at a time, which is what vectors are turned round in.
+/// The words of a block of each lane: four words of four lanes at a time, which is what vectors are
+/// turned round in.
 #[inline(always)]
 fn turned(blocks: &[&Block; LANES]) -> Words {
     let mut words = [Row([0; LANES]); 16];
@@ -286,19 +330,24 @@ fn rounds(states: &mut States, words: &mut Words) {
     }
 }
 
-/// One round, and the word that is needed sixteen rounds later in place of the one that was used. The eight names rotate
-/// with the round and the rows stay where they are, so that nothing is moved. What the next round waits for is added last.
-/// All of it is one loop over the lanes, which is what becomes vector instructions.
+/// One round, and the word that is needed sixteen rounds later in place of the one that was used.
+/// The eight names rotate with the round and the rows stay where they are, so that nothing is
+/// moved. What the next round waits for is added last. All of it is one loop over the lanes, which
+/// is what becomes vector instructions.
 #[inline(always)]
 fn round<const R: usize>(rows: &mut States, words: &mut Words, constants: &[u32; 16]) {
     let [a, b, c, d, e, f, g, h] = [0, 1, 2, 3, 4, 5, 6, 7].map(|name: usize| (name + 16 - R) % 8);
     for lane in 0..LANES {
         let [a, b, c, e, f, g] = [a, b, c, e, f, g].map(|name| rows[name].0[lane]);
-        let [old, second, tenth, fifteenth] = [R, R + 1, R + 9, R + 14].map(|number| words[number % 16].0[lane]);
-        let known = [constants[R], old, (e & f) ^ (!e & g)].into_iter().fold(rows[h].0[lane], u32::wrapping_add);
+        let [old, second, tenth, fifteenth] =
+            [R, R + 1, R + 9, R + 14].map(|number| words[number % 16].0[lane]);
+        let known = [constants[R], old, (e & f) ^ (!e & g)]
+            .into_iter()
+            .fold(rows[h].0[lane], u32::wrapping_add);
         let late = e.rotate_right(6) ^ e.rotate_right(11) ^ e.rotate_right(25);
         let majority = (a & b) ^ (a & c) ^ (b & c);
-        let other = (a.rotate_right(2) ^ a.rotate_right(13) ^ a.rotate_right(22)).wrapping_add(majority);
+        let other =
+            (a.rotate_right(2) ^ a.rotate_right(13) ^ a.rotate_right(22)).wrapping_add(majority);
         rows[d].0[lane] = rows[d].0[lane].wrapping_add(known).wrapping_add(late);
         rows[h].0[lane] = known.wrapping_add(other).wrapping_add(late);
         let near = second.rotate_right(7) ^ second.rotate_right(18) ^ (second >> 3);
@@ -308,8 +357,16 @@ fn round<const R: usize>(rows: &mut States, words: &mut Words, constants: &[u32;
 }
 
 /// The words before the first block (FIPS 180-4, 5.3.3).
-const INITIAL: [u32; 8] =
-    [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19];
+const INITIAL: [u32; 8] = [
+    0x6a09_e667,
+    0xbb67_ae85,
+    0x3c6e_f372,
+    0xa54f_f53a,
+    0x510e_527f,
+    0x9b05_688c,
+    0x1f83_d9ab,
+    0x5be0_cd19,
+];
 
 /// The constant of each round (FIPS 180-4, 4.2.2).
 #[rustfmt::skip]

@@ -1,8 +1,9 @@
 //! The plan: everything that will happen, as a plain value that can be printed.
 //!
-//! Input: wheels, what is installed, and what a survey saw. Output: a [`Plan`]: which projects change, which files are
-//! written, which places they take, and the renames that bring it about. Nothing here does I/O, so all of it is tested
-//! with plain values; and nothing after it decides anything.
+//! Input: wheels, what is installed, and what a survey saw. Output: a [`Plan`]: which projects
+//! change, which files are written, which places they take, and the renames that bring it about.
+//! Nothing here does I/O, so all of it is tested with plain values; and nothing after it decides
+//! anything.
 
 pub mod choose;
 pub mod conflict;
@@ -44,8 +45,8 @@ pub struct Change {
     pub wheel: Option<WheelId>,
     /// How that wheel is named.
     pub source: Option<String>,
-    /// What goes: indices of the installed projects that this one takes the place of. More than one where a project had
-    /// been installed twice.
+    /// What goes: indices of the installed projects that this one takes the place of. More than one
+    /// where a project had been installed twice.
     pub old: Vec<usize>,
     /// Files and bytes that are written, or removed.
     pub files: u64,
@@ -114,8 +115,8 @@ pub struct Plan {
     pub records: Vec<Vec<NewRow>>,
     /// The renames, in order.
     pub operations: Vec<Operation>,
-    /// Where each file is staged, in the order of the files: the operation that moves it in, and its path below what
-    /// that moves.
+    /// Where each file is staged, in the order of the files: the operation that moves it in, and
+    /// its path below what that moves.
     pub staged: Vec<moves::StagedAt>,
     /// Paths with two owners, and how each was settled.
     pub conflicts: Vec<ConflictReport>,
@@ -131,6 +132,8 @@ impl Plan {
 
     /// The bytes that will be written, as far as they are known before.
     pub fn bytes(&self) -> u64 {
-        self.files.iter().fold(0, |sum: u64, file| sum.saturating_add(file.size))
+        self.files
+            .iter()
+            .fold(0, |sum: u64, file| sum.saturating_add(file.size))
     }
 }

@@ -1,11 +1,13 @@
 //! Moves: the fewest renames that take the old out and bring the new in.
 //!
-//! Input: the files to write, each with its anchor, and what goes. Output: [`Operation`]s in the order in which they are
-//! made, and for each file the operation that brings it in. A tree whose name is free goes in whole; a directory that
-//! belongs wholly to what goes is taken out whole; where others have files inside, single files move. Order: old
-//! dist-infos out, then contents, scripts and `.pth` files, new dist-infos in last: whatever is seen in between looks as
-//! if it were not installed, never as if it were installed and broken. Of each of these what goes from a name and what
-//! comes to it stand side by side, so that an importer finds neither only between two renames.
+//! Input: the files to write, each with its anchor, and what goes. Output: [`Operation`]s in the
+//! order in which they are made, and for each file the operation that brings it in. A tree whose
+//! name is free goes in whole; a directory that belongs wholly to what goes is taken out whole;
+//! where others have files inside, single files move. Order: old dist-infos out, then contents,
+//! scripts and `.pth` files, new dist-infos in last: whatever is seen in between looks as if it
+//! were not installed, never as if it were installed and broken. Of each of these what goes from a
+//! name and what comes to it stand side by side, so that an importer finds neither only between two
+//! renames.
 
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +23,8 @@ pub struct Operation {
     pub kind: OperationKind,
     /// Where in the environment.
     pub place: Place,
-    /// The number by which what comes in is staged, or what goes out is kept; no two operations share one.
+    /// The number by which what comes in is staged, or what goes out is kept; no two operations
+    /// share one.
     pub slot: u32,
     /// The permissions of a directory that is removed.
     pub mode: Option<u32>,
@@ -65,23 +68,43 @@ pub fn operations(
     let gone: HashSet<&Place> = outgoing.places.iter().collect();
     let sorter = Sorter { layout };
     let runs = runs(files, anchors, &gone, &sorter);
-    let outs = outgoing.places.iter().map(|place| match sorter.phase(place) {
-        Phase::NewDistInfo => (Phase::OldDistInfo, place, OperationKind::Out, None),
-        phase => (phase, place, OperationKind::Out, None),
-    });
-    let ins = runs.iter().enumerate().map(|(number, run)| (run.phase, &run.head, OperationKind::In, Some(number)));
+    let outs = outgoing
+        .places
+        .iter()
+        .map(|place| match sorter.phase(place) {
+            Phase::NewDistInfo => (Phase::OldDistInfo, place, OperationKind::Out, None),
+            phase => (phase, place, OperationKind::Out, None),
+        });
+    let ins = runs
+        .iter()
+        .enumerate()
+        .map(|(number, run)| (run.phase, &run.head, OperationKind::In, Some(number)));
     let mut order: Vec<(Phase, &Place, OperationKind, Option<usize>)> = outs.chain(ins).collect();
     order.sort();
     let mut slots = vec![0; runs.len()];
     let mut operations = Vec::with_capacity(order.len());
     for ((_, place, kind, run), slot) in order.into_iter().zip(0..) {
-        operations.push(Operation { kind, place: place.clone(), slot, mode: None });
+        operations.push(Operation {
+            kind,
+            place: place.clone(),
+            slot,
+            mode: None,
+        });
         run.into_iter().for_each(|run| slots[run] = slot);
     }
-    let runs = runs.iter().zip(slots).flat_map(|(run, slot)| std::iter::repeat_n((&run.head, slot), run.files));
+    let runs = runs
+        .iter()
+        .zip(slots)
+        .flat_map(|(run, slot)| std::iter::repeat_n((&run.head, slot), run.files));
     let below = |file: &NewFile, head: &Place| file.place.path.below(&head.path).map(str::to_owned);
-    let staged =
-        files.iter().zip(runs).map(|(file, (head, slot))| StagedAt { slot, below: below(file, head) }).collect();
+    let staged = files
+        .iter()
+        .zip(runs)
+        .map(|(file, (head, slot))| StagedAt {
+            slot,
+            below: below(file, head),
+        })
+        .collect();
     (operations, staged)
 }
 
@@ -93,22 +116,35 @@ struct Run {
 }
 
 /// The runs of `files`, which are sorted: what lies below one place comes together.
-fn runs(files: &[NewFile], anchors: &[Place], gone: &HashSet<&Place>, sorter: &Sorter<'_>) -> Vec<Run> {
+fn runs(
+    files: &[NewFile],
+    anchors: &[Place],
+    gone: &HashSet<&Place>,
+    sorter: &Sorter<'_>,
+) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
     for (file, anchor) in files.iter().zip(anchors) {
         let phase = sorter.phase(&file.place);
         match runs.last_mut() {
-            Some(run) if run.head.root == file.place.root && file.place.path.starts_with(&run.head.path) => {
+            Some(run)
+                if run.head.root == file.place.root
+                    && file.place.path.starts_with(&run.head.path) =>
+            {
                 run.phase = run.phase.max(phase);
                 run.files += 1;
             }
-            _ => runs.push(Run { head: head(anchor, gone), phase, files: 1 }),
+            _ => runs.push(Run {
+                head: head(anchor, gone),
+                phase,
+                files: 1,
+            }),
         }
     }
     runs
 }
 
-/// What has to be moved in for a file with this anchor: the outermost part of its place that is free, or becomes so.
+/// What has to be moved in for a file with this anchor: the outermost part of its place that is
+/// free, or becomes so.
 fn head(anchor: &Place, gone: &HashSet<&Place>) -> Place {
     let mut outermost = anchor.clone();
     let mut at = Some(anchor.clone()).filter(|_| !gone.is_empty());
@@ -141,9 +177,18 @@ impl Sorter<'_> {
         if self.below(place, SchemeKey::Scripts).is_some() {
             return Phase::Scripts;
         }
-        let library = [SchemeKey::Purelib, SchemeKey::Platlib].iter().find_map(|key| self.below(place, *key));
+        let library = [SchemeKey::Purelib, SchemeKey::Platlib]
+            .iter()
+            .find_map(|key| self.below(place, *key));
         match library {
-            Some(below) if below.split('/').next().is_some_and(|top| top.ends_with(".dist-info")) => Phase::NewDistInfo,
+            Some(below)
+                if below
+                    .split('/')
+                    .next()
+                    .is_some_and(|top| top.ends_with(".dist-info")) =>
+            {
+                Phase::NewDistInfo
+            }
             Some(below) if below.ends_with(".pth") && !below.contains('/') => Phase::PathFiles,
             _ => Phase::Content,
         }
@@ -156,7 +201,11 @@ impl Sorter<'_> {
         }
         match inside {
             None => Some(place.path.as_str()),
-            Some(inside) => place.path.as_str().strip_prefix(inside.as_str())?.strip_prefix('/'),
+            Some(inside) => place
+                .path
+                .as_str()
+                .strip_prefix(inside.as_str())?
+                .strip_prefix('/'),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! The wheels of a lock file.
 //!
-//! Input: its text, where it is, and what is selected from it. Output: one source for each package that is meant here. Limits:
-//! the lock file is on this machine, so a path in it may lead anywhere on it.
+//! Input: its text, where it is, and what is selected from it. Output: one source for each package
+//! that is meant here. Limits: the lock file is on this machine, so a path in it may lead anywhere
+//! on it.
 
 use std::path::Path;
 
@@ -9,13 +10,21 @@ use super::{DirectReference, Fitting, Location, Pins, Source, Sourced, refused, 
 use crate::error::{Fault, ResolutionFault, Result};
 use crate::spec::pylock::{Choice, Lock, LockedWheel, Selection, is_lock_name};
 
-/// The wheels that the lock file in `text` means; `at` is its path, or `-` for one without a name, whose paths are relative
-/// to the working directory.
+/// The wheels that the lock file in `text` means; `at` is its path, or `-` for one without a name,
+/// whose paths are relative to the working directory.
 ///
 /// # Errors
 /// Where the lock file is not called as one, cannot be read, or cannot be installed here.
-pub fn sources(text: &[u8], at: &Path, fitting: &Fitting, selection: &Selection) -> Result<Sourced> {
-    let name = at.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+pub fn sources(
+    text: &[u8],
+    at: &Path,
+    fitting: &Fitting,
+    selection: &Selection,
+) -> Result<Sourced> {
+    let name = at
+        .file_name()
+        .map(|name| name.to_string_lossy())
+        .unwrap_or_default();
     if at != Path::new("-") && !is_lock_name(&name) {
         let fault: Fault = ResolutionFault::LockName(name.into_owned()).into();
         return Err(refused(at, vec![fault]));
@@ -31,8 +40,14 @@ pub fn sources(text: &[u8], at: &Path, fitting: &Fitting, selection: &Selection)
     let lock = Lock::parse(text).map_err(|faults| refused(at, faults))?;
     let wheels = lock.select(&choice).map_err(|faults| refused(at, faults))?;
     let directory = at.parent().unwrap_or(Path::new(""));
-    let sources = wheels.into_iter().map(|wheel| source(wheel, directory)).collect();
-    Ok(Sourced { sources, warnings: warnings(at, &lock.warnings) })
+    let sources = wheels
+        .into_iter()
+        .map(|wheel| source(wheel, directory))
+        .collect();
+    Ok(Sourced {
+        sources,
+        warnings: warnings(at, &lock.warnings),
+    })
 }
 
 fn source(wheel: LockedWheel, directory: &Path) -> Source {
@@ -44,7 +59,11 @@ fn source(wheel: LockedWheel, directory: &Path) -> Source {
         file_name: wheel.file_name,
         pinned: Pins::all_of(wheel.hashes),
         size: wheel.size,
-        direct_url: if wheel.is_direct { DirectReference::Always } else { DirectReference::Never },
+        direct_url: if wheel.is_direct {
+            DirectReference::Always
+        } else {
+            DirectReference::Never
+        },
         ..Source::from_location(location)
     }
 }

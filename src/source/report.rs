@@ -1,8 +1,8 @@
 //! The wheels of a pip installation report.
 //!
-//! Input: its text, and what wheels are chosen for. Output: one source for each item, or why the report cannot be installed
-//! here. Limits: a report is for the one environment that pip ran in; another is refused where wheels or markers could
-//! differ.
+//! Input: its text, and what wheels are chosen for. Output: one source for each item, or why the
+//! report cannot be installed here. Limits: a report is for the one environment that pip ran in;
+//! another is refused where wheels or markers could differ.
 
 use std::path::Path;
 
@@ -22,7 +22,10 @@ pub fn sources(text: &[u8], at: &Path, fitting: &Fitting) -> Result<Sourced> {
         return Err(refused(at, vec![fault]));
     }
     let warnings = warnings(at, &report.warnings);
-    Ok(Sourced { sources: report.items.into_iter().map(source).collect(), warnings })
+    Ok(Sourced {
+        sources: report.items.into_iter().map(source).collect(),
+        warnings,
+    })
 }
 
 fn source(item: ReportItem) -> Source {
@@ -31,5 +34,10 @@ fn source(item: ReportItem) -> Source {
         None => DirectReference::Never,
     };
     let pinned = Pins::all_of(item.hashes);
-    Source { pinned, requested: item.requested, direct_url, ..Source::from_location(item.location) }
+    Source {
+        pinned,
+        requested: item.requested,
+        direct_url,
+        ..Source::from_location(item.location)
+    }
 }

@@ -1,9 +1,10 @@
 //! Lock files: `pylock.toml`.
 //!
-//! Input: the TOML of version 1.x. Output: a [`Lock`], and by [`Lock::select`] the wheels that it means for one environment.
-//! Invariants: `packages.dependencies` and the tables `tool` are never looked at; which wheel is chosen depends on the lock
-//! file and the environment alone, never on what can be had. Limits: only wheels are installed, from `packages.wheels` and
-//! from a `packages.archive` that is one; keys that only later versions know are told and ignored.
+//! Input: the TOML of version 1.x. Output: a [`Lock`], and by [`Lock::select`] the wheels that it
+//! means for one environment. Invariants: `packages.dependencies` and the tables `tool` are never
+//! looked at; which wheel is chosen depends on the lock file and the environment alone, never on
+//! what can be had. Limits: only wheels are installed, from `packages.wheels` and from a
+//! `packages.archive` that is one; keys that only later versions know are told and ignored.
 
 mod keys;
 mod select;
@@ -63,9 +64,14 @@ struct Artifact {
 
 /// Whether a lock file may be called so ("`pylock.toml` specification", "File Name").
 pub fn is_lock_name(file_name: &str) -> bool {
-    let middle = file_name.strip_prefix("pylock.").and_then(|rest| rest.strip_suffix("toml"));
+    let middle = file_name
+        .strip_prefix("pylock.")
+        .and_then(|rest| rest.strip_suffix("toml"));
     middle.is_some_and(|middle| {
-        middle.is_empty() || middle.strip_suffix('.').is_some_and(|name| !name.is_empty() && !name.contains('.'))
+        middle.is_empty()
+            || middle
+                .strip_suffix('.')
+                .is_some_and(|name| !name.is_empty() && !name.contains('.'))
     })
 }
 
@@ -73,20 +79,33 @@ impl Lock {
     /// Reads a lock file ("`pylock.toml` specification", "File Format").
     ///
     /// # Errors
-    /// All that is wrong with it: a version that is not known, keys that are missing or are not what they have to be.
+    /// All that is wrong with it: a version that is not known, keys that are missing or are not
+    /// what they have to be.
     pub fn parse(text: &[u8]) -> std::result::Result<Self, Vec<Fault>> {
         let mut keys = Keys::parse(text).map_err(|fault| vec![fault.into()])?;
-        let version = keys.required("lock-version").and_then(supported).map_err(|fault| vec![fault.into()])?;
-        let mut reading = Reading { faults: Vec::new(), unknown: Vec::new() };
+        let version = keys
+            .required("lock-version")
+            .and_then(supported)
+            .map_err(|fault| vec![fault.into()])?;
+        let mut reading = Reading {
+            faults: Vec::new(),
+            unknown: Vec::new(),
+        };
         let created_by = keys.required("created-by");
         reading.keep(created_by);
         let lock = Self {
             warnings: Vec::new(),
             requires_python: reading.keep(specifiers(&mut keys)).flatten(),
-            environments: reading.keep(keys.texts("environments").and_then(markers)).unwrap_or_default(),
+            environments: reading
+                .keep(keys.texts("environments").and_then(markers))
+                .unwrap_or_default(),
             extras: reading.keep(keys.texts("extras")).unwrap_or_default(),
-            dependency_groups: reading.keep(keys.texts("dependency-groups")).unwrap_or_default(),
-            default_groups: reading.keep(keys.texts("default-groups")).unwrap_or_default(),
+            dependency_groups: reading
+                .keep(keys.texts("dependency-groups"))
+                .unwrap_or_default(),
+            default_groups: reading
+                .keep(keys.texts("default-groups"))
+                .unwrap_or_default(),
             packages: reading.packages(&mut keys),
         };
         keys.ignore(&["tool"]);
@@ -94,25 +113,42 @@ impl Lock {
         if !reading.faults.is_empty() {
             return Err(reading.faults.into_iter().map(Fault::from).collect());
         }
-        let unknown = if version.1 > MINOR { reading.unknown } else { Vec::new() };
+        let unknown = if version.1 > MINOR {
+            reading.unknown
+        } else {
+            Vec::new()
+        };
         let version = format!("{}.{}", version.0, version.1);
-        let warnings = unknown.into_iter().map(|key| ResolutionFault::UnknownKey { key, version: version.clone() });
-        Ok(Self { warnings: warnings.collect(), ..lock })
+        let warnings = unknown.into_iter().map(|key| ResolutionFault::UnknownKey {
+            key,
+            version: version.clone(),
+        });
+        Ok(Self {
+            warnings: warnings.collect(),
+            ..lock
+        })
     }
 }
 
 /// Major and minor version, where the major one is supported.
 fn supported(version: String) -> Result<(u32, u32)> {
-    let numbers = version.split_once('.').and_then(|(a, b)| Some((number(a)?, number(b)?)));
-    numbers.filter(|(major, _)| *major == 1).ok_or(ResolutionFault::FormatVersion {
-        key: "lock-version",
-        found: version,
-        supported: "1.x",
-    })
+    let numbers = version
+        .split_once('.')
+        .and_then(|(a, b)| Some((number(a)?, number(b)?)));
+    numbers
+        .filter(|(major, _)| *major == 1)
+        .ok_or(ResolutionFault::FormatVersion {
+            key: "lock-version",
+            found: version,
+            supported: "1.x",
+        })
 }
 
 fn number(text: &str) -> Option<u32> {
-    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+    text.bytes()
+        .all(|byte| byte.is_ascii_digit())
+        .then(|| text.parse().ok())
+        .flatten()
 }
 
 fn specifiers(keys: &mut Keys) -> Result<Option<Specifiers>> {
@@ -120,12 +156,21 @@ fn specifiers(keys: &mut Keys) -> Result<Option<Specifiers>> {
 }
 
 fn markers(texts: Vec<String>) -> Result<Vec<(String, Marker)>> {
-    let read = |text: String| Ok((text.clone(), marker("`environments`".to_owned(), text, Context::Plain)?));
+    let read = |text: String| {
+        Ok((
+            text.clone(),
+            marker("`environments`".to_owned(), text, Context::Plain)?,
+        ))
+    };
     texts.into_iter().map(read).collect()
 }
 
 fn marker(place: String, text: String, context: Context) -> Result<Marker> {
-    Marker::parse(&text, context).map_err(|reason| ResolutionFault::Marker { place, marker: text, reason })
+    Marker::parse(&text, context).map_err(|reason| ResolutionFault::Marker {
+        place,
+        marker: text,
+        reason,
+    })
 }
 
 /// What is found while a lock file is read.
@@ -157,7 +202,10 @@ impl Reading {
     fn package(&mut self, mut keys: Keys) -> Result<Package> {
         let name = keys.required("name")?;
         let Some(name) = ProjectName::parse(&name) else {
-            return Err(ResolutionFault::BadKey { key: keys.path("name"), expected: "a project's name" });
+            return Err(ResolutionFault::BadKey {
+                key: keys.path("name"),
+                expected: "a project's name",
+            });
         };
         let place = || format!("`{name}`");
         let read_marker = |text| marker(place(), text, Context::LockedPackage);
@@ -166,9 +214,18 @@ impl Reading {
             marker: keys.text("marker")?.map(read_marker).transpose()?,
             requires_python: specifiers(&mut keys)?,
             vcs: keys.table("vcs")?.map(|vcs| self.vcs(vcs)).transpose()?,
-            directory: keys.table("directory")?.map(|directory| self.directory(directory)).transpose()?,
-            archive: keys.table("archive")?.map(|archive| self.artifact(archive)).transpose()?,
-            sdist: keys.table("sdist")?.map(|sdist| self.artifact(sdist)).transpose()?,
+            directory: keys
+                .table("directory")?
+                .map(|directory| self.directory(directory))
+                .transpose()?,
+            archive: keys
+                .table("archive")?
+                .map(|archive| self.artifact(archive))
+                .transpose()?,
+            sdist: keys
+                .table("sdist")?
+                .map(|sdist| self.artifact(sdist))
+                .transpose()?,
             wheels: keys
                 .tables("wheels")?
                 .unwrap_or_default()
@@ -187,7 +244,9 @@ impl Reading {
         let (url, path) = (keys.text("url")?, keys.text("path")?);
         keys.ignore(&["requested-revision", "commit-id", "subdirectory"]);
         self.unknown.extend(keys.rest());
-        url.or(path).map(|place| (kind, place)).ok_or_else(|| ResolutionFault::MissingKey(keys.path("url")))
+        url.or(path)
+            .map(|place| (kind, place))
+            .ok_or_else(|| ResolutionFault::MissingKey(keys.path("url")))
     }
 
     fn directory(&mut self, mut keys: Keys) -> Result<(String, bool)> {
@@ -204,10 +263,19 @@ impl Reading {
             return Err(ResolutionFault::MissingKey(keys.path("url")));
         }
         let size = keys.number("size")?;
-        let hashes = keys.table("hashes")?.ok_or_else(|| ResolutionFault::MissingKey(keys.path("hashes")))?.pairs()?;
+        let hashes = keys
+            .table("hashes")?
+            .ok_or_else(|| ResolutionFault::MissingKey(keys.path("hashes")))?
+            .pairs()?;
         keys.ignore(&["upload-time", "subdirectory"]);
         self.unknown.extend(keys.rest());
-        Ok(Artifact { name, path, url, size, hashes })
+        Ok(Artifact {
+            name,
+            path,
+            url,
+            size,
+            hashes,
+        })
     }
 }
 

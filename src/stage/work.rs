@@ -1,7 +1,9 @@
-//! Writing the files: by all workers at once, the heaviest first, wheels that are on their way when they have arrived.
+//! Writing the files: by all workers at once, the heaviest first, wheels that are on their way when
+//! they have arrived.
 //!
-//! Input: what is to be staged, in directories that are there. Output: the digests that were not known before. Each worker
-//! takes a group of files from the queue: small entries that lie side by side, or one file.
+//! Input: what is to be staged, in directories that are there. Output: the digests that were not
+//! known before. Each worker takes a group of files from the queue: small entries that lie side by
+//! side, or one file.
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
@@ -24,7 +26,8 @@ const A_FILE: u64 = 1 << 14;
 /// How many bytes of large entries all workers hold together at the most.
 const MEMORY: u64 = 40 << 20;
 
-/// Writes all files but RECORDs; returns the digests that were not known before, by the files' numbers.
+/// Writes all files but RECORDs; returns the digests that were not known before, by the files'
+/// numbers.
 pub(super) fn write_files(
     staged: &Staged,
     wheels: &[Wheel],
@@ -34,13 +37,21 @@ pub(super) fn write_files(
     for (number, file) in staged.plan.files.iter().enumerate() {
         match file.content {
             Content::Record => {}
-            Content::Entry(id, _) if !wheels[id.0 as usize].is_here() => coming.entry(id).or_default().push(number),
+            Content::Entry(id, _) if !wheels[id.0 as usize].is_here() => {
+                coming.entry(id).or_default().push(number);
+            }
             _ => here.push(number),
         }
     }
-    let changes = staged.plan.changes.iter().filter(|change| change.action != Action::Keep);
-    let needed: Vec<WheelId> =
-        changes.filter_map(|change| change.wheel).filter(|id| !wheels[id.0 as usize].is_here()).collect();
+    let changes = staged
+        .plan
+        .changes
+        .iter()
+        .filter(|change| change.action != Action::Keep);
+    let needed: Vec<WheelId> = changes
+        .filter_map(|change| change.wheel)
+        .filter(|id| !wheels[id.0 as usize].is_here())
+        .collect();
     let work = Work {
         staged,
         stages: staged.stages()?,
@@ -84,7 +95,10 @@ struct Arrivals<'a> {
 
 impl Waiting for Arrivals<'_> {
     fn here(&self, id: WheelId) {
-        self.work.queue.add(self.work.groups(self.coming.get(&id).cloned().unwrap_or_default()));
+        self.work.queue.add(
+            self.work
+                .groups(self.coming.get(&id).cloned().unwrap_or_default()),
+        );
     }
 
     fn wants_more(&self) -> bool {
@@ -108,9 +122,12 @@ impl Work<'_> {
         let missing = || Error::wheel(&self.wheels[needed[0].0 as usize].label, Fault::Remote);
         let arrivals = Arrivals { work: self, coming };
         let bring = self.options.bring.ok_or_else(missing);
-        match bring.and_then(|bring| bring.bring(self.wheels, needed, self.options.progress, &arrivals)) {
+        match bring
+            .and_then(|bring| bring.bring(self.wheels, needed, self.options.progress, &arrivals))
+        {
             Ok(()) => self.queue.complete(),
-            // What ended because it was not wanted any more fails too, after the failure that is told.
+            // What ended because it was not wanted any more fails too, after the failure that is
+            // told.
             Err(error) => self.fail(error),
         }
     }
@@ -122,9 +139,13 @@ impl Work<'_> {
         self.queue.stop();
     }
 
-    /// Puts together what is unpacked at once: small entries that lie side by side in their wheel; everything else alone.
+    /// Puts together what is unpacked at once: small entries that lie side by side in their wheel;
+    /// everything else alone.
     fn groups(&self, mut files: Vec<usize>) -> Vec<Group> {
-        let place = |number: usize| self.entry(number).map(|(wheel, entry)| (wheel.0, entry.range().start));
+        let place = |number: usize| {
+            self.entry(number)
+                .map(|(wheel, entry)| (wheel.0, entry.range().start))
+        };
         files.sort_by_key(|&number| place(number));
         let mut groups: Vec<Group> = Vec::new();
         let mut last: Option<(WheelId, Stretch)> = None;
@@ -132,7 +153,9 @@ impl Work<'_> {
             let weight = self.staged.plan.files[number].size + A_FILE;
             let entry = self.entry(number);
             let goes_on = match (&mut last, entry) {
-                (Some((wheel, stretch)), Some((id, entry))) => *wheel == id && stretch.goes_on_to(entry),
+                (Some((wheel, stretch)), Some((id, entry))) => {
+                    *wheel == id && stretch.goes_on_to(entry)
+                }
                 _ => false,
             };
             match groups.last_mut() {
@@ -141,7 +164,10 @@ impl Work<'_> {
                     group.files.push(number);
                 }
                 _ => {
-                    groups.push(Group { weight: (entry.is_some(), weight), files: vec![number] });
+                    groups.push(Group {
+                        weight: (entry.is_some(), weight),
+                        files: vec![number],
+                    });
                     last = entry.map(|(id, entry)| (id, Stretch::of(entry)));
                 }
             }
@@ -163,21 +189,36 @@ impl Work<'_> {
         if let [number] = group {
             return self.write_alone(*number, scratch);
         }
-        let entries: Vec<(WheelId, &Entry)> = group.iter().filter_map(|&number| self.entry(number)).collect();
-        let Some((id, _)) = entries.first() else { return Ok(()) };
+        let entries: Vec<(WheelId, &Entry)> = group
+            .iter()
+            .filter_map(|&number| self.entry(number))
+            .collect();
+        let Some((id, _)) = entries.first() else {
+            return Ok(());
+        };
         let wheel = &self.wheels[id.0 as usize];
-        let expected = group.iter().map(|&number| self.expected(&self.staged.plan.files[number]));
-        let items: Vec<Item<'_>> =
-            entries.iter().zip(expected).map(|((_, entry), expected)| Item { entry, expected }).collect();
+        let expected = group
+            .iter()
+            .map(|&number| self.expected(&self.staged.plan.files[number]));
+        let items: Vec<Item<'_>> = entries
+            .iter()
+            .zip(expected)
+            .map(|((_, entry), expected)| Item { entry, expected })
+            .collect();
         let engine = self.options.engine;
-        let unpacked = wheel.archive().unpack_each(&items, engine, scratch, &mut |at, content, digest| {
-            self.check_cancel()?;
-            let path = self.staged.path_of(group[at]);
-            let file = &self.staged.plan.files[group[at]];
-            self.stages[&file.place.root].create(&path, file.executable)?.write(content)?;
-            self.finish(group[at], digest);
-            Ok(())
-        });
+        let unpacked =
+            wheel
+                .archive()
+                .unpack_each(&items, engine, scratch, &mut |at, content, digest| {
+                    self.check_cancel()?;
+                    let path = self.staged.path_of(group[at]);
+                    let file = &self.staged.plan.files[group[at]];
+                    self.stages[&file.place.root]
+                        .create(&path, file.executable)?
+                        .write(content)?;
+                    self.finish(group[at], digest);
+                    Ok(())
+                });
         unpacked.map_err(|error| error.of_wheel(&wheel.label))
     }
 
@@ -194,7 +235,12 @@ impl Work<'_> {
                     self.check_cancel()?;
                     output.write(piece)
                 };
-                let unpacked = wheel.archive().unpack(wheel.entry(*entry), self.expected(file), scratch, &mut sink);
+                let unpacked = wheel.archive().unpack(
+                    wheel.entry(*entry),
+                    self.expected(file),
+                    scratch,
+                    &mut sink,
+                );
                 unpacked.map_err(|error| error.of_wheel(&wheel.label))?
             }
             Content::Record => None,
@@ -214,10 +260,17 @@ impl Work<'_> {
 
     fn expected(&self, file: &NewFile) -> Expected {
         let digest = file.digest.filter(|_| self.options.verify != Verify::Off);
-        Expected { digest, compute: file.digest.is_none().then_some(Algorithm::Sha256) }
+        Expected {
+            digest,
+            compute: file.digest.is_none().then_some(Algorithm::Sha256),
+        }
     }
 
     fn check_cancel(&self) -> Result<()> {
-        if self.options.cancel.load(Ordering::Relaxed) { Err(Error::interrupted()) } else { Ok(()) }
+        if self.options.cancel.load(Ordering::Relaxed) {
+            Err(Error::interrupted())
+        } else {
+            Ok(())
+        }
     }
 }

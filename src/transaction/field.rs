@@ -1,7 +1,8 @@
 //! The field on which a journal is played: its roots and private directories, opened once.
 //!
-//! Input: a journal whose roots are still the ones it was written for. Output: operations executed, judged and reverted.
-//! All of it is relative to open directories; no symbolic link is followed on the way to a live name.
+//! Input: a journal whose roots are still the ones it was written for. Output: operations executed,
+//! judged and reverted. All of it is relative to open directories; no symbolic link is followed on
+//! the way to a live name.
 
 use std::path::{Path, PathBuf};
 
@@ -28,8 +29,8 @@ struct Ground {
 }
 
 impl Field {
-    /// Opens everything that the journal names, all of it inside the layout; `control` is the `.pkg-install` that holds
-    /// the journal.
+    /// Opens everything that the journal names, all of it inside the layout; `control` is the
+    /// `.pkg-install` that holds the journal.
     ///
     /// # Errors
     /// Where something is missing, is not what it was, or lies outside of the environment.
@@ -40,18 +41,36 @@ impl Field {
             if layout.of_resolved(&root.path).is_none() {
                 return Err(refuse("it names a root outside of the environment"));
             }
-            let live = layout.open(door, &root.path)?.ok_or_else(|| refuse("its root is gone"))?;
+            let live = layout
+                .open(door, &root.path)?
+                .ok_or_else(|| refuse("its root is gone"))?;
             if live.own_stat()?.inode != root.inode {
                 return Err(refuse("another directory stands in the place of its root"));
             }
-            let private =
-                layout.open(door, &root.home.join(CONTROL))?.ok_or_else(|| refuse("its private directory is gone"))?;
-            let stage = private.open_below(&root.stage)?.ok_or_else(|| refuse("what it staged is gone"))?;
-            let trash = private.open_below(&root.trash)?.ok_or_else(|| refuse("its trash is gone"))?;
-            grounds.push(Ground { live, home: root.home.clone(), stage, trash });
+            let private = layout
+                .open(door, &root.home.join(CONTROL))?
+                .ok_or_else(|| refuse("its private directory is gone"))?;
+            let stage = private
+                .open_below(&root.stage)?
+                .ok_or_else(|| refuse("what it staged is gone"))?;
+            let trash = private
+                .open_below(&root.trash)?
+                .ok_or_else(|| refuse("its trash is gone"))?;
+            grounds.push(Ground {
+                live,
+                home: root.home.clone(),
+                stage,
+                trash,
+            });
         }
-        let main = layout.open(door, control)?.ok_or_else(|| refuse("its directory is gone"))?;
-        Ok(Self { door: door.clone(), main, grounds })
+        let main = layout
+            .open(door, control)?
+            .ok_or_else(|| refuse("its directory is gone"))?;
+        Ok(Self {
+            door: door.clone(),
+            main,
+            grounds,
+        })
     }
 
     /// The `.pkg-install` that holds the journal.
@@ -66,12 +85,17 @@ impl Field {
 
     /// The directories that hold a `.pkg-install`.
     pub fn homes(&self) -> Vec<PathBuf> {
-        self.grounds.iter().map(|ground| ground.home.clone()).collect()
+        self.grounds
+            .iter()
+            .map(|ground| ground.home.clone())
+            .collect()
     }
 
     /// Makes everything durable that was done on any of the file systems.
     pub fn flush_file_systems(&self) -> Result<()> {
-        self.grounds.iter().try_for_each(|ground| ground.live.flush_file_system())
+        self.grounds
+            .iter()
+            .try_for_each(|ground| ground.live.flush_file_system())
     }
 
     /// Executes one operation.
@@ -111,26 +135,40 @@ impl Field {
                 None => Ok(()),
                 Some(_) => parent.rename(name, &ground.stage, &operation.slot),
             },
-            OperationKind::RemoveDir => parent.make_dir_again(name, operation.mode.unwrap_or(0o755)),
+            OperationKind::RemoveDir => {
+                parent.make_dir_again(name, operation.mode.unwrap_or(0o755))
+            }
         }
     }
 
-    /// The same operations, but directories go entry by entry, and then as empty ones. One at which a device was crossed
-    /// is rarely alone: all of a lower layer are like it, so all are expanded at once.
+    /// The same operations, but directories go entry by entry, and then as empty ones. One at which
+    /// a device was crossed is rarely alone: all of a lower layer are like it, so all are expanded
+    /// at once.
     pub fn expanded(&self, journal: &Journal, operations: &[Operation]) -> Result<Vec<Operation>> {
         let mut expanded = Vec::new();
         for (operation, written) in operations.iter().zip(&journal.operations) {
             let live = &self.grounds[written.root].live;
             let kind = live.stat(&written.path)?.map(|stat| stat.kind);
-            let moves_directory = operation.kind == OperationKind::Out && kind == Some(Kind::Directory);
-            match if moves_directory { live.open_below(&written.path)? } else { None } {
+            let moves_directory =
+                operation.kind == OperationKind::Out && kind == Some(Kind::Directory);
+            match if moves_directory {
+                live.open_below(&written.path)?
+            } else {
+                None
+            } {
                 Some(directory) => expand(&directory, &operation.place, &mut expanded)?,
                 None => expanded.push(operation.clone()),
             }
         }
         // What is staged keeps its slots; what goes gets new ones.
-        let free = operations.iter().map(|operation| operation.slot + 1).max().unwrap_or_default();
-        let outgoing = expanded.iter_mut().filter(|operation| operation.kind != OperationKind::In);
+        let free = operations
+            .iter()
+            .map(|operation| operation.slot + 1)
+            .max()
+            .unwrap_or_default();
+        let outgoing = expanded
+            .iter_mut()
+            .filter(|operation| operation.kind != OperationKind::In);
         for (operation, slot) in outgoing.zip(free..) {
             operation.slot = slot;
         }
@@ -140,26 +178,41 @@ impl Field {
 
 fn expand(directory: &Dir, place: &Place, operations: &mut Vec<Operation>) -> Result<()> {
     let mut names = directory.names()?;
-    // Of a dist-info what makes it one goes first: without METADATA no tool takes it for an installed project.
+    // Of a dist-info what makes it one goes first: without METADATA no tool takes it for an
+    // installed project.
     names.sort_by_key(|(name, _)| (name != "METADATA", name.clone()));
     for (name, kind) in names {
         let path = name.to_str().and_then(|name| RelPath::parse(name).ok());
         let Some(path) = path else {
-            return Err(Error::bad_environment(&directory.path().join(&name), "its name cannot be recorded"));
+            return Err(Error::bad_environment(
+                &directory.path().join(&name),
+                "its name cannot be recorded",
+            ));
         };
         let child = place.join(&path);
         match directory.open_below(path.as_str()) {
             Ok(Some(inner)) if kind == Kind::Directory => expand(&inner, &child, operations)?,
-            _ => operations.push(Operation { kind: OperationKind::Out, place: child, slot: 0, mode: None }),
+            _ => operations.push(Operation {
+                kind: OperationKind::Out,
+                place: child,
+                slot: 0,
+                mode: None,
+            }),
         }
     }
     let mode = Some(directory.own_stat()?.mode);
-    operations.push(Operation { kind: OperationKind::RemoveDir, place: place.clone(), slot: 0, mode });
+    operations.push(Operation {
+        kind: OperationKind::RemoveDir,
+        place: place.clone(),
+        slot: 0,
+        mode,
+    });
     Ok(())
 }
 
 impl Ground {
-    /// The open parent of a live path, `None` where that is the root itself, and the last component.
+    /// The open parent of a live path, `None` where that is the root itself, and the last
+    /// component.
     fn parent<'p>(&self, path: &'p str) -> Result<(Option<Dir>, &'p str)> {
         let Some((parent, name)) = path.rsplit_once('/') else {
             return Ok((None, path));
@@ -168,7 +221,11 @@ impl Ground {
             Some(parent) => Ok((Some(parent), name)),
             None => {
                 let gone = std::io::Error::from(std::io::ErrorKind::NotFound);
-                Err(Error::io("open the directory", &self.live.path().join(parent), gone))
+                Err(Error::io(
+                    "open the directory",
+                    &self.live.path().join(parent),
+                    gone,
+                ))
             }
         }
     }

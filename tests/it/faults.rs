@@ -1,7 +1,9 @@
-//! Faults at the file system's door: a watch that counts what changes and makes the n-th change fail, or end it all.
+//! Faults at the file system's door: a watch that counts what changes and makes the n-th change
+//! fail, or end it all.
 //!
-//! A [`Fuse`] numbers all changes of all threads from 0. A *crash* before a change makes it and every later one fail, so
-//! that whatever the command does about it afterwards is as vain as in a process that is dead. An *error* makes one fail.
+//! A [`Fuse`] numbers all changes of all threads from 0. A *crash* before a change makes it and
+//! every later one fail, so that whatever the command does about it afterwards is as vain as in a
+//! process that is dead. An *error* makes one fail.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -157,7 +159,10 @@ impl Fuse {
     }
 
     fn refuse(&self, mutation: &Mutation<'_>, code: i32) -> io::Result<()> {
-        self.refused.lock().expect("no watcher panics").get_or_insert_with(|| Change::of(mutation));
+        self.refused
+            .lock()
+            .expect("no watcher panics")
+            .get_or_insert_with(|| Change::of(mutation));
         Err(io::Error::from_raw_os_error(code))
     }
 }
@@ -168,7 +173,12 @@ impl Watch for Fuse {
         let mut rename = None;
         if let Mutation::Rename(from, to) = mutation {
             rename = Some(self.renames.fetch_add(1, Ordering::SeqCst));
-            if self.layered && from.is_dir() && to.iter().any(|name| name.to_string_lossy().starts_with("trash-")) {
+            if self.layered
+                && from.is_dir()
+                && to
+                    .iter()
+                    .any(|name| name.to_string_lossy().starts_with("trash-"))
+            {
                 return Err(io::Error::from_raw_os_error(EXDEV));
             }
         }

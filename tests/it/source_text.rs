@@ -1,15 +1,22 @@
-//! This crate's own sources, read well enough to check habits: not a parser, but it knows what is code.
+//! This crate's own sources, read well enough to check habits: not a parser, but it knows what is
+//! code.
 //!
-//! Input: Rust text as rustfmt leaves it. Output: [`Source`]: the text with comments and literals blanked out, which
-//! lines are test code, the functions, and every path that is named, `use` trees taken apart. Limits: code that macros
-//! make is not seen, and a path through an alias is seen where the alias is made.
+//! Input: Rust text as rustfmt leaves it. Output: [`Source`]: the text with comments and literals
+//! blanked out, which lines are test code, the functions, and every path that is named, `use` trees
+//! taken apart. Limits: code that macros make is not seen, and a path through an alias is seen
+//! where the alias is made.
 
 use std::fs;
 use std::ops::Range;
 use std::path::Path;
 
 /// Directories that a fuzzer fills, with nothing that anybody wrote.
-const MADE: &[&str] = &["tests/fuzz/artifacts", "tests/fuzz/corpus", "tests/fuzz/coverage", "tests/fuzz/target"];
+const MADE: &[&str] = &[
+    "tests/fuzz/artifacts",
+    "tests/fuzz/corpus",
+    "tests/fuzz/coverage",
+    "tests/fuzz/target",
+];
 
 /// One source file.
 pub struct Source {
@@ -48,8 +55,12 @@ pub struct Named {
 
 /// Every Rust file below these directories of the crate, sorted by path.
 pub fn sources(directories: &[&str]) -> Vec<Source> {
-    let files = text_files(directories).into_iter().filter(|(path, _)| path.ends_with(".rs"));
-    files.map(|(path, text)| Source::new(&path, &text)).collect()
+    let files = text_files(directories)
+        .into_iter()
+        .filter(|(path, _)| path.ends_with(".rs"));
+    files
+        .map(|(path, text)| Source::new(&path, &text))
+        .collect()
 }
 
 /// Every text file below these directories, or named by them, with its path, sorted by path.
@@ -77,11 +88,19 @@ impl Source {
     pub fn new(path: &str, text: &str) -> Self {
         let code = blank(&text.chars().collect::<Vec<_>>());
         // `fuzzing` is compiled for tests and fuzz targets alone.
-        let tests = ["/tests.rs", "/tests/", "/fuzzing/"].iter().any(|part| path.contains(part));
+        let tests = ["/tests.rs", "/tests/", "/fuzzing/"]
+            .iter()
+            .any(|part| path.contains(part));
         let all = tests || !path.starts_with("src/");
         let line_ends: Vec<usize> = (0..code.len()).filter(|&at| code[at] == '\n').collect();
         let test = vec![all; line_ends.len() + 1];
-        let mut source = Self { path: path.to_owned(), text: text.to_owned(), code, line_ends, test };
+        let mut source = Self {
+            path: path.to_owned(),
+            text: text.to_owned(),
+            code,
+            line_ends,
+            test,
+        };
         for range in source.test_items() {
             let (first, last) = (source.line(range.start), source.line(range.end));
             source.test[first - 1..last].fill(true);
@@ -92,7 +111,9 @@ impl Source {
     /// The lines of code, with numbers from 1.
     pub fn code_lines(&self) -> impl Iterator<Item = (usize, String)> {
         let lines = self.code.split(|&character| character == '\n');
-        lines.enumerate().map(|(index, line)| (index + 1, line.iter().collect()))
+        lines
+            .enumerate()
+            .map(|(index, line)| (index + 1, line.iter().collect()))
     }
 
     /// The functions that have a name, in order.
@@ -103,7 +124,10 @@ impl Source {
 
     fn function(&self, start: usize) -> Option<Function> {
         let name_start = self.skip_space(start + 2);
-        let name: String = self.code[name_start..].iter().take_while(|&&character| is_word(character)).collect();
+        let name: String = self.code[name_start..]
+            .iter()
+            .take_while(|&&character| is_word(character))
+            .collect();
         if name.is_empty() {
             return None;
         }
@@ -115,8 +139,17 @@ impl Source {
         }
         let body = self.find(close + 1, &['{', ';'])?;
         let line = self.line(start);
-        let lines = if self.code[body] == '{' { self.line(self.matching(body)?) - line + 1 } else { 0 };
-        Some(Function { name, line, lines, parameters: parameters.len() })
+        let lines = if self.code[body] == '{' {
+            self.line(self.matching(body)?) - line + 1
+        } else {
+            0
+        };
+        Some(Function {
+            name,
+            line,
+            lines,
+            parameters: parameters.len(),
+        })
     }
 
     /// Every path of two or more names, every path of a `use`, every macro.
@@ -138,7 +171,11 @@ impl Source {
                 paths.extend((path.contains("::") || path.ends_with('!')).then_some(path));
             }
             let line = self.line(word.start);
-            named.extend(paths.into_iter().map(|path| Named { path, line, test: self.test[line - 1] }));
+            named.extend(paths.into_iter().map(|path| Named {
+                path,
+                line,
+                test: self.test[line - 1],
+            }));
         }
         named
     }
@@ -146,7 +183,10 @@ impl Source {
     /// The end of the path that starts at `at`: names joined by `::`, and the `!` of a macro.
     fn path_end(&self, mut at: usize) -> usize {
         loop {
-            at += self.code[at..].iter().take_while(|&&character| is_word(character)).count();
+            at += self.code[at..]
+                .iter()
+                .take_while(|&&character| is_word(character))
+                .count();
             match self.code.get(at..at + 3) {
                 Some([':', ':', next]) if is_word(*next) => at += 2,
                 Some(['!', next, _]) if *next != '=' => return at + 1,
@@ -157,8 +197,11 @@ impl Source {
 
     /// The items that an attribute gives to tests alone.
     fn test_items(&self) -> Vec<Range<usize>> {
-        let text: Vec<Vec<char>> = ["#[cfg(test)]", "#[cfg(all(test"].map(|text| text.chars().collect()).into();
-        let starts = (0..self.code.len()).filter(|&at| text.iter().any(|text| self.code[at..].starts_with(text)));
+        let text: Vec<Vec<char>> = ["#[cfg(test)]", "#[cfg(all(test"]
+            .map(|text| text.chars().collect())
+            .into();
+        let starts = (0..self.code.len())
+            .filter(|&at| text.iter().any(|text| self.code[at..].starts_with(text)));
         starts
             .filter_map(|start| {
                 let mut at = start;
@@ -166,7 +209,13 @@ impl Source {
                     at = self.skip_space(self.matching(at + 1)? + 1);
                 }
                 let end = self.find(at, &['{', ';'])?;
-                Some(start..if self.code[end] == '{' { self.matching(end)? } else { end })
+                Some(
+                    start..if self.code[end] == '{' {
+                        self.matching(end)?
+                    } else {
+                        end
+                    },
+                )
             })
             .collect()
     }
@@ -175,7 +224,10 @@ impl Source {
         let mut words = Vec::new();
         let mut at = 0;
         while at < self.code.len() {
-            let length = self.code[at..].iter().take_while(|&&character| is_word(character)).count();
+            let length = self.code[at..]
+                .iter()
+                .take_while(|&&character| is_word(character))
+                .count();
             if length > 0 {
                 words.push(at..at + length);
             }
@@ -193,10 +245,14 @@ impl Source {
     }
 
     fn skip_space(&self, at: usize) -> usize {
-        at + self.code[at..].iter().take_while(|character| character.is_whitespace()).count()
+        at + self.code[at..]
+            .iter()
+            .take_while(|character| character.is_whitespace())
+            .count()
     }
 
-    /// The first of these characters from `start` on that stands in no parentheses, brackets or generics.
+    /// The first of these characters from `start` on that stands in no parentheses, brackets or
+    /// generics.
     fn find(&self, start: usize, wanted: &[char]) -> Option<usize> {
         let mut depth = 0;
         for at in start..self.code.len() {
@@ -241,7 +297,10 @@ fn split_top(code: &[char]) -> Vec<String> {
         depth += step(code, at);
         match code[at] {
             ',' if depth == 0 => parts.push(String::new()),
-            character => parts.last_mut().expect("there is always one").push(character),
+            character => parts
+                .last_mut()
+                .expect("there is always one")
+                .push(character),
         }
     }
     parts.retain(|part| !part.trim().is_empty());
@@ -257,12 +316,16 @@ fn is_receiver(parameter: &str) -> bool {
 /// Takes a `use` tree apart: `a::{b, c::{self, d}}` names `a::b`, `a::c` and `a::c::d`.
 fn flatten(prefix: &str, tree: &str, paths: &mut Vec<String>) {
     let tree = tree.trim();
-    let (head, inner) = tree.split_once('{').map_or((tree, None), |(head, rest)| (head, rest.rsplit_once('}')));
+    let (head, inner) = tree
+        .split_once('{')
+        .map_or((tree, None), |(head, rest)| (head, rest.rsplit_once('}')));
     let head = head.split_whitespace().next().unwrap_or_default();
     match inner {
         Some((inner, _)) => {
             let inner: Vec<char> = inner.chars().collect();
-            split_top(&inner).iter().for_each(|part| flatten(&format!("{prefix}{head}"), part, paths));
+            split_top(&inner)
+                .iter()
+                .for_each(|part| flatten(&format!("{prefix}{head}"), part, paths));
         }
         None if head == "self" => paths.push(prefix.trim_end_matches("::").to_owned()),
         None => paths.push(format!("{prefix}{head}")),
@@ -279,7 +342,10 @@ fn blank(text: &[char]) -> Vec<char> {
     let mut at = 0;
     while at < text.len() {
         let end = at + literal_length(text, at);
-        code[at..end].iter_mut().filter(|character| **character != '\n').for_each(|character| *character = ' ');
+        code[at..end]
+            .iter_mut()
+            .filter(|character| **character != '\n')
+            .for_each(|character| *character = ' ');
         at = end.max(at + 1);
     }
     code
@@ -290,13 +356,25 @@ fn literal_length(text: &[char], at: usize) -> usize {
     let rest = &text[at..];
     let after_word = at > 0 && is_word(text[at - 1]);
     match rest {
-        ['/', '/', ..] => rest.iter().take_while(|&&character| character != '\n').count(),
+        ['/', '/', ..] => rest
+            .iter()
+            .take_while(|&&character| character != '\n')
+            .count(),
         ['/', '*', ..] => closing(rest, 2, &['*', '/'], false),
         ['"', ..] => closing(rest, 1, &['"'], true),
         ['r', '"' | '#', ..] if !after_word || text[at - 1] == 'b' => {
-            let hashes = rest[1..].iter().take_while(|&&character| character == '#').count();
-            let end: Vec<char> = std::iter::once('"').chain(std::iter::repeat_n('#', hashes)).collect();
-            if rest.get(1 + hashes) == Some(&'"') { closing(rest, 2 + hashes, &end, false) } else { 0 }
+            let hashes = rest[1..]
+                .iter()
+                .take_while(|&&character| character == '#')
+                .count();
+            let end: Vec<char> = std::iter::once('"')
+                .chain(std::iter::repeat_n('#', hashes))
+                .collect();
+            if rest.get(1 + hashes) == Some(&'"') {
+                closing(rest, 2 + hashes, &end, false)
+            } else {
+                0
+            }
         }
         ['\'', '\\', ..] => closing(rest, 1, &['\''], true),
         ['\'', _, '\'', ..] => 3,
@@ -304,7 +382,8 @@ fn literal_length(text: &[char], at: usize) -> usize {
     }
 }
 
-/// The length up to the end of the first `end` from `start` on; a backslash hides what follows it where `escapes`.
+/// The length up to the end of the first `end` from `start` on; a backslash hides what follows it
+/// where `escapes`.
 fn closing(rest: &[char], start: usize, end: &[char], escapes: bool) -> usize {
     let mut at = start;
     while at < rest.len() {
@@ -331,10 +410,26 @@ mod tests { fn three() { rayon::join!() } }
 fn four() {}
 "##;
     let source = Source::new("src/x.rs", text);
-    let functions: Vec<_> = source.functions().into_iter().map(|f| (f.name, f.line, f.lines, f.parameters)).collect();
-    let expected = [("one", 3, 4, 2), ("two", 7, 0, 1), ("three", 10, 1, 0), ("four", 11, 1, 0)];
-    assert_eq!(functions, expected.map(|(name, line, lines, count)| (name.to_owned(), line, lines, count)));
-    let named: Vec<_> = source.named().into_iter().map(|named| (named.path, named.line, named.test)).collect();
+    let functions: Vec<_> = source
+        .functions()
+        .into_iter()
+        .map(|f| (f.name, f.line, f.lines, f.parameters))
+        .collect();
+    let expected = [
+        ("one", 3, 4, 2),
+        ("two", 7, 0, 1),
+        ("three", 10, 1, 0),
+        ("four", 11, 1, 0),
+    ];
+    assert_eq!(
+        functions,
+        expected.map(|(name, line, lines, count)| (name.to_owned(), line, lines, count))
+    );
+    let named: Vec<_> = source
+        .named()
+        .into_iter()
+        .map(|named| (named.path, named.line, named.test))
+        .collect();
     let expected = [
         ("std::fs", 2, false),
         ("std::io", 2, false),
@@ -343,5 +438,8 @@ fn four() {}
         ("rustfmt::skip", 9, true),
         ("rayon::join!", 10, true),
     ];
-    assert_eq!(named, expected.map(|(path, line, test)| (path.to_owned(), line, test)));
+    assert_eq!(
+        named,
+        expected.map(|(path, line, test)| (path.to_owned(), line, test))
+    );
 }
