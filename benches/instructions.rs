@@ -29,10 +29,10 @@ use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
 use pkg_install::archive::{Archive, Expected, Scratch};
-use pkg_install::hash::{Algorithm, Digest, Engine};
+use pkg_install::digest::{Algorithm, Backend, Digest};
 use pkg_install::path::RelPath;
 use pkg_install::plan::conflict::{Settled, settle};
-use pkg_install::plan::moves::{self, Outgoing};
+use pkg_install::plan::operations::{self, Outgoing};
 use pkg_install::spec::pip_report::PipReport;
 use pkg_install::spec::pylock::Lock;
 use pkg_install::spec::record::{self, RecordRow, Verify};
@@ -269,7 +269,7 @@ fn planning(bench: &Bench) -> Vec<Stage<'_>> {
             settle(wanted.clone(), &bench.rules(&owners))
         }),
         stage("plan-moves", move || {
-            moves::operations(
+            operations::operations(
                 &bench.layout,
                 &settled.files,
                 &settled.anchors,
@@ -288,7 +288,7 @@ fn hashing() -> Vec<Stage<'static>> {
                 .chunks(4 << 10)
                 .map(|content| (Algorithm::Sha256, content))
                 .collect();
-            Engine::default().digest_each(&contents)
+            Backend::default().digest_each(&contents)
         }),
         stage("hash-large", move || Digest::of(Algorithm::Sha256, &again)),
     ]

@@ -19,12 +19,12 @@ use std::hint::black_box;
 use std::sync::atomic::AtomicBool;
 
 use criterion::{BatchSize, Criterion, Throughput};
-use pkg_install::hash::{Algorithm, Digest, Engine};
+use pkg_install::digest::{Algorithm, Backend, Digest};
+use pkg_install::outcome::Silent;
 use pkg_install::path::RelPath;
 use pkg_install::plan::Plan;
 use pkg_install::plan::conflict::{Settled, settle};
-use pkg_install::plan::moves::{self, Outgoing};
-use pkg_install::report::Silent;
+use pkg_install::plan::operations::{self, Outgoing};
 use pkg_install::spec::record::{self, RecordRow, Verify};
 use pkg_install::stage::{self, StageOptions, Staged};
 use pkg_install::transaction::{self, CommitOptions};
@@ -87,7 +87,7 @@ fn plan(criterion: &mut Criterion, bench: &Bench) {
     let settled = settle(wanted, &bench.rules(&names));
     group.bench_function("moves", |b| {
         b.iter(|| {
-            moves::operations(
+            operations::operations(
                 &bench.layout,
                 &settled.files,
                 &settled.anchors,
@@ -134,8 +134,7 @@ fn commit(criterion: &mut Criterion, bench: &Bench) {
                 bench.stage(plan.clone(), Verify::Off)
             };
             let run = |staged| {
-                transaction::commit(&bench.door, &bench.layout, staged, options)
-                    .expect("it commits")
+                transaction::commit(&bench.fs, &bench.layout, staged, options).expect("it commits")
             };
             b.iter_batched(setup, run, BatchSize::PerIteration);
         });
@@ -186,8 +185,8 @@ fn hashes(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Thirty-two contents of one length by each engine; `--cfg sha2_backend="soft"` in RUSTFLAGS shows
-/// `Single` as it is on a processor without SHA instructions.
+/// Thirty-two contents of one length by each backend; `--cfg sha2_backend="soft"` in RUSTFLAGS
+/// shows `Single` as it is on a processor without SHA instructions.
 fn engines(criterion: &mut Criterion) {
     let content = noise(32 << 18);
     let mut group = criterion.benchmark_group("sha256");
@@ -202,11 +201,11 @@ fn engines(criterion: &mut Criterion) {
             .map(|content| (Algorithm::Sha256, content))
             .collect();
         group.throughput(Throughput::Bytes(32 * size as u64));
-        let expected = Engine::Single.digest_each(&contents);
-        for engine in [Engine::Single, Engine::Avx2, Engine::Avx512] {
-            assert_eq!(engine.digest_each(&contents), expected, "{engine:?}");
-            group.bench_function(format!("{engine:?}-{name}"), |b| {
-                b.iter(|| engine.digest_each(black_box(&contents)));
+        let expected = Backend::Single.digest_each(&contents);
+        for backend in [Backend::Single, Backend::Avx2, Backend::Avx512] {
+            assert_eq!(backend.digest_each(&contents), expected, "{backend:?}");
+            group.bench_function(format!("{backend:?}-{name}"), |b| {
+                b.iter(|| backend.digest_each(black_box(&contents)));
             });
         }
     }
@@ -249,7 +248,7 @@ impl Bench {
         } = settle(wanted, &self.rules(&names));
         assert!(clashes.is_empty(), "the wheels do not conflict");
         let (operations, staged) =
-            moves::operations(&self.layout, &files, &anchors, &Outgoing::default());
+            operations::operations(&self.layout, &files, &anchors, &Outgoing::default());
         Plan {
             changes,
             files,
@@ -264,14 +263,13 @@ impl Bench {
     fn stage(&self, plan: Plan, verify: Verify) -> Staged {
         let options = StageOptions {
             verify,
-            engine: Engine::default(),
+            backend: Backend::default(),
             pool: &self.pool,
             bring: None,
             cancel: &NEVER,
             progress: &Silent,
         };
-        stage::stage(&self.door, &self.layout, plan, &self.wheels, options)
-            .expect("it can be staged")
+        stage::stage(&self.fs, &self.layout, plan, &self.wheels, options).expect("it can be staged")
     }
 
     /// Makes the directory empty again.

@@ -8,11 +8,11 @@
 use rayon::prelude::*;
 
 use crate::environment::installed::{Form, Installed};
-use crate::environment::place::{Layout, SchemeKey};
+use crate::environment::layout::{Layout, SchemeKey};
 use crate::environment::survey::digest_of;
 use crate::error::{ErrorKind, Result};
 use crate::fs::{self, Kind};
-use crate::report::{Difference, DifferenceState};
+use crate::outcome::{Difference, DifferenceState};
 use crate::spec::record::RecordRow;
 
 /// Compares the files of `projects` with their RECORDs, on the current pool.

@@ -16,7 +16,7 @@
 //! ```
 //!
 //! Removing, replacing and undoing are other plans, never other ways. From the bottom up:
-//! [`error`], [`path`] and [`hash`] know nothing of anything; [`spec`] turns the texts of the
+//! [`error`], [`path`] and [`digest`] know nothing of anything; [`spec`] turns the texts of the
 //! PyPA's specifications into types; [`fs`] is the only door to the file system; [`archive`] reads
 //! a zip in the one way in which it can be read; `download` fetches over http; [`environment`]
 //! knows an interpreter's directories and what is installed in them; [`source`] says where wheels
@@ -29,13 +29,13 @@
 //! ```no_run
 //! use pkg_install::command::{self, Context, Options};
 //! use pkg_install::environment::Locate;
-//! use pkg_install::report::{Report, Silent};
+//! use pkg_install::outcome::{Report, Silent};
 //! use pkg_install::source::Source;
 //!
 //! # fn main() -> pkg_install::Result<()> {
 //! let locate = Locate { target: Some("venv".into()), ..Locate::default() };
 //! let input = vec![Source::from_path("six-1.17.0-py2.py3-none-any.whl")].into();
-//! let (door, cancel) = (pkg_install::fs::Door::default(), std::sync::Arc::default());
+//! let (door, cancel) = (pkg_install::fs::Fs::default(), std::sync::Arc::default());
 //! let context = Context { door: &door, cancel: &cancel, progress: &Silent };
 //! let mut report = Report::new();
 //! command::install(&locate, &input, &Options::default(), context, &mut report)?;
@@ -61,6 +61,7 @@ pub mod check;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod command;
+pub mod digest;
 #[cfg(feature = "http")]
 pub mod download;
 pub mod environment;
@@ -68,10 +69,9 @@ pub mod error;
 pub mod fs;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
-pub mod hash;
+pub mod outcome;
 pub mod path;
 pub mod plan;
-pub mod report;
 pub mod script;
 pub mod source;
 pub mod spec;

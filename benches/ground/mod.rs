@@ -16,13 +16,13 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use pkg_install::environment::place::Layout;
+use pkg_install::environment::layout::Layout;
 use pkg_install::environment::survey::{Fact, Survey};
 use pkg_install::environment::{self, Environment, Locate};
-use pkg_install::fs::Door;
+use pkg_install::fs::Fs;
 use pkg_install::plan::conflict::{Blocked, OnConflict, Rules, Wanted};
 use pkg_install::plan::spread::{Ground, spread};
-use pkg_install::plan::{Change, ChangeId, NewFile, choose};
+use pkg_install::plan::{Change, ChangeId, NewFile, changes as project_changes};
 use pkg_install::source::Source;
 use pkg_install::spec::record::Verify;
 use pkg_install::wheel::{self, OpenOptions, Pool, Records, Wheel};
@@ -44,7 +44,7 @@ pub struct Bench {
     environment: Environment,
     pub layout: Layout,
     pub pool: Pool,
-    pub door: Door,
+    pub fs: Fs,
     pub sources: Vec<Source>,
     pub wheels: Vec<Wheel>,
 }
@@ -81,21 +81,21 @@ impl Bench {
         let layout = Layout::of(&environment).expect("the directory can be looked at");
         let pool = wheel::pool(None).expect("threads can be started");
         let wheels = wheel::open_all(&pool, &sources, OPEN).expect("the wheels are right");
-        let door = Door::default();
+        let fs = Fs::default();
         Self {
             _directory: directory,
             target,
             environment,
             layout,
             pool,
-            door,
+            fs,
             sources,
             wheels,
         }
     }
 
     pub fn changes(&self) -> Vec<Change> {
-        choose::installs(&self.wheels, &[], false, &mut Vec::new())
+        project_changes::installs(&self.wheels, &[], false, &mut Vec::new())
             .expect("each project comes once")
     }
 

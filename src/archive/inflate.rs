@@ -10,7 +10,7 @@
 use flate2::{Decompress, FlushDecompress, Status};
 
 use super::Entry;
-use super::unpack::{Attempt, corrupt, nothing_follows};
+use super::extract::{Attempt, corrupt, nothing_follows};
 
 /// A gzip header without any option (RFC 1952, 2.3).
 const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];

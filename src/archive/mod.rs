@@ -7,25 +7,25 @@
 //! their extraction functions. Limits: [`MAX_ENTRIES`] entries, [`MAX_RATIO`] times the archive's
 //! own size; stored, deflate and zstd.
 
-mod extra;
+mod batch;
+mod central_directory;
+mod extra_fields;
+mod extract;
 mod inflate;
-mod layout;
-mod pieces;
-mod stretch;
-mod unpack;
+mod stream;
 
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use foldhash::{HashSet, HashSetExt as _};
 
+use crate::digest::{Algorithm, Digest, Hasher};
 use crate::error::{Error, Fault, Result};
 use crate::fs::{OpenFile, ReadAt};
-use crate::hash::{Algorithm, Digest, Hasher};
 use crate::path::RelPath;
 
-pub use stretch::{Item, Stretch};
-pub use unpack::{EntryError, Expected, Memory, Scratch};
+pub use batch::{Item, Stretch};
+pub use extract::{EntryError, Expected, Memory, Scratch};
 
 /// The most entries that an archive may have.
 pub const MAX_ENTRIES: usize = 2_000_000;
@@ -138,7 +138,12 @@ impl Archive {
             faults = check_names(&listed);
         }
         if faults.is_empty() {
-            faults.extend(layout::check(&*file, directory, &mut listed, extent)?);
+            faults.extend(central_directory::check(
+                &*file,
+                directory,
+                &mut listed,
+                extent,
+            )?);
         }
         if faults.is_empty() {
             faults.extend(check_ratio(file.size(), &listed));
@@ -210,9 +215,11 @@ fn not_an_archive(error: &dyn std::fmt::Display) -> Fault {
 /// The zip crate's index of the file, and the refusal of what it would be lenient with.
 fn read_index(file: &dyn ReadAt) -> std::result::Result<zip::ZipArchive<Reader<'_>>, Fault> {
     // Known before the index is read, which takes memory for each entry.
-    if let Some(stated) = layout::stated(file) {
+    if let Some(stated) = central_directory::stated(file) {
         check_count(stated.entries)?;
-        let most = stated.entries.saturating_mul(layout::MOST_OF_ENTRY);
+        let most = stated
+            .entries
+            .saturating_mul(central_directory::MOST_OF_ENTRY);
         file.will_read(stated.directory.max(file.size().saturating_sub(most))..file.size());
     }
     let config = zip::read::Config {
@@ -228,7 +235,7 @@ fn read_index(file: &dyn ReadAt) -> std::result::Result<zip::ZipArchive<Reader<'
         zip::ZipArchive::with_config(config, reader).map_err(|error| not_an_archive(&error))?;
     if index.has_duplicate_names() {
         let mut names = HashSet::new();
-        let twice = layout::names(file, index.central_directory_start())
+        let twice = central_directory::names(file, index.central_directory_start())
             .into_iter()
             .find(|name| !names.insert(name.clone()));
         return Err(Fault::DuplicateName(
@@ -254,7 +261,7 @@ fn list(listed: &zip::read::ZipFileEntry<'_>) -> std::result::Result<Listed, Fau
     let text = std::str::from_utf8(raw)
         .map_err(|_| Fault::NameNotUtf8(String::from_utf8_lossy(raw).into_owned()))?;
     let flags = listed.flags().as_u16();
-    if !text.is_ascii() && flags & layout::FLAG_UTF8 == 0 {
+    if !text.is_ascii() && flags & central_directory::FLAG_UTF8 == 0 {
         return Err(Fault::NameNotUtf8(text.to_owned()));
     }
     if listed.encrypted() {

@@ -17,8 +17,8 @@ use std::process::ExitCode;
 
 use crate::command::{self, Context, Document, Input};
 use crate::error::{Error, Result};
-use crate::fs::Door;
-use crate::report::Report;
+use crate::fs::Fs;
+use crate::outcome::Report;
 use crate::source::Source;
 use crate::spec::direct_url::without_credentials;
 
@@ -40,10 +40,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let progress = progress::of(&parsed.output);
     signals::raise_file_limit();
     let cancel = signals::watch();
-    let door = Door::default().with_threads(parsed.options.jobs);
+    let fs = Fs::default().with_threads(parsed.options.jobs);
     let mut report = Report::new();
     let context = Context {
-        door: &door,
+        fs: &fs,
         cancel: &cancel,
         progress: &*progress,
     };

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::args::{Color, Command, Output, Parsed};
 use crate::error::{Effect, Error, ErrorKind, Result, escaped};
-use crate::report::{
+use crate::outcome::{
     Action, ChangeReport, Difference, DifferenceState, ErrorReport, ListedProject, Outcome, Report,
     Warning,
 };

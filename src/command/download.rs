@@ -11,12 +11,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::fetching::wanted;
 use super::{Context, Input, Options};
 use crate::archive;
+use crate::digest::Digest;
 use crate::download::{Downloader, Wanted};
 use crate::environment::{self, Locate};
 use crate::error::{Error, Fault, Result};
 use crate::fs::{Dir, OpenFile, ReadAt as _};
-use crate::hash::Digest;
-use crate::report::{Outcome, Report};
+use crate::outcome::{Outcome, Report};
 use crate::source::{Source, merged};
 use crate::spec::wheel_name::WheelName;
 
@@ -61,9 +61,9 @@ pub fn download(
     {
         return Err(Error::wheel(&source.label(), Fault::NotPinned));
     }
-    Dir::make_all(context.door, dest)?;
-    let dest = Dir::open(context.door, dest)?;
-    let downloader = Downloader::new(&options.download, context.door, Arc::clone(context.cancel))?;
+    Dir::make_all(context.fs, dest)?;
+    let dest = Dir::open(context.fs, dest)?;
+    let downloader = Downloader::new(&options.download, context.fs, Arc::clone(context.cancel))?;
     for source in &sources {
         if let Some(path) = source.path() {
             let file = OpenFile::open(path)?

@@ -14,8 +14,8 @@ use super::{Context, Options};
 use crate::download::{Downloader, Peek, Receiver, Settings, Wanted, label_of};
 use crate::error::{Error, Result};
 use crate::fs::OpenFile;
+use crate::outcome::{Progress, Warning};
 use crate::plan::WheelId;
-use crate::report::{Progress, Warning};
 use crate::source::{Location, Source};
 use crate::stage::{Bring, Waiting};
 use crate::wheel::{self, OpenOptions, Pool, Records, Wheel};
@@ -44,7 +44,7 @@ pub fn open(
         tail,
         ..options.download.clone()
     };
-    let downloader = Downloader::new(&settings, context.door, Arc::clone(context.cancel))?;
+    let downloader = Downloader::new(&settings, context.fs, Arc::clone(context.cancel))?;
     let local: Vec<&Source> = sources
         .iter()
         .filter(|source| source.path().is_some())

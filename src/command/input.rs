@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use super::Options;
 use crate::environment::{Environment, marker_values};
 use crate::error::{Error, Result};
-use crate::report::Report;
-use crate::source::{Fitting, Source, Sourced, lock, merged, report as pip_report, requirements};
+use crate::outcome::Report;
+use crate::source::{Fitting, Source, Sourced, lock_file, merged, pip_report, requirements};
 use crate::spec::pylock::Selection;
 
 /// What is to be installed, as the user said it; nothing by default.
@@ -87,7 +87,7 @@ impl Input {
         let locks = self
             .locks
             .iter()
-            .map(|text| lock::sources(&text.content, &text.at, &fitting, &self.selection));
+            .map(|text| lock_file::sources(&text.content, &text.at, &fitting, &self.selection));
         let lists = self.requirements.iter();
         let lists = lists
             .map(|text| requirements::sources(&text.content, &text.at, &fitting, &self.find_links));

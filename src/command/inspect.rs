@@ -5,12 +5,12 @@ use std::collections::{BTreeSet, HashMap};
 use super::session::{Purpose, Session, environment_report};
 use super::{Context, Options};
 use crate::check;
+use crate::digest::Digest;
 use crate::environment::installed::Installed;
-use crate::environment::place::{Layout, Place};
+use crate::environment::layout::{Layout, Place};
 use crate::environment::{self, Locate};
 use crate::error::{Error, ErrorKind, Result};
-use crate::hash::Digest;
-use crate::report::{ListedProject, Report};
+use crate::outcome::{ListedProject, Report};
 use crate::spec::name::ProjectName;
 use crate::wheel;
 

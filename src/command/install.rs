@@ -9,8 +9,8 @@ use super::session::{Purpose, Session, environment_report};
 use super::{Context, Options};
 use crate::environment::{self, Environment, Locate};
 use crate::error::{Error, ErrorKind, Fault, Result};
+use crate::outcome::{Outcome, Report};
 use crate::plan::Plan;
-use crate::report::{Outcome, Report};
 use crate::spec::tags::TagSet;
 use crate::stage::{self, Bring, StageOptions};
 use crate::transaction::{self, CommitOptions};
@@ -134,14 +134,14 @@ impl<'a> Act<'a> {
         let (cancel, progress) = (context.cancel, context.progress);
         let stage_options = StageOptions {
             verify: options.verify,
-            engine: options.engine,
+            backend: options.backend,
             pool: self.pool,
             bring: self.bring,
             cancel,
             progress,
         };
         let staged = stage::stage(
-            context.door,
+            context.fs,
             &session.layout,
             plan,
             self.wheels,
@@ -156,7 +156,7 @@ impl<'a> Act<'a> {
             durable: options.durable,
             undoable: options.undoable,
         };
-        let committed = transaction::commit(context.door, &session.layout, staged, commit_options)?;
+        let committed = transaction::commit(context.fs, &session.layout, staged, commit_options)?;
         report.timings_ms.commit = Some(committed.moved.as_secs_f64() * 1e3);
         report.timings_ms.clean = Some(milliseconds(begin) - committed.moved.as_secs_f64() * 1e3);
         report.warnings.extend(committed.warnings);

@@ -10,16 +10,16 @@ use std::sync::Arc;
 use foldhash::{HashSet, HashSetExt as _};
 
 use super::looking::Looking;
+use crate::digest::Digest;
 use crate::environment::installed::Installed;
-use crate::environment::place::Place;
+use crate::environment::layout::Place;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{self, Kind, Stat};
-use crate::hash::Digest;
+use crate::outcome::{Action, Report, Warning};
 use crate::path::RelPath;
 use crate::plan::Change;
 use crate::plan::removal::{Going, by_directory, is_bytecode_of};
 use crate::plan::spread::Guard;
-use crate::report::{Action, Report, Warning};
 use crate::spec::record::RecordRow;
 use crate::wheel::in_parallel;
 

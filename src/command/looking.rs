@@ -9,15 +9,15 @@ use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt as _, HashSet};
 
+use crate::digest::{Algorithm, Identity};
 use crate::environment::installed::Installed;
-use crate::environment::place::Place;
+use crate::environment::layout::Place;
 use crate::environment::survey::{Fact, Survey, sums_of};
 use crate::error::{ErrorKind, Result};
 use crate::fs::{Kind, Stat};
-use crate::hash::{Algorithm, Identity};
 use crate::path::RelPath;
 use crate::plan::conflict::{Blocked, Live, Settled, Wanted};
-use crate::plan::moves::Outgoing;
+use crate::plan::operations::Outgoing;
 use crate::plan::removal::Going;
 use crate::plan::{ChangeId, Content, NewFile};
 use crate::spec::record::{self, RecordRow};

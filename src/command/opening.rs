@@ -6,7 +6,7 @@
 
 use super::{Context, Options};
 use crate::error::Result;
-use crate::report::{Progress, Warning};
+use crate::outcome::{Progress, Warning};
 use crate::source::Source;
 use crate::spec::record::Verify;
 use crate::stage::Bring;

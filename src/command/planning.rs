@@ -10,16 +10,17 @@ use super::Options;
 use super::looking::Looking;
 use super::session::Session;
 use crate::environment::capabilities;
-use crate::environment::place::Layout;
+use crate::environment::layout::Layout;
 use crate::environment::survey::Survey;
 use crate::error::{Error, Fault, Result};
 use crate::fs;
+use crate::outcome::{Action, ChangeReport, PlannedFiles, Report, Warning};
 use crate::plan::conflict::{OnConflict, Rules, Settled, Wanted, settle};
 use crate::plan::spread::{Ground, Guard, is_reserved, spread};
 use crate::plan::{
-    Change, ChangeId, NewFile, OperationKind, Plan, RowFile, WheelId, choose, moves,
+    Change, ChangeId, NewFile, OperationKind, Plan, RowFile, WheelId, changes as project_changes,
+    operations,
 };
-use crate::report::{Action, ChangeReport, PlannedFiles, Report, Warning};
 use crate::spec::name::ProjectName;
 use crate::spec::record::Verify;
 use crate::wheel::{Pool, Wheel, in_parallel};
@@ -33,7 +34,8 @@ pub fn install(
     report: &mut Report,
 ) -> Result<Plan> {
     let mut warnings = Vec::new();
-    let changes = choose::installs(wheels, &session.installed, options.reinstall, &mut warnings)?;
+    let changes =
+        project_changes::installs(wheels, &session.installed, options.reinstall, &mut warnings)?;
     report.warnings.append(&mut warnings);
     let capabilities = match options.capabilities {
         Some(capabilities) => capabilities,
@@ -70,7 +72,7 @@ pub fn uninstall(
     pool: &Pool,
     report: &mut Report,
 ) -> Result<Plan> {
-    let changes = choose::removals(names, &session.installed)?;
+    let changes = project_changes::removals(names, &session.installed)?;
     // Names that nobody writes meet no others.
     let (policy, ignores_case) = (OnConflict::Error, false);
     plan(
@@ -192,7 +194,7 @@ fn plan(
     outgoing.places.extend(settled.displaced);
     outgoing.places.sort();
     let (operations, staged) =
-        moves::operations(&session.layout, &settled.files, &settled.anchors, &outgoing);
+        operations::operations(&session.layout, &settled.files, &settled.anchors, &outgoing);
     let plan = Plan {
         changes,
         files: settled.files,

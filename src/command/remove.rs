@@ -8,7 +8,7 @@ use super::session::{Purpose, Session, environment_report};
 use super::{Context, Options};
 use crate::environment::{self, Locate};
 use crate::error::{Error, Result};
-use crate::report::{Outcome, Report};
+use crate::outcome::{Outcome, Report};
 use crate::spec::name::ProjectName;
 use crate::transaction;
 use crate::wheel;
@@ -62,14 +62,13 @@ pub fn undo(
     let environment = environment::locate(locate)?;
     report.environment = Some(environment_report(&environment));
     let session = Session::begin(&environment, Purpose::Change, options, context, report)?;
-    let undone = transaction::plan_undo(context.door, &session.layout).and_then(|plan| {
+    let undone = transaction::plan_undo(context.fs, &session.layout).and_then(|plan| {
         if options.dry_run {
             report.outcome = Outcome::Planned;
             return Ok(());
         }
         let begin = Instant::now();
-        let committed =
-            transaction::take_back(context.door, &session.layout, plan, options.durable)?;
+        let committed = transaction::take_back(context.fs, &session.layout, plan, options.durable)?;
         report.timings_ms.commit = Some(milliseconds(begin));
         report.warnings.extend(committed.warnings);
         report.outcome = Outcome::Committed;

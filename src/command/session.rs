@@ -8,11 +8,11 @@ use std::path::PathBuf;
 use super::{Context, Options};
 use crate::environment::Environment;
 use crate::environment::installed::{self, Installed};
-use crate::environment::place::Layout;
+use crate::environment::layout::Layout;
 use crate::error::{Error, Result};
-use crate::fs::{self, Dir, Lock, Patience};
+use crate::fs::{self, Dir, Lock, LockWait};
+use crate::outcome::{EnvironmentReport, Report, Warning};
 use crate::plan::spread::CONTROL;
-use crate::report::{EnvironmentReport, Report, Warning};
 use crate::transaction::{self, JOURNAL, Recovered};
 
 /// The name of the lock file in an environment's root: the one that uv takes.
@@ -72,20 +72,20 @@ impl<'a> Session<'a> {
 
     fn enter(&mut self, purpose: Purpose, options: &Options, report: &mut Report) -> Result<()> {
         let path = self.environment.root.join(LOCK);
-        let patience = Patience {
+        let patience = LockWait {
             timeout: options.lock_timeout,
             cancel: self.context.cancel,
             waiting: &|path| self.context.progress.waiting(path),
         };
         if purpose == Purpose::Change && !options.dry_run {
-            self.made = Dir::make_all(self.context.door, &self.environment.root)?;
-            self.lock = Some(Lock::acquire(self.context.door, &path, &patience)?);
+            self.made = Dir::make_all(self.context.fs, &self.environment.root)?;
+            self.lock = Some(Lock::acquire(self.context.fs, &path, &patience)?);
             self.check_identity()?;
             self.recover(report)?;
             // What the state of the transaction lies in is there before anything is planned around
             // it.
             let home = crate::stage::control_home(&self.layout, self.layout.main_root());
-            self.made.extend(Dir::make_all(self.context.door, &home)?);
+            self.made.extend(Dir::make_all(self.context.fs, &home)?);
         } else {
             // Changes nothing, so makes no lock file either: without one there is nobody to wait
             // for.
@@ -122,7 +122,7 @@ impl<'a> Session<'a> {
 
     fn recover(&self, report: &mut Report) -> Result<()> {
         report.warnings.extend(recovered(transaction::recover(
-            self.context.door,
+            self.context.fs,
             &self.layout,
         )?));
         Ok(())
@@ -130,13 +130,13 @@ impl<'a> Session<'a> {
 
     /// Ends a session that changed nothing: what it made for itself goes.
     pub fn leave_unchanged(mut self) {
-        let door = self.context.door;
+        let fs = self.context.fs;
         // What cannot be removed is an empty lock file or an empty directory; the failure that led
         // here matters more.
         if let Some(lock) = self.lock.take() {
-            let _ = lock.release_unused(door);
+            let _ = lock.release_unused(fs);
         }
-        let _ = Dir::remove_made(door, &self.made);
+        let _ = Dir::remove_made(fs, &self.made);
     }
 }
 

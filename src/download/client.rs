@@ -15,9 +15,9 @@ use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Proxy};
 use url::Url;
 
-use super::answer::Answer;
 use super::netrc::{Login, Netrc};
-use super::trouble::{Halt, Trouble};
+use super::response::Answer;
+use super::retry::{Halt, Trouble};
 use super::{Settings, label_of};
 use crate::error::{Error, Result};
 use crate::fs;

@@ -10,16 +10,16 @@ use std::ops::Range;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::answer::Answer;
+use super::cache::{Checked, check_name};
 use super::client::{Ask, PAUSE};
 use super::partial::{Head, Partial};
-use super::store::{Checked, check_name};
+use super::response::Answer;
+use super::retry::{Halt, Trouble};
 use super::together::{SHARE, SHARE_OF_LOOK};
-use super::trouble::{Halt, Trouble};
 use super::{Inner, Wanted};
 use crate::error::{Error, Fault, Result, escaped};
 use crate::fs::{OpenFile, ReadAt as _};
-use crate::report::Progress;
+use crate::outcome::Progress;
 
 const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
 pub(super) const BUFFER: usize = 1 << 17;

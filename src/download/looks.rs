@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{Wanted, label_of};
-use crate::report::Progress;
+use crate::outcome::Progress;
 
 #[derive(Debug, Default)]
 pub(super) struct Looks {

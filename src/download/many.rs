@@ -9,11 +9,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::client::PAUSE;
-use super::trouble::Halt;
+use super::retry::Halt;
 use super::{Downloader, Inner, Peek, Wanted, label_of};
 use crate::error::{Error, Result};
 use crate::fs::OpenFile;
-use crate::report::Progress;
+use crate::outcome::Progress;
 
 /// Who is waiting for files.
 pub trait Receiver: Sync {

@@ -17,7 +17,7 @@
 //! Limits: HTTP/1.1; Basic authentication; proxies have to allow tunnels (`CONNECT`), also for
 //! http. A file that is not pinned is fetched anew by every [`Downloader`].
 
-mod answer;
+mod cache;
 mod client;
 mod date;
 mod fetch;
@@ -27,9 +27,9 @@ mod netrc;
 mod partial;
 mod peek;
 mod ranges;
-mod store;
+mod response;
+mod retry;
 mod together;
-mod trouble;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -39,16 +39,16 @@ use std::time::Duration;
 
 use url::Url;
 
+use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::fs::{Door, OpenFile};
-use crate::hash::Digest;
-use crate::report::{Progress, Warning};
+use crate::fs::{Fs, OpenFile};
+use crate::outcome::{Progress, Warning};
 
+use cache::Store;
 use client::{Client, PAUSE};
 use looks::Looks;
-use store::Store;
+use retry::Halt;
 use together::Spare;
-use trouble::Halt;
 
 pub use many::Receiver;
 pub use peek::Peek;
@@ -194,9 +194,9 @@ impl Downloader {
     ///
     /// # Errors
     /// Where the cache, the certificates or a proxy's address cannot be used.
-    pub fn new(settings: &Settings, door: &Door, cancel: Arc<AtomicBool>) -> Result<Self> {
+    pub fn new(settings: &Settings, fs: &Fs, cancel: Arc<AtomicBool>) -> Result<Self> {
         let client = Arc::new(Client::new(settings)?);
-        let store = Store::new(settings.cache.as_deref(), door)?;
+        let store = Store::new(settings.cache.as_deref(), fs)?;
         let done = Arc::new(AtomicBool::new(false));
         let watch = watch(Arc::clone(&client), Arc::clone(&cancel), Arc::clone(&done))?;
         let inner = Inner {

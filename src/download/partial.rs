@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ranges::Ranges;
 use crate::error::Result;
-use crate::fs::{self, CacheFile, Dir, Door, OpenFile};
+use crate::fs::{self, CacheFile, Dir, Fs, OpenFile};
 
 /// How many bytes are written before the log says so; several connections write at several places.
 const BLOCK: u64 = 1 << 18;
@@ -41,7 +41,7 @@ pub(super) struct Head {
 /// A file that is being put together.
 #[derive(Debug)]
 pub(super) struct Partial {
-    door: Door,
+    fs: Fs,
     directory: PathBuf,
     content: CacheFile,
     log: CacheFile,
@@ -58,21 +58,21 @@ impl Partial {
     /// Opens what an earlier connection left in `directory`, as long as `usable` says that it is
     /// the wanted file; else begins anew.
     pub(super) fn open(
-        door: &Door,
+        fs: &Fs,
         directory: &Path,
         usable: impl FnOnce(&Head) -> bool,
     ) -> Result<Self> {
-        fs::make_shared(door, directory)?;
-        let log = CacheFile::open(door, &directory.join("log"))?;
+        fs::make_shared(fs, directory)?;
+        let log = CacheFile::open(fs, &directory.join("log"))?;
         let (head, ranges, log_end) = match read_log(&fs::read_to_limit(log.path(), LONGEST_LOG)?) {
             Some((head, ranges, end)) if usable(&head) => (Some(head), ranges, end),
             _ => (None, Ranges::default(), 0),
         };
-        let content = CacheFile::open(door, &directory.join("content"))?;
-        let (door, directory) = (door.clone(), directory.to_owned());
+        let content = CacheFile::open(fs, &directory.join("content"))?;
+        let (fs, directory) = (fs.clone(), directory.to_owned());
         let (unlogged, generation) = (Vec::new(), 0);
         let mut partial = Self {
-            door,
+            fs,
             directory,
             content,
             log,
@@ -199,9 +199,9 @@ impl Partial {
 
     /// Takes the directory away, with what is left in it.
     pub(super) fn remove(self) -> Result<()> {
-        fs::remove(&self.door, self.log.path())?;
-        fs::remove(&self.door, self.content.path())?;
-        Dir::remove_made(&self.door, &[self.directory])
+        fs::remove(&self.fs, self.log.path())?;
+        fs::remove(&self.fs, self.content.path())?;
+        Dir::remove_made(&self.fs, &[self.directory])
     }
 }
 

@@ -14,11 +14,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::cache::{Checked, check_name};
 use super::fetch::{Job, Part, of_full_disk};
 use super::looks::Look;
 use super::partial::Partial;
-use super::store::{Checked, check_name};
-use super::trouble::Halt;
+use super::retry::Halt;
 use super::{Inner, Wanted};
 use crate::error::{Error, Result};
 use crate::fs::{OpenFile, ReadAt};

@@ -13,11 +13,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::Scope;
 
-use super::answer::Answer;
 use super::client::Ask;
 use super::fetch::{BUFFER, Job};
 use super::partial::{Head, Partial};
-use super::trouble::Trouble;
+use super::response::Answer;
+use super::retry::Trouble;
 
 /// The least that is worth a request of its own.
 pub(super) const SHARE: u64 = 1 << 20;

@@ -5,7 +5,7 @@
 //! Names that no project can have, as the `~name` that an interrupted pip leaves, are not projects.
 //! Nothing installed is ever trusted: rows that lead elsewhere have no place.
 
-use super::place::{Layout, Place, SchemeKey};
+use super::layout::{Layout, Place, SchemeKey};
 use crate::error::{Error, Fault, Result};
 use crate::fs::{self, Kind};
 use crate::path::RelPath;

@@ -7,8 +7,8 @@
 
 use std::path::Path;
 
-use super::program::{absolute, active, any_python, executable};
-use super::{Environment, Kind, Locate, Scheme, interpreter, managed, venv};
+use super::find_python::{absolute, active, any_python, executable};
+use super::{Environment, Kind, Locate, Scheme, externally_managed, interpreter, venv};
 use crate::error::{Error, Result};
 use crate::fs;
 
@@ -115,7 +115,7 @@ fn of_python(request: &Locate, python: &Path) -> Result<Environment> {
             return below(venv::open(&root)?, destdir.as_deref());
         }
         if destdir.is_none() && !request.break_system_packages {
-            managed::refuse(&answer.stdlib, &answer.prefix)?;
+            externally_managed::refuse(&answer.stdlib, &answer.prefix)?;
         }
     }
     let environment = Environment {

@@ -8,16 +8,16 @@
 //! `distutils`, which is not asked.
 
 pub mod capabilities;
-mod config;
 mod elf;
+mod externally_managed;
+mod find_python;
 pub mod installed;
 mod interpreter;
-mod library;
+pub mod layout;
 mod locate;
-mod managed;
-mod markers;
-pub mod place;
-mod program;
+mod marker_environment;
+mod pyvenv_cfg;
+mod site_packages;
 pub mod survey;
 mod venv;
 
@@ -25,7 +25,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 pub use locate::locate;
-pub use markers::marker_values;
+pub use marker_environment::marker_values;
 
 use crate::spec::tags::Target;
 use crate::spec::version::Version;

@@ -10,10 +10,10 @@ use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt as _};
 
-use super::place::{Layout, Place, RootId};
+use super::layout::{Layout, Place, RootId};
+use crate::digest::{Algorithm, Digest, Hasher};
 use crate::error::{Error, Result};
 use crate::fs::{self, Inside, Kind, OpenFile, ReadAt as _, Stat};
-use crate::hash::{Algorithm, Digest, Hasher};
 use crate::path::RelPath;
 
 /// What stands at a place.

@@ -10,8 +10,8 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::config::Config;
-use super::library::{Library, libraries};
+use super::pyvenv_cfg::Config;
+use super::site_packages::{Library, libraries};
 use super::{Environment, Kind, Python, Scheme, elf, interpreter};
 use crate::error::{Error, Result};
 use crate::fs;

@@ -8,7 +8,7 @@
 use std::fmt;
 
 use super::ResolutionFault;
-use crate::hash::Digest;
+use crate::digest::Digest;
 use crate::path::PathFault;
 
 /// One thing that is wrong with a wheel, or with a text that a wheel holds.

@@ -3,7 +3,7 @@
 //!
 //! Input: a path in a cache that other processes use too. Output: a [`CacheFile`] that is read and
 //! written in place, an [`OpenFile`] under its final name, a [`PrivateDirectory`]. Invariant:
-//! changes go through [`Door`] like all others. Limits: nothing here locks; who writes holds the
+//! changes go through [`Fs`] like all others. Limits: nothing here locks; who writes holds the
 //! lock of what he writes.
 
 use std::fs::File;
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 
 use super::read::{Kind, OpenFile, ReadAt as _, Stat};
-use super::{Door, Owned};
+use super::{Fs, OwnedFsOp};
 use crate::error::{Error, Result};
 
 /// A regular file that is read and written at any position; what was never written is a hole of
@@ -23,7 +23,7 @@ use crate::error::{Error, Result};
 pub struct CacheFile {
     file: File,
     path: PathBuf,
-    door: Door,
+    fs: Fs,
 }
 
 impl CacheFile {
@@ -32,12 +32,12 @@ impl CacheFile {
     ///
     /// # Errors
     /// Where it cannot be opened or is not a regular file.
-    pub fn open(door: &Door, path: &Path) -> Result<Self> {
+    pub fn open(fs: &Fs, path: &Path) -> Result<Self> {
         let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
         let open = |flags| rustix::fs::open(path, flags, Mode::from_raw_mode(0o666));
         let fd = match open(flags) {
-            Err(rustix::io::Errno::NOENT) => door.pass(
-                || Owned::Create(path.to_owned()),
+            Err(rustix::io::Errno::NOENT) => fs.run(
+                || OwnedFsOp::Create(path.to_owned()),
                 || open(flags | OFlags::CREATE),
             ),
             result => result.map_err(Into::into),
@@ -46,7 +46,7 @@ impl CacheFile {
         let opened = Self {
             file,
             path: path.to_owned(),
-            door: door.clone(),
+            fs: fs.clone(),
         };
         match opened.stat()?.kind {
             Kind::File => Ok(opened),
@@ -78,8 +78,8 @@ impl CacheFile {
     /// # Errors
     /// Where they cannot be written.
     pub fn write_at(&self, bytes: &[u8], offset: u64) -> Result<()> {
-        self.door
-            .pass_write(
+        self.fs
+            .run_write(
                 || self.path.clone(),
                 bytes,
                 || self.file.write_all_at(bytes, offset),
@@ -105,8 +105,8 @@ impl CacheFile {
     /// # Errors
     /// Where that fails, as on a full disk.
     pub fn set_length(&self, length: u64) -> Result<()> {
-        self.door
-            .pass_write(|| self.path.clone(), &[], || self.file.set_len(length))
+        self.fs
+            .run_write(|| self.path.clone(), &[], || self.file.set_len(length))
             .map_err(|error| Error::io("change the length of", &self.path, error))
     }
 }
@@ -117,10 +117,10 @@ impl OpenFile {
     ///
     /// # Errors
     /// Where it cannot be moved.
-    pub fn renamed(mut self, door: &Door, to: &Path) -> Result<Self> {
+    pub fn renamed(mut self, fs: &Fs, to: &Path) -> Result<Self> {
         let from = self.path().to_owned();
-        door.pass(
-            || Owned::Rename(from.clone(), to.to_owned()),
+        fs.run(
+            || OwnedFsOp::Rename(from.clone(), to.to_owned()),
             || rustix::fs::rename(&from, to),
         )
         .map_err(|error| Error::io_to("move", &from, to, error))?;
@@ -133,15 +133,15 @@ impl OpenFile {
 ///
 /// # Errors
 /// Where it cannot be made.
-pub fn make_shared(door: &Door, path: &Path) -> Result<()> {
+pub fn make_shared(fs: &Fs, path: &Path) -> Result<()> {
     if super::stat(path)?.is_some() {
         return Ok(());
     }
     if let Some(parent) = path.parent() {
-        make_shared(door, parent)?;
+        make_shared(fs, parent)?;
     }
-    match door.pass(
-        || Owned::MakeDir(path.to_owned()),
+    match fs.run(
+        || OwnedFsOp::MakeDir(path.to_owned()),
         || rustix::fs::mkdir(path, Mode::from_raw_mode(0o777)),
     ) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
@@ -155,9 +155,9 @@ pub fn make_shared(door: &Door, path: &Path) -> Result<()> {
 ///
 /// # Errors
 /// Where it cannot be removed.
-pub fn remove(door: &Door, path: &Path) -> Result<()> {
-    match door.pass(
-        || Owned::Remove(path.to_owned()),
+pub fn remove(fs: &Fs, path: &Path) -> Result<()> {
+    match fs.run(
+        || OwnedFsOp::Remove(path.to_owned()),
         || rustix::fs::unlinkat(CWD, path, AtFlags::empty()),
     ) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {

@@ -15,14 +15,14 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
 use super::read::{Kind, Stat};
-use super::{Door, Owned};
+use super::{Fs, OwnedFsOp};
 use crate::error::{Error, Result};
 
 /// A directory that was opened once and is the same ever after, whatever its path comes to mean.
 pub struct Dir {
     fd: OwnedFd,
     path: PathBuf,
-    door: Door,
+    fs: Fs,
 }
 
 const DIRECTORY: OFlags = OFlags::RDONLY
@@ -34,13 +34,13 @@ impl Dir {
     ///
     /// # Errors
     /// Where there is none.
-    pub fn open(door: &Door, path: &Path) -> Result<Self> {
+    pub fn open(fs: &Fs, path: &Path) -> Result<Self> {
         let fd = rustix::io::retry_on_intr(|| rustix::fs::open(path, DIRECTORY, Mode::empty()))
             .map_err(|error| Error::io("open", path, error.into()))?;
         Ok(Self {
             fd,
             path: path.to_owned(),
-            door: door.clone(),
+            fs: fs.clone(),
         })
     }
 
@@ -49,7 +49,7 @@ impl Dir {
     ///
     /// # Errors
     /// Where one cannot be made; those that were made before are removed again.
-    pub fn make_all(door: &Door, path: &Path) -> Result<Vec<PathBuf>> {
+    pub fn make_all(fs: &Fs, path: &Path) -> Result<Vec<PathBuf>> {
         let mut missing = Vec::new();
         let mut at = path;
         while super::stat(at)?.is_none() {
@@ -63,9 +63,9 @@ impl Dir {
         missing.reverse();
         for (made, path) in missing.iter().enumerate() {
             let make = || rustix::fs::mkdir(path, Mode::from_raw_mode(0o777));
-            if let Err(error) = door.pass(|| Owned::MakeDir(path.clone()), make) {
+            if let Err(error) = fs.run(|| OwnedFsOp::MakeDir(path.clone()), make) {
                 // The failure matters more than an empty directory that cannot be removed.
-                let _ = Self::remove_made(door, &missing[..made]);
+                let _ = Self::remove_made(fs, &missing[..made]);
                 return Err(Error::io("make the directory", path, error));
             }
         }
@@ -77,10 +77,10 @@ impl Dir {
     ///
     /// # Errors
     /// Where one cannot be removed.
-    pub fn remove_made(door: &Door, made: &[PathBuf]) -> Result<()> {
+    pub fn remove_made(fs: &Fs, made: &[PathBuf]) -> Result<()> {
         for path in made.iter().rev() {
             let act = || rustix::fs::rmdir(path);
-            match door.pass(|| Owned::RemoveDir(path.clone()), act) {
+            match fs.run(|| OwnedFsOp::RemoveDir(path.clone()), act) {
                 Err(error)
                     if matches!(
                         error.kind(),
@@ -101,8 +101,8 @@ impl Dir {
     pub fn make_unique(&self, prefix: &str) -> Result<String> {
         let make = |path: &Path| {
             let name = path.file_name().unwrap_or_default();
-            self.door.pass(
-                || Owned::MakeDir(path.to_owned()),
+            self.fs.run(
+                || OwnedFsOp::MakeDir(path.to_owned()),
                 || rustix::fs::mkdirat(&self.fd, name, Mode::RWXU),
             )
         };
@@ -149,7 +149,7 @@ impl Dir {
         Ok(Some(Self {
             fd,
             path: self.path.join(below),
-            door: self.door.clone(),
+            fs: self.fs.clone(),
         }))
     }
 
@@ -243,8 +243,8 @@ impl Dir {
     /// Where it cannot be made; also where it is there already.
     pub fn make_dir(&self, name: &str) -> Result<()> {
         let make = || rustix::fs::mkdirat(&self.fd, name, Mode::from_raw_mode(0o777));
-        self.door
-            .pass(|| Owned::MakeDir(self.path.join(name)), make)
+        self.fs
+            .run(|| OwnedFsOp::MakeDir(self.path.join(name)), make)
             .map_err(|error| Error::io("make the directory", &self.path.join(name), error))
     }
 
@@ -259,8 +259,8 @@ impl Dir {
             rustix::fs::mkdirat(&self.fd, name, mode)?;
             rustix::fs::chmodat(&self.fd, name, mode, AtFlags::empty())
         };
-        self.door
-            .pass(|| Owned::MakeDir(self.path.join(name)), make)
+        self.fs
+            .run(|| OwnedFsOp::MakeDir(self.path.join(name)), make)
             .map_err(|error| Error::io("make the directory", &self.path.join(name), error))
     }
 
@@ -274,9 +274,9 @@ impl Dir {
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = self
-            .door
-            .pass(
-                || Owned::Create(self.path.join(name)),
+            .fs
+            .run(
+                || OwnedFsOp::Create(self.path.join(name)),
                 || rustix::fs::openat(&self.fd, name, flags, mode),
             )
             .map_err(|error| Error::io("create", &self.path.join(name), error))?;
@@ -306,9 +306,9 @@ impl Dir {
             }
             result => result,
         };
-        self.door
-            .pass(
-                || Owned::Rename(self.path.join(name), to.path.join(new_name)),
+        self.fs
+            .run(
+                || OwnedFsOp::Rename(self.path.join(name), to.path.join(new_name)),
                 act,
             )
             .map_err(|error| {
@@ -335,9 +335,9 @@ impl Dir {
     /// Where it cannot be moved.
     pub fn replace(&self, name: &str, new_name: &str) -> Result<()> {
         let act = || rustix::fs::renameat(&self.fd, name, &self.fd, new_name);
-        self.door
-            .pass(
-                || Owned::Rename(self.path.join(name), self.path.join(new_name)),
+        self.fs
+            .run(
+                || OwnedFsOp::Rename(self.path.join(name), self.path.join(new_name)),
                 act,
             )
             .map_err(|error| {
@@ -358,7 +358,7 @@ impl Dir {
         let act = || rustix::fs::unlinkat(&self.fd, name, AtFlags::empty());
         self.absent_is_fine(
             name,
-            self.door.pass(|| Owned::Remove(self.path.join(name)), act),
+            self.fs.run(|| OwnedFsOp::Remove(self.path.join(name)), act),
         )
     }
 
@@ -370,8 +370,8 @@ impl Dir {
         let act = || rustix::fs::unlinkat(&self.fd, name, AtFlags::REMOVEDIR);
         self.absent_is_fine(
             name,
-            self.door
-                .pass(|| Owned::RemoveDir(self.path.join(name)), act),
+            self.fs
+                .run(|| OwnedFsOp::RemoveDir(self.path.join(name)), act),
         )
     }
 
@@ -393,7 +393,7 @@ impl Dir {
         match self.stat(name)? {
             None => Ok(()),
             Some(stat) if stat.kind == Kind::Directory => {
-                super::removal::remove(self, name, self.door.threads())
+                super::remove_tree::remove(self, name, self.fs.threads())
             }
             Some(_) => self.remove_file(name),
         }
@@ -411,8 +411,8 @@ impl Dir {
             rustix::fs::sync();
             Ok(())
         };
-        self.door
-            .pass(|| Owned::FlushFileSystem(self.path.clone()), act)
+        self.fs
+            .run(|| OwnedFsOp::FlushFileSystem(self.path.clone()), act)
             .map_err(|error| Error::io("flush the file system of", &self.path, error))
     }
 
@@ -421,9 +421,9 @@ impl Dir {
     /// # Errors
     /// Where they could not be written back.
     pub fn flush(&self) -> Result<()> {
-        self.door
-            .pass(
-                || Owned::Flush(self.path.clone()),
+        self.fs
+            .run(
+                || OwnedFsOp::Flush(self.path.clone()),
                 || rustix::fs::fsync(&self.fd),
             )
             .map_err(|error| Error::io("flush", &self.path, error))
@@ -456,8 +456,8 @@ impl NewFile<'_> {
     /// Where they cannot be written.
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
         let Self { file, dir, name } = self;
-        dir.door
-            .pass_write(|| dir.path.join(*name), bytes, || file.write_all(bytes))
+        dir.fs
+            .run_write(|| dir.path.join(*name), bytes, || file.write_all(bytes))
             .map_err(|error| Error::io("write", &dir.path.join(*name), error))
     }
 
@@ -467,9 +467,9 @@ impl NewFile<'_> {
     /// Where it could not be written back.
     pub fn flush(&self) -> Result<()> {
         self.dir
-            .door
-            .pass(
-                || Owned::Flush(self.dir.path.join(self.name)),
+            .fs
+            .run(
+                || OwnedFsOp::Flush(self.dir.path.join(self.name)),
                 || rustix::fs::fsync(&self.file),
             )
             .map_err(|error| Error::io("flush", &self.dir.path.join(self.name), error))
@@ -484,7 +484,7 @@ mod tests {
     fn r106_where_nothing_promises_not_to_replace_it_is_looked_at_first() {
         let scratch = tempfile::tempdir().unwrap();
         let path = |name: &str| scratch.path().join(name);
-        let dir = Dir::open(&Door::default(), scratch.path()).unwrap();
+        let dir = Dir::open(&Fs::default(), scratch.path()).unwrap();
         std::fs::write(path("new"), "new").unwrap();
         std::fs::write(path("old"), "old").unwrap();
         std::os::unix::fs::symlink("nowhere", path("link")).unwrap();

@@ -14,9 +14,9 @@ use std::sync::Arc;
 use crate::command::{self, Context, Options};
 use crate::environment::Locate;
 use crate::error::{Effect, ErrorKind};
-use crate::fs::{self, Door, Kind};
+use crate::fs::{self, Fs, Kind};
+use crate::outcome::{DifferenceState, Outcome, Report, Silent};
 use crate::plan::conflict::OnConflict;
-use crate::report::{DifferenceState, Outcome, Report, Silent};
 use crate::source::Source;
 use crate::spec::record::Verify;
 use crate::spec::wheel_name::WheelName;
@@ -248,10 +248,10 @@ impl Ground {
 /// Calls a command with what it works with, and returns its report, too.
 fn with_context<T>(command: impl FnOnce(Context<'_>, &mut Report) -> T) -> (T, Report) {
     let mut report = Report::new();
-    let (door, cancel) = (Door::default(), Arc::default());
+    let (fs, cancel) = (Fs::default(), Arc::default());
     let result = command(
         Context {
-            door: &door,
+            fs: &fs,
             cancel: &cancel,
             progress: &Silent,
         },

@@ -30,11 +30,11 @@ pub use forge::forge;
 pub use ground::install;
 
 use crate::archive::{Archive, Expected, Scratch};
-use crate::hash::{Algorithm, Digest};
+use crate::digest::{Algorithm, Digest};
 use crate::path::{PathFault, RelPath, check_component};
 use crate::script;
+use crate::spec::core_metadata::{Headers, Metadata, WheelInfo};
 use crate::spec::entry_points;
-use crate::spec::headers::{Headers, Metadata, WheelInfo};
 use crate::spec::location::{Location, hashes_in};
 use crate::spec::marker::{Context, Marker};
 use crate::spec::name::ProjectName;

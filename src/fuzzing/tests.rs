@@ -42,7 +42,7 @@ fn texts(words: &'static [&'static str]) -> impl Strategy<Value = Vec<u8>> {
 
 /// A change of a few bytes.
 #[derive(Debug, Clone)]
-enum Mutation {
+enum Damage {
     Flip(u16, u8),
     Insert(u16, Vec<u8>),
     Delete(u16, u8),
@@ -51,7 +51,7 @@ enum Mutation {
     Number(u16, u32, bool),
 }
 
-impl Mutation {
+impl Damage {
     fn apply(&self, bytes: &mut Vec<u8>) {
         let length = bytes.len().max(1);
         let place = |at: u16| usize::from(at) % length;
@@ -85,7 +85,7 @@ impl Mutation {
     }
 }
 
-fn mutations() -> impl Strategy<Value = Vec<Mutation>> {
+fn mutations() -> impl Strategy<Value = Vec<Damage>> {
     let number = prop_oneof![
         any::<u32>(),
         0..64_u32,
@@ -95,14 +95,14 @@ fn mutations() -> impl Strategy<Value = Vec<Mutation>> {
     ];
     let at = any::<u16>;
     let mutation = prop_oneof![
-        (at(), 1..=u8::MAX).prop_map(|(at, mask)| Mutation::Flip(at, mask)),
-        (at(), 0..8_u32).prop_map(|(at, bit)| Mutation::Flip(at, 1 << bit)),
-        (at(), vec(any::<u8>(), 1..8)).prop_map(|(at, new)| Mutation::Insert(at, new)),
-        (at(), 1..32_u8).prop_map(|(at, count)| Mutation::Delete(at, count)),
-        (at(), at(), 1..64_u8).prop_map(|(from, to, count)| Mutation::Duplicate(from, to, count)),
-        (at(), at(), any::<bool>()).prop_map(|(one, other, wide)| Mutation::Swap(one, other, wide)),
+        (at(), 1..=u8::MAX).prop_map(|(at, mask)| Damage::Flip(at, mask)),
+        (at(), 0..8_u32).prop_map(|(at, bit)| Damage::Flip(at, 1 << bit)),
+        (at(), vec(any::<u8>(), 1..8)).prop_map(|(at, new)| Damage::Insert(at, new)),
+        (at(), 1..32_u8).prop_map(|(at, count)| Damage::Delete(at, count)),
+        (at(), at(), 1..64_u8).prop_map(|(from, to, count)| Damage::Duplicate(from, to, count)),
+        (at(), at(), any::<bool>()).prop_map(|(one, other, wide)| Damage::Swap(one, other, wide)),
         (at(), number, any::<bool>())
-            .prop_map(|(at, number, wide)| Mutation::Number(at, number, wide)),
+            .prop_map(|(at, number, wide)| Damage::Number(at, number, wide)),
     ];
     vec(mutation, 0..4)
 }

@@ -13,12 +13,12 @@ use std::sync::Arc;
 use foldhash::{HashMap, HashMapExt as _, HashSet, HashSetExt as _};
 
 use super::{ChangeId, Content, NewFile, NewRow, RowFile};
-use crate::environment::place::{Layout, Place};
+use crate::digest::{Digest, Identity};
+use crate::environment::layout::{Layout, Place};
 use crate::error::Clash;
 use crate::fs::{Kind, Stat};
-use crate::hash::{Digest, Identity};
+use crate::outcome::ConflictReport;
 use crate::path;
-use crate::report::ConflictReport;
 use crate::spec::record::RecordRow;
 
 /// What to do where the contents of two owners differ (`--on-conflict`).
@@ -419,7 +419,7 @@ fn told_apart(one: &str, two: &str) -> (String, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::environment::place::RootId;
+    use crate::environment::layout::RootId;
     use crate::environment::{Environment, Kind as EnvironmentKind, Python, Scheme};
     use crate::path::RelPath;
     use crate::spec::tags::{Implementation, Platform, Target};

@@ -5,22 +5,22 @@
 //! Nothing here does I/O, so all of it is tested with plain values; and nothing after it decides
 //! anything.
 
-pub mod choose;
+pub mod changes;
 pub mod conflict;
-pub mod moves;
+pub mod operations;
 pub mod removal;
 pub mod spread;
 
 use std::sync::Arc;
 
-use crate::environment::place::Place;
-use crate::hash::{Digest, Identity};
-use crate::report::{Action, ConflictReport, Warning};
+use crate::digest::{Digest, Identity};
+use crate::environment::layout::Place;
+use crate::outcome::{Action, ConflictReport, Warning};
 use crate::spec::name::ProjectName;
 use crate::spec::record::RecordRow;
 use crate::wheel::EntryId;
 
-pub use moves::{Operation, OperationKind};
+pub use operations::{Operation, OperationKind};
 
 /// The number of a wheel in the order of the command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -117,7 +117,7 @@ pub struct Plan {
     pub operations: Vec<Operation>,
     /// Where each file is staged, in the order of the files: the operation that moves it in, and
     /// its path below what that moves.
-    pub staged: Vec<moves::StagedAt>,
+    pub staged: Vec<operations::StagedAt>,
     /// Paths with two owners, and how each was settled.
     pub conflicts: Vec<ConflictReport>,
     /// What was odd.

@@ -9,8 +9,8 @@ use std::cmp::Reverse;
 
 use foldhash::{HashMap, HashMapExt as _, HashSet};
 
-use super::moves::Outgoing;
-use crate::environment::place::{Place, RootId};
+use super::operations::Outgoing;
+use crate::environment::layout::{Place, RootId};
 use crate::fs::Kind;
 
 /// What is in each directory that holds something that goes; `None` for names that are not UTF-8.

@@ -10,10 +10,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{ChangeId, Content, NewFile, WheelId};
+use crate::digest::{Algorithm, Digest, Identity};
 use crate::environment::Python;
-use crate::environment::place::{Layout, Place, SchemeKey};
+use crate::environment::layout::{Layout, Place, SchemeKey};
 use crate::error::Fault;
-use crate::hash::{Algorithm, Digest, Identity};
 use crate::path::{self, RelPath};
 use crate::script;
 use crate::wheel::{Wheel, WheelFile};

@@ -77,7 +77,7 @@ fn is_one_place(one: &Location, other: &Location) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hash::{Algorithm, Digest};
+    use crate::digest::{Algorithm, Digest};
     use crate::source::Pins;
 
     fn at(url: &str) -> Source {

@@ -6,10 +6,10 @@
 //! of input enters the crate here. Limits: nothing is downloaded here, and nothing is ever looked
 //! up by name but in directories.
 
-pub mod lock;
+pub mod lock_file;
 mod merge;
 mod pins;
-pub mod report;
+pub mod pip_report;
 pub mod requirements;
 
 use std::path::{Path, PathBuf};
@@ -20,10 +20,10 @@ pub use pins::Pins;
 
 pub use crate::spec::location::Location;
 
+use crate::digest::{Algorithm, Digest};
 use crate::error::{Error, Fault, ResolutionFault, Result};
 use crate::fs::{self, Kind};
-use crate::hash::{Algorithm, Digest};
-use crate::report::Warning;
+use crate::outcome::Warning;
 use crate::spec::marker::MarkerEnvironment;
 use crate::spec::tags::{TagSet, Target};
 use crate::spec::version::Version;

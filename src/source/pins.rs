@@ -6,8 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::digest::{Algorithm, Digest};
 use crate::error::{Fault, Result};
-use crate::hash::{Algorithm, Digest};
 
 /// What was promised of a wheel's bytes; nothing by default.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -142,7 +142,7 @@ fn report_text(python: &str) -> String {
 
 #[test]
 fn c51_c72_a_report_gives_its_wheels_where_it_was_made_for_this_environment() {
-    let found = report::sources(
+    let found = pip_report::sources(
         report_text("3.11").as_bytes(),
         Path::new("r.json"),
         &fitting(true),
@@ -174,7 +174,7 @@ fn c51_c72_a_report_gives_its_wheels_where_it_was_made_for_this_environment() {
     );
 
     let other = report_text("3.12");
-    let (kind, text) = message(report::sources(
+    let (kind, text) = message(pip_report::sources(
         other.as_bytes(),
         Path::new("r.json"),
         &fitting(true),
@@ -185,7 +185,7 @@ fn c51_c72_a_report_gives_its_wheels_where_it_was_made_for_this_environment() {
         "`r.json`: it was made for another environment: `python_version` is `3.12` there and `3.11` here"
     );
     assert_eq!(
-        report::sources(other.as_bytes(), Path::new("-"), &fitting(false))
+        pip_report::sources(other.as_bytes(), Path::new("-"), &fitting(false))
             .unwrap()
             .sources
             .len(),
@@ -203,7 +203,7 @@ fn lock_text(artifact: &str) -> String {
 #[test]
 fn c65_c69_a_lock_file_is_known_by_its_name_and_its_paths_are_relative_to_it() {
     let locked = |text: &str, at: &str| {
-        lock::sources(
+        lock_file::sources(
             text.as_bytes(),
             Path::new(at),
             &fitting(true),
@@ -248,7 +248,7 @@ fn c65_c69_a_lock_file_is_known_by_its_name_and_its_paths_are_relative_to_it() {
 #[test]
 fn c51_an_archive_that_is_a_wheel_is_a_direct_reference() {
     let text = lock_text("archive").replace("six.whl", "six-1-py3-none-any.whl");
-    let found = lock::sources(
+    let found = lock_file::sources(
         text.as_bytes(),
         Path::new("-"),
         &fitting(true),

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::hash::Digest;
+use crate::digest::Digest;
 
 /// What `direct_url.json` holds ("Direct URL data structure", "Archive URLs").
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -158,7 +158,7 @@ fn is_variable(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hash::Algorithm;
+    use crate::digest::Algorithm;
 
     #[test]
     fn c52_the_json_has_the_url_and_the_hashes() {

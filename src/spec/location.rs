@@ -12,7 +12,7 @@ use percent_encoding::percent_decode_str;
 use url::Url;
 
 use super::direct_url::{DirectUrl, without_credentials};
-use crate::hash::{Algorithm, Digest};
+use crate::digest::{Algorithm, Digest};
 
 /// Where a file is.
 #[derive(Clone, PartialEq, Eq)]

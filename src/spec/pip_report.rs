@@ -16,8 +16,8 @@ use super::marker::MarkerEnvironment;
 use super::name::ProjectName;
 use super::version::Version;
 use super::wheel_name::WheelName;
+use crate::digest::{Algorithm, Digest};
 use crate::error::{Fault, ResolutionFault};
-use crate::hash::{Algorithm, Digest};
 
 /// The one version of the format.
 const VERSION: &str = "1";

@@ -9,19 +9,19 @@
 //! known. The first failure stops all workers.
 
 mod queue;
-mod work;
+mod writers;
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::environment::place::{Layout, RootId, SchemeKey};
+use crate::digest::{Backend, Digest};
+use crate::environment::layout::{Layout, RootId, SchemeKey};
 use crate::error::{Error, Result};
-use crate::fs::{Dir, Door};
-use crate::hash::{Digest, Engine};
+use crate::fs::{Dir, Fs};
+use crate::outcome::Progress;
 use crate::plan::spread::CONTROL;
 use crate::plan::{Content, Plan, RowFile, WheelId};
-use crate::report::Progress;
 use crate::spec::record::{self, RecordRow, Verify};
 use crate::wheel::{Pool, Wheel};
 
@@ -35,7 +35,7 @@ pub struct StageOptions<'a> {
     /// How strictly contents are checked.
     pub verify: Verify,
     /// What hashes.
-    pub engine: Engine,
+    pub backend: Backend,
     /// The pool that the work is done on.
     pub pool: &'a Pool,
     /// What brings the wheels that are not here yet.
@@ -94,7 +94,7 @@ pub struct Staged {
     pub areas: HashMap<RootId, Area>,
     /// Directories that were made for them above `.pkg-install`, outermost first.
     made: Vec<PathBuf>,
-    door: Door,
+    fs: Fs,
     settled: bool,
 }
 
@@ -103,7 +103,7 @@ pub struct Staged {
 /// # Errors
 /// The first failure; what was staged is deleted then.
 pub fn stage(
-    door: &Door,
+    fs: &Fs,
     layout: &Layout,
     plan: Plan,
     wheels: &[Wheel],
@@ -113,7 +113,7 @@ pub fn stage(
         plan,
         areas: HashMap::new(),
         made: Vec::new(),
-        door: door.clone(),
+        fs: fs.clone(),
         settled: false,
     };
     let main = layout.main_root();
@@ -141,7 +141,7 @@ pub fn stage(
     options
         .progress
         .begin(files.count() as u64, staged.plan.bytes());
-    let written = work::write_files(&staged, wheels, options);
+    let written = writers::write_files(&staged, wheels, options);
     options.progress.end();
     let digests = written?;
     staged.write_records(&digests, options)?;
@@ -167,12 +167,12 @@ impl Staged {
     fn open_area(&mut self, layout: &Layout, root: RootId) -> Result<()> {
         let home = control_home(layout, root);
         let gone = |path: &Path| Error::bad_environment(path, "it is gone");
-        if layout.open(&self.door, &home)?.is_none() {
-            self.made.extend(Dir::make_all(&self.door, &home)?);
+        if layout.open(&self.fs, &home)?.is_none() {
+            self.made.extend(Dir::make_all(&self.fs, &home)?);
         }
-        let home = layout.open(&self.door, &home)?.ok_or_else(|| gone(&home))?;
+        let home = layout.open(&self.fs, &home)?.ok_or_else(|| gone(&home))?;
         let live = &layout.roots()[usize::from(root.0)];
-        let live = layout.open(&self.door, live)?.ok_or_else(|| gone(live))?;
+        let live = layout.open(&self.fs, live)?.ok_or_else(|| gone(live))?;
         if home.stat(CONTROL)?.is_none() {
             home.make_dir(CONTROL)?;
         }
@@ -321,7 +321,7 @@ impl Staged {
 
 /// Deletes the private directories of a transaction that changed nothing, and the directories made
 /// for them. A failure stops the deleting and is returned; the next command goes on with it.
-pub(crate) fn discard(door: &Door, areas: &HashMap<RootId, Area>, made: &[PathBuf]) -> Result<()> {
+pub(crate) fn discard(fs: &Fs, areas: &HashMap<RootId, Area>, made: &[PathBuf]) -> Result<()> {
     for area in areas.values() {
         for name in [&area.stage, &area.trash]
             .into_iter()
@@ -337,7 +337,7 @@ pub(crate) fn discard(door: &Door, areas: &HashMap<RootId, Area>, made: &[PathBu
         area.control.remove_file(AREAS)?;
         let _ = area.home.remove_dir(CONTROL);
     }
-    Dir::remove_made(door, made)
+    Dir::remove_made(fs, made)
 }
 
 impl Drop for Staged {
@@ -345,7 +345,7 @@ impl Drop for Staged {
         if !self.settled {
             // The next command finds what could not be deleted now, and there is nobody here to
             // tell.
-            let _ = discard(&self.door, &self.areas, &self.made);
+            let _ = discard(&self.fs, &self.areas, &self.made);
         }
     }
 }

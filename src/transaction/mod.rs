@@ -9,7 +9,7 @@
 //! Assumed of the file system: a rename is atomic; with `durable`, that what was flushed stays
 //! flushed.
 
-mod field;
+mod executor;
 pub(crate) mod journal;
 mod recover;
 mod undo;
@@ -18,15 +18,15 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::environment::place::{Layout, RootId, SchemeKey};
+use crate::environment::layout::{Layout, RootId, SchemeKey};
 use crate::error::{Effect, Error, Result};
-use crate::fs::{self, Door};
+use crate::fs::{self, Fs};
+use crate::outcome::Warning;
 use crate::plan::spread::CONTROL;
 use crate::plan::{Operation, OperationKind};
-use crate::report::Warning;
 use crate::stage::{self, Area, Staged};
 
-use field::Field;
+use executor::Field;
 pub use journal::Journal;
 use journal::{JournalOperation, JournalRoot};
 pub use recover::{Recovered, recover};
@@ -54,24 +54,24 @@ pub struct CommitOptions {
 /// # Errors
 /// Where an operation failed; [`Error::effect`] says whether it was taken back.
 pub fn commit(
-    door: &Door,
+    fs: &Fs,
     layout: &Layout,
     staged: Staged,
     options: CommitOptions,
 ) -> Result<Committed> {
     let (plan, areas, made) = staged.into_parts();
-    let committed = move_in(door, layout, &areas, plan.operations, options);
+    let committed = move_in(fs, layout, &areas, plan.operations, options);
     if let Err(error) = &committed
         && error.effect() != Effect::Unfinished
     {
         // What cannot be deleted now is found by the next command.
-        let _ = stage::discard(door, &areas, &made);
+        let _ = stage::discard(fs, &areas, &made);
     }
     committed
 }
 
 fn move_in(
-    door: &Door,
+    fs: &Fs,
     layout: &Layout,
     areas: &HashMap<RootId, Area>,
     mut operations: Vec<Operation>,
@@ -81,7 +81,7 @@ fn move_in(
     loop {
         let (mut journal, control) = journal_of(layout, areas, &operations)?;
         journal.undoable = options.undoable;
-        let field = Field::open(door, layout, &journal, &control)?;
+        let field = Field::open(fs, layout, &journal, &control)?;
         let error = match run(&field, &journal, options) {
             Ok(()) => {
                 let moved = begin.elapsed();
@@ -277,7 +277,7 @@ fn finish(field: &Field, layout: &Layout, journal: &Journal, durable: bool) -> V
         );
     }
     let keep = journal.undoable.then_some(journal);
-    if let Err(error) = recover::clean(field.door(), layout, &field.homes(), keep) {
+    if let Err(error) = recover::clean(field.fs(), layout, &field.homes(), keep) {
         warn(
             "not-cleaned",
             format!("{error}; the next command deletes it"),

@@ -7,12 +7,12 @@
 
 use std::path::{Path, PathBuf};
 
-use super::field::Field;
+use super::executor::Field;
 use super::journal::{self, Journal, MAX_JOURNAL};
 use super::{JOURNAL, NEW_JOURNAL, UNDO, commit_point, fills_trash, roll_back, undo};
-use crate::environment::place::{Layout, RootId, SchemeKey};
+use crate::environment::layout::{Layout, RootId, SchemeKey};
 use crate::error::{Error, Result};
-use crate::fs::{self, Dir, Door, Kind};
+use crate::fs::{self, Dir, Fs, Kind};
 use crate::plan::spread::CONTROL;
 use crate::stage::{AREAS, control_home};
 
@@ -34,26 +34,26 @@ pub enum Recovered {
 /// # Errors
 /// Where the journal is not ours or cannot be read, or something cannot be moved back; nothing is
 /// deleted then.
-pub fn recover(door: &Door, layout: &Layout) -> Result<Recovered> {
+pub fn recover(fs: &Fs, layout: &Layout) -> Result<Recovered> {
     let (main, _) = layout.directory(SchemeKey::Purelib);
     let home = control_home(layout, main);
     let mut homes: Vec<PathBuf> = (0..layout.roots().len())
         .map(|root| control_home(layout, RootId(u16::try_from(root).unwrap_or(u16::MAX))))
         .collect();
-    homes.extend(other_homes(door, layout, &home)?);
+    homes.extend(other_homes(fs, layout, &home)?);
     homes.sort();
     homes.dedup();
-    let Some(control) = open_control(door, layout, &home)? else {
-        return Ok(clean_leftovers(door, layout, &homes, None)?.unwrap_or(Recovered::Nothing));
+    let Some(control) = open_control(fs, layout, &home)? else {
+        return Ok(clean_leftovers(fs, layout, &homes, None)?.unwrap_or(Recovered::Nothing));
     };
     let Some(journal) = read_journal(&control, JOURNAL)? else {
         let kept = read_journal(&control, UNDO)?.filter(|kept| kept.undoable);
         drop(control);
         return Ok(
-            clean_leftovers(door, layout, &homes, kept.as_ref())?.unwrap_or(Recovered::Nothing)
+            clean_leftovers(fs, layout, &homes, kept.as_ref())?.unwrap_or(Recovered::Nothing)
         );
     };
-    let field = Field::open(door, layout, &journal, control.path())?;
+    let field = Field::open(fs, layout, &journal, control.path())?;
     let mut all_done = true;
     for operation in &journal.operations {
         all_done = all_done && field.is_done(operation)?;
@@ -71,14 +71,14 @@ pub fn recover(door: &Door, layout: &Layout) -> Result<Recovered> {
     homes.sort();
     homes.dedup();
     let kept = read_journal(&control, UNDO)?.filter(|kept| kept.undoable);
-    clean(door, layout, &homes, kept.as_ref())?;
+    clean(fs, layout, &homes, kept.as_ref())?;
     Ok(recovered)
 }
 
 /// The directories that hold another `.pkg-install` of the interrupted command, as it had written
 /// them down. What is outside of the environment is none of them, whoever wrote it down.
-fn other_homes(door: &Door, layout: &Layout, home: &Path) -> Result<Vec<PathBuf>> {
-    let Some(control) = open_control(door, layout, home)? else {
+fn other_homes(fs: &Fs, layout: &Layout, home: &Path) -> Result<Vec<PathBuf>> {
+    let Some(control) = open_control(fs, layout, home)? else {
         return Ok(Vec::new());
     };
     let listed = control.read(AREAS, MAX_JOURNAL)?;
@@ -92,14 +92,14 @@ fn other_homes(door: &Door, layout: &Layout, home: &Path) -> Result<Vec<PathBuf>
 }
 
 fn clean_leftovers(
-    door: &Door,
+    fs: &Fs,
     layout: &Layout,
     homes: &[PathBuf],
     kept: Option<&Journal>,
 ) -> Result<Option<Recovered>> {
     let mut something = false;
     for home in homes {
-        if let Some(control) = open_control(door, layout, home)? {
+        if let Some(control) = open_control(fs, layout, home)? {
             something |= control.names()?.iter().any(|(name, _)| {
                 let name = name.to_string_lossy();
                 (journal::is_private(&name) || name == UNDO)
@@ -107,7 +107,7 @@ fn clean_leftovers(
             });
         }
     }
-    clean(door, layout, homes, kept)?;
+    clean(fs, layout, homes, kept)?;
     Ok(something.then_some(Recovered::Cleaned))
 }
 
@@ -115,8 +115,8 @@ fn clean_leftovers(
 ///
 /// # Errors
 /// Where it is a symbolic link, or belongs to somebody else.
-pub(super) fn open_control(door: &Door, layout: &Layout, home: &Path) -> Result<Option<Dir>> {
-    let Some(home) = layout.open(door, home)? else {
+pub(super) fn open_control(fs: &Fs, layout: &Layout, home: &Path) -> Result<Option<Dir>> {
+    let Some(home) = layout.open(fs, home)? else {
         return Ok(None);
     };
     let Some(stat) = home.stat(CONTROL)? else {
@@ -180,7 +180,7 @@ fn keeps(kept: &Journal, name: &str) -> bool {
 /// Deletes everything of ours from these directories, but for what `kept` needs to be undone; and
 /// `.pkg-install` itself where nothing is left in it.
 pub(super) fn clean(
-    door: &Door,
+    fs: &Fs,
     layout: &Layout,
     homes: &[PathBuf],
     kept: Option<&Journal>,
@@ -188,7 +188,7 @@ pub(super) fn clean(
     // The one that knows of the others comes last, and what it knows of them goes last of all.
     for list in [false, true] {
         for home in homes {
-            let Some(control) = open_control(door, layout, home)? else {
+            let Some(control) = open_control(fs, layout, home)? else {
                 continue;
             };
             if control.stat(AREAS)?.is_some() != list {
@@ -208,7 +208,7 @@ pub(super) fn clean(
             control.remove_file(AREAS)?;
             if control.names()?.is_empty() {
                 layout
-                    .open(door, home)?
+                    .open(fs, home)?
                     .map_or(Ok(()), |home| home.remove_dir(CONTROL))?;
             }
         }

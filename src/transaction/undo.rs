@@ -10,14 +10,14 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use super::field::Field;
+use super::executor::Field;
 use super::journal::{Journal, JournalOperation, JournalRoot, MAX_JOURNAL};
 use super::recover::{clean, open_control, read_journal};
 use super::{CommitOptions, Committed, UNDO, fills_trash, finish, run};
-use crate::environment::place::{Layout, SchemeKey};
+use crate::digest::{Algorithm, Hasher};
+use crate::environment::layout::{Layout, SchemeKey};
 use crate::error::{Effect, Error, Result};
-use crate::fs::{self, Dir, Door};
-use crate::hash::{Algorithm, Hasher};
+use crate::fs::{self, Dir, Fs};
 use crate::plan::OperationKind;
 use crate::stage::control_home;
 
@@ -103,13 +103,13 @@ fn mark(journal: &Journal, operation: &JournalOperation) -> Result<Option<String
 ///
 /// # Errors
 /// Where nothing was kept, or the environment has changed since.
-pub fn plan_undo(door: &Door, layout: &Layout) -> Result<UndoPlan> {
+pub fn plan_undo(fs: &Fs, layout: &Layout) -> Result<UndoPlan> {
     let (main, _) = layout.directory(SchemeKey::Purelib);
     let home = control_home(layout, main);
     let refuse =
         |reason: String| Error::nothing_to_undo(&layout.roots()[usize::from(main.0)], reason);
     let nothing = || refuse("the last transaction was not made with `--undoable`".to_owned());
-    let control = open_control(door, layout, &home)?.ok_or_else(nothing)?;
+    let control = open_control(fs, layout, &home)?.ok_or_else(nothing)?;
     let journal = read_journal(&control, UNDO)?
         .filter(|journal| journal.undoable)
         .ok_or_else(nothing)?;
@@ -165,24 +165,24 @@ fn check_free(journal: &Journal, control: &Dir) -> std::result::Result<(), Strin
 ///
 /// # Errors
 /// Where an operation failed; the environment is as before then, or recovery makes it so.
-pub fn take_back(door: &Door, layout: &Layout, plan: UndoPlan, durable: bool) -> Result<Committed> {
+pub fn take_back(fs: &Fs, layout: &Layout, plan: UndoPlan, durable: bool) -> Result<Committed> {
     let kept = plan.journal.clone();
-    let taken = run_opposite(door, layout, plan.journal, durable);
+    let taken = run_opposite(fs, layout, plan.journal, durable);
     if let Err(error) = &taken
         && error.effect() != Effect::Unfinished
     {
         // What was made for it goes; what it takes to try again stays. What cannot go now, the next
         // command deletes.
         let homes: Vec<_> = kept.roots.iter().map(|root| root.home.clone()).collect();
-        let _ = clean(door, layout, &homes, Some(&kept));
+        let _ = clean(fs, layout, &homes, Some(&kept));
     }
     taken
 }
 
-fn run_opposite(door: &Door, layout: &Layout, done: Journal, durable: bool) -> Result<Committed> {
+fn run_opposite(fs: &Fs, layout: &Layout, done: Journal, durable: bool) -> Result<Committed> {
     let control = control_home(layout, layout.main_root()).join(crate::plan::spread::CONTROL);
-    let journal = opposite(door, layout, done)?;
-    let field = Field::open(door, layout, &journal, &control)?;
+    let journal = opposite(fs, layout, done)?;
+    let field = Field::open(fs, layout, &journal, &control)?;
     let begin = Instant::now();
     run(
         &field,
@@ -200,10 +200,10 @@ fn run_opposite(door: &Door, layout: &Layout, done: Journal, durable: bool) -> R
 }
 
 /// The journal that does the opposite: what was the trash is what comes in.
-fn opposite(door: &Door, layout: &Layout, done: Journal) -> Result<Journal> {
+fn opposite(fs: &Fs, layout: &Layout, done: Journal) -> Result<Journal> {
     let mut roots = done.roots;
     for root in &mut roots {
-        let control = open_control(door, layout, &root.home)?;
+        let control = open_control(fs, layout, &root.home)?;
         let control =
             control.ok_or_else(|| Error::nothing_to_undo(&root.home, "what was kept is gone"))?;
         root.stage = match control.stat(&root.trash)? {
@@ -220,7 +220,7 @@ fn opposite(door: &Door, layout: &Layout, done: Journal) -> Result<Journal> {
             OperationKind::RemoveDir => {
                 // A directory that was emptied comes in as an empty one, so that it is judged as
                 // all that comes in.
-                stage_empty(door, layout, &roots[operation.root], &operation)?;
+                stage_empty(fs, layout, &roots[operation.root], &operation)?;
                 OperationKind::In
             }
         };
@@ -235,13 +235,13 @@ fn opposite(door: &Door, layout: &Layout, done: Journal) -> Result<Journal> {
 }
 
 fn stage_empty(
-    door: &Door,
+    fs: &Fs,
     layout: &Layout,
     root: &JournalRoot,
     operation: &JournalOperation,
 ) -> Result<()> {
     let gone = || Error::nothing_to_undo(&root.home, "what was kept is gone");
-    let control = open_control(door, layout, &root.home)?.ok_or_else(gone)?;
+    let control = open_control(fs, layout, &root.home)?.ok_or_else(gone)?;
     let stage = control.open_below(&root.stage)?.ok_or_else(gone)?;
     if stage.stat(&operation.slot)?.is_some() {
         return Ok(());

@@ -6,24 +6,24 @@
 //! nobody checks names, paths or RECORD's syntax again. Limits: the metadata files and the scripts
 //! that are rewritten are read whole, up to [`MAX_METADATA`] bytes.
 
-mod reading;
+mod read;
 
 use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
 
 use crate::archive::{Archive, Entry, Extent};
+use crate::digest::{Algorithm, Digest};
 use crate::error::{Error, Fault, Result};
 use crate::fs::{OpenFile, ReadAt};
-use crate::hash::{Algorithm, Digest};
-use crate::report::Warning;
+use crate::outcome::Warning;
 use crate::source::{DirectReference, Location, Source};
+use crate::spec::core_metadata::{Metadata, WheelInfo};
 use crate::spec::entry_points::EntryPoint;
-use crate::spec::headers::{Metadata, WheelInfo};
 use crate::spec::record::Verify;
 use crate::spec::wheel_name::WheelName;
 
-use reading::Reading;
+use read::Reading;
 
 /// The largest METADATA, WHEEL, RECORD, entry_points.txt or rewritten script, in bytes.
 pub const MAX_METADATA: u64 = 256 << 20;
@@ -213,7 +213,7 @@ impl Wheel {
                 .as_str()
                 .split_once('/')
                 .is_some_and(|(top, below)| {
-                    (top.ends_with(".dist-info") && reading::READ.contains(&below))
+                    (top.ends_with(".dist-info") && read::READ.contains(&below))
                         && !options.records.leave_out(below, entry)
                         || (top.ends_with(".data") && below.starts_with("scripts/"))
                 })

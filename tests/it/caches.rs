@@ -3,7 +3,7 @@
 
 use pkg_install::download::{Settings, Wanted};
 use pkg_install::error::ErrorKind;
-use pkg_install::report::Silent;
+use pkg_install::outcome::Silent;
 
 use crate::downloads::{NAME, body, content, downloader, fails, files, loose, pinned, settings};
 use crate::http_server::{Server, Turn};

@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use pkg_install::fs::Door;
+use pkg_install::fs::Fs;
 
 use crate::faults::{Change, Fault, Fuse};
 use crate::living::{Attempt, Life};
@@ -91,7 +91,7 @@ fn crash_where(
                 "{}: {what}: reports a success that is none",
                 life.name
             );
-            life.recover(&Door::default())
+            life.recover(&Fs::default())
                 .unwrap_or_else(|error| panic!("{}: {what}: {error}", life.name));
             if assert_settled(life, side, &what) {
                 outcomes.0 += 1;
@@ -129,10 +129,10 @@ fn crash_twice_everywhere(life: &Life) -> usize {
         for inner in 0.. {
             crashed.restore(&life.root);
             let fuse = Fuse::new(Fault::CrashBefore(inner));
-            let first = life.recover(&fuse.door());
+            let first = life.recover(&fuse.fs());
             let what = format!("a crash before {at}, and before {inner} of the recovery");
             life.assert_what_is_seen_is_whole(&what);
-            let again = life.recover(&Door::default());
+            let again = life.recover(&Fs::default());
             again.unwrap_or_else(|error| panic!("{}: {what}: {error}", life.name));
             assert_settled(life, side, &what);
             points += 1;
@@ -241,7 +241,7 @@ fn r119_the_next_command_settles_a_crash_and_does_its_work() {
         life.rehearse(&whole);
         for at in (0..=whole.seen()).step_by(3) {
             let _ = life.run_with(&Fuse::new(Fault::CrashBefore(at)));
-            let again = life.run(&Door::default());
+            let again = life.run(&Fs::default());
             // What is gone already cannot be removed again.
             let removed = matches!(life.attempt, Attempt::Uninstall(_))
                 && Image::of(&life.root).public() == life.after;

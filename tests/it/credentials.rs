@@ -2,8 +2,8 @@
 
 use pkg_install::download::{Downloader, Settings, Wanted};
 use pkg_install::error::ErrorKind;
-use pkg_install::fs::Door;
-use pkg_install::report::Silent;
+use pkg_install::fs::Fs;
+use pkg_install::outcome::Silent;
 
 use crate::downloads::{NAME, body, content, downloader, fails, files, loose, pinned, settings};
 use crate::http_server::{Server, TUNNEL, Turn};
@@ -344,7 +344,7 @@ fn settings_that_make_no_sense_are_refused() {
             "the address of the proxy cannot be read",
         ),
     ] {
-        let error = Downloader::new(&settings, &Door::default(), std::sync::Arc::default())
+        let error = Downloader::new(&settings, &Fs::default(), std::sync::Arc::default())
             .expect_err("it is refused");
         assert!(
             error.to_string().contains(says) && !error.to_string().contains("secret"),

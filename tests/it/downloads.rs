@@ -9,11 +9,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use pkg_install::digest::{Algorithm, Digest};
 use pkg_install::download::{Downloader, Settings, Wanted, label_of};
 use pkg_install::error::ErrorKind;
-use pkg_install::fs::{Door, OpenFile, ReadAt};
-use pkg_install::hash::{Algorithm, Digest};
-use pkg_install::report::{Progress, Silent};
+use pkg_install::fs::{Fs, OpenFile, ReadAt};
+use pkg_install::outcome::{Progress, Silent};
 use pkg_install::{Error, Result};
 use url::Url;
 
@@ -47,7 +47,7 @@ pub fn settings(scene: &Scene) -> Settings {
 }
 
 pub fn downloader(settings: &Settings) -> Downloader {
-    Downloader::new(settings, &Door::default(), Arc::default()).expect("it can be made")
+    Downloader::new(settings, &Fs::default(), Arc::default()).expect("it can be made")
 }
 
 /// A file that nothing is promised of.
@@ -488,8 +488,8 @@ fn a_full_disk_is_an_error_that_names_the_path() {
     server.put(NAME, &bytes);
     for at in [4, 8, 12] {
         let (scene, fuse) = (Scene::new(), Fuse::new(Fault::Error(at, ENOSPC)));
-        let full = Downloader::new(&settings(&scene), &fuse.door(), Arc::default())
-            .expect("it can be made");
+        let full =
+            Downloader::new(&settings(&scene), &fuse.fs(), Arc::default()).expect("it can be made");
         let says = [NAME, "/cache/partial/", "No space left"];
         let error = fails(
             full.fetch(&loose(server.url(NAME)), &Silent),
@@ -674,7 +674,7 @@ fn who_wants_to_stop_waits_for_nothing() {
         server.put(path, &body(5000, 19));
         server.always(path, turn);
         let cancel = Arc::new(AtomicBool::new(false));
-        let downloader = Downloader::new(&settings(&scene), &Door::default(), Arc::clone(&cancel))
+        let downloader = Downloader::new(&settings(&scene), &Fs::default(), Arc::clone(&cancel))
             .expect("it can be made");
         let wanted = loose(server.url(path));
         let (result, waited) = std::thread::scope(|scope| {
@@ -693,7 +693,7 @@ fn who_wants_to_stop_waits_for_nothing() {
     }
     // Also between two files.
     let cancel = Arc::new(AtomicBool::new(false));
-    let downloader = Downloader::new(&settings(&scene), &Door::default(), Arc::clone(&cancel))
+    let downloader = Downloader::new(&settings(&scene), &Fs::default(), Arc::clone(&cancel))
         .expect("it can be made");
     server.put("fine", &body(5000, 19));
     let wanted = ["fine", "silent"].map(|path| loose(server.url(path)));

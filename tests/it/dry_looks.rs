@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use pkg_install::download::{Settings, Wanted};
-use pkg_install::report::Silent;
+use pkg_install::outcome::Silent;
 use pkg_install::source::Source;
 use pkg_install::wheel::{self, OpenOptions, Records};
 use serde_json::{Value, json};

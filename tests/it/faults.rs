@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use pkg_install::fs::{Door, Mutation, Watch};
+use pkg_install::fs::{FaultHook, Fs, FsOp};
 
 pub const EINTR: i32 = 4;
 pub const EIO: i32 = 5;
@@ -51,16 +51,16 @@ pub enum Change {
 }
 
 impl Change {
-    pub fn of(mutation: &Mutation<'_>) -> Self {
+    pub fn of(mutation: &FsOp<'_>) -> Self {
         match *mutation {
-            Mutation::MakeDir(path) => Self::MakeDir(path.to_owned()),
-            Mutation::Create(path) => Self::Create(path.to_owned()),
-            Mutation::Write(path, _) => Self::Write(path.to_owned()),
-            Mutation::Rename(from, to) => Self::Rename(from.to_owned(), to.to_owned()),
-            Mutation::Remove(path) => Self::Remove(path.to_owned()),
-            Mutation::RemoveDir(path) => Self::RemoveDir(path.to_owned()),
-            Mutation::FlushFileSystem(path) => Self::FlushFileSystem(path.to_owned()),
-            Mutation::Flush(path) => Self::Flush(path.to_owned()),
+            FsOp::MakeDir(path) => Self::MakeDir(path.to_owned()),
+            FsOp::Create(path) => Self::Create(path.to_owned()),
+            FsOp::Write(path, _) => Self::Write(path.to_owned()),
+            FsOp::Rename(from, to) => Self::Rename(from.to_owned(), to.to_owned()),
+            FsOp::Remove(path) => Self::Remove(path.to_owned()),
+            FsOp::RemoveDir(path) => Self::RemoveDir(path.to_owned()),
+            FsOp::FlushFileSystem(path) => Self::FlushFileSystem(path.to_owned()),
+            FsOp::Flush(path) => Self::Flush(path.to_owned()),
         }
     }
 
@@ -134,8 +134,8 @@ impl Fuse {
         })
     }
 
-    pub fn door(self: &Arc<Self>) -> Door {
-        Door::watched(Arc::<Self>::clone(self))
+    pub fn fs(self: &Arc<Self>) -> Fs {
+        Fs::with_hook(Arc::<Self>::clone(self))
     }
 
     /// How many changes were tried.
@@ -158,7 +158,7 @@ impl Fuse {
         self.made.lock().expect("no watcher panics").clone()
     }
 
-    fn refuse(&self, mutation: &Mutation<'_>, code: i32) -> io::Result<()> {
+    fn refuse(&self, mutation: &FsOp<'_>, code: i32) -> io::Result<()> {
         self.refused
             .lock()
             .expect("no watcher panics")
@@ -167,11 +167,11 @@ impl Fuse {
     }
 }
 
-impl Watch for Fuse {
-    fn before(&self, mutation: &Mutation<'_>) -> io::Result<()> {
+impl FaultHook for Fuse {
+    fn before(&self, mutation: &FsOp<'_>) -> io::Result<()> {
         let number = self.seen.fetch_add(1, Ordering::SeqCst);
         let mut rename = None;
-        if let Mutation::Rename(from, to) = mutation {
+        if let FsOp::Rename(from, to) = mutation {
             rename = Some(self.renames.fetch_add(1, Ordering::SeqCst));
             if self.layered
                 && from.is_dir()
@@ -195,7 +195,7 @@ impl Watch for Fuse {
         }
     }
 
-    fn after(&self, mutation: &Mutation<'_>) {
+    fn after(&self, mutation: &FsOp<'_>) {
         let mut made = self.made.lock().expect("no watcher panics");
         made.push(Change::of(mutation));
         if let Fault::CrashAfter(at) = self.fault

@@ -7,7 +7,7 @@
 //! error at all.
 
 use pkg_install::error::{Effect, ErrorKind};
-use pkg_install::fs::Door;
+use pkg_install::fs::Fs;
 
 use crate::faults::{Change, EACCES, EDQUOT, EINTR, EIO, ENOSPC, EROFS, EXDEV, Fault, Fuse};
 use crate::living::Life;
@@ -84,7 +84,7 @@ fn try_fault(life: &Life, fault: Fault) -> Result<(), String> {
             life.after.difference(&now.public())
         )),
         Ok(()) => {
-            let recovered = life.recover(&Door::default());
+            let recovered = life.recover(&Fs::default());
             recovered.map_err(|error| format!("{fault:?} at {at:?}: no recovery: {error}"))?;
             let now = Image::of(&life.root);
             let expected = if life.options.undoable {

@@ -7,7 +7,7 @@
 //! refuses: never is one before the last taken back.
 
 use pkg_install::error::ErrorKind;
-use pkg_install::fs::Door;
+use pkg_install::fs::Fs;
 
 use crate::faults::{EACCES, EDQUOT, EIO, ENOSPC, Fault, Fuse};
 use crate::living::{Attempt, Life};
@@ -28,7 +28,7 @@ impl Kept {
         let mut life = Life::into_shared();
         let first = Image::of(&life.root);
         life.options.undoable = true;
-        life.run(&Door::default())
+        life.run(&Fs::default())
             .expect("the first command succeeds");
         let scene = Scene::new();
         let wheel = scene.wheel(&Wheel::new("apart", "1.0").file("apart.py", "apart"));
@@ -53,7 +53,7 @@ impl Kept {
             self.life.after.difference(&public)
         );
         let second = std::mem::replace(&mut self.life.attempt, Attempt::Undo);
-        let undone = self.life.run(&Door::default());
+        let undone = self.life.run(&Fs::default());
         self.life.attempt = second;
         let now = Image::of(&self.life.root);
         match undone {
@@ -96,12 +96,12 @@ fn r120_undo_after_a_crash_takes_back_the_last_transaction_or_none() {
             for inner in 0.. {
                 crashed.restore(&kept.life.root);
                 let fuse = Fuse::new(Fault::CrashBefore(inner));
-                let _ = kept.life.recover(&fuse.door());
+                let _ = kept.life.recover(&fuse.fs());
                 let what = format!(
                     "undoable {undoable}: crash before {at}, and before {inner} of recovery"
                 );
                 kept.life
-                    .recover(&Door::default())
+                    .recover(&Fs::default())
                     .unwrap_or_else(|error| panic!("{what}: {error}"));
                 outcomes[usize::from(kept.assert_undo_is_of_the_last(&what))] += 1;
                 if fuse.refused().is_none() {
@@ -156,10 +156,10 @@ fn r129_an_undo_that_fails_can_be_tried_again() {
                     "{what}\n{}",
                     life.before.difference(&now)
                 );
-                life.run(&Door::default())
+                life.run(&Fs::default())
                     .unwrap_or_else(|error| panic!("{what}: {error}"));
             }
-            life.recover(&Door::default())
+            life.recover(&Fs::default())
                 .unwrap_or_else(|error| panic!("{what}: {error}"));
             let now = Image::of(&life.root);
             assert!(now == life.after, "{what}\n{}", life.after.difference(&now));
@@ -177,7 +177,7 @@ fn r120_an_undo_that_crashed_can_be_made_again_or_was_made() {
         let _ = life.run_with(&Fuse::new(Fault::CrashBefore(at)));
         // The same again, which begins with a recovery: it is made now, or there is nothing left of
         // it to make.
-        let again = life.run(&Door::default());
+        let again = life.run(&Fs::default());
         let now = Image::of(&life.root);
         assert!(
             now == life.after,
@@ -193,10 +193,10 @@ fn what_was_undone_can_be_installed_again() {
     let first = life.before.clone();
     let mut life = life.with(|options| options.undoable = true);
     for round in 0..3 {
-        life.run(&Door::default())
+        life.run(&Fs::default())
             .unwrap_or_else(|error| panic!("round {round}: {error}"));
         let wheels = std::mem::replace(&mut life.attempt, Attempt::Undo);
-        life.run(&Door::default())
+        life.run(&Fs::default())
             .unwrap_or_else(|error| panic!("undo {round}: {error}"));
         life.attempt = wheels;
         let now = Image::of(&life.root);

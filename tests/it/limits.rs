@@ -13,8 +13,8 @@ use std::sync::{Arc, Mutex};
 use pkg_install::command::{self, Context, Options};
 use pkg_install::environment::Locate;
 use pkg_install::error::ErrorKind;
-use pkg_install::fs::{Door, Mutation, Watch};
-use pkg_install::report::{Report, Silent};
+use pkg_install::fs::{FaultHook, Fs, FsOp};
+use pkg_install::outcome::{Report, Silent};
 use pkg_install::source::Source;
 use pkg_install::spec::record::Verify;
 
@@ -131,9 +131,9 @@ struct Scales {
     written: Mutex<u64>,
 }
 
-impl Watch for Scales {
-    fn before(&self, mutation: &Mutation<'_>) -> io::Result<()> {
-        if let Mutation::Write(path, bytes) = mutation
+impl FaultHook for Scales {
+    fn before(&self, mutation: &FsOp<'_>) -> io::Result<()> {
+        if let FsOp::Write(path, bytes) = mutation
             && path.ends_with(&self.name)
         {
             *self.written.lock().expect("no watcher panics") += bytes.len() as u64;
@@ -167,9 +167,9 @@ fn r18_r19_nothing_is_written_beyond_what_is_stated() {
             name: FILE.split('/').next_back().expect("a name").into(),
             written: Mutex::new(0),
         });
-        let (door, cancel) = (Door::watched(Arc::<Scales>::clone(&scales)), Arc::default());
+        let (fs, cancel) = (Fs::with_hook(Arc::<Scales>::clone(&scales)), Arc::default());
         let context = Context {
-            door: &door,
+            fs: &fs,
             cancel: &cancel,
             progress: &Silent,
         };

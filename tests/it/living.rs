@@ -13,8 +13,8 @@ use std::sync::atomic::AtomicBool;
 use pkg_install::command::{self, Context, Options};
 use pkg_install::environment::Locate;
 use pkg_install::error::Result;
-use pkg_install::fs::Door;
-use pkg_install::report::{Report, Silent};
+use pkg_install::fs::Fs;
+use pkg_install::outcome::{Report, Silent};
 use pkg_install::source::Source;
 
 use crate::faults::Fuse;
@@ -164,8 +164,7 @@ impl Life {
 
     /// Makes the command, for good.
     fn settle(&mut self) {
-        self.run(&Door::default())
-            .expect("the preparation succeeds");
+        self.run(&Fs::default()).expect("the preparation succeeds");
     }
 
     fn then_install(self, wheels: &[Wheel]) -> Self {
@@ -181,7 +180,7 @@ impl Life {
     /// Finds out what the command leads to.
     fn look_ahead(mut self) -> Self {
         self.before = Image::of(&self.root);
-        let result = self.run(&Door::default());
+        let result = self.run(&Fs::default());
         result
             .unwrap_or_else(|error| panic!("{}: the command fails by itself: {error}", self.name));
         self.after = Image::of(&self.root).public();
@@ -194,19 +193,19 @@ impl Life {
         self
     }
 
-    pub fn run(&self, door: &Door) -> Result<()> {
-        self.run_until(door, &Arc::default())
+    pub fn run(&self, fs: &Fs) -> Result<()> {
+        self.run_until(fs, &Arc::default())
     }
 
     /// Runs the command from the beginning with a fault.
     pub fn run_with(&self, fuse: &Arc<Fuse>) -> Result<()> {
         self.reset();
-        self.run_until(&fuse.door(), fuse.cancel())
+        self.run_until(&fuse.fs(), fuse.cancel())
     }
 
-    pub fn run_until(&self, door: &Door, cancel: &Arc<AtomicBool>) -> Result<()> {
+    pub fn run_until(&self, fs: &Fs, cancel: &Arc<AtomicBool>) -> Result<()> {
         let context = Context {
-            door,
+            fs,
             cancel,
             progress: &Silent,
         };
@@ -223,10 +222,10 @@ impl Life {
         }
     }
 
-    pub fn recover(&self, door: &Door) -> Result<()> {
+    pub fn recover(&self, fs: &Fs) -> Result<()> {
         let cancel = Arc::default();
         let context = Context {
-            door,
+            fs,
             cancel: &cancel,
             progress: &Silent,
         };

@@ -13,8 +13,8 @@ use std::time::Duration;
 use pkg_install::command::{self, Context, Options};
 use pkg_install::environment::Locate;
 use pkg_install::error::Result;
-use pkg_install::fs::{Door, Lock, Mutation, Patience, Watch};
-use pkg_install::report::{Report, Silent};
+use pkg_install::fs::{FaultHook, Fs, FsOp, Lock, LockWait};
+use pkg_install::outcome::{Report, Silent};
 use pkg_install::source::Source;
 
 use crate::scene::{Run, Scene, assert_unchanged, site_packages, tree};
@@ -23,12 +23,12 @@ use crate::wheel_builder::Wheel;
 
 fn acquire(path: &Path, seconds: u64, waiting: &dyn Fn(&Path)) -> Result<Lock> {
     let cancel = AtomicBool::new(false);
-    let patience = Patience {
+    let patience = LockWait {
         timeout: Duration::from_secs(seconds),
         cancel: &cancel,
         waiting,
     };
-    Lock::acquire(&Door::default(), path, &patience)
+    Lock::acquire(&Fs::default(), path, &patience)
 }
 
 /// Whether somebody holds the lock on the file that is at `path` now.
@@ -189,7 +189,7 @@ fn r145_who_only_looks_waits_for_the_file_at_the_path_too() {
     for replaced in [true, false] {
         let scene = Scene::new();
         let lock = taken_after_a_move(&scene, replaced, |path, waiting| {
-            let patience = Patience {
+            let patience = LockWait {
                 timeout: Duration::from_secs(30),
                 cancel: &AtomicBool::new(false),
                 waiting,
@@ -321,9 +321,9 @@ struct Intruder {
     done: AtomicBool,
 }
 
-impl Watch for Intruder {
-    fn before(&self, mutation: &Mutation<'_>) -> io::Result<()> {
-        if let Mutation::Rename(_, to) = mutation
+impl FaultHook for Intruder {
+    fn before(&self, mutation: &FsOp<'_>) -> io::Result<()> {
+        if let FsOp::Rename(_, to) = mutation
             && *to == self.live
             && !self.done.swap(true, Ordering::SeqCst)
         {
@@ -350,10 +350,10 @@ fn intrude(old: Option<&Wheel>, new: &Wheel, name: &str, make: fn(&Path)) {
         make,
         done: AtomicBool::new(false),
     });
-    let door = Door::watched(Arc::<Intruder>::clone(&watch));
+    let fs = Fs::with_hook(Arc::<Intruder>::clone(&watch));
     let cancel = Arc::default();
     let context = Context {
-        door: &door,
+        fs: &fs,
         cancel: &cancel,
         progress: &Silent,
     };

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
-use pkg_install::fs::{Door, Mutation, Watch};
+use pkg_install::fs::{FaultHook, Fs, FsOp};
 
 use crate::faults::Change;
 use crate::tree_image::{Image, Node};
@@ -142,8 +142,8 @@ impl LooseDisk {
         })
     }
 
-    pub fn door(self: &Arc<Self>) -> Door {
-        Door::watched(Arc::<Self>::clone(self))
+    pub fn fs(self: &Arc<Self>) -> Fs {
+        Fs::with_hook(Arc::<Self>::clone(self))
     }
 
     /// What the cuts leave that were drawn so far, none twice.
@@ -163,13 +163,13 @@ impl LooseDisk {
             .to_owned()
     }
 
-    fn apply(&self, state: &mut State, mutation: &Mutation<'_>) {
+    fn apply(&self, state: &mut State, mutation: &FsOp<'_>) {
         match *mutation {
-            Mutation::MakeDir(path) => {
+            FsOp::MakeDir(path) => {
                 let (path, mode) = (self.below(path), mode(path));
                 state.link(&path, Node::Directory { mode });
             }
-            Mutation::Create(path) => {
+            FsOp::Create(path) => {
                 let (path, mode) = (self.below(path), mode(path));
                 state.link(
                     &path,
@@ -179,7 +179,7 @@ impl LooseDisk {
                     },
                 );
             }
-            Mutation::Write(path, bytes) => {
+            FsOp::Write(path, bytes) => {
                 let time = std::fs::symlink_metadata(path)
                     .and_then(|metadata| metadata.modified())
                     .ok();
@@ -190,26 +190,26 @@ impl LooseDisk {
                     content.extend_from_slice(bytes);
                 }
             }
-            Mutation::Rename(from, to) => {
+            FsOp::Rename(from, to) => {
                 let (from, to) = (state.slot(&self.below(from)), state.slot(&self.below(to)));
                 let thing = state.names[&from];
                 state.step(Step::Move(from, to, thing));
             }
-            Mutation::Remove(path) | Mutation::RemoveDir(path) => {
+            FsOp::Remove(path) | FsOp::RemoveDir(path) => {
                 let slot = state.slot(&self.below(path));
                 let thing = state.names[&slot];
                 state.step(Step::Unlink(slot, thing));
             }
-            Mutation::FlushFileSystem(_) | Mutation::Flush(_) => self.flush(state, mutation),
+            FsOp::FlushFileSystem(_) | FsOp::Flush(_) => self.flush(state, mutation),
         }
     }
 
-    fn flush(&self, state: &mut State, mutation: &Mutation<'_>) {
+    fn flush(&self, state: &mut State, mutation: &FsOp<'_>) {
         state.flushes += 1;
         if self.ignored == Some(state.flushes - 1) {
             return;
         }
-        let Mutation::Flush(path) = mutation else {
+        let FsOp::Flush(path) = mutation else {
             return state.flush_all();
         };
         let thing = state.find(&self.below(path));
@@ -220,12 +220,12 @@ impl LooseDisk {
     }
 }
 
-impl Watch for LooseDisk {
-    fn before(&self, _: &Mutation<'_>) -> io::Result<()> {
+impl FaultHook for LooseDisk {
+    fn before(&self, _: &FsOp<'_>) -> io::Result<()> {
         Ok(())
     }
 
-    fn after(&self, mutation: &Mutation<'_>) {
+    fn after(&self, mutation: &FsOp<'_>) {
         let change = Change::of(mutation);
         if change
             .paths()

@@ -6,7 +6,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use pkg_install::error::Effect;
-use pkg_install::fs::Door;
+use pkg_install::fs::Fs;
 
 use crate::faults::{EIO, Fault, Fuse};
 use crate::living::{Attempt, Life};
@@ -41,12 +41,12 @@ fn r120_a_crash_in_recovery_changes_nothing_on_an_overlay() {
             for inner in 0.. {
                 crashed.restore(&life.root);
                 let fuse = Fuse::layered(Fault::CrashBefore(inner));
-                let _ = life.recover(&fuse.door());
+                let _ = life.recover(&fuse.fs());
                 let what = format!(
                     "{}: crash before {at}, and before {inner} of recovery",
                     life.name
                 );
-                life.recover(&Fuse::layered(Fault::None).door())
+                life.recover(&Fuse::layered(Fault::None).fs())
                     .unwrap_or_else(|error| panic!("{what}: {error}"));
                 let now = Image::of(&life.root);
                 assert!(
@@ -78,7 +78,7 @@ fn fail_everywhere(life: &Life) {
             .err()
             .is_none_or(|error| error.effect() == Effect::Unfinished)
         {
-            life.recover(&Door::default())
+            life.recover(&Fs::default())
                 .unwrap_or_else(|error| panic!("{what}: {error}"));
         }
         let now = Image::of(&life.root);
@@ -109,7 +109,7 @@ fn r138_undo_of_what_was_done_on_an_overlay_is_exact_wherever_it_crashes() {
     for life in [Life::replace(), Life::uninstall()].map(with_odd_permissions) {
         let (first, mut life) = (life.before.clone(), life);
         life.options.undoable = true;
-        life.run(&Fuse::layered(Fault::None).door())
+        life.run(&Fuse::layered(Fault::None).fs())
             .expect("the command succeeds on an overlay");
         life.options.undoable = false;
         life.attempt = Attempt::Undo;
@@ -128,7 +128,7 @@ fn r138_undo_of_what_was_done_on_an_overlay_is_exact_wherever_it_crashes() {
             let _ = life.run_with(&Fuse::new(Fault::CrashBefore(at)));
             // The same again, which begins with a recovery: it is made now, or there is nothing
             // left of it to make.
-            let again = life.run(&Door::default());
+            let again = life.run(&Fs::default());
             let now = Image::of(&life.root);
             assert!(
                 now == first,

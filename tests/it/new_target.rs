@@ -1,7 +1,7 @@
 //! A target that has to be made: the directories above it are the command's own, and go with it
 //! when it fails.
 
-use pkg_install::fs::Door;
+use pkg_install::fs::Fs;
 
 use crate::faults::{ENOSPC, Fault, Fuse};
 use crate::living::Life;
@@ -33,7 +33,7 @@ fn r126_a_failure_leaves_none_of_the_directories_made_above_a_new_target() {
             );
             failed += 1;
         } else {
-            life.recover(&Door::default())
+            life.recover(&Fs::default())
                 .unwrap_or_else(|error| panic!("{at}: {error}"));
             std::fs::remove_dir_all(&outermost).expect("it can be removed");
         }

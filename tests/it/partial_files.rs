@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use pkg_install::download::{Downloader, Settings, Wanted};
 use pkg_install::error::ErrorKind;
-use pkg_install::fs::{Door, Mutation, OpenFile, ReadAt as _, Watch};
-use pkg_install::report::Silent;
+use pkg_install::fs::{FaultHook, Fs, FsOp, OpenFile, ReadAt as _};
+use pkg_install::outcome::Silent;
 
 use crate::downloads::{
     MIB, NAME, body, content, downloader, fails, files, loose, pinned, settings,
@@ -141,14 +141,14 @@ impl Death {
     }
 }
 
-impl Watch for Death {
-    fn before(&self, mutation: &Mutation<'_>) -> io::Result<()> {
+impl FaultHook for Death {
+    fn before(&self, mutation: &FsOp<'_>) -> io::Result<()> {
         let due = match mutation {
-            Mutation::Write(path, bytes) if path.ends_with("content") => {
+            FsOp::Write(path, bytes) if path.ends_with("content") => {
                 self.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed) + bytes.len() as u64
                     > self.written
             }
-            Mutation::Rename(..) => self.at_rename,
+            FsOp::Rename(..) => self.at_rename,
             _ => false,
         };
         let dies = due || self.seen.fetch_add(1, Ordering::Relaxed) >= self.number;
@@ -186,7 +186,7 @@ fn a_process_that_is_killed_loses_at_most_the_block_that_it_was_at() {
         server.put(&second, bytes);
         let killed = Downloader::new(
             &settings(&scene),
-            &Door::watched(Arc::new(death)),
+            &Fs::with_hook(Arc::new(death)),
             Arc::default(),
         );
         let result = killed

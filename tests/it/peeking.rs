@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use pkg_install::download::{Downloader, Peek, Settings, Wanted};
 use pkg_install::error::ErrorKind;
-use pkg_install::fs::{Door, ReadAt};
-use pkg_install::report::Silent;
+use pkg_install::fs::{Fs, ReadAt};
+use pkg_install::outcome::Silent;
 use pkg_install::source::Source;
 use pkg_install::wheel::{self, OpenOptions};
 
@@ -177,7 +177,7 @@ fn a_read_that_fails_leaves_its_whole_reason() {
         ..settings(&scene)
     };
     let downloader =
-        Downloader::new(&settings, &Door::default(), Arc::clone(&cancel)).expect("it can be made");
+        Downloader::new(&settings, &Fs::default(), Arc::clone(&cancel)).expect("it can be made");
     let peek = downloader
         .peek(&loose(server.url(NAME)))
         .expect("it answers");

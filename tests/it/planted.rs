@@ -9,7 +9,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::path::{Path, PathBuf};
 
-use pkg_install::fs::Door;
+use pkg_install::fs::Fs;
 use pkg_install::transaction::Journal;
 
 use crate::faults::{Change, Fault, Fuse};
@@ -96,7 +96,7 @@ impl Ruin {
     /// What the killed command left can still be settled.
     fn assert_settles(&self) {
         self.life
-            .recover(&Door::default())
+            .recover(&Fs::default())
             .expect("the true journal is back");
         let now = Image::of(&self.life.root);
         assert!(

@@ -12,9 +12,9 @@ use pkg_install::command::{self, Context, Options};
 use pkg_install::environment::Locate;
 use pkg_install::environment::capabilities::Capabilities;
 use pkg_install::error::{Effect, ErrorKind};
-use pkg_install::fs::Door;
+use pkg_install::fs::Fs;
+use pkg_install::outcome::{Report, Silent};
 use pkg_install::plan::conflict::OnConflict;
-use pkg_install::report::{Report, Silent};
 use pkg_install::source::Source;
 
 use crate::scene::{Scene, assert_unchanged, site_packages, tree};
@@ -41,9 +41,9 @@ fn install(
         .iter()
         .map(|wheel| Source::from_path(scene.wheel(wheel)))
         .collect();
-    let (door, cancel) = (Door::default(), Arc::default());
+    let (fs, cancel) = (Fs::default(), Arc::default());
     let context = Context {
-        door: &door,
+        fs: &fs,
         cancel: &cancel,
         progress: &Silent,
     };

@@ -13,7 +13,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use pkg_install::fs::{Door, Mutation, Watch};
+use pkg_install::fs::{FaultHook, Fs, FsOp};
 
 use crate::living::Life;
 use crate::tree_image::{Image, Node};
@@ -34,12 +34,12 @@ struct Disk {
     log: Mutex<Vec<Event>>,
 }
 
-impl Watch for Disk {
-    fn before(&self, _: &Mutation<'_>) -> io::Result<()> {
+impl FaultHook for Disk {
+    fn before(&self, _: &FsOp<'_>) -> io::Result<()> {
         Ok(())
     }
 
-    fn after(&self, mutation: &Mutation<'_>) {
+    fn after(&self, mutation: &FsOp<'_>) {
         let below = |path: &Path| {
             path.strip_prefix(&self.root)
                 .expect("inside the environment")
@@ -50,21 +50,19 @@ impl Watch for Disk {
             metadata.permissions().mode() & 0o7777
         };
         let event = match *mutation {
-            Mutation::MakeDir(path) => {
-                Event::Make(below(path), Node::Directory { mode: mode(path) })
-            }
-            Mutation::Create(path) => Event::Make(
+            FsOp::MakeDir(path) => Event::Make(below(path), Node::Directory { mode: mode(path) }),
+            FsOp::Create(path) => Event::Make(
                 below(path),
                 Node::File {
                     mode: mode(path),
                     content: Vec::new(),
                 },
             ),
-            Mutation::Write(path, bytes) => Event::Write(below(path), bytes.to_vec()),
-            Mutation::Rename(from, to) => Event::Rename(below(from), below(to)),
-            Mutation::Remove(path) | Mutation::RemoveDir(path) => Event::Remove(below(path)),
-            Mutation::FlushFileSystem(_) => Event::FlushAll,
-            Mutation::Flush(path) => Event::Flush(below(path)),
+            FsOp::Write(path, bytes) => Event::Write(below(path), bytes.to_vec()),
+            FsOp::Rename(from, to) => Event::Rename(below(from), below(to)),
+            FsOp::Remove(path) | FsOp::RemoveDir(path) => Event::Remove(below(path)),
+            FsOp::FlushFileSystem(_) => Event::FlushAll,
+            FsOp::Flush(path) => Event::Flush(below(path)),
         };
         self.log.lock().expect("nobody panics here").push(event);
     }
@@ -185,7 +183,7 @@ fn log_of(life: &Life) -> Vec<Event> {
         log: Mutex::default(),
     });
     life.reset();
-    life.run(&Door::watched(disk.clone()))
+    life.run(&Fs::with_hook(disk.clone()))
         .unwrap_or_else(|error| panic!("{}: {error}", life.name));
     let mut log = disk.log.lock().expect("nobody panics here");
     // The lock file is nobody's content.
@@ -204,7 +202,7 @@ fn cut_everywhere(life: &Life, log: &[Event]) -> (usize, Vec<String>) {
         reached.dedup();
         for names in reached.into_iter().map(|number| &since[number]) {
             played.cut(names).restore(&life.root);
-            let recovered = life.recover(&Door::default());
+            let recovered = life.recover(&Fs::default());
             let now = Image::of(&life.root);
             let (before, after) = (now == life.before, now == life.after);
             if recovered.is_err() || !(after || before && at < log.len()) {

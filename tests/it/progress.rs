@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use pkg_install::fs::{Door, Lock, Patience};
-use pkg_install::hash::{Algorithm, Digest};
+use pkg_install::digest::{Algorithm, Digest};
+use pkg_install::fs::{Fs, Lock, LockWait};
 use serde_json::{Value, json};
 
 use crate::downloads::body;
@@ -359,13 +359,13 @@ fn a_transfer_that_is_given_up_ends_too_and_the_error_is_text() {
 fn who_holds_the_lock_is_told_as_an_event() {
     let scene = Scene::new();
     let lock = scene.venv().join(".lock");
-    let (cancel, door) = (AtomicBool::new(false), Door::default());
-    let patience = Patience {
+    let (cancel, fs) = (AtomicBool::new(false), Fs::default());
+    let patience = LockWait {
         timeout: Duration::ZERO,
         cancel: &cancel,
         waiting: &|_| (),
     };
-    let held = Lock::acquire(&door, &lock, &patience).expect("nobody holds it");
+    let held = Lock::acquire(&fs, &lock, &patience).expect("nobody holds it");
     let arguments = [
         "list",
         "--target",

@@ -6,7 +6,7 @@
 //! and one of the two in between. Each of the five flushes of the protocol is needed: a disk that
 //! ignores one of them is found damaged.
 
-use pkg_install::fs::Door;
+use pkg_install::fs::Fs;
 
 use crate::living::Life;
 use crate::loose_disk::{LooseDisk, Stage};
@@ -15,7 +15,7 @@ use crate::tree_image::Image;
 /// Makes of what a cut left what recovery makes of it; says what is wrong with that.
 fn settle(life: &Life, left: &Image, stage: Stage) -> Result<(), String> {
     left.restore(&life.root);
-    life.recover(&Door::default())
+    life.recover(&Fs::default())
         .map_err(|error| error.to_string())?;
     let now = Image::of(&life.root).public();
     let (before, after) = (now == life.before.public(), now == life.after);
@@ -44,7 +44,7 @@ fn settle(life: &Life, left: &Image, stage: Stage) -> Result<(), String> {
 fn cut(life: &Life, ignored: Option<usize>) -> (usize, Vec<String>) {
     life.reset();
     let disk = LooseDisk::new(&life.root, &life.before, ignored);
-    life.run(&disk.door())
+    life.run(&disk.fs())
         .unwrap_or_else(|error| panic!("{}: {error}", life.name));
     let cuts = disk.cuts();
     let mut wrong = Vec::new();
@@ -72,7 +72,7 @@ fn cut(life: &Life, ignored: Option<usize>) -> (usize, Vec<String>) {
 fn cut_twice(life: &Life, ignored: Option<usize>) -> (usize, Vec<String>) {
     life.reset();
     let disk = LooseDisk::new(&life.root, &life.before, None);
-    life.run(&disk.door())
+    life.run(&disk.fs())
         .unwrap_or_else(|error| panic!("{}: {error}", life.name));
     let open: Vec<_> = disk
         .cuts()
@@ -84,7 +84,7 @@ fn cut_twice(life: &Life, ignored: Option<usize>) -> (usize, Vec<String>) {
     for first in open.iter().step_by(every) {
         first.left.restore(&life.root);
         let disk = LooseDisk::new(&life.root, &first.left, ignored);
-        life.recover(&disk.door())
+        life.recover(&disk.fs())
             .unwrap_or_else(|error| panic!("{}: {error}", life.name));
         let settled = Image::of(&life.root);
         if ignored.is_some() && !wrong.is_empty() {

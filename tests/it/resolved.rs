@@ -11,9 +11,9 @@ use std::sync::Arc;
 use pkg_install::command::{self, Context, Options};
 use pkg_install::environment::{self, Locate};
 use pkg_install::error::{Error, ErrorKind};
-use pkg_install::fs::Door;
-use pkg_install::report::{Report, Silent};
-use pkg_install::source::{Fitting, Source, Sourced, lock, report, requirements};
+use pkg_install::fs::Fs;
+use pkg_install::outcome::{Report, Silent};
+use pkg_install::source::{Fitting, Source, Sourced, lock_file, pip_report, requirements};
 use pkg_install::spec::pylock::Selection;
 use sha2::Digest as _;
 
@@ -73,9 +73,9 @@ impl Setting {
     }
 
     fn install(&self, sources: &[Source]) -> Result<(), Error> {
-        let (door, cancel) = (Door::default(), Arc::default());
+        let (fs, cancel) = (Fs::default(), Arc::default());
         let context = Context {
-            door: &door,
+            fs: &fs,
             cancel: &cancel,
             progress: &Silent,
         };
@@ -124,7 +124,7 @@ impl Setting {
             self.url(),
             sha = self.sha
         );
-        report::sources(text.as_bytes(), Path::new("-"), &self.fitting())
+        pip_report::sources(text.as_bytes(), Path::new("-"), &self.fitting())
             .expect("the report is understood")
     }
 
@@ -134,7 +134,7 @@ impl Setting {
         )
         .replace("SHA", &self.sha);
         let at = self.scene.write("locks/pylock.toml", &text);
-        lock::sources(text.as_bytes(), &at, &self.fitting(), &Selection::default())
+        lock_file::sources(text.as_bytes(), &at, &self.fitting(), &Selection::default())
             .expect("the lock file is understood")
     }
 

@@ -1,7 +1,7 @@
 //! Digests that are made side by side are those that are made one after the other, and so is what
 //! is installed by them.
 //!
-//! Every engine runs on every processor, with the instructions that it is named after where there
+//! Every backend runs on every processor, with the instructions that it is named after where there
 //! are such. What is expected comes from the `sha2` crate and from the standard.
 
 use std::sync::Arc;
@@ -10,10 +10,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use pkg_install::Result;
 use pkg_install::command::{self, Context, Options};
+use pkg_install::digest::{Algorithm, Backend, Digest};
 use pkg_install::environment::Locate;
-use pkg_install::fs::Door;
-use pkg_install::hash::{Algorithm, Digest, Engine};
-use pkg_install::report::{Report, Silent};
+use pkg_install::fs::Fs;
+use pkg_install::outcome::{Report, Silent};
 use pkg_install::source::Source;
 use proptest::prelude::*;
 use sha2::Digest as _;
@@ -21,7 +21,7 @@ use sha2::Digest as _;
 use crate::scene::{Scene, assert_unchanged, tree};
 use crate::wheel_builder::Wheel;
 
-const ENGINES: [Engine; 3] = [Engine::Single, Engine::Avx2, Engine::Avx512];
+const ENGINES: [Backend; 3] = [Backend::Single, Backend::Avx2, Backend::Avx512];
 
 /// Bytes that differ from place to place and from seed to seed.
 fn bytes(seed: usize, length: usize) -> Vec<u8> {
@@ -34,7 +34,7 @@ fn sha256(content: &[u8]) -> Vec<u8> {
     sha2::Sha256::digest(content).to_vec()
 }
 
-/// Every engine gives each content its digest, in the order of the contents.
+/// Every backend gives each content its digest, in the order of the contents.
 #[track_caller]
 fn all_agree(contents: &[Vec<u8>]) {
     let given: Vec<(Algorithm, &[u8])> = contents
@@ -42,14 +42,14 @@ fn all_agree(contents: &[Vec<u8>]) {
         .map(|content| (Algorithm::Sha256, &content[..]))
         .collect();
     let expected: Vec<Vec<u8>> = contents.iter().map(|content| sha256(content)).collect();
-    for engine in ENGINES {
-        let digests = engine.digest_each(&given);
+    for backend in ENGINES {
+        let digests = backend.digest_each(&given);
         assert_eq!(digests.len(), contents.len());
         for (at, digest) in digests.iter().enumerate() {
             assert_eq!(
                 digest.bytes(),
                 expected[at],
-                "{engine:?}, number {at}, {} bytes",
+                "{backend:?}, number {at}, {} bytes",
                 contents[at].len()
             );
         }
@@ -121,9 +121,9 @@ fn r140_the_published_digests() {
     let given: Vec<(Algorithm, &[u8])> = published
         .map(|(text, _)| (Algorithm::Sha256, text.as_bytes()))
         .repeat(5);
-    for engine in ENGINES {
-        for (digest, (text, hex)) in engine.digest_each(&given).iter().zip(published.repeat(5)) {
-            assert_eq!(digest.to_hex(), hex, "{engine:?}, `{text}`");
+    for backend in ENGINES {
+        for (digest, (text, hex)) in backend.digest_each(&given).iter().zip(published.repeat(5)) {
+            assert_eq!(digest.to_hex(), hex, "{backend:?}, `{text}`");
         }
     }
 }
@@ -135,12 +135,12 @@ fn other_algorithms_go_between() {
         "sha256", "sha512", "sha256", "blake2b", "sha3_256", "sha256", "sha256", "sha384", "sha256",
     ];
     let algorithms = names.map(|name| Algorithm::from_name(name).expect("known"));
-    for engine in ENGINES {
-        let digests = engine.digest_each(&algorithms.map(|algorithm| (algorithm, &content[..])));
+    for backend in ENGINES {
+        let digests = backend.digest_each(&algorithms.map(|algorithm| (algorithm, &content[..])));
         assert_eq!(
             digests,
             algorithms.map(|algorithm| Digest::of(algorithm, &content)),
-            "{engine:?}"
+            "{backend:?}"
         );
     }
 }
@@ -154,8 +154,8 @@ proptest! {
     }
 }
 
-/// Installs the wheels into a new environment by one thread, hashing with this engine.
-fn install(scene: &Scene, wheels: &[Wheel], engine: Engine) -> (String, Result<()>) {
+/// Installs the wheels into a new environment by one thread, hashing with this backend.
+fn install(scene: &Scene, wheels: &[Wheel], backend: Backend) -> (String, Result<()>) {
     let venv = scene.venv();
     let sources: Vec<Source> = wheels
         .iter()
@@ -165,14 +165,14 @@ fn install(scene: &Scene, wheels: &[Wheel], engine: Engine) -> (String, Result<(
         target: Some(venv.clone()),
         ..Locate::default()
     };
-    let (door, cancel) = (Door::default(), Arc::default());
+    let (fs, cancel) = (Fs::default(), Arc::default());
     let context = Context {
-        door: &door,
+        fs: &fs,
         cancel: &cancel,
         progress: &Silent,
     };
     let options = Options {
-        engine,
+        backend,
         jobs: Some(1),
         ..Options::default()
     };
@@ -222,11 +222,11 @@ fn every_engine_installs_the_same() {
         )
     });
     let wheels = [project("one"), project("two"), halves];
-    let (expected, done) = install(&scene, &wheels, Engine::Single);
+    let (expected, done) = install(&scene, &wheels, Backend::Single);
     done.expect("the wheels are right");
     assert!(expected.lines().count() > 130, "{expected}");
-    for engine in ENGINES {
-        let (seen, done) = install(&scene, &wheels, engine);
+    for backend in ENGINES {
+        let (seen, done) = install(&scene, &wheels, backend);
         done.expect("the wheels are right");
         assert_unchanged(&expected, &seen);
     }
@@ -249,8 +249,8 @@ fn every_engine_says_the_same_of_what_is_wrong() {
         (project("one").wrong_digest("one/large"), "one/large"),
     ];
     for (wheel, named) in cases {
-        let said = ENGINES.map(|engine| {
-            let (seen, done) = install(&scene, std::slice::from_ref(&wheel), engine);
+        let said = ENGINES.map(|backend| {
+            let (seen, done) = install(&scene, std::slice::from_ref(&wheel), backend);
             assert!(!seen.contains("one/"), "{seen}");
             done.expect_err("the wheel is wrong").to_string()
         });

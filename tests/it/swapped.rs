@@ -14,11 +14,11 @@ use std::sync::{Arc, OnceLock, mpsc};
 use std::time::Duration;
 
 use pkg_install::command::{self, Context, Options};
+use pkg_install::digest::{Algorithm, Digest};
 use pkg_install::environment::Locate;
 use pkg_install::error::{Effect, ErrorKind, Result};
-use pkg_install::fs::{Door, Lock, Mutation, Patience, Watch};
-use pkg_install::hash::{Algorithm, Digest};
-use pkg_install::report::{Progress, Report, Silent};
+use pkg_install::fs::{FaultHook, Fs, FsOp, Lock, LockWait};
+use pkg_install::outcome::{Progress, Report, Silent};
 use pkg_install::source::{Pins, Source};
 
 use crate::faults::{Fault, Fuse};
@@ -44,8 +44,8 @@ impl<F: Fn() + Send + Sync> Swap<F> {
     }
 }
 
-impl<F: Fn() + Send + Sync> Watch for Swap<F> {
-    fn before(&self, _: &Mutation<'_>) -> io::Result<()> {
+impl<F: Fn() + Send + Sync> FaultHook for Swap<F> {
+    fn before(&self, _: &FsOp<'_>) -> io::Result<()> {
         if self.seen.fetch_add(1, Ordering::SeqCst) == self.at {
             (self.act)();
         }
@@ -91,7 +91,7 @@ fn swap_everywhere(life: &Life, victim: &str) -> usize {
                 symlink(&outside, &directory).expect("a link can be made");
             }
         };
-        let result = life.run(&Door::watched(Swap::new(at, act)));
+        let result = life.run(&Fs::with_hook(Swap::new(at, act)));
         assert!(
             fs::symlink_metadata(&directory).is_ok_and(|found| found.is_symlink()),
             "{victim}: {at}: never swapped"
@@ -117,7 +117,7 @@ fn assert_as_before_or_after(life: &Life, result: Result<()>, what: &str) {
         .as_ref()
         .err()
         .map(|error| (error.effect(), error.to_string()));
-    life.recover(&Door::default())
+    life.recover(&Fs::default())
         .unwrap_or_else(|error| panic!("{what}: {error}, after {said:?}"));
     let now = Image::of(&life.root).public();
     let (is_before, is_after) = (now == life.before.public(), now == life.after);
@@ -212,7 +212,7 @@ fn install_while(
         let path = path.clone();
         Swap::new(at, move || change(&path))
     };
-    let door = Door::watched(Arc::<Swap<_>>::clone(&watch) as Arc<dyn Watch>);
+    let fs = Fs::with_hook(Arc::<Swap<_>>::clone(&watch) as Arc<dyn FaultHook>);
     let (cancel, options) = (
         Arc::default(),
         Options {
@@ -221,7 +221,7 @@ fn install_while(
         },
     );
     let context = Context {
-        door: &door,
+        fs: &fs,
         cancel: &cancel,
         progress: &Silent,
     };
@@ -346,19 +346,19 @@ fn r105_an_environment_made_anew_while_waited_for_is_not_the_one_that_was_found(
         let venv = scene.venv();
         let source = Source::from_path(scene.write(NAME, letters(b'a')));
         let cancel = Arc::default();
-        let patience = Patience {
+        let patience = LockWait {
             timeout: Duration::from_secs(5),
             cancel: &cancel,
             waiting: &|_| (),
         };
-        let held = Lock::acquire(&Door::default(), &venv.join(".lock"), &patience)
-            .expect("nobody holds it");
+        let held =
+            Lock::acquire(&Fs::default(), &venv.join(".lock"), &patience).expect("nobody holds it");
         let (tell, told) = mpsc::channel();
         let result = std::thread::scope(|threads| {
             let command = threads.spawn(|| {
-                let (door, waiting) = (Door::default(), Waiting(tell));
+                let (fs, waiting) = (Fs::default(), Waiting(tell));
                 let context = Context {
-                    door: &door,
+                    fs: &fs,
                     cancel: &cancel,
                     progress: &waiting,
                 };

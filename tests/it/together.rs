@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use pkg_install::download::{Downloader, Peek, Settings, Wanted};
 use pkg_install::fs::ReadAt as _;
-use pkg_install::report::Silent;
+use pkg_install::outcome::Silent;
 
 use crate::downloads::{MIB, NAME, body, content, downloader, loose, pinned, settings};
 use crate::http_server::{Server, Turn};

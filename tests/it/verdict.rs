@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use pkg_install::hash::{Algorithm, Digest};
+use pkg_install::digest::{Algorithm, Digest};
 
 use crate::scene::{Run, Scene, difference, site_packages, tree};
 use crate::wheel_builder::{Wheel, digest};

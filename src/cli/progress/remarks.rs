@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::say;
 use crate::error::escaped;
-use crate::report::Progress;
+use crate::outcome::Progress;
 
 /// That another process holds the lock.
 pub fn waiting(lock: &Path) -> String {

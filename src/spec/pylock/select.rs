@@ -9,8 +9,8 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use super::{Artifact, Lock, Package, Result};
+use crate::digest::{Algorithm, Digest};
 use crate::error::{Fault, ResolutionFault};
-use crate::hash::{Algorithm, Digest};
 use crate::spec::location::{Location, shown};
 use crate::spec::marker::{MarkerEnvironment, Sets, normalized};
 use crate::spec::version::Version;

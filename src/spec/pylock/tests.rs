@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::hash::{Algorithm, Digest};
+use crate::digest::{Algorithm, Digest};
 use crate::spec::location::Location;
 use crate::spec::marker::MarkerEnvironment;
 use crate::spec::tags::{TagSet, Target};

@@ -9,7 +9,7 @@ use base64::alphabet::URL_SAFE;
 use base64::engine::GeneralPurpose;
 use base64::engine::general_purpose::{NO_PAD, URL_SAFE_NO_PAD};
 
-use crate::hash::{Algorithm, Digest};
+use crate::digest::{Algorithm, Digest};
 
 /// Ignores the bits of the last character that belong to no byte.
 const NONCANONICAL: GeneralPurpose =

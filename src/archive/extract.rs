@@ -13,13 +13,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::FlushDecompress;
 
+use super::batch::Item;
 use super::inflate::Inflater;
-use super::pieces::Data;
-use super::stretch::Item;
+use super::stream::Data;
 use super::{Archive, Entry, Method};
+use crate::digest::{Algorithm, Backend, Digest};
 use crate::error::{Error, Fault, Result};
 use crate::fs::ReadAt;
-use crate::hash::{Algorithm, Digest, Engine};
 
 /// The largest content and the largest compressed content that are held in memory as a whole, in
 /// bytes.
@@ -269,7 +269,7 @@ impl Archive {
         let mut found = None;
         let unpacked = self.unpack_each(
             &[Item { entry, expected }],
-            Engine::Single,
+            Backend::Single,
             scratch,
             &mut |_, content, digest| {
                 found = digest;

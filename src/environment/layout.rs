@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use super::{Environment, Kind};
 use crate::error::{Error, Result};
-use crate::fs::{self, Dir, Door};
+use crate::fs::{self, Dir, Fs};
 use crate::path::RelPath;
 
 /// The number of a root in its [`Layout`].
@@ -168,7 +168,7 @@ impl Layout {
     /// # Errors
     /// Where `path` is outside of all roots, or something on the way to it is no directory or
     /// cannot be opened.
-    pub fn open(&self, door: &Door, path: &Path) -> Result<Option<Dir>> {
+    pub fn open(&self, fs: &Fs, path: &Path) -> Result<Option<Dir>> {
         // A root that was found inside another one is reached through that.
         let outermost = self
             .roots
@@ -187,7 +187,7 @@ impl Layout {
         if fs::stat(root)?.is_none() {
             return Ok(None);
         }
-        let root = Dir::open(door, root)?;
+        let root = Dir::open(fs, root)?;
         if below.is_empty() {
             Ok(Some(root))
         } else {

@@ -4,9 +4,9 @@
 //! Input: contents of any lengths. Output: their digests, in their order. A processor with SHA
 //! instructions hashes one message after the other about as fast as AVX2 does it here, and half as
 //! fast as AVX-512; one without them, several times slower than either. The steps are plain
-//! arithmetic on arrays, compiled once for each set of instructions, so that every [`Engine`] gives
-//! the same digests on every processor. Limits: a lane that has nothing to do costs as much as one
-//! that has, so messages of nearly the same length should come together.
+//! arithmetic on arrays, compiled once for each set of instructions, so that every [`Backend`]
+//! gives the same digests on every processor. Limits: a lane that has nothing to do costs as much
+//! as one that has, so messages of nearly the same length should come together.
 
 use std::cmp::Reverse;
 
@@ -35,7 +35,7 @@ type Lanes<'a> = [&'a [Block]; LANES];
 
 /// What hashes many contents. All give the same digests everywhere; they differ in speed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Engine {
+pub enum Backend {
     /// One after the other, with SHA instructions where the processor has them.
     Single,
     /// Side by side, with AVX2.
@@ -45,7 +45,7 @@ pub enum Engine {
 }
 
 /// The fastest on this processor.
-impl Default for Engine {
+impl Default for Backend {
     fn default() -> Self {
         #[cfg(target_arch = "x86_64")]
         {
@@ -72,7 +72,7 @@ fn has_sha() -> bool {
     }
 }
 
-impl Engine {
+impl Backend {
     /// How many contents it takes at once to be at its best.
     pub fn lanes(self) -> usize {
         match self {
@@ -166,10 +166,10 @@ impl Engine {
     }
 
     /// Takes in all blocks of each lane, which has as many as every other, with the instructions
-    /// that the engine is named after.
+    /// that the backend is named after.
     #[allow(
         unsafe_code,
-        reason = "the one door to code for processors that have more instructions than every one has"
+        reason = "the one fs to code for processors that have more instructions than every one has"
     )]
     fn compress(self, states: &mut States, blocks: &Lanes<'_>) {
         match self {

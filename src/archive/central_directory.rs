@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use super::{Extent, Listed, extra};
+use super::{Extent, Listed, extra_fields};
 use crate::error::{Error, Fault, Result};
 use crate::fs::ReadAt;
 
@@ -299,7 +299,7 @@ impl Check<'_> {
     /// Checks the extra fields that the central directory has of an entry.
     fn central_extra(&mut self, entry: &Listed, header: &[u8], extra: &[u8]) {
         let stated = [24, 20, 42].map(|at| u32_at(header, at));
-        let found = match extra::resolve(extra, stated, false) {
+        let found = match extra_fields::resolve(extra, stated, false) {
             Ok((numbers, _))
                 if numbers == [entry.entry.size, entry.entry.compressed, entry.entry.header] =>
             {
@@ -464,7 +464,7 @@ impl Check<'_> {
             );
         }
         let ([size, compressed], wide) =
-            match extra::resolve(extra, [22, 18].map(|at| u32_at(header, at)), true) {
+            match extra_fields::resolve(extra, [22, 18].map(|at| u32_at(header, at)), true) {
                 Ok(resolved) => resolved,
                 Err(found) => {
                     self.structure(

@@ -6,7 +6,7 @@
 //! they look for, whether the first or the last counts, and whether it counts where the header has
 //! a number of its own; so each field may only be read in one way.
 
-use super::layout::{u16_at, u64_at};
+use super::central_directory::{u16_at, u64_at};
 
 /// The zip64 field (4.5.3): sizes and offset that do not fit into the header.
 const ZIP64: u16 = 0x0001;

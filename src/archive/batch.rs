@@ -7,14 +7,14 @@
 
 use std::ops::Range;
 
-use super::inflate::{Inflater, MARGIN};
-use super::unpack::{
+use super::extract::{
     Attempt, EntryError, Scratch, Trouble, check_sums, corrupt, fill, grow, nothing_follows,
 };
-use super::unpack::{unreadable, zstd};
+use super::extract::{unreadable, zstd};
+use super::inflate::{Inflater, MARGIN};
 use super::{Archive, Entry, Expected, Method};
+use crate::digest::{Backend, Digest};
 use crate::error::Result;
-use crate::hash::{Digest, Engine};
 
 /// The most compressed data of a stretch, in bytes.
 const DATA: u64 = 1 << 18;
@@ -82,7 +82,7 @@ impl Archive {
     pub fn unpack_each(
         &self,
         items: &[Item<'_>],
-        engine: Engine,
+        backend: Backend,
         scratch: &mut Scratch,
         sink: &mut Held<'_>,
     ) -> std::result::Result<(), EntryError> {
@@ -102,11 +102,15 @@ impl Archive {
         read.map_err(|error| unreadable(&*self.file, first.entry, error))?;
         // Where nothing is gained by holding several, each is handed on while the processor has it
         // at hand.
-        let at_once = if engine.lanes() == 1 { 1 } else { items.len() };
+        let at_once = if backend.lanes() == 1 { 1 } else { items.len() };
         for (number, items) in (0..).step_by(at_once).zip(items.chunks(at_once)) {
-            hand_on_each(items, begin, engine, scratch, &mut |at, content, digest| {
-                sink(number + at, content, digest)
-            })?;
+            hand_on_each(
+                items,
+                begin,
+                backend,
+                scratch,
+                &mut |at, content, digest| sink(number + at, content, digest),
+            )?;
         }
         Ok(())
     }
@@ -116,7 +120,7 @@ impl Archive {
 fn hand_on_each(
     items: &[Item<'_>],
     begin: u64,
-    engine: Engine,
+    backend: Backend,
     scratch: &mut Scratch,
     sink: &mut Held<'_>,
 ) -> Attempt<()> {
@@ -151,7 +155,7 @@ fn hand_on_each(
     let hashed: Vec<_> = held()
         .filter_map(|(item, content)| Some((item.expected.algorithm()?, *content)))
         .collect();
-    let mut digests = engine.digest_each(&hashed).into_iter();
+    let mut digests = backend.digest_each(&hashed).into_iter();
     for (number, (item, content)) in held().enumerate() {
         let digest = item.expected.algorithm().and_then(|_| digests.next());
         let digest = item.expected.check(item.entry, digest)?;

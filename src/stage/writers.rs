@@ -12,12 +12,12 @@ use std::sync::{Arc, Mutex};
 use super::queue::{Group, Queue};
 use super::{StageOptions, Staged, Waiting};
 use crate::archive::{Entry, Expected, Item, Memory, Scratch, Stretch};
-use crate::environment::place::RootId;
+use crate::digest::{Algorithm, Digest};
+use crate::environment::layout::RootId;
 use crate::error::{Effect, Error, Fault, Result};
 use crate::fs::Dir;
-use crate::hash::{Algorithm, Digest};
+use crate::outcome::Action;
 use crate::plan::{Content, NewFile, WheelId};
-use crate::report::Action;
 use crate::spec::record::Verify;
 use crate::wheel::Wheel;
 
@@ -205,11 +205,11 @@ impl Work<'_> {
             .zip(expected)
             .map(|((_, entry), expected)| Item { entry, expected })
             .collect();
-        let engine = self.options.engine;
+        let backend = self.options.backend;
         let unpacked =
             wheel
                 .archive()
-                .unpack_each(&items, engine, scratch, &mut |at, content, digest| {
+                .unpack_each(&items, backend, scratch, &mut |at, content, digest| {
                     self.check_cancel()?;
                     let path = self.staged.path_of(group[at]);
                     let file = &self.staged.plan.files[group[at]];

@@ -7,16 +7,16 @@
 use std::path::{Path, PathBuf};
 
 use super::journal::{Journal, JournalOperation};
-use crate::environment::place::{Layout, Place};
+use crate::environment::layout::{Layout, Place};
 use crate::error::{Error, Result};
-use crate::fs::{Dir, Door, Kind};
+use crate::fs::{Dir, Fs, Kind};
 use crate::path::RelPath;
 use crate::plan::spread::CONTROL;
 use crate::plan::{Operation, OperationKind};
 
 /// The open directories of a journal.
 pub struct Field {
-    door: Door,
+    fs: Fs,
     main: Dir,
     grounds: Vec<Ground>,
 }
@@ -34,7 +34,7 @@ impl Field {
     ///
     /// # Errors
     /// Where something is missing, is not what it was, or lies outside of the environment.
-    pub fn open(door: &Door, layout: &Layout, journal: &Journal, control: &Path) -> Result<Self> {
+    pub fn open(fs: &Fs, layout: &Layout, journal: &Journal, control: &Path) -> Result<Self> {
         let refuse = |reason: &str| Error::journal(&control.join(super::JOURNAL), reason);
         let mut grounds = Vec::with_capacity(journal.roots.len());
         for root in &journal.roots {
@@ -42,13 +42,13 @@ impl Field {
                 return Err(refuse("it names a root outside of the environment"));
             }
             let live = layout
-                .open(door, &root.path)?
+                .open(fs, &root.path)?
                 .ok_or_else(|| refuse("its root is gone"))?;
             if live.own_stat()?.inode != root.inode {
                 return Err(refuse("another directory stands in the place of its root"));
             }
             let private = layout
-                .open(door, &root.home.join(CONTROL))?
+                .open(fs, &root.home.join(CONTROL))?
                 .ok_or_else(|| refuse("its private directory is gone"))?;
             let stage = private
                 .open_below(&root.stage)?
@@ -64,10 +64,10 @@ impl Field {
             });
         }
         let main = layout
-            .open(door, control)?
+            .open(fs, control)?
             .ok_or_else(|| refuse("its directory is gone"))?;
         Ok(Self {
-            door: door.clone(),
+            fs: fs.clone(),
             main,
             grounds,
         })
@@ -79,8 +79,8 @@ impl Field {
     }
 
     /// The door through which all of it goes.
-    pub fn door(&self) -> &Door {
-        &self.door
+    pub fn fs(&self) -> &Fs {
+        &self.fs
     }
 
     /// The directories that hold a `.pkg-install`.

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use foldhash::HashSet;
 
 use super::NewFile;
-use crate::environment::place::{Layout, Place, SchemeKey};
+use crate::environment::layout::{Layout, Place, SchemeKey};
 
 /// One rename, or the removal of an empty directory.
 #[derive(Debug, Clone, PartialEq, Eq)]

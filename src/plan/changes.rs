@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use super::{Change, WheelId};
 use crate::environment::installed::Installed;
 use crate::error::{Error, Result};
-use crate::report::{Action, Warning};
+use crate::outcome::{Action, Warning};
 use crate::spec::name::ProjectName;
 use crate::spec::version::Version;
 use crate::wheel::Wheel;

@@ -4,7 +4,7 @@
 //! ("sha256 or better"): md5, sha1 and the shortened SHA-2 are unknown to this crate, and so cannot
 //! be accepted by accident.
 
-mod lanes;
+mod multi_buffer;
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::Digest as _;
 
-pub use lanes::Engine;
+pub use multi_buffer::Backend;
 
 /// A hash algorithm of Python's `hashlib` that is at least as strong as SHA-256.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

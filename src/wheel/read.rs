@@ -11,10 +11,10 @@ use foldhash::HashMap;
 
 use super::{EntryId, MAX_METADATA, OpenOptions, WheelFile, data_directory, warning};
 use crate::archive::{Archive, Entry, EntryError, Expected, Scratch};
+use crate::digest::Digest;
 use crate::error::{Fault, Result};
-use crate::hash::Digest;
+use crate::outcome::Warning;
 use crate::path::{PathFault, RelPath};
-use crate::report::Warning;
 use crate::script;
 use crate::spec::entry_points::{self, EntryPoint};
 use crate::spec::record::{self, RecordRow, Verify};

@@ -7,19 +7,19 @@
 //! wheel, by its URL or path, may stand without a project's name.
 
 mod lines;
-mod specified;
+mod specifier;
 
 use std::collections::BTreeMap;
 
 use lines::{Line, lines};
-use specified::Specified;
+use specifier::Specified;
 
 use super::location::Location;
 use super::marker::{Marker, MarkerEnvironment, Sets};
 use super::name::ProjectName;
 use super::version::Version;
+use crate::digest::{Algorithm, Digest};
 use crate::error::{Fault, ResolutionFault};
-use crate::hash::{Algorithm, Digest};
 
 type Result<T> = std::result::Result<T, ResolutionFault>;
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use ureq::Timeout;
 use url::Url;
 
-use super::answer::Answer;
+use super::response::Answer;
 use super::{Wanted, date};
 use crate::error::{Error, Result};
 

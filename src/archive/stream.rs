@@ -8,14 +8,14 @@ use std::io::{self, Read};
 
 use flate2::{FlushDecompress, Status};
 
-use super::unpack::{
+use super::extract::{
     Attempt, Expected, Scratch, Sink, Trouble, check_sums, corrupt, grow, nothing_follows,
     unreadable, zstd,
 };
 use super::{Archive, Entry, Method};
+use crate::digest::{Digest, Hasher};
 use crate::error::Fault;
 use crate::fs::ReadAt;
-use crate::hash::{Digest, Hasher};
 
 /// The size of a piece.
 const PIECE: usize = 1 << 18;

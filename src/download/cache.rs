@@ -14,17 +14,17 @@ use std::time::Duration;
 use super::Wanted;
 use super::client::bare;
 use super::partial::{Head, Partial};
-use super::trouble::Halt;
+use super::retry::Halt;
+use crate::digest::{Algorithm, Digest, Hasher};
 use crate::error::{Error, Fault, Result};
 use crate::fs::{
-    self, CacheFile, Door, Kind, Lock, OpenFile, Patience, PrivateDirectory, ReadAt as _,
+    self, CacheFile, Fs, Kind, Lock, LockWait, OpenFile, PrivateDirectory, ReadAt as _,
 };
-use crate::hash::{Algorithm, Digest, Hasher};
-use crate::report::Warning;
+use crate::outcome::Warning;
 
 #[derive(Debug)]
 pub(super) struct Store {
-    door: Door,
+    fs: Fs,
     root: PathBuf,
     /// What stands for this run in the heads of partial files.
     session: String,
@@ -45,7 +45,7 @@ pub(super) enum Checked {
 
 impl Store {
     /// The cache at `root`, made where it is missing, or a private one.
-    pub(super) fn new(root: Option<&Path>, door: &Door) -> Result<Self> {
+    pub(super) fn new(root: Option<&Path>, fs: &Fs) -> Result<Self> {
         let private = if root.is_none() {
             Some(PrivateDirectory::new()?)
         } else {
@@ -55,9 +55,9 @@ impl Store {
             .or(private.as_ref().map(PrivateDirectory::path))
             .unwrap_or(Path::new("."));
         let root = fs::absolute(root)?;
-        fs::make_shared(door, &root).map_err(Error::of_cache)?;
+        fs::make_shared(fs, &root).map_err(Error::of_cache)?;
         Ok(Self {
-            door: door.clone(),
+            fs: fs.clone(),
             root,
             session: format!("{:016x}", RandomState::new().build_hasher().finish()),
             finished: Mutex::default(),
@@ -87,7 +87,7 @@ impl Store {
                 .is_some_and(|parent| !parent.ends_with(digest.to_hex()))
             {
                 self.warn(wanted, &path);
-                fs::remove(&self.door, &path)?;
+                fs::remove(&self.fs, &path)?;
             } else if faults.is_empty() {
                 return Ok(Some(file));
             }
@@ -128,8 +128,8 @@ impl Store {
         waiting: &dyn Fn(&Path),
     ) -> Result<Lock> {
         let directory = self.root.join("partial");
-        fs::make_shared(&self.door, &directory).map_err(Error::of_cache)?;
-        let patience = Patience {
+        fs::make_shared(&self.fs, &directory).map_err(Error::of_cache)?;
+        let patience = LockWait {
             timeout: Duration::MAX,
             cancel: halt.stop,
             waiting,
@@ -137,7 +137,7 @@ impl Store {
         let path = directory.join(format!("{}.lock", key(wanted)));
         // A lock of an environment that cannot be had says something of the environment; this one
         // does not.
-        Lock::acquire(&self.door, &path, &patience).map_err(|error| {
+        Lock::acquire(&self.fs, &path, &patience).map_err(|error| {
             let source = std::error::Error::source(&error)
                 .and_then(|source| source.downcast_ref::<io::Error>());
             match source.and_then(io::Error::raw_os_error) {
@@ -152,13 +152,13 @@ impl Store {
     /// Ends what [`Store::lock`] began.
     pub(super) fn unlock(&self, lock: Lock) {
         // An empty file that stays does no harm.
-        let _ = lock.release_removed(&self.door);
+        let _ = lock.release_removed(&self.fs);
     }
 
     /// What has arrived of the file, under its lock.
     pub(super) fn partial(&self, wanted: &Wanted) -> Result<Partial> {
         Partial::open(
-            &self.door,
+            &self.fs,
             &self.root.join("partial").join(key(wanted)),
             |head| {
                 let known =
@@ -210,9 +210,9 @@ impl Store {
         }
         let place = self.place(&digest, wanted);
         if let Some(parent) = place.parent() {
-            fs::make_shared(&self.door, parent)?;
+            fs::make_shared(&self.fs, parent)?;
         }
-        let file = file.renamed(&self.door, &place)?;
+        let file = file.renamed(&self.fs, &place)?;
         partial.remove()?;
         if !wanted.pinned.is_empty() && !wanted.pinned.contains(&digest) {
             self.remember(wanted, &digest)?;
@@ -228,8 +228,8 @@ impl Store {
     /// file.
     fn remember(&self, wanted: &Wanted, digest: &Digest) -> Result<()> {
         let directory = self.root.join("known");
-        fs::make_shared(&self.door, &directory)?;
-        CacheFile::open(&self.door, &directory.join(key(wanted)))?
+        fs::make_shared(&self.fs, &directory)?;
+        CacheFile::open(&self.fs, &directory.join(key(wanted)))?
             .write_at(digest.to_hex().as_bytes(), 0)
     }
 

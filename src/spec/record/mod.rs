@@ -13,8 +13,8 @@ use std::collections::hash_map::Entry;
 
 use csv::{QuoteStyle, ReaderBuilder, StringRecord, WriterBuilder};
 
+use crate::digest::Digest;
 use crate::error::Fault;
-use crate::hash::Digest;
 use digest::parse_digest;
 
 /// How many characters of a row or digest a fault repeats.
@@ -311,7 +311,7 @@ impl Reading {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hash::Algorithm;
+    use crate::digest::Algorithm;
 
     const GOOD: &str = "sha256=1HNeOiZeFu7gP1lxi5tdAwGcB9i2xR-Q2jpmbuwTqzU";
 
