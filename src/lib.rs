@@ -35,8 +35,8 @@
 //! # fn main() -> pkg_install::Result<()> {
 //! let locate = Locate { target: Some("venv".into()), ..Locate::default() };
 //! let input = vec![Source::from_path("six-1.17.0-py2.py3-none-any.whl")].into();
-//! let (door, cancel) = (pkg_install::fs::Fs::default(), std::sync::Arc::default());
-//! let context = Context { door: &door, cancel: &cancel, progress: &Silent };
+//! let (fs, cancel) = (pkg_install::fs::Fs::default(), std::sync::Arc::default());
+//! let context = Context { fs: &fs, cancel: &cancel, progress: &Silent };
 //! let mut report = Report::new();
 //! command::install(&locate, &input, &Options::default(), context, &mut report)?;
 //! println!("{:?}", report.changes);
