@@ -5,8 +5,6 @@
 //! file that was edited and then given its old digest does not exist; files that no RECORD lists
 //! are nobody's business here.
 
-use rayon::prelude::*;
-
 use crate::environment::installed::{Form, Installed};
 use crate::environment::layout::{Layout, SchemeKey};
 use crate::environment::survey::digest_of;
@@ -14,12 +12,13 @@ use crate::error::{ErrorKind, Result};
 use crate::fs::{self, Kind};
 use crate::outcome::{Difference, DifferenceState};
 use crate::spec::record::RecordRow;
+use crate::threads::{Pool, in_parallel};
 
-/// Compares the files of `projects` with their RECORDs, on the current pool.
+/// Compares the files of `projects` with their RECORDs, on all threads of `pool`.
 ///
 /// # Errors
 /// Where the file system fails in a way that is no difference.
-pub fn check(layout: &Layout, projects: &[&Installed]) -> Result<Vec<Difference>> {
+pub fn check(pool: &Pool, layout: &Layout, projects: &[&Installed]) -> Result<Vec<Difference>> {
     let mut differences = Vec::new();
     let mut rows: Vec<(&Installed, RecordRow)> = Vec::new();
     for project in projects {
@@ -43,11 +42,9 @@ pub fn check(layout: &Layout, projects: &[&Installed]) -> Result<Vec<Difference>
             Err(error) => return Err(error),
         }
     }
-    let found: Vec<Option<Difference>> = rows
-        .par_iter()
-        .map(|(project, row)| compare(layout, project, row))
-        .collect::<Result<_>>()?;
-    differences.extend(found.into_iter().flatten());
+    for found in in_parallel(pool, &rows, |(project, row)| compare(layout, project, row)) {
+        differences.extend(found?);
+    }
     differences.sort_by(|a, b| (&a.project, &a.path).cmp(&(&b.project, &b.path)));
     Ok(differences)
 }

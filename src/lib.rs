@@ -76,6 +76,7 @@ pub mod script;
 pub mod source;
 pub mod spec;
 pub mod stage;
+pub mod threads;
 pub mod transaction;
 pub mod wheel;
 

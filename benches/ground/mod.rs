@@ -25,7 +25,8 @@ use pkg_install::plan::spread::{Ground, spread};
 use pkg_install::plan::{Change, ChangeId, NewFile, changes as project_changes};
 use pkg_install::source::Source;
 use pkg_install::spec::record::Verify;
-use pkg_install::wheel::{self, OpenOptions, Pool, Records, Wheel};
+use pkg_install::threads::Pool;
+use pkg_install::wheel::{self, OpenOptions, Records, Wheel};
 
 const MODULES: usize = 120;
 const BIG: usize = 2 << 20;
@@ -79,7 +80,7 @@ impl Bench {
         };
         let environment = environment::locate(&locate).expect("there is a python3 on the PATH");
         let layout = Layout::of(&environment).expect("the directory can be looked at");
-        let pool = wheel::pool(None).expect("threads can be started");
+        let pool = Pool::new(None).expect("threads can be started");
         let wheels = wheel::open_all(&pool, &sources, OPEN).expect("the wheels are right");
         let fs = Fs::default();
         Self {

@@ -18,7 +18,8 @@ use crate::outcome::{Progress, Warning};
 use crate::plan::WheelId;
 use crate::source::{Location, Source};
 use crate::stage::{Bring, Waiting};
-use crate::wheel::{self, OpenOptions, Pool, Records, Wheel};
+use crate::threads::{Pool, in_parallel};
+use crate::wheel::{self, OpenOptions, Records, Wheel};
 
 /// How much of a wheel's end is asked for first where all of it is wanted soon: most wheels are
 /// smaller.
@@ -50,7 +51,7 @@ pub fn open(
         .filter(|source| source.path().is_some())
         .collect();
     let mut local =
-        wheel::in_parallel(pool, &local, |source| Wheel::open((*source).clone(), open)).into_iter();
+        in_parallel(pool, &local, |source| Wheel::open((*source).clone(), open)).into_iter();
     let look = Look {
         downloader: &downloader,
         sources,

@@ -12,7 +12,7 @@ use crate::environment::{self, Locate};
 use crate::error::{Error, ErrorKind, Result};
 use crate::outcome::{ListedProject, Report};
 use crate::spec::name::ProjectName;
-use crate::wheel;
+use crate::threads::Pool;
 
 /// Compares the named projects, or all of them, with their RECORDs; `report.differences` says what
 /// differs.
@@ -26,12 +26,12 @@ pub fn check(
     context: Context<'_>,
     report: &mut Report,
 ) -> Result<()> {
-    let pool = wheel::pool(options.jobs)?;
+    let pool = Pool::new(options.jobs)?;
     let environment = environment::locate(locate)?;
     report.environment = Some(environment_report(&environment));
     let session = Session::begin(&environment, Purpose::Look, options, context, report)?;
     let chosen = chosen(&session.installed, names)?;
-    let differences = pool.install(|| check::check(&session.layout, &chosen))?;
+    let differences = check::check(&pool, &session.layout, &chosen)?;
     let count = differences.len();
     report.projects_checked = Some(chosen.len());
     report.differences = Some(differences);

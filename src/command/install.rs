@@ -13,8 +13,9 @@ use crate::outcome::{Outcome, Report};
 use crate::plan::Plan;
 use crate::spec::tags::TagSet;
 use crate::stage::{self, Bring, StageOptions};
+use crate::threads::Pool;
 use crate::transaction::{self, CommitOptions};
-use crate::wheel::{self, Pool, Wheel};
+use crate::wheel::Wheel;
 
 /// Installs all wheels, or none.
 ///
@@ -28,7 +29,7 @@ pub fn install(
     context: Context<'_>,
     report: &mut Report,
 ) -> Result<()> {
-    let pool = wheel::pool(options.jobs)?;
+    let pool = Pool::new(options.jobs)?;
     let environment = environment::locate(locate)?;
     report.environment = Some(environment_report(&environment));
     let begin = Instant::now();

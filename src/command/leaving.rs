@@ -21,7 +21,7 @@ use crate::plan::Change;
 use crate::plan::removal::{Going, by_directory, is_bytecode_of};
 use crate::plan::spread::Guard;
 use crate::spec::record::RecordRow;
-use crate::wheel::in_parallel;
+use crate::threads::in_parallel;
 
 /// The directory that holds the bytecode of its neighbours (PEP 3147).
 const BYTECODE: &str = "__pycache__";

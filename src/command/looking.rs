@@ -21,7 +21,7 @@ use crate::plan::operations::Outgoing;
 use crate::plan::removal::Going;
 use crate::plan::{ChangeId, Content, NewFile};
 use crate::spec::record::{self, RecordRow};
-use crate::wheel::{Pool, in_parallel};
+use crate::threads::{Pool, in_parallel};
 
 /// Looking at the environment with what is installed in mind.
 pub struct Looking<'a, 'l> {

@@ -10,7 +10,8 @@ use crate::outcome::{Progress, Warning};
 use crate::source::Source;
 use crate::spec::record::Verify;
 use crate::stage::Bring;
-use crate::wheel::{self, OpenOptions, Pool, Records, Wheel};
+use crate::threads::Pool;
+use crate::wheel::{self, OpenOptions, Records, Wheel};
 
 /// Wheels that can be planned with.
 pub struct Opened {

@@ -23,7 +23,8 @@ use crate::plan::{
 };
 use crate::spec::name::ProjectName;
 use crate::spec::record::Verify;
-use crate::wheel::{Pool, Wheel, in_parallel};
+use crate::threads::{Pool, in_parallel};
+use crate::wheel::Wheel;
 
 /// The plan of an installation.
 pub fn install(

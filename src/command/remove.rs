@@ -10,8 +10,8 @@ use crate::environment::{self, Locate};
 use crate::error::{Error, Result};
 use crate::outcome::{Outcome, Report};
 use crate::spec::name::ProjectName;
+use crate::threads::Pool;
 use crate::transaction;
-use crate::wheel;
 
 /// Removes all the projects, or none.
 ///
@@ -32,7 +32,7 @@ pub fn uninstall(
                 .ok_or_else(|| Error::usage(format!("`{name}` is not a project's name")))
         })
         .collect::<Result<_>>()?;
-    let pool = wheel::pool(options.jobs)?;
+    let pool = Pool::new(options.jobs)?;
     let environment = environment::locate(locate)?;
     report.environment = Some(environment_report(&environment));
     let begin = Instant::now();

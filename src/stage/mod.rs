@@ -23,7 +23,8 @@ use crate::outcome::Progress;
 use crate::plan::spread::CONTROL;
 use crate::plan::{Content, Plan, RowFile, WheelId};
 use crate::spec::record::{self, RecordRow, Verify};
-use crate::wheel::{Pool, Wheel};
+use crate::threads::Pool;
+use crate::wheel::Wheel;
 
 /// The name of the file in the main `.pkg-install` that lists the directories which hold another
 /// one.

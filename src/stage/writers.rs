@@ -67,7 +67,7 @@ pub(super) fn write_files(
         if !needed.is_empty() {
             scope.spawn(|| work.bring(&needed, coming));
         }
-        options.pool.broadcast(|_| work.run());
+        options.pool.on_each_thread(|| work.run());
     });
     match work.failure.into_inner() {
         Ok(Some(error)) => Err(error),

@@ -10,8 +10,6 @@ mod read;
 
 use std::sync::{Arc, OnceLock};
 
-use rayon::prelude::*;
-
 use crate::archive::{Archive, Entry, Extent};
 use crate::digest::{Algorithm, Digest};
 use crate::error::{Error, Fault, Result};
@@ -22,6 +20,7 @@ use crate::spec::core_metadata::{Metadata, WheelInfo};
 use crate::spec::entry_points::EntryPoint;
 use crate::spec::record::Verify;
 use crate::spec::wheel_name::WheelName;
+use crate::threads::{Pool, in_parallel};
 
 use read::Reading;
 
@@ -110,29 +109,6 @@ pub struct OpenOptions {
     pub direct_url: bool,
     /// Which RECORDs a preview reads; of a wheel that is here it is always read.
     pub records: Records,
-}
-
-/// The threads that the work is done on.
-pub type Pool = rayon::ThreadPool;
-
-/// The pool that wheels are opened and files are staged on.
-///
-/// # Errors
-/// Where the threads cannot be started.
-pub fn pool(jobs: Option<usize>) -> Result<Pool> {
-    let builder = rayon::ThreadPoolBuilder::new().num_threads(jobs.unwrap_or(0));
-    builder
-        .build()
-        .map_err(|error| Error::usage(format!("cannot start the threads: {error}")))
-}
-
-/// What `work` makes of each item, in their order, in parallel.
-pub fn in_parallel<T: Sync, R: Send>(
-    pool: &Pool,
-    items: &[T],
-    work: impl Fn(&T) -> R + Sync + Send,
-) -> Vec<R> {
-    pool.install(|| items.par_iter().map(work).collect())
 }
 
 /// Opens and validates all wheels, in parallel.

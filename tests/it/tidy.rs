@@ -35,7 +35,7 @@ const DOORS: &[(&[&str], &[&str])] = &[
         &["src/archive.rs", "src/archive/"],
     ),
     (&["ureq"], &["src/download/"]),
-    (&["rayon"], &["src/wheel/mod.rs", "src/check.rs"]),
+    (&["rayon"], &["src/threads.rs"]),
     (
         &[
             "println!",
@@ -83,7 +83,7 @@ const PLAIN: &[&str] = &["crate::fs::Kind", "crate::fs::Stat"];
 /// The modules from the bottom up: each may use those of the rows above its own.
 const LAYERS: &[&[&str]] = &[
     &["error"],
-    &["path"],
+    &["path", "threads"],
     &["digest"],
     &["spec", "fs"],
     &["archive", "script", "outcome"],
