@@ -58,8 +58,6 @@ compile_error!("pkg-install works on Unix only");
 
 pub mod archive;
 pub mod check;
-#[cfg(feature = "cli")]
-pub mod cli;
 pub mod command;
 pub mod digest;
 #[cfg(feature = "http")]

@@ -14,10 +14,10 @@ use clap::{
 #[cfg(feature = "http")]
 use super::wanted::DownloadArgs;
 use super::wanted::WantedArgs;
-use crate::command::Options;
-use crate::environment::Locate;
-use crate::plan::conflict::OnConflict;
-use crate::spec::record::Verify;
+use pkg_install::command::Options;
+use pkg_install::environment::Locate;
+use pkg_install::plan::conflict::OnConflict;
+use pkg_install::spec::record::Verify;
 
 /// Everything that was said.
 pub struct Parsed {

@@ -15,12 +15,12 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::command::{self, Context, Document, Input};
-use crate::error::{Error, Result};
-use crate::fs::Fs;
-use crate::outcome::Report;
-use crate::source::Source;
-use crate::spec::direct_url::without_credentials;
+use pkg_install::command::{self, Context, Document, Input};
+use pkg_install::error::{Error, Result};
+use pkg_install::fs::Fs;
+use pkg_install::outcome::Report;
+use pkg_install::source::Source;
+use pkg_install::spec::direct_url::without_credentials;
 
 use args::{Command, Parsed};
 use render::{Body, Renderer};
@@ -138,11 +138,11 @@ fn documents(paths: &[PathBuf]) -> Result<Vec<Document>> {
             let read = std::io::stdin().lock().read_to_end(&mut content);
             read.map_err(|error| Error::io("read", Path::new("stdin"), error))
                 .map(|_| content)
-        } else if let Ok(None) = crate::fs::stat(path) {
+        } else if let Ok(None) = pkg_install::fs::stat(path) {
             let shown = without_credentials(&path.display().to_string());
             Err(Error::usage(format!("there is no file `{shown}`")))
         } else {
-            crate::fs::read(path)
+            pkg_install::fs::read(path)
         };
         Ok(Document {
             at: path.clone(),

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use super::args::{Color, Command, Output, Parsed};
-use crate::error::{Effect, Error, ErrorKind, Result, escaped};
-use crate::outcome::{
+use pkg_install::error::{Effect, Error, ErrorKind, Result, escaped};
+use pkg_install::outcome::{
     Action, ChangeReport, Difference, DifferenceState, ErrorReport, ListedProject, Outcome, Report,
     Warning,
 };
@@ -447,6 +447,8 @@ fn exit_code(kind: ErrorKind) -> u8 {
         ErrorKind::Environment => 5,
         ErrorKind::Differences => 6,
         ErrorKind::Interrupted => 130,
+        // A kind that a newer library adds is a failure like any other to a calling script.
+        _ => 1,
     }
 }
 

@@ -6,7 +6,7 @@ use clap::builder::FalseyValueParser;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args};
 
-use crate::spec::pylock::Selection;
+use pkg_install::spec::pylock::Selection;
 
 /// What is to be installed.
 #[derive(Args, Clone)]
@@ -104,7 +104,7 @@ pub struct DownloadArgs {
 impl DownloadArgs {
     /// How to fetch, the process's own variables included: proxies, certificates, logins, the
     /// cache's place.
-    pub fn settings(&self) -> crate::download::Settings {
+    pub fn settings(&self) -> pkg_install::download::Settings {
         let variable = |names: &[&str]| {
             let values = names.iter().filter_map(std::env::var_os);
             values.into_iter().find(|value| !value.is_empty())
@@ -122,7 +122,7 @@ impl DownloadArgs {
             )
         });
         let all = text(&["ALL_PROXY", "all_proxy"]);
-        crate::download::Settings {
+        pkg_install::download::Settings {
             cache: cache.filter(|_| !self.no_cache),
             offline: self.offline,
             connections: usize::from(self.concurrent_downloads),
@@ -135,7 +135,7 @@ impl DownloadArgs {
             netrc: variable(&["NETRC"])
                 .map(PathBuf::from)
                 .or_else(|| Some(home?.join(".netrc"))),
-            ..crate::download::Settings::default()
+            ..pkg_install::download::Settings::default()
         }
     }
 }

@@ -281,7 +281,7 @@ impl Error {
     }
 
     /// A file-system operation on `path` failed.
-    pub(crate) fn io(operation: &'static str, path: &Path, source: io::Error) -> Self {
+    pub fn io(operation: &'static str, path: &Path, source: io::Error) -> Self {
         Self::new(Detail::Io {
             operation,
             path: path.to_owned(),
@@ -457,7 +457,7 @@ impl Error {
     }
 
     /// What was asked for makes no sense, in these words.
-    pub(crate) fn usage(message: impl Into<String>) -> Self {
+    pub fn usage(message: impl Into<String>) -> Self {
         Self::new(Detail::Usage(message.into()))
     }
 

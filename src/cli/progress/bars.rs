@@ -14,7 +14,7 @@ use super::counters::Counters;
 use super::lines::{Model, Size};
 use super::screen::Screen;
 use super::{remarks, say};
-use crate::outcome::Progress;
+use pkg_install::outcome::Progress;
 
 const PAUSE: Duration = Duration::from_millis(100);
 

@@ -33,7 +33,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::outcome::Progress;
+use pkg_install::outcome::Progress;
 
 const PAUSE: Duration = Duration::from_millis(100);
 

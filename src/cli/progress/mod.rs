@@ -20,7 +20,7 @@ mod screen;
 use std::io::{IsTerminal as _, Write as _};
 
 use super::args::{Output, Shown};
-use crate::outcome::{Progress, Silent};
+use pkg_install::outcome::{Progress, Silent};
 
 /// The progress that was asked for. What it drew is gone once it is dropped.
 pub fn of(output: &Output) -> Box<dyn Progress> {

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use super::say;
-use crate::error::escaped;
-use crate::outcome::Progress;
+use pkg_install::error::escaped;
+use pkg_install::outcome::Progress;
 
 /// That another process holds the lock.
 pub fn waiting(lock: &Path) -> String {

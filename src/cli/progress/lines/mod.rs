@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::counters::Seen;
 use crate::cli::render::size;
-use crate::error::escaped;
+use pkg_install::error::escaped;
 
 /// The most downloads that have a line of their own.
 const SHOWN: usize = 8;
