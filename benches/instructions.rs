@@ -1,13 +1,16 @@
-//! How many instructions each pure stage takes, counted by callgrind: has one become dearer? The answer is the same however
-//! busy the machine is.
+//! How many instructions each pure stage takes, counted by callgrind: has one become dearer? The
+//! answer is the same however busy the machine is.
 //!
-//! `cargo bench --bench instructions` counts all stages, `… -- plan` those with `plan` in their name. The first counts are
-//! kept in `target/instructions`, and later ones are compared with them; `… -- --save` keeps the new ones instead. Ends with
-//! code 1 where a stage takes more than [`MOST`] percent more, and with a word and code 0 where there is no valgrind. Beside
-//! the counts lie the profiles: `callgrind_annotate target/instructions/STAGE.new` shows which functions they belong to.
+//! `cargo bench --bench instructions` counts all stages, `… -- plan` those with `plan` in their
+//! name. The first counts are kept in `target/instructions`, and later ones are compared with them;
+//! `… -- --save` keeps the new ones instead. Ends with code 1 where a stage takes more than
+//! [`MOST`] percent more, and with a word and code 0 where there is no valgrind. Beside the counts
+//! lie the profiles: `callgrind_annotate target/instructions/STAGE.new` shows which functions they
+//! belong to.
 //!
-//! Counts depend on the compiler and on the processor as valgrind shows it (without SHA instructions and AVX-512), so they
-//! are worth comparing on one machine only. What waits for the kernel or for other threads does not show in them.
+//! Counts depend on the compiler and on the processor as valgrind shows it (without SHA
+//! instructions and AVX-512), so they are worth comparing on one machine only. What waits for the
+//! kernel or for other threads does not show in them.
 
 #![allow(
     clippy::panic,
@@ -26,10 +29,10 @@ use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
 use pkg_install::archive::{Archive, Expected, Scratch};
-use pkg_install::hash::{Algorithm, Digest, Engine};
+use pkg_install::digest::{Algorithm, Backend, Digest};
 use pkg_install::path::RelPath;
 use pkg_install::plan::conflict::{Settled, settle};
-use pkg_install::plan::moves::{self, Outgoing};
+use pkg_install::plan::operations::{self, Outgoing};
 use pkg_install::spec::pip_report::PipReport;
 use pkg_install::spec::pylock::Lock;
 use pkg_install::spec::record::{self, RecordRow, Verify};
@@ -55,27 +58,47 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let has = |option: &str| arguments.iter().any(|argument| argument == option);
     let wanted = |name: &str| {
-        let mut filters = arguments.iter().filter(|argument| !argument.starts_with('-')).peekable();
+        let mut filters = arguments
+            .iter()
+            .filter(|argument| !argument.starts_with('-'))
+            .peekable();
         filters.peek().is_none() || filters.any(|filter| name.contains(filter.as_str()))
     };
-    // `cargo bench` says `--bench`. `--test`, and `cargo test --benches`, which says nothing, run everything once.
+    // `cargo bench` says `--bench`. `--test`, and `cargo test --benches`, which says nothing, run
+    // everything once.
     if has(WATCHED) || has("--test") || !has("--bench") {
         run(&wanted);
         return ExitCode::SUCCESS;
     }
-    if Command::new("valgrind").arg("--version").stdout(Stdio::null()).status().is_err() {
+    if Command::new("valgrind")
+        .arg("--version")
+        .stdout(Stdio::null())
+        .status()
+        .is_err()
+    {
         println!("instructions are not counted: there is no valgrind on the PATH");
         return ExitCode::SUCCESS;
     }
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("instructions");
     fs::create_dir_all(&directory).expect("a directory can be made");
     let names = count(&arguments, &directory);
-    let dearer = names.iter().filter(|name| !compare(&directory, name, has("--save"))).count();
-    println!("{dearer} of {} stages take more than {MOST} % more", names.len());
-    if dearer == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let dearer = names
+        .iter()
+        .filter(|name| !compare(&directory, name, has("--save")))
+        .count();
+    println!(
+        "{dearer} of {} stages take more than {MOST} % more",
+        names.len()
+    );
+    if dearer == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
-/// Runs the stages that are wanted, each once before it is counted, so that what happens once in a process is not.
+/// Runs the stages that are wanted, each once before it is counted, so that what happens once in a
+/// process is not.
 fn run(wanted: &dyn Fn(&str) -> bool) {
     let bench = Bench::new(WHEELS);
     let texts = Texts::new();
@@ -96,25 +119,42 @@ fn measured(stage: &mut dyn FnMut()) {
     }
 }
 
-/// Runs this program below callgrind, which writes one profile for each stage, and gives each the name of its stage.
+/// Runs this program below callgrind, which writes one profile for each stage, and gives each the
+/// name of its stage.
 fn count(arguments: &[String], directory: &Path) -> Vec<String> {
     let out = directory.join("profile");
     let output = Command::new("valgrind")
-        .args(["--tool=callgrind", "--toggle-collect=*::measured", "--dump-after=*::measured"])
+        .args([
+            "--tool=callgrind",
+            "--toggle-collect=*::measured",
+            "--dump-after=*::measured",
+        ])
         // Or a name would stand only in the first of the profiles.
         .arg("--compress-strings=no")
         .arg(format!("--callgrind-out-file={}", out.display()))
         .arg(std::env::current_exe().expect("this program has a path"))
-        .args(arguments.iter().filter(|argument| !argument.starts_with('-')))
+        .args(
+            arguments
+                .iter()
+                .filter(|argument| !argument.starts_with('-')),
+        )
         .arg(WATCHED)
         .output()
         .expect("valgrind can be started");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let names: Vec<String> = String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let names: Vec<String> = String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .map(str::to_owned)
+        .collect();
     for (name, number) in names.iter().zip(1..) {
         let profile = format!("{}.{number}", out.display());
         let text = fs::read_to_string(&profile).expect("callgrind wrote a profile of each stage");
-        // A call that had begun when the profile before was written counts as none, which callgrind_annotate cannot read.
+        // A call that had begun when the profile before was written counts as none, which
+        // callgrind_annotate cannot read.
         let text = text.replace("\ncalls=0 ", "\ncalls=1 ");
         fs::write(directory.join(format!("{name}.new")), text).expect("a profile can be written");
         fs::remove_file(profile).expect("a profile can be removed");
@@ -122,11 +162,18 @@ fn count(arguments: &[String], directory: &Path) -> Vec<String> {
     names
 }
 
-/// Prints a stage's count beside the one that was kept; says whether it is as good. Keeps it where there is none.
+/// Prints a stage's count beside the one that was kept; says whether it is as good. Keeps it where
+/// there is none.
 fn compare(directory: &Path, name: &str, save: bool) -> bool {
-    let (new, kept) = (directory.join(format!("{name}.new")), directory.join(format!("{name}.kept")));
+    let (new, kept) = (
+        directory.join(format!("{name}.new")),
+        directory.join(format!("{name}.kept")),
+    );
     let now = total(&new).expect("callgrind wrote a total");
-    assert!(now > 0.0, "callgrind does not know `measured`: is the program stripped?");
+    assert!(
+        now > 0.0,
+        "callgrind does not know `measured`: is the program stripped?"
+    );
     let change = total(&kept).map(|before| (now / before - 1.0) * 100.0);
     let said = change.map_or("new".to_owned(), |change| format!("{change:+.2} %"));
     println!("{name:<24}{now:>14.0}{said:>12}");
@@ -139,7 +186,11 @@ fn compare(directory: &Path, name: &str, save: bool) -> bool {
 /// The instructions that a profile counted for one run of its stage.
 fn total(profile: &Path) -> Option<f64> {
     let text = fs::read_to_string(profile).ok()?;
-    let total: f64 = text.lines().find_map(|line| line.strip_prefix("totals: "))?.parse().ok()?;
+    let total: f64 = text
+        .lines()
+        .find_map(|line| line.strip_prefix("totals: "))?
+        .parse()
+        .ok()?;
     Some(total / f64::from(TIMES))
 }
 
@@ -159,8 +210,12 @@ fn reading(bench: &Bench) -> Vec<Stage<'_>> {
     let path = bench.sources[0].path().expect("the wheels are files");
     let (wheel, source) = (&bench.wheels[0], &bench.sources[0]);
     vec![
-        stage("archive-open", move || Archive::open(path, "wheel").expect("the archive is right")),
-        stage("wheel-open", move || Wheel::open(source.clone(), OPEN).expect("the wheel is right")),
+        stage("archive-open", move || {
+            Archive::open(path, "wheel").expect("the archive is right")
+        }),
+        stage("wheel-open", move || {
+            Wheel::open(source.clone(), OPEN).expect("the wheel is right")
+        }),
         stage("inflate", move || {
             let mut scratch = Scratch::new();
             let archive = wheel.archive();
@@ -170,7 +225,9 @@ fn reading(bench: &Bench) -> Vec<Stage<'_>> {
                     length += piece.len();
                     Ok(())
                 };
-                archive.unpack(entry, Expected::default(), &mut scratch, &mut sink).expect("the contents are right");
+                archive
+                    .unpack(entry, Expected::default(), &mut scratch, &mut sink)
+                    .expect("the contents are right");
             }
             length
         }),
@@ -180,13 +237,23 @@ fn reading(bench: &Bench) -> Vec<Stage<'_>> {
 fn parsing(texts: &Texts) -> Vec<Stage<'_>> {
     let safe = |row: &&RecordRow| RelPath::parse(black_box(&row.path)).is_ok();
     vec![
-        stage("record-read-wheel", || record::read_wheel_record(&texts.record, Verify::Normal)),
-        stage("record-read-installed", || record::read_installed_record(&texts.record).expect("it is right")),
+        stage("record-read-wheel", || {
+            record::read_wheel_record(&texts.record, Verify::Normal)
+        }),
+        stage("record-read-installed", || {
+            record::read_installed_record(&texts.record).expect("it is right")
+        }),
         stage("record-write", || record::write_record(&texts.rows)),
         stage("path-parse", move || texts.rows.iter().filter(safe).count()),
-        stage("pylock-parse", || Lock::parse(texts.lock.as_bytes()).expect("the lock file is right")),
-        stage("report-parse", || PipReport::parse(texts.report.as_bytes()).expect("the report is right")),
-        stage("requirements-parse", || Requirements::parse(texts.list.as_bytes()).expect("the list is right")),
+        stage("pylock-parse", || {
+            Lock::parse(texts.lock.as_bytes()).expect("the lock file is right")
+        }),
+        stage("report-parse", || {
+            PipReport::parse(texts.report.as_bytes()).expect("the report is right")
+        }),
+        stage("requirements-parse", || {
+            Requirements::parse(texts.list.as_bytes()).expect("the list is right")
+        }),
     ]
 }
 
@@ -198,9 +265,16 @@ fn planning(bench: &Bench) -> Vec<Stage<'_>> {
     vec![
         stage("plan-spread", move || bench.spread(&changes)),
         // Of a copy, since it takes its input.
-        stage("plan-settle", move || -> Settled { settle(wanted.clone(), &bench.rules(&owners)) }),
+        stage("plan-settle", move || -> Settled {
+            settle(wanted.clone(), &bench.rules(&owners))
+        }),
         stage("plan-moves", move || {
-            moves::operations(&bench.layout, &settled.files, &settled.anchors, &Outgoing::default())
+            operations::operations(
+                &bench.layout,
+                &settled.files,
+                &settled.anchors,
+                &Outgoing::default(),
+            )
         }),
     ]
 }
@@ -210,8 +284,11 @@ fn hashing() -> Vec<Stage<'static>> {
     let again = content.clone();
     vec![
         stage("hash-small", move || {
-            let contents: Vec<_> = content.chunks(4 << 10).map(|content| (Algorithm::Sha256, content)).collect();
-            Engine::default().digest_each(&contents)
+            let contents: Vec<_> = content
+                .chunks(4 << 10)
+                .map(|content| (Algorithm::Sha256, content))
+                .collect();
+            Backend::default().digest_each(&contents)
         }),
         stage("hash-large", move || Digest::of(Algorithm::Sha256, &again)),
     ]
@@ -251,16 +328,30 @@ impl Texts {
                 "{{\"download_info\": {{\"url\": \"{url}\", \"archive_info\": {{\"hashes\": {{\"sha256\": \"{hash}\"}}}}}}, \
                  \"is_direct\": false, \"requested\": true, \"metadata\": {{\"name\": \"{name}\", \"version\": \"1.{number}\"}}}}"
             ));
-            let _ = writeln!(list, "{name}==1.{number} ; python_version >= '3.{}' --hash=sha256:{hash}", number % 9);
+            let _ = writeln!(
+                list,
+                "{name}==1.{number} ; python_version >= '3.{}' --hash=sha256:{hash}",
+                number % 9
+            );
         }
         let report = format!(
             "{{\"version\": \"1\", \"pip_version\": \"26.0\", \"install\": [{}], \"environment\": {{}}}}",
             items.join(",")
         );
-        Self { rows, record, lock, report, list }
+        Self {
+            rows,
+            record,
+            lock,
+            report,
+            list,
+        }
     }
 }
 
 fn module_path(number: usize) -> String {
-    format!("package_{}/inner_{}/module_{number}.py", number % 7, number % 101)
+    format!(
+        "package_{}/inner_{}/module_{number}.py",
+        number % 7,
+        number % 101
+    )
 }

@@ -1,9 +1,9 @@
-//! One bench per stage of an installation, on generated wheels, through the library: what does each stage cost, and which
-//! one has changed?
+//! One bench per stage of an installation, on generated wheels, through the library: what does each
+//! stage cost, and which one has changed?
 //!
-//! `cargo bench` measures, `cargo bench -- stage` only what has `stage` in its name, `cargo bench -- --test` runs everything
-//! once. Times depend on what else the machine does; what does not is in `instructions.rs`. How the whole program compares
-//! with others is the business of `against/`.
+//! `cargo bench` measures, `cargo bench -- stage` only what has `stage` in its name, `cargo bench
+//! -- --test` runs everything once. Times depend on what else the machine does; what does not is in
+//! `instructions.rs`. How the whole program compares with others is the business of `against/`.
 
 #![allow(
     clippy::panic,
@@ -19,12 +19,12 @@ use std::hint::black_box;
 use std::sync::atomic::AtomicBool;
 
 use criterion::{BatchSize, Criterion, Throughput};
-use pkg_install::hash::{Algorithm, Digest, Engine};
+use pkg_install::digest::{Algorithm, Backend, Digest};
+use pkg_install::outcome::Silent;
 use pkg_install::path::RelPath;
 use pkg_install::plan::Plan;
 use pkg_install::plan::conflict::{Settled, settle};
-use pkg_install::plan::moves::{self, Outgoing};
-use pkg_install::report::Silent;
+use pkg_install::plan::operations::{self, Outgoing};
 use pkg_install::spec::record::{self, RecordRow, Verify};
 use pkg_install::stage::{self, StageOptions, Staged};
 use pkg_install::transaction::{self, CommitOptions};
@@ -55,7 +55,9 @@ fn open(criterion: &mut Criterion, bench: &Bench) {
     for (name, verify) in [("normal", Verify::Normal), ("off", Verify::Off)] {
         let options = OpenOptions { verify, ..OPEN };
         group.bench_function(name, |b| {
-            b.iter(|| wheel::open_all(&bench.pool, &bench.sources, options).expect("the wheels are right"));
+            b.iter(|| {
+                wheel::open_all(&bench.pool, &bench.sources, options).expect("the wheels are right")
+            });
         });
     }
     group.finish();
@@ -68,15 +70,30 @@ fn plan(criterion: &mut Criterion, bench: &Bench) {
     group.throughput(Throughput::Elements(bench.spread(&changes).len() as u64));
     group.bench_function("spread", |b| b.iter(|| bench.spread(&changes)));
     group.bench_function("survey", |b| {
-        b.iter_batched(|| bench.spread(&changes), |files| bench.survey(files), BatchSize::LargeInput);
+        b.iter_batched(
+            || bench.spread(&changes),
+            |files| bench.survey(files),
+            BatchSize::LargeInput,
+        );
     });
     let wanted = bench.survey(bench.spread(&changes));
     group.bench_function("settle", |b| {
-        b.iter_batched(|| wanted.clone(), |wanted| settle(wanted, &bench.rules(&names)), BatchSize::LargeInput);
+        b.iter_batched(
+            || wanted.clone(),
+            |wanted| settle(wanted, &bench.rules(&names)),
+            BatchSize::LargeInput,
+        );
     });
     let settled = settle(wanted, &bench.rules(&names));
     group.bench_function("moves", |b| {
-        b.iter(|| moves::operations(&bench.layout, &settled.files, &settled.anchors, &Outgoing::default()));
+        b.iter(|| {
+            operations::operations(
+                &bench.layout,
+                &settled.files,
+                &settled.anchors,
+                &Outgoing::default(),
+            )
+        });
     });
     group.finish();
 }
@@ -84,11 +101,17 @@ fn plan(criterion: &mut Criterion, bench: &Bench) {
 fn stage(criterion: &mut Criterion, bench: &Bench) {
     let plan = bench.plan();
     let mut group = criterion.benchmark_group("stage");
-    group.sample_size(20).throughput(Throughput::Bytes(plan.bytes()));
+    group
+        .sample_size(20)
+        .throughput(Throughput::Bytes(plan.bytes()));
     for (name, verify) in [("normal", Verify::Normal), ("off", Verify::Off)] {
         group.bench_function(name, |b| {
             // What a run stages is deleted when it is dropped, which is not measured.
-            b.iter_batched(|| plan.clone(), |plan| bench.stage(plan, verify), BatchSize::PerIteration);
+            b.iter_batched(
+                || plan.clone(),
+                |plan| bench.stage(plan, verify),
+                BatchSize::PerIteration,
+            );
         });
     }
     group.finish();
@@ -97,15 +120,22 @@ fn stage(criterion: &mut Criterion, bench: &Bench) {
 fn commit(criterion: &mut Criterion, bench: &Bench) {
     let plan = bench.plan();
     let mut group = criterion.benchmark_group("commit");
-    group.sample_size(20).throughput(Throughput::Elements(plan.operations.len() as u64));
+    group
+        .sample_size(20)
+        .throughput(Throughput::Elements(plan.operations.len() as u64));
     for (name, undoable) in [("plain", false), ("undoable", true)] {
-        let options = CommitOptions { durable: false, undoable };
+        let options = CommitOptions {
+            durable: false,
+            undoable,
+        };
         group.bench_function(name, |b| {
             let setup = || {
                 bench.clear();
                 bench.stage(plan.clone(), Verify::Off)
             };
-            let run = |staged| transaction::commit(&bench.door, &bench.layout, staged, options).expect("it commits");
+            let run = |staged| {
+                transaction::commit(&bench.fs, &bench.layout, staged, options).expect("it commits")
+            };
             b.iter_batched(setup, run, BatchSize::PerIteration);
         });
     }
@@ -115,7 +145,11 @@ fn commit(criterion: &mut Criterion, bench: &Bench) {
 
 fn records(criterion: &mut Criterion) {
     let row = |number: usize| RecordRow {
-        path: format!("package_{}/inner_{}/module_{number}.py", number % 7, number % 101),
+        path: format!(
+            "package_{}/inner_{}/module_{number}.py",
+            number % 7,
+            number % 101
+        ),
         digest: Some(Digest::of(Algorithm::Sha256, &number.to_le_bytes())),
         size: Some(number as u64),
     };
@@ -123,46 +157,74 @@ fn records(criterion: &mut Criterion) {
     let text = record::write_record(&rows);
     let mut group = criterion.benchmark_group("record");
     group.throughput(Throughput::Elements(ROWS as u64));
-    group.bench_function("read-wheel", |b| b.iter(|| record::read_wheel_record(black_box(&text), Verify::Normal)));
-    group.bench_function("read-installed", |b| b.iter(|| record::read_installed_record(black_box(&text))));
-    group.bench_function("write", |b| b.iter(|| record::write_record(black_box(&rows))));
+    group.bench_function("read-wheel", |b| {
+        b.iter(|| record::read_wheel_record(black_box(&text), Verify::Normal));
+    });
+    group.bench_function("read-installed", |b| {
+        b.iter(|| record::read_installed_record(black_box(&text)));
+    });
+    group.bench_function("write", |b| {
+        b.iter(|| record::write_record(black_box(&rows)));
+    });
     group.finish();
 }
 
 fn hashes(criterion: &mut Criterion) {
     let content = noise(1 << 20);
     let mut group = criterion.benchmark_group("hash");
-    for (name, size) in [("sha256-1KiB", 1 << 10), ("sha256-64KiB", 64 << 10), ("sha256-1MiB", 1 << 20)] {
+    for (name, size) in [
+        ("sha256-1KiB", 1 << 10),
+        ("sha256-64KiB", 64 << 10),
+        ("sha256-1MiB", 1 << 20),
+    ] {
         group.throughput(Throughput::Bytes(size as u64));
-        group.bench_function(name, |b| b.iter(|| Digest::of(Algorithm::Sha256, black_box(&content[..size]))));
+        group.bench_function(name, |b| {
+            b.iter(|| Digest::of(Algorithm::Sha256, black_box(&content[..size])));
+        });
     }
     group.finish();
 }
 
-/// Thirty-two contents of one length by each engine; `--cfg sha2_backend="soft"` in RUSTFLAGS shows `Single` as it is on a
-/// processor without SHA instructions.
+/// Thirty-two contents of one length by each backend; `--cfg sha2_backend="soft"` in RUSTFLAGS
+/// shows `Single` as it is on a processor without SHA instructions.
 fn engines(criterion: &mut Criterion) {
     let content = noise(32 << 18);
     let mut group = criterion.benchmark_group("sha256");
-    for (name, size) in [("2KiB", 2 << 10), ("16KiB", 16 << 10), ("256KiB", 256 << 10)] {
-        let contents: Vec<_> = content.chunks(size).take(32).map(|content| (Algorithm::Sha256, content)).collect();
+    for (name, size) in [
+        ("2KiB", 2 << 10),
+        ("16KiB", 16 << 10),
+        ("256KiB", 256 << 10),
+    ] {
+        let contents: Vec<_> = content
+            .chunks(size)
+            .take(32)
+            .map(|content| (Algorithm::Sha256, content))
+            .collect();
         group.throughput(Throughput::Bytes(32 * size as u64));
-        let expected = Engine::Single.digest_each(&contents);
-        for engine in [Engine::Single, Engine::Avx2, Engine::Avx512] {
-            assert_eq!(engine.digest_each(&contents), expected, "{engine:?}");
-            group.bench_function(format!("{engine:?}-{name}"), |b| b.iter(|| engine.digest_each(black_box(&contents))));
+        let expected = Backend::Single.digest_each(&contents);
+        for backend in [Backend::Single, Backend::Avx2, Backend::Avx512] {
+            assert_eq!(backend.digest_each(&contents), expected, "{backend:?}");
+            group.bench_function(format!("{backend:?}-{name}"), |b| {
+                b.iter(|| backend.digest_each(black_box(&contents)));
+            });
         }
     }
     group.finish();
 }
 
 fn paths(criterion: &mut Criterion) {
-    let texts: Vec<String> =
-        (0..1000).map(|number| format!("package/sub_{}/module_{number}.py", number % 10)).collect();
+    let texts: Vec<String> = (0..1000)
+        .map(|number| format!("package/sub_{}/module_{number}.py", number % 10))
+        .collect();
     let mut group = criterion.benchmark_group("path");
     group.throughput(Throughput::Elements(texts.len() as u64));
     group.bench_function("parse", |b| {
-        b.iter(|| texts.iter().filter(|text| RelPath::parse(black_box(text)).is_ok()).count());
+        b.iter(|| {
+            texts
+                .iter()
+                .filter(|text| RelPath::parse(black_box(text)).is_ok())
+                .count()
+        });
     });
     group.finish();
 }
@@ -176,22 +238,38 @@ impl Bench {
         let changes = self.changes();
         let names = names(&changes);
         let wanted = self.survey(self.spread(&changes));
-        let Settled { files, anchors, rows, conflicts, clashes, .. } = settle(wanted, &self.rules(&names));
+        let Settled {
+            files,
+            anchors,
+            rows,
+            conflicts,
+            clashes,
+            ..
+        } = settle(wanted, &self.rules(&names));
         assert!(clashes.is_empty(), "the wheels do not conflict");
-        let (operations, staged) = moves::operations(&self.layout, &files, &anchors, &Outgoing::default());
-        Plan { changes, files, records: rows, operations, staged, conflicts, warnings: Vec::new() }
+        let (operations, staged) =
+            operations::operations(&self.layout, &files, &anchors, &Outgoing::default());
+        Plan {
+            changes,
+            files,
+            records: rows,
+            operations,
+            staged,
+            conflicts,
+            warnings: Vec::new(),
+        }
     }
 
     fn stage(&self, plan: Plan, verify: Verify) -> Staged {
         let options = StageOptions {
             verify,
-            engine: Engine::default(),
+            backend: Backend::default(),
             pool: &self.pool,
             bring: None,
             cancel: &NEVER,
             progress: &Silent,
         };
-        stage::stage(&self.door, &self.layout, plan, &self.wheels, options).expect("it can be staged")
+        stage::stage(&self.fs, &self.layout, plan, &self.wheels, options).expect("it can be staged")
     }
 
     /// Makes the directory empty again.

@@ -1,9 +1,9 @@
 //! A parallel wheel installer with a transactional file layout.
 //!
-//! All the wheels of one command are installed, or none is: on bad input, on a full disk, on Ctrl-C, on `kill -9`, and
-//! with [`Options::durable`] on the loss of power. What will happen is known, and can be printed, before anything is
-//! written. The result does not depend on the number of threads nor on the order of the arguments. Every byte is checked
-//! against RECORD.
+//! All the wheels of one command are installed, or none is: on bad input, on a full disk, on
+//! Ctrl-C, on `kill -9`, and with [`Options::durable`] on the loss of power. What will happen is
+//! known, and can be printed, before anything is written. The result does not depend on the number
+//! of threads nor on the order of the arguments. Every byte is checked against RECORD.
 //!
 //! ```text
 //!    where bytes are      what they are        what will happen     it is on disk,        it happened
@@ -15,26 +15,28 @@
 //!                         then trusted         printable            INSTALLER complete
 //! ```
 //!
-//! Removing, replacing and undoing are other plans, never other ways. From the bottom up: [`error`], [`path`] and
-//! [`hash`] know nothing of anything; [`spec`] turns the texts of the PyPA's specifications into types; [`fs`] is the only
-//! door to the file system; [`archive`] reads a zip in the one way in which it can be read; `download` fetches over http;
-//! [`environment`] knows an interpreter's directories and what is installed in them; [`source`] says where wheels are, from
-//! arguments, reports, lock files and lists; [`wheel`] is what may be installed; [`mod@plan`] decides; [`stage`] writes;
-//! [`transaction`] moves; [`command`] is all of it in order.
+//! Removing, replacing and undoing are other plans, never other ways. From the bottom up:
+//! [`error`], [`path`] and [`digest`] know nothing of anything; [`spec`] turns the texts of the
+//! PyPA's specifications into types; [`fs`] is the only door to the file system; [`archive`] reads
+//! a zip in the one way in which it can be read; `download` fetches over http; [`environment`]
+//! knows an interpreter's directories and what is installed in them; [`source`] says where wheels
+//! are, from arguments, reports, lock files and lists; [`wheel`] is what may be installed;
+//! [`mod@plan`] decides; [`stage`] writes; [`transaction`] moves; [`command`] is all of it in
+//! order.
 //!
 //! # Example
 //!
 //! ```no_run
 //! use pkg_install::command::{self, Context, Options};
 //! use pkg_install::environment::Locate;
-//! use pkg_install::report::{Report, Silent};
+//! use pkg_install::outcome::{Report, Silent};
 //! use pkg_install::source::Source;
 //!
 //! # fn main() -> pkg_install::Result<()> {
 //! let locate = Locate { target: Some("venv".into()), ..Locate::default() };
 //! let input = vec![Source::from_path("six-1.17.0-py2.py3-none-any.whl")].into();
-//! let (door, cancel) = (pkg_install::fs::Door::default(), std::sync::Arc::default());
-//! let context = Context { door: &door, cancel: &cancel, progress: &Silent };
+//! let (fs, cancel) = (pkg_install::fs::Fs::default(), std::sync::Arc::default());
+//! let context = Context { fs: &fs, cancel: &cancel, progress: &Silent };
 //! let mut report = Report::new();
 //! command::install(&locate, &input, &Options::default(), context, &mut report)?;
 //! println!("{:?}", report.changes);
@@ -44,9 +46,10 @@
 //!
 //! # Limits
 //!
-//! Unix only. A reader sees a mixture in the milliseconds in which renames are made, and after a crash until the next
-//! command. pip takes no lock, so nothing keeps it from changing an environment at the same time. Without
-//! [`Options::durable`] the loss of power soon after success may leave empty files.
+//! Unix only. A reader sees a mixture in the milliseconds in which renames are made, and after a
+//! crash until the next command. pip takes no lock, so nothing keeps it from changing an
+//! environment at the same time. Without [`Options::durable`] the loss of power soon after success
+//! may leave empty files.
 //!
 //! [`Options::durable`]: command::Options::durable
 
@@ -55,9 +58,8 @@ compile_error!("pkg-install works on Unix only");
 
 pub mod archive;
 pub mod check;
-#[cfg(feature = "cli")]
-pub mod cli;
 pub mod command;
+pub mod digest;
 #[cfg(feature = "http")]
 pub mod download;
 pub mod environment;
@@ -65,14 +67,14 @@ pub mod error;
 pub mod fs;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
-pub mod hash;
+pub mod outcome;
 pub mod path;
 pub mod plan;
-pub mod report;
 pub mod script;
 pub mod source;
 pub mod spec;
 pub mod stage;
+pub mod threads;
 pub mod transaction;
 pub mod wheel;
 

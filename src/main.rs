@@ -1,7 +1,9 @@
 //! The `pkg-install` program: parse, run, exit code.
 
+mod cli;
+
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    pkg_install::cli::run(std::env::args_os())
+    cli::run(std::env::args_os())
 }

@@ -1,24 +1,28 @@
 //! `RelPath`: the only path that may come out of an archive or a RECORD.
 //!
-//! Input: text. Output: a relative path of plain components, separated by `/`, that cannot lead out of the
-//! directory it is joined to, on any operating system. Invariant: once parsed, nobody looks at the rules again.
-//! Limits: [`MAX_PATH`] bytes in all, [`MAX_COMPONENT`] bytes and [`MAX_DEPTH`] components.
+//! Input: text. Output: a relative path of plain components, separated by `/`, that cannot lead out
+//! of the directory it is joined to, on any operating system. Invariant: once parsed, nobody looks
+//! at the rules again. Limits: [`MAX_PATH`] bytes in all, [`MAX_COMPONENT`] bytes and [`MAX_DEPTH`]
+//! components.
 
 use std::fmt;
 use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
-/// The longest relative path accepted, in bytes: what Linux takes, less room for the environment's own path.
+/// The longest relative path accepted, in bytes: what Linux takes, less room for the environment's
+/// own path.
 pub const MAX_PATH: usize = 3072;
 /// The longest component accepted, in bytes: what common file systems take.
 pub const MAX_COMPONENT: usize = 255;
 /// The deepest path accepted, in components.
 pub const MAX_DEPTH: usize = 256;
 
-/// A relative path in normal form: no empty, `.` or `..` component, no backslash, colon or control character.
+/// A relative path in normal form: no empty, `.` or `..` component, no backslash, colon or control
+/// character.
 ///
-/// Ordered component by component, so that a directory stands directly before what it holds. A clone is the same text.
+/// Ordered component by component, so that a directory stands directly before what it holds. A
+/// clone is the same text.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct RelPath(Arc<str>);
 
@@ -164,9 +168,9 @@ pub fn check_component(component: &str) -> Result<(), PathFault> {
     Ok(())
 }
 
-/// What a terminal would obey or hide instead of showing it: Unicode's control and formatting characters, line and
-/// paragraph separators, what is for private use, and what is no character at all. Code points that may become characters
-/// one day are none of these.
+/// What a terminal would obey or hide instead of showing it: Unicode's control and formatting
+/// characters, line and paragraph separators, what is for private use, and what is no character at
+/// all. Code points that may become characters one day are none of these.
 pub fn is_invisible(character: char) -> bool {
     if character.is_ascii() {
         return character.is_ascii_control();
@@ -177,16 +181,22 @@ pub fn is_invisible(character: char) -> bool {
         | '\u{fff0}'..='\u{fffb}' | '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{1343f}' | '\u{1bca0}'..='\u{1bca3}'
         | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}');
     let is_private = matches!(character, '\u{e000}'..='\u{f8ff}' | '\u{f0000}'..);
-    let is_none = matches!(character, '\u{fdd0}'..='\u{fdef}') || u32::from(character) & 0xfffe == 0xfffe;
+    let is_none =
+        matches!(character, '\u{fdd0}'..='\u{fdef}') || u32::from(character) & 0xfffe == 0xfffe;
     character.is_control() || is_formatting || is_private || is_none
 }
 
-/// A name as a file system sees it that does not mind case: spellings that differ in case, in how accents are composed, or
-/// in ligatures and the like come out as one (Unicode, canonical caseless matching with full case folding).
+/// A name as a file system sees it that does not mind case: spellings that differ in case, in how
+/// accents are composed, or in ligatures and the like come out as one (Unicode, canonical caseless
+/// matching with full case folding).
 pub fn folded(text: &str) -> String {
     use caseless::Caseless as _;
     use unicode_normalization::UnicodeNormalization as _;
-    if text.is_ascii() { text.to_ascii_lowercase() } else { text.chars().nfd().default_case_fold().nfd().collect() }
+    if text.is_ascii() {
+        text.to_ascii_lowercase()
+    } else {
+        text.chars().nfd().default_case_fold().nfd().collect()
+    }
 }
 
 /// Whether two names look the same because they differ only in how accents are composed.
@@ -202,15 +212,24 @@ pub fn is_reserved_on_windows(component: &str) -> bool {
         return true;
     }
     let stem = component.split('.').next().unwrap_or(component).trim_end();
-    let is_port = |port: &str| matches!(port, "1" | "2" | "3" | "4" | "5" | "6" | "7" | "8" | "9" | "¹" | "²" | "³");
-    ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"].iter().any(|device| stem.eq_ignore_ascii_case(device))
+    let is_port = |port: &str| {
+        matches!(
+            port,
+            "1" | "2" | "3" | "4" | "5" | "6" | "7" | "8" | "9" | "¹" | "²" | "³"
+        )
+    };
+    ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"]
+        .iter()
+        .any(|device| stem.eq_ignore_ascii_case(device))
         || stem.split_at_checked(3).is_some_and(|(device, port)| {
-            (device.eq_ignore_ascii_case("COM") || device.eq_ignore_ascii_case("LPT")) && is_port(port)
+            (device.eq_ignore_ascii_case("COM") || device.eq_ignore_ascii_case("LPT"))
+                && is_port(port)
         })
         || is_short_alias(component)
 }
 
-/// Whether a name is like those that Windows gives to files beside their own, as `PYTHON~1.EXE`: it may mean another file.
+/// Whether a name is like those that Windows gives to files beside their own, as `PYTHON~1.EXE`: it
+/// may mean another file.
 fn is_short_alias(component: &str) -> bool {
     if component.len() > 12 || !component.as_bytes().contains(&b'~') {
         return false;
@@ -219,16 +238,26 @@ fn is_short_alias(component: &str) -> bool {
     let number = stem.rsplit_once('~').map(|(_, number)| number);
     stem.len() <= 8
         && extension.len() <= 3
-        && number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+        && number.is_some_and(|number| {
+            !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+        })
 }
 
 impl Ord for RelPath {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         let (own, other) = (self.0.as_bytes(), other.0.as_bytes());
         // Paths of one environment begin alike: what is alike is passed over many bytes at a time.
-        let chunks = own.as_chunks::<16>().0.iter().zip(other.as_chunks::<16>().0);
+        let chunks = own
+            .as_chunks::<16>()
+            .0
+            .iter()
+            .zip(other.as_chunks::<16>().0);
         let alike = 16 * chunks.take_while(|(a, b)| a == b).count();
-        match own[alike..].iter().zip(&other[alike..]).find(|(a, b)| a != b) {
+        match own[alike..]
+            .iter()
+            .zip(&other[alike..])
+            .find(|(a, b)| a != b)
+        {
             Some((b'/', _)) => std::cmp::Ordering::Less,
             Some((_, b'/')) => std::cmp::Ordering::Greater,
             Some((a, b)) => a.cmp(b),
@@ -285,14 +314,22 @@ mod tests {
             assert_eq!(RelPath::parse(text), Err(fault), "{text:?}");
         }
         assert_eq!(RelPath::parse(&"x".repeat(256)), Err(PathFault::TooLong));
-        assert_eq!(RelPath::parse(&"x/".repeat(300).repeat(20)), Err(PathFault::TooLong));
-        assert_eq!(RelPath::parse(&format!("{}x", "x/".repeat(300))), Err(PathFault::TooDeep));
+        assert_eq!(
+            RelPath::parse(&"x/".repeat(300).repeat(20)),
+            Err(PathFault::TooLong)
+        );
+        assert_eq!(
+            RelPath::parse(&format!("{}x", "x/".repeat(300))),
+            Err(PathFault::TooDeep)
+        );
     }
 
     #[test]
     fn a_directory_stands_directly_before_what_it_holds() {
-        let mut paths: Vec<_> =
-            ["a-b", "a/x", "a", "a.b", "a/y/z"].iter().map(|text| RelPath::parse(text).expect("plain")).collect();
+        let mut paths: Vec<_> = ["a-b", "a/x", "a", "a.b", "a/y/z"]
+            .iter()
+            .map(|text| RelPath::parse(text).expect("plain"))
+            .collect();
         paths.sort();
         let texts: Vec<_> = paths.iter().map(RelPath::as_str).collect();
         assert_eq!(texts, ["a", "a/x", "a/y/z", "a-b", "a.b"]);
@@ -349,8 +386,16 @@ mod tests {
         ] {
             assert!(is_reserved_on_windows(name), "{name}");
         }
-        for name in ["auxiliary.py", "console", "com10", "x.y", "backup.py~", "a~b", "python~interpreter~1", "x~1.json"]
-        {
+        for name in [
+            "auxiliary.py",
+            "console",
+            "com10",
+            "x.y",
+            "backup.py~",
+            "a~b",
+            "python~interpreter~1",
+            "x~1.json",
+        ] {
             assert!(!is_reserved_on_windows(name), "{name}");
         }
     }

@@ -7,15 +7,17 @@ use std::time::Duration;
 use clap::builder::{FalseyValueParser, Resettable};
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
-use clap::{ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+use clap::{
+    ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum,
+};
 
 #[cfg(feature = "http")]
 use super::wanted::DownloadArgs;
 use super::wanted::WantedArgs;
-use crate::command::Options;
-use crate::environment::Locate;
-use crate::plan::conflict::OnConflict;
-use crate::spec::record::Verify;
+use pkg_install::command::Options;
+use pkg_install::environment::Locate;
+use pkg_install::plan::conflict::OnConflict;
+use pkg_install::spec::record::Verify;
 
 /// Everything that was said.
 pub struct Parsed {
@@ -102,10 +104,15 @@ pub enum Color {
     Never,
 }
 
-/// Install wheels, all of them or none: planned first, unpacked in parallel, every byte checked, moved in as one
-/// transaction.
+/// Install wheels, all of them or none: planned first, unpacked in parallel, every byte checked,
+/// moved in as one transaction.
 #[derive(Parser)]
-#[command(name = "pkg-install", version, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(
+    name = "pkg-install",
+    version,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true
+)]
 struct Cli {
     #[command(subcommand)]
     command: Option<SubCommand>,
@@ -175,7 +182,12 @@ struct LookArgs {
     #[command(flatten)]
     environment: EnvironmentArgs,
     /// How long to wait for another process's transaction
-    #[arg(long, value_name = "SECONDS", default_value_t = 60, env = "PKG_INSTALL_LOCK_TIMEOUT")]
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 60,
+        env = "PKG_INSTALL_LOCK_TIMEOUT"
+    )]
     lock_timeout: u64,
     #[command(flatten)]
     output: Output,
@@ -184,16 +196,38 @@ struct LookArgs {
 #[derive(Args, Clone)]
 struct EnvironmentArgs {
     /// A virtual environment, else a plain directory in the layout of `pip install --target`
-    #[arg(short, long, value_name = "DIR", env = "PKG_INSTALL_TARGET", help_heading = "Environment")]
+    #[arg(
+        short,
+        long,
+        value_name = "DIR",
+        env = "PKG_INSTALL_TARGET",
+        help_heading = "Environment"
+    )]
     target: Option<PathBuf>,
     /// The environment of this interpreter
-    #[arg(long, value_name = "EXE", env = "PKG_INSTALL_PYTHON", help_heading = "Environment")]
+    #[arg(
+        long,
+        value_name = "EXE",
+        env = "PKG_INSTALL_PYTHON",
+        help_heading = "Environment"
+    )]
     python: Option<PathBuf>,
     /// With `--python`: its scheme under another prefix
-    #[arg(long, value_name = "DIR", env = "PKG_INSTALL_PREFIX", help_heading = "Environment")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "PKG_INSTALL_PREFIX",
+        help_heading = "Environment"
+    )]
     prefix: Option<PathBuf>,
-    /// With `--python` or `--prefix`: put everything below DIR, while scripts and metadata speak of the final paths
-    #[arg(long, value_name = "DIR", env = "PKG_INSTALL_ROOT", help_heading = "Environment")]
+    /// With `--python` or `--prefix`: put everything below DIR, while scripts and metadata speak of
+    /// the final paths
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "PKG_INSTALL_ROOT",
+        help_heading = "Environment"
+    )]
     root: Option<PathBuf>,
     /// Change an environment that another package manager owns (PEP 668)
     #[arg(long, env = "PKG_INSTALL_BREAK_SYSTEM_PACKAGES", value_parser = FalseyValueParser::new(), help_heading = "Environment")]
@@ -261,7 +295,13 @@ struct DownloadCommandArgs {
     #[command(flatten)]
     wanted: WantedArgs,
     /// The directory that the wheels are put into
-    #[arg(short, long, value_name = "DIR", default_value = ".", env = "PKG_INSTALL_DEST")]
+    #[arg(
+        short,
+        long,
+        value_name = "DIR",
+        default_value = ".",
+        env = "PKG_INSTALL_DEST"
+    )]
     dest: PathBuf,
     /// Refuse wheels that are not pinned to a hash
     #[arg(long, env = "PKG_INSTALL_REQUIRE_HASHES", value_parser = FalseyValueParser::new())]
@@ -299,7 +339,11 @@ enum Level {
 
 fn one_line(text: &str) -> Result<String, String> {
     let fits = !text.is_empty() && !text.chars().any(char::is_control);
-    if fits { Ok(text.to_owned()) } else { Err("one line that is not empty".to_owned()) }
+    if fits {
+        Ok(text.to_owned())
+    } else {
+        Err("one line that is not empty".to_owned())
+    }
 }
 
 /// Reads the arguments.
@@ -311,25 +355,42 @@ pub fn parse(arguments: &[OsString]) -> Result<Parsed, clap::Error> {
     let mut parsed = parsed(Cli::from_arg_matches(&matches)?);
     let said = matches.subcommand().map_or(&matches, |(_, said)| said);
     parsed.output.settle(said)?;
-    if let Some(option) = parsed.command.wanted().and_then(|wanted| wanted.lacks_lock(said)) {
-        let message = format!("the argument '--{option}' chooses from a lock file, and needs '--lock'");
+    if let Some(option) = parsed
+        .command
+        .wanted()
+        .and_then(|wanted| wanted.lacks_lock(said))
+    {
+        let message =
+            format!("the argument '--{option}' chooses from a lock file, and needs '--lock'");
         return Err(Cli::command().error(ErrorKind::MissingRequiredArgument, message));
     }
     Ok(parsed)
 }
 
-/// A variable that is set to nothing is as good as unset, as it is for pip: that is how a pipeline leaves one out.
+/// A variable that is set to nothing is as good as unset, as it is for pip: that is how a pipeline
+/// leaves one out.
 fn without_empty_variables(command: clap::Command) -> clap::Command {
     let heard = |arg: clap::Arg| {
-        let is_empty = arg.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty());
-        if is_empty { arg.env(Resettable::Reset) } else { arg }
+        let is_empty = arg
+            .get_env()
+            .and_then(std::env::var_os)
+            .is_some_and(|value| value.is_empty());
+        if is_empty {
+            arg.env(Resettable::Reset)
+        } else {
+            arg
+        }
     };
-    command.mut_args(heard).mut_subcommands(without_empty_variables)
+    command
+        .mut_args(heard)
+        .mut_subcommands(without_empty_variables)
 }
 
 /// Whether a word is the name of a command.
 pub fn is_command(word: &str) -> bool {
-    Cli::command().get_subcommands().any(|command| command.get_name() == word)
+    Cli::command()
+        .get_subcommands()
+        .any(|command| command.get_name() == word)
 }
 
 fn parsed(cli: Cli) -> Parsed {
@@ -358,7 +419,12 @@ fn parsed(cli: Cli) -> Parsed {
                 ..cli.transaction.options()
             };
             let command = Command::Install(install.wanted);
-            Parsed { command, options, output: cli.output, environment: cli.environment }
+            Parsed {
+                command,
+                options,
+                output: cli.output,
+                environment: cli.environment,
+            }
         }
         #[cfg(feature = "http")]
         Some(SubCommand::Download(args)) => {
@@ -369,11 +435,20 @@ fn parsed(cli: Cli) -> Parsed {
                 ..Options::default()
             };
             let command = Command::Download(args.wanted, args.dest);
-            Parsed { command, options, output: args.output, environment: args.environment }
+            Parsed {
+                command,
+                options,
+                output: args.output,
+                environment: args.environment,
+            }
         }
         Some(SubCommand::Uninstall(args)) => {
-            let options = Options { undoable: args.undoable, ..args.plain.transaction.options() };
-            args.plain.parsed(Command::Uninstall { names: args.names }, options)
+            let options = Options {
+                undoable: args.undoable,
+                ..args.plain.transaction.options()
+            };
+            args.plain
+                .parsed(Command::Uninstall { names: args.names }, options)
         }
         Some(SubCommand::Undo(args)) => {
             let options = args.transaction.options();
@@ -381,12 +456,15 @@ fn parsed(cli: Cli) -> Parsed {
         }
         Some(SubCommand::Recover(args)) => args.parsed(Command::Recover, None),
         Some(SubCommand::List(args)) => args.parsed(Command::List, None),
-        Some(SubCommand::Check(args)) => args.plain.parsed(Command::Check { names: args.names }, args.jobs),
+        Some(SubCommand::Check(args)) => args
+            .plain
+            .parsed(Command::Check { names: args.names }, args.jobs),
     }
 }
 
 impl Output {
-    /// Of `--progress json` and `--no-progress` there can be one; what was typed goes before what a variable says.
+    /// Of `--progress json` and `--no-progress` there can be one; what was typed goes before what a
+    /// variable says.
     fn settle(&mut self, said: &ArgMatches) -> Result<(), clap::Error> {
         if !self.no_progress {
             return Ok(());
@@ -406,15 +484,29 @@ impl Output {
 
 impl PlainArgs {
     fn parsed(self, command: Command, options: Options) -> Parsed {
-        Parsed { command, options, output: self.output, environment: self.environment }
+        Parsed {
+            command,
+            options,
+            output: self.output,
+            environment: self.environment,
+        }
     }
 }
 
 impl LookArgs {
     fn parsed(self, command: Command, jobs: Option<u16>) -> Parsed {
         let lock_timeout = Duration::from_secs(self.lock_timeout);
-        let options = Options { lock_timeout, jobs: jobs.map(usize::from), ..Options::default() };
-        Parsed { command, options, output: self.output, environment: self.environment }
+        let options = Options {
+            lock_timeout,
+            jobs: jobs.map(usize::from),
+            ..Options::default()
+        };
+        Parsed {
+            command,
+            options,
+            output: self.output,
+            environment: self.environment,
+        }
     }
 }
 
@@ -442,7 +534,9 @@ impl Parsed {
             break_system_packages: said.break_system_packages,
             virtual_env: std::env::var_os("VIRTUAL_ENV").map(PathBuf::from),
             directory: std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
-            search: std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default(),
+            search: std::env::var_os("PATH")
+                .map(|path| std::env::split_paths(&path).collect())
+                .unwrap_or_default(),
         }
     }
 }

@@ -1,7 +1,8 @@
-//! The command line: the only code that prints, reads the environment's variables, or chooses an exit code.
+//! The command line: the only code that prints, reads the environment's variables, or chooses an
+//! exit code.
 //!
-//! Input: arguments. Output: results on stdout, everything else on stderr, and an exit code. Nothing here decides what
-//! happens to an environment: that is the library's.
+//! Input: arguments. Output: results on stdout, everything else on stderr, and an exit code.
+//! Nothing here decides what happens to an environment: that is the library's.
 
 mod args;
 mod progress;
@@ -14,12 +15,12 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::command::{self, Context, Document, Input};
-use crate::error::{Error, Result};
-use crate::fs::Door;
-use crate::report::Report;
-use crate::source::Source;
-use crate::spec::direct_url::without_credentials;
+use pkg_install::command::{self, Context, Document, Input};
+use pkg_install::error::{Error, Result};
+use pkg_install::fs::Fs;
+use pkg_install::outcome::Report;
+use pkg_install::source::Source;
+use pkg_install::spec::direct_url::without_credentials;
 
 use args::{Command, Parsed};
 use render::{Body, Renderer};
@@ -39,9 +40,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let progress = progress::of(&parsed.output);
     signals::raise_file_limit();
     let cancel = signals::watch();
-    let door = Door::default().with_threads(parsed.options.jobs);
+    let fs = Fs::default().with_threads(parsed.options.jobs);
     let mut report = Report::new();
-    let context = Context { door: &door, cancel: &cancel, progress: &*progress };
+    let context = Context {
+        fs: &fs,
+        cancel: &cancel,
+        progress: &*progress,
+    };
     let result = act(&parsed, context, &mut report);
     // What it drew goes before anything else is said.
     drop(progress);
@@ -59,24 +64,45 @@ fn act(parsed: &Parsed, context: Context<'_>, report: &mut Report) -> Result<Bod
         #[cfg(feature = "http")]
         Command::Download(wanted, dest) => {
             let input = input(wanted)?;
-            command::download(&locate, command::Fetch { input: &input, dest }, options, context, report)
-                .map(Body::Downloaded)
+            command::download(
+                &locate,
+                command::Fetch {
+                    input: &input,
+                    dest,
+                },
+                options,
+                context,
+                report,
+            )
+            .map(Body::Downloaded)
         }
         Command::Uninstall { names } => {
             command::uninstall(&locate, names, options, context, report).map(|()| Body::Changes)
         }
-        Command::Check { names } => command::check(&locate, names, options, context, report).map(|()| Body::Checked),
+        Command::Check { names } => {
+            command::check(&locate, names, options, context, report).map(|()| Body::Checked)
+        }
         Command::List => command::list(&locate, options, context, report).map(|()| Body::Listed),
         Command::Undo => command::undo(&locate, options, context, report).map(|()| Body::Undone),
-        Command::Recover => command::recover(&locate, options, context, report).map(|()| Body::Recovered),
+        Command::Recover => {
+            command::recover(&locate, options, context, report).map(|()| Body::Recovered)
+        }
     }
 }
 
 /// Everything that is to be installed, read from where the user said.
 fn input(wanted: &WantedArgs) -> Result<Input> {
     let texts = [&wanted.report, &wanted.lock, &wanted.requirements];
-    if texts.into_iter().flatten().filter(|path| path.as_os_str() == STDIN).count() > 1 {
-        return Err(Error::usage("`-` is given more than once, and stdin can be read only once"));
+    if texts
+        .into_iter()
+        .flatten()
+        .filter(|path| path.as_os_str() == STDIN)
+        .count()
+        > 1
+    {
+        return Err(Error::usage(
+            "`-` is given more than once, and stdin can be read only once",
+        ));
     }
     let mut input = Input {
         reports: documents(&wanted.report)?,
@@ -88,12 +114,20 @@ fn input(wanted: &WantedArgs) -> Result<Input> {
     };
     for argument in &wanted.wheels {
         let misplaced = |error| match argument.to_str().filter(|word| args::is_command(word)) {
-            Some(word) => Error::usage(format!("`{word}` is a command, which goes first: `pkg-install {word} …`")),
+            Some(word) => Error::usage(format!(
+                "`{word}` is a command, which goes first: `pkg-install {word} …`"
+            )),
             None => error,
         };
-        input.sources.extend(Source::from_argument(argument).map_err(misplaced)?);
+        input
+            .sources
+            .extend(Source::from_argument(argument).map_err(misplaced)?);
     }
-    if input.is_empty() { Err(Error::usage("no wheel was named; see `pkg-install --help`")) } else { Ok(input) }
+    if input.is_empty() {
+        Err(Error::usage("no wheel was named; see `pkg-install --help`"))
+    } else {
+        Ok(input)
+    }
 }
 
 /// The files' contents; `-` stands for what comes on stdin.
@@ -102,14 +136,18 @@ fn documents(paths: &[PathBuf]) -> Result<Vec<Document>> {
         let content = if path.as_os_str() == STDIN {
             let mut content = Vec::new();
             let read = std::io::stdin().lock().read_to_end(&mut content);
-            read.map_err(|error| Error::io("read", Path::new("stdin"), error)).map(|_| content)
-        } else if let Ok(None) = crate::fs::stat(path) {
+            read.map_err(|error| Error::io("read", Path::new("stdin"), error))
+                .map(|_| content)
+        } else if let Ok(None) = pkg_install::fs::stat(path) {
             let shown = without_credentials(&path.display().to_string());
             Err(Error::usage(format!("there is no file `{shown}`")))
         } else {
-            crate::fs::read(path)
+            pkg_install::fs::read(path)
         };
-        Ok(Document { at: path.clone(), content: content? })
+        Ok(Document {
+            at: path.clone(),
+            content: content?,
+        })
     };
     paths.iter().map(read).collect()
 }

@@ -1,4 +1,5 @@
-//! What the user sees: a report as a few lines of text, or as one JSON object; errors, and what state things are in.
+//! What the user sees: a report as a few lines of text, or as one JSON object; errors, and what
+//! state things are in.
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -6,12 +7,14 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use super::args::{Color, Command, Output, Parsed};
-use crate::error::{Effect, Error, ErrorKind, Result, escaped};
-use crate::report::{
-    Action, ChangeReport, Difference, DifferenceState, ErrorReport, ListedProject, Outcome, Report, Warning,
+use pkg_install::error::{Effect, Error, ErrorKind, Result, escaped};
+use pkg_install::outcome::{
+    Action, ChangeReport, Difference, DifferenceState, ErrorReport, ListedProject, Outcome, Report,
+    Warning,
 };
 
-/// How many projects are named, and how many warnings of one sort are shown, where `-v` does not ask for all.
+/// How many projects are named, and how many warnings of one sort are shown, where `-v` does not
+/// ask for all.
 const SHOWN: usize = 12;
 const SHOWN_WARNINGS: usize = 3;
 
@@ -46,10 +49,15 @@ impl Renderer {
             Color::Always => true,
             Color::Never => false,
             Color::Auto => {
-                io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+                io::stderr().is_terminal()
+                    && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
             }
         };
-        Self { output: output.clone(), color, begin: Instant::now() }
+        Self {
+            output: output.clone(),
+            color,
+            begin: Instant::now(),
+        }
     }
 
     /// Shows what came of a command and returns its exit code.
@@ -62,7 +70,10 @@ impl Renderer {
             }
             Err(error) => {
                 report.fail(error);
-                differences(report.differences.as_deref().unwrap_or_default(), &mut results);
+                differences(
+                    report.differences.as_deref().unwrap_or_default(),
+                    &mut results,
+                );
                 exit_code(error.kind())
             }
         };
@@ -91,15 +102,24 @@ impl Renderer {
                 text.push_str("the last transaction can be taken back\n");
             }
             Body::Undone => text.push_str("the last transaction is taken back\n"),
-            Body::Recovered if report.outcome == Outcome::Unchanged => text.push_str("nothing to recover\n"),
+            Body::Recovered if report.outcome == Outcome::Unchanged => {
+                text.push_str("nothing to recover\n");
+            }
             Body::Recovered => text.push_str("recovered\n"),
             Body::Checked => {
                 let count = report.projects_checked.unwrap_or_default();
-                text.push_str(&format!("{count} project{} as recorded\n", if count == 1 { "" } else { "s" }));
+                text.push_str(&format!(
+                    "{count} project{} as recorded\n",
+                    if count == 1 { "" } else { "s" }
+                ));
             }
             #[cfg(feature = "http")]
             Body::Downloaded(paths) => {
-                text.extend(paths.iter().map(|path| format!("{}\n", escaped(&path.display().to_string()))));
+                text.extend(
+                    paths
+                        .iter()
+                        .map(|path| format!("{}\n", escaped(&path.display().to_string()))),
+                );
             }
             Body::Listed => listing(report.projects.as_deref().unwrap_or_default(), text),
         }
@@ -112,15 +132,26 @@ impl Renderer {
                 ("commit", timings.commit),
                 ("clean", timings.clean),
             ] {
-                text.push_str(&time.map(|time| format!("  {step:7}{time:9.1} ms\n")).unwrap_or_default());
+                text.push_str(
+                    &time
+                        .map(|time| format!("  {step:7}{time:9.1} ms\n"))
+                        .unwrap_or_default(),
+                );
             }
         }
     }
 
     fn changes(&self, report: &Report, text: &mut String) {
-        let shown = if self.output.verbose { usize::MAX } else { SHOWN };
-        let changed: Vec<&ChangeReport> =
-            report.changes.iter().filter(|change| change.action != Action::Keep).collect();
+        let shown = if self.output.verbose {
+            usize::MAX
+        } else {
+            SHOWN
+        };
+        let changed: Vec<&ChangeReport> = report
+            .changes
+            .iter()
+            .filter(|change| change.action != Action::Keep)
+            .collect();
         let kept = report.changes.len() - changed.len();
         for change in changed.iter().take(shown) {
             text.push_str(&self.change(change));
@@ -129,18 +160,35 @@ impl Renderer {
             text.push_str(&format!("   … and {} more\n", changed.len() - shown));
         }
         for conflict in &report.conflicts {
-            let (path, owners) = (escaped(&conflict.path), escaped(&conflict.owners.join(", ")));
-            text.push_str(&format!("   `{path}` of {owners}: {} wins\n", escaped(&conflict.resolution)));
+            let (path, owners) = (
+                escaped(&conflict.path),
+                escaped(&conflict.owners.join(", ")),
+            );
+            text.push_str(&format!(
+                "   `{path}` of {owners}: {} wins\n",
+                escaped(&conflict.resolution)
+            ));
         }
-        let files = report.plan.as_ref().filter(|_| self.output.verbose && report.outcome == Outcome::Planned);
+        let files = report
+            .plan
+            .as_ref()
+            .filter(|_| self.output.verbose && report.outcome == Outcome::Planned);
         if let Some(files) = files {
             for (word, paths) in [("remove", &files.remove), ("write", &files.write)] {
-                paths.iter().for_each(|path| text.push_str(&format!("   {word:6}  {}\n", escaped(path))));
+                paths
+                    .iter()
+                    .for_each(|path| text.push_str(&format!("   {word:6}  {}\n", escaped(path))));
             }
         }
         if kept > 0 {
-            let (projects, are) = if kept == 1 { ("project", "is") } else { ("projects", "are") };
-            text.push_str(&format!("{kept} {projects} {are} installed already in this version\n"));
+            let (projects, are) = if kept == 1 {
+                ("project", "is")
+            } else {
+                ("projects", "are")
+            };
+            text.push_str(&format!(
+                "{kept} {projects} {are} installed already in this version\n"
+            ));
         }
         text.push_str(&self.summary(report, &changed));
     }
@@ -150,7 +198,9 @@ impl Renderer {
         let previous = change.previous.as_deref().map(escaped).unwrap_or_default();
         match change.action {
             Action::Install => format!(" {} {name} {version}\n", self.paint("32", "+")),
-            Action::Replace => format!(" {} {name} {previous} → {version}\n", self.paint("33", "~")),
+            Action::Replace => {
+                format!(" {} {name} {previous} → {version}\n", self.paint("33", "~"))
+            }
             Action::Reinstall => format!(" {} {name} {version}\n", self.paint("33", "~")),
             Action::Remove => format!(" {} {name} {version}\n", self.paint("31", "-")),
             Action::Keep => String::new(),
@@ -158,18 +208,35 @@ impl Renderer {
     }
 
     fn summary(&self, report: &Report, changed: &[&ChangeReport]) -> String {
-        let count = |wanted: &[Action]| changed.iter().filter(|change| wanted.contains(&change.action)).count();
-        let (files, bytes) =
-            changed.iter().fold((0, 0), |(files, bytes), change| (files + change.files, bytes + change.bytes));
+        let count = |wanted: &[Action]| {
+            changed
+                .iter()
+                .filter(|change| wanted.contains(&change.action))
+                .count()
+        };
+        let (files, bytes) = changed.iter().fold((0, 0), |(files, bytes), change| {
+            (files + change.files, bytes + change.bytes)
+        });
         let mut parts = Vec::new();
         for (number, done, planned) in [
             (count(&[Action::Install]), "installed", "would install"),
-            (count(&[Action::Replace, Action::Reinstall]), "replaced", "would replace"),
+            (
+                count(&[Action::Replace, Action::Reinstall]),
+                "replaced",
+                "would replace",
+            ),
             (count(&[Action::Remove]), "removed", "would remove"),
         ] {
             if number > 0 {
-                let verb = if report.outcome == Outcome::Planned { planned } else { done };
-                parts.push(format!("{verb} {number} project{}", if number == 1 { "" } else { "s" }));
+                let verb = if report.outcome == Outcome::Planned {
+                    planned
+                } else {
+                    done
+                };
+                parts.push(format!(
+                    "{verb} {number} project{}",
+                    if number == 1 { "" } else { "s" }
+                ));
             }
         }
         if parts.is_empty() {
@@ -179,12 +246,21 @@ impl Renderer {
             Outcome::Planned => String::new(),
             _ => format!(" in {}", duration(self.begin.elapsed())),
         };
-        format!("{}: {} files, {}{took}\n", parts.join(", "), grouped(files), size(bytes))
+        format!(
+            "{}: {} files, {}{took}\n",
+            parts.join(", "),
+            grouped(files),
+            size(bytes)
+        )
     }
 
     /// Warnings of one sort stand together, the first few of each are shown.
     fn warnings(&self, warnings: &[Warning], text: &mut String) {
-        let shown = if self.output.verbose { usize::MAX } else { SHOWN_WARNINGS };
+        let shown = if self.output.verbose {
+            usize::MAX
+        } else {
+            SHOWN_WARNINGS
+        };
         let mut codes: Vec<&str> = Vec::new();
         for warning in warnings {
             if !codes.contains(&warning.code) {
@@ -192,9 +268,16 @@ impl Renderer {
             }
         }
         for code in codes {
-            let alike: Vec<&Warning> = warnings.iter().filter(|warning| warning.code == code).collect();
+            let alike: Vec<&Warning> = warnings
+                .iter()
+                .filter(|warning| warning.code == code)
+                .collect();
             for warning in alike.iter().take(shown) {
-                let about = warning.wheel.as_deref().map(|wheel| format!("`{}`: ", escaped(wheel))).unwrap_or_default();
+                let about = warning
+                    .wheel
+                    .as_deref()
+                    .map(|wheel| format!("`{}`: ", escaped(wheel)))
+                    .unwrap_or_default();
                 let label = self.paint("33", "warning");
                 text.push_str(&format!("{label}: {about}{}\n", escaped(&warning.message)));
             }
@@ -212,10 +295,9 @@ impl Renderer {
         if let Some(hint) = error.hint() {
             text.push_str(&format!("{}: {hint}\n", self.paint("36", "hint")));
         }
-        let place = report
-            .environment
-            .as_ref()
-            .map(|environment| format!(" in `{}`", escaped(&environment.root.display().to_string())));
+        let place = report.environment.as_ref().map(|environment| {
+            format!(" in `{}`", escaped(&environment.root.display().to_string()))
+        });
         let place = place.unwrap_or_default();
         let state = match error.effect() {
             Effect::Untouched => format!("nothing was changed{place}"),
@@ -226,13 +308,19 @@ impl Renderer {
             }
         };
         let reads_only = error.kind() == ErrorKind::Differences;
-        if !reads_only && !matches!(parsed.command, Command::Recover if error.effect() == Effect::Untouched) {
+        if !reads_only
+            && !matches!(parsed.command, Command::Recover if error.effect() == Effect::Untouched)
+        {
             text.push_str(&format!("{}: {state}\n", self.paint("36", "state")));
         }
     }
 
     fn paint(&self, code: &str, text: &str) -> String {
-        if self.color { format!("\u{1b}[1;{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+        if self.color {
+            format!("\u{1b}[1;{code}m{text}\u{1b}[0m")
+        } else {
+            text.to_owned()
+        }
     }
 }
 
@@ -243,21 +331,36 @@ impl Parsed {
         if let Some(python) = locate.python.filter(|_| locate.target.is_none()) {
             let mut words = format!(" --python {}", python.display());
             for (option, value) in [("--prefix", locate.prefix), ("--root", locate.root)] {
-                words.push_str(&value.map(|value| format!(" {option} {}", value.display())).unwrap_or_default());
+                words.push_str(
+                    &value
+                        .map(|value| format!(" {option} {}", value.display()))
+                        .unwrap_or_default(),
+                );
             }
             return words;
         }
-        let root = report.environment.as_ref().map(|environment| environment.root.display().to_string());
-        root.map(|root| format!(" --target {root}")).unwrap_or_default()
+        let root = report
+            .environment
+            .as_ref()
+            .map(|environment| environment.root.display().to_string());
+        root.map(|root| format!(" --target {root}"))
+            .unwrap_or_default()
     }
 }
 
 fn listing(projects: &[ListedProject], text: &mut String) {
-    let width = |column: fn(&ListedProject) -> usize| projects.iter().map(column).max().unwrap_or_default();
-    let (name, version) = (width(|project| project.name.len()), width(|project| project.version.len()));
+    let width =
+        |column: fn(&ListedProject) -> usize| projects.iter().map(column).max().unwrap_or_default();
+    let (name, version) = (
+        width(|project| project.name.len()),
+        width(|project| project.version.len()),
+    );
     let installer = width(|project| project.installer.as_deref().unwrap_or("-").len());
     for project in projects {
-        let files = project.files.map_or_else(|| "no RECORD".to_owned(), |files| format!("{} files", grouped(files)));
+        let files = project.files.map_or_else(
+            || "no RECORD".to_owned(),
+            |files| format!("{} files", grouped(files)),
+        );
         let bytes = project.bytes.map(size).unwrap_or_default();
         let conflicts = match project.conflicts.as_slice() {
             [] => String::new(),
@@ -283,8 +386,16 @@ fn differences(found: &[Difference], text: &mut String) {
             DifferenceState::Mode => "mode",
             DifferenceState::Record => "record",
         };
-        let detail = difference.detail.as_deref().map(|detail| format!(" ({})", escaped(detail))).unwrap_or_default();
-        text.push_str(&format!("{state:10}  {}  {}{detail}\n", difference.project, escaped(&difference.path)));
+        let detail = difference
+            .detail
+            .as_deref()
+            .map(|detail| format!(" ({})", escaped(detail)))
+            .unwrap_or_default();
+        text.push_str(&format!(
+            "{state:10}  {}  {}{detail}\n",
+            difference.project,
+            escaped(&difference.path)
+        ));
     }
 }
 
@@ -294,7 +405,9 @@ pub fn refuse(refusal: &clap::Error, arguments: &[OsString]) -> ExitCode {
     if refusal.exit_code() == 0 {
         return ExitCode::SUCCESS;
     }
-    let _ = io::stderr().lock().write_all(b"\nstate: nothing was changed\n");
+    let _ = io::stderr()
+        .lock()
+        .write_all(b"\nstate: nothing was changed\n");
     let set = std::env::var("PKG_INSTALL_JSON")
         .is_ok_and(|value| !matches!(value.as_str(), "" | "0" | "false" | "no" | "off"));
     if set || arguments.iter().any(|argument| argument == "--json") {
@@ -306,12 +419,23 @@ pub fn refuse(refusal: &clap::Error, arguments: &[OsString]) -> ExitCode {
 }
 
 fn json(report: &Report) -> String {
-    serde_json::to_string_pretty(report).map(|text| text + "\n").unwrap_or_else(|error| {
-        let message = format!("the report cannot be written as JSON: {error}");
-        let error = ErrorReport { kind: "failed", message, effect: "untouched", wheels: Vec::new() };
-        let report = Report { error: Some(error), environment: None, ..Report::new() };
-        serde_json::to_string(&report).unwrap_or_default()
-    })
+    serde_json::to_string_pretty(report)
+        .map(|text| text + "\n")
+        .unwrap_or_else(|error| {
+            let message = format!("the report cannot be written as JSON: {error}");
+            let error = ErrorReport {
+                kind: "failed",
+                message,
+                effect: "untouched",
+                wheels: Vec::new(),
+            };
+            let report = Report {
+                error: Some(error),
+                environment: None,
+                ..Report::new()
+            };
+            serde_json::to_string(&report).unwrap_or_default()
+        })
 }
 
 fn exit_code(kind: ErrorKind) -> u8 {
@@ -323,6 +447,8 @@ fn exit_code(kind: ErrorKind) -> u8 {
         ErrorKind::Environment => 5,
         ErrorKind::Differences => 6,
         ErrorKind::Interrupted => 130,
+        // A kind that a newer library adds is a failure like any other to a calling script.
+        _ => 1,
     }
 }
 
@@ -378,8 +504,14 @@ mod tests {
 
     #[test]
     fn numbers_read_well() {
-        assert_eq!([0, 999, 1000, 36_367, 1_000_000].map(grouped), ["0", "999", "1,000", "36,367", "1,000,000"]);
-        assert_eq!([12, 1_500, 56_789_012].map(size), ["12 bytes", "1.50 kB", "56.8 MB"]);
+        assert_eq!(
+            [0, 999, 1000, 36_367, 1_000_000].map(grouped),
+            ["0", "999", "1,000", "36,367", "1,000,000"]
+        );
+        assert_eq!(
+            [12, 1_500, 56_789_012].map(size),
+            ["12 bytes", "1.50 kB", "56.8 MB"]
+        );
         assert_eq!(size(1_153_000_000), "1.15 GB");
     }
 }

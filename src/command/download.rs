@@ -1,7 +1,8 @@
 //! `download`: the wheels that an installation would need, in a directory, and nothing installed.
 //!
-//! Input: what would be installed. Output: the paths of the wheels. What had their names before is replaced. Limits: an
-//! environment is looked for only where a report, a lock file or a list has to be fitted to one.
+//! Input: what would be installed. Output: the paths of the wheels. What had their names before is
+//! replaced. Limits: an environment is looked for only where a report, a lock file or a list has to
+//! be fitted to one.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -10,12 +11,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::fetching::wanted;
 use super::{Context, Input, Options};
 use crate::archive;
+use crate::digest::Digest;
 use crate::download::{Downloader, Wanted};
 use crate::environment::{self, Locate};
 use crate::error::{Error, Fault, Result};
 use crate::fs::{Dir, OpenFile, ReadAt as _};
-use crate::hash::Digest;
-use crate::report::{Outcome, Report};
+use crate::outcome::{Outcome, Report};
 use crate::source::{Source, merged};
 use crate::spec::wheel_name::WheelName;
 
@@ -46,40 +47,58 @@ pub fn download(
         merged(input.sources.clone())
     };
     let mut names = HashSet::new();
-    if let Some(twice) = sources.iter().find(|source| !names.insert(&source.file_name)) {
-        return Err(Error::usage(format!("there are two files that are called `{}`", twice.file_name)));
+    if let Some(twice) = sources
+        .iter()
+        .find(|source| !names.insert(&source.file_name))
+    {
+        return Err(Error::usage(format!(
+            "there are two files that are called `{}`",
+            twice.file_name
+        )));
     }
     if options.require_hashes
         && let Some(source) = sources.iter().find(|source| source.pinned.is_empty())
     {
         return Err(Error::wheel(&source.label(), Fault::NotPinned));
     }
-    Dir::make_all(context.door, dest)?;
-    let dest = Dir::open(context.door, dest)?;
-    let downloader = Downloader::new(&options.download, context.door, Arc::clone(context.cancel))?;
+    Dir::make_all(context.fs, dest)?;
+    let dest = Dir::open(context.fs, dest)?;
+    let downloader = Downloader::new(&options.download, context.fs, Arc::clone(context.cancel))?;
     for source in &sources {
         if let Some(path) = source.path() {
-            let file = OpenFile::open(path)?.ok_or_else(|| Error::wheel(&source.label(), Fault::NotAFile))?;
+            let file = OpenFile::open(path)?
+                .ok_or_else(|| Error::wheel(&source.label(), Fault::NotAFile))?;
             put(&dest, source, &file, &[])?;
         }
     }
-    let (remote, missing): (Vec<&Source>, Vec<Wanted>) =
-        sources.iter().filter_map(|source| Some((source, wanted(source)?))).unzip();
+    let (remote, missing): (Vec<&Source>, Vec<Wanted>) = sources
+        .iter()
+        .filter_map(|source| Some((source, wanted(source)?)))
+        .unzip();
     let turn = Mutex::new(());
-    downloader.fetch_all(&missing, context.progress, &|index: usize, file: OpenFile| {
-        let _one_at_a_time = turn.lock().unwrap_or_else(PoisonError::into_inner);
-        put(&dest, remote[index], &file, &missing[index].pinned)
-    })?;
+    downloader.fetch_all(
+        &missing,
+        context.progress,
+        &|index: usize, file: OpenFile| {
+            let _one_at_a_time = turn.lock().unwrap_or_else(PoisonError::into_inner);
+            put(&dest, remote[index], &file, &missing[index].pinned)
+        },
+    )?;
     report.warnings.extend(downloader.take_warnings());
     report.outcome = Outcome::Committed;
-    Ok(sources.iter().map(|source| dest.path().join(&source.file_name)).collect())
+    Ok(sources
+        .iter()
+        .map(|source| dest.path().join(&source.file_name))
+        .collect())
 }
 
-/// Copies a wheel into the directory under its own name, in one step for whoever looks. `known` are digests of the file
-/// that were computed already.
+/// Copies a wheel into the directory under its own name, in one step for whoever looks. `known` are
+/// digests of the file that were computed already.
 fn put(dest: &Dir, source: &Source, file: &OpenFile, known: &[Digest]) -> Result<()> {
     let label = source.label();
-    let digest_of = |algorithm| Digest::among(known, algorithm).map_or_else(|| archive::digest_of(file, algorithm), Ok);
+    let digest_of = |algorithm| {
+        Digest::among(known, algorithm).map_or_else(|| archive::digest_of(file, algorithm), Ok)
+    };
     if let Some(fault) = source.pinned.check(digest_of)? {
         return Err(Error::wheel(&label, fault));
     }

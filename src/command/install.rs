@@ -9,17 +9,19 @@ use super::session::{Purpose, Session, environment_report};
 use super::{Context, Options};
 use crate::environment::{self, Environment, Locate};
 use crate::error::{Error, ErrorKind, Fault, Result};
+use crate::outcome::{Outcome, Report};
 use crate::plan::Plan;
-use crate::report::{Outcome, Report};
 use crate::spec::tags::TagSet;
 use crate::stage::{self, Bring, StageOptions};
+use crate::threads::Pool;
 use crate::transaction::{self, CommitOptions};
-use crate::wheel::{self, Pool, Wheel};
+use crate::wheel::Wheel;
 
 /// Installs all wheels, or none.
 ///
 /// # Errors
-/// Where anything at all fails; the environment is as it was then, unless [`Error::effect`] says otherwise.
+/// Where anything at all fails; the environment is as it was then, unless [`Error::effect`] says
+/// otherwise.
 pub fn install(
     locate: &Locate,
     input: &Input,
@@ -27,7 +29,7 @@ pub fn install(
     context: Context<'_>,
     report: &mut Report,
 ) -> Result<()> {
-    let pool = wheel::pool(options.jobs)?;
+    let pool = Pool::new(options.jobs)?;
     let environment = environment::locate(locate)?;
     report.environment = Some(environment_report(&environment));
     let begin = Instant::now();
@@ -40,7 +42,8 @@ pub fn install(
         check_fit(&opened.wheels, &environment)?;
     }
     let mut done = Act::of(&opened, &pool, options, context).install(&environment, report);
-    // A file of which no digest is known is like no other, so whatever depends on one shows as a conflict, or a refusal.
+    // A file of which no digest is known is like no other, so whatever depends on one shows as a
+    // conflict, or a refusal.
     let depends_on_digests = match &done {
         Ok(()) => !report.conflicts.is_empty(),
         Err(error) => error.is_refusal() || error.kind() == ErrorKind::Conflict,
@@ -50,7 +53,12 @@ pub fn install(
         report.warnings.extend(opened.warnings());
         done = Act::of(&opened, &pool, options, context).install(&environment, report);
     }
-    report.warnings.extend(opened.coming.iter().flat_map(|coming| coming.take_warnings()));
+    report.warnings.extend(
+        opened
+            .coming
+            .iter()
+            .flat_map(|coming| coming.take_warnings()),
+    );
     done
 }
 
@@ -71,20 +79,37 @@ pub(super) struct Act<'a> {
 impl<'a> Act<'a> {
     fn of(opened: &'a Opened, pool: &'a Pool, options: &'a Options, context: Context<'a>) -> Self {
         let bring = opened.coming.as_deref().map(|coming| coming as &dyn Bring);
-        Self { wheels: &opened.wheels, bring, pool, options, context }
+        Self {
+            wheels: &opened.wheels,
+            bring,
+            pool,
+            options,
+            context,
+        }
     }
 
     /// Plans to install all of the wheels, and does it.
     fn install(&self, environment: &Environment, report: &mut Report) -> Result<()> {
         let begin = Instant::now();
-        let mut session = Session::begin(environment, Purpose::Change, self.options, self.context, report)?;
+        let mut session = Session::begin(
+            environment,
+            Purpose::Change,
+            self.options,
+            self.context,
+            report,
+        )?;
         let planned = planning::install(&mut session, self.wheels, self.pool, self.options, report);
         report.timings_ms.plan = Some(milliseconds(begin));
         self.carry_out(session, planned, report)
     }
 
     /// Does what was planned, or leaves the environment as it was.
-    pub fn carry_out(&self, session: Session<'_>, planned: Result<Plan>, report: &mut Report) -> Result<()> {
+    pub fn carry_out(
+        &self,
+        session: Session<'_>,
+        planned: Result<Plan>,
+        report: &mut Report,
+    ) -> Result<()> {
         let done = planned.and_then(|plan| {
             planning::describe(&plan, report);
             report.outcome = if self.options.dry_run {
@@ -110,20 +135,29 @@ impl<'a> Act<'a> {
         let (cancel, progress) = (context.cancel, context.progress);
         let stage_options = StageOptions {
             verify: options.verify,
-            engine: options.engine,
+            backend: options.backend,
             pool: self.pool,
             bring: self.bring,
             cancel,
             progress,
         };
-        let staged = stage::stage(context.door, &session.layout, plan, self.wheels, stage_options)?;
+        let staged = stage::stage(
+            context.fs,
+            &session.layout,
+            plan,
+            self.wheels,
+            stage_options,
+        )?;
         for (change, staged) in report.changes.iter_mut().zip(&staged.plan.changes) {
             change.bytes = staged.bytes;
         }
         report.timings_ms.stage = Some(milliseconds(begin));
         let begin = Instant::now();
-        let commit_options = CommitOptions { durable: options.durable, undoable: options.undoable };
-        let committed = transaction::commit(context.door, &session.layout, staged, commit_options)?;
+        let commit_options = CommitOptions {
+            durable: options.durable,
+            undoable: options.undoable,
+        };
+        let committed = transaction::commit(context.fs, &session.layout, staged, commit_options)?;
         report.timings_ms.commit = Some(committed.moved.as_secs_f64() * 1e3);
         report.timings_ms.clean = Some(milliseconds(begin) - committed.moved.as_secs_f64() * 1e3);
         report.warnings.extend(committed.warnings);
@@ -131,8 +165,8 @@ impl<'a> Act<'a> {
     }
 }
 
-/// Refuses wheels that the environment's interpreter cannot use (platform compatibility tags; core metadata,
-/// "Requires-Python").
+/// Refuses wheels that the environment's interpreter cannot use (platform compatibility tags; core
+/// metadata, "Requires-Python").
 fn check_fit(wheels: &[Wheel], environment: &Environment) -> Result<()> {
     let python = &environment.python;
     let tags = TagSet::new(&python.target);
@@ -141,7 +175,10 @@ fn check_fit(wheels: &[Wheel], environment: &Environment) -> Result<()> {
         let mut faults = Vec::new();
         if tags.best(&wheel.name.tags).is_none() {
             let own: Vec<String> = wheel.name.tags.iter().map(ToString::to_string).collect();
-            faults.push(Fault::Incompatible { tags: own.join(", "), environment: python.target.to_string() });
+            faults.push(Fault::Incompatible {
+                tags: own.join(", "),
+                environment: python.target.to_string(),
+            });
         }
         if let Some(requires) = &wheel.metadata.requires_python
             && !requires.contains(&python.version)
@@ -153,7 +190,11 @@ fn check_fit(wheels: &[Wheel], environment: &Environment) -> Result<()> {
             refused.push((wheel.label.clone(), faults));
         }
     }
-    if refused.is_empty() { Ok(()) } else { Err(Error::wheels(refused)) }
+    if refused.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::wheels(refused))
+    }
 }
 
 pub(super) fn milliseconds(begin: Instant) -> f64 {

@@ -1,25 +1,27 @@
-//! Looking at the environment with what is installed in mind: what stands where a file is wanted, and whose it is.
+//! Looking at the environment with what is installed in mind: what stands where a file is wanted,
+//! and whose it is.
 //!
-//! Input: places. Output: facts and owners. RECORDs are read once, and only when something depends on them.
+//! Input: places. Output: facts and owners. RECORDs are read once, and only when something depends
+//! on them.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt as _, HashSet};
 
+use crate::digest::{Algorithm, Identity};
 use crate::environment::installed::Installed;
-use crate::environment::place::Place;
+use crate::environment::layout::Place;
 use crate::environment::survey::{Fact, Survey, sums_of};
 use crate::error::{ErrorKind, Result};
 use crate::fs::{Kind, Stat};
-use crate::hash::{Algorithm, Identity};
 use crate::path::RelPath;
 use crate::plan::conflict::{Blocked, Live, Settled, Wanted};
-use crate::plan::moves::Outgoing;
+use crate::plan::operations::Outgoing;
 use crate::plan::removal::Going;
 use crate::plan::{ChangeId, Content, NewFile};
 use crate::spec::record::{self, RecordRow};
-use crate::wheel::{Pool, in_parallel};
+use crate::threads::{Pool, in_parallel};
 
 /// Looking at the environment with what is installed in mind.
 pub struct Looking<'a, 'l> {
@@ -38,28 +40,54 @@ pub struct Looking<'a, 'l> {
 impl<'a, 'l> Looking<'a, 'l> {
     /// Has looked at nothing yet.
     pub fn new(survey: &'a mut Survey<'l>, installed: &'a [Installed], pool: &'a Pool) -> Self {
-        Self { survey, installed, pool, records: HashMap::new(), owners: None }
+        Self {
+            survey,
+            installed,
+            pool,
+            records: HashMap::new(),
+            owners: None,
+        }
     }
 
     /// What stands where each file is wanted, and does not make way for it.
     ///
     /// # Errors
     /// Where it cannot be looked at.
-    pub fn wanted(&mut self, files: Vec<NewFile>, going: &Going, outgoing: &Outgoing) -> Result<Vec<Wanted>> {
+    pub fn wanted(
+        &mut self,
+        files: Vec<NewFile>,
+        going: &Going,
+        outgoing: &Outgoing,
+    ) -> Result<Vec<Wanted>> {
         let whole: HashSet<&Place> = outgoing.places.iter().collect();
         let mut wanted = Vec::with_capacity(files.len());
         for mut file in files {
-            let Fact { place, anchor, live, blocked } = self.survey.look(&file.place)?;
+            let Fact {
+                place,
+                anchor,
+                live,
+                blocked,
+            } = self.survey.look(&file.place)?;
             file.place = place;
             let live = match live {
-                Some(stat) if !makes_way(&file.place, &stat, going, &whole) => Some(Box::new(self.live(&file, stat)?)),
+                Some(stat) if !makes_way(&file.place, &stat, going, &whole) => {
+                    Some(Box::new(self.live(&file, stat)?))
+                }
                 _ => None,
             };
             let blocked = match blocked.filter(|by| !going.files.contains(by)) {
-                Some(by) => Some(Box::new(Blocked { owners: self.owners_of(&by)?, by })),
+                Some(by) => Some(Box::new(Blocked {
+                    owners: self.owners_of(&by)?,
+                    by,
+                })),
                 None => None,
             };
-            wanted.push(Wanted { file, anchor, live, blocked });
+            wanted.push(Wanted {
+                file,
+                anchor,
+                live,
+                blocked,
+            });
         }
         Ok(wanted)
     }
@@ -67,16 +95,28 @@ impl<'a, 'l> Looking<'a, 'l> {
     fn live(&mut self, file: &NewFile, stat: Stat) -> Result<Live> {
         let owners = self.owners_of(&file.place)?;
         if stat.kind != Kind::File {
-            return Ok(Live { stat, digest: None, identity: None, owners });
+            return Ok(Live {
+                stat,
+                digest: None,
+                identity: None,
+                owners,
+            });
         }
         let path = self.survey.layout().absolute(&file.place);
-        let algorithm = file.digest.map_or(Algorithm::Sha256, |digest| digest.algorithm());
+        let algorithm = file
+            .digest
+            .map_or(Algorithm::Sha256, |digest| digest.algorithm());
         let (digest, crc) = sums_of(&path, algorithm)?.unzip();
         let identity = match file.identity {
             Some(Identity::Crc(_)) => crc.map(Identity::Crc),
             _ => digest.map(Identity::Digest),
         };
-        Ok(Live { stat, digest, identity, owners })
+        Ok(Live {
+            stat,
+            digest,
+            identity,
+            owners,
+        })
     }
 
     /// The names of the installed projects that own a place, or something below it.
@@ -84,14 +124,20 @@ impl<'a, 'l> Looking<'a, 'l> {
         let mut owners: Vec<usize> = match self.owners()?.get(place) {
             Some(owners) => owners.clone(),
             None => {
-                let below =
-                    self.owners()?.iter().filter(|(at, _)| at.root == place.root && at.path.starts_with(&place.path));
-                below.flat_map(|(_, owners)| owners.iter().copied()).collect()
+                let below = self
+                    .owners()?
+                    .iter()
+                    .filter(|(at, _)| at.root == place.root && at.path.starts_with(&place.path));
+                below
+                    .flat_map(|(_, owners)| owners.iter().copied())
+                    .collect()
             }
         };
         owners.sort_unstable();
-        let mut owners: Vec<String> =
-            owners.into_iter().map(|number| self.installed[number].name.normalized().to_owned()).collect();
+        let mut owners: Vec<String> = owners
+            .into_iter()
+            .map(|number| self.installed[number].name.normalized().to_owned())
+            .collect();
         owners.dedup();
         Ok(owners)
     }
@@ -121,11 +167,17 @@ impl<'a, 'l> Looking<'a, 'l> {
         }
     }
 
-    /// Reads all RECORDs in parallel. Those that cannot be read are an error only when something asks for them.
+    /// Reads all RECORDs in parallel. Those that cannot be read are an error only when something
+    /// asks for them.
     pub fn read_records(&mut self) {
         let layout = self.survey.layout();
-        let read = in_parallel(self.pool, self.installed, |project| project.record(layout).ok());
-        let read = read.into_iter().zip(0..).filter_map(|(rows, number)| Some((number, Arc::new(rows?))));
+        let read = in_parallel(self.pool, self.installed, |project| {
+            project.record(layout).ok()
+        });
+        let read = read
+            .into_iter()
+            .zip(0..)
+            .filter_map(|(rows, number)| Some((number, Arc::new(rows?))));
         self.records.extend(read);
     }
 
@@ -137,7 +189,9 @@ impl<'a, 'l> Looking<'a, 'l> {
         if self.owners.is_none() {
             let mut owners: HashMap<Place, Vec<usize>> = HashMap::new();
             for number in 0..self.installed.len() {
-                let Some(rows) = self.record_if_any(number)? else { continue };
+                let Some(rows) = self.record_if_any(number)? else {
+                    continue;
+                };
                 for row in rows.iter() {
                     let library = self.installed[number].library;
                     if let Some(place) = self.survey.layout().of_recorded(library, &row.path)
@@ -158,15 +212,20 @@ impl<'a, 'l> Looking<'a, 'l> {
     /// Where a RECORD is there and cannot be read.
     pub fn staying(&mut self, going: &Going) -> Result<Vec<(Place, String)>> {
         let installed = self.installed;
-        let kept = self.owners()?.iter().filter(|(place, _)| !going.files.contains(place));
+        let kept = self
+            .owners()?
+            .iter()
+            .filter(|(place, _)| !going.files.contains(place));
         let named = kept.filter_map(|(place, owners)| Some((place.clone(), *owners.first()?)));
-        let mut staying: Vec<(Place, String)> =
-            named.map(|(place, owner)| (place, installed[owner].name.normalized().to_owned())).collect();
+        let mut staying: Vec<(Place, String)> = named
+            .map(|(place, owner)| (place, installed[owner].name.normalized().to_owned()))
+            .collect();
         staying.sort();
         Ok(staying)
     }
 
-    /// An installed project that loses a file to a newer one keeps a RECORD that states what is on disk.
+    /// An installed project that loses a file to a newer one keeps a RECORD that states what is on
+    /// disk.
     ///
     /// # Errors
     /// Where its RECORD cannot be read.
@@ -179,14 +238,22 @@ impl<'a, 'l> Looking<'a, 'l> {
             let project = &self.installed[number];
             let mut rows = self.record(number)?.to_vec();
             for row in &mut rows {
-                let Some(place) = self.survey.layout().of_recorded(project.library, &row.path) else { continue };
+                let Some(place) = self.survey.layout().of_recorded(project.library, &row.path)
+                else {
+                    continue;
+                };
                 let place = self.survey.real(&place)?;
-                if let Ok(at) = settled.files.binary_search_by(|file| file.place.cmp(&place)) {
+                if let Ok(at) = settled
+                    .files
+                    .binary_search_by(|file| file.place.cmp(&place))
+                {
                     let winner = &settled.files[at];
                     (row.digest, row.size) = (winner.digest, Some(winner.size));
                 }
             }
-            let Ok(name) = RelPath::parse("RECORD") else { continue };
+            let Ok(name) = RelPath::parse("RECORD") else {
+                continue;
+            };
             let place = project.place.join(&name);
             let content: Arc<[u8]> = record::write_record(&rows).into();
             let at = settled.files.partition_point(|file| file.place < place);
@@ -194,7 +261,16 @@ impl<'a, 'l> Looking<'a, 'l> {
             let owner = ChangeId(0);
             let (content, recorded) = (Content::Bytes(content), Arc::default());
             let (digest, identity, executable) = (None, None, false);
-            let file = NewFile { place: place.clone(), recorded, owner, content, executable, size, digest, identity };
+            let file = NewFile {
+                place: place.clone(),
+                recorded,
+                owner,
+                content,
+                executable,
+                size,
+                digest,
+                identity,
+            };
             settled.insert(at, file);
             settled.displaced.push(place);
         }

@@ -1,7 +1,9 @@
-//! The commands: each one the natural way from what the user named to a report, in the order in which things happen.
+//! The commands: each one the natural way from what the user named to a report, in the order in
+//! which things happen.
 //!
-//! Input: an environment to locate, what to do with it, [`Options`]. Output: a filled [`Report`](crate::report::Report).
-//! A command opens and checks its input first, then takes the lock, settles what a crash left, plans, and only then writes.
+//! Input: an environment to locate, what to do with it, [`Options`]. Output: a filled
+//! [`Report`](crate::outcome::Report). A command opens and checks its input first, then takes the
+//! lock, settles what a crash left, plans, and only then writes.
 
 #[cfg(feature = "http")]
 mod download;
@@ -28,11 +30,11 @@ pub use inspect::{check, list};
 pub use install::install;
 pub use remove::{recover, undo, uninstall};
 
+use crate::digest::Backend;
 use crate::environment::capabilities::Capabilities;
-use crate::fs::Door;
-use crate::hash::Engine;
+use crate::fs::Fs;
+use crate::outcome::Progress;
 use crate::plan::conflict::OnConflict;
-use crate::report::Progress;
 use crate::spec::record::Verify;
 
 /// How commands behave; the fields are named like the options of the command line.
@@ -62,8 +64,9 @@ pub struct Options {
     pub compat_check: bool,
     /// How long to wait for another process's transaction.
     pub lock_timeout: Duration,
-    /// What hashes; no option of the command line, as no choice but the fastest is of use outside of tests.
-    pub engine: Engine,
+    /// What hashes; no option of the command line, as no choice but the fastest is of use outside
+    /// of tests.
+    pub backend: Backend,
     /// How wheels on servers are fetched.
     #[cfg(feature = "http")]
     pub download: crate::download::Settings,
@@ -86,7 +89,7 @@ impl Default for Options {
             direct_url: false,
             compat_check: true,
             lock_timeout: Duration::from_secs(60),
-            engine: Engine::default(),
+            backend: Backend::default(),
             #[cfg(feature = "http")]
             download: crate::download::Settings::default(),
             capabilities: None,
@@ -98,7 +101,7 @@ impl Default for Options {
 #[derive(Clone, Copy)]
 pub struct Context<'a> {
     /// The way to the file system.
-    pub door: &'a Door,
+    pub fs: &'a Fs,
     /// Stops the command once it is true; a commit that has begun is finished.
     pub cancel: &'a Arc<AtomicBool>,
     /// Told of what goes on.

@@ -1,4 +1,5 @@
-//! From what a command wants to a plan: looks at everything the plan depends on, then lets `plan` decide.
+//! From what a command wants to a plan: looks at everything the plan depends on, then lets `plan`
+//! decide.
 //!
 //! All reading that planning needs is here and in the environment; `plan` itself does none.
 
@@ -9,17 +10,21 @@ use super::Options;
 use super::looking::Looking;
 use super::session::Session;
 use crate::environment::capabilities;
-use crate::environment::place::Layout;
+use crate::environment::layout::Layout;
 use crate::environment::survey::Survey;
 use crate::error::{Error, Fault, Result};
 use crate::fs;
+use crate::outcome::{Action, ChangeReport, PlannedFiles, Report, Warning};
 use crate::plan::conflict::{OnConflict, Rules, Settled, Wanted, settle};
 use crate::plan::spread::{Ground, Guard, is_reserved, spread};
-use crate::plan::{Change, ChangeId, NewFile, OperationKind, Plan, RowFile, WheelId, choose, moves};
-use crate::report::{Action, ChangeReport, PlannedFiles, Report, Warning};
+use crate::plan::{
+    Change, ChangeId, NewFile, OperationKind, Plan, RowFile, WheelId, changes as project_changes,
+    operations,
+};
 use crate::spec::name::ProjectName;
 use crate::spec::record::Verify;
-use crate::wheel::{Pool, Wheel, in_parallel};
+use crate::threads::{Pool, in_parallel};
+use crate::wheel::Wheel;
 
 /// The plan of an installation.
 pub fn install(
@@ -30,11 +35,14 @@ pub fn install(
     report: &mut Report,
 ) -> Result<Plan> {
     let mut warnings = Vec::new();
-    let changes = choose::installs(wheels, &session.installed, options.reinstall, &mut warnings)?;
+    let changes =
+        project_changes::installs(wheels, &session.installed, options.reinstall, &mut warnings)?;
     report.warnings.append(&mut warnings);
     let capabilities = match options.capabilities {
         Some(capabilities) => capabilities,
-        None => capabilities::probe(&session.layout.roots()[usize::from(session.layout.main_root().0)])?,
+        None => {
+            capabilities::probe(&session.layout.roots()[usize::from(session.layout.main_root().0)])?
+        }
     };
     let ground = Ground {
         layout: &session.layout,
@@ -45,15 +53,40 @@ pub fn install(
     };
     let files = spread_all(&ground, wheels, &changes, pool, report)?;
     let (policy, ignores_case) = (options.on_conflict, capabilities.ignores_case);
-    plan(session, Intent { changes, files, policy, ignores_case }, pool, report)
+    plan(
+        session,
+        Intent {
+            changes,
+            files,
+            policy,
+            ignores_case,
+        },
+        pool,
+        report,
+    )
 }
 
 /// The plan of a removal.
-pub fn uninstall(session: &mut Session<'_>, names: &[ProjectName], pool: &Pool, report: &mut Report) -> Result<Plan> {
-    let changes = choose::removals(names, &session.installed)?;
+pub fn uninstall(
+    session: &mut Session<'_>,
+    names: &[ProjectName],
+    pool: &Pool,
+    report: &mut Report,
+) -> Result<Plan> {
+    let changes = project_changes::removals(names, &session.installed)?;
     // Names that nobody writes meet no others.
     let (policy, ignores_case) = (OnConflict::Error, false);
-    plan(session, Intent { changes, files: Vec::new(), policy, ignores_case }, pool, report)
+    plan(
+        session,
+        Intent {
+            changes,
+            files: Vec::new(),
+            policy,
+            ignores_case,
+        },
+        pool,
+        report,
+    )
 }
 
 /// Every file that the changes want, in the order of the arguments.
@@ -73,7 +106,8 @@ fn spread_all(
     order.sort_by_key(|(number, _)| *number);
     let spread_one = |&(number, id): &(WheelId, ChangeId)| {
         let wheel = &wheels[number.0 as usize];
-        let files = spread(wheel, number, id, ground).map_err(|faults| (wheel.label.clone(), faults))?;
+        let files =
+            spread(wheel, number, id, ground).map_err(|faults| (wheel.label.clone(), faults))?;
         Ok((not_portable(wheel, &files), files))
     };
     let (mut files, mut refused) = (Vec::new(), Vec::new());
@@ -86,7 +120,11 @@ fn spread_all(
             Err(fault) => refused.push(fault),
         }
     }
-    if refused.is_empty() { Ok(files) } else { Err(Error::wheels(refused)) }
+    if refused.is_empty() {
+        Ok(files)
+    } else {
+        Err(Error::wheels(refused))
+    }
 }
 
 /// A warning of names that another system would not take.
@@ -95,9 +133,15 @@ fn not_portable(wheel: &Wheel, files: &[NewFile]) -> Option<Warning> {
     let first = &reserved.next()?.recorded;
     let message = match reserved.count() {
         0 => format!("`{first}` has a name that Windows reserves or cannot have"),
-        more => format!("`{first}` and {more} more have names that Windows reserves or cannot have"),
+        more => {
+            format!("`{first}` and {more} more have names that Windows reserves or cannot have")
+        }
     };
-    Some(Warning { code: "windows-name", wheel: Some(wheel.label.clone()), message })
+    Some(Warning {
+        code: "windows-name",
+        wheel: Some(wheel.label.clone()),
+        message,
+    })
 }
 
 /// What is wanted, before it is known what stands in its way.
@@ -108,8 +152,18 @@ struct Intent {
     ignores_case: bool,
 }
 
-fn plan(session: &mut Session<'_>, intent: Intent, pool: &Pool, report: &mut Report) -> Result<Plan> {
-    let Intent { mut changes, files, policy, ignores_case } = intent;
+fn plan(
+    session: &mut Session<'_>,
+    intent: Intent,
+    pool: &Pool,
+    report: &mut Report,
+) -> Result<Plan> {
+    let Intent {
+        mut changes,
+        files,
+        policy,
+        ignores_case,
+    } = intent;
     let installed = std::mem::take(&mut session.installed);
     let mut survey = Survey::new(&mut session.layout);
     let mut looking = Looking::new(&mut survey, &installed, pool);
@@ -117,17 +171,31 @@ fn plan(session: &mut Session<'_>, intent: Intent, pool: &Pool, report: &mut Rep
     let mut outgoing = going.outgoing(&|place| looking.survey.layout().is_own_directory(place));
     let wanted = looking.wanted(files, &going, &outgoing)?;
     refuse_protected(looking.survey.layout(), &wanted, &changes)?;
-    let staying = if ignores_case { looking.staying(&going)? } else { Vec::new() };
-    let names: Vec<String> = changes.iter().map(|change| change.name.normalized().to_owned()).collect();
+    let staying = if ignores_case {
+        looking.staying(&going)?
+    } else {
+        Vec::new()
+    };
+    let names: Vec<String> = changes
+        .iter()
+        .map(|change| change.name.normalized().to_owned())
+        .collect();
     let layout = looking.survey.layout();
-    let rules = Rules { policy, ignores_case, staying: &staying, names: &names, layout };
+    let rules = Rules {
+        policy,
+        ignores_case,
+        staying: &staying,
+        names: &names,
+        layout,
+    };
     let mut settled = refuse_unsettled(settle(wanted, &rules), &changes)?;
     count(&mut changes, &settled);
     looking.correct_losers(&mut settled)?;
     session.installed = installed;
     outgoing.places.extend(settled.displaced);
     outgoing.places.sort();
-    let (operations, staged) = moves::operations(&session.layout, &settled.files, &settled.anchors, &outgoing);
+    let (operations, staged) =
+        operations::operations(&session.layout, &settled.files, &settled.anchors, &outgoing);
     let plan = Plan {
         changes,
         files: settled.files,
@@ -147,23 +215,43 @@ fn refuse_protected(layout: &Layout, wanted: &[Wanted], changes: &[Change]) -> R
     let guard = Guard::of(layout);
     let protected = wanted.iter().filter_map(|wanted| {
         let what = guard.protects(layout, &wanted.file.place)?;
-        let wheel = changes[wanted.file.owner.0 as usize].source.clone().unwrap_or_default();
-        Some((wheel, vec![Fault::Protected { path: wanted.file.recorded.to_string(), what }]))
+        let wheel = changes[wanted.file.owner.0 as usize]
+            .source
+            .clone()
+            .unwrap_or_default();
+        Some((
+            wheel,
+            vec![Fault::Protected {
+                path: wanted.file.recorded.to_string(),
+                what,
+            }],
+        ))
     });
     let protected: Vec<_> = protected.collect();
-    if protected.is_empty() { Ok(()) } else { Err(Error::wheels(protected)) }
+    if protected.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::wheels(protected))
+    }
 }
 
 /// Conflicts that nothing settled are an error, and so are wheels that contradict themselves.
 fn refuse_unsettled(settled: Settled, changes: &[Change]) -> Result<Settled> {
     if !settled.doubled.is_empty() {
         let faults = settled.doubled.into_iter().map(|(change, path)| {
-            let wheel = changes[change.0 as usize].source.clone().unwrap_or_default();
+            let wheel = changes[change.0 as usize]
+                .source
+                .clone()
+                .unwrap_or_default();
             (wheel, vec![Fault::TwiceInstalled(path)])
         });
         return Err(Error::wheels(faults.collect()));
     }
-    if settled.clashes.is_empty() { Ok(settled) } else { Err(Error::conflicts(settled.clashes)) }
+    if settled.clashes.is_empty() {
+        Ok(settled)
+    } else {
+        Err(Error::conflicts(settled.clashes))
+    }
 }
 
 /// Counts each project's own files, shared ones for every owner.
@@ -189,16 +277,27 @@ fn check_space(layout: &Layout, plan: &Plan) -> Result<()> {
         }
     }
     let (needed, available) = (plan.bytes(), fs::available_space(&home)?);
-    if needed > available { Err(Error::no_space(&home, needed, available)) } else { Ok(()) }
+    if needed > available {
+        Err(Error::no_space(&home, needed, available))
+    } else {
+        Ok(())
+    }
 }
 
 /// Every directory that a name comes to or goes from must be this user's to change.
 fn check_writable(layout: &Layout, plan: &Plan) -> Result<()> {
     let mut directories: BTreeSet<PathBuf> = BTreeSet::new();
     for operation in &plan.operations {
-        directories.extend(layout.absolute(&operation.place).parent().map(Path::to_owned));
+        directories.extend(
+            layout
+                .absolute(&operation.place)
+                .parent()
+                .map(Path::to_owned),
+        );
     }
-    match directories.iter().find(|directory| matches!(fs::stat(directory), Ok(Some(_))) && !fs::is_writable(directory))
+    match directories
+        .iter()
+        .find(|directory| matches!(fs::stat(directory), Ok(Some(_))) && !fs::is_writable(directory))
     {
         Some(directory) => Err(Error::bad_environment(directory, "it is not writable")),
         None => Ok(()),
@@ -226,9 +325,16 @@ pub fn describe(plan: &Plan, report: &mut Report) {
 
 /// The files that a plan is about.
 pub fn files(layout: &Layout, plan: &Plan) -> PlannedFiles {
-    let out = plan.operations.iter().filter(|operation| operation.kind == OperationKind::Out);
+    let out = plan
+        .operations
+        .iter()
+        .filter(|operation| operation.kind == OperationKind::Out);
     let mut files = PlannedFiles {
-        write: plan.files.iter().map(|file| layout.show(&file.place)).collect(),
+        write: plan
+            .files
+            .iter()
+            .map(|file| layout.show(&file.place))
+            .collect(),
         remove: out.map(|operation| layout.show(&operation.place)).collect(),
     };
     files.write.sort();

@@ -1,13 +1,15 @@
-//! What looks into files have to tell: who made one is gone when it goes on, so it is kept until somebody listens.
+//! What looks into files have to tell: who made one is gone when it goes on, so it is kept until
+//! somebody listens.
 //!
-//! Input: what became of looks, from any thread. Output: the lengths that they have seen, and events for a [`Progress`].
+//! Input: what became of looks, from any thread. Output: the lengths that they have seen, and
+//! events for a [`Progress`].
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{Wanted, label_of};
-use crate::report::Progress;
+use crate::outcome::Progress;
 
 #[derive(Debug, Default)]
 pub(super) struct Looks {
@@ -22,8 +24,15 @@ struct State {
 
 #[derive(Debug)]
 enum Untold {
-    Retry { name: String, why: String },
-    Complete { transfer: usize, name: String, length: u64 },
+    Retry {
+        name: String,
+        why: String,
+    },
+    Complete {
+        transfer: usize,
+        name: String,
+        length: u64,
+    },
 }
 
 impl Looks {
@@ -39,8 +48,15 @@ impl Looks {
 
     /// A look has brought the whole file, which so is a transfer.
     pub(super) fn completed(&self, wanted: &Wanted, length: u64, transfers: &AtomicUsize) {
-        let (transfer, name) = (transfers.fetch_add(1, Ordering::Relaxed), wanted.file_name.clone());
-        self.state().untold.push(Untold::Complete { transfer, name, length });
+        let (transfer, name) = (
+            transfers.fetch_add(1, Ordering::Relaxed),
+            wanted.file_name.clone(),
+        );
+        self.state().untold.push(Untold::Complete {
+            transfer,
+            name,
+            length,
+        });
     }
 
     /// Tells what nobody was told yet.
@@ -49,7 +65,11 @@ impl Looks {
         for one in untold {
             match one {
                 Untold::Retry { name, why } => progress.look_retry(&name, &why),
-                Untold::Complete { transfer, name, length } => {
+                Untold::Complete {
+                    transfer,
+                    name,
+                    length,
+                } => {
                     progress.transfer_begin(transfer, &name, Some(length), 0);
                     progress.transfer_advance(transfer, length);
                     progress.transfer_end(transfer);

@@ -1,18 +1,19 @@
 //! Many files at once: as many threads as there may be connections, the largest file first.
 //!
-//! Input: [`Wanted`] files. Output: each of them, or a [`Peek`] into each, as soon as it is there. Invariants: files of one
-//! address are fetched once; the first failure ends what the others do, and so does whoever wants no more.
+//! Input: [`Wanted`] files. Output: each of them, or a [`Peek`] into each, as soon as it is there.
+//! Invariants: files of one address are fetched once; the first failure ends what the others do,
+//! and so does whoever wants no more.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::client::PAUSE;
-use super::trouble::Halt;
+use super::retry::Halt;
 use super::{Downloader, Inner, Peek, Wanted, label_of};
 use crate::error::{Error, Result};
 use crate::fs::OpenFile;
-use crate::report::Progress;
+use crate::outcome::Progress;
 
 /// Who is waiting for files.
 pub trait Receiver: Sync {
@@ -35,17 +36,26 @@ impl<F: Fn(usize, OpenFile) -> Result<()> + Sync> Receiver for F {
 }
 
 impl Downloader {
-    /// All files, several at once, the largest first. `receiver` is told of each on the thread that fetched it. Files of one
-    /// address are fetched once.
+    /// All files, several at once, the largest first. `receiver` is told of each on the thread that
+    /// fetched it. Files of one address are fetched once.
     ///
     /// # Errors
-    /// The first failure, which ends the rest; also that of `receiver`. Offline, all that is missing is named at once.
-    pub fn fetch_all(&self, wanted: &[Wanted], progress: &dyn Progress, receiver: &dyn Receiver) -> Result<()> {
+    /// The first failure, which ends the rest; also that of `receiver`. Offline, all that is
+    /// missing is named at once.
+    pub fn fetch_all(
+        &self,
+        wanted: &[Wanted],
+        progress: &dyn Progress,
+        receiver: &dyn Receiver,
+    ) -> Result<()> {
         if self.inner.offline {
             return self.all_cached(wanted, receiver);
         }
         if !wanted.is_empty() {
-            progress.transfers(wanted.len(), wanted.iter().map(|one| self.inner.length_of(one)).sum());
+            progress.transfers(
+                wanted.len(),
+                wanted.iter().map(|one| self.inner.length_of(one)).sum(),
+            );
         }
         let fetch = |index: usize, stop: &Arc<AtomicBool>| {
             let halt = Halt::new(&self.inner.cancel, stop);
@@ -54,8 +64,8 @@ impl Downloader {
         self.each(wanted, progress, &|| receiver.wants_more(), &fetch)
     }
 
-    /// Looks into all files, several at once. `looked` is called with the index of each in `wanted`, on the thread that
-    /// looked into it, and may read on.
+    /// Looks into all files, several at once. `looked` is called with the index of each in
+    /// `wanted`, on the thread that looked into it, and may read on.
     ///
     /// # Errors
     /// The first failure, which ends the rest; also that of `looked`.
@@ -66,13 +76,16 @@ impl Downloader {
         looked: &(dyn Fn(usize, Peek) -> Result<()> + Sync),
     ) -> Result<()> {
         let look = |index: usize, stop: &Arc<AtomicBool>| {
-            looked(index, Peek::open(&self.inner, &wanted[index], Arc::clone(stop))?)
+            looked(
+                index,
+                Peek::open(&self.inner, &wanted[index], Arc::clone(stop))?,
+            )
         };
         self.each(wanted, progress, &|| true, &look)
     }
 
-    /// Does `work` with each index of `wanted`, by as many threads as there may be connections, as long as more is wanted.
-    /// What it is given becomes true where it shall end.
+    /// Does `work` with each index of `wanted`, by as many threads as there may be connections, as
+    /// long as more is wanted. What it is given becomes true where it shall end.
     fn each(
         &self,
         wanted: &[Wanted],
@@ -95,7 +108,10 @@ impl Downloader {
                 let Some(group) = queue.get(index) else { break };
                 self.inner.spare.begun(queue.len() - index - 1);
                 if let Err(error) = group.iter().try_for_each(|&index| work(index, &stop)) {
-                    failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                    failure
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .get_or_insert(error);
                     end();
                 }
                 if stop.load(Ordering::Relaxed) {
@@ -107,9 +123,14 @@ impl Downloader {
         };
         std::thread::scope(|scope| {
             let threads = self.inner.connections.min(queue.len());
-            self.inner.spare.set(self.inner.connections - threads, queue.len() - threads);
+            self.inner
+                .spare
+                .set(self.inner.connections - threads, queue.len() - threads);
             let workers: Vec<_> = (0..threads).map(|_| scope.spawn(run)).collect();
-            while !workers.iter().all(std::thread::ScopedJoinHandle::is_finished) {
+            while !workers
+                .iter()
+                .all(std::thread::ScopedJoinHandle::is_finished)
+            {
                 stop.fetch_or(self.inner.cancel.load(Ordering::Relaxed), Ordering::Relaxed);
                 if !wants_more() {
                     end();
@@ -122,7 +143,10 @@ impl Downloader {
         self.inner.spare.clear();
         // Without a failure, who stopped between two files was asked to.
         let asked = || Halt::new(&self.inner.cancel, &stop).check();
-        failure.into_inner().unwrap_or_else(PoisonError::into_inner).map_or_else(asked, Err)
+        failure
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner)
+            .map_or_else(asked, Err)
     }
 
     fn all_cached(&self, wanted: &[Wanted], receiver: &dyn Receiver) -> Result<()> {
@@ -137,7 +161,10 @@ impl Downloader {
         if !missing.is_empty() {
             return Err(Error::offline(missing));
         }
-        found.into_iter().enumerate().try_for_each(|(index, file)| receiver.arrived(index, file))
+        found
+            .into_iter()
+            .enumerate()
+            .try_for_each(|(index, file)| receiver.arrived(index, file))
     }
 }
 
@@ -147,7 +174,8 @@ impl Inner {
         wanted.size.or_else(|| self.looks.length_of(wanted))
     }
 
-    /// The indices of `wanted`, those of one address together: first what has no known length, then the largest first.
+    /// The indices of `wanted`, those of one address together: first what has no known length, then
+    /// the largest first.
     fn in_order(&self, wanted: &[Wanted]) -> Vec<Vec<usize>> {
         let mut groups: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         for (index, one) in wanted.iter().enumerate() {

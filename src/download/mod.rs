@@ -1,10 +1,11 @@
 //! Fetching wheels over http and https, into a cache that many processes share.
 //!
-//! Input: a [`Wanted`]: an address and what is promised of the file. Output: an [`OpenFile`] whose length and digests were
-//! checked, or a [`Peek`], which is read like a file and fetches only what is read. Invariants: nothing half-written is
-//! ever found under a final name; what has arrived is kept, also by a process that is killed, and is not fetched again;
-//! a cached file is hashed again when it is used; credentials go to their host only and stand in no message. Only this
-//! directory names the HTTP crate and starts threads of its own.
+//! Input: a [`Wanted`]: an address and what is promised of the file. Output: an [`OpenFile`] whose
+//! length and digests were checked, or a [`Peek`], which is read like a file and fetches only what
+//! is read. Invariants: nothing half-written is ever found under a final name; what has arrived is
+//! kept, also by a process that is killed, and is not fetched again; a cached file is hashed again
+//! when it is used; credentials go to their host only and stand in no message. Only this directory
+//! names the HTTP crate and starts threads of its own.
 //!
 //! ```text
 //! CACHE/partial/KEY/{content,log}       what has arrived so far; see the partial module
@@ -13,10 +14,10 @@
 //! CACHE/known/KEY                       the SHA-256 of a file that is pinned by other digests only
 //! ```
 //!
-//! Limits: HTTP/1.1; Basic authentication; proxies have to allow tunnels (`CONNECT`), also for http. A file that is not
-//! pinned is fetched anew by every [`Downloader`].
+//! Limits: HTTP/1.1; Basic authentication; proxies have to allow tunnels (`CONNECT`), also for
+//! http. A file that is not pinned is fetched anew by every [`Downloader`].
 
-mod answer;
+mod cache;
 mod client;
 mod date;
 mod fetch;
@@ -26,9 +27,9 @@ mod netrc;
 mod partial;
 mod peek;
 mod ranges;
-mod store;
+mod response;
+mod retry;
 mod together;
-mod trouble;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -38,16 +39,16 @@ use std::time::Duration;
 
 use url::Url;
 
+use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::fs::{Door, OpenFile};
-use crate::hash::Digest;
-use crate::report::{Progress, Warning};
+use crate::fs::{Fs, OpenFile};
+use crate::outcome::{Progress, Warning};
 
+use cache::Store;
 use client::{Client, PAUSE};
 use looks::Looks;
-use store::Store;
+use retry::Halt;
 use together::Spare;
-use trouble::Halt;
 
 pub use many::Receiver;
 pub use peek::Peek;
@@ -55,7 +56,8 @@ pub use peek::Peek;
 /// How files are fetched. Nothing of it is read from the process's environment here.
 #[derive(Clone)]
 pub struct Settings {
-    /// The cache's directory, made where it is missing; without one, a private directory that goes with the downloader.
+    /// The cache's directory, made where it is missing; without one, a private directory that goes
+    /// with the downloader.
     pub cache: Option<PathBuf>,
     /// Take everything from the cache and fetch nothing.
     pub offline: bool,
@@ -63,7 +65,8 @@ pub struct Settings {
     pub connections: usize,
     /// How much of a file's end a look into it asks for first.
     pub tail: u64,
-    /// How often a file is tried again before it is given up. What brought new bytes does not count.
+    /// How often a file is tried again before it is given up. What brought new bytes does not
+    /// count.
     pub retries: u32,
     /// The pause before the first new try; it doubles with each.
     pub backoff: Duration,
@@ -91,7 +94,8 @@ impl Default for Settings {
             cache: None,
             offline: false,
             connections: 16,
-            // The end records of a zip archive with the longest comment that there may be, and a little more.
+            // The end records of a zip archive with the longest comment that there may be, and a
+            // little more.
             tail: (1 << 16) + (1 << 13),
             retries: 5,
             backoff: Duration::from_millis(500),
@@ -110,7 +114,10 @@ impl Default for Settings {
 /// Without the proxies, which may hold passwords.
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Settings").field("cache", &self.cache).field("offline", &self.offline).finish_non_exhaustive()
+        f.debug_struct("Settings")
+            .field("cache", &self.cache)
+            .field("offline", &self.offline)
+            .finish_non_exhaustive()
     }
 }
 
@@ -132,7 +139,10 @@ pub struct Wanted {
 /// Without the address, which may hold a password.
 impl fmt::Debug for Wanted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Wanted").field("label", &self.label).field("pinned", &self.pinned).finish_non_exhaustive()
+        f.debug_struct("Wanted")
+            .field("label", &self.label)
+            .field("pinned", &self.pinned)
+            .finish_non_exhaustive()
     }
 }
 
@@ -165,7 +175,9 @@ pub(crate) struct Inner {
 
 impl fmt::Debug for Inner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Inner").field("store", &self.store).finish_non_exhaustive()
+        f.debug_struct("Inner")
+            .field("store", &self.store)
+            .finish_non_exhaustive()
     }
 }
 
@@ -177,13 +189,14 @@ impl Drop for Inner {
 }
 
 impl Downloader {
-    /// A downloader that connects to nothing yet. All of its work ends soon after `cancel` becomes true.
+    /// A downloader that connects to nothing yet. All of its work ends soon after `cancel` becomes
+    /// true.
     ///
     /// # Errors
     /// Where the cache, the certificates or a proxy's address cannot be used.
-    pub fn new(settings: &Settings, door: &Door, cancel: Arc<AtomicBool>) -> Result<Self> {
+    pub fn new(settings: &Settings, fs: &Fs, cancel: Arc<AtomicBool>) -> Result<Self> {
         let client = Arc::new(Client::new(settings)?);
-        let store = Store::new(settings.cache.as_deref(), door)?;
+        let store = Store::new(settings.cache.as_deref(), fs)?;
         let done = Arc::new(AtomicBool::new(false));
         let watch = watch(Arc::clone(&client), Arc::clone(&cancel), Arc::clone(&done))?;
         let inner = Inner {
@@ -201,7 +214,9 @@ impl Downloader {
             watch,
             done,
         };
-        Ok(Self { inner: Arc::new(inner) })
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
     }
 
     /// The file, where the cache has it; it is hashed again.
@@ -220,7 +235,8 @@ impl Downloader {
         Peek::open(&self.inner, wanted, Arc::clone(&self.inner.cancel))
     }
 
-    /// The whole file: from the cache, or fetched, then checked against its promised length and all pinned digests.
+    /// The whole file: from the cache, or fetched, then checked against its promised length and all
+    /// pinned digests.
     ///
     /// # Errors
     /// Where it cannot be fetched, or is not what was promised.
@@ -240,8 +256,13 @@ impl Inner {
     }
 }
 
-/// A thread that ends all connections once the user wants to stop: who reads from one looks at nothing else.
-fn watch(client: Arc<Client>, cancel: Arc<AtomicBool>, done: Arc<AtomicBool>) -> Result<std::thread::Thread> {
+/// A thread that ends all connections once the user wants to stop: who reads from one looks at
+/// nothing else.
+fn watch(
+    client: Arc<Client>,
+    cancel: Arc<AtomicBool>,
+    done: Arc<AtomicBool>,
+) -> Result<std::thread::Thread> {
     let work = move || {
         while !done.load(Ordering::Relaxed) {
             if cancel.load(Ordering::Relaxed) {
@@ -250,7 +271,10 @@ fn watch(client: Arc<Client>, cancel: Arc<AtomicBool>, done: Arc<AtomicBool>) ->
             std::thread::park_timeout(PAUSE);
         }
     };
-    let thread = std::thread::Builder::new().name("watch".to_owned()).spawn(work);
-    let thread = thread.map_err(|error| Error::io("start a thread in", std::path::Path::new("."), error))?;
+    let thread = std::thread::Builder::new()
+        .name("watch".to_owned())
+        .spawn(work);
+    let thread =
+        thread.map_err(|error| Error::io("start a thread in", std::path::Path::new("."), error))?;
     Ok(thread.thread().clone())
 }

@@ -1,7 +1,8 @@
 //! A netrc file: which login and password belong to which host.
 //!
-//! Input: its text, in the format of the `ftp` program. Output: [`Login`]s by host. Limits: macros are skipped;
-//! a password has no white space and, quoted or not, is taken as it stands between the quotes.
+//! Input: its text, in the format of the `ftp` program. Output: [`Login`]s by host. Limits: macros
+//! are skipped; a password has no white space and, quoted or not, is taken as it stands between the
+//! quotes.
 
 use std::fmt;
 
@@ -30,7 +31,10 @@ impl Netrc {
     pub(super) fn parse(text: &str) -> Self {
         let mut machines = Vec::new();
         let mut entry: Option<(Option<String>, Login)> = None;
-        let empty = || Login { name: String::new(), password: String::new() };
+        let empty = || Login {
+            name: String::new(),
+            password: String::new(),
+        };
         let mut in_macro = false;
         for line in text.lines() {
             if in_macro {
@@ -40,7 +44,8 @@ impl Netrc {
             let mut words = line.split_whitespace().map(|word| word.trim_matches('"'));
             while let Some(word) = words.next() {
                 match word {
-                    "machine" => machines.extend(entry.replace((words.next().map(str::to_lowercase), empty()))),
+                    "machine" => machines
+                        .extend(entry.replace((words.next().map(str::to_lowercase), empty()))),
                     "default" => machines.extend(entry.replace((None, empty()))),
                     "login" | "user" | "password" | "account" => {
                         if let (Some((_, login)), Some(value)) = (&mut entry, words.next()) {
@@ -66,8 +71,14 @@ impl Netrc {
 
     /// The login for `host`: the first entry of its name, else the default.
     pub(super) fn login(&self, host: &str) -> Option<&Login> {
-        let of = |name: Option<&str>| self.machines.iter().find(|(machine, _)| machine.as_deref() == name);
-        of(Some(&host.to_lowercase())).or_else(|| of(None)).map(|(_, login)| login)
+        let of = |name: Option<&str>| {
+            self.machines
+                .iter()
+                .find(|(machine, _)| machine.as_deref() == name)
+        };
+        of(Some(&host.to_lowercase()))
+            .or_else(|| of(None))
+            .map(|(_, login)| login)
     }
 }
 
@@ -81,11 +92,19 @@ mod tests {
                     \tpassword s3\nmacdef init\nmachine evil.example login x\n\nmachine one.example login later password no\n\
                     default login anyone password guest";
         let netrc = Netrc::parse(text);
-        let found = |host: &str| netrc.login(host).map(|login| (login.name.as_str(), login.password.as_str()));
+        let found = |host: &str| {
+            netrc
+                .login(host)
+                .map(|login| (login.name.as_str(), login.password.as_str()))
+        };
         assert_eq!(found("one.example"), Some(("anna", "p#1")));
         assert_eq!(found("TWO.example"), Some(("bert", "s3")));
         assert_eq!(found("evil.example"), Some(("anyone", "guest")));
-        assert!(Netrc::parse("machine a.example login b").login("c.example").is_none());
+        assert!(
+            Netrc::parse("machine a.example login b")
+                .login("c.example")
+                .is_none()
+        );
         assert!(!format!("{netrc:?}").contains("s3"));
     }
 }

@@ -1,9 +1,11 @@
-//! A file that is not complete yet: a sparse file, and a log of the byte ranges of it that are present.
+//! A file that is not complete yet: a sparse file, and a log of the byte ranges of it that are
+//! present.
 //!
-//! Input: bytes at their offsets, from whichever connection they come. Output: what is present, also after the process
-//! was killed. Layout of the directory: `content` is the sparse file; `log` has one line of JSON, the [`Head`], and then a
-//! line `first-end` for each range, appended after its bytes were written. Invariant: who uses it holds its lock. Limits:
-//! after a loss of power the log may promise what never reached the disk, which the digest of the whole then shows.
+//! Input: bytes at their offsets, from whichever connection they come. Output: what is present,
+//! also after the process was killed. Layout of the directory: `content` is the sparse file; `log`
+//! has one line of JSON, the [`Head`], and then a line `first-end` for each range, appended after
+//! its bytes were written. Invariant: who uses it holds its lock. Limits: after a loss of power the
+//! log may promise what never reached the disk, which the digest of the whole then shows.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -12,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ranges::Ranges;
 use crate::error::Result;
-use crate::fs::{self, CacheFile, Dir, Door, OpenFile};
+use crate::fs::{self, CacheFile, Dir, Fs, OpenFile};
 
 /// How many bytes are written before the log says so; several connections write at several places.
 const BLOCK: u64 = 1 << 18;
@@ -25,7 +27,8 @@ pub(super) struct Head {
     pub(super) version: u32,
     /// The length of the whole file.
     pub(super) total: u64,
-    /// What the server tells this state of the file from others by: an entity tag or the date of its last change.
+    /// What the server tells this state of the file from others by: an entity tag or the date of
+    /// its last change.
     pub(super) tag: Option<String>,
     /// Whether equal tags stand for equal bytes.
     pub(super) strong: bool,
@@ -38,7 +41,7 @@ pub(super) struct Head {
 /// A file that is being put together.
 #[derive(Debug)]
 pub(super) struct Partial {
-    door: Door,
+    fs: Fs,
     directory: PathBuf,
     content: CacheFile,
     log: CacheFile,
@@ -52,20 +55,39 @@ pub(super) struct Partial {
 }
 
 impl Partial {
-    /// Opens what an earlier connection left in `directory`, as long as `usable` says that it is the wanted file; else
-    /// begins anew.
-    pub(super) fn open(door: &Door, directory: &Path, usable: impl FnOnce(&Head) -> bool) -> Result<Self> {
-        fs::make_shared(door, directory)?;
-        let log = CacheFile::open(door, &directory.join("log"))?;
+    /// Opens what an earlier connection left in `directory`, as long as `usable` says that it is
+    /// the wanted file; else begins anew.
+    pub(super) fn open(
+        fs: &Fs,
+        directory: &Path,
+        usable: impl FnOnce(&Head) -> bool,
+    ) -> Result<Self> {
+        fs::make_shared(fs, directory)?;
+        let log = CacheFile::open(fs, &directory.join("log"))?;
         let (head, ranges, log_end) = match read_log(&fs::read_to_limit(log.path(), LONGEST_LOG)?) {
             Some((head, ranges, end)) if usable(&head) => (Some(head), ranges, end),
             _ => (None, Ranges::default(), 0),
         };
-        let content = CacheFile::open(door, &directory.join("content"))?;
-        let (door, directory) = (door.clone(), directory.to_owned());
+        let content = CacheFile::open(fs, &directory.join("content"))?;
+        let (fs, directory) = (fs.clone(), directory.to_owned());
         let (unlogged, generation) = (Vec::new(), 0);
-        let mut partial = Self { door, directory, content, log, log_end, head, ranges, unlogged, generation };
-        if partial.head.as_ref().is_none_or(|head| partial.content.stat().is_ok_and(|stat| stat.size != head.total)) {
+        let mut partial = Self {
+            fs,
+            directory,
+            content,
+            log,
+            log_end,
+            head,
+            ranges,
+            unlogged,
+            generation,
+        };
+        if partial.head.as_ref().is_none_or(|head| {
+            partial
+                .content
+                .stat()
+                .is_ok_and(|stat| stat.size != head.total)
+        }) {
             partial.clear()?;
         } else if partial.log.stat()?.size != log_end {
             // A line that was torn must not run into the next one.
@@ -129,10 +151,14 @@ impl Partial {
         self.content.write_at(bytes, at)?;
         let end = at + bytes.len() as u64;
         self.ranges.add(at..end);
-        let place = self.unlogged.iter().position(|range| range.end == at).unwrap_or_else(|| {
-            self.unlogged.push(at..at);
-            self.unlogged.len() - 1
-        });
+        let place = self
+            .unlogged
+            .iter()
+            .position(|range| range.end == at)
+            .unwrap_or_else(|| {
+                self.unlogged.push(at..at);
+                self.unlogged.len() - 1
+            });
         self.unlogged[place].end = end;
         if end - self.unlogged[place].start < BLOCK {
             return Ok(());
@@ -143,7 +169,9 @@ impl Partial {
 
     /// Says in the log what was written.
     pub(super) fn note(&mut self) -> Result<()> {
-        std::mem::take(&mut self.unlogged).iter().try_for_each(|range| self.log(range))
+        std::mem::take(&mut self.unlogged)
+            .iter()
+            .try_for_each(|range| self.log(range))
     }
 
     fn log(&mut self, range: &Range<u64>) -> Result<()> {
@@ -171,21 +199,28 @@ impl Partial {
 
     /// Takes the directory away, with what is left in it.
     pub(super) fn remove(self) -> Result<()> {
-        fs::remove(&self.door, self.log.path())?;
-        fs::remove(&self.door, self.content.path())?;
-        Dir::remove_made(&self.door, &[self.directory])
+        fs::remove(&self.fs, self.log.path())?;
+        fs::remove(&self.fs, self.content.path())?;
+        Dir::remove_made(&self.fs, &[self.directory])
     }
 }
 
-/// The head, the ranges of all whole lines up to the first that makes no sense, and where those end.
+/// The head, the ranges of all whole lines up to the first that makes no sense, and where those
+/// end.
 fn read_log(bytes: &[u8]) -> Option<(Head, Ranges, u64)> {
-    let mut lines = bytes.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"));
+    let mut lines = bytes
+        .split_inclusive(|byte| *byte == b'\n')
+        .filter(|line| line.ends_with(b"\n"));
     let first = lines.next()?;
-    let head: Head = serde_json::from_slice(first).ok().filter(|head: &Head| head.version == 1)?;
+    let head: Head = serde_json::from_slice(first)
+        .ok()
+        .filter(|head: &Head| head.version == 1)?;
     let mut ranges = Ranges::default();
     let mut end = first.len() as u64;
     for line in lines {
-        let Some(range) = read_range(line).filter(|range| range.end <= head.total) else { break };
+        let Some(range) = read_range(line).filter(|range| range.end <= head.total) else {
+            break;
+        };
         ranges.add(range);
         end += line.len() as u64;
     }
@@ -204,7 +239,14 @@ mod tests {
 
     #[test]
     fn a_torn_log_promises_only_its_whole_lines() {
-        let head = Head { version: 1, total: 90, tag: None, strong: false, address: "a".into(), session: "s".into() };
+        let head = Head {
+            version: 1,
+            total: 90,
+            tag: None,
+            strong: false,
+            address: "a".into(),
+            session: "s".into(),
+        };
         let mut log = serde_json::to_vec(&head).expect("plain data");
         log.extend_from_slice(b"\n0-10\n20-30\n30-4");
         let (read, ranges, end) = read_log(&log).expect("it has a head");
@@ -212,7 +254,13 @@ mod tests {
         assert_eq!(ranges.gaps(0..90), [10..20, 30..90]);
         log.extend_from_slice(b"000\n40-50\n");
         let (_, ranges, _) = read_log(&log).expect("it has a head");
-        assert_eq!(ranges.gaps(0..90), [10..20, 30..90], "what follows a broken line counts for nothing");
-        assert!(read_log(b"{}\n").is_none() && read_log(b"").is_none() && read_log(&log[..9]).is_none());
+        assert_eq!(
+            ranges.gaps(0..90),
+            [10..20, 30..90],
+            "what follows a broken line counts for nothing"
+        );
+        assert!(
+            read_log(b"{}\n").is_none() && read_log(b"").is_none() && read_log(&log[..9]).is_none()
+        );
     }
 }

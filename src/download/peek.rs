@@ -1,9 +1,11 @@
-//! A look into a file that is not here: what is read of it is fetched, in ranges, and kept for when all of it is wanted.
+//! A look into a file that is not here: what is read of it is fetched, in ranges, and kept for when
+//! all of it is wanted.
 //!
-//! Input: a [`Wanted`]. Output: [`ReadAt`]. Ranges are rounded out to [`GRAIN`], and who reads on where he has read gets
-//! twice as much each time; what is [announced](ReadAt::will_read) comes at once. Once all of it is here it is checked.
-//! Invariant: the lock of the partial file is held only while one range is fetched. Limits: what is read was checked
-//! against nothing; only the complete file is. A server that knows no ranges sends the whole file.
+//! Input: a [`Wanted`]. Output: [`ReadAt`]. Ranges are rounded out to [`GRAIN`], and who reads on
+//! where he has read gets twice as much each time; what is [announced](ReadAt::will_read) comes at
+//! once. Once all of it is here it is checked. Invariant: the lock of the partial file is held only
+//! while one range is fetched. Limits: what is read was checked against nothing; only the complete
+//! file is. A server that knows no ranges sends the whole file.
 
 use std::fmt;
 use std::io;
@@ -12,11 +14,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::cache::{Checked, check_name};
 use super::fetch::{Job, Part, of_full_disk};
 use super::looks::Look;
 use super::partial::Partial;
-use super::store::{Checked, check_name};
-use super::trouble::Halt;
+use super::retry::Halt;
 use super::{Inner, Wanted};
 use crate::error::{Error, Result};
 use crate::fs::{OpenFile, ReadAt};
@@ -32,7 +34,10 @@ pub struct Peek {
 
 impl fmt::Debug for Peek {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Peek").field("label", &self.shared.wanted.label).field("size", &self.shared.size).finish()
+        f.debug_struct("Peek")
+            .field("label", &self.shared.wanted.label)
+            .field("size", &self.shared.size)
+            .finish()
     }
 }
 
@@ -59,7 +64,8 @@ enum Origin {
 }
 
 impl Peek {
-    /// Looks into a file, until `stop` becomes true: then every read fails that would have to fetch anything.
+    /// Looks into a file, until `stop` becomes true: then every read fails that would have to fetch
+    /// anything.
     pub(super) fn open(inner: &Arc<Inner>, wanted: &Wanted, stop: Arc<AtomicBool>) -> Result<Self> {
         check_name(wanted)?;
         let halt = Halt::new(&inner.cancel, &stop);
@@ -70,9 +76,27 @@ impl Peek {
         };
         let size = origin.size();
         inner.looks.saw(wanted, size);
-        let state = Mutex::new(State { origin, next: 0, ahead: 0, failure: None });
-        let (inner, wanted, path) = (Arc::clone(inner), wanted.clone(), PathBuf::from(&wanted.label));
-        Ok(Self { shared: Arc::new(Shared { inner, wanted, size, path, stop, state }) })
+        let state = Mutex::new(State {
+            origin,
+            next: 0,
+            ahead: 0,
+            failure: None,
+        });
+        let (inner, wanted, path) = (
+            Arc::clone(inner),
+            wanted.clone(),
+            PathBuf::from(&wanted.label),
+        );
+        Ok(Self {
+            shared: Arc::new(Shared {
+                inner,
+                wanted,
+                size,
+                path,
+                stop,
+                state,
+            }),
+        })
     }
 
     /// The file itself, where all of it was here before anybody looked.
@@ -81,20 +105,41 @@ impl Peek {
     /// The look, where it was not.
     pub fn into_complete(self) -> std::result::Result<OpenFile, Self> {
         let shared = Arc::try_unwrap(self.shared).map_err(|shared| Self { shared })?;
-        let Shared { inner, wanted, size, path, stop, state } = shared;
+        let Shared {
+            inner,
+            wanted,
+            size,
+            path,
+            stop,
+            state,
+        } = shared;
         let state = state.into_inner().unwrap_or_else(PoisonError::into_inner);
         match state.origin {
             Origin::Complete(file) => Ok(file),
             Origin::Parts(_) => {
                 let state = Mutex::new(state);
-                Err(Self { shared: Arc::new(Shared { inner, wanted, size, path, stop, state }) })
+                Err(Self {
+                    shared: Arc::new(Shared {
+                        inner,
+                        wanted,
+                        size,
+                        path,
+                        stop,
+                        state,
+                    }),
+                })
             }
         }
     }
 
     /// What made a read fail, in full: readers of archives only hear that it did.
     pub fn take_failure(&self) -> Option<Error> {
-        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner).failure.take()
+        self.shared
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .failure
+            .take()
     }
 }
 
@@ -111,7 +156,12 @@ impl ReadAt for Peek {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let shared = &*self.shared;
         let end = shared.size.min(offset.saturating_add(buffer.len() as u64));
-        let Some(count) = end.checked_sub(offset).and_then(|count| usize::try_from(count).ok()) else { return Ok(0) };
+        let Some(count) = end
+            .checked_sub(offset)
+            .and_then(|count| usize::try_from(count).ok())
+        else {
+            return Ok(0);
+        };
         let mut state = shared.state.lock().unwrap_or_else(PoisonError::into_inner);
         let missing = matches!(&state.origin, Origin::Parts(partial) if !partial.ranges().covers(offset..end));
         if missing && let Err(error) = shared.fetch(&mut state, offset..end) {
@@ -133,7 +183,9 @@ impl ReadAt for Peek {
             Origin::Parts(partial) => partial.ranges().gaps(range),
             Origin::Complete(_) => Vec::new(),
         };
-        let Some((first, last)) = missing.first().zip(missing.last()) else { return };
+        let Some((first, last)) = missing.first().zip(missing.last()) else {
+            return;
+        };
         if let Err(error) = shared.fetch(&mut state, first.start..last.end) {
             state.failure = Some(error);
         }
@@ -146,14 +198,22 @@ impl Shared {
         let start = range.start / GRAIN * GRAIN;
         let reads_on = state.ahead > 0 && (state.next..=state.next + GRAIN).contains(&range.start);
         let least = range.end.next_multiple_of(GRAIN) - start;
-        let length = if reads_on { least.max((state.ahead * 2).min(MOST_AHEAD)) } else { least };
+        let length = if reads_on {
+            least.max((state.ahead * 2).min(MOST_AHEAD))
+        } else {
+            least
+        };
         let wide = start..self.size.min(start + length);
         (state.next, state.ahead) = (wide.end, length);
         let halt = Halt::new(&self.inner.cancel, &self.stop);
         state.origin = with_lock(&self.inner, &self.wanted, &Part::Range(wide), halt)?;
         if state.origin.size() != self.size {
             let hint = "try again, with an address whose file does not change";
-            return Err(Error::network(&self.wanted.label, "the file has changed while it was read", hint));
+            return Err(Error::network(
+                &self.wanted.label,
+                "the file has changed while it was read",
+                hint,
+            ));
         }
         Ok(())
     }
@@ -168,26 +228,41 @@ impl Origin {
     }
 }
 
-/// Makes `part` present, under the lock, unless another process or thread has completed the file by now.
+/// Makes `part` present, under the lock, unless another process or thread has completed the file by
+/// now.
 fn with_lock(inner: &Inner, wanted: &Wanted, part: &Part, halt: Halt<'_>) -> Result<Origin> {
     let lock = inner.store.lock(wanted, halt, &|_| {})?;
     let fill = || {
         if let Some(file) = inner.store.cached(wanted, halt)? {
             return Ok(Origin::Complete(file));
         }
-        let look = Look { looks: &inner.looks, wanted };
-        let job = Job { inner, wanted, halt, progress: &look, transfer: usize::MAX };
+        let look = Look {
+            looks: &inner.looks,
+            wanted,
+        };
+        let job = Job {
+            inner,
+            wanted,
+            halt,
+            progress: &look,
+            transfer: usize::MAX,
+        };
         let partial = inner.store.partial(wanted)?;
         let may_mix = inner.store.may_mix(&partial);
         let partial = job.fill(partial, part)?;
-        if !partial.head().is_some_and(|head| partial.ranges().covers(0..head.total)) {
+        if !partial
+            .head()
+            .is_some_and(|head| partial.ranges().covers(0..head.total))
+        {
             return Ok(Origin::Parts(Box::new(partial)));
         }
         let file = match inner.store.finish(wanted, partial, halt)? {
             Checked::Good(file) => file,
             // What came earlier may be of another file.
             Checked::Bad(_) if may_mix => job.fetch()?,
-            Checked::Bad(faults) => return Err(Error::wheels(vec![(wanted.label.clone(), faults)])),
+            Checked::Bad(faults) => {
+                return Err(Error::wheels(vec![(wanted.label.clone(), faults)]));
+            }
         };
         inner.looks.completed(wanted, file.size(), &inner.transfers);
         Ok(Origin::Complete(file))

@@ -1,7 +1,7 @@
 //! A set of byte ranges: what is present of a file that is being fetched.
 //!
-//! Input: ranges in any order. Output: what is covered and what is missing. Invariant: the ranges kept are sorted, not
-//! empty, and neither overlap nor touch.
+//! Input: ranges in any order. Output: what is covered and what is missing. Invariant: the ranges
+//! kept are sorted, not empty, and neither overlap nor touch.
 
 use std::ops::Range;
 
@@ -17,8 +17,9 @@ impl Ranges {
         }
         let first = self.0.partition_point(|held| held.end < range.start);
         let last = self.0.partition_point(|held| held.start <= range.end);
-        let joined =
-            self.0[first..last].iter().fold(range, |all, held| all.start.min(held.start)..all.end.max(held.end));
+        let joined = self.0[first..last].iter().fold(range, |all, held| {
+            all.start.min(held.start)..all.end.max(held.end)
+        });
         self.0.splice(first..last, [joined]);
     }
 
@@ -26,7 +27,11 @@ impl Ranges {
     pub(super) fn gaps(&self, within: Range<u64>) -> Vec<Range<u64>> {
         let mut gaps = Vec::new();
         let mut at = within.start;
-        for held in self.0.iter().filter(|held| held.end > within.start && held.start < within.end) {
+        for held in self
+            .0
+            .iter()
+            .filter(|held| held.end > within.start && held.start < within.end)
+        {
             if held.start > at {
                 gaps.push(at..held.start);
             }

@@ -1,7 +1,8 @@
 //! What the file system below a directory can do, found out without writing.
 //!
-//! Input: a directory that need not exist yet. Output: [`Capabilities`], a plain value, so that the rules for one system
-//! can be tested on another. Limits: where no name in or above the directory tells, it counts as one that minds case.
+//! Input: a directory that need not exist yet. Output: [`Capabilities`], a plain value, so that the
+//! rules for one system can be tested on another. Limits: where no name in or above the directory
+//! tells, it counts as one that minds case.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -25,14 +26,18 @@ pub struct Capabilities {
 pub fn probe(directory: &Path) -> Result<Capabilities> {
     let directory = fs::absolute(directory)?;
     let windows_names = nearest(&directory)?.is_some_and(fs::is_of_windows);
-    Ok(Capabilities { ignores_case: ignores_case(&directory)?, windows_names })
+    Ok(Capabilities {
+        ignores_case: ignores_case(&directory)?,
+        windows_names,
+    })
 }
 
 fn ignores_case(directory: &Path) -> Result<bool> {
     let Some(mut below) = nearest(directory)? else {
         return Ok(false);
     };
-    // Only the directory itself surely answers: on some systems case is a property of each directory.
+    // Only the directory itself surely answers: on some systems case is a property of each
+    // directory.
     if let Some(answer) = told_by_entries(below)? {
         return Ok(answer);
     }
@@ -42,7 +47,10 @@ fn ignores_case(directory: &Path) -> Result<bool> {
         if fs::stat(parent)?.map(|stat| stat.device) != device {
             break;
         }
-        if let Some(answer) = flipped(name).map(|other| is_same(parent, name, &other)).transpose()? {
+        if let Some(answer) = flipped(name)
+            .map(|other| is_same(parent, name, &other))
+            .transpose()?
+        {
             return Ok(answer);
         }
         below = parent;
@@ -67,7 +75,10 @@ fn told_by_entries(directory: &Path) -> Result<Option<bool>> {
             continue;
         };
         // Both spellings stand there: two entries, be they hard links of one file.
-        if entries.binary_search_by(|entry| entry.0.as_os_str().cmp(OsStr::new(&other))).is_ok() {
+        if entries
+            .binary_search_by(|entry| entry.0.as_os_str().cmp(OsStr::new(&other)))
+            .is_ok()
+        {
             return Ok(Some(false));
         }
         return is_same(directory, name, &other).map(Some);
@@ -76,14 +87,25 @@ fn told_by_entries(directory: &Path) -> Result<Option<bool>> {
 }
 
 fn is_same(directory: &Path, name: &OsStr, other: &str) -> Result<bool> {
-    let (one, two) = (fs::lstat(&directory.join(name))?, fs::lstat(&directory.join(other))?);
+    let (one, two) = (
+        fs::lstat(&directory.join(name))?,
+        fs::lstat(&directory.join(other))?,
+    );
     Ok(one.zip(two).is_some_and(|(one, two)| one.is_same(&two)))
 }
 
 /// The name with the case of its ASCII letters turned over; `None` where it has none.
 fn flipped(name: &OsStr) -> Option<String> {
-    let name = name.to_str().filter(|name| name.bytes().any(|byte| byte.is_ascii_alphabetic()))?;
-    let flip = |c: char| if c.is_ascii_uppercase() { c.to_ascii_lowercase() } else { c.to_ascii_uppercase() };
+    let name = name
+        .to_str()
+        .filter(|name| name.bytes().any(|byte| byte.is_ascii_alphabetic()))?;
+    let flip = |c: char| {
+        if c.is_ascii_uppercase() {
+            c.to_ascii_lowercase()
+        } else {
+            c.to_ascii_uppercase()
+        }
+    };
     Some(name.chars().map(flip).collect())
 }
 

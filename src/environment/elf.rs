@@ -1,9 +1,10 @@
 //! What an interpreter's file says about the system it runs on, without starting it.
 //!
-//! Input: the path of an ELF file. Output: its [`Platform`], by the rules of PEP 600 and PEP 656 and of `packaging`, or
-//! `None` where anything is not certain, so that the interpreter is asked. Invariants: never fails and never panics on
-//! whatever the file holds. Limits: 32-bit ARM is never certain, since its name is the kernel's; neither is an interpreter
-//! without a loader (static), nor one whose C library does not lie beside its loader.
+//! Input: the path of an ELF file. Output: its [`Platform`], by the rules of PEP 600 and PEP 656
+//! and of `packaging`, or `None` where anything is not certain, so that the interpreter is asked.
+//! Invariants: never fails and never panics on whatever the file holds. Limits: 32-bit ARM is never
+//! certain, since its name is the kernel's; neither is an interpreter without a loader (static),
+//! nor one whose C library does not lie beside its loader.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -37,7 +38,8 @@ pub(super) fn platform(executable: &Path) -> Option<Platform> {
     if !name.starts_with("ld-linux") && !name.starts_with("ld64.so.") {
         return None;
     }
-    // The loader is of the same release as the library, which is ten times its size, and says so since 2.33.
+    // The loader is of the same release as the library, which is ten times its size, and says so
+    // since 2.33.
     let loader = fs::canonical(&loader).ok()?;
     let version = |file: &Path, name: &[u8]| glibc_version(&fs::read(file).ok()?, name);
     let library = || version(&loader.with_file_name("libc.so.6"), b"GNU C Library");
@@ -45,15 +47,23 @@ pub(super) fn platform(executable: &Path) -> Option<Platform> {
     Some(Platform::Glibc { major, minor, arch })
 }
 
-/// The musl loader that starts this program, and musl's version where its file tells; `None` where it is not musl.
+/// The musl loader that starts this program, and musl's version where its file tells; `None` where
+/// it is not musl.
 pub(super) fn musl(executable: &Path) -> Option<(PathBuf, Option<(u32, u32)>)> {
     let loader = open(executable)?.1?;
-    loader.file_name()?.to_str()?.starts_with("ld-musl-").then_some(())?;
-    let version = fs::read(&loader).ok().and_then(|bytes| musl_version(&bytes));
+    loader
+        .file_name()?
+        .to_str()?
+        .starts_with("ld-musl-")
+        .then_some(())?;
+    let version = fs::read(&loader)
+        .ok()
+        .and_then(|bytes| musl_version(&bytes));
     Some((loader, version))
 }
 
-/// Whether this is a 32-bit ARM program of the ABI that manylinux means: EABI 5 with hardware floating point.
+/// Whether this is a 32-bit ARM program of the ABI that manylinux means: EABI 5 with hardware
+/// floating point.
 pub(super) fn is_hard_float(executable: &Path) -> bool {
     open(executable).is_some_and(|(header, _)| header.hard_float)
 }
@@ -61,15 +71,24 @@ pub(super) fn is_hard_float(executable: &Path) -> bool {
 fn open(executable: &Path) -> Option<(Header, Option<PathBuf>)> {
     let path = fs::canonical(executable).ok()?;
     let header = header(&fs::read_to_limit(&path, HEAD).ok()?)?;
-    let loader = header.loader.clone().and_then(|range| loader(&path, &range));
+    let loader = header
+        .loader
+        .clone()
+        .and_then(|range| loader(&path, &range));
     Some((header, loader))
 }
 
 /// The loader's path. It stands anywhere in the file: `patchelf` moves it to the end.
 fn loader(file: &Path, range: &Range<u64>) -> Option<PathBuf> {
-    let length = range.end.checked_sub(range.start).filter(|&length| length <= MAX_LOADER)?;
+    let length = range
+        .end
+        .checked_sub(range.start)
+        .filter(|&length| length <= MAX_LOADER)?;
     let mut bytes = vec![0; usize::try_from(length).ok()?];
-    OpenFile::open(file).ok()??.read_exact_at(&mut bytes, range.start).ok()?;
+    OpenFile::open(file)
+        .ok()??
+        .read_exact_at(&mut bytes, range.start)
+        .ok()?;
     let text = std::str::from_utf8(bytes.strip_suffix(b"\0")?).ok()?;
     Some(PathBuf::from(text)).filter(|path| path.is_absolute())
 }
@@ -85,12 +104,20 @@ impl Fields<'_> {
     fn number(&self, offset: usize, width: usize) -> Option<u64> {
         let bytes = self.bytes.get(offset..offset.checked_add(width)?)?;
         let fold = |number: u64, byte: &u8| number << 8 | u64::from(*byte);
-        Some(if self.big { bytes.iter().fold(0, fold) } else { bytes.iter().rev().fold(0, fold) })
+        Some(if self.big {
+            bytes.iter().fold(0, fold)
+        } else {
+            bytes.iter().rev().fold(0, fold)
+        })
     }
 
     /// A field as wide as an address, at its offset in the 64-bit or the 32-bit layout.
     fn word(&self, wide: usize, narrow: usize) -> Option<u64> {
-        if self.wide { self.number(wide, 8) } else { self.number(narrow, 4) }
+        if self.wide {
+            self.number(wide, 8)
+        } else {
+            self.number(narrow, 4)
+        }
     }
 
     fn half(&self, wide: usize, narrow: usize) -> Option<usize> {
@@ -123,13 +150,19 @@ fn header(bytes: &[u8]) -> Option<Header> {
     for index in 0..count {
         let at = table.checked_add(index.checked_mul(size)?)?;
         if fields.number(at, 4)? == 3 {
-            let at = |wide: usize, narrow: usize| fields.word(at.saturating_add(wide), at.saturating_add(narrow));
+            let at = |wide: usize, narrow: usize| {
+                fields.word(at.saturating_add(wide), at.saturating_add(narrow))
+            };
             let (start, length) = (at(8, 4)?, at(32, 16)?);
             loader = Some(start..start.checked_add(length)?);
             break;
         }
     }
-    Some(Header { arch: arch(machine, wide, big), hard_float, loader })
+    Some(Header {
+        arch: arch(machine, wide, big),
+        hard_float,
+        loader,
+    })
 }
 
 /// The architecture as platform tags name it.
@@ -147,11 +180,14 @@ fn arch(machine: u64, wide: bool, big: bool) -> Option<&'static str> {
     })
 }
 
-/// The version in the C library's own words: `GNU C Library (…) stable release version 2.36.`, or `ld.so (…) …`.
+/// The version in the C library's own words: `GNU C Library (…) stable release version 2.36.`, or
+/// `ld.so (…) …`.
 fn glibc_version(bytes: &[u8], name: &[u8]) -> Option<(u32, u32)> {
     const VERSION: &str = "release version ";
     let start = find(bytes, name)?;
-    let line = bytes[start..].split(|&byte| byte == b'\n' || byte == 0).next()?;
+    let line = bytes[start..]
+        .split(|&byte| byte == b'\n' || byte == 0)
+        .next()?;
     let line = String::from_utf8_lossy(line);
     version(&line[line.find(VERSION)? + VERSION.len()..])
 }
@@ -163,7 +199,9 @@ fn musl_version(bytes: &[u8]) -> Option<(u32, u32)> {
     for text in bytes.split(|&byte| byte == 0) {
         let is_version = (5..12).contains(&text.len())
             && text.split(|&byte| byte == b'.').count() == 3
-            && text.split(|&byte| byte == b'.').all(|part| !part.is_empty() && part.iter().all(u8::is_ascii_digit));
+            && text
+                .split(|&byte| byte == b'.')
+                .all(|part| !part.is_empty() && part.iter().all(u8::is_ascii_digit));
         if is_version && found.replace(text).is_some_and(|before| before != text) {
             return None;
         }
@@ -174,7 +212,9 @@ fn musl_version(bytes: &[u8]) -> Option<(u32, u32)> {
 /// The first two numbers of a text that begins with a version.
 pub(super) fn version(text: &str) -> Option<(u32, u32)> {
     let (major, rest) = text.split_once('.')?;
-    let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+    let end = rest
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(rest.len());
     Some((major.parse().ok()?, rest[..end].parse().ok()?))
 }
 
@@ -198,7 +238,14 @@ mod tests {
     /// The start of an ELF file with one program header, which is of this type.
     fn crafted(wide: bool, big: bool, machine: u16, flags: u32, kind: u32) -> Vec<u8> {
         let mut bytes = vec![0; 128];
-        bytes[..6].copy_from_slice(&[0x7f, b'E', b'L', b'F', 1 + u8::from(wide), 1 + u8::from(big)]);
+        bytes[..6].copy_from_slice(&[
+            0x7f,
+            b'E',
+            b'L',
+            b'F',
+            1 + u8::from(wide),
+            1 + u8::from(big),
+        ]);
         let mut put = |at: usize, width: usize, value: u64| {
             let all = value.to_be_bytes();
             let mut field = all[8 - width..].to_vec();
@@ -233,7 +280,14 @@ mod tests {
         ];
         for (wide, big, machine, name) in known {
             let header = header(&crafted(wide, big, machine, 0, 3)).unwrap();
-            assert_eq!(header, Header { arch: Some(name), hard_float: false, loader: Some(0x2e0..0x2fc) });
+            assert_eq!(
+                header,
+                Header {
+                    arch: Some(name),
+                    hard_float: false,
+                    loader: Some(0x2e0..0x2fc)
+                }
+            );
         }
     }
 
@@ -243,21 +297,39 @@ mod tests {
         assert_eq!(header(&crafted(false, false, 62, 0, 3)).unwrap().arch, None);
         assert_eq!(header(&crafted(false, false, 40, 0, 3)).unwrap().arch, None);
         assert_eq!(header(&crafted(true, true, 183, 0, 3)).unwrap().arch, None);
-        assert_eq!(header(&crafted(true, false, 62, 0, 1)).unwrap().loader, None);
+        assert_eq!(
+            header(&crafted(true, false, 62, 0, 1)).unwrap().loader,
+            None
+        );
         assert_eq!(header(b"#!/bin/sh\n"), None);
         assert_eq!(platform(Path::new("/nowhere/python")), None);
     }
 
     #[test]
     fn hard_float_needs_abi_5() {
-        assert!(header(&crafted(false, false, 40, 0x0500_0400, 3)).unwrap().hard_float);
-        assert!(!header(&crafted(false, false, 40, 0x0500_0200, 3)).unwrap().hard_float);
-        assert!(!header(&crafted(false, false, 40, 0x0400_0400, 3)).unwrap().hard_float);
+        assert!(
+            header(&crafted(false, false, 40, 0x0500_0400, 3))
+                .unwrap()
+                .hard_float
+        );
+        assert!(
+            !header(&crafted(false, false, 40, 0x0500_0200, 3))
+                .unwrap()
+                .hard_float
+        );
+        assert!(
+            !header(&crafted(false, false, 40, 0x0400_0400, 3))
+                .unwrap()
+                .hard_float
+        );
     }
 
     #[test]
     fn cut_off_and_huge_fields_are_no_reason_to_panic() {
-        for whole in [crafted(true, false, 62, 0, 3), crafted(false, true, 62, 0, 1)] {
+        for whole in [
+            crafted(true, false, 62, 0, 3),
+            crafted(false, true, 62, 0, 1),
+        ] {
             for length in 0..whole.len() {
                 let _ = header(&whole[..length]);
             }
@@ -273,9 +345,13 @@ mod tests {
     #[test]
     fn versions_of_libraries() {
         let glibc = |bytes| glibc_version(bytes, b"GNU C Library");
-        let stable = b"..G GNU C Library (Debian GLIBC 2.36-9) stable release version 2.36.\nCopyright";
+        let stable =
+            b"..G GNU C Library (Debian GLIBC 2.36-9) stable release version 2.36.\nCopyright";
         assert_eq!(glibc(stable), Some((2, 36)));
-        assert_eq!(glibc(b"GNU C Library development release version 2.39.9000."), Some((2, 39)));
+        assert_eq!(
+            glibc(b"GNU C Library development release version 2.39.9000."),
+            Some((2, 39))
+        );
         assert_eq!(glibc(b"release version 2.36."), None);
         assert_eq!(glibc(b"GNU C Library\nrelease version 2.36."), None);
         let loader = b"ld.so\0ld.so (GNU libc) stable release version 2.41.\n";

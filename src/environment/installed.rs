@@ -1,10 +1,11 @@
 //! What is installed in an environment: its dist-info directories, and what came before them.
 //!
-//! Input: the library directories. Output: one [`Installed`] a dist-info (Recording installed projects), in the order of
-//! their directories' names. RECORD is read only when it is asked for. Names that no project can have, as the `~name` that
-//! an interrupted pip leaves, are not projects. Nothing installed is ever trusted: rows that lead elsewhere have no place.
+//! Input: the library directories. Output: one [`Installed`] a dist-info (Recording installed
+//! projects), in the order of their directories' names. RECORD is read only when it is asked for.
+//! Names that no project can have, as the `~name` that an interrupted pip leaves, are not projects.
+//! Nothing installed is ever trusted: rows that lead elsewhere have no place.
 
-use super::place::{Layout, Place, SchemeKey};
+use super::layout::{Layout, Place, SchemeKey};
 use crate::error::{Error, Fault, Result};
 use crate::fs::{self, Kind};
 use crate::path::RelPath;
@@ -71,26 +72,50 @@ fn scan_library(layout: &Layout, library: SchemeKey) -> Result<Vec<Installed>> {
         };
         let Some((stem, egg)) = stem else { continue };
         let (project, version) = split(stem, egg);
-        let Some(name) = ProjectName::parse(project) else { continue };
-        let Ok(path) = RelPath::parse(text) else { continue };
+        let Some(name) = ProjectName::parse(project) else {
+            continue;
+        };
+        let Ok(path) = RelPath::parse(text) else {
+            continue;
+        };
         let place = layout.place(library, &path);
         let inside = directory.join(text);
         let form = match () {
             () if egg => Form::Egg,
-            () if fs::stat(&inside.join("RECORD"))?.is_some_and(|stat| stat.kind == Kind::File) => Form::Recorded,
+            () if fs::stat(&inside.join("RECORD"))?.is_some_and(|stat| stat.kind == Kind::File) => {
+                Form::Recorded
+            }
             () => Form::Unrecorded,
         };
         let installer = first_line(&inside.join("INSTALLER"));
-        found.push(Installed { name, version: version.to_owned(), place, library, form, installer });
+        found.push(Installed {
+            name,
+            version: version.to_owned(),
+            place,
+            library,
+            form,
+            installer,
+        });
     }
     Ok(found)
 }
 
 /// `name-version` of a dist-info, or `name-version-py3.x` of an egg.
 fn split(stem: &str, egg: bool) -> (&str, &str) {
-    let parted = if egg { stem.split_once('-') } else { stem.rsplit_once('-') };
+    let parted = if egg {
+        stem.split_once('-')
+    } else {
+        stem.rsplit_once('-')
+    };
     let (name, version) = parted.unwrap_or((stem, ""));
-    (name, if egg { version.split('-').next().unwrap_or("") } else { version })
+    (
+        name,
+        if egg {
+            version.split('-').next().unwrap_or("")
+        } else {
+            version
+        },
+    )
 }
 
 fn first_line(path: &std::path::Path) -> Option<String> {
@@ -116,8 +141,9 @@ impl Installed {
         }
         let path = layout.absolute(&self.place).join("RECORD");
         let content = fs::read_to_limit(&path, MAX_METADATA)?;
-        record::read_installed_record(&content)
-            .map_err(|fault: Fault| self.not_replaceable(&format!("its RECORD cannot be read: {fault}")))
+        record::read_installed_record(&content).map_err(|fault: Fault| {
+            self.not_replaceable(&format!("its RECORD cannot be read: {fault}"))
+        })
     }
 
     /// The error that says why the project cannot be replaced or removed.

@@ -1,9 +1,10 @@
 //! Asks an interpreter about itself: the only place that starts a process.
 //!
-//! Input: its path, and another prefix where one is wanted. Output: what `sys` and `sysconfig` say, checked and typed.
-//! Invariants: it runs isolated (`-I`) and without `site` (`-S`), so that nothing that is installed for it is executed, and
-//! it writes no bytecode (`-B`). Without `site` an interpreter before 3.14 does not know that it belongs to a virtual
-//! environment: such a one is told from its files. Limits: Python 3.6 and later.
+//! Input: its path, and another prefix where one is wanted. Output: what `sys` and `sysconfig` say,
+//! checked and typed. Invariants: it runs isolated (`-I`) and without `site` (`-S`), so that
+//! nothing that is installed for it is executed, and it writes no bytecode (`-B`). Without `site`
+//! an interpreter before 3.14 does not know that it belongs to a virtual environment: such a one is
+//! told from its files. Limits: Python 3.6 and later.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -60,27 +61,42 @@ struct Answer {
 pub(super) fn ask(executable: &Path, prefix: Option<&Path>) -> Result<Interpreter> {
     let fail = |reason: String| Error::interpreter(executable, reason);
     let mut command = Command::new(executable);
-    // Without the variable macOS 11 and later call themselves 10.16 to a Python that was built for an older one.
-    command.args(["-I", "-S", "-B", "-c", SCRIPT]).args(prefix).env("SYSTEM_VERSION_COMPAT", "0");
+    // Without the variable macOS 11 and later call themselves 10.16 to a Python that was built for
+    // an older one.
+    command
+        .args(["-I", "-S", "-B", "-c", SCRIPT])
+        .args(prefix)
+        .env("SYSTEM_VERSION_COMPAT", "0");
     let output = run(&mut command).map_err(|error| fail(error.to_string()))?;
     if !output.status.success() {
         return Err(fail(complaint(&output)));
     }
     // A wrapper around the interpreter may have said something before it.
     let text = String::from_utf8_lossy(&output.stdout);
-    let line = text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
+    let line = text
+        .lines()
+        .rfind(|line| !line.trim().is_empty())
+        .unwrap_or_default();
     let answer: Answer = serde_json::from_str(line).map_err(|_| fail(strange(line)))?;
     understand(answer, executable, prefix).map_err(fail)
 }
 
 fn run(command: &mut Command) -> std::io::Result<Output> {
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).output()
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .output()
 }
 
 /// All that it complains of: a version manager says the point first, a traceback last.
 fn complaint(output: &Output) -> String {
     let text = String::from_utf8_lossy(&output.stderr);
-    let lines: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let lines: Vec<_> = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect();
     if lines.is_empty() {
         output.status.to_string()
     } else {
@@ -89,7 +105,11 @@ fn complaint(output: &Output) -> String {
 }
 
 fn strange(line: &str) -> String {
-    if line.is_empty() { "it says nothing".to_owned() } else { format!("it says `{}`", shortened(line)) }
+    if line.is_empty() {
+        "it says nothing".to_owned()
+    } else {
+        format!("it says `{}`", shortened(line))
+    }
 }
 
 fn shortened(line: &str) -> String {
@@ -97,10 +117,22 @@ fn shortened(line: &str) -> String {
 }
 
 /// Turns the answer into types; a failure is a reason.
-fn understand(answer: Answer, asked: &Path, prefix: Option<&Path>) -> std::result::Result<Interpreter, String> {
+fn understand(
+    answer: Answer,
+    asked: &Path,
+    prefix: Option<&Path>,
+) -> std::result::Result<Interpreter, String> {
     let place = |name: &str| {
-        let text = answer.paths.get(name).ok_or_else(|| format!("it names no `{name}` directory"))?;
-        absolute(text).ok_or_else(|| format!("its `{name}` directory `{}` is not an absolute path", shortened(text)))
+        let text = answer
+            .paths
+            .get(name)
+            .ok_or_else(|| format!("it names no `{name}` directory"))?;
+        absolute(text).ok_or_else(|| {
+            format!(
+                "its `{name}` directory `{}` is not an absolute path",
+                shortened(text)
+            )
+        })
     };
     let scheme = Scheme {
         purelib: place("purelib")?,
@@ -113,10 +145,15 @@ fn understand(answer: Answer, asked: &Path, prefix: Option<&Path>) -> std::resul
     let prefix = prefix.map_or_else(own, |prefix| Ok(prefix.to_owned()))?;
     let stdlib = absolute(&answer.stdlib).ok_or("it names no standard library")?;
     let executable = absolute(&answer.executable).unwrap_or_else(|| asked.to_owned());
-    let platform = platform(&answer, &executable)
-        .ok_or_else(|| format!("its platform `{}` is not understood", shortened(&answer.platform)))?;
+    let platform = platform(&answer, &executable).ok_or_else(|| {
+        format!(
+            "its platform `{}` is not understood",
+            shortened(&answer.platform)
+        )
+    })?;
     let (major, minor, micro) = answer.version;
-    let version = Version::parse(&format!("{major}.{minor}.{micro}")).ok_or("its version is not one")?;
+    let version =
+        Version::parse(&format!("{major}.{minor}.{micro}")).ok_or("its version is not one")?;
     let implementation = match answer.implementation.as_str() {
         "cpython" => Implementation::CPython,
         "pypy" => Implementation::PyPy,
@@ -124,19 +161,33 @@ fn understand(answer: Answer, asked: &Path, prefix: Option<&Path>) -> std::resul
     };
     let target = Target {
         // The ABI of CPython follows from the rest.
-        abi: answer.soabi.filter(|_| implementation != Implementation::CPython),
+        abi: answer
+            .soabi
+            .filter(|_| implementation != Implementation::CPython),
         implementation,
         version: (major, minor),
         free_threaded: answer.free_threaded,
         debug: answer.debug,
         platform,
     };
-    Ok(Interpreter { python: Python { executable, version, target }, prefix, stdlib, scheme })
+    Ok(Interpreter {
+        python: Python {
+            executable,
+            version,
+            target,
+        },
+        prefix,
+        stdlib,
+        scheme,
+    })
 }
 
 /// A path from the bytes that the script wrote as characters.
 fn absolute(text: &str) -> Option<PathBuf> {
-    let bytes = text.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect::<Option<Vec<u8>>>()?;
+    let bytes = text
+        .chars()
+        .map(|c| u8::try_from(u32::from(c)).ok())
+        .collect::<Option<Vec<u8>>>()?;
     Some(PathBuf::from(OsString::from_vec(bytes))).filter(|path| path.is_absolute())
 }
 
@@ -144,23 +195,39 @@ fn absolute(text: &str) -> Option<PathBuf> {
 fn platform(answer: &Answer, executable: &Path) -> Option<Platform> {
     if let Some((version, machine)) = &answer.mac {
         let (major, minor) = elf::version(version).or_else(|| Some((version.parse().ok()?, 0)))?;
-        let arch = if answer.narrow && machine == "x86_64" { "i386" } else { machine };
-        return Some(Platform::MacOs { major, minor, arch: arch.to_owned() });
+        let arch = if answer.narrow && machine == "x86_64" {
+            "i386"
+        } else {
+            machine
+        };
+        return Some(Platform::MacOs {
+            major,
+            minor,
+            arch: arch.to_owned(),
+        });
     }
     let Some(machine) = answer.platform.strip_prefix("linux-") else {
-        return Some(Platform::Other(answer.platform.clone())).filter(|_| !answer.platform.is_empty());
+        return Some(Platform::Other(answer.platform.clone()))
+            .filter(|_| !answer.platform.is_empty());
     };
-    // The kernel's name for the processor; a 32-bit interpreter on a 64-bit kernel is of the smaller architecture.
+    // The kernel's name for the processor; a 32-bit interpreter on a 64-bit kernel is of the
+    // smaller architecture.
     let arch = match machine {
         "x86_64" if answer.narrow => "i686".to_owned(),
         "aarch64" if answer.narrow => "armv8l".to_owned(),
         other => other.replace(['-', '.'], "_"),
     };
     if let Some((major, minor)) = answer.libc.as_deref().and_then(glibc_version) {
-        let is_soft = matches!(arch.as_str(), "armv7l" | "armv8l") && !elf::is_hard_float(executable);
-        return Some(if is_soft { Platform::Linux { arch } } else { Platform::Glibc { major, minor, arch } });
+        let is_soft =
+            matches!(arch.as_str(), "armv7l" | "armv8l") && !elf::is_hard_float(executable);
+        return Some(if is_soft {
+            Platform::Linux { arch }
+        } else {
+            Platform::Glibc { major, minor, arch }
+        });
     }
-    let musl = elf::musl(executable).and_then(|(loader, version)| version.or_else(|| ask_musl(&loader)));
+    let musl =
+        elf::musl(executable).and_then(|(loader, version)| version.or_else(|| ask_musl(&loader)));
     Some(match musl {
         Some((major, minor)) => Platform::Musl { major, minor, arch },
         None => Platform::Linux { arch },
@@ -175,7 +242,9 @@ fn glibc_version(confstr: &str) -> Option<(u32, u32)> {
 /// Musl's loader, started without a program, says its version among other things, and fails.
 fn ask_musl(loader: &Path) -> Option<(u32, u32)> {
     let output = run(&mut Command::new(loader)).ok()?;
-    String::from_utf8_lossy(&output.stderr).lines().find_map(|line| elf::version(line.strip_prefix("Version ")?))
+    String::from_utf8_lossy(&output.stderr)
+        .lines()
+        .find_map(|line| elf::version(line.strip_prefix("Version ")?))
 }
 
 #[cfg(test)]
@@ -184,7 +253,12 @@ mod tests {
 
     use super::*;
 
-    fn answer(platform: &str, narrow: bool, libc: Option<&str>, mac: Option<(&str, &str)>) -> Answer {
+    fn answer(
+        platform: &str,
+        narrow: bool,
+        libc: Option<&str>,
+        mac: Option<(&str, &str)>,
+    ) -> Answer {
         Answer {
             implementation: "pypy".into(),
             version: (3, 11, 13),
@@ -204,39 +278,90 @@ mod tests {
         }
     }
 
-    fn platform_of(platform: &str, narrow: bool, libc: Option<&str>, mac: Option<(&str, &str)>) -> Platform {
+    fn platform_of(
+        platform: &str,
+        narrow: bool,
+        libc: Option<&str>,
+        mac: Option<(&str, &str)>,
+    ) -> Platform {
         super::platform(&answer(platform, narrow, libc, mac), Path::new("/nowhere")).unwrap()
     }
 
     #[test]
     fn platforms_are_named_as_packaging_names_them() {
-        let glibc = |arch: &str| Platform::Glibc { major: 2, minor: 36, arch: arch.into() };
-        assert_eq!(platform_of("linux-x86_64", false, Some("glibc 2.36"), None), glibc("x86_64"));
-        assert_eq!(platform_of("linux-x86_64", true, Some("glibc 2.36"), None), glibc("i686"));
-        let soft = Platform::Linux { arch: "armv8l".into() };
-        assert_eq!(platform_of("linux-aarch64", true, Some("glibc 2.36"), None), soft);
-        assert_eq!(platform_of("linux-x86_64", false, None, None), Platform::Linux { arch: "x86_64".into() });
-        let mac = |major, minor, arch: &str| Platform::MacOs { major, minor, arch: arch.into() };
-        assert_eq!(platform_of("macosx-11.0-arm64", false, None, Some(("14.2.1", "arm64"))), mac(14, 2, "arm64"));
-        assert_eq!(platform_of("macosx-10.9", false, None, Some(("26", "x86_64"))), mac(26, 0, "x86_64"));
-        assert_eq!(platform_of("freebsd-14", false, None, None), Platform::Other("freebsd-14".into()));
+        let glibc = |arch: &str| Platform::Glibc {
+            major: 2,
+            minor: 36,
+            arch: arch.into(),
+        };
+        assert_eq!(
+            platform_of("linux-x86_64", false, Some("glibc 2.36"), None),
+            glibc("x86_64")
+        );
+        assert_eq!(
+            platform_of("linux-x86_64", true, Some("glibc 2.36"), None),
+            glibc("i686")
+        );
+        let soft = Platform::Linux {
+            arch: "armv8l".into(),
+        };
+        assert_eq!(
+            platform_of("linux-aarch64", true, Some("glibc 2.36"), None),
+            soft
+        );
+        assert_eq!(
+            platform_of("linux-x86_64", false, None, None),
+            Platform::Linux {
+                arch: "x86_64".into()
+            }
+        );
+        let mac = |major, minor, arch: &str| Platform::MacOs {
+            major,
+            minor,
+            arch: arch.into(),
+        };
+        assert_eq!(
+            platform_of("macosx-11.0-arm64", false, None, Some(("14.2.1", "arm64"))),
+            mac(14, 2, "arm64")
+        );
+        assert_eq!(
+            platform_of("macosx-10.9", false, None, Some(("26", "x86_64"))),
+            mac(26, 0, "x86_64")
+        );
+        assert_eq!(
+            platform_of("freebsd-14", false, None, None),
+            Platform::Other("freebsd-14".into())
+        );
     }
 
     #[test]
     fn e104_another_implementation_keeps_its_abi_and_paths_their_bytes() {
-        let found = understand(answer("linux-x86_64", false, None, None), Path::new("/x"), None).unwrap();
+        let found = understand(
+            answer("linux-x86_64", false, None, None),
+            Path::new("/x"),
+            None,
+        )
+        .unwrap();
         assert_eq!(found.python.target.implementation, Implementation::PyPy);
         assert_eq!(found.python.target.abi.as_deref(), Some("pypy311-pp73"));
         assert_eq!(found.python.version.to_string(), "3.11.13");
-        assert_eq!(found.scheme.headers.as_os_str().as_encoded_bytes(), b"/p/include\xe9");
+        assert_eq!(
+            found.scheme.headers.as_os_str().as_encoded_bytes(),
+            b"/p/include\xe9"
+        );
         let mut relative = answer("linux-x86_64", false, None, None);
         relative.paths.insert("scripts".into(), "bin".into());
-        assert!(understand(relative, Path::new("/x"), None).unwrap_err().contains("`scripts`"));
+        assert!(
+            understand(relative, Path::new("/x"), None)
+                .unwrap_err()
+                .contains("`scripts`")
+        );
     }
 
     #[test]
     fn what_does_not_answer_is_said_with_its_own_words() {
-        // Programs of the system: a file that another test's child still has open for writing cannot be executed.
+        // Programs of the system: a file that another test's child still has open for writing
+        // cannot be executed.
         for (program, expected) in [
             ("/nowhere/python", "No such file"),
             ("/", "denied"),
@@ -244,7 +369,10 @@ mod tests {
             ("/bin/echo", "it says `)`"),
         ] {
             let error = ask(Path::new(program), None).unwrap_err().to_string();
-            assert!(error.contains(program) && error.contains(expected), "{error}");
+            assert!(
+                error.contains(program) && error.contains(expected),
+                "{error}"
+            );
         }
         assert_eq!(strange(""), "it says nothing");
         let output = Output {
@@ -252,6 +380,9 @@ mod tests {
             stdout: Vec::new(),
             stderr: b"first\ngone \x1b[2J wrong\n\n".to_vec(),
         };
-        assert_eq!(complaint(&output), "exit status: 3: first; gone \\u{1b}[2J wrong");
+        assert_eq!(
+            complaint(&output),
+            "exit status: 3: first; gone \\u{1b}[2J wrong"
+        );
     }
 }

@@ -1,21 +1,23 @@
 //! Which environment a user means.
 //!
-//! Input: a [`Locate`]. Output: the [`Environment`], or what to say instead. Invariants: `--target`, then `--python`, then
-//! `$VIRTUAL_ENV`, then `./.venv`; what is named and cannot be used is an error and never a reason to take the next.
-//! Limits: as those of the interpreter and the virtual environments below.
+//! Input: a [`Locate`]. Output: the [`Environment`], or what to say instead. Invariants:
+//! `--target`, then `--python`, then `$VIRTUAL_ENV`, then `./.venv`; what is named and cannot be
+//! used is an error and never a reason to take the next. Limits: as those of the interpreter and
+//! the virtual environments below.
 
 use std::path::Path;
 
-use super::program::{absolute, active, any_python, executable};
-use super::{Environment, Kind, Locate, Scheme, interpreter, managed, venv};
+use super::find_python::{absolute, active, any_python, executable};
+use super::{Environment, Kind, Locate, Scheme, externally_managed, interpreter, venv};
 use crate::error::{Error, Result};
 use crate::fs;
 
 /// Finds the environment that the user means.
 ///
 /// # Errors
-/// Where the options contradict each other; where there is no environment, or none that can be used; where the
-/// interpreter had to be asked and did not answer; where it is externally managed (PEP 668).
+/// Where the options contradict each other; where there is no environment, or none that can be
+/// used; where the interpreter had to be asked and did not answer; where it is externally managed
+/// (PEP 668).
 pub fn locate(request: &Locate) -> Result<Environment> {
     let mut environment = find(request)?;
     environment.identity = fs::stat(&environment.root)?.map(|stat| (stat.device, stat.inode));
@@ -25,7 +27,9 @@ pub fn locate(request: &Locate) -> Result<Environment> {
 fn find(request: &Locate) -> Result<Environment> {
     for (option, other) in [("--prefix", &request.prefix), ("--root", &request.root)] {
         if request.target.is_some() && other.is_some() {
-            return Err(Error::usage(format!("`--target` and `{option}` exclude each other")));
+            return Err(Error::usage(format!(
+                "`--target` and `{option}` exclude each other"
+            )));
         }
         if request.target.is_none() && request.python.is_none() && other.is_some() {
             return Err(Error::usage(format!("`{option}` needs `--python`")));
@@ -33,7 +37,11 @@ fn find(request: &Locate) -> Result<Environment> {
     }
     if let Some(target) = &request.target {
         let target = absolute("--target", target)?;
-        return if venv::is_venv(&target)? { of_venv(request, &target) } else { of_directory(request, &target) };
+        return if venv::is_venv(&target)? {
+            of_venv(request, &target)
+        } else {
+            of_directory(request, &target)
+        };
     }
     if let Some(python) = &request.python {
         return of_python(request, python);
@@ -47,7 +55,10 @@ fn of_venv(request: &Locate, root: &Path) -> Result<Environment> {
     if let Some(python) = &request.python {
         let named = fs::canonical(&executable(request, python)?)?;
         if named != fs::canonical(&environment.python.executable)? {
-            let reason = format!("it is a virtual environment of another interpreter than `{}`", named.display());
+            let reason = format!(
+                "it is a virtual environment of another interpreter than `{}`",
+                named.display()
+            );
             return Err(Error::bad_environment(root, reason));
         }
     }
@@ -60,20 +71,38 @@ fn of_directory(request: &Locate, root: &Path) -> Result<Environment> {
         Some(stat) if stat.kind == fs::Kind::Directory => false,
         Some(_) => return Err(Error::bad_environment(root, "it is not a directory")),
         None if fs::lstat(root)?.is_some() => {
-            return Err(Error::bad_environment(root, "it is a symbolic link that leads nowhere"));
+            return Err(Error::bad_environment(
+                root,
+                "it is a symbolic link that leads nowhere",
+            ));
         }
         None => true,
     };
     let python = any_python(request)?;
     let scheme = Scheme::flat(root);
-    Ok(Environment { kind: Kind::Target, root: root.to_owned(), scheme, python, creates_root, identity: None })
+    Ok(Environment {
+        kind: Kind::Target,
+        root: root.to_owned(),
+        scheme,
+        python,
+        creates_root,
+        identity: None,
+    })
 }
 
 /// `--python`, with or without another prefix and a destdir.
 fn of_python(request: &Locate, python: &Path) -> Result<Environment> {
     let executable = executable(request, python)?;
-    let destdir = request.root.as_ref().map(|root| absolute("--root", root)).transpose()?;
-    let prefix = request.prefix.as_ref().map(|prefix| absolute("--prefix", prefix)).transpose()?;
+    let destdir = request
+        .root
+        .as_ref()
+        .map(|root| absolute("--root", root))
+        .transpose()?;
+    let prefix = request
+        .prefix
+        .as_ref()
+        .map(|prefix| absolute("--prefix", prefix))
+        .transpose()?;
     if prefix.is_none()
         && let Some(root) = venv::of_interpreter(&executable)?
     {
@@ -86,7 +115,7 @@ fn of_python(request: &Locate, python: &Path) -> Result<Environment> {
             return below(venv::open(&root)?, destdir.as_deref());
         }
         if destdir.is_none() && !request.break_system_packages {
-            managed::refuse(&answer.stdlib, &answer.prefix)?;
+            externally_managed::refuse(&answer.stdlib, &answer.prefix)?;
         }
     }
     let environment = Environment {
@@ -109,7 +138,12 @@ fn below(mut environment: Environment, destdir: Option<&Path>) -> Result<Environ
     }
     environment.creates_root = match fs::stat(&environment.root)? {
         Some(stat) if stat.kind == fs::Kind::Directory => false,
-        Some(_) => return Err(Error::bad_environment(&environment.root, "it is not a directory")),
+        Some(_) => {
+            return Err(Error::bad_environment(
+                &environment.root,
+                "it is not a directory",
+            ));
+        }
         None => true,
     };
     Ok(environment)
@@ -121,14 +155,20 @@ fn nearby(request: &Locate) -> Result<Environment> {
         if venv::is_venv(&root)? {
             return venv::open(&root);
         }
-        return Err(Error::bad_environment(&root, "`VIRTUAL_ENV` names it, but it has no `pyvenv.cfg`"));
+        return Err(Error::bad_environment(
+            &root,
+            "`VIRTUAL_ENV` names it, but it has no `pyvenv.cfg`",
+        ));
     }
     let root = absolute("the working directory", &request.directory)?.join(".venv");
     if venv::is_venv(&root)? {
         return venv::open(&root);
     }
     if fs::lstat(&root)?.is_some() {
-        return Err(Error::bad_environment(&root, "it is no virtual environment: it has no `pyvenv.cfg`"));
+        return Err(Error::bad_environment(
+            &root,
+            "it is no virtual environment: it has no `pyvenv.cfg`",
+        ));
     }
     Err(Error::no_environment(vec![root]))
 }
@@ -148,18 +188,33 @@ mod tests {
         let scratch = tempfile::tempdir().unwrap();
         let search = vec![system_python().parent().unwrap().to_owned()];
         let directory = scratch.path().to_owned();
-        (scratch, Locate { directory, search, ..Locate::default() })
+        (
+            scratch,
+            Locate {
+                directory,
+                search,
+                ..Locate::default()
+            },
+        )
     }
 
     fn make_venv(root: &Path) {
-        let made = Command::new(system_python()).args(["-m", "venv", "--without-pip"]).arg(root).status().unwrap();
+        let made = Command::new(system_python())
+            .args(["-m", "venv", "--without-pip"])
+            .arg(root)
+            .status()
+            .unwrap();
         assert!(made.success());
     }
 
-    /// The interpreter below the path's `python3`, which may be a stand-in or a virtual environment's.
+    /// The interpreter below the path's `python3`, which may be a stand-in or a virtual
+    /// environment's.
     fn system_python() -> PathBuf {
         let code = "import sys; print(getattr(sys, '_base_executable', sys.executable))";
-        let output = Command::new("python3").args(["-I", "-c", code]).output().unwrap();
+        let output = Command::new("python3")
+            .args(["-I", "-c", code])
+            .output()
+            .unwrap();
         PathBuf::from(String::from_utf8(output.stdout).unwrap().trim())
     }
 
@@ -196,13 +251,37 @@ mod tests {
         let (_scratch, request) = scene();
         let some = |path: &str| Some(PathBuf::from(path));
         for request in [
-            Locate { target: some("t"), prefix: some("p"), ..request.clone() },
-            Locate { target: some("t"), root: some("r"), ..request.clone() },
-            Locate { prefix: some("p"), ..request.clone() },
-            Locate { root: some("r"), ..request.clone() },
-            Locate { target: some(""), ..request.clone() },
-            Locate { python: some(""), ..request.clone() },
-            Locate { python: some("python3"), prefix: some(""), ..request },
+            Locate {
+                target: some("t"),
+                prefix: some("p"),
+                ..request.clone()
+            },
+            Locate {
+                target: some("t"),
+                root: some("r"),
+                ..request.clone()
+            },
+            Locate {
+                prefix: some("p"),
+                ..request.clone()
+            },
+            Locate {
+                root: some("r"),
+                ..request.clone()
+            },
+            Locate {
+                target: some(""),
+                ..request.clone()
+            },
+            Locate {
+                python: some(""),
+                ..request.clone()
+            },
+            Locate {
+                python: some("python3"),
+                prefix: some(""),
+                ..request
+            },
         ] {
             assert_eq!(failure(&request).0, ErrorKind::Usage, "{request:?}");
         }
@@ -215,7 +294,10 @@ mod tests {
         // E56: whatever the spelling.
         request.target = Some(PathBuf::from(format!("/{}/./x/..//", root.display())));
         let found = locate(&request).unwrap();
-        assert_eq!((found.kind, &found.root, found.creates_root), (Kind::Target, &root, true));
+        assert_eq!(
+            (found.kind, &found.root, found.creates_root),
+            (Kind::Target, &root, true)
+        );
         assert_eq!(found.scheme, Scheme::flat(&root));
         assert_eq!(found.scheme.purelib.as_os_str(), root.as_os_str());
         assert_eq!(found.python.executable.parent(), system_python().parent());
@@ -227,10 +309,16 @@ mod tests {
         let venv = scratch.path().join("venv");
         make_venv(&venv);
         request.virtual_env = Some(venv.clone());
-        assert_eq!(locate(&request).unwrap().python.executable, venv.join("bin/python"));
+        assert_eq!(
+            locate(&request).unwrap().python.executable,
+            venv.join("bin/python")
+        );
         request.virtual_env = None;
         request.python = Some(venv.join("bin/python3"));
-        assert_eq!(locate(&request).unwrap().python.executable, venv.join("bin/python"));
+        assert_eq!(
+            locate(&request).unwrap().python.executable,
+            venv.join("bin/python")
+        );
 
         let file = scratch.path().join("file");
         std::fs::write(&file, "").unwrap();
@@ -246,23 +334,53 @@ mod tests {
         let (scratch, request) = scene();
         let root = scratch.path().join("venv");
         make_venv(&root);
-        let by_target = locate(&Locate { target: Some(root.clone()), ..request.clone() }).unwrap();
-        for python in [root.join("bin/python"), root.join("bin/python3"), root.clone()] {
-            let request = Locate { python: Some(python), ..request.clone() };
+        let by_target = locate(&Locate {
+            target: Some(root.clone()),
+            ..request.clone()
+        })
+        .unwrap();
+        for python in [
+            root.join("bin/python"),
+            root.join("bin/python3"),
+            root.clone(),
+        ] {
+            let request = Locate {
+                python: Some(python),
+                ..request.clone()
+            };
             assert_eq!(locate(&request).unwrap(), by_target);
-            let both = Locate { target: Some(root.clone()), ..request };
+            let both = Locate {
+                target: Some(root.clone()),
+                ..request
+            };
             assert_eq!(locate(&both).unwrap(), by_target);
         }
         let search = vec![PathBuf::from("relative"), root.join("bin")];
-        let by_name = Locate { python: Some("python3".into()), search, ..request.clone() };
+        let by_name = Locate {
+            python: Some("python3".into()),
+            search,
+            ..request.clone()
+        };
         assert_eq!(locate(&by_name).unwrap(), by_target);
-        let other = Locate { target: Some(root.clone()), python: Some("/bin/sh".into()), ..request.clone() };
+        let other = Locate {
+            target: Some(root.clone()),
+            python: Some("/bin/sh".into()),
+            ..request.clone()
+        };
         assert!(failure(&other).1.contains("another interpreter"));
 
         let destdir = scratch.path().join("dest");
-        let found = locate(&Locate { python: Some(root.clone()), root: Some(destdir.clone()), ..request }).unwrap();
+        let found = locate(&Locate {
+            python: Some(root.clone()),
+            root: Some(destdir.clone()),
+            ..request
+        })
+        .unwrap();
         let inside = destdir.join(root.strip_prefix("/").unwrap());
-        assert_eq!((found.kind, &found.root, found.creates_root), (Kind::Venv, &inside, true));
+        assert_eq!(
+            (found.kind, &found.root, found.creates_root),
+            (Kind::Venv, &inside, true)
+        );
         assert_eq!(found.scheme.scripts, inside.join("bin"));
         assert_eq!(found.python, by_target.python);
     }
@@ -271,38 +389,86 @@ mod tests {
     fn c17_c64_another_prefix_has_the_plain_layout_and_destdir_stands_before_all() {
         let (scratch, request) = scene();
         let python = system_python();
-        let request = Locate { python: Some(python.clone()), prefix: Some("/opt/app".into()), ..request };
+        let request = Locate {
+            python: Some(python.clone()),
+            prefix: Some("/opt/app".into()),
+            ..request
+        };
         let found = locate(&request).unwrap();
         let (major, minor) = found.python.target.version;
         let lib = PathBuf::from(format!("/opt/app/lib/python{major}.{minor}/site-packages"));
-        assert_eq!((found.kind, found.root.as_path()), (Kind::Prefix, Path::new("/opt/app")));
-        assert_eq!((&found.scheme.purelib, &found.python.executable), (&lib, &python));
-        assert_eq!(found.scheme.headers, PathBuf::from(format!("/opt/app/include/python{major}.{minor}")));
+        assert_eq!(
+            (found.kind, found.root.as_path()),
+            (Kind::Prefix, Path::new("/opt/app"))
+        );
+        assert_eq!(
+            (&found.scheme.purelib, &found.python.executable),
+            (&lib, &python)
+        );
+        assert_eq!(
+            found.scheme.headers,
+            PathBuf::from(format!("/opt/app/include/python{major}.{minor}"))
+        );
         assert_eq!(found.scheme.scripts, PathBuf::from("/opt/app/bin"));
         assert_eq!(found.scheme.data, PathBuf::from("/opt/app"));
 
         let destdir = scratch.path().join("dest");
-        let below = locate(&Locate { root: Some(destdir.clone()), ..request.clone() }).unwrap();
-        assert_eq!((below.root, below.creates_root), (destdir.join("opt/app"), true));
-        assert_eq!(below.scheme.purelib, destdir.join(lib.strip_prefix("/").unwrap()));
+        let below = locate(&Locate {
+            root: Some(destdir.clone()),
+            ..request.clone()
+        })
+        .unwrap();
+        assert_eq!(
+            (below.root, below.creates_root),
+            (destdir.join("opt/app"), true)
+        );
+        assert_eq!(
+            below.scheme.purelib,
+            destdir.join(lib.strip_prefix("/").unwrap())
+        );
         assert_eq!(below.python, found.python);
-        let root = Locate { root: Some("//".into()), ..request };
+        let root = Locate {
+            root: Some("//".into()),
+            ..request
+        };
         assert_eq!(locate(&root).unwrap().scheme, found.scheme);
     }
 
     #[test]
     fn c62_the_systems_own_environment_is_what_sysconfig_says() {
         let (scratch, request) = scene();
-        let request = Locate { python: Some(system_python()), break_system_packages: true, ..request };
+        let request = Locate {
+            python: Some(system_python()),
+            break_system_packages: true,
+            ..request
+        };
         let found = locate(&request).unwrap();
         let code = "import json, sysconfig as s; print(json.dumps([s.get_path(n) for n in \
                     ('purelib', 'platlib', 'scripts', 'data', 'include')]))";
-        let output = Command::new(system_python()).args(["-I", "-c", code]).output().unwrap();
-        let [purelib, platlib, scripts, data, headers] = serde_json::from_slice(&output.stdout).unwrap();
-        assert_eq!(found.scheme, Scheme { purelib, platlib, scripts, data, headers });
+        let output = Command::new(system_python())
+            .args(["-I", "-c", code])
+            .output()
+            .unwrap();
+        let [purelib, platlib, scripts, data, headers] =
+            serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(
+            found.scheme,
+            Scheme {
+                purelib,
+                platlib,
+                scripts,
+                data,
+                headers
+            }
+        );
         // A destdir is for a package that somebody else will put in place: PEP 668 does not hold.
         let destdir = Some(scratch.path().to_owned());
-        let below = locate(&Locate { root: destdir, break_system_packages: false, ..request }).unwrap();
+        let below = locate(&Locate {
+            root: destdir,
+            break_system_packages: false,
+            ..request
+        })
+        .unwrap();
         assert!(below.scheme.purelib.starts_with(scratch.path()));
     }
 }

@@ -1,22 +1,23 @@
 //! The environment: the interpreter and the directories that wheels are installed for and into.
 //!
-//! Input: what the user said ([`Locate`]). Output: an [`Environment`], complete and absolute; nothing later asks an
-//! interpreter where things go. Invariants: reads only; takes no variable of the process's environment by itself; paths
-//! are lexical, symbolic links in them left as they are. A virtual environment is understood from its files, and its
-//! interpreter is started only where they do not answer. Limits: Unix only; a Debian Python before 3.10 kept its scheme in
+//! Input: what the user said ([`Locate`]). Output: an [`Environment`], complete and absolute;
+//! nothing later asks an interpreter where things go. Invariants: reads only; takes no variable of
+//! the process's environment by itself; paths are lexical, symbolic links in them left as they are.
+//! A virtual environment is understood from its files, and its interpreter is started only where
+//! they do not answer. Limits: Unix only; a Debian Python before 3.10 kept its scheme in
 //! `distutils`, which is not asked.
 
 pub mod capabilities;
-mod config;
 mod elf;
+mod externally_managed;
+mod find_python;
 pub mod installed;
 mod interpreter;
-mod library;
+pub mod layout;
 mod locate;
-mod managed;
-mod markers;
-pub mod place;
-mod program;
+mod marker_environment;
+mod pyvenv_cfg;
+mod site_packages;
 pub mod survey;
 mod venv;
 
@@ -24,7 +25,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 pub use locate::locate;
-pub use markers::marker_values;
+pub use marker_environment::marker_values;
 
 use crate::spec::tags::Target;
 use crate::spec::version::Version;
@@ -34,7 +35,8 @@ use crate::spec::version::Version;
 pub struct Locate {
     /// `--target`: a virtual environment, or a plain directory.
     pub target: Option<PathBuf>,
-    /// `--python`: an interpreter, a name of one to look for in `search`, or the root of its environment.
+    /// `--python`: an interpreter, a name of one to look for in `search`, or the root of its
+    /// environment.
     pub python: Option<PathBuf>,
     /// `--prefix`: another prefix for the interpreter's scheme.
     pub prefix: Option<PathBuf>,
@@ -78,7 +80,8 @@ impl fmt::Display for Kind {
     }
 }
 
-/// Where the parts of a wheel go (the binary distribution format's "install paths"): absolute paths on disk.
+/// Where the parts of a wheel go (the binary distribution format's "install paths"): absolute paths
+/// on disk.
 ///
 /// Two of them may be equal, and one may be reached through another by a symbolic link.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,9 +125,11 @@ impl Scheme {
 /// The interpreter that will use what is installed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Python {
-    /// As shebangs say it: absolute, without destdir; in a virtual environment its own `bin/python`, not what that links to.
+    /// As shebangs say it: absolute, without destdir; in a virtual environment its own
+    /// `bin/python`, not what that links to.
     pub executable: PathBuf,
-    /// The three numbers of its release, such as 3.11.7; a pre-release counts as its release, as `Requires-Python` has it.
+    /// The three numbers of its release, such as 3.11.7; a pre-release counts as its release, as
+    /// `Requires-Python` has it.
     pub version: Version,
     /// What its compatibility tags depend on.
     pub target: Target,

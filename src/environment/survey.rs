@@ -1,19 +1,19 @@
 //! The survey: what stands in the environment where a plan wants to put or take something.
 //!
-//! Input: places. Output: [`Fact`]s, and listings of directories. Each directory is looked at once; nothing below a
-//! missing one is looked at at all. A symbolic link to a directory is followed where it leads inside the environment, and
-//! the fact names the real place; where it leads outside it is an error. A directory on which something is mounted is made
-//! a root.
+//! Input: places. Output: [`Fact`]s, and listings of directories. Each directory is looked at once;
+//! nothing below a missing one is looked at at all. A symbolic link to a directory is followed
+//! where it leads inside the environment, and the fact names the real place; where it leads outside
+//! it is an error. A directory on which something is mounted is made a root.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt as _};
 
-use super::place::{Layout, Place, RootId};
+use super::layout::{Layout, Place, RootId};
+use crate::digest::{Algorithm, Digest, Hasher};
 use crate::error::{Error, Result};
 use crate::fs::{self, Inside, Kind, OpenFile, ReadAt as _, Stat};
-use crate::hash::{Algorithm, Digest, Hasher};
 use crate::path::RelPath;
 
 /// What stands at a place.
@@ -21,7 +21,8 @@ use crate::path::RelPath;
 pub struct Fact {
     /// The place itself, symbolic links to directories resolved.
     pub place: Place,
-    /// The outermost part of the place that is missing; the place itself where its directory is there.
+    /// The outermost part of the place that is missing; the place itself where its directory is
+    /// there.
     pub anchor: Place,
     /// What stands there; `None` where nothing does.
     pub live: Option<Stat>,
@@ -37,7 +38,8 @@ enum Known {
     Blocked { by: Place, real: Place },
 }
 
-/// The directory that was asked for last: as it was spelled, what it is, and what was seen in it beforehand.
+/// The directory that was asked for last: as it was spelled, what it is, and what was seen in it
+/// beforehand.
 #[derive(Debug, Clone)]
 struct Last {
     root: RootId,
@@ -59,7 +61,13 @@ impl<'a> Survey<'a> {
     /// A survey that has looked at nothing yet. Roots may be added to `layout` as it goes.
     pub fn new(layout: &'a mut Layout) -> Self {
         let (directories, insides, mounts) = (HashMap::new(), HashMap::new(), HashMap::new());
-        Self { layout, directories, last: None, insides, mounts }
+        Self {
+            layout,
+            directories,
+            last: None,
+            insides,
+            mounts,
+        }
     }
 
     /// The layout, with the roots found so far.
@@ -69,7 +77,11 @@ impl<'a> Survey<'a> {
 
     /// Takes in what directories were looked into beforehand: nothing in them is looked at again.
     pub fn foresee(&mut self, insides: impl IntoIterator<Item = (Place, Inside)>) {
-        self.insides.extend(insides.into_iter().map(|(place, inside)| (place, Arc::new(inside))));
+        self.insides.extend(
+            insides
+                .into_iter()
+                .map(|(place, inside)| (place, Arc::new(inside))),
+        );
     }
 
     /// What was seen in a directory beforehand.
@@ -100,7 +112,9 @@ impl<'a> Survey<'a> {
         let fact = match known {
             Known::There(root, directory) => {
                 let real = named(place, *root, directory.as_ref());
-                let live = inside.as_ref().map(|inside| inside.stat(real.path.file_name()).copied());
+                let live = inside
+                    .as_ref()
+                    .map(|inside| inside.stat(real.path.file_name()).copied());
                 let anchor = real.clone();
                 return Ok(Fact {
                     live: live.map_or_else(|| self.stat(&real), Ok)?,
@@ -117,20 +131,28 @@ impl<'a> Survey<'a> {
             },
             Known::Blocked { by, real } => {
                 let place = named(place, real.root, Some(&real.path));
-                Fact { place, anchor: by.clone(), live: None, blocked: Some(by.clone()) }
+                Fact {
+                    place,
+                    anchor: by.clone(),
+                    live: None,
+                    blocked: Some(by.clone()),
+                }
             }
         };
         Ok(fact)
     }
 
-    /// The place itself, symbolic links to directories resolved, whether anything stands there or not.
+    /// The place itself, symbolic links to directories resolved, whether anything stands there or
+    /// not.
     ///
     /// # Errors
     /// As [`Survey::look`].
     pub fn real(&mut self, place: &Place) -> Result<Place> {
         Ok(match &self.directory_of(place)?.known {
             Known::There(root, inside) => named(place, *root, inside.as_ref()),
-            Known::Missing { real, .. } | Known::Blocked { real, .. } => named(place, real.root, Some(&real.path)),
+            Known::Missing { real, .. } | Known::Blocked { real, .. } => {
+                named(place, real.root, Some(&real.path))
+            }
         })
     }
 
@@ -142,26 +164,33 @@ impl<'a> Survey<'a> {
         digest_of(&self.layout.absolute(place), algorithm)
     }
 
-    /// The names in a directory at a real place, with what they stand for; names that are not UTF-8 as `None`.
+    /// The names in a directory at a real place, with what they stand for; names that are not UTF-8
+    /// as `None`.
     ///
     /// # Errors
     /// Where it cannot be read.
     pub fn list(&self, place: &Place) -> Result<Vec<(Option<String>, Kind)>> {
         if let Some(inside) = self.insides.get(place) {
             let names = inside.names.iter();
-            return Ok(names.map(|(name, stat)| (name.to_str().map(str::to_owned), stat.kind)).collect());
+            return Ok(names
+                .map(|(name, stat)| (name.to_str().map(str::to_owned), stat.kind))
+                .collect());
         }
         if self.foreseen_at(place) == Some(None) {
             return Ok(Vec::new());
         }
         let names = fs::list(&self.layout.absolute(place))?;
-        Ok(names.into_iter().map(|(name, kind)| (name.into_string().ok(), kind)).collect())
+        Ok(names
+            .into_iter()
+            .map(|(name, kind)| (name.into_string().ok(), kind))
+            .collect())
     }
 
     /// The directory that holds a place, most often the one that held the place before it.
     fn directory_of(&mut self, place: &Place) -> Result<&Last> {
         let is_last = |last: &Last| {
-            last.root == place.root && last.directory.as_ref().map(RelPath::as_str) == place.path.directory()
+            last.root == place.root
+                && last.directory.as_ref().map(RelPath::as_str) == place.path.directory()
         };
         let last = match self.last.take().filter(is_last) {
             Some(last) => last,
@@ -169,10 +198,18 @@ impl<'a> Survey<'a> {
                 let directory = place.path.parent();
                 let known = self.directory(place.root, directory.clone())?;
                 let inside = match &known {
-                    Known::There(root, Some(path)) => self.insides.get(&Place { root: *root, path: path.clone() }),
+                    Known::There(root, Some(path)) => self.insides.get(&Place {
+                        root: *root,
+                        path: path.clone(),
+                    }),
                     _ => None,
                 };
-                Last { root: place.root, directory, inside: inside.cloned(), known }
+                Last {
+                    root: place.root,
+                    directory,
+                    inside: inside.cloned(),
+                    known,
+                }
             }
         };
         Ok(self.last.insert(last))
@@ -208,16 +245,33 @@ impl<'a> Survey<'a> {
     }
 
     fn below(&mut self, parent: Known, name: &str) -> Result<Known> {
-        let name = RelPath::parse(name).map_err(|fault| Error::usage(format!("`{name}` has {fault}")))?;
+        let name =
+            RelPath::parse(name).map_err(|fault| Error::usage(format!("`{name}` has {fault}")))?;
         let (root, inside) = match parent {
             Known::There(root, inside) => (root, inside),
-            Known::Missing { anchor, real } => return Ok(Known::Missing { anchor, real: real.join(&name) }),
-            Known::Blocked { by, real } => return Ok(Known::Blocked { by, real: real.join(&name) }),
+            Known::Missing { anchor, real } => {
+                return Ok(Known::Missing {
+                    anchor,
+                    real: real.join(&name),
+                });
+            }
+            Known::Blocked { by, real } => {
+                return Ok(Known::Blocked {
+                    by,
+                    real: real.join(&name),
+                });
+            }
         };
-        let real = Place { root, path: inside.map_or_else(|| name.clone(), |inside| inside.join(&name)) };
+        let real = Place {
+            root,
+            path: inside.map_or_else(|| name.clone(), |inside| inside.join(&name)),
+        };
         let path = self.layout.absolute(&real);
         Ok(match self.stat(&real)? {
-            None => Known::Missing { anchor: real.clone(), real },
+            None => Known::Missing {
+                anchor: real.clone(),
+                real,
+            },
             Some(stat) if stat.kind == Kind::Directory => self.entered(real, &path)?,
             Some(stat) if stat.kind == Kind::Symlink => match fs::stat(&path)? {
                 Some(target) if target.kind == Kind::Directory => {
@@ -230,9 +284,15 @@ impl<'a> Survey<'a> {
                         Some(inside) => self.entered(Place { root, path: inside }, &resolved)?,
                     }
                 }
-                _ => Known::Blocked { by: real.clone(), real },
+                _ => Known::Blocked {
+                    by: real.clone(),
+                    real,
+                },
             },
-            Some(_) => Known::Blocked { by: real.clone(), real },
+            Some(_) => Known::Blocked {
+                by: real.clone(),
+                real,
+            },
         })
     }
 
@@ -242,7 +302,11 @@ impl<'a> Survey<'a> {
             Some(inside) => inside.mount,
             None => fs::mount_of(path)?,
         };
-        if self.mounts.get(&real.root).is_none_or(|known| *known == mount) {
+        if self
+            .mounts
+            .get(&real.root)
+            .is_none_or(|known| *known == mount)
+        {
             return Ok(Known::There(real.root, Some(real.path)));
         }
         let root = self.layout.root_at(path);
@@ -251,7 +315,8 @@ impl<'a> Survey<'a> {
     }
 }
 
-/// The place in this directory, which is where that of `place` really is, that has the last name of `place`.
+/// The place in this directory, which is where that of `place` really is, that has the last name of
+/// `place`.
 fn named(place: &Place, root: RootId, directory: Option<&RelPath>) -> Place {
     if (root, directory.map(RelPath::as_str)) == (place.root, place.path.directory()) {
         return place.clone();
@@ -277,7 +342,9 @@ pub fn digest_of(path: &Path, algorithm: Algorithm) -> Result<Option<Digest>> {
 /// # Errors
 /// Where it cannot be read.
 pub fn sums_of(path: &Path, algorithm: Algorithm) -> Result<Option<(Digest, u32)>> {
-    let Some(file) = OpenFile::open(path)? else { return Ok(None) };
+    let Some(file) = OpenFile::open(path)? else {
+        return Ok(None);
+    };
     let (mut digest, mut crc) = (Hasher::new(algorithm), crc32fast::Hasher::new());
     file.in_pieces(&mut |piece| {
         digest.update(piece);

@@ -1,16 +1,17 @@
 //! Virtual environments, understood from their files (PEP 405).
 //!
-//! Input: a directory with `pyvenv.cfg`, as `venv`, virtualenv and uv write it. Output: its [`Environment`]. Invariants:
-//! for CPython on Linux nothing is executed, if the environment's file names the version, one directory of `lib` is for
-//! that version, and the interpreter's own files tell its build and its system; where any of this is missing or does not
-//! agree, the interpreter is asked. Limits: the layout of Unix; the last number of a version is that of the day the
+//! Input: a directory with `pyvenv.cfg`, as `venv`, virtualenv and uv write it. Output: its
+//! [`Environment`]. Invariants: for CPython on Linux nothing is executed, if the environment's file
+//! names the version, one directory of `lib` is for that version, and the interpreter's own files
+//! tell its build and its system; where any of this is missing or does not agree, the interpreter
+//! is asked. Limits: the layout of Unix; the last number of a version is that of the day the
 //! environment was made.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::config::Config;
-use super::library::{Library, libraries};
+use super::pyvenv_cfg::Config;
+use super::site_packages::{Library, libraries};
 use super::{Environment, Kind, Python, Scheme, elf, interpreter};
 use crate::error::{Error, Result};
 use crate::fs;
@@ -29,7 +30,8 @@ pub(super) fn is_venv(root: &Path) -> Result<bool> {
     Ok(fs::stat(&root.join(MARKER))?.is_some_and(|stat| stat.kind == fs::Kind::File))
 }
 
-/// The virtual environment that an interpreter belongs to by its path, as an interpreter itself finds it.
+/// The virtual environment that an interpreter belongs to by its path, as an interpreter itself
+/// finds it.
 ///
 /// # Errors
 /// Where it cannot be looked at.
@@ -51,14 +53,27 @@ pub(super) fn open(root: &Path) -> Result<Environment> {
     let libraries = libraries(root)?;
     let python = match told_by_files(&executable, &config, &libraries) {
         Some(python) => python,
-        None => Python { executable: executable.clone(), ..interpreter::ask(&executable, None)?.python },
+        None => Python {
+            executable: executable.clone(),
+            ..interpreter::ask(&executable, None)?.python
+        },
     };
-    let library = libraries.iter().find(|library| library.is_of(&python.target)).ok_or_else(|| {
-        let expected = Library::of(&python.target).name;
-        Error::bad_environment(root, format!("it has no `lib/{expected}/site-packages`"))
-    })?;
+    let library = libraries
+        .iter()
+        .find(|library| library.is_of(&python.target))
+        .ok_or_else(|| {
+            let expected = Library::of(&python.target).name;
+            Error::bad_environment(root, format!("it has no `lib/{expected}/site-packages`"))
+        })?;
     let scheme = scheme(root, library)?;
-    Ok(Environment { kind: Kind::Venv, root: root.to_owned(), scheme, python, creates_root: false, identity: None })
+    Ok(Environment {
+        kind: Kind::Venv,
+        root: root.to_owned(),
+        scheme,
+        python,
+        creates_root: false,
+        identity: None,
+    })
 }
 
 /// The interpreter as the environment's scripts call it.
@@ -71,7 +86,10 @@ fn executable(root: &Path) -> Result<PathBuf> {
     }
     let path = root.join("bin/python");
     let reason = match fs::link_target(&path) {
-        Ok(target) => format!("its `bin/python` leads to `{}`, which is no program", target.display()),
+        Ok(target) => format!(
+            "its `bin/python` leads to `{}`, which is no program",
+            target.display()
+        ),
         Err(_) => "it has no interpreter `bin/python`".to_owned(),
     };
     Err(Error::bad_environment(root, reason))
@@ -79,20 +97,32 @@ fn executable(root: &Path) -> Result<PathBuf> {
 
 /// The interpreter, where files leave no doubt about it: CPython on Linux.
 fn told_by_files(executable: &Path, config: &Config, libraries: &[Library]) -> Option<Python> {
-    if config.implementation.as_ref().is_some_and(|name| !name.eq_ignore_ascii_case("cpython")) {
+    if config
+        .implementation
+        .as_ref()
+        .is_some_and(|name| !name.eq_ignore_ascii_case("cpython"))
+    {
         return None;
     }
     let (major, minor, micro) = config.version?;
-    let mut fitting = libraries.iter().filter(|library| library.version == (major, minor));
+    let mut fitting = libraries
+        .iter()
+        .filter(|library| library.version == (major, minor));
     let (library, None) = (fitting.next()?, fitting.next()) else {
         return None;
     };
     // The system's Python may have been replaced by a later one below the environment's link to it.
     let resolved = fs::canonical(executable).ok()?;
-    let rest = resolved.file_name()?.to_str()?.strip_prefix(&format!("python{major}.{minor}"))?;
+    let rest = resolved
+        .file_name()?
+        .to_str()?
+        .strip_prefix(&format!("python{major}.{minor}"))?;
     let flags = build_flags(&resolved, (major, minor))?;
     let free_threaded = flags.contains('t');
-    if library.implementation != "python" || library.free_threaded != free_threaded || !is_flags(rest) {
+    if library.implementation != "python"
+        || library.free_threaded != free_threaded
+        || !is_flags(rest)
+    {
         return None;
     }
     let target = Target {
@@ -104,19 +134,32 @@ fn told_by_files(executable: &Path, config: &Config, libraries: &[Library]) -> O
         platform: elf::platform(&resolved)?,
     };
     let version = Version::parse(&format!("{major}.{minor}.{micro}"))?;
-    Some(Python { executable: executable.to_owned(), version, target })
+    Some(Python {
+        executable: executable.to_owned(),
+        version,
+        target,
+    })
 }
 
-/// `sys.abiflags` from the name of the build's description in the standard library, `_sysconfigdata_FLAGS_linux_…`;
-/// `None` where there is none, or several, as beside a distribution's debug build.
+/// `sys.abiflags` from the name of the build's description in the standard library,
+/// `_sysconfigdata_FLAGS_linux_…`; `None` where there is none, or several, as beside a
+/// distribution's debug build.
 fn build_flags(resolved: &Path, (major, minor): (u32, u32)) -> Option<String> {
     let prefix = resolved.parent()?.parent()?;
     let mut found = BTreeSet::new();
     for lib in ["lib", "lib64"] {
         for thread in ["", "t"] {
-            for (name, _) in fs::list(&prefix.join(format!("{lib}/python{major}.{minor}{thread}"))).ok()? {
-                let flags = name.to_str().and_then(|name| name.strip_prefix("_sysconfigdata_")?.split_once("_linux_"));
-                found.extend(flags.filter(|(flags, _)| is_flags(flags)).map(|(flags, _)| flags.to_owned()));
+            for (name, _) in
+                fs::list(&prefix.join(format!("{lib}/python{major}.{minor}{thread}"))).ok()?
+            {
+                let flags = name
+                    .to_str()
+                    .and_then(|name| name.strip_prefix("_sysconfigdata_")?.split_once("_linux_"));
+                found.extend(
+                    flags
+                        .filter(|(flags, _)| is_flags(flags))
+                        .map(|(flags, _)| flags.to_owned()),
+                );
             }
         }
     }
@@ -159,7 +202,8 @@ mod tests {
     use crate::error::ErrorKind;
     use crate::fs::canonical;
 
-    /// A virtual environment that has no real interpreter: what stands for it is the first part of a program.
+    /// A virtual environment that has no real interpreter: what stands for it is the first part of
+    /// a program.
     fn unstartable(config: &str, resolved: &str, files: &[&str]) -> TempDir {
         let scratch = tempfile::tempdir().unwrap();
         for name in files {
@@ -183,7 +227,11 @@ mod tests {
     fn told(scratch: &TempDir) -> Option<Python> {
         let root = scratch.path().join("venv");
         let config = Config::parse(&std::fs::read_to_string(root.join(MARKER)).unwrap());
-        told_by_files(&executable(&root).unwrap(), &config, &libraries(&root).unwrap())
+        told_by_files(
+            &executable(&root).unwrap(),
+            &config,
+            &libraries(&root).unwrap(),
+        )
     }
 
     const CONFIG: &str = "home = /base\nversion = 3.13.1\n";
@@ -202,14 +250,26 @@ mod tests {
         assert_eq!(found.python.executable, root.join("bin/python"));
         assert_eq!(found.python.version.to_string(), "3.13.1");
         assert_eq!(found.python.target.platform, platform);
-        assert_eq!(found.scheme.platlib, root.join("lib/python3.13/site-packages"));
+        assert_eq!(
+            found.scheme.platlib,
+            root.join("lib/python3.13/site-packages")
+        );
         assert_eq!(found.scheme.headers, root.join("include/site/python3.13"));
 
         let data = "base/lib64/python3.13t/_sysconfigdata_td_linux_.py";
-        let scratch = unstartable(CONFIG, "python3.13td", &[data, "venv/lib/python3.13t/site-packages/x.py"]);
+        let scratch = unstartable(
+            CONFIG,
+            "python3.13td",
+            &[data, "venv/lib/python3.13t/site-packages/x.py"],
+        );
         let found = open(&scratch.path().join("venv")).unwrap();
         assert!(found.python.target.free_threaded && found.python.target.debug);
-        assert!(found.scheme.purelib.ends_with("venv/lib/python3.13t/site-packages"));
+        assert!(
+            found
+                .scheme
+                .purelib
+                .ends_with("venv/lib/python3.13t/site-packages")
+        );
         assert!(found.scheme.headers.ends_with("include/site/python3.13"));
     }
 
@@ -220,7 +280,11 @@ mod tests {
         for (config, resolved, files) in [
             ("home = /base\n", "python3.13", vec![DATA, SITE]),
             ("version = 3.13\n", "python3.13", vec![DATA, SITE]),
-            ("version = 3.13.1\nimplementation = PyPy\n", "python3.13", vec![DATA, SITE]),
+            (
+                "version = 3.13.1\nimplementation = PyPy\n",
+                "python3.13",
+                vec![DATA, SITE],
+            ),
             (CONFIG, "python3.14", vec![DATA, SITE]),
             (CONFIG, "python3", vec![DATA, SITE]),
             (CONFIG, "python3.13", vec![SITE]),
@@ -229,7 +293,11 @@ mod tests {
             (CONFIG, "python3.13", vec![DATA, threaded]),
             (CONFIG, "python3.13", vec![DATA]),
         ] {
-            assert_eq!(told(&unstartable(config, resolved, &files)), None, "{config} {resolved} {files:?}");
+            assert_eq!(
+                told(&unstartable(config, resolved, &files)),
+                None,
+                "{config} {resolved} {files:?}"
+            );
         }
     }
 
@@ -243,7 +311,10 @@ mod tests {
         assert_eq!(found.platlib, found.purelib);
         std::fs::remove_file(root.join("lib64")).unwrap();
         std::fs::create_dir_all(root.join("lib64/python3.13/site-packages")).unwrap();
-        assert_eq!(scheme(&root, &library).unwrap().platlib, root.join("lib64/python3.13/site-packages"));
+        assert_eq!(
+            scheme(&root, &library).unwrap().platlib,
+            root.join("lib64/python3.13/site-packages")
+        );
     }
 
     #[test]
@@ -265,7 +336,11 @@ mod tests {
     fn c64_e104_files_say_what_the_interpreter_says() {
         let scratch = tempfile::tempdir().unwrap();
         let root = canonical(scratch.path()).unwrap().join("venv");
-        let made = Command::new("python3").args(["-m", "venv", "--without-pip"]).arg(&root).status().unwrap();
+        let made = Command::new("python3")
+            .args(["-m", "venv", "--without-pip"])
+            .arg(&root)
+            .status()
+            .unwrap();
         assert!(made.success());
         let found = open(&root).unwrap();
         let asked = interpreter::ask(&root.join("bin/python"), None).unwrap();
@@ -273,11 +348,27 @@ mod tests {
 
         let code = "import json, sysconfig as s; print(json.dumps([s.get_path(n) for n in \
                     ('purelib', 'platlib', 'scripts', 'data')]))";
-        let output = Command::new(root.join("bin/python")).args(["-I", "-c", code]).output().unwrap();
+        let output = Command::new(root.join("bin/python"))
+            .args(["-I", "-c", code])
+            .output()
+            .unwrap();
         let paths: Vec<PathBuf> = serde_json::from_slice(&output.stdout).unwrap();
         let scheme = found.scheme;
-        let resolved = |paths: Vec<PathBuf>| paths.iter().map(|path| canonical(path).unwrap()).collect::<Vec<_>>();
-        assert_eq!(resolved(vec![scheme.purelib, scheme.platlib, scheme.scripts, scheme.data]), resolved(paths));
+        let resolved = |paths: Vec<PathBuf>| {
+            paths
+                .iter()
+                .map(|path| canonical(path).unwrap())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            resolved(vec![
+                scheme.purelib,
+                scheme.platlib,
+                scheme.scripts,
+                scheme.data
+            ]),
+            resolved(paths)
+        );
 
         std::fs::remove_dir_all(root.join("lib")).unwrap();
         let error = open(&root).unwrap_err().to_string();

@@ -1,8 +1,10 @@
-//! Files of a cache: written at any position, renamed when they are complete, and directories that vanish at the end.
+//! Files of a cache: written at any position, renamed when they are complete, and directories that
+//! vanish at the end.
 //!
-//! Input: a path in a cache that other processes use too. Output: a [`CacheFile`] that is read and written in place, an
-//! [`OpenFile`] under its final name, a [`PrivateDirectory`]. Invariant: changes go through [`Door`] like all others.
-//! Limits: nothing here locks; who writes holds the lock of what he writes.
+//! Input: a path in a cache that other processes use too. Output: a [`CacheFile`] that is read and
+//! written in place, an [`OpenFile`] under its final name, a [`PrivateDirectory`]. Invariant:
+//! changes go through [`Fs`] like all others. Limits: nothing here locks; who writes holds the
+//! lock of what he writes.
 
 use std::fs::File;
 use std::io;
@@ -12,36 +14,47 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 
 use super::read::{Kind, OpenFile, ReadAt as _, Stat};
-use super::{Door, Owned};
+use super::{Fs, OwnedFsOp};
 use crate::error::{Error, Result};
 
-/// A regular file that is read and written at any position; what was never written is a hole of zeros.
+/// A regular file that is read and written at any position; what was never written is a hole of
+/// zeros.
 #[derive(Debug)]
 pub struct CacheFile {
     file: File,
     path: PathBuf,
-    door: Door,
+    fs: Fs,
 }
 
 impl CacheFile {
-    /// Opens the file at `path`, which is made, empty, where it is missing. No symbolic link is followed.
+    /// Opens the file at `path`, which is made, empty, where it is missing. No symbolic link is
+    /// followed.
     ///
     /// # Errors
     /// Where it cannot be opened or is not a regular file.
-    pub fn open(door: &Door, path: &Path) -> Result<Self> {
+    pub fn open(fs: &Fs, path: &Path) -> Result<Self> {
         let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
         let open = |flags| rustix::fs::open(path, flags, Mode::from_raw_mode(0o666));
         let fd = match open(flags) {
-            Err(rustix::io::Errno::NOENT) => {
-                door.pass(|| Owned::Create(path.to_owned()), || open(flags | OFlags::CREATE))
-            }
+            Err(rustix::io::Errno::NOENT) => fs.run(
+                || OwnedFsOp::Create(path.to_owned()),
+                || open(flags | OFlags::CREATE),
+            ),
             result => result.map_err(Into::into),
         };
         let file = File::from(fd.map_err(|error| Error::io("open", path, error))?);
-        let opened = Self { file, path: path.to_owned(), door: door.clone() };
+        let opened = Self {
+            file,
+            path: path.to_owned(),
+            fs: fs.clone(),
+        };
         match opened.stat()?.kind {
             Kind::File => Ok(opened),
-            _ => Err(Error::io("open", path, io::Error::from(io::ErrorKind::InvalidInput))),
+            _ => Err(Error::io(
+                "open",
+                path,
+                io::Error::from(io::ErrorKind::InvalidInput),
+            )),
         }
     }
 
@@ -55,7 +68,8 @@ impl CacheFile {
     /// # Errors
     /// Where it does not answer.
     pub fn stat(&self) -> Result<Stat> {
-        let stat = rustix::fs::fstat(&self.file).map_err(|error| Error::io("look at", &self.path, error.into()))?;
+        let stat = rustix::fs::fstat(&self.file)
+            .map_err(|error| Error::io("look at", &self.path, error.into()))?;
         Ok(Stat::of(&stat))
     }
 
@@ -64,8 +78,12 @@ impl CacheFile {
     /// # Errors
     /// Where they cannot be written.
     pub fn write_at(&self, bytes: &[u8], offset: u64) -> Result<()> {
-        self.door
-            .pass_write(|| self.path.clone(), bytes, || self.file.write_all_at(bytes, offset))
+        self.fs
+            .run_write(
+                || self.path.clone(),
+                bytes,
+                || self.file.write_all_at(bytes, offset),
+            )
             .map_err(|error| Error::io("write", &self.path, error))
     }
 
@@ -87,22 +105,25 @@ impl CacheFile {
     /// # Errors
     /// Where that fails, as on a full disk.
     pub fn set_length(&self, length: u64) -> Result<()> {
-        self.door
-            .pass_write(|| self.path.clone(), &[], || self.file.set_len(length))
+        self.fs
+            .run_write(|| self.path.clone(), &[], || self.file.set_len(length))
             .map_err(|error| Error::io("change the length of", &self.path, error))
     }
 }
 
 impl OpenFile {
-    /// Gives the file the name `to` on the same file system, in place of whatever file stands there. It stays open: what
-    /// was read before is what stands there now.
+    /// Gives the file the name `to` on the same file system, in place of whatever file stands
+    /// there. It stays open: what was read before is what stands there now.
     ///
     /// # Errors
     /// Where it cannot be moved.
-    pub fn renamed(mut self, door: &Door, to: &Path) -> Result<Self> {
+    pub fn renamed(mut self, fs: &Fs, to: &Path) -> Result<Self> {
         let from = self.path().to_owned();
-        door.pass(|| Owned::Rename(from.clone(), to.to_owned()), || rustix::fs::rename(&from, to))
-            .map_err(|error| Error::io_to("move", &from, to, error))?;
+        fs.run(
+            || OwnedFsOp::Rename(from.clone(), to.to_owned()),
+            || rustix::fs::rename(&from, to),
+        )
+        .map_err(|error| Error::io_to("move", &from, to, error))?;
         self.set_path(to);
         Ok(self)
     }
@@ -112,15 +133,20 @@ impl OpenFile {
 ///
 /// # Errors
 /// Where it cannot be made.
-pub fn make_shared(door: &Door, path: &Path) -> Result<()> {
+pub fn make_shared(fs: &Fs, path: &Path) -> Result<()> {
     if super::stat(path)?.is_some() {
         return Ok(());
     }
     if let Some(parent) = path.parent() {
-        make_shared(door, parent)?;
+        make_shared(fs, parent)?;
     }
-    match door.pass(|| Owned::MakeDir(path.to_owned()), || rustix::fs::mkdir(path, Mode::from_raw_mode(0o777))) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(Error::io("make the directory", path, error)),
+    match fs.run(
+        || OwnedFsOp::MakeDir(path.to_owned()),
+        || rustix::fs::mkdir(path, Mode::from_raw_mode(0o777)),
+    ) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            Err(Error::io("make the directory", path, error))
+        }
         _ => Ok(()),
     }
 }
@@ -129,14 +155,20 @@ pub fn make_shared(door: &Door, path: &Path) -> Result<()> {
 ///
 /// # Errors
 /// Where it cannot be removed.
-pub fn remove(door: &Door, path: &Path) -> Result<()> {
-    match door.pass(|| Owned::Remove(path.to_owned()), || rustix::fs::unlinkat(CWD, path, AtFlags::empty())) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io("remove", path, error)),
+pub fn remove(fs: &Fs, path: &Path) -> Result<()> {
+    match fs.run(
+        || OwnedFsOp::Remove(path.to_owned()),
+        || rustix::fs::unlinkat(CWD, path, AtFlags::empty()),
+    ) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(Error::io("remove", path, error))
+        }
         _ => Ok(()),
     }
 }
 
-/// A directory with a name of its own that only this user may enter, and that goes with all it holds when it is dropped.
+/// A directory with a name of its own that only this user may enter, and that goes with all it
+/// holds when it is dropped.
 #[derive(Debug)]
 pub struct PrivateDirectory(tempfile::TempDir);
 
@@ -147,7 +179,8 @@ impl PrivateDirectory {
     /// Where it cannot be made.
     pub fn new() -> Result<Self> {
         let made = tempfile::Builder::new().prefix("pkg-install-").tempdir();
-        made.map(Self).map_err(|error| Error::io("make a directory in", &std::env::temp_dir(), error))
+        made.map(Self)
+            .map_err(|error| Error::io("make a directory in", &std::env::temp_dir(), error))
     }
 
     /// Where it is.

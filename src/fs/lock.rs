@@ -1,10 +1,11 @@
 //! The lock of an environment: an exclusive `flock` on the file `.lock` in its root.
 //!
-//! It is the same file and the same kind of lock that uv takes, so the two exclude each other. The kernel releases it
-//! when its holder dies; no process that is started inherits it. After it was acquired the path is looked at again: where
-//! another file stands there by now, the lock was one of nothing and is taken anew. Failing to lock is an error. pip
-//! takes no lock at all. The file itself stays, as uv's does: removing one that another process waits for would let two
-//! in. Only a command that made the file and then changed nothing takes it away again.
+//! It is the same file and the same kind of lock that uv takes, so the two exclude each other. The
+//! kernel releases it when its holder dies; no process that is started inherits it. After it was
+//! acquired the path is looked at again: where another file stands there by now, the lock was one
+//! of nothing and is taken anew. Failing to lock is an error. pip takes no lock at all. The file
+//! itself stays, as uv's does: removing one that another process waits for would let two in. Only a
+//! command that made the file and then changed nothing takes it away again.
 
 use std::fs::File;
 use std::io;
@@ -15,14 +16,14 @@ use std::time::{Duration, Instant};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 
 use super::read::{Kind, Stat};
-use super::{Door, Owned};
+use super::{Fs, OwnedFsOp};
 use crate::error::{Error, Result};
 
 /// The longest pause between two looks at a lock that another process holds.
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long to wait for a lock, who can end the waiting, and who is told of it.
-pub struct Patience<'a> {
+pub struct LockWait<'a> {
     /// How long to wait at the most.
     pub timeout: Duration,
     /// Ends the waiting once it is true.
@@ -44,14 +45,14 @@ impl Lock {
     ///
     /// # Errors
     /// Where the file cannot be made or locked, or another process holds it for too long.
-    pub fn acquire(door: &Door, path: &Path, patience: &Patience<'_>) -> Result<Self> {
+    pub fn acquire(fs: &Fs, path: &Path, patience: &LockWait<'_>) -> Result<Self> {
         let mut created = false;
         loop {
             let file = match open(path, OFlags::empty()) {
                 Ok(file) => file,
                 Err(rustix::io::Errno::NOENT) => {
                     let make = || open(path, OFlags::CREATE | OFlags::EXCL);
-                    match door.pass(|| Owned::Create(path.to_owned()), make) {
+                    match fs.run(|| OwnedFsOp::Create(path.to_owned()), make) {
                         Ok(file) => {
                             created = true;
                             file
@@ -64,7 +65,11 @@ impl Lock {
             };
             wait(&file, path, patience)?;
             if still_there(&file, path)? {
-                return Ok(Self { file, path: path.to_owned(), created });
+                return Ok(Self {
+                    file,
+                    path: path.to_owned(),
+                    created,
+                });
             }
         }
     }
@@ -73,7 +78,7 @@ impl Lock {
     ///
     /// # Errors
     /// As [`Lock::acquire`].
-    pub fn acquire_existing(path: &Path, patience: &Patience<'_>) -> Result<Option<Self>> {
+    pub fn acquire_existing(path: &Path, patience: &LockWait<'_>) -> Result<Option<Self>> {
         loop {
             let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
             let file = match rustix::fs::open(path, flags, Mode::empty()) {
@@ -83,28 +88,35 @@ impl Lock {
             };
             wait(&file, path, patience)?;
             if still_there(&file, path)? {
-                return Ok(Some(Self { file, path: path.to_owned(), created: false }));
+                return Ok(Some(Self {
+                    file,
+                    path: path.to_owned(),
+                    created: false,
+                }));
             }
         }
     }
 
-    /// Releases the lock and takes its file away. Only for locks that nobody but this program takes: who waits for it
-    /// sees that it is gone and begins anew.
+    /// Releases the lock and takes its file away. Only for locks that nobody but this program
+    /// takes: who waits for it sees that it is gone and begins anew.
     ///
     /// # Errors
     /// Where the file cannot be removed.
-    pub fn release_removed(self, door: &Door) -> Result<()> {
-        super::remove(door, &self.path)
+    pub fn release_removed(self, fs: &Fs) -> Result<()> {
+        super::remove(fs, &self.path)
     }
 
     /// Releases the lock after a command that changed nothing: a lock file that it made goes too.
     ///
     /// # Errors
     /// Where the file cannot be removed.
-    pub fn release_unused(self, door: &Door) -> Result<()> {
+    pub fn release_unused(self, fs: &Fs) -> Result<()> {
         if self.created {
-            door.pass(|| Owned::Remove(self.path.clone()), || rustix::fs::unlinkat(CWD, &self.path, AtFlags::empty()))
-                .map_err(|error| Error::io("remove", &self.path, error))?;
+            fs.run(
+                || OwnedFsOp::Remove(self.path.clone()),
+                || rustix::fs::unlinkat(CWD, &self.path, AtFlags::empty()),
+            )
+            .map_err(|error| Error::io("remove", &self.path, error))?;
         }
         drop(self.file);
         Ok(())
@@ -116,7 +128,7 @@ fn open(path: &Path, more: OFlags) -> rustix::io::Result<File> {
     rustix::fs::open(path, flags, Mode::from_raw_mode(0o666)).map(File::from)
 }
 
-fn wait(file: &File, path: &Path, patience: &Patience<'_>) -> Result<()> {
+fn wait(file: &File, path: &Path, patience: &LockWait<'_>) -> Result<()> {
     let begin = Instant::now();
     let mut pause = Duration::from_millis(5);
     let mut told = false;
@@ -149,7 +161,10 @@ fn still_there(file: &File, path: &Path) -> Result<bool> {
     let fail = |error: rustix::io::Errno| Error::lock_failed(path, error.into());
     let locked = Stat::of(&rustix::fs::fstat(file).map_err(fail)?);
     if locked.kind != Kind::File {
-        return Err(Error::lock_failed(path, io::Error::from(io::ErrorKind::InvalidInput)));
+        return Err(Error::lock_failed(
+            path,
+            io::Error::from(io::ErrorKind::InvalidInput),
+        ));
     }
     match rustix::fs::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW) {
         Ok(stat) => Ok(Stat::of(&stat).is_same(&locked)),

@@ -1,15 +1,16 @@
 //! The only door to the file system.
 //!
-//! Input: paths and open directories. Output: what is there, or the change made. Invariants: every error names the
-//! operation and the path; everything that changes the file system goes through [`Door`], where a [`Watch`] can count
-//! it, refuse it or replay it; nothing here decides anything. Reading functions are plain functions of this module,
-//! changing ones are methods of [`Dir`] and [`NewFile`]. Limits: Unix only.
+//! Input: paths and open directories. Output: what is there, or the change made. Invariants: every
+//! error names the operation and the path; everything that changes the file system goes through
+//! [`Fs`], where a [`FaultHook`] can count it, refuse it or replay it; nothing here decides
+//! anything. Reading functions are plain functions of this module, changing ones are methods of
+//! [`Dir`] and [`NewFile`]. Limits: Unix only.
 
 mod cache_file;
 mod dir;
 mod lock;
 mod read;
-mod removal;
+mod remove_tree;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,15 +18,16 @@ use std::sync::Arc;
 
 pub use cache_file::{CacheFile, PrivateDirectory, make_shared, remove};
 pub use dir::{Dir, NewFile};
-pub use lock::{Lock, Patience};
+pub use lock::{Lock, LockWait};
 pub use read::{
-    Inside, Kind, OpenFile, ReadAt, Stat, absolute, available_space, canonical, is_executable, is_of_windows,
-    is_writable, link_target, list, look_into, lstat, mount_of, read, read_to_limit, stat, user, walk,
+    Inside, Kind, OpenFile, ReadAt, Stat, absolute, available_space, canonical, is_executable,
+    is_of_windows, is_writable, link_target, list, look_into, lstat, mount_of, read, read_to_limit,
+    stat, user, walk,
 };
 
 /// A change to the file system, about to be made or just made. All paths are absolute.
 #[derive(Debug, Clone, Copy)]
-pub enum Mutation<'a> {
+pub enum FsOp<'a> {
     /// A directory is made.
     MakeDir(&'a Path),
     /// An empty file is made.
@@ -45,35 +47,35 @@ pub enum Mutation<'a> {
 }
 
 /// Sees every change before and after it is made; for tests of crashes, errors and power cuts.
-pub trait Watch: Send + Sync {
+pub trait FaultHook: Send + Sync {
     /// An error stands for the operation's own failure: the change is then not made.
     ///
     /// # Errors
     /// Whatever the operation shall fail with.
-    fn before(&self, mutation: &Mutation<'_>) -> io::Result<()>;
+    fn before(&self, mutation: &FsOp<'_>) -> io::Result<()>;
 
     /// The change was made.
-    fn after(&self, mutation: &Mutation<'_>) {
+    fn after(&self, mutation: &FsOp<'_>) {
         let _ = mutation;
     }
 }
 
 /// The way through which every change to the file system goes.
 #[derive(Clone, Default)]
-pub struct Door {
-    watch: Option<Arc<dyn Watch>>,
+pub struct Fs {
+    watch: Option<Arc<dyn FaultHook>>,
     threads: Option<usize>,
 }
 
-impl std::fmt::Debug for Door {
+impl std::fmt::Debug for Fs {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Door")
+        f.write_str("Fs")
     }
 }
 
-impl Door {
-    /// The same door, through which this many threads go at once when a tree is taken apart; otherwise there are as
-    /// many as there are cores.
+impl Fs {
+    /// The same door, through which this many threads go at once when a tree is taken apart;
+    /// otherwise there are as many as there are cores.
     pub fn with_threads(self, threads: Option<usize>) -> Self {
         Self { threads, ..self }
     }
@@ -84,14 +86,17 @@ impl Door {
     }
 
     /// A door at which somebody watches.
-    pub fn watched(watch: Arc<dyn Watch>) -> Self {
-        Self { watch: Some(watch), threads: None }
+    pub fn with_hook(watch: Arc<dyn FaultHook>) -> Self {
+        Self {
+            watch: Some(watch),
+            threads: None,
+        }
     }
 
     /// Makes one change, repeated where a signal interrupts it.
-    fn pass<T>(
+    fn run<T>(
         &self,
-        mutation: impl FnOnce() -> Owned,
+        mutation: impl FnOnce() -> OwnedFsOp,
         mut act: impl FnMut() -> rustix::io::Result<T>,
     ) -> io::Result<T> {
         let Some(watch) = &self.watch else {
@@ -104,7 +109,7 @@ impl Door {
         Ok(result)
     }
 
-    fn pass_write(
+    fn run_write(
         &self,
         path: impl FnOnce() -> PathBuf,
         bytes: &[u8],
@@ -114,9 +119,9 @@ impl Door {
             return act();
         };
         let path = path();
-        retried(|| watch.before(&Mutation::Write(&path, bytes)))?;
+        retried(|| watch.before(&FsOp::Write(&path, bytes)))?;
         act()?;
-        watch.after(&Mutation::Write(&path, bytes));
+        watch.after(&FsOp::Write(&path, bytes));
         Ok(())
     }
 }
@@ -131,8 +136,8 @@ fn retried(mut act: impl FnMut() -> io::Result<()>) -> io::Result<()> {
     }
 }
 
-/// A [`Mutation`] whose paths were put together only because somebody watches.
-enum Owned {
+/// A [`FsOp`] whose paths were put together only because somebody watches.
+enum OwnedFsOp {
     MakeDir(PathBuf),
     Create(PathBuf),
     Rename(PathBuf, PathBuf),
@@ -142,16 +147,16 @@ enum Owned {
     Flush(PathBuf),
 }
 
-impl Owned {
-    fn borrowed(&self) -> Mutation<'_> {
+impl OwnedFsOp {
+    fn borrowed(&self) -> FsOp<'_> {
         match self {
-            Self::MakeDir(path) => Mutation::MakeDir(path),
-            Self::Create(path) => Mutation::Create(path),
-            Self::Rename(from, to) => Mutation::Rename(from, to),
-            Self::Remove(path) => Mutation::Remove(path),
-            Self::RemoveDir(path) => Mutation::RemoveDir(path),
-            Self::FlushFileSystem(path) => Mutation::FlushFileSystem(path),
-            Self::Flush(path) => Mutation::Flush(path),
+            Self::MakeDir(path) => FsOp::MakeDir(path),
+            Self::Create(path) => FsOp::Create(path),
+            Self::Rename(from, to) => FsOp::Rename(from, to),
+            Self::Remove(path) => FsOp::Remove(path),
+            Self::RemoveDir(path) => FsOp::RemoveDir(path),
+            Self::FlushFileSystem(path) => FsOp::FlushFileSystem(path),
+            Self::Flush(path) => FsOp::Flush(path),
         }
     }
 }

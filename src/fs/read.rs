@@ -1,4 +1,5 @@
-//! Looking at the file system: what is there, what it holds, how much room is left. Nothing here changes anything.
+//! Looking at the file system: what is there, what it holds, how much room is left. Nothing here
+//! changes anything.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -50,7 +51,10 @@ pub struct Stat {
 }
 
 impl Stat {
-    #[allow(clippy::unnecessary_cast, reason = "the fields' widths differ between systems")]
+    #[allow(
+        clippy::unnecessary_cast,
+        reason = "the fields' widths differ between systems"
+    )]
     pub(super) fn of(stat: &rustix::fs::Stat) -> Self {
         let kind = match FileType::from_raw_mode(stat.st_mode as _) {
             FileType::RegularFile => Kind::File,
@@ -99,7 +103,8 @@ fn stat_with(path: &Path, flags: AtFlags) -> Result<Option<Stat>> {
     }
 }
 
-/// What tells one mounted file system from another, and from itself mounted elsewhere: renames do not cross it.
+/// What tells one mounted file system from another, and from itself mounted elsewhere: renames do
+/// not cross it.
 ///
 /// # Errors
 /// Where the directory cannot be looked at.
@@ -157,7 +162,9 @@ pub fn list(path: &Path) -> Result<Vec<(OsString, Kind)>> {
     let mut names = Vec::new();
     for entry in entries {
         let entry = entry.map_err(|error| Error::io("list", path, error))?;
-        let kind = entry.file_type().map_err(|error| Error::io("look at", &entry.path(), error))?;
+        let kind = entry
+            .file_type()
+            .map_err(|error| Error::io("look at", &entry.path(), error))?;
         let kind = match kind {
             kind if kind.is_dir() => Kind::Directory,
             kind if kind.is_symlink() => Kind::Symlink,
@@ -182,20 +189,24 @@ pub struct Inside {
 impl Inside {
     /// What stands at a name.
     pub fn stat(&self, name: &str) -> Option<&Stat> {
-        let at = self.names.binary_search_by(|(known, _)| known.as_os_str().cmp(name.as_ref())).ok()?;
+        let at = self
+            .names
+            .binary_search_by(|(known, _)| known.as_os_str().cmp(name.as_ref()))
+            .ok()?;
         Some(&self.names[at].1)
     }
 }
 
-/// Looks into a directory: all that [`lstat`] would say of each name in it. `None` where `path` is no directory, or a
-/// symbolic link to one.
+/// Looks into a directory: all that [`lstat`] would say of each name in it. `None` where `path` is
+/// no directory, or a symbolic link to one.
 ///
 /// # Errors
 /// Where it cannot be read.
 pub fn look_into(path: &Path) -> Result<Option<Inside>> {
     let fail = |error: Errno| Error::io("look into", path, error.into());
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let directory = match rustix::io::retry_on_intr(|| rustix::fs::open(path, flags, Mode::empty())) {
+    let directory = match rustix::io::retry_on_intr(|| rustix::fs::open(path, flags, Mode::empty()))
+    {
         Ok(directory) => directory,
         Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::MLINK) => return Ok(None),
         Err(error) => return Err(fail(error)),
@@ -205,7 +216,10 @@ pub fn look_into(path: &Path) -> Result<Option<Inside>> {
         None => Stat::of(&rustix::fs::fstat(&directory).map_err(fail)?).device,
     };
     let mut directory = rustix::fs::Dir::new(directory).map_err(fail)?;
-    let entries = directory.by_ref().collect::<std::result::Result<Vec<_>, _>>().map_err(fail)?;
+    let entries = directory
+        .by_ref()
+        .collect::<std::result::Result<Vec<_>, _>>()
+        .map_err(fail)?;
     let directory = directory.fd().map_err(fail)?;
     let mut names = Vec::with_capacity(entries.len());
     for entry in entries {
@@ -214,7 +228,10 @@ pub fn look_into(path: &Path) -> Result<Option<Inside>> {
             continue;
         }
         match rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => names.push((OsString::from_vec(name.to_bytes().to_vec()), Stat::of(&stat))),
+            Ok(stat) => names.push((
+                OsString::from_vec(name.to_bytes().to_vec()),
+                Stat::of(&stat),
+            )),
             Err(Errno::NOENT) => {}
             Err(error) => return Err(fail(error)),
         }
@@ -223,8 +240,8 @@ pub fn look_into(path: &Path) -> Result<Option<Inside>> {
     Ok(Some(Inside { mount, names }))
 }
 
-/// Everything at and below `path`, sorted by name, symbolic links not followed: the path below it, empty for `path`
-/// itself, and what it is. Empty where nothing is there.
+/// Everything at and below `path`, sorted by name, symbolic links not followed: the path below it,
+/// empty for `path` itself, and what it is. Empty where nothing is there.
 ///
 /// # Errors
 /// Where something cannot be looked at.
@@ -236,11 +253,17 @@ pub fn walk(path: &Path) -> Result<Vec<(PathBuf, Stat)>> {
     for entry in walkdir::WalkDir::new(path).sort_by_file_name() {
         let entry = entry.map_err(|error| {
             let at = error.path().unwrap_or(path).to_owned();
-            let source = error.into_io_error().unwrap_or_else(|| io::Error::from(io::ErrorKind::InvalidInput));
+            let source = error
+                .into_io_error()
+                .unwrap_or_else(|| io::Error::from(io::ErrorKind::InvalidInput));
             Error::io("look at", &at, source)
         })?;
         let stat = lstat(entry.path())?;
-        let below = entry.path().strip_prefix(path).unwrap_or(entry.path()).to_owned();
+        let below = entry
+            .path()
+            .strip_prefix(path)
+            .unwrap_or(entry.path())
+            .to_owned();
         found.extend(stat.map(|stat| (below, stat)));
     }
     Ok(found)
@@ -288,17 +311,24 @@ pub fn is_executable(path: &Path) -> bool {
 
 /// Whether this user may make and remove names in the directory `path`.
 pub fn is_writable(path: &Path) -> bool {
-    rustix::fs::access(path, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK).is_ok()
+    rustix::fs::access(
+        path,
+        rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK,
+    )
+    .is_ok()
 }
 
-/// Whether the directory `path` is on a file system of Windows, where Windows' rules for names hold. Limits: asked of
-/// Linux only, and not found out of one that a program serves.
+/// Whether the directory `path` is on a file system of Windows, where Windows' rules for names
+/// hold. Limits: asked of Linux only, and not found out of one that a program serves.
 pub fn is_of_windows(path: &Path) -> bool {
     #[cfg(target_os = "linux")]
     {
         // FAT, exFAT, and the two drivers of NTFS.
         const KINDS: [i64; 4] = [0x4d44, 0x2011_bab0, 0x5346_544e, 0x7366_746e];
-        #[allow(clippy::unnecessary_cast, reason = "the field's width differs between systems")]
+        #[allow(
+            clippy::unnecessary_cast,
+            reason = "the field's width differs between systems"
+        )]
         rustix::fs::statfs(path).is_ok_and(|stat| KINDS.contains(&(stat.f_type as i64)))
     }
     #[cfg(not(target_os = "linux"))]
@@ -321,7 +351,8 @@ pub fn user() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
-/// Bytes that can be read at any position, from any thread: a file, or one that is still being fetched.
+/// Bytes that can be read at any position, from any thread: a file, or one that is still being
+/// fetched.
 pub trait ReadAt: Send + Sync + std::fmt::Debug {
     /// What errors name.
     fn path(&self) -> &Path;
@@ -335,8 +366,8 @@ pub trait ReadAt: Send + Sync + std::fmt::Debug {
     /// Where the bytes cannot be read.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
 
-    /// Says that this range is read next. Where reading takes a journey, one is made for all of it; what goes wrong on
-    /// the way shows when it is read.
+    /// Says that this range is read next. Where reading takes a journey, one is made for all of it;
+    /// what goes wrong on the way shows when it is read.
     fn will_read(&self, _range: Range<u64>) {}
 
     /// Fills `buffer` from `offset` on.
@@ -361,10 +392,17 @@ pub trait ReadAt: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// Where they cannot be read, and the first error of `take`.
     fn in_pieces(&self, take: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        let mut buffer = vec![0; usize::try_from(self.size()).unwrap_or(usize::MAX).clamp(1, LARGEST_PIECE)];
+        let mut buffer = vec![
+            0;
+            usize::try_from(self.size())
+                .unwrap_or(usize::MAX)
+                .clamp(1, LARGEST_PIECE)
+        ];
         let mut at = 0;
         loop {
-            let count = self.read_at(&mut buffer, at).map_err(|error| Error::io("read", self.path(), error))?;
+            let count = self
+                .read_at(&mut buffer, at)
+                .map_err(|error| Error::io("read", self.path(), error))?;
             if count == 0 {
                 return Ok(());
             }
@@ -374,7 +412,8 @@ pub trait ReadAt: Send + Sync + std::fmt::Debug {
     }
 }
 
-/// A regular file, opened once and read at any position; the file that was looked at is the file that is read.
+/// A regular file, opened once and read at any position; the file that was looked at is the file
+/// that is read.
 #[derive(Debug)]
 pub struct OpenFile {
     file: File,
@@ -383,7 +422,8 @@ pub struct OpenFile {
 }
 
 impl OpenFile {
-    /// Opens a regular file; `None` where `path` is something else. Never waits, also not for a pipe.
+    /// Opens a regular file; `None` where `path` is something else. Never waits, also not for a
+    /// pipe.
     ///
     /// # Errors
     /// Where there is none, or it cannot be opened.
@@ -396,7 +436,11 @@ impl OpenFile {
             result => result.map_err(fail)?,
         };
         let stat = Stat::of(&rustix::fs::fstat(&file).map_err(fail)?);
-        let open = Self { file: file.into(), path: path.to_owned(), size: stat.size };
+        let open = Self {
+            file: file.into(),
+            path: path.to_owned(),
+            size: stat.size,
+        };
         Ok((stat.kind == Kind::File).then_some(open))
     }
 

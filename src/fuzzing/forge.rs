@@ -1,8 +1,9 @@
 //! Forging: bytes decide what a small wheel holds and which fields of its archive lie.
 //!
-//! Input: any bytes; none is an honest wheel. Output: an archive that is whole in most of its structure, so that what lies
-//! behind the first checks is reached too. The same bytes make the same archive. Limits: a few entries of a few hundred
-//! bytes, and one of more than is held in memory at once.
+//! Input: any bytes; none is an honest wheel. Output: an archive that is whole in most of its
+//! structure, so that what lies behind the first checks is reached too. The same bytes make the
+//! same archive. Limits: a few entries of a few hundred bytes, and one of more than is held in
+//! memory at once.
 
 use super::wheel_builder::{EXECUTABLE, FILE, Wheel};
 use super::zip_image::{self, DEFLATE, Header, STORED, ZSTD, ZipEntry, ZipImage};
@@ -83,7 +84,21 @@ const LINES: &[&str] = &[
 ];
 
 /// Numbers at which a field means something else.
-const NUMBERS: &[u64] = &[0, 1, 8, 22, 30, 46, 0x41, 0xffff, 0xfffe, 0x7fff_ffff, 0xffff_ffff, 0xffff_fffe, u64::MAX];
+const NUMBERS: &[u64] = &[
+    0,
+    1,
+    8,
+    22,
+    30,
+    46,
+    0x41,
+    0xffff,
+    0xfffe,
+    0x7fff_ffff,
+    0xffff_ffff,
+    0xffff_fffe,
+    u64::MAX,
+];
 
 /// The bytes as decisions; all are 0 once they have run out.
 struct Choices<'a>(&'a [u8]);
@@ -125,7 +140,9 @@ impl<'a> Choices<'a> {
 /// The archive that these bytes stand for.
 pub fn forge(data: &[u8]) -> Vec<u8> {
     let choices = &mut Choices(data);
-    let mut wheel = Wheel::new("demo", "1.0").file("demo/__init__.py", "x = 1\n".repeat(20)).stored("demo/data", "y");
+    let mut wheel = Wheel::new("demo", "1.0")
+        .file("demo/__init__.py", "x = 1\n".repeat(20))
+        .stored("demo/data", "y");
     for _ in 0..choices.below(6) {
         wheel = add(wheel, choices);
     }
@@ -152,11 +169,20 @@ fn add(wheel: Wheel, choices: &mut Choices<'_>) -> Wheel {
         4 => wheel.wheel_line(line(choices)),
         5 => {
             let content = choices.pick(CONTENTS);
-            let name = choices.pick(&["entry_points.txt", "RECORD.p7s", "METADATA", "direct_url.json", "x/y"]);
+            let name = choices.pick(&[
+                "entry_points.txt",
+                "RECORD.p7s",
+                "METADATA",
+                "direct_url.json",
+                "x/y",
+            ]);
             wheel.dist_info_file(name, content)
         }
         6 => {
-            let (path, digest) = (choices.pick(PATHS), String::from_utf8_lossy(choices.bytes()).into_owned());
+            let (path, digest) = (
+                choices.pick(PATHS),
+                String::from_utf8_lossy(choices.bytes()).into_owned(),
+            );
             wheel.record_row(path, &digest, choices.byte())
         }
         method => {
@@ -170,7 +196,11 @@ fn add(wheel: Wheel, choices: &mut Choices<'_>) -> Wheel {
             match method {
                 7 => wheel.stored(path, content),
                 8 => wheel.zstd(path, content),
-                _ => wheel.file_mode(path, content, choices.pick(&[FILE, EXECUTABLE, 0, 0o040_755, 0o020_644])),
+                _ => wheel.file_mode(
+                    path,
+                    content,
+                    choices.pick(&[FILE, EXECUTABLE, 0, 0o040_755, 0o020_644]),
+                ),
             }
         }
     }
@@ -220,10 +250,19 @@ fn bend_header(header: &mut Header, choices: &mut Choices<'_>) {
         6 => header.usize = wide(choices, header.usize),
         7 => header.name = choices.pick(PATHS).into(),
         8 => header.name.extend(choices.bytes()),
-        9 => header.extra.extend(zip_image::extra(choices.pick(&[1, 0x5455, 0x7075, 0x6375, 0xcafe]), choices.bytes())),
+        9 => header.extra.extend(zip_image::extra(
+            choices.pick(&[1, 0x5455, 0x7075, 0x6375, 0xcafe]),
+            choices.bytes(),
+        )),
         10 => {
-            let numbers = [choices.number(header.usize.into()), choices.number(header.csize.into()), choices.number(0)];
-            header.extra.extend(zip_image::zip64_extra(&numbers[..choices.below(4)]));
+            let numbers = [
+                choices.number(header.usize.into()),
+                choices.number(header.csize.into()),
+                choices.number(0),
+            ];
+            header
+                .extra
+                .extend(zip_image::zip64_extra(&numbers[..choices.below(4)]));
         }
         _ => header.extra.extend(choices.bytes()),
     }
@@ -249,7 +288,10 @@ fn bend_body(entry: &mut ZipEntry, choices: &mut Choices<'_>) {
     match choices.byte() % 4 {
         0 => entry.body.extend(choices.bytes()),
         1 => entry.body.truncate(at),
-        2 => entry.body.splice(at..at, choices.bytes().iter().copied()).for_each(drop),
+        2 => entry
+            .body
+            .splice(at..at, choices.bytes().iter().copied())
+            .for_each(drop),
         _ if at < entry.body.len() => entry.body[at] ^= choices.byte(),
         _ => {}
     }
@@ -266,7 +308,9 @@ fn bend_descriptor(entry: &mut ZipEntry, choices: &mut Choices<'_>) {
         0 => entry.descriptor.drain(..4).for_each(drop),
         1 => {
             let central = &entry.central;
-            let sizes = [central.csize, central.usize].map(|size| u64::from(size).to_le_bytes()).concat();
+            let sizes = [central.csize, central.usize]
+                .map(|size| u64::from(size).to_le_bytes())
+                .concat();
             entry.descriptor.splice(8.., sizes).for_each(drop);
         }
         2 => entry.descriptor.extend(choices.bytes()),

@@ -1,8 +1,10 @@
-//! The ground of an installation: an environment with something in it, something beside it, and the same tree again.
+//! The ground of an installation: an environment with something in it, something beside it, and the
+//! same tree again.
 //!
-//! Input: a wheel's bytes. Output: nothing; a panic where the tree is not what it must be. One ground serves a thread for
-//! all of its wheels, since each leaves it as it was. The environment's interpreter cannot be started and need not be:
-//! it is the first part of this very program, and a few files say what it would.
+//! Input: a wheel's bytes. Output: nothing; a panic where the tree is not what it must be. One
+//! ground serves a thread for all of its wheels, since each leaves it as it was. The environment's
+//! interpreter cannot be started and need not be: it is the first part of this very program, and a
+//! few files say what it would.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -12,9 +14,9 @@ use std::sync::Arc;
 use crate::command::{self, Context, Options};
 use crate::environment::Locate;
 use crate::error::{Effect, ErrorKind};
-use crate::fs::{self, Door, Kind};
+use crate::fs::{self, Fs, Kind};
+use crate::outcome::{DifferenceState, Outcome, Report, Silent};
 use crate::plan::conflict::OnConflict;
-use crate::report::{DifferenceState, Outcome, Report, Silent};
 use crate::source::Source;
 use crate::spec::record::Verify;
 use crate::spec::wheel_name::WheelName;
@@ -49,9 +51,9 @@ pub fn with_file<T>(data: &[u8], look: impl FnOnce(&Path) -> T) -> T {
     })
 }
 
-/// Installs the bytes as a wheel. Where that is refused, nothing was changed; where it is done, `check` finds nothing,
-/// and removing the project, or undoing the installation, gives the tree back that was before. Nothing outside of the
-/// environment is ever touched.
+/// Installs the bytes as a wheel. Where that is refused, nothing was changed; where it is done,
+/// `check` finds nothing, and removing the project, or undoing the installation, gives the tree
+/// back that was before. Nothing outside of the environment is ever touched.
 pub fn install(data: &[u8]) {
     GROUND.with(|ground| ground.install(data));
 }
@@ -60,10 +62,17 @@ impl Ground {
     fn new() -> Self {
         let memory = Path::new("/dev/shm");
         let builder = tempfile::Builder::new();
-        let directory = if memory.is_dir() { builder.tempdir_in(memory) } else { builder.tempdir() };
+        let directory = if memory.is_dir() {
+            builder.tempdir_in(memory)
+        } else {
+            builder.tempdir()
+        };
         let directory = directory.expect("a temporary directory can be made");
         let root = fs::canonical(directory.path()).expect("it is there");
-        let locate = Locate { target: Some(root.join("venv")), ..Locate::default() };
+        let locate = Locate {
+            target: Some(root.join("venv")),
+            ..Locate::default()
+        };
         let ground = Self { directory, locate };
         ground.make_interpreter();
         for (path, content) in [
@@ -80,27 +89,42 @@ impl Ground {
         for (target, link) in [
             ("../../base/bin/python3.13", "venv/bin/python".to_owned()),
             ("../../../../outside", format!("{LIBRARY}/directory")),
-            ("../../../../outside/precious", format!("{LIBRARY}/pointer.py")),
+            (
+                "../../../../outside/precious",
+                format!("{LIBRARY}/pointer.py"),
+            ),
             ("present", format!("{LIBRARY}/inner")),
         ] {
             symlink(target, ground.join(&link)).expect("a link can be made");
         }
-        let resident = Wheel::new("resident", "1.0").file("resident/__init__.py", "x = 1\n").file("shared.py", "1\n");
+        let resident = Wheel::new("resident", "1.0")
+            .file("resident/__init__.py", "x = 1\n")
+            .file("shared.py", "1\n");
         let wheel = ground.write(&resident.wheel_file_name(), &resident.bytes());
         ground.run("resident", |context, report| {
-            command::install(&ground.locate, &vec![Source::from_path(&wheel)].into(), &options(&[]), context, report)
+            command::install(
+                &ground.locate,
+                &vec![Source::from_path(&wheel)].into(),
+                &options(&[]),
+                context,
+                report,
+            )
         });
         std::fs::remove_file(wheel).expect("the wheel can be removed");
         ground
     }
 
-    /// What stands for the interpreter: the beginning of this program, and the names that its library would have.
+    /// What stands for the interpreter: the beginning of this program, and the names that its
+    /// library would have.
     fn make_interpreter(&self) {
         let program = std::env::current_exe().expect("this program has a path");
         let head = fs::read_to_limit(&program, 1 << 16).expect("this program can be read");
         let path = self.write("base/bin/python3.13", &head);
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("it is ours");
-        self.write("base/lib/python3.13/_sysconfigdata__linux_x86_64-linux-gnu.py", b"");
+        self.write(
+            "base/lib/python3.13/_sysconfigdata__linux_x86_64-linux-gnu.py",
+            b"",
+        );
     }
 
     fn join(&self, path: &str) -> PathBuf {
@@ -109,7 +133,8 @@ impl Ground {
 
     fn write(&self, path: &str, content: &[u8]) -> PathBuf {
         let path = self.join(path);
-        std::fs::create_dir_all(path.parent().expect("a file has a parent")).expect("directories can be made");
+        std::fs::create_dir_all(path.parent().expect("a file has a parent"))
+            .expect("directories can be made");
         std::fs::write(&path, content).expect("the file can be written");
         path
     }
@@ -126,12 +151,21 @@ impl Ground {
         let before = self.tree("");
         let options = options(data);
         let (result, report) = with_context(|context, report| {
-            command::install(&self.locate, &vec![Source::from_path(&wheel)].into(), &options, context, report)
+            command::install(
+                &self.locate,
+                &vec![Source::from_path(&wheel)].into(),
+                &options,
+                context,
+                report,
+            )
         });
         match result {
             Err(error) => {
                 assert_ne!(error.effect(), Effect::Unfinished, "{error}");
-                assert!(error.kind() != ErrorKind::Failed, "the input is refused by the file system: {error}");
+                assert!(
+                    error.kind() != ErrorKind::Failed,
+                    "the input is refused by the file system: {error}"
+                );
             }
             Ok(()) => self.check_installed(&before, &options, &report),
         }
@@ -139,9 +173,15 @@ impl Ground {
         std::fs::remove_file(wheel).expect("the wheel can be removed");
     }
 
-    /// What must hold of an environment that the wheel was installed into, which is then taken back.
+    /// What must hold of an environment that the wheel was installed into, which is then taken
+    /// back.
     fn check_installed(&self, before: &Tree, options: &Options, report: &Report) {
-        let beside = |tree: &Tree| tree.clone().into_iter().filter(|(path, _)| !path.starts_with("venv")).collect();
+        let beside = |tree: &Tree| {
+            tree.clone()
+                .into_iter()
+                .filter(|(path, _)| !path.starts_with("venv"))
+                .collect()
+        };
         assert_same(&beside(before), &beside(&self.tree("")));
         if options.verify != Verify::Off {
             self.check(options);
@@ -150,19 +190,36 @@ impl Ground {
             return;
         }
         if options.undoable {
-            self.run("undo", |context, report| command::undo(&self.locate, options, context, report));
+            self.run("undo", |context, report| {
+                command::undo(&self.locate, options, context, report)
+            });
         } else {
-            let names: Vec<String> = report.changes.iter().map(|change| change.name.clone()).collect();
-            self.run("uninstall", |context, report| command::uninstall(&self.locate, &names, options, context, report));
+            let names: Vec<String> = report
+                .changes
+                .iter()
+                .map(|change| change.name.clone())
+                .collect();
+            self.run("uninstall", |context, report| {
+                command::uninstall(&self.locate, &names, options, context, report)
+            });
         }
     }
 
-    /// Nothing differs from RECORD, which says nothing of modes: a wheel may put `#!` beside the scripts as plain data.
+    /// Nothing differs from RECORD, which says nothing of modes: a wheel may put `#!` beside the
+    /// scripts as plain data.
     fn check(&self, options: &Options) {
-        let (result, report) =
-            with_context(|context, report| command::check(&self.locate, &[], options, context, report));
-        let differences = report.differences.unwrap_or_else(|| panic!("check: {result:?}"));
-        assert!(differences.iter().all(|one| one.state == DifferenceState::Mode), "check finds {differences:?}");
+        let (result, report) = with_context(|context, report| {
+            command::check(&self.locate, &[], options, context, report)
+        });
+        let differences = report
+            .differences
+            .unwrap_or_else(|| panic!("check: {result:?}"));
+        assert!(
+            differences
+                .iter()
+                .all(|one| one.state == DifferenceState::Mode),
+            "check finds {differences:?}"
+        );
     }
 
     fn tree(&self, below: &str) -> Tree {
@@ -173,7 +230,10 @@ impl Ground {
             let full = root.join(&path);
             let content = match stat.kind {
                 Kind::File => fs::read(&full).expect("the file can be read"),
-                Kind::Symlink => fs::link_target(&full).expect("it is a link").into_os_string().into_encoded_bytes(),
+                Kind::Symlink => fs::link_target(&full)
+                    .expect("it is a link")
+                    .into_os_string()
+                    .into_encoded_bytes(),
                 _ => Vec::new(),
             };
             // The lock stays, empty.
@@ -188,38 +248,67 @@ impl Ground {
 /// Calls a command with what it works with, and returns its report, too.
 fn with_context<T>(command: impl FnOnce(Context<'_>, &mut Report) -> T) -> (T, Report) {
     let mut report = Report::new();
-    let (door, cancel) = (Door::default(), Arc::default());
-    let result = command(Context { door: &door, cancel: &cancel, progress: &Silent }, &mut report);
+    let (fs, cancel) = (Fs::default(), Arc::default());
+    let result = command(
+        Context {
+            fs: &fs,
+            cancel: &cancel,
+            progress: &Silent,
+        },
+        &mut report,
+    );
     (result, report)
 }
 
 #[track_caller]
 fn assert_same(before: &Tree, after: &Tree) {
     let only = |one: &Tree, other: &Tree| {
-        one.iter().filter(|(path, thing)| other.get(*path) != Some(thing)).map(|(path, _)| path.clone()).collect()
+        one.iter()
+            .filter(|(path, thing)| other.get(*path) != Some(thing))
+            .map(|(path, _)| path.clone())
+            .collect()
     };
     let (gone, new): (Vec<PathBuf>, Vec<PathBuf>) = (only(before, after), only(after, before));
-    assert!(gone.is_empty() && new.is_empty(), "the tree has changed: {gone:?} became {new:?}");
+    assert!(
+        gone.is_empty() && new.is_empty(),
+        "the tree has changed: {gone:?} became {new:?}"
+    );
 }
 
-/// The same bytes are always installed in the same way, and their length chooses which. Where another file or project may
-/// have made way, undoing gives the tree back; uninstalling would not.
+/// The same bytes are always installed in the same way, and their length chooses which. Where
+/// another file or project may have made way, undoing gives the tree back; uninstalling would not.
 fn options(data: &[u8]) -> Options {
     let verify = [Verify::Normal, Verify::Strict, Verify::Normal, Verify::Off][data.len() % 4];
     let on_conflict = [OnConflict::Error, OnConflict::Last, OnConflict::First][data.len() / 4 % 3];
-    let resident = WheelName::parse(&file_name(data)).is_ok_and(|name| name.name.normalized() == "resident");
+    let resident =
+        WheelName::parse(&file_name(data)).is_ok_and(|name| name.name.normalized() == "resident");
     let undoable = resident || on_conflict != OnConflict::Error || data.len() / 12 % 2 == 1;
-    Options { verify, on_conflict, undoable, compat_check: false, jobs: Some(1), ..Options::default() }
+    Options {
+        verify,
+        on_conflict,
+        undoable,
+        compat_check: false,
+        jobs: Some(1),
+        ..Options::default()
+    }
 }
 
 /// The file name that fits the first dist-info directory that the bytes speak of.
 fn file_name(data: &[u8]) -> String {
     let ending = b".dist-info/";
-    let found = data.windows(ending.len()).position(|window| window == ending).and_then(|end| {
-        let begin = data[..end].iter().rposition(|&byte| !(byte.is_ascii_alphanumeric() || b"._-+!".contains(&byte)));
-        let stem = std::str::from_utf8(&data[begin.map_or(0, |at| at + 1)..end]).ok()?;
-        let name = format!("{}-py3-none-any.whl", stem.trim_start_matches(|c: char| !c.is_ascii_alphanumeric()));
-        WheelName::parse(&name).is_ok().then_some(name)
-    });
+    let found = data
+        .windows(ending.len())
+        .position(|window| window == ending)
+        .and_then(|end| {
+            let begin = data[..end]
+                .iter()
+                .rposition(|&byte| !(byte.is_ascii_alphanumeric() || b"._-+!".contains(&byte)));
+            let stem = std::str::from_utf8(&data[begin.map_or(0, |at| at + 1)..end]).ok()?;
+            let name = format!(
+                "{}-py3-none-any.whl",
+                stem.trim_start_matches(|c: char| !c.is_ascii_alphanumeric())
+            );
+            WheelName::parse(&name).is_ok().then_some(name)
+        });
     found.unwrap_or_else(|| NAME.to_owned())
 }

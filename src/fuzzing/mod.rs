@@ -1,9 +1,10 @@
 //! What is fuzzed: one function for each door through which bytes come in that nobody vouches for.
 //!
-//! Input: any bytes. Output: nothing, or what was accepted, for another reader to compare with; a panic is a fault. Each
-//! function says what must hold of everything that is accepted. They are only compiled for tests, where the bytes come
-//! from `proptest` (`tests`), and for `cargo fuzz`, where coverage guides them (`tests/fuzz`). Limits: what an entry
-//! holds is read up to [`MOST_CONTENT`] bytes.
+//! Input: any bytes. Output: nothing, or what was accepted, for another reader to compare with; a
+//! panic is a fault. Each function says what must hold of everything that is accepted. They are
+//! only compiled for tests, where the bytes come from `proptest` (`tests`), and for `cargo fuzz`,
+//! where coverage guides them (`tests/fuzz`). Limits: what an entry holds is read up to
+//! [`MOST_CONTENT`] bytes.
 
 #![allow(
     clippy::panic,
@@ -29,17 +30,19 @@ pub use forge::forge;
 pub use ground::install;
 
 use crate::archive::{Archive, Expected, Scratch};
-use crate::hash::{Algorithm, Digest};
+use crate::digest::{Algorithm, Digest};
 use crate::path::{PathFault, RelPath, check_component};
 use crate::script;
+use crate::spec::core_metadata::{Headers, Metadata, WheelInfo};
 use crate::spec::entry_points;
-use crate::spec::headers::{Headers, Metadata, WheelInfo};
 use crate::spec::location::{Location, hashes_in};
 use crate::spec::marker::{Context, Marker};
 use crate::spec::name::ProjectName;
 use crate::spec::pip_report::PipReport;
 use crate::spec::pylock::Lock;
-use crate::spec::record::{RecordRow, Verify, read_installed_record, read_wheel_record, write_record};
+use crate::spec::record::{
+    RecordRow, Verify, read_installed_record, read_wheel_record, write_record,
+};
 use crate::spec::requirements::Requirements;
 use crate::spec::version::Version;
 use crate::spec::wheel_name::WheelName;
@@ -51,50 +54,91 @@ pub const MOST_CONTENT: u64 = 1 << 22;
 /// A file of an archive: its path and its content.
 pub type Content = (String, Vec<u8>);
 
-/// Opens the bytes as an archive and reads every entry. Returns all files in the order of the archive, or `None` where
-/// the archive or any entry is refused; what is returned is what every other reader must see.
+/// Opens the bytes as an archive and reads every entry. Returns all files in the order of the
+/// archive, or `None` where the archive or any entry is refused; what is returned is what every
+/// other reader must see.
 pub fn archive(data: &[u8]) -> Option<Vec<Content>> {
     let archive = ground::with_file(data, |path| Archive::open(path, "fuzzed").ok())?;
     let mut scratch = Scratch::new();
     let mut contents = Vec::with_capacity(archive.entries().len());
     for entry in archive.entries() {
-        assert!(RelPath::parse(entry.path.as_str()).is_ok(), "`{}` is no safe path", entry.path);
+        assert!(
+            RelPath::parse(entry.path.as_str()).is_ok(),
+            "`{}` is no safe path",
+            entry.path
+        );
         let head = archive.head(entry, &mut scratch);
-        let content = archive.content(entry, Expected::default(), MOST_CONTENT, &mut scratch).ok()?;
-        assert_eq!(content.len() as u64, entry.size, "the size of `{}`", entry.path);
-        assert_eq!(crc32fast::hash(&content), entry.crc, "the CRC-32 of `{}`", entry.path);
-        let head = head.unwrap_or_else(|error| panic!("`{}` has content and no head: {error:?}", entry.path));
-        assert!(content.starts_with(&head), "the head of `{}` is not how it begins", entry.path);
-        assert!(head.len() == content.len().min(64), "`{}` has a head of {} bytes", entry.path, head.len());
+        let content = archive
+            .content(entry, Expected::default(), MOST_CONTENT, &mut scratch)
+            .ok()?;
+        assert_eq!(
+            content.len() as u64,
+            entry.size,
+            "the size of `{}`",
+            entry.path
+        );
+        assert_eq!(
+            crc32fast::hash(&content),
+            entry.crc,
+            "the CRC-32 of `{}`",
+            entry.path
+        );
+        let head = head
+            .unwrap_or_else(|error| panic!("`{}` has content and no head: {error:?}", entry.path));
+        assert!(
+            content.starts_with(&head),
+            "the head of `{}` is not how it begins",
+            entry.path
+        );
+        assert!(
+            head.len() == content.len().min(64),
+            "`{}` has a head of {} bytes",
+            entry.path,
+            head.len()
+        );
         contents.push((entry.path.to_string(), content));
     }
     Some(contents)
 }
 
-/// Reads the bytes as a RECORD, of a wheel and of an installed project. What is accepted is written, and that is read as
-/// the same, with nothing to warn of.
+/// Reads the bytes as a RECORD, of a wheel and of an installed project. What is accepted is
+/// written, and that is read as the same, with nothing to warn of.
 pub fn record(data: &[u8]) {
     for verify in [Verify::Strict, Verify::Normal, Verify::Off] {
         let read = read_wheel_record(data, verify);
-        // A wheel whose RECORD names what is no path is refused by who compares it with the archive.
-        if read.faults.is_empty() && read.rows.iter().all(|row| RelPath::parse(&row.path).is_ok()) {
+        // A wheel whose RECORD names what is no path is refused by who compares it with the
+        // archive.
+        if read.faults.is_empty()
+            && read
+                .rows
+                .iter()
+                .all(|row| RelPath::parse(&row.path).is_ok())
+        {
             let again = read_wheel_record(&write_record(&read.rows), Verify::Strict);
-            assert_eq!((&again.rows, &again.warnings[..], &again.faults[..]), (&read.rows, &[][..], &[][..]));
+            assert_eq!(
+                (&again.rows, &again.warnings[..], &again.faults[..]),
+                (&read.rows, &[][..], &[][..])
+            );
         }
     }
     if let Ok(rows) = read_installed_record(data) {
-        let again: Vec<RecordRow> = read_installed_record(&write_record(&rows)).expect("what was written is read");
+        let again: Vec<RecordRow> =
+            read_installed_record(&write_record(&rows)).expect("what was written is read");
         assert_eq!(again, rows);
     }
 }
 
-/// Reads the bytes as WHEEL and as METADATA. Names and versions that are accepted are read again as the same.
+/// Reads the bytes as WHEEL and as METADATA. Names and versions that are accepted are read again as
+/// the same.
 pub fn headers(data: &[u8]) {
     if let Ok(text) = std::str::from_utf8(data) {
         let headers = Headers::parse(text);
         for name in ["Tag", "Name"] {
             assert_eq!(headers.get(name), headers.all(name).next());
-            assert!(headers.all(name).all(|value| value == value.trim()), "a value keeps the space around it");
+            assert!(
+                headers.all(name).all(|value| value == value.trim()),
+                "a value keeps the space around it"
+            );
         }
     }
     let _ = WheelInfo::parse(data);
@@ -104,34 +148,66 @@ pub fn headers(data: &[u8]) {
     }
 }
 
-/// Reads the bytes as entry_points.txt. What is accepted makes launchers with safe names, of as many lines as any other.
+/// Reads the bytes as entry_points.txt. What is accepted makes launchers with safe names, of as
+/// many lines as any other.
 pub fn entry_points(data: &[u8]) {
-    let Ok(entry_points) = entry_points::parse(data) else { return };
+    let Ok(entry_points) = entry_points::parse(data) else {
+        return;
+    };
     let interpreter = Path::new("/venv/bin/python");
-    let lines = |script: &[u8]| script.split(|byte| matches!(byte, b'\n' | b'\r' | 0x0b | 0x0c)).count();
+    let lines = |script: &[u8]| {
+        script
+            .split(|byte| matches!(byte, b'\n' | b'\r' | 0x0b | 0x0c))
+            .count()
+    };
     let plain = script::launcher(interpreter, "module", "main").expect("it is a plain launcher");
     for entry_point in entry_points {
-        let (name, module, attribute) = (&entry_point.name, &entry_point.module, &entry_point.attribute);
+        let (name, module, attribute) = (
+            &entry_point.name,
+            &entry_point.module,
+            &entry_point.attribute,
+        );
         assert!(check_component(name).is_ok(), "`{name}` is no safe name");
-        assert!(!name.eq_ignore_ascii_case("python"), "`{name}` takes the interpreter's place");
+        assert!(
+            !name.eq_ignore_ascii_case("python"),
+            "`{name}` takes the interpreter's place"
+        );
         for text in [module, attribute] {
-            let word = |character: char| character.is_alphanumeric() || character == '_' || character == '.';
-            assert!(!text.is_empty() && text.chars().all(word), "`{text}` is no dotted identifier");
+            let word = |character: char| {
+                character.is_alphanumeric() || character == '_' || character == '.'
+            };
+            assert!(
+                !text.is_empty() && text.chars().all(word),
+                "`{text}` is no dotted identifier"
+            );
         }
         if let Ok(launcher) = script::launcher(interpreter, module, attribute) {
-            assert_eq!(lines(&launcher), lines(&plain), "`{name}` makes another launcher");
+            assert_eq!(
+                lines(&launcher),
+                lines(&plain),
+                "`{name}` makes another launcher"
+            );
         }
     }
 }
 
-/// Reads the bytes as the file name of a wheel. What is accepted has one spelling that is read as the same.
+/// Reads the bytes as the file name of a wheel. What is accepted has one spelling that is read as
+/// the same.
 pub fn wheel_name(data: &[u8]) {
-    let Ok(text) = std::str::from_utf8(data) else { return };
-    let Ok(parsed) = WheelName::parse(text) else { return };
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let Ok(parsed) = WheelName::parse(text) else {
+        return;
+    };
     check_name(&parsed.name);
     check_version(&parsed.version);
     assert!(check_component(text).is_ok() && !parsed.tags.is_empty());
-    let build = parsed.build.as_ref().map(|build| format!("-{build}")).unwrap_or_default();
+    let build = parsed
+        .build
+        .as_ref()
+        .map(|build| format!("-{build}"))
+        .unwrap_or_default();
     let (name, version) = (parsed.name.escaped(), parsed.version.escaped());
     for tag in [&parsed.tags[0], &parsed.tags[parsed.tags.len() - 1]] {
         let plain = format!("{name}-{version}{build}-{tag}.whl");
@@ -139,41 +215,72 @@ pub fn wheel_name(data: &[u8]) {
         if plain.len() > crate::path::MAX_COMPONENT {
             continue;
         }
-        let again = WheelName::parse(&plain).unwrap_or_else(|fault| panic!("`{text}` is read, `{plain}` not: {fault}"));
-        assert_eq!((again.name.normalized(), &again.version), (parsed.name.normalized(), &parsed.version));
-        assert_eq!((&again.build, &again.tags[..]), (&parsed.build, std::slice::from_ref(tag)));
+        let again = WheelName::parse(&plain)
+            .unwrap_or_else(|fault| panic!("`{text}` is read, `{plain}` not: {fault}"));
+        assert_eq!(
+            (again.name.normalized(), &again.version),
+            (parsed.name.normalized(), &parsed.version)
+        );
+        assert_eq!(
+            (&again.build, &again.tags[..]),
+            (&parsed.build, std::slice::from_ref(tag))
+        );
     }
 }
 
-/// Reads the bytes as a journal, as they are and below a first line with the checksum that they need. What is accepted
-/// names nothing outside of its roots and is written as it was read.
+/// Reads the bytes as a journal, as they are and below a first line with the checksum that they
+/// need. What is accepted names nothing outside of its roots and is written as it was read.
 pub fn journal(data: &[u8]) {
     let digest = Digest::of(Algorithm::Sha256, data).to_hex();
-    let sealed = [format!("pkg-install journal 1 {digest} {}\n", data.len()).as_bytes(), data].concat();
+    let sealed = [
+        format!("pkg-install journal 1 {digest} {}\n", data.len()).as_bytes(),
+        data,
+    ]
+    .concat();
     for file in [data, &sealed] {
-        let Ok(journal) = Journal::decode(file) else { continue };
+        let Ok(journal) = Journal::decode(file) else {
+            continue;
+        };
         for root in &journal.roots {
             let plain = |component| matches!(component, Component::RootDir | Component::Normal(_));
-            assert!(root.path.is_absolute() && root.path.components().all(plain), "{:?}", root.path);
-            assert!(root.home.starts_with(&root.path) && root.home.components().all(plain), "{:?}", root.home);
+            assert!(
+                root.path.is_absolute() && root.path.components().all(plain),
+                "{:?}",
+                root.path
+            );
+            assert!(
+                root.home.starts_with(&root.path) && root.home.components().all(plain),
+                "{:?}",
+                root.home
+            );
             assert!(check_component(&root.stage).is_ok() && check_component(&root.trash).is_ok());
         }
         for operation in &journal.operations {
             assert!(operation.root < journal.roots.len());
-            assert!(RelPath::parse(&operation.path).is_ok(), "`{}`", operation.path);
-            assert!(check_component(&operation.slot).is_ok(), "`{}`", operation.slot);
+            assert!(
+                RelPath::parse(&operation.path).is_ok(),
+                "`{}`",
+                operation.path
+            );
+            assert!(
+                check_component(&operation.slot).is_ok(),
+                "`{}`",
+                operation.slot
+            );
         }
         assert_eq!(Journal::decode(&journal.encode()), Ok(journal));
     }
 }
 
-/// Reads the bytes as what resolvers leave: pip's report, a lock file, requirements, a marker, an address. An address is
-/// shown without its password.
+/// Reads the bytes as what resolvers leave: pip's report, a lock file, requirements, a marker, an
+/// address. An address is shown without its password.
 pub fn resolution(data: &[u8]) {
     let _ = PipReport::parse(data);
     let _ = Lock::parse(data);
     let _ = Requirements::parse(data);
-    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
     for context in [Context::Plain, Context::LockedPackage] {
         let _ = Marker::parse(text, context);
     }
@@ -181,10 +288,15 @@ pub fn resolution(data: &[u8]) {
     if let Ok((location, _)) = Location::from_url(text) {
         if let Location::Url(_) = &location {
             let shown = location.label();
-            let password = url::Url::parse(&shown).ok().and_then(|url| url.password().map(str::to_owned));
+            let password = url::Url::parse(&shown)
+                .ok()
+                .and_then(|url| url.password().map(str::to_owned));
             assert!(password.is_none(), "`{shown}` shows a password");
         }
-        assert_eq!(location.path().is_some(), matches!(location, Location::File(_)));
+        assert_eq!(
+            location.path().is_some(),
+            matches!(location, Location::File(_))
+        );
         let _ = location.file_name();
     }
 }
@@ -202,7 +314,10 @@ fn check_name(name: &ProjectName) {
     assert_eq!(again.normalized(), name.normalized());
     // METADATA may have a longer name than any file; it is refused for not being the file's.
     let escaped = name.escaped();
-    assert!(matches!(check_component(&escaped), Ok(()) | Err(PathFault::TooLong)) && !escaped.contains('-'));
+    assert!(
+        matches!(check_component(&escaped), Ok(()) | Err(PathFault::TooLong))
+            && !escaped.contains('-')
+    );
 }
 
 fn check_version(version: &Version) {
@@ -212,5 +327,9 @@ fn check_version(version: &Version) {
         Some(version),
         "the canonical spelling is another version"
     );
-    assert!(!version.escaped().contains(['-', '/']), "`{}` cannot be part of a name", version.escaped());
+    assert!(
+        !version.escaped().contains(['-', '/']),
+        "`{}` cannot be part of a name",
+        version.escaped()
+    );
 }

@@ -1,28 +1,43 @@
 //! The same archive through another reader: what is accepted must mean the same to `rawzip`.
 //!
-//! Input: an archive's bytes, and the files that were read of it. Output: nothing; a panic where the other reader refuses
-//! it, or sees other names, sizes or contents. The fuzz targets include this file, too.
+//! Input: an archive's bytes, and the files that were read of it. Output: nothing; a panic where
+//! the other reader refuses it, or sees other names, sizes or contents. The fuzz targets include
+//! this file, too.
 
 use std::io::Read;
 
 use rawzip::{CompressionMethod, ZipArchive, ZipSliceArchive};
 
-/// Compares what was accepted of `image`, in the order of the archive, with what the other reader makes of it.
+/// Compares what was accepted of `image`, in the order of the archive, with what the other reader
+/// makes of it.
 pub fn agree(image: &[u8], accepted: &[(String, Vec<u8>)]) {
     let archive = ZipArchive::from_slice(image).expect("the other reader takes it for an archive");
     let mut entries = archive.entries();
     let (mut count, mut rest) = (0, accepted.iter());
-    while let Some(entry) = entries.next_entry().expect("the other reader reads the central directory") {
+    while let Some(entry) = entries
+        .next_entry()
+        .expect("the other reader reads the central directory")
+    {
         count += 1;
-        let name = String::from_utf8(entry.file_path().as_ref().to_vec()).expect("its name is UTF-8");
+        let name =
+            String::from_utf8(entry.file_path().as_ref().to_vec()).expect("its name is UTF-8");
         if name.ends_with('/') {
             continue;
         }
-        let (path, content) = rest.next().unwrap_or_else(|| panic!("only the other reader sees `{name}`"));
+        let (path, content) = rest
+            .next()
+            .unwrap_or_else(|| panic!("only the other reader sees `{name}`"));
         assert_eq!(path, &name);
-        assert_eq!(entry.uncompressed_size_hint(), content.len() as u64, "the size of `{name}`");
+        assert_eq!(
+            entry.uncompressed_size_hint(),
+            content.len() as u64,
+            "the size of `{name}`"
+        );
         let (wayfinder, method) = (entry.wayfinder(), entry.compression_method());
-        assert!(read(&archive, wayfinder, method, &name) == *content, "the content of `{name}`");
+        assert!(
+            read(&archive, wayfinder, method, &name) == *content,
+            "the content of `{name}`"
+        );
     }
     assert!(rest.next().is_none(), "the other reader sees fewer files");
     assert_eq!(archive.entries_hint(), count, "the number of entries");
@@ -34,13 +49,20 @@ fn read(
     method: CompressionMethod,
     name: &str,
 ) -> Vec<u8> {
-    let local = archive.get_entry(wayfinder).unwrap_or_else(|error| panic!("`{name}`: {error}"));
+    let local = archive
+        .get_entry(wayfinder)
+        .unwrap_or_else(|error| panic!("`{name}`: {error}"));
     let decoder: Box<dyn Read> = match method {
         CompressionMethod::STORE => Box::new(local.data()),
         CompressionMethod::DEFLATE => Box::new(flate2::read::DeflateDecoder::new(local.data())),
-        _ => Box::new(ruzstd::decoding::StreamingDecoder::new(local.data()).expect("it is a frame")),
+        _ => {
+            Box::new(ruzstd::decoding::StreamingDecoder::new(local.data()).expect("it is a frame"))
+        }
     };
     let mut content = Vec::new();
-    local.verifying_reader(decoder).read_to_end(&mut content).unwrap_or_else(|error| panic!("`{name}`: {error}"));
+    local
+        .verifying_reader(decoder)
+        .read_to_end(&mut content)
+        .unwrap_or_else(|error| panic!("`{name}`: {error}"));
     content
 }

@@ -1,6 +1,7 @@
 //! The fuzz targets on stable: bytes from `proptest`, and honest wheels with a few bytes changed.
 //!
-//! The seed is fixed, so that a run says the same each time; `PROPTEST_RNG_SEED` and `PROPTEST_CASES` go further.
+//! The seed is fixed, so that a run says the same each time; `PROPTEST_RNG_SEED` and
+//! `PROPTEST_CASES` go further.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -12,7 +13,10 @@ use super::*;
 
 /// Gives a number of cases to `check`.
 fn run<S: Strategy>(cases: u32, strategy: S, check: impl Fn(S::Value)) {
-    let mut config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
+    let mut config = ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    };
     if std::env::var_os("PROPTEST_CASES").is_none() {
         config.cases = cases;
     }
@@ -38,7 +42,7 @@ fn texts(words: &'static [&'static str]) -> impl Strategy<Value = Vec<u8>> {
 
 /// A change of a few bytes.
 #[derive(Debug, Clone)]
-enum Mutation {
+enum Damage {
     Flip(u16, u8),
     Insert(u16, Vec<u8>),
     Delete(u16, u8),
@@ -47,19 +51,24 @@ enum Mutation {
     Number(u16, u32, bool),
 }
 
-impl Mutation {
+impl Damage {
     fn apply(&self, bytes: &mut Vec<u8>) {
         let length = bytes.len().max(1);
         let place = |at: u16| usize::from(at) % length;
         let range = |at: u16, count: usize| place(at).min(length - count.min(length))..;
         match self {
             Self::Flip(at, mask) => bytes[place(*at)] ^= mask,
-            Self::Insert(at, new) => bytes.splice(place(*at)..place(*at), new.iter().copied()).for_each(drop),
+            Self::Insert(at, new) => bytes
+                .splice(place(*at)..place(*at), new.iter().copied())
+                .for_each(drop),
             Self::Delete(at, count) => {
-                bytes.drain(place(*at)..(place(*at) + usize::from(*count)).min(length)).for_each(drop);
+                bytes
+                    .drain(place(*at)..(place(*at) + usize::from(*count)).min(length))
+                    .for_each(drop);
             }
             Self::Duplicate(from, to, count) => {
-                let piece = bytes[place(*from)..(place(*from) + usize::from(*count)).min(length)].to_vec();
+                let piece =
+                    bytes[place(*from)..(place(*from) + usize::from(*count)).min(length)].to_vec();
                 bytes.splice(place(*to)..place(*to), piece).for_each(drop);
             }
             Self::Swap(one, other, wide) => {
@@ -76,17 +85,24 @@ impl Mutation {
     }
 }
 
-fn mutations() -> impl Strategy<Value = Vec<Mutation>> {
-    let number = prop_oneof![any::<u32>(), 0..64_u32, Just(u32::MAX), Just(0xffff), Just(0x0605_4b50)];
+fn mutations() -> impl Strategy<Value = Vec<Damage>> {
+    let number = prop_oneof![
+        any::<u32>(),
+        0..64_u32,
+        Just(u32::MAX),
+        Just(0xffff),
+        Just(0x0605_4b50)
+    ];
     let at = any::<u16>;
     let mutation = prop_oneof![
-        (at(), 1..=u8::MAX).prop_map(|(at, mask)| Mutation::Flip(at, mask)),
-        (at(), 0..8_u32).prop_map(|(at, bit)| Mutation::Flip(at, 1 << bit)),
-        (at(), vec(any::<u8>(), 1..8)).prop_map(|(at, new)| Mutation::Insert(at, new)),
-        (at(), 1..32_u8).prop_map(|(at, count)| Mutation::Delete(at, count)),
-        (at(), at(), 1..64_u8).prop_map(|(from, to, count)| Mutation::Duplicate(from, to, count)),
-        (at(), at(), any::<bool>()).prop_map(|(one, other, wide)| Mutation::Swap(one, other, wide)),
-        (at(), number, any::<bool>()).prop_map(|(at, number, wide)| Mutation::Number(at, number, wide)),
+        (at(), 1..=u8::MAX).prop_map(|(at, mask)| Damage::Flip(at, mask)),
+        (at(), 0..8_u32).prop_map(|(at, bit)| Damage::Flip(at, 1 << bit)),
+        (at(), vec(any::<u8>(), 1..8)).prop_map(|(at, new)| Damage::Insert(at, new)),
+        (at(), 1..32_u8).prop_map(|(at, count)| Damage::Delete(at, count)),
+        (at(), at(), 1..64_u8).prop_map(|(from, to, count)| Damage::Duplicate(from, to, count)),
+        (at(), at(), any::<bool>()).prop_map(|(one, other, wide)| Damage::Swap(one, other, wide)),
+        (at(), number, any::<bool>())
+            .prop_map(|(at, number, wide)| Damage::Number(at, number, wide)),
     ];
     vec(mutation, 0..4)
 }
@@ -103,11 +119,24 @@ fn honest() -> Vec<Vec<u8>> {
         .data("scripts/tool2", "#!python\nprint(1)\n")
         .data("data/share/demo.txt", "demo\n")
         .data("headers/demo.h", "int x;\n")
-        .entry_points("[console_scripts]\ndemo = demo:main\n[gui_scripts]\nwindow = demo.window:Main.run\n");
-    let wide = demo.clone().zip64("demo/__init__.py").tamper(|zip| zip.end.zip64 = true);
-    let streamed = demo.clone().descriptor("demo/__init__.py").tamper(|zip| zip.comment = b"a comment".to_vec());
-    let resident = Wheel::new("resident", "2.0").file("resident/__init__.py", "x = 2\n").file("resident/new.py", "");
-    [demo, full, wide, streamed, resident].iter().map(Wheel::bytes).collect()
+        .entry_points(
+            "[console_scripts]\ndemo = demo:main\n[gui_scripts]\nwindow = demo.window:Main.run\n",
+        );
+    let wide = demo
+        .clone()
+        .zip64("demo/__init__.py")
+        .tamper(|zip| zip.end.zip64 = true);
+    let streamed = demo
+        .clone()
+        .descriptor("demo/__init__.py")
+        .tamper(|zip| zip.comment = b"a comment".to_vec());
+    let resident = Wheel::new("resident", "2.0")
+        .file("resident/__init__.py", "x = 2\n")
+        .file("resident/new.py", "");
+    [demo, full, wide, streamed, resident]
+        .iter()
+        .map(Wheel::bytes)
+        .collect()
 }
 
 /// Opens, compares and installs an image; says whether it was accepted.
@@ -141,12 +170,21 @@ fn honest_wheels_are_installed_and_taken_back_by_every_policy() {
 fn mutated_wheels_are_refused_or_read_as_everybody_reads_them() {
     let honest = honest();
     let accepted = std::cell::Cell::new(0);
-    run(700, (0..honest.len(), mutations()), |(number, mutations)| {
-        let mut image = honest[number].clone();
-        mutations.iter().for_each(|mutation| mutation.apply(&mut image));
-        accepted.set(accepted.get() + u32::from(try_image(&image)));
-    });
-    assert!(accepted.get() > 0, "no mutation was accepted, so nothing was compared");
+    run(
+        700,
+        (0..honest.len(), mutations()),
+        |(number, mutations)| {
+            let mut image = honest[number].clone();
+            mutations
+                .iter()
+                .for_each(|mutation| mutation.apply(&mut image));
+            accepted.set(accepted.get() + u32::from(try_image(&image)));
+        },
+    );
+    assert!(
+        accepted.get() > 0,
+        "no mutation was accepted, so nothing was compared"
+    );
 }
 
 #[test]
@@ -157,7 +195,10 @@ fn forged_wheels_are_refused_or_read_as_everybody_reads_them() {
             agree(&image, &contents);
         }
     });
-    assert!(archive(&forge(b"")).is_some(), "no bytes at all are an honest wheel");
+    assert!(
+        archive(&forge(b"")).is_some(),
+        "no bytes at all are an honest wheel"
+    );
 }
 
 #[test]
@@ -166,7 +207,14 @@ fn any_bytes_are_refused_or_read() {
         try_image(&data);
     });
     run(1000, vec(any::<u8>(), 0..256), |data| {
-        for target in [record, headers, entry_points, wheel_name, journal, resolution] {
+        for target in [
+            record,
+            headers,
+            entry_points,
+            wheel_name,
+            journal,
+            resolution,
+        ] {
             target(&data);
         }
     });
@@ -247,9 +295,26 @@ fn entry_points_make_launchers_that_call_them_and_nothing_else() {
 
 #[test]
 fn names_of_wheels_are_read_as_one_thing() {
-    let words =
-        &["demo", "-", "-", "-", "1.0", "1!2.0rc1+l_1", "3", "py3", "none", "any", ".", "_", ".whl", "é", "py2.py3"];
-    run(1000, texts(words), |data| wheel_name(&[&data, &b"-py3-none-any.whl"[..]].concat()));
+    let words = &[
+        "demo",
+        "-",
+        "-",
+        "-",
+        "1.0",
+        "1!2.0rc1+l_1",
+        "3",
+        "py3",
+        "none",
+        "any",
+        ".",
+        "_",
+        ".whl",
+        "é",
+        "py2.py3",
+    ];
+    run(1000, texts(words), |data| {
+        wheel_name(&[&data, &b"-py3-none-any.whl"[..]].concat());
+    });
     run(1000, texts(words), |data| wheel_name(&data));
 }
 
@@ -289,7 +354,18 @@ fn what_resolvers_leave_is_read_or_refused() {
 #[test]
 fn journals_lead_nowhere_else() {
     let good = ["/venv", "/venv/lib", "stage-a", "lib/a", "0"];
-    let words = &["/venv", "/", "/..", "/.", "lib", "a", "stage-a", "0", "\\u0000", "/venv/lib"];
+    let words = &[
+        "/venv",
+        "/",
+        "/..",
+        "/.",
+        "lib",
+        "a",
+        "stage-a",
+        "0",
+        "\\u0000",
+        "/venv/lib",
+    ];
     let text = vec(prop::sample::select(&words[..]), 0..5).prop_map(|parts| parts.concat());
     run(2000, vec((0..good.len(), text), 0..3), |changes| {
         let mut texts = good.map(str::to_owned);

@@ -1,22 +1,24 @@
 //! Conflicts: two owners of one path, found before anything is written.
 //!
-//! Input: every file that the projects want, with what stands in its place. Output: the files to write, each place once;
-//! the rows of each RECORD; and every conflict with how it was settled. Equal contents are shared and never a conflict.
-//! What is settled does not depend on the order in which threads run: the order is that of the arguments. Where the file
-//! system ignores case, names that fold to one are refused: those of one wheel, of two, and of what stays installed. Limits:
-//! the folding is Unicode's own; a system whose folding is narrower would have kept some of these names apart.
+//! Input: every file that the projects want, with what stands in its place. Output: the files to
+//! write, each place once; the rows of each RECORD; and every conflict with how it was settled.
+//! Equal contents are shared and never a conflict. What is settled does not depend on the order in
+//! which threads run: the order is that of the arguments. Where the file system ignores case, names
+//! that fold to one are refused: those of one wheel, of two, and of what stays installed. Limits:
+//! the folding is Unicode's own; a system whose folding is narrower would have kept some of these
+//! names apart.
 
 use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt as _, HashSet, HashSetExt as _};
 
 use super::{ChangeId, Content, NewFile, NewRow, RowFile};
-use crate::environment::place::{Layout, Place};
+use crate::digest::{Digest, Identity};
+use crate::environment::layout::{Layout, Place};
 use crate::error::Clash;
 use crate::fs::{Kind, Stat};
-use crate::hash::{Digest, Identity};
+use crate::outcome::ConflictReport;
 use crate::path;
-use crate::report::ConflictReport;
 use crate::spec::record::RecordRow;
 
 /// What to do where the contents of two owners differ (`--on-conflict`).
@@ -120,7 +122,10 @@ pub fn settle(wanted: Vec<Wanted>, rules: &Rules<'_>) -> Settled {
     // The order alone is sorted, which is small; files of one wheel come sorted already.
     let mut order: Vec<usize> = (0..wanted.len()).collect();
     order.sort_by(|&a, &b| wanted[a].file.place.cmp(&wanted[b].file.place));
-    let mut settled = Settled { rows: vec![Vec::new(); rules.names.len()], ..Settled::default() };
+    let mut settled = Settled {
+        rows: vec![Vec::new(); rules.names.len()],
+        ..Settled::default()
+    };
     settled.files.reserve(wanted.len());
     settled.anchors.reserve(wanted.len());
     if rules.ignores_case {
@@ -128,7 +133,10 @@ pub fn settle(wanted: Vec<Wanted>, rules: &Rules<'_>) -> Settled {
     }
     let mut wanted: Vec<Option<Wanted>> = wanted.into_iter().map(Some).collect();
     let mut above: Vec<(Place, ChangeId)> = Vec::new();
-    let mut rest = order.into_iter().filter_map(|at| wanted[at].take()).peekable();
+    let mut rest = order
+        .into_iter()
+        .filter_map(|at| wanted[at].take())
+        .peekable();
     while let Some(first) = rest.next() {
         let mut group = vec![first];
         while let Some(next) = rest.next_if(|next| next.file.place == group[0].file.place) {
@@ -137,9 +145,15 @@ pub fn settle(wanted: Vec<Wanted>, rules: &Rules<'_>) -> Settled {
         let place = &group[0].file.place;
         above.retain(|(file, _)| file.root == place.root && place.path.starts_with(&file.path));
         if let Some((file, owner)) = above.last() {
-            let owners =
-                vec![(rules.name(*owner), "a file".into()), (rules.name(group[0].file.owner), "a directory".into())];
-            settled.clashes.push(Clash { path: rules.layout.show(file), owners, is_settleable: false });
+            let owners = vec![
+                (rules.name(*owner), "a file".into()),
+                (rules.name(group[0].file.owner), "a directory".into()),
+            ];
+            settled.clashes.push(Clash {
+                path: rules.layout.show(file),
+                owners,
+                is_settleable: false,
+            });
         }
         above.push((place.clone(), group[0].file.owner));
         settle_place(group, rules, &mut settled);
@@ -161,11 +175,17 @@ fn settle_place(group: Vec<Wanted>, rules: &Rules<'_>, settled: &mut Settled) {
         return;
     }
     let live = group[0].live.as_deref().cloned();
-    let alike = group.iter().all(|other| same_content(&group[0].file, &other.file));
-    let kept = live.as_ref().is_some_and(|live| same_as_live(&group[0].file, live));
+    let alike = group
+        .iter()
+        .all(|other| same_content(&group[0].file, &other.file));
+    let kept = live
+        .as_ref()
+        .is_some_and(|live| same_as_live(&group[0].file, live));
     if alike && (live.is_none() || kept) {
         let executable = group.iter().any(|wanted| wanted.file.executable);
-        let stays = live.as_ref().filter(|live| kept && (!executable || live.stat.mode & 0o111 != 0));
+        let stays = live
+            .as_ref()
+            .filter(|live| kept && (!executable || live.stat.mode & 0o111 != 0));
         if live.is_some() && stays.is_none() {
             // The bytes are right, but nobody could execute them.
             settled.displaced.push(group[0].file.place.clone());
@@ -174,7 +194,9 @@ fn settle_place(group: Vec<Wanted>, rules: &Rules<'_>, settled: &mut Settled) {
     }
     let first_owner = group[0].file.owner;
     if live.is_none() && group.iter().all(|wanted| wanted.file.owner == first_owner) {
-        settled.doubled.push((first_owner, rules.layout.show(&group[0].file.place)));
+        settled
+            .doubled
+            .push((first_owner, rules.layout.show(&group[0].file.place)));
         return;
     }
     let clash = clash(&group, live.as_ref(), rules);
@@ -182,24 +204,38 @@ fn settle_place(group: Vec<Wanted>, rules: &Rules<'_>, settled: &mut Settled) {
     let (winner, live_stays) = match rules.policy {
         OnConflict::Error => return settled.clashes.push(clash),
         OnConflict::First => (0, live.is_some()),
-        OnConflict::Last => (last, live.as_ref().is_some_and(|live| same_as_live(&group[last].file, live))),
+        OnConflict::Last => (
+            last,
+            live.as_ref()
+                .is_some_and(|live| same_as_live(&group[last].file, live)),
+        ),
     };
     let live_name = live.as_ref().map(|live| live_owner(live).0);
-    let resolution = live_name.filter(|_| live_stays).unwrap_or_else(|| rules.name(group[winner].file.owner));
-    settled.conflicts.push(ConflictReport { resolution, ..ConflictReport::refused(&clash) });
+    let resolution = live_name
+        .filter(|_| live_stays)
+        .unwrap_or_else(|| rules.name(group[winner].file.owner));
+    settled.conflicts.push(ConflictReport {
+        resolution,
+        ..ConflictReport::refused(&clash)
+    });
     if live.is_some() && !live_stays {
         settled.displaced.push(group[0].file.place.clone());
     }
     win(group, winner, live.as_ref().filter(|_| live_stays), settled);
 }
 
-/// The winner's file is written, unless what is live stays; everyone's RECORD speaks of what is on disk then.
+/// The winner's file is written, unless what is live stays; everyone's RECORD speaks of what is on
+/// disk then.
 fn win(group: Vec<Wanted>, winner: usize, stays: Option<&Live>, settled: &mut Settled) {
     let executable = group.iter().any(|wanted| wanted.file.executable);
     let row_file = if let Some(live) = stays {
         // Of a symbolic link there is nothing to state.
         let size = (live.stat.kind == Kind::File).then_some(live.stat.size);
-        let row = RecordRow { path: String::new(), digest: live.digest, size };
+        let row = RecordRow {
+            path: String::new(),
+            digest: live.digest,
+            size,
+        };
         RowFile::Live(Box::new(row))
     } else {
         RowFile::New(u32::try_from(settled.files.len()).unwrap_or(u32::MAX))
@@ -209,11 +245,16 @@ fn win(group: Vec<Wanted>, winner: usize, stays: Option<&Live>, settled: &mut Se
         if !owners.contains(&wanted.file.owner) {
             owners.push(wanted.file.owner);
             let recorded = Arc::clone(&wanted.file.recorded);
-            settled.rows[wanted.file.owner.0 as usize].push(NewRow { recorded, file: row_file.clone() });
+            settled.rows[wanted.file.owner.0 as usize].push(NewRow {
+                recorded,
+                file: row_file.clone(),
+            });
         }
     }
     if stays.is_none()
-        && let Some(Wanted { mut file, anchor, .. }) = group.into_iter().nth(winner)
+        && let Some(Wanted {
+            mut file, anchor, ..
+        }) = group.into_iter().nth(winner)
     {
         file.executable = executable;
         settled.files.push(file);
@@ -221,12 +262,20 @@ fn win(group: Vec<Wanted>, winner: usize, stays: Option<&Live>, settled: &mut Se
     }
 }
 
-/// A directory where the file has to be, or a file where one of its directories has to be: no policy helps.
+/// A directory where the file has to be, or a file where one of its directories has to be: no
+/// policy helps.
 fn obstacle(wanted: &Wanted, rules: &Rules<'_>) -> Option<Clash> {
     let name = rules.name(wanted.file.owner);
     if let Some(Blocked { by, owners }) = wanted.blocked.as_deref() {
-        let owners = vec![(owner_of(owners), "a file".to_owned()), (name, "a directory".to_owned())];
-        return Some(Clash { path: rules.layout.show(by), owners, is_settleable: false });
+        let owners = vec![
+            (owner_of(owners), "a file".to_owned()),
+            (name, "a directory".to_owned()),
+        ];
+        return Some(Clash {
+            path: rules.layout.show(by),
+            owners,
+            is_settleable: false,
+        });
     }
     let live = wanted.live.as_deref()?;
     let what = match live.stat.kind {
@@ -234,8 +283,15 @@ fn obstacle(wanted: &Wanted, rules: &Rules<'_>) -> Option<Clash> {
         Kind::Other => "a device or pipe",
         Kind::File | Kind::Symlink => return None,
     };
-    let owners = vec![(name, "a file".to_owned()), (live_owner(live).0, what.to_owned())];
-    Some(Clash { path: rules.layout.show(&wanted.file.place), owners, is_settleable: false })
+    let owners = vec![
+        (name, "a file".to_owned()),
+        (live_owner(live).0, what.to_owned()),
+    ];
+    Some(Clash {
+        path: rules.layout.show(&wanted.file.place),
+        owners,
+        is_settleable: false,
+    })
 }
 
 fn clash(group: &[Wanted], live: Option<&Live>, rules: &Rules<'_>) -> Clash {
@@ -246,7 +302,11 @@ fn clash(group: &[Wanted], live: Option<&Live>, rules: &Rules<'_>) -> Clash {
             owners.push(owner);
         }
     }
-    Clash { path: rules.layout.show(&group[0].file.place), owners, is_settleable: true }
+    Clash {
+        path: rules.layout.show(&group[0].file.place),
+        owners,
+        is_settleable: true,
+    }
 }
 
 fn live_owner(live: &Live) -> (String, String) {
@@ -259,11 +319,18 @@ fn live_owner(live: &Live) -> (String, String) {
 }
 
 fn owner_of(owners: &[String]) -> String {
-    if owners.is_empty() { "a file of nobody".to_owned() } else { owners.join(" and ") }
+    if owners.is_empty() {
+        "a file of nobody".to_owned()
+    } else {
+        owners.join(" and ")
+    }
 }
 
 fn describe(file: &NewFile) -> String {
-    file.digest.map_or_else(|| format!("{} bytes", file.size), |digest| digest.to_string())
+    file.digest.map_or_else(
+        || format!("{} bytes", file.size),
+        |digest| digest.to_string(),
+    )
 }
 
 /// Whether two files will have the same bytes, as far as that is known before they are written.
@@ -289,7 +356,10 @@ fn same_as_live(file: &NewFile, live: &Live) -> bool {
 
 /// Finds names that fold to one, directories' included.
 fn find_folded<'a>(wanted: impl Iterator<Item = &'a Wanted>, rules: &'a Rules<'_>) -> Vec<Clash> {
-    let installed = rules.staying.iter().map(|(place, owner)| (place, owner.clone()));
+    let installed = rules
+        .staying
+        .iter()
+        .map(|(place, owner)| (place, owner.clone()));
     let new = wanted.map(|wanted| (&wanted.file.place, rules.name(wanted.file.owner)));
     let mut spellings: HashMap<(u16, String), (Place, String)> = HashMap::new();
     let mut clashes: Vec<Clash> = Vec::new();
@@ -297,18 +367,31 @@ fn find_folded<'a>(wanted: impl Iterator<Item = &'a Wanted>, rules: &'a Rules<'_
         let mut at = Some(place.clone());
         while let Some(place) = at {
             let key = (place.root.0, path::folded(place.path.as_str()));
-            let (first, other) = spellings.entry(key).or_insert_with(|| (place.clone(), owner.clone()));
+            let (first, other) = spellings
+                .entry(key)
+                .or_insert_with(|| (place.clone(), owner.clone()));
             if *first != place {
                 let (one, two) = told_apart(&rules.layout.show(first), &rules.layout.show(&place));
-                let owners = vec![(other.clone(), format!("`{one}`")), (owner.clone(), format!("`{two}`"))];
-                clashes.push(Clash { path: two, owners, is_settleable: false });
+                let owners = vec![
+                    (other.clone(), format!("`{one}`")),
+                    (owner.clone(), format!("`{two}`")),
+                ];
+                clashes.push(Clash {
+                    path: two,
+                    owners,
+                    is_settleable: false,
+                });
             }
             at = place.parent();
         }
     }
-    // What differs in a directory's name differs in the names of all that it holds: the outermost tells it all.
+    // What differs in a directory's name differs in the names of all that it holds: the outermost
+    // tells it all.
     let outermost: Vec<String> = clashes.iter().map(|clash| clash.path.clone()).collect();
-    let below = |path: &str, above: &str| path.strip_prefix(above).is_some_and(|rest| rest.starts_with('/'));
+    let below = |path: &str, above: &str| {
+        path.strip_prefix(above)
+            .is_some_and(|rest| rest.starts_with('/'))
+    };
     clashes.retain(|clash| !outermost.iter().any(|above| below(&clash.path, above)));
     let mut seen = HashSet::new();
     clashes.retain(|clash| seen.insert(clash.path.clone()));
@@ -321,7 +404,13 @@ fn told_apart(one: &str, two: &str) -> (String, String) {
         return (one.to_owned(), two.to_owned());
     }
     let show = |text: &str| {
-        let parts = text.chars().map(|c| if c.is_ascii() { c.to_string() } else { c.escape_default().to_string() });
+        let parts = text.chars().map(|c| {
+            if c.is_ascii() {
+                c.to_string()
+            } else {
+                c.escape_default().to_string()
+            }
+        });
         parts.collect()
     };
     (show(one), show(two))
@@ -330,7 +419,7 @@ fn told_apart(one: &str, two: &str) -> (String, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::environment::place::RootId;
+    use crate::environment::layout::RootId;
     use crate::environment::{Environment, Kind as EnvironmentKind, Python, Scheme};
     use crate::path::RelPath;
     use crate::spec::tags::{Implementation, Platform, Target};
@@ -338,21 +427,49 @@ mod tests {
 
     fn layout(root: &std::path::Path) -> Layout {
         let at = |below: &str| root.join(below);
-        let scheme =
-            Scheme { purelib: at(""), platlib: at(""), scripts: at("bin"), data: at(""), headers: at("include") };
-        let platform = Platform::Linux { arch: "x86_64".to_owned() };
+        let scheme = Scheme {
+            purelib: at(""),
+            platlib: at(""),
+            scripts: at("bin"),
+            data: at(""),
+            headers: at("include"),
+        };
+        let platform = Platform::Linux {
+            arch: "x86_64".to_owned(),
+        };
         let (implementation, version) = (Implementation::CPython, (3, 11));
-        let target = Target { implementation, version, abi: None, free_threaded: false, debug: false, platform };
+        let target = Target {
+            implementation,
+            version,
+            abi: None,
+            free_threaded: false,
+            debug: false,
+            platform,
+        };
         let version = Version::parse("3.11.7").expect("a version");
-        let python = Python { executable: "/python".into(), version, target };
+        let python = Python {
+            executable: "/python".into(),
+            version,
+            target,
+        };
         let root = root.to_owned();
         let (kind, creates_root, identity) = (EnvironmentKind::Target, false, None);
-        let environment = Environment { kind, root, scheme, python, creates_root, identity };
+        let environment = Environment {
+            kind,
+            root,
+            scheme,
+            python,
+            creates_root,
+            identity,
+        };
         Layout::of(&environment).expect("the directory is there")
     }
 
     fn wanted(path: &str, owner: u32, content: &[u8]) -> Wanted {
-        let place = Place { root: RootId(0), path: RelPath::parse(path).expect("plain") };
+        let place = Place {
+            root: RootId(0),
+            path: RelPath::parse(path).expect("plain"),
+        };
         let file = NewFile {
             place: place.clone(),
             recorded: path.into(),
@@ -363,20 +480,45 @@ mod tests {
             digest: None,
             identity: Some(Identity::of(content, true)),
         };
-        Wanted { file, anchor: place, live: None, blocked: None }
+        Wanted {
+            file,
+            anchor: place,
+            live: None,
+            blocked: None,
+        }
     }
 
     fn settled(wanted: Vec<Wanted>, ignores_case: bool, policy: OnConflict) -> Settled {
         settled_beside(&[], wanted, ignores_case, policy)
     }
 
-    fn settled_beside(installed: &[&str], wanted: Vec<Wanted>, ignores_case: bool, policy: OnConflict) -> Settled {
+    fn settled_beside(
+        installed: &[&str],
+        wanted: Vec<Wanted>,
+        ignores_case: bool,
+        policy: OnConflict,
+    ) -> Settled {
         let directory = tempfile::tempdir().expect("a directory");
         let names = ["one".to_owned(), "two".to_owned()];
         let layout = layout(directory.path());
-        let place = |path: &&str| Place { root: RootId(0), path: RelPath::parse(path).expect("plain") };
-        let staying: Vec<_> = installed.iter().map(|path| (place(path), "three".to_owned())).collect();
-        settle(wanted, &Rules { policy, ignores_case, staying: &staying, names: &names, layout: &layout })
+        let place = |path: &&str| Place {
+            root: RootId(0),
+            path: RelPath::parse(path).expect("plain"),
+        };
+        let staying: Vec<_> = installed
+            .iter()
+            .map(|path| (place(path), "three".to_owned()))
+            .collect();
+        settle(
+            wanted,
+            &Rules {
+                policy,
+                ignores_case,
+                staying: &staying,
+                names: &names,
+                layout: &layout,
+            },
+        )
     }
 
     #[test]
@@ -384,7 +526,11 @@ mod tests {
         for (one, two, shown) in [
             ("Mod.py", "mod.py", ["`Mod.py`", "`mod.py`"]),
             ("straße.py", "strasse.py", ["`straße.py`", "`strasse.py`"]),
-            ("gr\u{fc}n.py", "gru\u{308}n.py", ["`gr\\u{fc}n.py`", "`gru\\u{308}n.py`"]),
+            (
+                "gr\u{fc}n.py",
+                "gru\u{308}n.py",
+                ["`gr\\u{fc}n.py`", "`gru\\u{308}n.py`"],
+            ),
             ("ﬁle.py", "file.py", ["`ﬁle.py`", "`file.py`"]),
         ] {
             for (owner, name) in [(1, "two"), (0, "one")] {
@@ -394,42 +540,107 @@ mod tests {
                 assert_eq!(clashes.len(), 1, "{clashes:?}");
                 let mut owners = clashes[0].owners.clone();
                 owners.sort_by_key(|(_, what)| *what != shown[0]);
-                assert_eq!(owners, [("one".to_owned(), shown[0].into()), (name.to_owned(), shown[1].into())]);
+                assert_eq!(
+                    owners,
+                    [
+                        ("one".to_owned(), shown[0].into()),
+                        (name.to_owned(), shown[1].into())
+                    ]
+                );
             }
             let beside = || vec![wanted(two, 0, b"a")];
-            assert!(settled_beside(&[one], beside(), false, OnConflict::Error).clashes.is_empty());
+            assert!(
+                settled_beside(&[one], beside(), false, OnConflict::Error)
+                    .clashes
+                    .is_empty()
+            );
             let clashes = settled_beside(&[one], beside(), true, OnConflict::Last).clashes;
-            assert_eq!(clashes[0].owners, [("three".into(), shown[0].into()), ("one".into(), shown[1].into())]);
+            assert_eq!(
+                clashes[0].owners,
+                [
+                    ("three".into(), shown[0].into()),
+                    ("one".into(), shown[1].into())
+                ]
+            );
         }
     }
 
     #[test]
     fn r50_directories_that_differ_in_case() {
-        let pair = || vec![wanted("Foo/a.py", 0, b"a"), wanted("foo/b.py", 1, b"b"), wanted("foo/c/d.py", 1, b"b")];
+        let pair = || {
+            vec![
+                wanted("Foo/a.py", 0, b"a"),
+                wanted("foo/b.py", 1, b"b"),
+                wanted("foo/c/d.py", 1, b"b"),
+            ]
+        };
         let clashes = settled(pair(), true, OnConflict::Error).clashes;
-        assert_eq!(clashes.iter().map(|clash| clash.path.as_str()).collect::<Vec<_>>(), ["foo"]);
+        assert_eq!(
+            clashes
+                .iter()
+                .map(|clash| clash.path.as_str())
+                .collect::<Vec<_>>(),
+            ["foo"]
+        );
         assert!(settled(pair(), false, OnConflict::Error).clashes.is_empty());
-        let clashes = settled_beside(&["Ns/x.py"], vec![wanted("ns/y.py", 0, b"a")], true, OnConflict::Error).clashes;
-        assert_eq!(clashes.iter().map(|clash| clash.path.as_str()).collect::<Vec<_>>(), ["ns"]);
+        let clashes = settled_beside(
+            &["Ns/x.py"],
+            vec![wanted("ns/y.py", 0, b"a")],
+            true,
+            OnConflict::Error,
+        )
+        .clashes;
+        assert_eq!(
+            clashes
+                .iter()
+                .map(|clash| clash.path.as_str())
+                .collect::<Vec<_>>(),
+            ["ns"]
+        );
     }
 
     #[test]
     fn r90_r91_equal_contents_are_shared_and_others_settled_in_order() {
-        let equal = settled(vec![wanted("ns/x", 0, b"a"), wanted("ns/x", 1, b"a")], false, OnConflict::Error);
-        assert_eq!((equal.files.len(), equal.rows[0].len(), equal.rows[1].len()), (1, 1, 1));
+        let equal = settled(
+            vec![wanted("ns/x", 0, b"a"), wanted("ns/x", 1, b"a")],
+            false,
+            OnConflict::Error,
+        );
+        assert_eq!(
+            (equal.files.len(), equal.rows[0].len(), equal.rows[1].len()),
+            (1, 1, 1)
+        );
         let other = || vec![wanted("ns/x", 0, b"a"), wanted("ns/x", 1, b"b")];
         assert_eq!(settled(other(), false, OnConflict::Error).clashes.len(), 1);
         for (policy, winner) in [(OnConflict::First, "one"), (OnConflict::Last, "two")] {
             let settled = settled(other(), false, policy);
             assert_eq!(settled.conflicts[0].resolution, winner);
-            assert_eq!((settled.files.len(), settled.rows[0].len(), settled.rows[1].len()), (1, 1, 1));
+            assert_eq!(
+                (
+                    settled.files.len(),
+                    settled.rows[0].len(),
+                    settled.rows[1].len()
+                ),
+                (1, 1, 1)
+            );
         }
     }
 
     #[test]
     fn e24_a_file_and_a_directory_are_settled_by_no_policy() {
-        let pair = vec![wanted("x", 0, b"a"), wanted("x-y", 1, b"a"), wanted("x/y", 1, b"a")];
+        let pair = vec![
+            wanted("x", 0, b"a"),
+            wanted("x-y", 1, b"a"),
+            wanted("x/y", 1, b"a"),
+        ];
         let clashes = settled(pair, false, OnConflict::Last).clashes;
-        assert_eq!((clashes.len(), clashes[0].path.as_str(), clashes[0].is_settleable), (1, "x", false));
+        assert_eq!(
+            (
+                clashes.len(),
+                clashes[0].path.as_str(),
+                clashes[0].is_settleable
+            ),
+            (1, "x", false)
+        );
     }
 }

@@ -1,25 +1,26 @@
 //! The plan: everything that will happen, as a plain value that can be printed.
 //!
-//! Input: wheels, what is installed, and what a survey saw. Output: a [`Plan`]: which projects change, which files are
-//! written, which places they take, and the renames that bring it about. Nothing here does I/O, so all of it is tested
-//! with plain values; and nothing after it decides anything.
+//! Input: wheels, what is installed, and what a survey saw. Output: a [`Plan`]: which projects
+//! change, which files are written, which places they take, and the renames that bring it about.
+//! Nothing here does I/O, so all of it is tested with plain values; and nothing after it decides
+//! anything.
 
-pub mod choose;
+pub mod changes;
 pub mod conflict;
-pub mod moves;
+pub mod operations;
 pub mod removal;
 pub mod spread;
 
 use std::sync::Arc;
 
-use crate::environment::place::Place;
-use crate::hash::{Digest, Identity};
-use crate::report::{Action, ConflictReport, Warning};
+use crate::digest::{Digest, Identity};
+use crate::environment::layout::Place;
+use crate::outcome::{Action, ConflictReport, Warning};
 use crate::spec::name::ProjectName;
 use crate::spec::record::RecordRow;
 use crate::wheel::EntryId;
 
-pub use moves::{Operation, OperationKind};
+pub use operations::{Operation, OperationKind};
 
 /// The number of a wheel in the order of the command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -44,8 +45,8 @@ pub struct Change {
     pub wheel: Option<WheelId>,
     /// How that wheel is named.
     pub source: Option<String>,
-    /// What goes: indices of the installed projects that this one takes the place of. More than one where a project had
-    /// been installed twice.
+    /// What goes: indices of the installed projects that this one takes the place of. More than one
+    /// where a project had been installed twice.
     pub old: Vec<usize>,
     /// Files and bytes that are written, or removed.
     pub files: u64,
@@ -114,9 +115,9 @@ pub struct Plan {
     pub records: Vec<Vec<NewRow>>,
     /// The renames, in order.
     pub operations: Vec<Operation>,
-    /// Where each file is staged, in the order of the files: the operation that moves it in, and its path below what
-    /// that moves.
-    pub staged: Vec<moves::StagedAt>,
+    /// Where each file is staged, in the order of the files: the operation that moves it in, and
+    /// its path below what that moves.
+    pub staged: Vec<operations::StagedAt>,
     /// Paths with two owners, and how each was settled.
     pub conflicts: Vec<ConflictReport>,
     /// What was odd.
@@ -131,6 +132,8 @@ impl Plan {
 
     /// The bytes that will be written, as far as they are known before.
     pub fn bytes(&self) -> u64 {
-        self.files.iter().fold(0, |sum: u64, file| sum.saturating_add(file.size))
+        self.files
+            .iter()
+            .fold(0, |sum: u64, file| sum.saturating_add(file.size))
     }
 }

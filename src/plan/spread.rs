@@ -1,18 +1,19 @@
 //! Spread: which file of a wheel goes where (binary distribution format, "Installing a wheel").
 //!
-//! Input: a wheel, the layout and the interpreter. Output: every file that the project will have, generated ones
-//! included, or what is wrong with where the wheel wants them. The `.data` directory is the one named like the wheel's
-//! own dist-info; another directory that ends in `.data` is an ordinary one.
+//! Input: a wheel, the layout and the interpreter. Output: every file that the project will have,
+//! generated ones included, or what is wrong with where the wheel wants them. The `.data` directory
+//! is the one named like the wheel's own dist-info; another directory that ends in `.data` is an
+//! ordinary one.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{ChangeId, Content, NewFile, WheelId};
+use crate::digest::{Algorithm, Digest, Identity};
 use crate::environment::Python;
-use crate::environment::place::{Layout, Place, SchemeKey};
+use crate::environment::layout::{Layout, Place, SchemeKey};
 use crate::error::Fault;
-use crate::hash::{Algorithm, Digest, Identity};
 use crate::path::{self, RelPath};
 use crate::script;
 use crate::wheel::{Wheel, WheelFile};
@@ -39,14 +40,27 @@ pub struct Ground<'a> {
 ///
 /// # Errors
 /// Everything that is wrong with where the wheel wants its files.
-pub fn spread(wheel: &Wheel, id: WheelId, owner: ChangeId, ground: &Ground<'_>) -> Result<Vec<NewFile>, Vec<Fault>> {
-    let dist_info = format!("{}-{}.dist-info", wheel.name.name.escaped(), wheel.name.version.escaped());
+pub fn spread(
+    wheel: &Wheel,
+    id: WheelId,
+    owner: ChangeId,
+    ground: &Ground<'_>,
+) -> Result<Vec<NewFile>, Vec<Fault>> {
+    let dist_info = format!(
+        "{}-{}.dist-info",
+        wheel.name.name.escaped(),
+        wheel.name.version.escaped()
+    );
     let mut spread = Spread {
         wheel,
         id,
         owner,
         ground,
-        library: if wheel.root_is_purelib { SchemeKey::Purelib } else { SchemeKey::Platlib },
+        library: if wheel.root_is_purelib {
+            SchemeKey::Purelib
+        } else {
+            SchemeKey::Platlib
+        },
         data: format!("{}/", wheel.data_directory()),
         dist_info,
         files: Vec::with_capacity(wheel.files.len() + 4),
@@ -64,7 +78,11 @@ pub fn spread(wheel: &Wheel, id: WheelId, owner: ChangeId, ground: &Ground<'_>) 
     spread.metadata();
     spread.check_protected();
     spread.files.sort_by_cached_key(|file| file.place.clone());
-    if spread.faults.is_empty() { Ok(spread.files) } else { Err(spread.faults) }
+    if spread.faults.is_empty() {
+        Ok(spread.files)
+    } else {
+        Err(spread.faults)
+    }
 }
 
 struct Spread<'a> {
@@ -81,19 +99,32 @@ struct Spread<'a> {
 
 impl Spread<'_> {
     /// The place of one entry, and its content where that is not the entry's own.
-    fn entry(&mut self, file: &WheelFile, scripts: &BTreeMap<String, Arc<[u8]>>) -> Result<(), Fault> {
+    fn entry(
+        &mut self,
+        file: &WheelFile,
+        scripts: &BTreeMap<String, Arc<[u8]>>,
+    ) -> Result<(), Fault> {
         let entry = self.wheel.entry(file.entry);
         let text = entry.path.as_str();
-        let plain =
-            |path: &str| RelPath::parse(path).map_err(|fault| Fault::UnsafePath { path: text.to_owned(), fault });
+        let plain = |path: &str| {
+            RelPath::parse(path).map_err(|fault| Fault::UnsafePath {
+                path: text.to_owned(),
+                fault,
+            })
+        };
         let (key, path) = match text.strip_prefix(&self.data) {
             Some(below) => match self.scheme(text, below)? {
                 (SchemeKey::Scripts, name)
-                    if scripts.keys().any(|entry_point| script::shadowed_by_entry_point(name, entry_point)) =>
+                    if scripts
+                        .keys()
+                        .any(|entry_point| script::shadowed_by_entry_point(name, entry_point)) =>
                 {
                     return Ok(());
                 }
-                (SchemeKey::Headers, below) => (SchemeKey::Headers, plain(&format!("{}/{below}", self.header_name()))?),
+                (SchemeKey::Headers, below) => (
+                    SchemeKey::Headers,
+                    plain(&format!("{}/{below}", self.header_name()))?,
+                ),
                 (key, below) => (key, plain(below)?),
             },
             None => match self.renamed(text) {
@@ -104,7 +135,11 @@ impl Spread<'_> {
         let mut new = match &file.script {
             Some(original) => {
                 let rewritten = script::rewritten(original, &self.ground.python.executable);
-                self.made(rewritten.map_err(|reason| self.not_a_script(text, "#!python", reason))?.into())
+                self.made(
+                    rewritten
+                        .map_err(|reason| self.not_a_script(text, "#!python", reason))?
+                        .into(),
+                )
             }
             None => NewContent {
                 content: Content::Entry(self.id, file.entry),
@@ -135,7 +170,9 @@ impl Spread<'_> {
 
     /// The scheme of a path below `.data`, and the rest of the path.
     fn scheme<'t>(&self, text: &str, below: &'t str) -> Result<(SchemeKey, &'t str), Fault> {
-        let (key, rest) = below.split_once('/').ok_or_else(|| Fault::DataScheme(text.to_owned()))?;
+        let (key, rest) = below
+            .split_once('/')
+            .ok_or_else(|| Fault::DataScheme(text.to_owned()))?;
         let key = match key {
             "purelib" => SchemeKey::Purelib,
             "platlib" => SchemeKey::Platlib,
@@ -150,23 +187,33 @@ impl Spread<'_> {
         Ok((key, rest))
     }
 
-    /// The directory of a project's headers: the name of the wheel as its file spells it, as pip writes it.
+    /// The directory of a project's headers: the name of the wheel as its file spells it, as pip
+    /// writes it.
     fn header_name(&self) -> String {
         self.wheel.name.name.as_str().replace('_', "-")
     }
 
-    /// A path in dist-info, with the directory's name normalised (Recording installed projects, "The .dist-info
-    /// directory").
+    /// A path in dist-info, with the directory's name normalised (Recording installed projects,
+    /// "The .dist-info directory").
     fn renamed(&self, text: &str) -> Option<String> {
-        let rest = text.strip_prefix(&self.wheel.dist_info).filter(|rest| rest.starts_with('/'))?;
+        let rest = text
+            .strip_prefix(&self.wheel.dist_info)
+            .filter(|rest| rest.starts_with('/'))?;
         Some(format!("{}{rest}", self.dist_info))
     }
 
     /// The content of each script that the entry points ask for, by name.
     fn generated_scripts(&mut self) -> BTreeMap<String, Arc<[u8]>> {
         let wanted = self.wheel.entry_points.iter();
-        let mut wanted: Vec<_> =
-            wanted.map(|point| (point.name.clone(), point.module.clone(), point.attribute.clone())).collect();
+        let mut wanted: Vec<_> = wanted
+            .map(|point| {
+                (
+                    point.name.clone(),
+                    point.module.clone(),
+                    point.attribute.clone(),
+                )
+            })
+            .collect();
         if self.wheel.name.name.normalized() == "pip" {
             wanted = script::console_names(wanted, self.ground.python.target.version);
         }
@@ -186,13 +233,20 @@ impl Spread<'_> {
     }
 
     fn not_a_script(&self, name: &str, value: &str, reason: &'static str) -> Fault {
-        Fault::EntryPoint { name: name.to_owned(), value: value.to_owned(), reason }
+        Fault::EntryPoint {
+            name: name.to_owned(),
+            value: value.to_owned(),
+            reason,
+        }
     }
 
     fn script(&mut self, name: &str, content: Arc<[u8]>) {
         match RelPath::parse(name) {
             Ok(path) => self.generated(SchemeKey::Scripts, &path, content, true),
-            Err(fault) => self.faults.push(Fault::UnsafePath { path: name.to_owned(), fault }),
+            Err(fault) => self.faults.push(Fault::UnsafePath {
+                path: name.to_owned(),
+                fault,
+            }),
         }
     }
 
@@ -207,8 +261,13 @@ impl Spread<'_> {
             self.dist_info_file("direct_url.json", direct_url.clone());
         }
         if let Ok(path) = RelPath::parse(&format!("{}/RECORD", self.dist_info)) {
-            let record =
-                NewContent { content: Content::Record, size: 0, digest: None, identity: None, executable: false };
+            let record = NewContent {
+                content: Content::Record,
+                size: 0,
+                digest: None,
+                identity: None,
+                executable: false,
+            };
             self.push(self.library, &path, record);
         }
     }
@@ -238,17 +297,22 @@ impl Spread<'_> {
         });
     }
 
-    /// Refuses files that would take the place of the interpreter, the environment's own files or this tool's state.
+    /// Refuses files that would take the place of the interpreter, the environment's own files or
+    /// this tool's state.
     fn check_protected(&mut self) {
         let guard = Guard::of(self.ground.layout);
         let faults = self.files.iter().filter_map(|file| {
             let what = guard.protects(self.ground.layout, &file.place)?;
-            Some(Fault::Protected { path: file.recorded.to_string(), what })
+            Some(Fault::Protected {
+                path: file.recorded.to_string(),
+                what,
+            })
         });
         self.faults.extend(faults);
         if self.ground.windows_names {
             let reserved = self.files.iter().filter(|file| is_reserved(&file.place));
-            self.faults.extend(reserved.map(|file| Fault::ReservedName(file.recorded.to_string())));
+            self.faults
+                .extend(reserved.map(|file| Fault::ReservedName(file.recorded.to_string())));
         }
     }
 }
@@ -278,8 +342,8 @@ struct NewContent {
     executable: bool,
 }
 
-/// What in an environment no project may own. Places are compared by where they are: a link or a mount inside the
-/// environment is another way to the same directory.
+/// What in an environment no project may own. Places are compared by where they are: a link or a
+/// mount inside the environment is another way to the same directory.
 pub struct Guard {
     scripts: PathBuf,
     home: PathBuf,
@@ -291,10 +355,15 @@ impl Guard {
     pub fn of(layout: &Layout) -> Self {
         let own = |key| layout.absolute_directory(key);
         let libraries = [own(SchemeKey::Purelib), own(SchemeKey::Platlib)];
-        Self { scripts: own(SchemeKey::Scripts), home: own(SchemeKey::Data), libraries }
+        Self {
+            scripts: own(SchemeKey::Scripts),
+            home: own(SchemeKey::Data),
+            libraries,
+        }
     }
 
-    /// What stands, or could stand, at `place` and must not be touched; `None` for an ordinary file.
+    /// What stands, or could stand, at `place` and must not be touched; `None` for an ordinary
+    /// file.
     pub fn protects(&self, layout: &Layout, place: &Place) -> Option<&'static str> {
         if holds_control(place.path.as_str()) {
             return Some("the state of a transaction");
@@ -311,7 +380,9 @@ impl Guard {
         if is_settings && directory == self.home {
             return Some("the environment's configuration");
         }
-        if is_lock && (directory == self.home || self.libraries.iter().any(|library| directory == library)) {
+        if is_lock
+            && (directory == self.home || self.libraries.iter().any(|library| directory == library))
+        {
             return Some("the environment's lock");
         }
         program.filter(|_| directory == self.scripts)

@@ -1,8 +1,9 @@
 //! One wheel that several texts name, or one that is named and in a directory too.
 //!
-//! Input: sources in order. Output: the same, each wheel once, at the place where it was named first. Invariants: all that was
-//! promised of a wheel stays promised; two files of one name stay two unless they are known to be one: by their place, or by a
-//! hash that both are pinned to. Limits: what stays two of one project is refused when the installation is planned.
+//! Input: sources in order. Output: the same, each wheel once, at the place where it was named
+//! first. Invariants: all that was promised of a wheel stays promised; two files of one name stay
+//! two unless they are known to be one: by their place, or by a hash that both are pinned to.
+//! Limits: what stays two of one project is refused when the installation is planned.
 
 use std::collections::HashMap;
 
@@ -28,16 +29,23 @@ pub fn merged(sources: Vec<Source>) -> Vec<Source> {
 impl Source {
     /// Whether both are one wheel, and what is promised of either can be promised of one.
     fn is_also(&self, other: &Self) -> bool {
-        let sizes = self.size.zip(other.size).is_none_or(|(mine, theirs)| mine == theirs);
+        let sizes = self
+            .size
+            .zip(other.size)
+            .is_none_or(|(mine, theirs)| mine == theirs);
         sizes && (is_one_place(&self.location, &other.location) || self.shares_a_hash(other))
     }
 
     fn shares_a_hash(&self, other: &Self) -> bool {
         let theirs = other.pinned.certain();
-        self.pinned.certain().iter().any(|digest| theirs.contains(digest))
+        self.pinned
+            .certain()
+            .iter()
+            .any(|digest| theirs.contains(digest))
     }
 
-    /// The one that is the more of a direct reference says where the wheel is, since direct_url.json does.
+    /// The one that is the more of a direct reference says where the wheel is, since
+    /// direct_url.json does.
     fn take_in(&mut self, other: Self) {
         self.pinned = std::mem::take(&mut self.pinned).and(other.pinned);
         self.size = self.size.or(other.size);
@@ -69,7 +77,7 @@ fn is_one_place(one: &Location, other: &Location) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hash::{Algorithm, Digest};
+    use crate::digest::{Algorithm, Digest};
     use crate::source::Pins;
 
     fn at(url: &str) -> Source {
@@ -77,9 +85,16 @@ mod tests {
     }
 
     fn pinned(url: &str, all: &[&[u8]], any: &[&[u8]]) -> Source {
-        let digests =
-            |contents: &[&[u8]]| contents.iter().map(|content| Digest::of(Algorithm::Sha256, content)).collect();
-        Source { pinned: Pins::all_of(digests(all)).and_one_of(digests(any)), ..at(url) }
+        let digests = |contents: &[&[u8]]| {
+            contents
+                .iter()
+                .map(|content| Digest::of(Algorithm::Sha256, content))
+                .collect()
+        };
+        Source {
+            pinned: Pins::all_of(digests(all)).and_one_of(digests(any)),
+            ..at(url)
+        }
     }
 
     const ONE: &str = "https://example.com/one/a-1-py3-none-any.whl";
@@ -90,15 +105,57 @@ mod tests {
         for (sources, expected) in [
             (vec![at(ONE), at(ONE)], 1),
             (vec![at(ONE), at(TWO)], 2),
-            (vec![at(ONE), at("https://example.com/one/b-1-py3-none-any.whl")], 2),
-            (vec![pinned(ONE, &[b"x"], &[]), pinned(TWO, &[b"x"], &[])], 1),
-            (vec![pinned(ONE, &[b"x"], &[]), pinned(TWO, &[], &[b"x"])], 1),
-            (vec![pinned(ONE, &[b"x"], &[]), pinned(TWO, &[], &[b"x", b"y"])], 2),
-            (vec![pinned(ONE, &[b"x"], &[]), pinned(TWO, &[b"y"], &[])], 2),
-            (vec![pinned(ONE, &[], &[b"x", b"y"]), pinned(ONE, &[], &[b"y", b"x"])], 1),
-            (vec![pinned(ONE, &[], &[b"x", b"y"]), pinned(ONE, &[], &[b"x"])], 1),
-            (vec![pinned(ONE, &[], &[b"x", b"y"]), pinned(TWO, &[], &[b"x", b"y"])], 2),
-            (vec![Source { size: Some(1), ..at(ONE) }, Source { size: Some(2), ..at(ONE) }], 2),
+            (
+                vec![at(ONE), at("https://example.com/one/b-1-py3-none-any.whl")],
+                2,
+            ),
+            (
+                vec![pinned(ONE, &[b"x"], &[]), pinned(TWO, &[b"x"], &[])],
+                1,
+            ),
+            (
+                vec![pinned(ONE, &[b"x"], &[]), pinned(TWO, &[], &[b"x"])],
+                1,
+            ),
+            (
+                vec![pinned(ONE, &[b"x"], &[]), pinned(TWO, &[], &[b"x", b"y"])],
+                2,
+            ),
+            (
+                vec![pinned(ONE, &[b"x"], &[]), pinned(TWO, &[b"y"], &[])],
+                2,
+            ),
+            (
+                vec![
+                    pinned(ONE, &[], &[b"x", b"y"]),
+                    pinned(ONE, &[], &[b"y", b"x"]),
+                ],
+                1,
+            ),
+            (
+                vec![pinned(ONE, &[], &[b"x", b"y"]), pinned(ONE, &[], &[b"x"])],
+                1,
+            ),
+            (
+                vec![
+                    pinned(ONE, &[], &[b"x", b"y"]),
+                    pinned(TWO, &[], &[b"x", b"y"]),
+                ],
+                2,
+            ),
+            (
+                vec![
+                    Source {
+                        size: Some(1),
+                        ..at(ONE)
+                    },
+                    Source {
+                        size: Some(2),
+                        ..at(ONE)
+                    },
+                ],
+                2,
+            ),
         ] {
             assert_eq!(merged(sources.clone()).len(), expected, "{sources:?}");
         }
@@ -106,17 +163,30 @@ mod tests {
 
     #[test]
     fn nothing_that_was_said_of_it_is_lost() {
-        let first = Source { direct_url: DirectReference::Never, ..pinned(ONE, &[b"x"], &[]) };
+        let first = Source {
+            direct_url: DirectReference::Never,
+            ..pinned(ONE, &[b"x"], &[])
+        };
         let second = Source {
             requested: true,
             size: Some(7),
             direct_url: DirectReference::Always,
             ..pinned(TWO, &[b"x", b"y"], &[b"z", b"x"])
         };
-        let found = merged(vec![first.clone(), at("https://example.com/b-1-py3-none-any.whl"), second.clone(), first]);
-        let [one, _] = found.as_slice() else { panic!("{found:?}") };
+        let found = merged(vec![
+            first.clone(),
+            at("https://example.com/b-1-py3-none-any.whl"),
+            second.clone(),
+            first,
+        ]);
+        let [one, _] = found.as_slice() else {
+            panic!("{found:?}")
+        };
         assert_eq!(one.label(), TWO);
-        assert_eq!((one.requested, one.size, &one.direct_url), (true, Some(7), &DirectReference::Always));
+        assert_eq!(
+            (one.requested, one.size, &one.direct_url),
+            (true, Some(7), &DirectReference::Always)
+        );
         assert_eq!(one.pinned, second.pinned);
     }
 }

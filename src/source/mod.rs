@@ -1,14 +1,15 @@
 //! Where a wheel's bytes are, and what was promised of them.
 //!
-//! Input: what the user named: a path, a directory, a URL, `file.whl#sha256=…`; or what a resolver left: an installation
-//! report, a lock file, a list of pinned requirements. Output: [`Source`]s, one a wheel, directories replaced by the wheels
-//! directly inside them, sorted by name. A new sort of input enters the crate here. Limits: nothing is downloaded here, and
-//! nothing is ever looked up by name but in directories.
+//! Input: what the user named: a path, a directory, a URL, `file.whl#sha256=…`; or what a resolver
+//! left: an installation report, a lock file, a list of pinned requirements. Output: [`Source`]s,
+//! one a wheel, directories replaced by the wheels directly inside them, sorted by name. A new sort
+//! of input enters the crate here. Limits: nothing is downloaded here, and nothing is ever looked
+//! up by name but in directories.
 
-pub mod lock;
+pub mod lock_file;
 mod merge;
 mod pins;
-pub mod report;
+pub mod pip_report;
 pub mod requirements;
 
 use std::path::{Path, PathBuf};
@@ -19,10 +20,10 @@ pub use pins::Pins;
 
 pub use crate::spec::location::Location;
 
+use crate::digest::{Algorithm, Digest};
 use crate::error::{Error, Fault, ResolutionFault, Result};
 use crate::fs::{self, Kind};
-use crate::hash::{Algorithm, Digest};
-use crate::report::Warning;
+use crate::outcome::Warning;
 use crate::spec::marker::MarkerEnvironment;
 use crate::spec::tags::{TagSet, Target};
 use crate::spec::version::Version;
@@ -38,14 +39,15 @@ pub struct Source {
     pub pinned: Pins,
     /// Its length in bytes, where that was promised.
     pub size: Option<u64>,
-    /// Whether the user asked for this very project, which REQUESTED records. A wheel given as a path is what a
-    /// resolver left, so nothing is known of that.
+    /// Whether the user asked for this very project, which REQUESTED records. A wheel given as a
+    /// path is what a resolver left, so nothing is known of that.
     pub requested: bool,
     /// Whether direct_url.json says where it came from.
     pub direct_url: DirectReference,
 }
 
-/// Whether a wheel counts as named by its URL, which direct_url.json then records ("Direct URL data structure").
+/// Whether a wheel counts as named by its URL, which direct_url.json then records ("Direct URL data
+/// structure").
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DirectReference {
     /// No: it was found by name and version.
@@ -78,11 +80,23 @@ pub struct Fitting {
 }
 
 impl Fitting {
-    /// What to choose wheels for. Without the check, what was resolved for another environment is taken all the same, and
-    /// so is a wheel without fitting tags where there is no choice; markers hold or do not hold as ever.
-    pub fn new(target: &Target, version: &Version, markers: MarkerEnvironment, compat_check: bool) -> Self {
+    /// What to choose wheels for. Without the check, what was resolved for another environment is
+    /// taken all the same, and so is a wheel without fitting tags where there is no choice; markers
+    /// hold or do not hold as ever.
+    pub fn new(
+        target: &Target,
+        version: &Version,
+        markers: MarkerEnvironment,
+        compat_check: bool,
+    ) -> Self {
         let (tags, described) = (TagSet::new(target), target.to_string());
-        Self { tags, described, version: version.clone(), markers, compat_check }
+        Self {
+            tags,
+            described,
+            version: version.clone(),
+            markers,
+            compat_check,
+        }
     }
 }
 
@@ -96,7 +110,14 @@ impl Source {
     pub fn from_location(location: Location) -> Self {
         let file_name = location.file_name();
         let (pinned, direct_url) = (Pins::default(), DirectReference::IfAsked);
-        Self { location, file_name, pinned, size: None, requested: false, direct_url }
+        Self {
+            location,
+            file_name,
+            pinned,
+            size: None,
+            requested: false,
+            direct_url,
+        }
     }
 
     /// How errors and reports name the wheel: its path, or its URL without credentials.
@@ -109,8 +130,8 @@ impl Source {
         self.location.path()
     }
 
-    /// What the user typed as one argument: a wheel, by its path or URL, with or without a pinned hash after `#`; or a
-    /// directory, which stands for every `*.whl` directly inside it.
+    /// What the user typed as one argument: a wheel, by its path or URL, with or without a pinned
+    /// hash after `#`; or a directory, which stands for every `*.whl` directly inside it.
     ///
     /// # Errors
     /// Where there is no such file, the URL or hash cannot be read, or a directory holds no wheel.
@@ -124,7 +145,10 @@ impl Source {
         if let Some((path, fragment)) = argument.to_str().and_then(|text| text.rsplit_once('#')) {
             let pinned = pins(fragment)?;
             if fs::stat(Path::new(path))?.is_some() {
-                return Ok(vec![Self { pinned, ..Self::from_path(path) }]);
+                return Ok(vec![Self {
+                    pinned,
+                    ..Self::from_path(path)
+                }]);
             }
         }
         Err(nothing_there(argument))
@@ -135,7 +159,11 @@ impl Source {
 fn nothing_there(path: &Path) -> Error {
     let text = path.display().to_string();
     let is_named = !text.contains('/') && !text.ends_with(".whl");
-    let more = if is_named { "; projects are not looked up by name, only what a resolver left is fetched" } else { "" };
+    let more = if is_named {
+        "; projects are not looked up by name, only what a resolver left is fetched"
+    } else {
+        ""
+    };
     Error::usage(format!("there is no wheel or directory `{text}`{more}"))
 }
 
@@ -152,12 +180,15 @@ fn option_for(path: &Path) -> Option<&'static str> {
 /// An argument that is a URL.
 fn from_url(text: &str) -> Result<Vec<Source>> {
     let shown = || crate::spec::direct_url::without_credentials(text);
-    let (location, fragment) =
-        Location::from_url(text).map_err(|reason| Error::usage(format!("`{}` cannot be used: {reason}", shown())))?;
+    let (location, fragment) = Location::from_url(text)
+        .map_err(|reason| Error::usage(format!("`{}` cannot be used: {reason}", shown())))?;
     let pinned = fragment.as_deref().map(pins).transpose()?;
     match (&location, pinned) {
         (Location::File(path), None) => on_disk(path)?.ok_or_else(|| nothing_there(path)),
-        (_, pinned) => Ok(vec![Source { pinned: pinned.unwrap_or_default(), ..Source::from_location(location) }]),
+        (_, pinned) => Ok(vec![Source {
+            pinned: pinned.unwrap_or_default(),
+            ..Source::from_location(location)
+        }]),
     }
 }
 
@@ -171,7 +202,9 @@ fn on_disk(path: &Path) -> Result<Option<Vec<Source>>> {
             None => Some(vec![Source::from_path(path)]),
             Some(option) => {
                 let path = path.display();
-                return Err(Error::usage(format!("`{path}` is no wheel; a file like this is named with `{option}`")));
+                return Err(Error::usage(format!(
+                    "`{path}` is no wheel; a file like this is named with `{option}`"
+                )));
             }
         },
     })
@@ -179,7 +212,11 @@ fn on_disk(path: &Path) -> Result<Option<Vec<Source>>> {
 
 /// What stands behind the `#` of an argument: hashes that all have to hold.
 fn pins(fragment: &str) -> Result<Pins> {
-    fragment.split('&').map(pinned_hash).collect::<Result<_>>().map(Pins::all_of)
+    fragment
+        .split('&')
+        .map(pinned_hash)
+        .collect::<Result<_>>()
+        .map(Pins::all_of)
 }
 
 fn pinned_hash(fragment: &str) -> Result<Digest> {
@@ -187,20 +224,33 @@ fn pinned_hash(fragment: &str) -> Result<Digest> {
         let algorithm = Algorithm::from_name(name)?;
         Digest::from_hex(algorithm, hex)
     });
-    parsed
-        .ok_or_else(|| Error::usage(format!("`#{fragment}` is not a hash: write `#sha256=` and 64 hexadecimal digits")))
+    parsed.ok_or_else(|| {
+        Error::usage(format!(
+            "`#{fragment}` is not a hash: write `#sha256=` and 64 hexadecimal digits"
+        ))
+    })
 }
 
 /// The paths of the wheels directly inside a directory, sorted by name.
 fn wheel_paths(directory: &Path) -> Result<Vec<PathBuf>> {
-    let names = fs::list(directory)?.into_iter().map(|(name, _)| directory.join(name));
-    Ok(names.filter(|path| path.extension().is_some_and(|extension| extension == "whl")).collect())
+    let names = fs::list(directory)?
+        .into_iter()
+        .map(|(name, _)| directory.join(name));
+    Ok(names
+        .filter(|path| path.extension().is_some_and(|extension| extension == "whl"))
+        .collect())
 }
 
 fn wheels_in(directory: &Path) -> Result<Vec<Source>> {
-    let wheels: Vec<_> = wheel_paths(directory)?.into_iter().map(Source::from_path).collect();
+    let wheels: Vec<_> = wheel_paths(directory)?
+        .into_iter()
+        .map(Source::from_path)
+        .collect();
     if wheels.is_empty() {
-        return Err(Error::usage(format!("the directory `{}` holds no wheel", directory.display())));
+        return Err(Error::usage(format!(
+            "the directory `{}` holds no wheel",
+            directory.display()
+        )));
     }
     Ok(wheels)
 }

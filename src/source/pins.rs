@@ -1,26 +1,31 @@
 //! The hashes that a wheel is pinned to.
 //!
-//! Input: digests that all have to hold, and lists of which one digest has to. Output: whether an archive's own digests satisfy
-//! them. Invariant: no pin is passed over; each algorithm is asked for once.
+//! Input: digests that all have to hold, and lists of which one digest has to. Output: whether an
+//! archive's own digests satisfy them. Invariant: no pin is passed over; each algorithm is asked
+//! for once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::digest::{Algorithm, Digest};
 use crate::error::{Fault, Result};
-use crate::hash::{Algorithm, Digest};
 
 /// What was promised of a wheel's bytes; nothing by default.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Pins {
     /// The wheel has every one of them: they speak of this very file.
     pub all: Vec<Digest>,
-    /// The wheel has one of each list, none of which is empty: such a list speaks of all the files of a release.
+    /// The wheel has one of each list, none of which is empty: such a list speaks of all the files
+    /// of a release.
     pub any: Vec<Vec<Digest>>,
 }
 
 impl Pins {
     /// Digests of this very file.
     pub fn all_of(digests: Vec<Digest>) -> Self {
-        Self { all: digests, any: Vec::new() }
+        Self {
+            all: digests,
+            any: Vec::new(),
+        }
     }
 
     /// The same, where the wheel also has one of `digests`, if there are any.
@@ -48,40 +53,61 @@ impl Pins {
         self.all.is_empty() && self.any.is_empty()
     }
 
-    /// The digests that the wheel is known to have before it is here: those of this file, and the only one of its release.
+    /// The digests that the wheel is known to have before it is here: those of this file, and the
+    /// only one of its release.
     pub fn certain(&self) -> Vec<Digest> {
         let mut certain = self.all.clone();
         for list in &self.any {
-            certain.extend(list.first().filter(|only| list.len() == 1 && !self.all.contains(only)));
+            certain.extend(
+                list.first()
+                    .filter(|only| list.len() == 1 && !self.all.contains(only)),
+            );
         }
         certain
     }
 
     /// The algorithms that [`check`](Self::check) asks for.
     pub fn algorithms(&self) -> BTreeSet<Algorithm> {
-        self.all.iter().chain(self.any.iter().flatten()).map(Digest::algorithm).collect()
+        self.all
+            .iter()
+            .chain(self.any.iter().flatten())
+            .map(Digest::algorithm)
+            .collect()
     }
 
     /// What is wrong with a wheel whose digests `digest` gives.
     ///
     /// # Errors
     /// Where `digest` fails.
-    pub fn check(&self, mut digest: impl FnMut(Algorithm) -> Result<Digest>) -> Result<Option<Fault>> {
+    pub fn check(
+        &self,
+        mut digest: impl FnMut(Algorithm) -> Result<Digest>,
+    ) -> Result<Option<Fault>> {
         let mut known: BTreeMap<Algorithm, Digest> = BTreeMap::new();
         for algorithm in self.algorithms() {
             known.insert(algorithm, digest(algorithm)?);
         }
         let holds = |pinned: &Digest| known.get(&pinned.algorithm()) == Some(pinned);
-        let failed = self.any.iter().find(|list| !list.iter().any(holds)).map(Vec::as_slice);
+        let failed = self
+            .any
+            .iter()
+            .find(|list| !list.iter().any(holds))
+            .map(Vec::as_slice);
         let only = match (self.all.iter().find(|pinned| !holds(pinned)), failed) {
             (Some(pinned), _) | (None, Some([pinned])) => pinned,
             (None, Some([first, ..])) => {
-                let (allowed, actual) = (failed.map_or(0, <[_]>::len), Box::new(known[&first.algorithm()]));
+                let (allowed, actual) = (
+                    failed.map_or(0, <[_]>::len),
+                    Box::new(known[&first.algorithm()]),
+                );
                 return Ok(Some(Fault::ArchiveDigests { allowed, actual }));
             }
             (None, Some([]) | None) => return Ok(None),
         };
-        Ok(Some(Fault::ArchiveDigest { pinned: Box::new(*only), actual: Box::new(known[&only.algorithm()]) }))
+        Ok(Some(Fault::ArchiveDigest {
+            pinned: Box::new(*only),
+            actual: Box::new(known[&only.algorithm()]),
+        }))
     }
 }
 
@@ -118,26 +144,53 @@ mod tests {
         ] {
             assert_eq!(fault(all, any), None, "{all:?} {any:?}");
         }
-        let one = format!("the archive has sha256={}, it was pinned to sha256={}", good.to_hex(), bad.to_hex());
+        let one = format!(
+            "the archive has sha256={}, it was pinned to sha256={}",
+            good.to_hex(),
+            bad.to_hex()
+        );
         assert_eq!(fault(&[good, bad], &[]).as_deref(), Some(one.as_str()));
         assert_eq!(fault(&[], &[bad]).as_deref(), Some(one.as_str()));
         assert_eq!(fault(&[bad], &[good]).as_deref(), Some(one.as_str()));
-        let several =
-            format!("the archive has sha256={}, which is none of the 2 hashes that it may have", good.to_hex());
-        assert_eq!(fault(&[good], &[bad, long_bad]).as_deref(), Some(several.as_str()));
+        let several = format!(
+            "the archive has sha256={}, which is none of the 2 hashes that it may have",
+            good.to_hex()
+        );
+        assert_eq!(
+            fault(&[good], &[bad, long_bad]).as_deref(),
+            Some(several.as_str())
+        );
         assert!(fault(&[long_bad], &[]).unwrap().contains("sha512="));
-        let certain = |all: &[Digest], any: &[Digest]| Pins::all_of(all.to_vec()).and_one_of(any.to_vec()).certain();
+        let certain = |all: &[Digest], any: &[Digest]| {
+            Pins::all_of(all.to_vec())
+                .and_one_of(any.to_vec())
+                .certain()
+        };
         assert_eq!(certain(&[good], &[long]), [good, long]);
         assert_eq!(certain(&[good], &[good]), [good]);
         assert_eq!(certain(&[], &[good, long]), []);
 
         // What two texts list of one release: the wheel has one of either.
         let two = |one: &[Digest], other: &[Digest]| {
-            Pins::default().and_one_of(one.to_vec()).and(Pins::default().and_one_of(other.to_vec()))
+            Pins::default()
+                .and_one_of(one.to_vec())
+                .and(Pins::default().and_one_of(other.to_vec()))
         };
         assert_eq!(fault_of(&two(&[good, bad], &[long_bad, good])), None);
-        assert_eq!(fault_of(&two(&[good, bad], &[bad])).as_deref(), Some(one.as_str()));
-        assert_eq!(fault_of(&two(&[bad, long_bad], &[good])).as_deref(), Some(several.as_str()));
-        assert_eq!((two(&[good, bad], &[good, bad]).any.len(), two(&[good], &[long]).certain()), (1, vec![good, long]));
+        assert_eq!(
+            fault_of(&two(&[good, bad], &[bad])).as_deref(),
+            Some(one.as_str())
+        );
+        assert_eq!(
+            fault_of(&two(&[bad, long_bad], &[good])).as_deref(),
+            Some(several.as_str())
+        );
+        assert_eq!(
+            (
+                two(&[good, bad], &[good, bad]).any.len(),
+                two(&[good], &[long]).certain()
+            ),
+            (1, vec![good, long])
+        );
     }
 }

@@ -1,13 +1,16 @@
 //! The wheels of a list of pinned requirements.
 //!
-//! Input: its text, where it is, and the directories to look in. Output: one source for each requirement that is meant here.
-//! Invariant: of the wheels of a version the one whose tags fit best is taken, whatever its hash, which then has to be one of
-//! those that are listed. Limits: nothing is looked up elsewhere.
+//! Input: its text, where it is, and the directories to look in. Output: one source for each
+//! requirement that is meant here. Invariant: of the wheels of a version the one whose tags fit
+//! best is taken, whatever its hash, which then has to be one of those that are listed. Limits:
+//! nothing is looked up elsewhere.
 
 use std::cmp::Reverse;
 use std::path::{Path, PathBuf};
 
-use super::{DirectReference, Fitting, Location, Pins, Source, Sourced, refused, warnings, wheel_paths};
+use super::{
+    DirectReference, Fitting, Location, Pins, Source, Sourced, refused, warnings, wheel_paths,
+};
 use crate::error::{Error, Fault, ResolutionFault, Result};
 use crate::fs::{self, Kind};
 use crate::spec::pylock::is_lock_name;
@@ -15,26 +18,53 @@ use crate::spec::requirements::{FORMAT, Pin, Requirement, Requirements};
 use crate::spec::version::Version;
 use crate::spec::wheel_name::WheelName;
 
-/// The wheels that the list in `text` means; `at` is its path, or `-`. The list's own `--find-links` come after
-/// `find_links` and are relative to the list, or where nothing is there, to the working directory; one that is nowhere holds
-/// nothing. All this is as for pip.
+/// The wheels that the list in `text` means; `at` is its path, or `-`. The list's own
+/// `--find-links` come after `find_links` and are relative to the list, or where nothing is there,
+/// to the working directory; one that is nowhere holds nothing. All this is as for pip.
 ///
 /// # Errors
-/// Where it is called as a lock file, a line cannot be used, a requirement has no wheel that fits, or one of `find_links` is no directory.
-pub fn sources(text: &[u8], at: &Path, fitting: &Fitting, find_links: &[PathBuf]) -> Result<Sourced> {
-    if at.file_name().is_some_and(|name| is_lock_name(&name.to_string_lossy())) {
+/// Where it is called as a lock file, a line cannot be used, a requirement has no wheel that fits,
+/// or one of `find_links` is no directory.
+pub fn sources(
+    text: &[u8],
+    at: &Path,
+    fitting: &Fitting,
+    find_links: &[PathBuf],
+) -> Result<Sourced> {
+    if at
+        .file_name()
+        .is_some_and(|name| is_lock_name(&name.to_string_lossy()))
+    {
         let reason = "it is a lock file, which `--lock` reads".to_owned();
-        return Err(refused(at, vec![ResolutionFault::Syntax { format: FORMAT, reason }.into()]));
+        return Err(refused(
+            at,
+            vec![
+                ResolutionFault::Syntax {
+                    format: FORMAT,
+                    reason,
+                }
+                .into(),
+            ],
+        ));
     }
     let list = Requirements::parse(text).map_err(|faults| refused(at, faults))?;
-    let entries = list.select(&fitting.markers).map_err(|faults| refused(at, faults))?;
+    let entries = list
+        .select(&fitting.markers)
+        .map_err(|faults| refused(at, faults))?;
     let home = at.parent().unwrap_or(Path::new(""));
     for directory in find_links {
         if fs::stat(directory)?.is_none_or(|stat| stat.kind != Kind::Directory) {
-            return Err(Error::usage(format!("there is no directory `{}`", directory.display())));
+            return Err(Error::usage(format!(
+                "there is no directory `{}`",
+                directory.display()
+            )));
         }
     }
-    let own = list.find_links.iter().map(|text| directory(home, text)).collect::<Result<Vec<_>>>()?;
+    let own = list
+        .find_links
+        .iter()
+        .map(|text| directory(home, text))
+        .collect::<Result<Vec<_>>>()?;
     let shelves = Shelves::look(find_links.iter().cloned().chain(own).collect())?;
     let (mut sources, mut faults, mut nowhere) = (Vec::new(), Vec::<Fault>::new(), Vec::new());
     for entry in entries {
@@ -55,7 +85,11 @@ pub fn sources(text: &[u8], at: &Path, fitting: &Fitting, find_links: &[PathBuf]
         faults.push(ResolutionFault::NowhereToLook(nowhere).into());
     }
     let warnings = warnings(at, &list.warnings);
-    if faults.is_empty() { Ok(Sourced { sources, warnings }) } else { Err(refused(at, faults)) }
+    if faults.is_empty() {
+        Ok(Sourced { sources, warnings })
+    } else {
+        Err(refused(at, faults))
+    }
 }
 
 /// A directory as the list names it: a path or a `file` URL.
@@ -64,14 +98,24 @@ fn directory(home: &Path, text: &str) -> Result<PathBuf> {
         return Ok(path);
     }
     let beside = home.join(text);
-    Ok(if fs::stat(&beside)?.is_some() { beside } else { text.into() })
+    Ok(if fs::stat(&beside)?.is_some() {
+        beside
+    } else {
+        text.into()
+    })
 }
 
 /// A requirement that says where its wheel is.
 fn by_url(entry: &Requirement) -> Option<Source> {
-    let Pin::Wheel(location, hashes) = &entry.pin else { return None };
+    let Pin::Wheel(location, hashes) = &entry.pin else {
+        return None;
+    };
     let pinned = Pins::all_of(hashes.clone()).and_one_of(entry.hashes.clone());
-    Some(Source { pinned, direct_url: DirectReference::Always, ..Source::from_location(location.clone()) })
+    Some(Source {
+        pinned,
+        direct_url: DirectReference::Always,
+        ..Source::from_location(location.clone())
+    })
 }
 
 /// The wheels in the directories to look in.
@@ -85,11 +129,16 @@ impl Shelves {
         let mut wheels = Vec::new();
         for directory in &directories {
             for path in wheel_paths(directory)? {
-                let name = path.file_name().and_then(|name| WheelName::parse(&name.to_string_lossy()).ok());
+                let name = path
+                    .file_name()
+                    .and_then(|name| WheelName::parse(&name.to_string_lossy()).ok());
                 wheels.extend(name.map(|name| (path, name)));
             }
         }
-        Ok(Self { directories, wheels })
+        Ok(Self {
+            directories,
+            wheels,
+        })
     }
 
     /// The best wheel of a version: by local version, tags and build, of equal ones the first.
@@ -99,8 +148,11 @@ impl Shelves {
         version: &Version,
         fitting: &Fitting,
     ) -> std::result::Result<Source, ResolutionFault> {
-        let named: Vec<_> =
-            self.wheels.iter().filter(|(_, name)| name.name == entry.name && is(name, version)).collect();
+        let named: Vec<_> = self
+            .wheels
+            .iter()
+            .filter(|(_, name)| name.name == entry.name && is(name, version))
+            .collect();
         let worst = (!fitting.compat_check).then_some(usize::MAX);
         let ranked = named.iter().filter_map(|(path, name)| {
             let rank = fitting.tags.best(&name.tags).or(worst)?;
@@ -115,15 +167,22 @@ impl Shelves {
             None => Err(ResolutionFault::NotFound {
                 line: entry.line,
                 requirement: entry.label(),
-                directories: self.directories.iter().map(|path| path.display().to_string()).collect(),
-                others: named.iter().filter_map(|(path, _)| Some(path.file_name()?.to_string_lossy().into())).collect(),
+                directories: self
+                    .directories
+                    .iter()
+                    .map(|path| path.display().to_string())
+                    .collect(),
+                others: named
+                    .iter()
+                    .filter_map(|(path, _)| Some(path.file_name()?.to_string_lossy().into()))
+                    .collect(),
             }),
         }
     }
 }
 
-/// Whether a wheel is of this version; a local part that is not asked for may be there ("Version specifiers", "Version
-/// matching").
+/// Whether a wheel is of this version; a local part that is not asked for may be there ("Version
+/// specifiers", "Version matching").
 fn is(name: &WheelName, version: &Version) -> bool {
     name.version == *version || name.version.without_local() == *version
 }

@@ -18,7 +18,12 @@ fn fitting(compat_check: bool) -> Fitting {
         sys_platform: "linux".into(),
         ..MarkerEnvironment::default()
     };
-    Fitting::new(&Target::of_tests(), &Version::parse("3.11.7").unwrap(), markers, compat_check)
+    Fitting::new(
+        &Target::of_tests(),
+        &Version::parse("3.11.7").unwrap(),
+        markers,
+        compat_check,
+    )
 }
 
 /// A directory with empty files of these names.
@@ -45,40 +50,82 @@ fn sha() -> Digest {
 fn e106_arguments_may_be_urls_with_hashes() {
     let url = format!("https://me:secret@example.com/six-1.17.0-py2.py3-none-any.whl#sha256={SHA}");
     let found = Source::from_argument(Path::new(&url)).unwrap();
-    let [six] = found.as_slice() else { panic!("{found:?}") };
-    assert_eq!(six.label(), "https://example.com/six-1.17.0-py2.py3-none-any.whl");
-    assert_eq!((six.file_name.as_str(), six.path()), ("six-1.17.0-py2.py3-none-any.whl", None));
+    let [six] = found.as_slice() else {
+        panic!("{found:?}")
+    };
+    assert_eq!(
+        six.label(),
+        "https://example.com/six-1.17.0-py2.py3-none-any.whl"
+    );
+    assert_eq!(
+        (six.file_name.as_str(), six.path()),
+        ("six-1.17.0-py2.py3-none-any.whl", None)
+    );
     assert_eq!(six.pinned, Pins::all_of(vec![sha()]));
     assert_eq!(six.direct_url, DirectReference::IfAsked);
 
-    let scratch = shelf(&["a b%20c/six-1-py3-none-any.whl", "a b%20c/x.txt", "pylock.toml", "r.json"]);
-    for (file, option) in [("a b%20c/x.txt", "--requirements"), ("pylock.toml", "--lock"), ("r.json", "--report")] {
+    let scratch = shelf(&[
+        "a b%20c/six-1-py3-none-any.whl",
+        "a b%20c/x.txt",
+        "pylock.toml",
+        "r.json",
+    ]);
+    for (file, option) in [
+        ("a b%20c/x.txt", "--requirements"),
+        ("pylock.toml", "--lock"),
+        ("r.json", "--report"),
+    ] {
         let path = scratch.path().join(file);
-        let expected = format!("`{}` is no wheel; a file like this is named with `{option}`", path.display());
-        assert_eq!(message(Source::from_argument(&path)), (ErrorKind::Usage, expected));
+        let expected = format!(
+            "`{}` is no wheel; a file like this is named with `{option}`",
+            path.display()
+        );
+        assert_eq!(
+            message(Source::from_argument(&path)),
+            (ErrorKind::Usage, expected)
+        );
     }
     let base = format!("file://{}/a%20b%2520c", scratch.path().display());
     let wheel = scratch.path().join("a b%20c/six-1-py3-none-any.whl");
     for url in [base.clone(), format!("{base}/six-1-py3-none-any.whl")] {
         let found = Source::from_argument(Path::new(&url)).unwrap();
-        assert_eq!(found.iter().map(Source::path).collect::<Vec<_>>(), [Some(wheel.as_path())], "{url}");
+        assert_eq!(
+            found.iter().map(Source::path).collect::<Vec<_>>(),
+            [Some(wheel.as_path())],
+            "{url}"
+        );
     }
     for (argument, expected) in [
         (
             "file://example.com/six.whl",
             "`file://example.com/six.whl` cannot be used: a `file` URL names a file of this",
         ),
-        ("https://u:p@/x.whl", "`https:///x.whl` cannot be used: this is not a URL"),
-        ("https://example.com/six.whl#md5=0", "`#md5=0` is not a hash"),
-        ("file:///nowhere/six.whl", "there is no wheel or directory `/nowhere/six.whl`"),
-        ("ftp://example.com/six.whl", "there is no wheel or directory `ftp://example.com/six.whl`"),
+        (
+            "https://u:p@/x.whl",
+            "`https:///x.whl` cannot be used: this is not a URL",
+        ),
+        (
+            "https://example.com/six.whl#md5=0",
+            "`#md5=0` is not a hash",
+        ),
+        (
+            "file:///nowhere/six.whl",
+            "there is no wheel or directory `/nowhere/six.whl`",
+        ),
+        (
+            "ftp://example.com/six.whl",
+            "there is no wheel or directory `ftp://example.com/six.whl`",
+        ),
         (
             "six==1.17.0",
             "there is no wheel or directory `six==1.17.0`; projects are not looked up by name, only what a",
         ),
     ] {
         let (kind, text) = message(Source::from_argument(Path::new(argument)));
-        assert!(kind == ErrorKind::Usage && text.starts_with(expected), "{text}");
+        assert!(
+            kind == ErrorKind::Usage && text.starts_with(expected),
+            "{text}"
+        );
     }
 }
 
@@ -95,21 +142,55 @@ fn report_text(python: &str) -> String {
 
 #[test]
 fn c51_c72_a_report_gives_its_wheels_where_it_was_made_for_this_environment() {
-    let found = report::sources(report_text("3.11").as_bytes(), Path::new("r.json"), &fitting(true)).unwrap();
-    let [six, a] = found.sources.as_slice() else { panic!("{found:?}") };
-    assert_eq!((six.requested, &six.direct_url, &six.pinned.all), (true, &DirectReference::Never, &vec![sha()]));
-    assert_eq!((a.requested, a.path()), (false, Some(Path::new("/w/a-1-py3-none-any.whl"))));
+    let found = pip_report::sources(
+        report_text("3.11").as_bytes(),
+        Path::new("r.json"),
+        &fitting(true),
+    )
+    .unwrap();
+    let [six, a] = found.sources.as_slice() else {
+        panic!("{found:?}")
+    };
+    assert_eq!(
+        (six.requested, &six.direct_url, &six.pinned.all),
+        (true, &DirectReference::Never, &vec![sha()])
+    );
+    assert_eq!(
+        (a.requested, a.path()),
+        (false, Some(Path::new("/w/a-1-py3-none-any.whl")))
+    );
     let json = &br#"{"archive_info":{},"url":"file:///w/a-1-py3-none-any.whl"}"#[..];
     assert_eq!(a.direct_url, DirectReference::Written(json.into()));
-    let [warning] = found.warnings.as_slice() else { panic!("{found:?}") };
-    assert_eq!((warning.code, warning.wheel.as_deref()), ("yanked", Some("r.json")));
-    assert_eq!(warning.message, "`six 1.17.0` was yanked: its project took the release back");
+    let [warning] = found.warnings.as_slice() else {
+        panic!("{found:?}")
+    };
+    assert_eq!(
+        (warning.code, warning.wheel.as_deref()),
+        ("yanked", Some("r.json"))
+    );
+    assert_eq!(
+        warning.message,
+        "`six 1.17.0` was yanked: its project took the release back"
+    );
 
     let other = report_text("3.12");
-    let (kind, text) = message(report::sources(other.as_bytes(), Path::new("r.json"), &fitting(true)));
+    let (kind, text) = message(pip_report::sources(
+        other.as_bytes(),
+        Path::new("r.json"),
+        &fitting(true),
+    ));
     assert_eq!(kind, ErrorKind::Input);
-    assert_eq!(text, "`r.json`: it was made for another environment: `python_version` is `3.12` there and `3.11` here");
-    assert_eq!(report::sources(other.as_bytes(), Path::new("-"), &fitting(false)).unwrap().sources.len(), 2);
+    assert_eq!(
+        text,
+        "`r.json`: it was made for another environment: `python_version` is `3.12` there and `3.11` here"
+    );
+    assert_eq!(
+        pip_report::sources(other.as_bytes(), Path::new("-"), &fitting(false))
+            .unwrap()
+            .sources
+            .len(),
+        2
+    );
 }
 
 fn lock_text(artifact: &str) -> String {
@@ -121,17 +202,40 @@ fn lock_text(artifact: &str) -> String {
 
 #[test]
 fn c65_c69_a_lock_file_is_known_by_its_name_and_its_paths_are_relative_to_it() {
-    let locked =
-        |text: &str, at: &str| lock::sources(text.as_bytes(), Path::new(at), &fitting(true), &Selection::default());
-    let text = lock_text("wheels").replace("wheels = {", "wheels = [{").replace("}}", "}}]");
+    let locked = |text: &str, at: &str| {
+        lock_file::sources(
+            text.as_bytes(),
+            Path::new(at),
+            &fitting(true),
+            &Selection::default(),
+        )
+    };
+    let text = lock_text("wheels")
+        .replace("wheels = {", "wheels = [{")
+        .replace("}}", "}}]");
     let found = locked(&text, "/p/locks/pylock.toml").unwrap();
-    let [six] = found.sources.as_slice() else { panic!("{found:?}") };
-    assert_eq!((six.path(), six.size), (Some(Path::new("/p/locks/../w/six.whl")), Some(7)));
-    assert_eq!((six.file_name.as_str(), &six.direct_url), ("six-1-py3-none-any.whl", &DirectReference::Never));
+    let [six] = found.sources.as_slice() else {
+        panic!("{found:?}")
+    };
+    assert_eq!(
+        (six.path(), six.size),
+        (Some(Path::new("/p/locks/../w/six.whl")), Some(7))
+    );
+    assert_eq!(
+        (six.file_name.as_str(), &six.direct_url),
+        ("six-1-py3-none-any.whl", &DirectReference::Never)
+    );
     assert_eq!(six.pinned.all, [sha()]);
-    for (at, path) in [("-", "../w/six.whl"), ("pylock.dev.toml", "../w/six.whl"), ("l/pylock.toml", "l/../w/six.whl")]
-    {
-        assert_eq!(locked(&text, at).unwrap().sources[0].path(), Some(Path::new(path)), "{at}");
+    for (at, path) in [
+        ("-", "../w/six.whl"),
+        ("pylock.dev.toml", "../w/six.whl"),
+        ("l/pylock.toml", "l/../w/six.whl"),
+    ] {
+        assert_eq!(
+            locked(&text, at).unwrap().sources[0].path(),
+            Some(Path::new(path)),
+            "{at}"
+        );
     }
     let (kind, message) = message(locked(&text, "/p/lock.toml"));
     assert_eq!(kind, ErrorKind::Input);
@@ -144,15 +248,26 @@ fn c65_c69_a_lock_file_is_known_by_its_name_and_its_paths_are_relative_to_it() {
 #[test]
 fn c51_an_archive_that_is_a_wheel_is_a_direct_reference() {
     let text = lock_text("archive").replace("six.whl", "six-1-py3-none-any.whl");
-    let found = lock::sources(text.as_bytes(), Path::new("-"), &fitting(true), &Selection::default()).unwrap();
+    let found = lock_file::sources(
+        text.as_bytes(),
+        Path::new("-"),
+        &fitting(true),
+        &Selection::default(),
+    )
+    .unwrap();
     assert_eq!(found.sources[0].direct_url, DirectReference::Always);
 }
 
 #[test]
 fn c65_a_lock_file_is_no_list() {
     let text = lock_text("archive");
-    let error =
-        requirements::sources(text.as_bytes(), Path::new("l/pylock.dev.toml"), &fitting(true), &[]).unwrap_err();
+    let error = requirements::sources(
+        text.as_bytes(),
+        Path::new("l/pylock.dev.toml"),
+        &fitting(true),
+        &[],
+    )
+    .unwrap_err();
     assert_eq!(
         error.to_string(),
         "`l/pylock.dev.toml`: it is not a list of requirements: it is a lock file, which `--lock` reads"
@@ -161,7 +276,11 @@ fn c65_a_lock_file_is_no_list() {
 
 fn listed(text: &str, at: &Path, find_links: &[PathBuf]) -> Result<Vec<String>> {
     let found = requirements::sources(text.as_bytes(), at, &fitting(true), find_links)?;
-    Ok(found.sources.into_iter().map(|source| source.file_name).collect())
+    Ok(found
+        .sources
+        .into_iter()
+        .map(|source| source.file_name)
+        .collect())
 }
 
 #[test]
@@ -186,28 +305,55 @@ fn c74_a_pinned_version_is_found_in_directories_by_tags_and_build() {
     );
     let at = scratch.path().join("list.txt");
     let names = listed(&text, &at, std::slice::from_ref(&one)).unwrap();
-    let expected =
-        ["six-1.0-2-py3-none-any.whl", "a_b-1-cp311-cp311-manylinux_2_17_x86_64.whl", "torch-2.0+cpu-py3-none-any.whl"];
+    let expected = [
+        "six-1.0-2-py3-none-any.whl",
+        "a_b-1-cp311-cp311-manylinux_2_17_x86_64.whl",
+        "torch-2.0+cpu-py3-none-any.whl",
+    ];
     assert_eq!(names, expected);
-    let found = requirements::sources(text.as_bytes(), &at, &fitting(true), std::slice::from_ref(&one)).unwrap();
-    assert_eq!((found.sources[0].pinned.all.len(), found.sources[0].pinned.any[0].len()), (0, 2));
+    let found = requirements::sources(
+        text.as_bytes(),
+        &at,
+        &fitting(true),
+        std::slice::from_ref(&one),
+    )
+    .unwrap();
+    assert_eq!(
+        (
+            found.sources[0].pinned.all.len(),
+            found.sources[0].pinned.any[0].len()
+        ),
+        (0, 2)
+    );
     assert_eq!(found.sources[0].direct_url, DirectReference::Never);
 
     let (kind, text) = message(listed("six==3\nwin==1", &at, &[one, two.clone()]));
     assert_eq!(kind, ErrorKind::Input);
-    assert!(text.contains("line 1: no wheel of `six==3` is in `"), "{text}");
-    assert!(text.contains("line 2: no wheel of `win==1` fits the environment: there is `win-1-cp312-cp312-win32.whl`"));
+    assert!(
+        text.contains("line 1: no wheel of `six==3` is in `"),
+        "{text}"
+    );
+    assert!(text.contains(
+        "line 2: no wheel of `win==1` fits the environment: there is `win-1-cp312-cp312-win32.whl`"
+    ));
     let unchecked = requirements::sources(b"win==1", &at, &fitting(false), &[two]).unwrap();
     assert_eq!(unchecked.sources.len(), 1);
 }
 
 #[test]
 fn c73_a_requirement_with_a_url_needs_no_directory() {
-    let text = format!("six @ https://example.com/six-1-py3-none-any.whl#sha256={SHA} --hash=sha256:{SHA}");
-    let found = requirements::sources(text.as_bytes(), Path::new("-"), &fitting(true), &[]).unwrap();
-    assert_eq!(found.sources[0].pinned, Pins::all_of(vec![sha()]).and_one_of(vec![sha()]));
+    let text = format!(
+        "six @ https://example.com/six-1-py3-none-any.whl#sha256={SHA} --hash=sha256:{SHA}"
+    );
+    let found =
+        requirements::sources(text.as_bytes(), Path::new("-"), &fitting(true), &[]).unwrap();
+    assert_eq!(
+        found.sources[0].pinned,
+        Pins::all_of(vec![sha()]).and_one_of(vec![sha()])
+    );
     assert_eq!(found.sources[0].direct_url, DirectReference::Always);
-    let error = requirements::sources(b"a==1\nb==1\nc==1", Path::new("-"), &fitting(true), &[]).unwrap_err();
+    let error = requirements::sources(b"a==1\nb==1\nc==1", Path::new("-"), &fitting(true), &[])
+        .unwrap_err();
     assert_eq!(
         error.to_string(),
         "`-`: nothing is looked up by name, and no directory is named that holds `a==1` and 2 more"

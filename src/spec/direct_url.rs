@@ -1,15 +1,15 @@
 //! Where a project was installed from, for `direct_url.json`.
 //!
-//! Input: the path or URL of a wheel and its digests. Output: JSON, or the URL without its credentials. Invariant: equal
-//! inputs make equal bytes. Limits: only archives are described here; a report that describes a direct reference does so in
-//! its own words.
+//! Input: the path or URL of a wheel and its digests. Output: JSON, or the URL without its
+//! credentials. Invariant: equal inputs make equal bytes. Limits: only archives are described here;
+//! a report that describes a direct reference does so in its own words.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Serialize;
 
-use crate::hash::Digest;
+use crate::digest::Digest;
 
 /// What `direct_url.json` holds ("Direct URL data structure", "Archive URLs").
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -18,7 +18,8 @@ pub struct DirectUrl {
     archive_info: ArchiveInfo,
 }
 
-/// The algorithms' `hashlib` names with lower-case hexadecimal digests. The deprecated key `hash` is never written.
+/// The algorithms' `hashlib` names with lower-case hexadecimal digests. The deprecated key `hash`
+/// is never written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 struct ArchiveInfo {
     hashes: BTreeMap<&'static str, String>,
@@ -32,22 +33,38 @@ enum PathStyle {
 }
 
 impl DirectUrl {
-    /// Describes a wheel in a local file ("Direct URL data structure", "Archive URLs" and "Local files").
+    /// Describes a wheel in a local file ("Direct URL data structure", "Archive URLs" and "Local
+    /// files").
     ///
-    /// `absolute_path` becomes a `file://` URL as Python's `Path.as_uri()` writes it, byte by byte on POSIX.
+    /// `absolute_path` becomes a `file://` URL as Python's `Path.as_uri()` writes it, byte by byte
+    /// on POSIX.
     pub fn for_local_file(absolute_path: &Path, hashes: &[Digest]) -> Self {
-        let style = if cfg!(windows) { PathStyle::Windows } else { PathStyle::Posix };
-        let hashes = hashes.iter().map(|digest| (digest.algorithm().name(), digest.to_hex())).collect();
+        let style = if cfg!(windows) {
+            PathStyle::Windows
+        } else {
+            PathStyle::Posix
+        };
+        let hashes = hashes
+            .iter()
+            .map(|digest| (digest.algorithm().name(), digest.to_hex()))
+            .collect();
         Self {
             url: file_url(absolute_path.as_os_str().as_encoded_bytes(), style),
             archive_info: ArchiveInfo { hashes },
         }
     }
 
-    /// Describes a wheel on a server, the URL without its credentials ("Direct URL data structure", "Archive URLs").
+    /// Describes a wheel on a server, the URL without its credentials ("Direct URL data structure",
+    /// "Archive URLs").
     pub fn for_url(url: &str, hashes: &[Digest]) -> Self {
-        let hashes = hashes.iter().map(|digest| (digest.algorithm().name(), digest.to_hex())).collect();
-        Self { url: without_credentials(url), archive_info: ArchiveInfo { hashes } }
+        let hashes = hashes
+            .iter()
+            .map(|digest| (digest.algorithm().name(), digest.to_hex()))
+            .collect();
+        Self {
+            url: without_credentials(url),
+            archive_info: ArchiveInfo { hashes },
+        }
     }
 
     /// The URL.
@@ -66,10 +83,15 @@ fn file_url(path: &[u8], style: PathStyle) -> String {
     if style == PathStyle::Posix {
         return format!("file://{}", percent_encoded(path));
     }
-    let path: Vec<u8> = path.iter().map(|byte| if *byte == b'\\' { b'/' } else { *byte }).collect();
+    let path: Vec<u8> = path
+        .iter()
+        .map(|byte| if *byte == b'\\' { b'/' } else { *byte })
+        .collect();
     match &path[..] {
         [b'/', b'/', ..] => format!("file:{}", percent_encoded(&path)),
-        [drive, b':', rest @ ..] => format!("file:///{}:{}", char::from(*drive), percent_encoded(rest)),
+        [drive, b':', rest @ ..] => {
+            format!("file:///{}:{}", char::from(*drive), percent_encoded(rest))
+        }
         rest => format!("file://{}", percent_encoded(rest)),
     }
 }
@@ -77,25 +99,31 @@ fn file_url(path: &[u8], style: PathStyle) -> String {
 /// `bytes` as Python's `urllib.parse.quote` has them: all but letters, digits and `_.-~/` as `%XX`.
 fn percent_encoded(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len()), |mut text, byte| {
-        if byte.is_ascii_alphanumeric() || b"_.-~/".contains(byte) {
-            text.push(char::from(*byte));
-        } else {
-            let _ = write!(text, "%{byte:02X}");
-        }
-        text
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len()), |mut text, byte| {
+            if byte.is_ascii_alphanumeric() || b"_.-~/".contains(byte) {
+                text.push(char::from(*byte));
+            } else {
+                let _ = write!(text, "%{byte:02X}");
+            }
+            text
+        })
 }
 
-/// `url` without user and password ("Direct URL data structure", "Specification": what must be stripped from `url`).
+/// `url` without user and password ("Direct URL data structure", "Specification": what must be
+/// stripped from `url`).
 ///
-/// What stays is what the specification calls harmless: `${USER}`, `${USER}:${PASSWORD}` and the user `git`. A text
-/// that is not a URL with an authority is returned as it is.
+/// What stays is what the specification calls harmless: `${USER}`, `${USER}:${PASSWORD}` and the
+/// user `git`. A text that is not a URL with an authority is returned as it is.
 pub fn without_credentials(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else {
         return url.to_owned();
     };
-    if !scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte)) {
+    if !scheme
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
+    {
         return url.to_owned();
     }
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
@@ -108,25 +136,38 @@ pub fn without_credentials(url: &str) -> String {
 }
 
 fn is_harmless(user: &str) -> bool {
-    user == "git" || user.split_once(':').map_or_else(|| is_variable(user), |(a, b)| is_variable(a) && is_variable(b))
+    user == "git"
+        || user.split_once(':').map_or_else(
+            || is_variable(user),
+            |(a, b)| is_variable(a) && is_variable(b),
+        )
 }
 
 /// Whether `text` is `${NAME}`.
 fn is_variable(text: &str) -> bool {
-    text.strip_prefix("${").and_then(|text| text.strip_suffix('}')).is_some_and(|name| {
-        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
-    })
+    text.strip_prefix("${")
+        .and_then(|text| text.strip_suffix('}'))
+        .is_some_and(|name| {
+            !name.is_empty()
+                && name
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+        })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hash::Algorithm;
+    use crate::digest::Algorithm;
 
     #[test]
     fn c52_the_json_has_the_url_and_the_hashes() {
-        let hashes = [Digest::of(Algorithm::Sha512, b"abc"), Digest::of(Algorithm::Sha256, b"abc")];
-        let json = DirectUrl::for_local_file(Path::new("/w/a-1-py3-none-any.whl"), &hashes[1..]).to_json();
+        let hashes = [
+            Digest::of(Algorithm::Sha512, b"abc"),
+            Digest::of(Algorithm::Sha256, b"abc"),
+        ];
+        let json =
+            DirectUrl::for_local_file(Path::new("/w/a-1-py3-none-any.whl"), &hashes[1..]).to_json();
         assert_eq!(
             String::from_utf8(json).expect("JSON is UTF-8"),
             concat!(
@@ -143,12 +184,24 @@ mod tests {
     #[test]
     fn c51_paths_become_the_urls_that_python_makes() {
         for (path, style, url) in [
-            (&b"/tmp/a b+c~(1)%.whl"[..], PathStyle::Posix, "file:///tmp/a%20b%2Bc~%281%29%25.whl"),
+            (
+                &b"/tmp/a b+c~(1)%.whl"[..],
+                PathStyle::Posix,
+                "file:///tmp/a%20b%2Bc~%281%29%25.whl",
+            ),
             (b"/x\\y:z", PathStyle::Posix, "file:///x%5Cy%3Az"),
             ("/é".as_bytes(), PathStyle::Posix, "file:///%C3%A9"),
             (b"/\xff", PathStyle::Posix, "file:///%FF"),
-            (b"C:\\a b\\c.whl", PathStyle::Windows, "file:///C:/a%20b/c.whl"),
-            (b"\\\\host\\share\\c.whl", PathStyle::Windows, "file://host/share/c.whl"),
+            (
+                b"C:\\a b\\c.whl",
+                PathStyle::Windows,
+                "file:///C:/a%20b/c.whl",
+            ),
+            (
+                b"\\\\host\\share\\c.whl",
+                PathStyle::Windows,
+                "file://host/share/c.whl",
+            ),
         ] {
             assert_eq!(file_url(path, style), url);
         }
@@ -158,10 +211,16 @@ mod tests {
     fn c52_credentials_are_stripped_but_variables_and_git_stay() {
         for (url, expected) in [
             ("https://user:secret@host/a.whl", "https://host/a.whl"),
-            ("https://token@host:8080/a.whl?x=1#y", "https://host:8080/a.whl?x=1#y"),
+            (
+                "https://token@host:8080/a.whl?x=1#y",
+                "https://host:8080/a.whl?x=1#y",
+            ),
             ("https://u:p@ss@host/a.whl", "https://host/a.whl"),
             ("https://@host/a.whl", "https://host/a.whl"),
-            ("https://${USER}:${PASS-1}@host/a.whl", "https://${USER}:${PASS-1}@host/a.whl"),
+            (
+                "https://${USER}:${PASS-1}@host/a.whl",
+                "https://${USER}:${PASS-1}@host/a.whl",
+            ),
             ("https://${TOKEN}@host/a.whl", "https://${TOKEN}@host/a.whl"),
             ("https://${USER}:secret@host/a.whl", "https://host/a.whl"),
             ("https://${}@host/a.whl", "https://host/a.whl"),

@@ -1,9 +1,10 @@
 //! entry_points.txt, as far as scripts come from it.
 //!
-//! Input: the bytes of the file. Output: the entry points of the two script groups, or everything that is wrong with
-//! them. Invariants: a name is one safe component of a path and never the interpreter's; module and attribute are dotted
-//! identifiers, so that a launcher made of them runs nothing else. Limits: the caller bounds the size; everything here is
-//! linear in it. Names that differ only in case, or between the two groups, are the caller's to compare.
+//! Input: the bytes of the file. Output: the entry points of the two script groups, or everything
+//! that is wrong with them. Invariants: a name is one safe component of a path and never the
+//! interpreter's; module and attribute are dotted identifiers, so that a launcher made of them runs
+//! nothing else. Limits: the caller bounds the size; everything here is linear in it. Names that
+//! differ only in case, or between the two groups, are the caller's to compare.
 
 use std::collections::HashMap;
 
@@ -42,29 +43,48 @@ enum Section {
 
 /// The entry points of the two script groups, in the order in which their names first appear.
 ///
-/// The file is read as the specification has `configparser` read it ("Entry points specification", "File format"): only
-/// `=` delimits, names are case-sensitive, comments are whole lines, nothing is interpolated, and a line that is indented
-/// deeper continues the value before it. A name given twice in one group keeps its last value. Extras are ignored, and so
-/// is whatever other groups hold.
+/// The file is read as the specification has `configparser` read it ("Entry points specification",
+/// "File format"): only `=` delimits, names are case-sensitive, comments are whole lines, nothing
+/// is interpolated, and a line that is indented deeper continues the value before it. A name given
+/// twice in one group keeps its last value. Extras are ignored, and so is whatever other groups
+/// hold.
 ///
 /// # Errors
-/// All faults: [`Fault::NotUtf8`], [`Fault::EntryPointLine`] for lines that are no section and no entry,
-/// [`Fault::EntryPoint`] for entries that cannot become a script.
+/// All faults: [`Fault::NotUtf8`], [`Fault::EntryPointLine`] for lines that are no section and no
+/// entry, [`Fault::EntryPoint`] for entries that cannot become a script.
 pub fn parse(bytes: &[u8]) -> Result<Vec<EntryPoint>, Vec<Fault>> {
-    let text = std::str::from_utf8(bytes).map_err(|_| vec![Fault::NotUtf8("entry_points.txt".to_owned())])?;
+    let text = std::str::from_utf8(bytes)
+        .map_err(|_| vec![Fault::NotUtf8("entry_points.txt".to_owned())])?;
     let mut reader = Reader::default();
-    for (line, number) in text.strip_prefix('\u{feff}').unwrap_or(text).split('\n').zip(1..) {
+    for (line, number) in text
+        .strip_prefix('\u{feff}')
+        .unwrap_or(text)
+        .split('\n')
+        .zip(1..)
+    {
         reader.line(line, number);
     }
-    let Reader { assignments, mut faults, .. } = reader;
+    let Reader {
+        assignments,
+        mut faults,
+        ..
+    } = reader;
     let mut entry_points = Vec::with_capacity(assignments.len());
     for Assignment { kind, name, value } in assignments {
         match script(kind, &name, value.trim_end()) {
             Ok(entry_point) => entry_points.push(entry_point),
-            Err(reason) => faults.push(Fault::EntryPoint { name, value: value.trim_end().to_owned(), reason }),
+            Err(reason) => faults.push(Fault::EntryPoint {
+                name,
+                value: value.trim_end().to_owned(),
+                reason,
+            }),
         }
     }
-    if faults.is_empty() { Ok(entry_points) } else { Err(faults) }
+    if faults.is_empty() {
+        Ok(entry_points)
+    } else {
+        Err(faults)
+    }
 }
 
 /// One `name = value` of a script group.
@@ -119,7 +139,10 @@ impl Reader {
             self.continue_value("");
             return;
         }
-        let indent = line.chars().take_while(|character| character.is_whitespace()).count();
+        let indent = line
+            .chars()
+            .take_while(|character| character.is_whitespace())
+            .count();
         if indent > self.indent && !matches!(self.open, Open::Nothing) {
             self.continue_value(content);
             return;
@@ -146,21 +169,33 @@ impl Reader {
     }
 
     fn entry(&mut self, content: &str, number: u64) {
-        let entry = content.split_once('=').map(|(name, value)| (name.trim(), value.trim()));
+        let entry = content
+            .split_once('=')
+            .map(|(name, value)| (name.trim(), value.trim()));
         self.open = Open::Ignored;
         match (self.section, entry) {
             (Section::Scripts(kind), Some((name, value))) if !name.is_empty() => {
                 let assignments = &mut self.assignments;
-                let place = *self.places.entry((kind, name.to_owned())).or_insert_with(|| {
-                    assignments.push(Assignment { kind, name: name.to_owned(), value: String::new() });
-                    assignments.len() - 1
-                });
+                let place = *self
+                    .places
+                    .entry((kind, name.to_owned()))
+                    .or_insert_with(|| {
+                        assignments.push(Assignment {
+                            kind,
+                            name: name.to_owned(),
+                            value: String::new(),
+                        });
+                        assignments.len() - 1
+                    });
                 value.clone_into(&mut assignments[place].value);
                 self.open = Open::Assignment(place);
             }
             // A section that was meant to begin here could be one of scripts.
             (Section::Other, _) if !content.starts_with('[') => {}
-            _ => self.faults.push(Fault::EntryPointLine { line: number, text: content.to_owned() }),
+            _ => self.faults.push(Fault::EntryPointLine {
+                line: number,
+                text: content.to_owned(),
+            }),
         }
     }
 }
@@ -168,7 +203,10 @@ impl Reader {
 /// The name in `[name]`; as for `configparser`, what follows the last `]` does not matter.
 fn section_name(content: &str) -> Option<&str> {
     let inner = content.strip_prefix('[')?;
-    inner.rfind(']').map(|end| &inner[..end]).filter(|name| !name.is_empty())
+    inner
+        .rfind(']')
+        .map(|end| &inner[..end])
+        .filter(|name| !name.is_empty())
 }
 
 /// The entry point of this name and value ("Entry points specification", "Data model").
@@ -182,10 +220,15 @@ fn script(kind: ScriptKind, name: &str, value: &str) -> Result<EntryPoint, &'sta
         return Err("its value has more than one line");
     }
     let object = match value.strip_suffix(']') {
-        Some(inner) => inner.split_once('[').map(|(object, _)| object).ok_or("its extras have no `[`")?,
+        Some(inner) => inner
+            .split_once('[')
+            .map(|(object, _)| object)
+            .ok_or("its extras have no `[`")?,
         None => value,
     };
-    let (module, attribute) = object.split_once(':').ok_or("it names no object in its module, as `module:object`")?;
+    let (module, attribute) = object
+        .split_once(':')
+        .ok_or("it names no object in its module, as `module:object`")?;
     let (module, attribute) = (module.trim(), attribute.trim());
     if !is_dotted_identifier(module) {
         return Err("its module is not a dotted Python identifier");
@@ -193,15 +236,22 @@ fn script(kind: ScriptKind, name: &str, value: &str) -> Result<EntryPoint, &'sta
     if !is_dotted_identifier(attribute) {
         return Err("its object is not a dotted Python identifier");
     }
-    Ok(EntryPoint { kind, name: name.to_owned(), module: module.to_owned(), attribute: attribute.to_owned() })
+    Ok(EntryPoint {
+        kind,
+        name: name.to_owned(),
+        module: module.to_owned(),
+        attribute: attribute.to_owned(),
+    })
 }
 
-/// Whether a script of this name would stand in the interpreter's place: `python`, `Python3.11t`, `pythonw.exe`.
+/// Whether a script of this name would stand in the interpreter's place: `python`, `Python3.11t`,
+/// `pythonw.exe`.
 fn is_interpreter(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let stem = name.strip_suffix(".exe").unwrap_or(&name);
     stem.strip_prefix("python").is_some_and(|rest| {
-        let rest = rest.trim_start_matches(|character: char| character.is_ascii_digit() || character == '.');
+        let rest = rest
+            .trim_start_matches(|character: char| character.is_ascii_digit() || character == '.');
         matches!(rest, "" | "t" | "w")
     })
 }
@@ -209,7 +259,9 @@ fn is_interpreter(name: &str) -> bool {
 fn is_dotted_identifier(text: &str) -> bool {
     text.split('.').all(|part| {
         part.chars().next().is_some_and(|first| !first.is_numeric())
-            && part.chars().all(|character| character.is_alphanumeric() || character == '_')
+            && part
+                .chars()
+                .all(|character| character.is_alphanumeric() || character == '_')
     })
 }
 
@@ -224,7 +276,12 @@ mod tests {
     fn one(line: &str) -> (String, String, String) {
         let mut found = console(line).expect("an entry point");
         assert_eq!(found.len(), 1, "{line}");
-        let EntryPoint { name, module, attribute, .. } = found.remove(0);
+        let EntryPoint {
+            name,
+            module,
+            attribute,
+            ..
+        } = found.remove(0);
         (name, module, attribute)
     }
 
@@ -239,11 +296,22 @@ mod tests {
 
     #[test]
     fn c25_c29_both_groups_are_read_and_others_ignored() {
-        let text = b"[other]\nplugin = just.a.module\nno delimiter\n%(x)s\n[console_scripts]\na = m:f\n\n\
+        let text =
+            b"[other]\nplugin = just.a.module\nno delimiter\n%(x)s\n[console_scripts]\na = m:f\n\n\
             [gui_scripts]\nb = n:g\n[pytest11]\nc = d\n[console_scripts]\nz=y:x";
         let found = parse(text).expect("two groups");
-        let names: Vec<_> = found.iter().map(|entry| (entry.kind, entry.name.as_str())).collect();
-        assert_eq!(names, [(ScriptKind::Console, "a"), (ScriptKind::Gui, "b"), (ScriptKind::Console, "z")]);
+        let names: Vec<_> = found
+            .iter()
+            .map(|entry| (entry.kind, entry.name.as_str()))
+            .collect();
+        assert_eq!(
+            names,
+            [
+                (ScriptKind::Console, "a"),
+                (ScriptKind::Gui, "b"),
+                (ScriptKind::Console, "z")
+            ]
+        );
         assert_eq!(parse(b"").expect("nothing"), []);
     }
 
@@ -257,14 +325,26 @@ mod tests {
     #[test]
     fn c27_only_equals_delimits() {
         let faults = console("a: m:f").expect_err("no `=`");
-        assert_eq!(faults, [Fault::EntryPointLine { line: 2, text: "a: m:f".to_owned() }]);
+        assert_eq!(
+            faults,
+            [Fault::EntryPointLine {
+                line: 2,
+                text: "a: m:f".to_owned()
+            }]
+        );
         assert!(refused("a: m:f", "x"));
     }
 
     #[test]
     fn c28_names_are_case_sensitive() {
         let found = console("Foo = m:f\nfoo = m:g").expect("two scripts");
-        assert_eq!(found.iter().map(|entry| entry.name.as_str()).collect::<Vec<_>>(), ["Foo", "foo"]);
+        assert_eq!(
+            found
+                .iter()
+                .map(|entry| entry.name.as_str())
+                .collect::<Vec<_>>(),
+            ["Foo", "foo"]
+        );
     }
 
     #[test]
@@ -278,29 +358,54 @@ mod tests {
 
     #[test]
     fn c31_names_that_lead_elsewhere_are_refused() {
-        for name in ["../x", "/abs", ".", "..", "a/../../b", "a\\b", "a:b", "C:x", "a\0b", "a\tb", "a\u{202e}b"] {
+        for name in [
+            "../x",
+            "/abs",
+            ".",
+            "..",
+            "a/../../b",
+            "a\\b",
+            "a:b",
+            "C:x",
+            "a\0b",
+            "a\tb",
+            "a\u{202e}b",
+        ] {
             assert!(refused(name, "m:f"), "{name:?}");
         }
         assert!(refused(&"x".repeat(300), "m:f"));
         let faults = console(" = m:f").expect_err("no name");
-        assert_eq!(faults, [Fault::EntryPointLine { line: 2, text: "= m:f".to_owned() }]);
+        assert_eq!(
+            faults,
+            [Fault::EntryPointLine {
+                line: 2,
+                text: "= m:f".to_owned()
+            }]
+        );
     }
 
     #[test]
     fn c33_unicode_comments_and_percent_signs() {
         let text = "\u{feff}# comment\r\n; comment\r\n[console_scripts]\r\nké = é.m:ñ\r\n  # inside\r\n50% = m:f\r\n";
         let found = parse(text.as_bytes()).expect("two scripts");
-        assert_eq!((found[0].name.as_str(), found[0].module.as_str()), ("ké", "é.m"));
+        assert_eq!(
+            (found[0].name.as_str(), found[0].module.as_str()),
+            ("ké", "é.m")
+        );
         assert_eq!(found[1].name, "50%");
         // A comment is a whole line: here it is a part of the value.
         assert!(refused("a", "m:f # no"));
         assert!(refused("a", "%(x)s:f"));
-        assert_eq!(parse(b"\xff"), Err(vec![Fault::NotUtf8("entry_points.txt".to_owned())]));
+        assert_eq!(
+            parse(b"\xff"),
+            Err(vec![Fault::NotUtf8("entry_points.txt".to_owned())])
+        );
     }
 
     #[test]
     fn e42_malformed_files_are_refused_with_all_faults_and_duplicates_keep_the_last() {
-        let faults = parse(b"a = m:f\n[console_scripts]\nb\nc = m\n[gui_scripts\n[]\n").expect_err("malformed");
+        let faults = parse(b"a = m:f\n[console_scripts]\nb\nc = m\n[gui_scripts\n[]\n")
+            .expect_err("malformed");
         let lines: Vec<_> = faults
             .iter()
             .map(|fault| match fault {
@@ -317,27 +422,57 @@ mod tests {
 
     #[test]
     fn e52_r78_names_of_the_interpreter_are_refused() {
-        for name in
-            ["python", "Python", "python3", "PYTHON3.11", "python3.13t", "pythonw", "pythonw.exe", "python3.EXE"]
-        {
+        for name in [
+            "python",
+            "Python",
+            "python3",
+            "PYTHON3.11",
+            "python3.13t",
+            "pythonw",
+            "pythonw.exe",
+            "python3.EXE",
+        ] {
             assert!(refused(name, "m:f"), "{name}");
         }
-        for name in ["python-config", "python3-x", "ipython", "pythonx", "pip3.99", "activate", "pytest"] {
+        for name in [
+            "python-config",
+            "python3-x",
+            "ipython",
+            "pythonx",
+            "pip3.99",
+            "activate",
+            "pytest",
+        ] {
             assert_eq!(one(&format!("{name} = m:f")).0, name);
         }
     }
 
     #[test]
     fn r81_values_that_are_not_identifiers_are_refused() {
-        for value in ["aa:f;import os#", "m:f()", "m-n:f", "m:1f", "m..n:f", ".m:f", "m:f g", "m:f:g", "m : f]", "m:²"]
-        {
+        for value in [
+            "aa:f;import os#",
+            "m:f()",
+            "m-n:f",
+            "m:1f",
+            "m..n:f",
+            ".m:f",
+            "m:f g",
+            "m:f:g",
+            "m : f]",
+            "m:²",
+        ] {
             assert!(refused("a", value), "{value}");
         }
         for value in ["m:f\n  import os", "\n  m:f", "m:f\n\n  [x]", "m:\n  f"] {
             assert!(refused("a", value), "{value:?}");
         }
         // Deeper than the section, but not than the entry before: two entries.
-        assert_eq!(console("  a = m:f\n\n  b = m:g\n\n").expect("two scripts").len(), 2);
+        assert_eq!(
+            console("  a = m:f\n\n  b = m:g\n\n")
+                .expect("two scripts")
+                .len(),
+            2
+        );
         assert!(refused("a", "m:f\n  b = m:g"));
     }
 }

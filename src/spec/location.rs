@@ -1,8 +1,9 @@
 //! Where a file is: a path, or a URL.
 //!
-//! Input: a URL's text. Output: a [`Location`] and the URL's fragment. Invariants: percent signs are decoded exactly once; a
-//! `file` URL has become a path of this machine; a [`Location::Url`] has a host, no fragment, and is `http` or `https`.
-//! Limits: the paths of `file` URLs are those of Unix.
+//! Input: a URL's text. Output: a [`Location`] and the URL's fragment. Invariants: percent signs
+//! are decoded exactly once; a `file` URL has become a path of this machine; a [`Location::Url`]
+//! has a host, no fragment, and is `http` or `https`. Limits: the paths of `file` URLs are those of
+//! Unix.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -11,7 +12,7 @@ use percent_encoding::percent_decode_str;
 use url::Url;
 
 use super::direct_url::{DirectUrl, without_credentials};
-use crate::hash::{Algorithm, Digest};
+use crate::digest::{Algorithm, Digest};
 
 /// Where a file is.
 #[derive(Clone, PartialEq, Eq)]
@@ -25,7 +26,9 @@ pub enum Location {
 impl Location {
     /// Whether `text` is meant as a URL that [`from_url`](Self::from_url) reads.
     pub fn is_url(text: &str) -> bool {
-        let scheme = text.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
+        let scheme = text
+            .split_once(':')
+            .map(|(scheme, _)| scheme.to_ascii_lowercase());
         scheme.is_some_and(|scheme| matches!(scheme.as_str(), "http" | "https" | "file"))
     }
 
@@ -48,7 +51,10 @@ impl Location {
     /// The name of the file: the last part of the path, decoded.
     pub fn file_name(&self) -> String {
         match self {
-            Self::File(path) => path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+            Self::File(path) => path
+                .file_name()
+                .map(|name| name.to_string_lossy().into_owned())
+                .unwrap_or_default(),
             Self::Url(url) => {
                 let last = url.path().rsplit('/').next().unwrap_or_default();
                 percent_decode_str(last).decode_utf8_lossy().into_owned()
@@ -91,10 +97,15 @@ impl fmt::Debug for Location {
 /// The path of a `file` URL (RFC 8089): absolute, on this host, decoded once.
 fn local_path(text: &str, url: &Url) -> Result<PathBuf, &'static str> {
     // A URL parser makes an absolute path of a relative one.
-    if !text.trim_start().get("file:".len()..).is_some_and(|rest| rest.starts_with('/')) {
+    if !text
+        .trim_start()
+        .get("file:".len()..)
+        .is_some_and(|rest| rest.starts_with('/'))
+    {
         return Err("the path of a `file` URL is absolute");
     }
-    url.to_file_path().map_err(|()| "a `file` URL names a file of this machine, and no host")
+    url.to_file_path()
+        .map_err(|()| "a `file` URL names a file of this machine, and no host")
 }
 
 /// The secure hashes of a URL's fragment, `sha256=…`; other keys and weak hashes say nothing.
@@ -104,7 +115,9 @@ fn local_path(text: &str, url: &Url) -> Result<PathBuf, &'static str> {
 pub fn hashes_in(fragment: &str) -> Result<Vec<Digest>, String> {
     let mut hashes = Vec::new();
     for part in fragment.split('&') {
-        let Some((name, hex)) = part.split_once('=') else { continue };
+        let Some((name, hex)) = part.split_once('=') else {
+            continue;
+        };
         if let Some(algorithm) = Algorithm::from_name(name) {
             hashes.push(Digest::from_hex(algorithm, hex).ok_or_else(|| part.to_owned())?);
         }
@@ -124,7 +137,10 @@ mod tests {
     #[test]
     fn e106_file_urls_are_decoded_exactly_once() {
         for (url, path) in [
-            ("file:///w/a%20b%2520c/six-1.17.0-py2.py3-none-any.whl", "/w/a b%20c/six-1.17.0-py2.py3-none-any.whl"),
+            (
+                "file:///w/a%20b%2520c/six-1.17.0-py2.py3-none-any.whl",
+                "/w/a b%20c/six-1.17.0-py2.py3-none-any.whl",
+            ),
             ("file://localhost/w/a.whl", "/w/a.whl"),
             ("file:/w/a.whl", "/w/a.whl"),
             ("FILE:///w/a.whl#sha256=x", "/w/a.whl"),
@@ -140,11 +156,20 @@ mod tests {
     #[test]
     fn e106_other_hosts_relative_paths_and_schemes_are_refused() {
         for (url, reason) in [
-            ("file://example.com/w/a.whl", "a `file` URL names a file of this machine, and no host"),
+            (
+                "file://example.com/w/a.whl",
+                "a `file` URL names a file of this machine, and no host",
+            ),
             ("file:a.whl", "the path of a `file` URL is absolute"),
             ("file:../a.whl", "the path of a `file` URL is absolute"),
-            ("ftp://example.com/a.whl", "only `https`, `http` and `file` URLs can be read"),
-            ("git+https://example.com/a.git", "only `https`, `http` and `file` URLs can be read"),
+            (
+                "ftp://example.com/a.whl",
+                "only `https`, `http` and `file` URLs can be read",
+            ),
+            (
+                "git+https://example.com/a.git",
+                "only `https`, `http` and `file` URLs can be read",
+            ),
             ("https://", "this is not a URL"),
             ("a.whl", "this is not a URL"),
         ] {
@@ -156,13 +181,15 @@ mod tests {
     fn c52_labels_and_references_have_neither_credentials_nor_fragment() {
         let url = "https://me:secret@example.com/p/torch-2.0%2Bcpu-py3-none-any.whl#sha256=00";
         let (location, fragment) = Location::from_url(url).unwrap();
-        assert_eq!(location.label(), "https://example.com/p/torch-2.0%2Bcpu-py3-none-any.whl");
+        assert_eq!(
+            location.label(),
+            "https://example.com/p/torch-2.0%2Bcpu-py3-none-any.whl"
+        );
         assert!(!format!("{location:?}").contains("secret"));
         assert_eq!(location.file_name(), "torch-2.0+cpu-py3-none-any.whl");
         assert_eq!(fragment.as_deref(), Some("sha256=00"));
         let json = String::from_utf8(location.direct_url(&[]).to_json()).unwrap();
-        let expected =
-            "{\"url\":\"https://example.com/p/torch-2.0%2Bcpu-py3-none-any.whl\",\"archive_info\":{\"hashes\":{}}}";
+        let expected = "{\"url\":\"https://example.com/p/torch-2.0%2Bcpu-py3-none-any.whl\",\"archive_info\":{\"hashes\":{}}}";
         assert_eq!(json, expected);
     }
 

@@ -1,18 +1,23 @@
 //! Environment markers: whether something is meant for this interpreter and this system.
 //!
-//! Input: a marker's text and the values of its fields. Output: a [`Marker`], and whether it holds. Invariants: what was
-//! read can always be evaluated; nothing of this machine is looked at. Limits: the fields `extras` and
-//! `dependency_groups` exist in lock files only, and `extra` in neither lock files nor lists of pinned requirements, so it
-//! is unknown here; parentheses nest up to 64 deep.
+//! Input: a marker's text and the values of its fields. Output: a [`Marker`], and whether it holds.
+//! Invariants: what was read can always be evaluated; nothing of this machine is looked at. Limits:
+//! the fields `extras` and `dependency_groups` exist in lock files only, and `extra` in neither
+//! lock files nor lists of pinned requirements, so it is unknown here; parentheses nest up to 64
+//! deep.
 
 use crate::spec::version::{Specifiers, Version};
 
 /// How deep parentheses may nest.
 const MAX_DEPTH: u32 = 64;
 
-/// The values of all fields but the sets ("Dependency specifiers", "Defined environment marker fields").
+/// The values of all fields but the sets ("Dependency specifiers", "Defined environment marker
+/// fields").
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-#[allow(missing_docs, reason = "the fields are named as the specification names them")]
+#[allow(
+    missing_docs,
+    reason = "the fields are named as the specification names them"
+)]
 pub struct MarkerEnvironment {
     pub implementation_name: String,
     pub implementation_version: String,
@@ -53,7 +58,11 @@ pub struct Marker(Expression);
 enum Expression {
     All(Vec<Self>),
     Any(Vec<Self>),
-    Comparison { left: Operand, operator: Operator, right: Operand },
+    Comparison {
+        left: Operand,
+        operator: Operator,
+        right: Operand,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,7 +93,10 @@ const FIELDS: [(&str, Field); 13] = [
     ("implementation_version", Field::ImplementationVersion),
     ("os_name", Field::OsName),
     ("platform_machine", Field::PlatformMachine),
-    ("platform_python_implementation", Field::PlatformPythonImplementation),
+    (
+        "platform_python_implementation",
+        Field::PlatformPythonImplementation,
+    ),
     ("platform_release", Field::PlatformRelease),
     ("platform_system", Field::PlatformSystem),
     ("platform_version", Field::PlatformVersion),
@@ -106,7 +118,8 @@ enum Operator {
 /// The operators of version specifiers, those that begin others last.
 const ORDERS: [&str; 8] = ["===", "==", "!=", "<=", ">=", "~=", "<", ">"];
 
-/// The one that means nothing but between versions: a guess at `~= "3"` would leave packages out, or take them in.
+/// The one that means nothing but between versions: a guess at `~= "3"` would leave packages out,
+/// or take them in.
 const COMPATIBLE: Operator = Operator::Order("~=");
 
 fn is_release(field: Field, text: &str) -> bool {
@@ -119,10 +132,18 @@ impl Marker {
     /// # Errors
     /// The first reason why it cannot be read; a field that is not known is one.
     pub fn parse(text: &str, context: Context) -> Result<Self, String> {
-        let mut reader = Reader { rest: text, context, depth: 0 };
+        let mut reader = Reader {
+            rest: text,
+            context,
+            depth: 0,
+        };
         let expression = reader.any()?;
         reader.skip_space();
-        if reader.rest.is_empty() { Ok(Self(expression)) } else { Err(format!("`{}` is left over", reader.rest)) }
+        if reader.rest.is_empty() {
+            Ok(Self(expression))
+        } else {
+            Err(format!("`{}` is left over", reader.rest))
+        }
     }
 
     /// Whether it holds ("Dependency specifiers", "Marker comparisons").
@@ -146,7 +167,9 @@ impl<'a> Reader<'a> {
     /// The next letters, digits and underscores; nothing is taken.
     fn word(&mut self) -> &'a str {
         self.skip_space();
-        let end = self.rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '.');
+        let end = self
+            .rest
+            .find(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '.');
         &self.rest[..end.unwrap_or(self.rest.len())]
     }
 
@@ -163,7 +186,11 @@ impl<'a> Reader<'a> {
         while self.takes_word("or") {
             parts.push(self.all()?);
         }
-        Ok(if parts.len() == 1 { parts.remove(0) } else { Expression::Any(parts) })
+        Ok(if parts.len() == 1 {
+            parts.remove(0)
+        } else {
+            Expression::Any(parts)
+        })
     }
 
     fn all(&mut self) -> Result<Expression, String> {
@@ -171,7 +198,11 @@ impl<'a> Reader<'a> {
         while self.takes_word("and") {
             parts.push(self.one()?);
         }
-        Ok(if parts.len() == 1 { parts.remove(0) } else { Expression::All(parts) })
+        Ok(if parts.len() == 1 {
+            parts.remove(0)
+        } else {
+            Expression::All(parts)
+        })
     }
 
     fn one(&mut self) -> Result<Expression, String> {
@@ -190,23 +221,39 @@ impl<'a> Reader<'a> {
         }
         let (left, operator, right) = (self.operand()?, self.operator()?, self.operand()?);
         match (&left, &right) {
-            (Operand::Field(field), Operand::Constant(text)) if operator == COMPATIBLE && !is_release(*field, text) => {
-                Err(format!("`~=` needs a version of two numbers or more, and `{text}` is none"))
+            (Operand::Field(field), Operand::Constant(text))
+                if operator == COMPATIBLE && !is_release(*field, text) =>
+            {
+                Err(format!(
+                    "`~=` needs a version of two numbers or more, and `{text}` is none"
+                ))
             }
-            (Operand::Constant(_), Operand::Field(field)) if operator == COMPATIBLE && !field.is_version() => {
+            (Operand::Constant(_), Operand::Field(field))
+                if operator == COMPATIBLE && !field.is_version() =>
+            {
                 Err("`~=` needs a field that is a version on its right".to_owned())
             }
-            (Operand::Field(_), Operand::Constant(_)) | (Operand::Constant(_), Operand::Field(_)) => {
-                Ok(Expression::Comparison { left, operator, right })
-            }
+            (Operand::Field(_), Operand::Constant(_))
+            | (Operand::Constant(_), Operand::Field(_)) => Ok(Expression::Comparison {
+                left,
+                operator,
+                right,
+            }),
             _ => Err("it compares something else than a field with a text in quotes".to_owned()),
         }
     }
 
     fn operand(&mut self) -> Result<Operand, String> {
         self.skip_space();
-        if let Some(quote) = self.rest.chars().next().filter(|first| matches!(first, '"' | '\'')) {
-            let (text, rest) = self.rest[1..].split_once(quote).ok_or("a quote is not closed")?;
+        if let Some(quote) = self
+            .rest
+            .chars()
+            .next()
+            .filter(|first| matches!(first, '"' | '\''))
+        {
+            let (text, rest) = self.rest[1..]
+                .split_once(quote)
+                .ok_or("a quote is not closed")?;
             self.rest = rest;
             return Ok(Operand::Constant(text.to_owned()));
         }
@@ -217,7 +264,10 @@ impl<'a> Reader<'a> {
                 rest => format!("a field or a text in quotes is expected at `{rest}`"),
             });
         }
-        let field = FIELDS.iter().find(|(name, _)| *name == word).map(|(_, field)| *field);
+        let field = FIELDS
+            .iter()
+            .find(|(name, _)| *name == word)
+            .map(|(_, field)| *field);
         match field.filter(|field| self.context == Context::LockedPackage || !field.is_set()) {
             Some(field) => {
                 self.rest = &self.rest[word.len()..];
@@ -232,9 +282,15 @@ impl<'a> Reader<'a> {
             return Ok(Operator::In);
         }
         if self.takes_word("not") {
-            return if self.takes_word("in") { Ok(Operator::NotIn) } else { Err("`not` without `in`".to_owned()) };
+            return if self.takes_word("in") {
+                Ok(Operator::NotIn)
+            } else {
+                Err("`not` without `in`".to_owned())
+            };
         }
-        let order = ORDERS.into_iter().find(|order| self.rest.starts_with(order));
+        let order = ORDERS
+            .into_iter()
+            .find(|order| self.rest.starts_with(order));
         let order = order.ok_or_else(|| match self.rest {
             "" => "it ends too early".to_owned(),
             rest => format!("an operator is expected at `{rest}`"),
@@ -284,14 +340,33 @@ impl Expression {
         match self {
             Self::All(parts) => parts.iter().all(|part| part.holds(environment, sets)),
             Self::Any(parts) => parts.iter().any(|part| part.holds(environment, sets)),
-            Self::Comparison { left: Operand::Constant(text), operator, right: Operand::Field(field) } => match field {
+            Self::Comparison {
+                left: Operand::Constant(text),
+                operator,
+                right: Operand::Field(field),
+            } => match field {
                 Field::Extras => contains(&sets.extras, *operator, text),
                 Field::DependencyGroups => contains(&sets.dependency_groups, *operator, text),
-                field => compare(text, *operator, field.value(environment), field.is_version()),
+                field => compare(
+                    text,
+                    *operator,
+                    field.value(environment),
+                    field.is_version(),
+                ),
             },
-            Self::Comparison { left: Operand::Field(field), operator, right: Operand::Constant(text) } => {
+            Self::Comparison {
+                left: Operand::Field(field),
+                operator,
+                right: Operand::Constant(text),
+            } => {
                 // A set can only stand on the right.
-                !field.is_set() && compare(field.value(environment), *operator, text, field.is_version())
+                !field.is_set()
+                    && compare(
+                        field.value(environment),
+                        *operator,
+                        text,
+                        field.is_version(),
+                    )
             }
             Self::Comparison { .. } => false,
         }
@@ -311,7 +386,8 @@ fn contains(set: &[String], operator: Operator, text: &str) -> bool {
 /// The name of an extra or of a dependency group, by the rule for names of projects.
 pub fn normalized(name: &str) -> String {
     let name = name.trim();
-    super::name::ProjectName::parse(name).map_or_else(|| name.to_owned(), |name| name.normalized().to_owned())
+    super::name::ProjectName::parse(name)
+        .map_or_else(|| name.to_owned(), |name| name.normalized().to_owned())
 }
 
 /// Two texts, as versions where they are meant to be and are, else as strings.
@@ -325,7 +401,10 @@ fn compare(left: &str, operator: Operator, right: &str, as_version: bool) -> boo
     // A comma would begin another clause.
     if as_version
         && !right.contains(',')
-        && let (Some(version), Some(set)) = (Version::parse(left), Specifiers::parse(&format!("{order}{right}")))
+        && let (Some(version), Some(set)) = (
+            Version::parse(left),
+            Specifiers::parse(&format!("{order}{right}")),
+        )
     {
         return set.contains(&version);
     }
@@ -359,8 +438,12 @@ mod tests {
     }
 
     fn holds(text: &str) -> bool {
-        let sets = Sets { extras: vec!["a-b".into()], dependency_groups: vec!["dev".into()] };
-        let marker = Marker::parse(text, Context::LockedPackage).unwrap_or_else(|reason| panic!("{text}: {reason}"));
+        let sets = Sets {
+            extras: vec!["a-b".into()],
+            dependency_groups: vec!["dev".into()],
+        };
+        let marker = Marker::parse(text, Context::LockedPackage)
+            .unwrap_or_else(|reason| panic!("{text}: {reason}"));
         marker.holds(&linux(), &sets)
     }
 
@@ -388,8 +471,14 @@ mod tests {
             ("sys_platform < 'm'", false),
             ("sys_platform >= 'linux'", true),
             ("sys_platform >= 'a'", false),
-            ("os_name == 'nt' or os_name == 'posix' and sys_platform == 'linux'", true),
-            ("(os_name == 'posix' or os_name == 'nt') and (sys_platform == 'darwin')", false),
+            (
+                "os_name == 'nt' or os_name == 'posix' and sys_platform == 'linux'",
+                true,
+            ),
+            (
+                "(os_name == 'posix' or os_name == 'nt') and (sys_platform == 'darwin')",
+                false,
+            ),
             ("python_version < '0'", false),
             ("platform_python_implementation != 'PyPy'", true),
         ] {
@@ -419,21 +508,52 @@ mod tests {
             ("", "it ends too early"),
             ("python_version", "it ends too early"),
             ("python_version >", "it ends too early"),
-            ("extra == 'x'", "`extra` is not a field that may be used here"),
-            ("python_versions == '3'", "`python_versions` is not a field that may be used here"),
+            (
+                "extra == 'x'",
+                "`extra` is not a field that may be used here",
+            ),
+            (
+                "python_versions == '3'",
+                "`python_versions` is not a field that may be used here",
+            ),
             ("python_version = '3'", "an operator is expected at `= '3'`"),
             ("python_version == '3", "a quote is not closed"),
             ("(python_version == '3'", "a `)` is missing"),
             ("python_version not '3'", "`not` without `in`"),
-            ("'3' == '3'", "it compares something else than a field with a text in quotes"),
-            ("os_name == sys_platform", "it compares something else than a field with a text in quotes"),
-            ("os_name == 'nt' xor os_name == 'x'", "`xor os_name == 'x'` is left over"),
-            ("python_version ~= '3'", "`~=` needs a version of two numbers or more, and `3` is none"),
-            ("'linux' ~= sys_platform", "`~=` needs a field that is a version on its right"),
-            ("os_name ~= '3.1'", "`~=` needs a version of two numbers or more, and `3.1` is none"),
-            ("os_name == é", "a field or a text in quotes is expected at `é`"),
+            (
+                "'3' == '3'",
+                "it compares something else than a field with a text in quotes",
+            ),
+            (
+                "os_name == sys_platform",
+                "it compares something else than a field with a text in quotes",
+            ),
+            (
+                "os_name == 'nt' xor os_name == 'x'",
+                "`xor os_name == 'x'` is left over",
+            ),
+            (
+                "python_version ~= '3'",
+                "`~=` needs a version of two numbers or more, and `3` is none",
+            ),
+            (
+                "'linux' ~= sys_platform",
+                "`~=` needs a field that is a version on its right",
+            ),
+            (
+                "os_name ~= '3.1'",
+                "`~=` needs a version of two numbers or more, and `3.1` is none",
+            ),
+            (
+                "os_name == é",
+                "a field or a text in quotes is expected at `é`",
+            ),
         ] {
-            assert_eq!(Marker::parse(text, Context::Plain), Err(reason.to_owned()), "{text}");
+            assert_eq!(
+                Marker::parse(text, Context::Plain),
+                Err(reason.to_owned()),
+                "{text}"
+            );
         }
         let deep = "(".repeat(100_000);
         assert!(Marker::parse(&deep, Context::Plain).is_err_and(|reason| reason.contains("nest")));

@@ -1,8 +1,8 @@
 //! One file per specification of the PyPA: text in, types out, no I/O.
 
+pub mod core_metadata;
 pub mod direct_url;
 pub mod entry_points;
-pub mod headers;
 pub mod location;
 pub mod marker;
 pub mod name;

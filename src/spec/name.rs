@@ -1,7 +1,8 @@
 //! Names of projects.
 //!
-//! Input: a name as METADATA, a file name or a person writes it. Output: a [`ProjectName`], which keeps that spelling and
-//! compares by the normalized one. Invariant: a `ProjectName` is ASCII, is not empty, and is safe as a part of a path.
+//! Input: a name as METADATA, a file name or a person writes it. Output: a [`ProjectName`], which
+//! keeps that spelling and compares by the normalized one. Invariant: a `ProjectName` is ASCII, is
+//! not empty, and is safe as a part of a path.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -17,14 +18,19 @@ pub struct ProjectName {
 }
 
 impl ProjectName {
-    /// Checks `text` ("Names and normalization", "Name format"): ASCII letters, digits, `.`, `_` and `-`, with a letter
-    /// or digit at both ends. `None` where it breaks that; surrounding white space does too.
+    /// Checks `text` ("Names and normalization", "Name format"): ASCII letters, digits, `.`, `_`
+    /// and `-`, with a letter or digit at both ends. `None` where it breaks that; surrounding white
+    /// space does too.
     pub fn parse(text: &str) -> Option<Self> {
         let first = text.bytes().next()?;
         let last = text.bytes().next_back()?;
-        let inner = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'));
-        (inner && first.is_ascii_alphanumeric() && last.is_ascii_alphanumeric())
-            .then(|| Self { raw: text.into(), normalized: normalized(text).into() })
+        let inner = text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'));
+        (inner && first.is_ascii_alphanumeric() && last.is_ascii_alphanumeric()).then(|| Self {
+            raw: text.into(),
+            normalized: normalized(text).into(),
+        })
     }
 
     /// The name as it was written.
@@ -32,13 +38,15 @@ impl ProjectName {
         &self.raw
     }
 
-    /// The name in lower case, each run of `.`, `_` and `-` as one `-` ("Names and normalization", "Normalization").
+    /// The name in lower case, each run of `.`, `_` and `-` as one `-` ("Names and normalization",
+    /// "Normalization").
     pub fn normalized(&self) -> &str {
         &self.normalized
     }
 
-    /// The normalized name with `_` for `-`, as file names of wheels and dist-info directories have it ("Binary
-    /// distribution format", "Escaping and Unicode"; "Recording installed projects", "The .dist-info directory").
+    /// The normalized name with `_` for `-`, as file names of wheels and dist-info directories have
+    /// it ("Binary distribution format", "Escaping and Unicode"; "Recording installed projects",
+    /// "The .dist-info directory").
     pub fn escaped(&self) -> String {
         self.normalized.replace('-', "_")
     }
@@ -115,13 +123,21 @@ mod tests {
 
     #[test]
     fn c48_the_escaped_name_has_no_dash() {
-        assert_eq!(ProjectName::parse("Foo.Bar-baz").expect("a name").escaped(), "foo_bar_baz");
-        assert_eq!(ProjectName::parse("PyYAML").expect("a name").escaped(), "pyyaml");
+        assert_eq!(
+            ProjectName::parse("Foo.Bar-baz").expect("a name").escaped(),
+            "foo_bar_baz"
+        );
+        assert_eq!(
+            ProjectName::parse("PyYAML").expect("a name").escaped(),
+            "pyyaml"
+        );
     }
 
     #[test]
     fn names_outside_the_grammar_are_refused() {
-        for text in ["", "-a", "a-", "_a", "a.", "a b", "é", "a/b", "..", " a", "a\n"] {
+        for text in [
+            "", "-a", "a-", "_a", "a.", "a b", "é", "a/b", "..", " a", "a\n",
+        ] {
             assert!(ProjectName::parse(text).is_none(), "{text:?}");
         }
         for text in ["a", "7", "3to2", "a..b"] {

@@ -1,18 +1,20 @@
 //! "Platform compatibility tags": which wheels a Python can use, best first.
 //!
-//! Input: a [`Target`], the facts about one interpreter and the system below it. Output: the list that
-//! `packaging.tags.sys_tags()` (26.3) gives on that system, in the same order, as a [`TagSet`] that ranks a wheel's
-//! tags. Invariants: the first tag is the most specific one, `py30-none-any` the last. Limits: a minor version, and a
-//! macOS major version, above [`MAX_STEPS`] counts as [`MAX_STEPS`]; iOS, Android and Pyodide get their own platform
-//! and no older one; a `_manylinux` module, by which an interpreter may veto manylinux wheels, would have to be run and
-//! is not asked.
+//! Input: a [`Target`], the facts about one interpreter and the system below it. Output: the list
+//! that `packaging.tags.sys_tags()` (26.3) gives on that system, in the same order, as a [`TagSet`]
+//! that ranks a wheel's tags. Invariants: the first tag is the most specific one, `py30-none-any`
+//! the last. Limits: a minor version, and a macOS major version, above [`MAX_STEPS`] counts as
+//! [`MAX_STEPS`]; iOS, Android and Pyodide get their own platform and no older one; a `_manylinux`
+//! module, by which an interpreter may veto manylinux wheels, would have to be run and is not
+//! asked.
 
 use std::collections::HashMap;
 use std::fmt;
 
 use crate::spec::wheel_name::Tag;
 
-/// The highest number that a walk over versions begins with, so that a wrong one cannot make the list endless.
+/// The highest number that a walk over versions begins with, so that a wrong one cannot make the
+/// list endless.
 pub const MAX_STEPS: u32 = 200;
 
 /// What the tags of an interpreter depend on.
@@ -22,12 +24,15 @@ pub struct Target {
     pub implementation: Implementation,
     /// `sys.version_info[:2]`.
     pub version: (u32, u32),
-    /// The ABI of an interpreter other than CPython, as its `SOABI` gives it: `pypy311-pp73`, `pypy311_pp73`. Not
-    /// looked at for CPython, whose ABI follows from the version and the two flags.
+    /// The ABI of an interpreter other than CPython, as its `SOABI` gives it: `pypy311-pp73`,
+    /// `pypy311_pp73`. Not looked at for CPython, whose ABI follows from the version and the two
+    /// flags.
     pub abi: Option<String>,
-    /// `Py_GIL_DISABLED`: built without the global interpreter lock. Means something from CPython 3.13 on.
+    /// `Py_GIL_DISABLED`: built without the global interpreter lock. Means something from CPython
+    /// 3.13 on.
     pub free_threaded: bool,
-    /// `Py_DEBUG`: a debug build, which also loads what is built for the release build of CPython 3.8 and later.
+    /// `Py_DEBUG`: a debug build, which also loads what is built for the release build of CPython
+    /// 3.8 and later.
     pub debug: bool,
     /// The system that the interpreter runs on.
     pub platform: Platform,
@@ -46,21 +51,35 @@ pub enum Implementation {
 
 /// The system, as far as platform tags name it ("Platform Tag").
 ///
-/// `arch` is the interpreter's, not the kernel's: a 32-bit Python is `i686` on an x86-64 kernel and `armv8l` on an
-/// aarch64 one. Manylinux on ARM of 32 bits (`armv7l`, `armv8l`) means the hard-float ABI; a soft-float interpreter is
-/// [`Platform::Linux`].
+/// `arch` is the interpreter's, not the kernel's: a 32-bit Python is `i686` on an x86-64 kernel and
+/// `armv8l` on an aarch64 one. Manylinux on ARM of 32 bits (`armv7l`, `armv8l`) means the
+/// hard-float ABI; a soft-float interpreter is [`Platform::Linux`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the fields are named for what they are")]
 pub enum Platform {
-    /// Linux with the GNU C library of this version (PEP 600, and the names of PEP 513, 571 and 599).
-    Glibc { major: u32, minor: u32, arch: String },
+    /// Linux with the GNU C library of this version (PEP 600, and the names of PEP 513, 571 and
+    /// 599).
+    Glibc {
+        major: u32,
+        minor: u32,
+        arch: String,
+    },
     /// Linux with musl of this version (PEP 656).
-    Musl { major: u32, minor: u32, arch: String },
+    Musl {
+        major: u32,
+        minor: u32,
+        arch: String,
+    },
     /// Linux with another C library, or with one that is not known.
     Linux { arch: String },
     /// macOS of this version; `arch` is `arm64` or `x86_64`.
-    MacOs { major: u32, minor: u32, arch: String },
-    /// Any other system, as `sysconfig.get_platform()` names it: `win_amd64`, `freebsd_14_0_release_amd64`.
+    MacOs {
+        major: u32,
+        minor: u32,
+        arch: String,
+    },
+    /// Any other system, as `sysconfig.get_platform()` names it: `win_amd64`,
+    /// `freebsd_14_0_release_amd64`.
     Other(String),
 }
 
@@ -74,7 +93,11 @@ impl Target {
             abi: None,
             free_threaded: false,
             debug: false,
-            platform: Platform::Glibc { major: 2, minor: 36, arch: "x86_64".into() },
+            platform: Platform::Glibc {
+                major: 2,
+                minor: 36,
+                arch: "x86_64".into(),
+            },
         }
     }
 }
@@ -88,10 +111,18 @@ impl fmt::Display for Target {
         };
         let thread = if self.free_threaded { "t" } else { "" };
         let debug = if self.debug { "d" } else { "" };
-        write!(f, "{name} {}.{}{thread}{debug} on ", self.version.0, self.version.1)?;
+        write!(
+            f,
+            "{name} {}.{}{thread}{debug} on ",
+            self.version.0, self.version.1
+        )?;
         match &self.platform {
-            Platform::Glibc { major, minor, arch } => write!(f, "Linux {arch} with glibc {major}.{minor}"),
-            Platform::Musl { major, minor, arch } => write!(f, "Linux {arch} with musl {major}.{minor}"),
+            Platform::Glibc { major, minor, arch } => {
+                write!(f, "Linux {arch} with glibc {major}.{minor}")
+            }
+            Platform::Musl { major, minor, arch } => {
+                write!(f, "Linux {arch} with musl {major}.{minor}")
+            }
             Platform::Linux { arch } => write!(f, "Linux {arch}"),
             Platform::MacOs { major, minor, arch } => write!(f, "macOS {major}.{minor} {arch}"),
             Platform::Other(name) => f.write_str(name),
@@ -99,12 +130,16 @@ impl fmt::Display for Target {
     }
 }
 
-/// Every tag that `target` can use, the best one first ("Use": the order of `packaging.tags.sys_tags()`).
+/// Every tag that `target` can use, the best one first ("Use": the order of
+/// `packaging.tags.sys_tags()`).
 ///
 /// A tag may stand twice where an interpreter's own Python tag is `py`; the first place counts.
 pub fn supported(target: &Target) -> Vec<Tag> {
     let platforms = platforms(&target.platform);
-    let mut list = List { tags: Vec::new(), platforms };
+    let mut list = List {
+        tags: Vec::new(),
+        platforms,
+    };
     let own = match &target.implementation {
         Implementation::CPython => {
             cpython(target, &mut list);
@@ -160,7 +195,8 @@ fn short_name(name: &str) -> &str {
     }
 }
 
-/// What only CPython can use: its own ABIs, the stable ABI, and the stable ABI of every earlier version ("ABI Tag").
+/// What only CPython can use: its own ABIs, the stable ABI, and the stable ABI of every earlier
+/// version ("ABI Tag").
 fn cpython(target: &Target, list: &mut List) {
     let (major, minor) = target.version;
     let python = format!("cp{}", joined(target.version));
@@ -186,19 +222,31 @@ fn free_threaded(target: &Target) -> bool {
 }
 
 fn cpython_abis(target: &Target) -> Vec<String> {
-    let release = format!("cp{}{}", joined(target.version), if free_threaded(target) { "t" } else { "" });
+    let release = format!(
+        "cp{}{}",
+        joined(target.version),
+        if free_threaded(target) { "t" } else { "" }
+    );
     let debug = if target.debug { "d" } else { "" };
     if target.version < (3, 8) {
         // Before 3.8 the ABI also named the allocator, and release and debug builds were strangers.
         return vec![format!("{release}{debug}m")];
     }
-    if target.debug { vec![format!("{release}d"), release] } else { vec![release] }
+    if target.debug {
+        vec![format!("{release}d"), release]
+    } else {
+        vec![release]
+    }
 }
 
 /// What an interpreter without rules of its own can use: its ABI, and `none`.
 fn generic(target: &Target, name: &str, list: &mut List) {
     let python = format!("{name}{}", joined(target.version));
-    let abi = target.abi.as_deref().map(abi_of_soabi).filter(|abi| !abi.is_empty() && abi != "none");
+    let abi = target
+        .abi
+        .as_deref()
+        .map(abi_of_soabi)
+        .filter(|abi| !abi.is_empty() && abi != "none");
     if let Some(abi) = abi {
         list.on_every_platform(&python, &abi);
     }
@@ -214,15 +262,24 @@ fn abi_of_soabi(soabi: &str) -> String {
     } else {
         usize::MAX
     };
-    soabi.split('-').take(parts).collect::<Vec<_>>().join("_").replace(['.', ' '], "_")
+    soabi
+        .split('-')
+        .take(parts)
+        .collect::<Vec<_>>()
+        .join("_")
+        .replace(['.', ' '], "_")
 }
 
-/// What does not depend on the implementation: no ABI, on this platform and then on any ("Compressed Tag Sets" has
-/// `py3`).
+/// What does not depend on the implementation: no ABI, on this platform and then on any
+/// ("Compressed Tag Sets" has `py3`).
 fn pure(version: (u32, u32), own: Option<&str>, list: &mut List) {
     let (major, minor) = version;
     let mut pythons = vec![format!("py{}", joined(version)), format!("py{major}")];
-    pythons.extend((0..minor.min(MAX_STEPS)).rev().map(|older| format!("py{}", joined((major, older)))));
+    pythons.extend(
+        (0..minor.min(MAX_STEPS))
+            .rev()
+            .map(|older| format!("py{}", joined((major, older)))),
+    );
     for python in &pythons {
         list.on_every_platform(python, "none");
     }
@@ -249,7 +306,9 @@ fn platforms(platform: &Platform) -> Vec<String> {
             let mut tags = plain_linux(&archs);
             for arch in archs {
                 tags.extend(
-                    (0..=(*minor).min(MAX_STEPS)).rev().map(|minor| format!("musllinux_{major}_{minor}_{arch}")),
+                    (0..=(*minor).min(MAX_STEPS))
+                        .rev()
+                        .map(|minor| format!("musllinux_{major}_{minor}_{arch}")),
                 );
             }
             tags
@@ -260,9 +319,14 @@ fn platforms(platform: &Platform) -> Vec<String> {
     }
 }
 
-/// The architectures whose code a process of `arch` runs: 32-bit ARM code of version 7 on version 8.
+/// The architectures whose code a process of `arch` runs: 32-bit ARM code of version 7 on version
+/// 8.
 fn loadable_archs(arch: &str) -> Vec<&str> {
-    if arch == "armv8l" { vec!["armv8l", "armv7l"] } else { vec![arch] }
+    if arch == "armv8l" {
+        vec!["armv8l", "armv7l"]
+    } else {
+        vec![arch]
+    }
 }
 
 fn plain_linux(archs: &[&str]) -> Vec<String> {
@@ -271,19 +335,38 @@ fn plain_linux(archs: &[&str]) -> Vec<String> {
 
 /// Whether manylinux is defined for an architecture at all.
 fn has_manylinux(archs: &[&str]) -> bool {
-    const DEFINED: [&str; 9] =
-        ["x86_64", "aarch64", "ppc64", "ppc64le", "s390x", "loongarch64", "riscv64", "i686", "armv7l"];
+    const DEFINED: [&str; 9] = [
+        "x86_64",
+        "aarch64",
+        "ppc64",
+        "ppc64le",
+        "s390x",
+        "loongarch64",
+        "riscv64",
+        "i686",
+        "armv7l",
+    ];
     archs.iter().any(|arch| DEFINED.contains(arch))
 }
 
 /// `manylinux_X_Y` from the system's glibc down to the oldest one that has a manylinux (PEP 600).
 fn manylinux((major, minor): (u32, u32), arch: &str, tags: &mut Vec<String>) {
-    // CentOS 5 is the oldest system ever served, and had only Intel's architectures; the others begin with CentOS 7.
-    let oldest = if matches!(arch, "x86_64" | "i686") { 5 } else { 17 };
+    // CentOS 5 is the oldest system ever served, and had only Intel's architectures; the others
+    // begin with CentOS 7.
+    let oldest = if matches!(arch, "x86_64" | "i686") {
+        5
+    } else {
+        17
+    };
     let major = major.min(MAX_STEPS);
-    // Should there be a glibc 3, it runs what was built for 2; how far 2 will have gone is `packaging`'s guess.
+    // Should there be a glibc 3, it runs what was built for 2; how far 2 will have gone is
+    // `packaging`'s guess.
     for of_major in (2..=major).rev() {
-        let newest = if of_major == major { minor.min(MAX_STEPS) } else { 50 };
+        let newest = if of_major == major {
+            minor.min(MAX_STEPS)
+        } else {
+            50
+        };
         let oldest = if of_major == 2 { oldest } else { 0 };
         for of_minor in (oldest..=newest).rev() {
             tags.push(format!("manylinux_{of_major}_{of_minor}_{arch}"));
@@ -302,7 +385,11 @@ fn manylinux((major, minor): (u32, u32), arch: &str, tags: &mut Vec<String>) {
 fn mac((major, minor): (u32, u32), arch: &str) -> Vec<String> {
     let mut tags = Vec::new();
     let mut push = |major: u32, minor: u32, formats: &[&str]| {
-        tags.extend(formats.iter().map(|format| format!("macosx_{major}_{minor}_{format}")));
+        tags.extend(
+            formats
+                .iter()
+                .map(|format| format!("macosx_{major}_{minor}_{format}")),
+        );
     };
     if major == 10 {
         for minor in (0..=minor.min(MAX_STEPS)).rev() {
@@ -316,8 +403,13 @@ fn mac((major, minor): (u32, u32), arch: &str) -> Vec<String> {
     if major >= 11 {
         // 10.16 is what macOS 11 calls itself to programs that do not know it.
         for minor in (4..=16).rev() {
-            // No arm64 code is older than 11, but a universal2 file may say so for the sake of its x86_64 half.
-            let formats = if arch == "x86_64" { mac_formats((10, minor), arch) } else { vec!["universal2"] };
+            // No arm64 code is older than 11, but a universal2 file may say so for the sake of its
+            // x86_64 half.
+            let formats = if arch == "x86_64" {
+                mac_formats((10, minor), arch)
+            } else {
+                vec!["universal2"]
+            };
             push(10, minor, &formats);
         }
     }
@@ -328,7 +420,14 @@ fn mac((major, minor): (u32, u32), arch: &str) -> Vec<String> {
 fn mac_formats(version: (u32, u32), arch: &str) -> Vec<&str> {
     match arch {
         "x86_64" if version < (10, 4) => Vec::new(),
-        "x86_64" => vec!["x86_64", "intel", "fat64", "fat3", "universal2", "universal"],
+        "x86_64" => vec![
+            "x86_64",
+            "intel",
+            "fat64",
+            "fat3",
+            "universal2",
+            "universal",
+        ],
         "arm64" => vec!["arm64", "universal2"],
         other => vec![other],
     }
@@ -346,8 +445,8 @@ impl TagSet {
         supported(target).into_iter().collect()
     }
 
-    /// The rank of the tag among `tags` that fits best: 0 is the best there is; `None` where none fits, and the wheel
-    /// must not be installed ("Use"). Case does not matter.
+    /// The rank of the tag among `tags` that fits best: 0 is the best there is; `None` where none
+    /// fits, and the wheel must not be installed ("Use"). Case does not matter.
     pub fn best(&self, tags: &[Tag]) -> Option<usize> {
         tags.iter().filter_map(|tag| self.rank(tag)).min()
     }
@@ -355,11 +454,21 @@ impl TagSet {
     fn rank(&self, tag: &Tag) -> Option<usize> {
         let found = self.ranks.get(tag).copied();
         let parts = [&tag.python, &tag.abi, &tag.platform];
-        if found.is_some() || !parts.iter().any(|part| part.contains(|character: char| character.is_uppercase())) {
+        if found.is_some()
+            || !parts
+                .iter()
+                .any(|part| part.contains(|character: char| character.is_uppercase()))
+        {
             return found;
         }
         let [python, abi, platform] = parts.map(|part| part.to_lowercase());
-        self.ranks.get(&Tag { python, abi, platform }).copied()
+        self.ranks
+            .get(&Tag {
+                python,
+                abi,
+                platform,
+            })
+            .copied()
     }
 }
 
@@ -379,17 +488,29 @@ mod tests {
     use super::*;
 
     fn target(version: (u32, u32), platform: Platform) -> Target {
-        Target { version, platform, ..Target::of_tests() }
+        Target {
+            version,
+            platform,
+            ..Target::of_tests()
+        }
     }
 
     fn tag(text: &str) -> Tag {
         let mut parts = text.split('-').map(str::to_owned);
         let mut next = || parts.next().expect("three parts");
-        Tag { python: next(), abi: next(), platform: next() }
+        Tag {
+            python: next(),
+            abi: next(),
+            platform: next(),
+        }
     }
 
     fn glibc(minor: u32, arch: &str) -> Platform {
-        Platform::Glibc { major: 2, minor, arch: arch.to_owned() }
+        Platform::Glibc {
+            major: 2,
+            minor,
+            arch: arch.to_owned(),
+        }
     }
 
     #[test]
@@ -426,7 +547,10 @@ mod tests {
         let mut threaded = target((3, 14), glibc(36, "x86_64"));
         threaded.free_threaded = true;
         let set = TagSet::new(&threaded);
-        assert!(set.best(&[tag("cp314-cp314t-manylinux2014_x86_64")]).is_some());
+        assert!(
+            set.best(&[tag("cp314-cp314t-manylinux2014_x86_64")])
+                .is_some()
+        );
         assert_eq!(set.best(&[tag("cp314-cp314-manylinux2014_x86_64")]), None);
         assert_eq!(set.best(&[tag("cp39-abi3-manylinux2014_x86_64")]), None);
         let mut pypy = target((3, 11), glibc(36, "x86_64"));
@@ -440,10 +564,26 @@ mod tests {
     #[test]
     fn a_wrong_version_does_not_make_the_list_endless() {
         let huge = u32::MAX;
-        let linux = target((3, huge), Platform::Glibc { major: huge, minor: huge, arch: "x86_64".to_owned() });
+        let linux = target(
+            (3, huge),
+            Platform::Glibc {
+                major: huge,
+                minor: huge,
+                arch: "x86_64".to_owned(),
+            },
+        );
         assert!(platforms(&linux.platform).len() < 20_000);
         assert!(mac((huge, 0), "arm64").len() < 1000);
-        assert!(supported(&target((3, huge), Platform::Other("win_amd64".to_owned()))).len() < 2000);
-        assert_eq!(platforms(&Platform::Glibc { major: 1, minor: 1, arch: "x86_64".to_owned() }), ["linux_x86_64"]);
+        assert!(
+            supported(&target((3, huge), Platform::Other("win_amd64".to_owned()))).len() < 2000
+        );
+        assert_eq!(
+            platforms(&Platform::Glibc {
+                major: 1,
+                minor: 1,
+                arch: "x86_64".to_owned()
+            }),
+            ["linux_x86_64"]
+        );
     }
 }

@@ -1,8 +1,8 @@
 //! Versions and the sets of versions that a project supports.
 //!
-//! Input: text. Output: a [`Version`] or [`Specifiers`]; `None` where the text is not one. Both keep their text, for
-//! messages and for the file names that were built from it. Limits: numbers of at most 64 bits. The only file that names
-//! the crate behind them.
+//! Input: text. Output: a [`Version`] or [`Specifiers`]; `None` where the text is not one. Both
+//! keep their text, for messages and for the file names that were built from it. Limits: numbers of
+//! at most 64 bits. The only file that names the crate behind them.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -11,7 +11,8 @@ use std::str::FromStr as _;
 
 use pep440_rs::{Operator, VersionSpecifier};
 
-/// How many numbers of a release are compared with a pattern such as `==3.8.*`, which stands for at least this many.
+/// How many numbers of a release are compared with a pattern such as `==3.8.*`, which stands for at
+/// least this many.
 const RELEASE_LENGTH: usize = 8;
 
 /// A version ("Version specifiers").
@@ -27,7 +28,10 @@ impl Version {
     /// Reads a version in any spelling that the specification normalizes; `None` where it is none.
     pub fn parse(text: &str) -> Option<Self> {
         let parsed = pep440_rs::Version::from_str(text).ok()?;
-        Some(Self { raw: text.into(), parsed })
+        Some(Self {
+            raw: text.into(),
+            parsed,
+        })
     }
 
     /// The version as it was written.
@@ -35,18 +39,22 @@ impl Version {
         &self.raw
     }
 
-    /// The canonical version with `_` for `-`, as file names of wheels and dist-info directories have it ("Binary
-    /// distribution format", "Escaping and Unicode"; "Recording installed projects", "The .dist-info directory").
+    /// The canonical version with `_` for `-`, as file names of wheels and dist-info directories
+    /// have it ("Binary distribution format", "Escaping and Unicode"; "Recording installed
+    /// projects", "The .dist-info directory").
     pub fn escaped(&self) -> String {
         self.to_string().replace('-', "_")
     }
 
-    /// The same version without its local label: `1.0` for `1.0+cu121` ("Version specifiers", "Local version
-    /// identifiers"). Its raw text is the canonical one.
+    /// The same version without its local label: `1.0` for `1.0+cu121` ("Version specifiers",
+    /// "Local version identifiers"). Its raw text is the canonical one.
     #[must_use]
     pub fn without_local(&self) -> Self {
         let parsed = self.parsed.clone().without_local();
-        Self { raw: parsed.to_string().into(), parsed }
+        Self {
+            raw: parsed.to_string().into(),
+            parsed,
+        }
     }
 }
 
@@ -97,8 +105,9 @@ pub struct Specifiers {
 }
 
 impl Specifiers {
-    /// Reads clauses separated by commas. Empty clauses (`>=2.7,`) mean nothing, and no clause at all is every version,
-    /// as for Python's `packaging`. `None` where a clause is not one, such as the legacy `>=3.6.*`.
+    /// Reads clauses separated by commas. Empty clauses (`>=2.7,`) mean nothing, and no clause at
+    /// all is every version, as for Python's `packaging`. `None` where a clause is not one, such as
+    /// the legacy `>=3.6.*`.
     pub fn parse(text: &str) -> Option<Self> {
         let clauses: Option<Vec<_>> = text
             .split(',')
@@ -106,14 +115,20 @@ impl Specifiers {
             .filter(|clause| !clause.is_empty())
             .map(|clause| VersionSpecifier::from_str(clause).ok())
             .collect();
-        Some(Self { raw: text.trim().into(), clauses: clauses? })
+        Some(Self {
+            raw: text.trim().into(),
+            clauses: clauses?,
+        })
     }
 
     /// Whether `version` satisfies every clause; pre-releases are in, as `packaging`'s
-    /// `SpecifierSet.contains(version, prereleases=True)` has it. `<3.14` still excludes `3.14.0rc1`: pass an
-    /// interpreter's release part alone where its pre-releases shall count as the release.
+    /// `SpecifierSet.contains(version, prereleases=True)` has it. `<3.14` still excludes
+    /// `3.14.0rc1`: pass an interpreter's release part alone where its pre-releases shall count as
+    /// the release.
     pub fn contains(&self, version: &Version) -> bool {
-        self.clauses.iter().all(|clause| allows(clause, &version.parsed))
+        self.clauses
+            .iter()
+            .all(|clause| allows(clause, &version.parsed))
     }
 }
 
@@ -121,15 +136,18 @@ impl Specifiers {
 fn allows(clause: &VersionSpecifier, version: &pep440_rs::Version) -> bool {
     let bound = clause.version();
     match clause.operator() {
-        // The crate never lets a pre-release satisfy `<` with the same release; the specification does so where the
-        // bound itself is a pre-release: 3.14rc1 is in `<3.14rc2`.
+        // The crate never lets a pre-release satisfy `<` with the same release; the specification
+        // does so where the bound itself is a pre-release: 3.14rc1 is in `<3.14rc2`.
         Operator::LessThan if bound.any_prerelease() => version.clone().without_local() < *bound,
-        Operator::EqualStar | Operator::NotEqualStar | Operator::TildeEqual => clause.contains(&padded(version)),
+        Operator::EqualStar | Operator::NotEqualStar | Operator::TildeEqual => {
+            clause.contains(&padded(version))
+        }
         _ => clause.contains(version),
     }
 }
 
-/// `version` with zeros that the crate does not assume when it compares with a prefix: 3 is 3.0, which is not in `3.8.*`.
+/// `version` with zeros that the crate does not assume when it compares with a prefix: 3 is 3.0,
+/// which is not in `3.8.*`.
 fn padded(version: &pep440_rs::Version) -> pep440_rs::Version {
     let mut release = version.release().to_vec();
     release.resize(release.len().max(RELEASE_LENGTH), 0);
@@ -209,10 +227,23 @@ mod tests {
             ("<4", "3.11.7+debian", true),
         ] {
             let parsed = Specifiers::parse(specifiers).expect(specifiers);
-            assert_eq!(parsed.contains(&version(python)), contained, "{python} in {specifiers}");
+            assert_eq!(
+                parsed.contains(&version(python)),
+                contained,
+                "{python} in {specifiers}"
+            );
             assert_eq!(parsed.to_string(), specifiers);
         }
-        for text in [">=3.6.*", "3.6", ">=", "~=3", ">=3.6 <4", "python>=3", "=>3.6", ">=3.8+local"] {
+        for text in [
+            ">=3.6.*",
+            "3.6",
+            ">=",
+            "~=3",
+            ">=3.6 <4",
+            "python>=3",
+            "=>3.6",
+            ">=3.8+local",
+        ] {
             assert_eq!(Specifiers::parse(text), None, "{text}");
         }
     }

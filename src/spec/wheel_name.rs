@@ -1,7 +1,8 @@
 //! File names of wheels.
 //!
-//! Input: the last component of a path or URL, already decoded. Output: a [`WheelName`]. Invariants: there is at least
-//! one [`Tag`], all tags are in lower case, and none has an empty part. Limits: 255 bytes, as for any component of a path.
+//! Input: the last component of a path or URL, already decoded. Output: a [`WheelName`].
+//! Invariants: there is at least one [`Tag`], all tags are in lower case, and none has an empty
+//! part. Limits: 255 bytes, as for any component of a path.
 
 use std::fmt;
 
@@ -23,7 +24,8 @@ pub struct WheelName {
     pub tags: Vec<Tag>,
 }
 
-/// The build tag of a wheel ("Binary distribution format", "File name convention"): sorted by number, then by suffix.
+/// The build tag of a wheel ("Binary distribution format", "File name convention"): sorted by
+/// number, then by suffix.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BuildTag {
     /// The digits that it begins with.
@@ -44,22 +46,32 @@ pub struct Tag {
 }
 
 impl WheelName {
-    /// Reads a file name ("Binary distribution format", "File name convention"). A name with `.` or in upper case is
-    /// accepted, and so is a version with `_` for `-`, both of which older build tools wrote.
+    /// Reads a file name ("Binary distribution format", "File name convention"). A name with `.` or
+    /// in upper case is accepted, and so is a version with `_` for `-`, both of which older build
+    /// tools wrote.
     ///
     /// # Errors
     /// [`Fault::FileName`] with the first rule that the name breaks.
     pub fn parse(file_name: &str) -> Result<Self, Fault> {
-        Self::read(file_name).map_err(|reason| Fault::FileName { name: file_name.to_owned(), reason })
+        Self::read(file_name).map_err(|reason| Fault::FileName {
+            name: file_name.to_owned(),
+            reason,
+        })
     }
 
     fn read(file_name: &str) -> Result<Self, &'static str> {
         check_component(file_name).map_err(|_| "it is not a plain file name")?;
-        let stem = file_name.strip_suffix(".whl").ok_or("it does not end in `.whl`")?;
+        let stem = file_name
+            .strip_suffix(".whl")
+            .ok_or("it does not end in `.whl`")?;
         let parts: Vec<&str> = stem.split('-').collect();
         let (name, version, build, [python, abi, platform]) = match parts[..] {
-            [name, version, python, abi, platform] => (name, version, None, [python, abi, platform]),
-            [name, version, build, python, abi, platform] => (name, version, Some(build), [python, abi, platform]),
+            [name, version, python, abi, platform] => {
+                (name, version, None, [python, abi, platform])
+            }
+            [name, version, build, python, abi, platform] => {
+                (name, version, Some(build), [python, abi, platform])
+            }
             _ => return Err("it does not have five or six parts separated by `-`"),
         };
         Ok(Self {
@@ -75,22 +87,37 @@ impl WheelName {
 
 impl BuildTag {
     fn read(text: &str) -> Result<Self, &'static str> {
-        let end = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
+        let end = text
+            .find(|character: char| !character.is_ascii_digit())
+            .unwrap_or(text.len());
         let (digits, suffix) = text.split_at(end);
         if digits.is_empty() {
             return Err("its build tag does not begin with a digit");
         }
-        let number = digits.parse().map_err(|_| "the number of its build tag is too large")?;
-        Ok(Self { number, suffix: suffix.to_owned() })
+        let number = digits
+            .parse()
+            .map_err(|_| "the number of its build tag is too large")?;
+        Ok(Self {
+            number,
+            suffix: suffix.to_owned(),
+        })
     }
 }
 
 /// The parts of one compressed tag set ("Platform compatibility tags", "Compressed tag sets").
 fn tag_set(text: &str) -> Result<Vec<String>, &'static str> {
-    let well_formed =
-        |part: &str| !part.is_empty() && part.chars().all(|character| character.is_alphanumeric() || character == '_');
+    let well_formed = |part: &str| {
+        !part.is_empty()
+            && part
+                .chars()
+                .all(|character| character.is_alphanumeric() || character == '_')
+    };
     text.split('.')
-        .map(|part| well_formed(part).then(|| part.to_lowercase()).ok_or("it has an empty or malformed tag"))
+        .map(|part| {
+            well_formed(part)
+                .then(|| part.to_lowercase())
+                .ok_or("it has an empty or malformed tag")
+        })
         .collect()
 }
 
@@ -100,7 +127,11 @@ fn tags(pythons: Vec<String>, abis: &[String], platforms: &[String]) -> Vec<Tag>
     for python in pythons {
         for abi in abis {
             for platform in platforms {
-                tags.push(Tag { python: python.clone(), abi: abi.clone(), platform: platform.clone() });
+                tags.push(Tag {
+                    python: python.clone(),
+                    abi: abi.clone(),
+                    platform: platform.clone(),
+                });
             }
         }
     }
@@ -126,13 +157,21 @@ mod tests {
     use super::*;
 
     fn tags_of(file_name: &str) -> Vec<String> {
-        WheelName::parse(file_name).expect("a wheel's name").tags.iter().map(Tag::to_string).collect()
+        WheelName::parse(file_name)
+            .expect("a wheel's name")
+            .tags
+            .iter()
+            .map(Tag::to_string)
+            .collect()
     }
 
     #[test]
     fn c09_dots_and_upper_case_are_accepted() {
         let wheel = WheelName::parse("A.B_c-1.0-Py3-None-Any.whl").expect("a wheel's name");
-        assert_eq!((wheel.name.normalized(), wheel.version.raw()), ("a-b-c", "1.0"));
+        assert_eq!(
+            (wheel.name.normalized(), wheel.version.raw()),
+            ("a-b-c", "1.0")
+        );
         assert_eq!(wheel.build, None);
         assert_eq!(wheel.tags[0].to_string(), "py3-none-any");
     }
@@ -158,13 +197,19 @@ mod tests {
             ("", "plain"),
         ] {
             let fault = WheelName::parse(name).expect_err(name);
-            assert!(matches!(fault, Fault::FileName { reason, .. } if reason.contains(expected)), "{name}: {fault}");
+            assert!(
+                matches!(fault, Fault::FileName { reason, .. } if reason.contains(expected)),
+                "{name}: {fault}"
+            );
         }
     }
 
     #[test]
     fn c12_compressed_tag_sets_expand_in_order() {
-        assert_eq!(tags_of("a-1-py2.py3-none-any.whl"), ["py2-none-any", "py3-none-any"]);
+        assert_eq!(
+            tags_of("a-1-py2.py3-none-any.whl"),
+            ["py2-none-any", "py3-none-any"]
+        );
         assert_eq!(
             tags_of("a-1-cp311-cp311.abi3-manylinux_2_17_x86_64.manylinux2014_x86_64.whl"),
             [
@@ -179,7 +224,10 @@ mod tests {
     #[test]
     fn e34_builds_are_ordered_by_number_then_suffix() {
         let build = |text: &str| {
-            WheelName::parse(&format!("a-1.0-{text}-py3-none-any.whl")).expect("a wheel's name").build.expect("a build")
+            WheelName::parse(&format!("a-1.0-{text}-py3-none-any.whl"))
+                .expect("a wheel's name")
+                .build
+                .expect("a build")
         };
         assert!(build("2") < build("10"));
         assert!(build("2") < build("2a") && build("2a") < build("2b") && build("2b") < build("3"));
@@ -190,7 +238,10 @@ mod tests {
     #[test]
     fn e27_local_labels_and_legacy_versions_are_read() {
         let version = |text: &str| {
-            WheelName::parse(&format!("a-{text}-py3-none-any.whl")).expect("a wheel's name").version.to_string()
+            WheelName::parse(&format!("a-{text}-py3-none-any.whl"))
+                .expect("a wheel's name")
+                .version
+                .to_string()
         };
         assert_eq!(version("1.0+cu121"), "1.0+cu121");
         assert_eq!(version("1.0+ubuntu_1"), "1.0+ubuntu.1");

@@ -1,29 +1,33 @@
-//! Stage: every file that the plan writes, written once, checked, with its final mode, where nobody looks.
+//! Stage: every file that the plan writes, written once, checked, with its final mode, where nobody
+//! looks.
 //!
-//! Input: a [`Plan`], the wheels, the layout. Output: [`Staged`], which `commit` moves in and which deletes what was
-//! staged when it is dropped. The staging directory lies in `.pkg-install` beside the packages, so that it is on their
-//! device and inherits what they would. Directories are made first, from a sorted set; then all files in parallel, entry
-//! by entry and big ones first, those of a wheel that is still on its way when it has arrived; then each RECORD, when all
-//! digests are known. The first failure stops all workers.
+//! Input: a [`Plan`], the wheels, the layout. Output: [`Staged`], which `commit` moves in and which
+//! deletes what was staged when it is dropped. The staging directory lies in `.pkg-install` beside
+//! the packages, so that it is on their device and inherits what they would. Directories are made
+//! first, from a sorted set; then all files in parallel, entry by entry and big ones first, those
+//! of a wheel that is still on its way when it has arrived; then each RECORD, when all digests are
+//! known. The first failure stops all workers.
 
 mod queue;
-mod work;
+mod writers;
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::environment::place::{Layout, RootId, SchemeKey};
+use crate::digest::{Backend, Digest};
+use crate::environment::layout::{Layout, RootId, SchemeKey};
 use crate::error::{Error, Result};
-use crate::fs::{Dir, Door};
-use crate::hash::{Digest, Engine};
+use crate::fs::{Dir, Fs};
+use crate::outcome::Progress;
 use crate::plan::spread::CONTROL;
 use crate::plan::{Content, Plan, RowFile, WheelId};
-use crate::report::Progress;
 use crate::spec::record::{self, RecordRow, Verify};
-use crate::wheel::{Pool, Wheel};
+use crate::threads::Pool;
+use crate::wheel::Wheel;
 
-/// The name of the file in the main `.pkg-install` that lists the directories which hold another one.
+/// The name of the file in the main `.pkg-install` that lists the directories which hold another
+/// one.
 pub const AREAS: &str = "areas";
 
 /// What staging needs beside the plan.
@@ -32,7 +36,7 @@ pub struct StageOptions<'a> {
     /// How strictly contents are checked.
     pub verify: Verify,
     /// What hashes.
-    pub engine: Engine,
+    pub backend: Backend,
     /// The pool that the work is done on.
     pub pool: &'a Pool,
     /// What brings the wheels that are not here yet.
@@ -45,13 +49,18 @@ pub struct StageOptions<'a> {
 
 /// Brings wheels that were only previewed, while those that are here are staged.
 pub trait Bring: Sync {
-    /// Makes every wheel of `needed` [arrive](Wheel::arrive), and says so as soon as it has; ends early where no more are
-    /// wanted.
+    /// Makes every wheel of `needed` [arrive](Wheel::arrive), and says so as soon as it has; ends
+    /// early where no more are wanted.
     ///
     /// # Errors
     /// The first failure; nothing is staged any more then.
-    fn bring(&self, wheels: &[Wheel], needed: &[WheelId], progress: &dyn Progress, waiting: &dyn Waiting)
-    -> Result<()>;
+    fn bring(
+        &self,
+        wheels: &[Wheel],
+        needed: &[WheelId],
+        progress: &dyn Progress,
+        waiting: &dyn Waiting,
+    ) -> Result<()>;
 }
 
 /// Who waits for wheels.
@@ -86,7 +95,7 @@ pub struct Staged {
     pub areas: HashMap<RootId, Area>,
     /// Directories that were made for them above `.pkg-install`, outermost first.
     made: Vec<PathBuf>,
-    door: Door,
+    fs: Fs,
     settled: bool,
 }
 
@@ -94,10 +103,27 @@ pub struct Staged {
 ///
 /// # Errors
 /// The first failure; what was staged is deleted then.
-pub fn stage(door: &Door, layout: &Layout, plan: Plan, wheels: &[Wheel], options: StageOptions<'_>) -> Result<Staged> {
-    let mut staged = Staged { plan, areas: HashMap::new(), made: Vec::new(), door: door.clone(), settled: false };
+pub fn stage(
+    fs: &Fs,
+    layout: &Layout,
+    plan: Plan,
+    wheels: &[Wheel],
+    options: StageOptions<'_>,
+) -> Result<Staged> {
+    let mut staged = Staged {
+        plan,
+        areas: HashMap::new(),
+        made: Vec::new(),
+        fs: fs.clone(),
+        settled: false,
+    };
     let main = layout.main_root();
-    let mut others: BTreeSet<RootId> = staged.plan.operations.iter().map(|operation| operation.place.root).collect();
+    let mut others: BTreeSet<RootId> = staged
+        .plan
+        .operations
+        .iter()
+        .map(|operation| operation.place.root)
+        .collect();
     others.remove(&main);
     staged.open_area(layout, main)?;
     if !others.is_empty() {
@@ -108,16 +134,27 @@ pub fn stage(door: &Door, layout: &Layout, plan: Plan, wheels: &[Wheel], options
     }
     staged.make_directories()?;
     // RECORDs come afterwards, and nobody waits for them.
-    let files = staged.plan.files.iter().filter(|file| !matches!(file.content, Content::Record));
-    options.progress.begin(files.count() as u64, staged.plan.bytes());
-    let written = work::write_files(&staged, wheels, options);
+    let files = staged
+        .plan
+        .files
+        .iter()
+        .filter(|file| !matches!(file.content, Content::Record));
+    options
+        .progress
+        .begin(files.count() as u64, staged.plan.bytes());
+    let written = writers::write_files(&staged, wheels, options);
     options.progress.end();
     let digests = written?;
     staged.write_records(&digests, options)?;
-    if options.cancel.load(Ordering::Relaxed) { Err(Error::interrupted()) } else { Ok(staged) }
+    if options.cancel.load(Ordering::Relaxed) {
+        Err(Error::interrupted())
+    } else {
+        Ok(staged)
+    }
 }
 
-/// The directory that holds the `.pkg-install` of a root: purelib where that is inside the root, else the root itself.
+/// The directory that holds the `.pkg-install` of a root: purelib where that is inside the root,
+/// else the root itself.
 pub fn control_home(layout: &Layout, root: RootId) -> PathBuf {
     let (main, inside) = layout.directory(SchemeKey::Purelib);
     let path = &layout.roots()[usize::from(root.0)];
@@ -131,16 +168,19 @@ impl Staged {
     fn open_area(&mut self, layout: &Layout, root: RootId) -> Result<()> {
         let home = control_home(layout, root);
         let gone = |path: &Path| Error::bad_environment(path, "it is gone");
-        if layout.open(&self.door, &home)?.is_none() {
-            self.made.extend(Dir::make_all(&self.door, &home)?);
+        if layout.open(&self.fs, &home)?.is_none() {
+            self.made.extend(Dir::make_all(&self.fs, &home)?);
         }
-        let home = layout.open(&self.door, &home)?.ok_or_else(|| gone(&home))?;
+        let home = layout.open(&self.fs, &home)?.ok_or_else(|| gone(&home))?;
         let live = &layout.roots()[usize::from(root.0)];
-        let live = layout.open(&self.door, live)?.ok_or_else(|| gone(live))?;
+        let live = layout.open(&self.fs, live)?.ok_or_else(|| gone(live))?;
         if home.stat(CONTROL)?.is_none() {
             home.make_dir(CONTROL)?;
         }
-        let control = match home.open_below(CONTROL).and_then(|control| control.ok_or_else(|| gone(home.path()))) {
+        let control = match home
+            .open_below(CONTROL)
+            .and_then(|control| control.ok_or_else(|| gone(home.path())))
+        {
             Ok(control) => control,
             Err(error) => {
                 // Empty where it was made just now, and then nobody else knows of it.
@@ -149,19 +189,31 @@ impl Staged {
             }
         };
         // Known from here on, so that whatever fails next, it is deleted.
-        let area = Area { live, control, home, stage: String::new(), trash: String::new() };
+        let area = Area {
+            live,
+            control,
+            home,
+            stage: String::new(),
+            trash: String::new(),
+        };
         let area = self.areas.entry(root).or_insert(area);
         area.stage = area.control.make_unique("stage-")?;
         area.trash = area.control.make_unique("trash-")?;
         Ok(())
     }
 
-    /// Writes down where else private directories will be made, for a recovery that would not think of looking there.
+    /// Writes down where else private directories will be made, for a recovery that would not think
+    /// of looking there.
     fn name_others(&self, layout: &Layout, main: RootId, others: &BTreeSet<RootId>) -> Result<()> {
-        let homes: Vec<PathBuf> = others.iter().map(|root| control_home(layout, *root)).collect();
+        let homes: Vec<PathBuf> = others
+            .iter()
+            .map(|root| control_home(layout, *root))
+            .collect();
         let control = &self.areas[&main].control;
         control.remove_file(AREAS)?;
-        control.create(AREAS, false)?.write(&serde_json::to_vec(&homes).unwrap_or_default())
+        control
+            .create(AREAS, false)?
+            .write(&serde_json::to_vec(&homes).unwrap_or_default())
     }
 
     /// The staging directory and the path in it of a file.
@@ -187,19 +239,30 @@ impl Staged {
             }
         }
         let stages = self.stages()?;
-        directories.iter().try_for_each(|(root, path)| stages[root].make_dir(path))
+        directories
+            .iter()
+            .try_for_each(|(root, path)| stages[root].make_dir(path))
     }
 
     fn stages(&self) -> Result<HashMap<RootId, Dir>> {
         let open = |(root, area): (&RootId, &Area)| {
             let stage = area.control.open_below(&area.stage)?;
-            Ok((*root, stage.ok_or_else(|| Error::bad_environment(area.control.path(), "its staging is gone"))?))
+            Ok((
+                *root,
+                stage.ok_or_else(|| {
+                    Error::bad_environment(area.control.path(), "its staging is gone")
+                })?,
+            ))
         };
         self.areas.iter().map(open).collect()
     }
 
     /// Writes each RECORD: its rows sorted by path, its own without digest and size.
-    fn write_records(&mut self, digests: &HashMap<usize, Digest>, options: StageOptions<'_>) -> Result<()> {
+    fn write_records(
+        &mut self,
+        digests: &HashMap<usize, Digest>,
+        options: StageOptions<'_>,
+    ) -> Result<()> {
         let stages = self.stages()?;
         let records: Vec<usize> = (0..self.plan.files.len())
             .filter(|&number| matches!(self.plan.files[number].content, Content::Record))
@@ -223,14 +286,20 @@ impl Staged {
         let mut rows: Vec<RecordRow> = self.plan.records[owner]
             .iter()
             .map(|row| match &row.file {
-                RowFile::Live(live) => RecordRow { path: row.recorded.to_string(), ..(**live).clone() },
+                RowFile::Live(live) => RecordRow {
+                    path: row.recorded.to_string(),
+                    ..(**live).clone()
+                },
                 RowFile::New(number) => {
                     let number = *number as usize;
                     let file = &self.plan.files[number];
                     let own = matches!(file.content, Content::Record);
                     RecordRow {
                         path: row.recorded.to_string(),
-                        digest: file.digest.or_else(|| digests.get(&number).copied()).filter(|_| !own),
+                        digest: file
+                            .digest
+                            .or_else(|| digests.get(&number).copied())
+                            .filter(|_| !own),
                         size: (!own).then_some(file.size),
                     }
                 }
@@ -243,15 +312,22 @@ impl Staged {
     /// Takes the staged tree apart: from now on what happens to it is the transaction's business.
     pub(crate) fn into_parts(mut self) -> (Plan, HashMap<RootId, Area>, Vec<PathBuf>) {
         self.settled = true;
-        (std::mem::take(&mut self.plan), std::mem::take(&mut self.areas), std::mem::take(&mut self.made))
+        (
+            std::mem::take(&mut self.plan),
+            std::mem::take(&mut self.areas),
+            std::mem::take(&mut self.made),
+        )
     }
 }
 
-/// Deletes the private directories of a transaction that changed nothing, and the directories made for them. A failure
-/// stops the deleting and is returned; the next command goes on with it.
-pub(crate) fn discard(door: &Door, areas: &HashMap<RootId, Area>, made: &[PathBuf]) -> Result<()> {
+/// Deletes the private directories of a transaction that changed nothing, and the directories made
+/// for them. A failure stops the deleting and is returned; the next command goes on with it.
+pub(crate) fn discard(fs: &Fs, areas: &HashMap<RootId, Area>, made: &[PathBuf]) -> Result<()> {
     for area in areas.values() {
-        for name in [&area.stage, &area.trash].into_iter().filter(|name| !name.is_empty()) {
+        for name in [&area.stage, &area.trash]
+            .into_iter()
+            .filter(|name| !name.is_empty())
+        {
             area.control.remove_tree(name)?;
         }
         // Where an undo is kept, or something unknown lies, the directory is not empty and stays.
@@ -262,14 +338,15 @@ pub(crate) fn discard(door: &Door, areas: &HashMap<RootId, Area>, made: &[PathBu
         area.control.remove_file(AREAS)?;
         let _ = area.home.remove_dir(CONTROL);
     }
-    Dir::remove_made(door, made)
+    Dir::remove_made(fs, made)
 }
 
 impl Drop for Staged {
     fn drop(&mut self) {
         if !self.settled {
-            // The next command finds what could not be deleted now, and there is nobody here to tell.
-            let _ = discard(&self.door, &self.areas, &self.made);
+            // The next command finds what could not be deleted now, and there is nobody here to
+            // tell.
+            let _ = discard(&self.fs, &self.areas, &self.made);
         }
     }
 }

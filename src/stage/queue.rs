@@ -1,7 +1,7 @@
 //! The queue of what is to be written, which may grow while it is worked off.
 //!
-//! Input: groups of files, each with its weight. Output: the heaviest first. Invariant: once stopped it gives nothing more;
-//! until it is complete who asks for more than there is waits.
+//! Input: groups of files, each with its weight. Output: the heaviest first. Invariant: once
+//! stopped it gives nothing more; until it is complete who asks for more than there is waits.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -26,7 +26,14 @@ struct State {
 impl Queue {
     /// An empty queue. Where it grows, it has an end only when it is said to be complete.
     pub(super) fn new(grows: bool) -> Self {
-        Self { state: Mutex::new(State { groups: Vec::new(), grows, stopped: false }), changed: Condvar::new() }
+        Self {
+            state: Mutex::new(State {
+                groups: Vec::new(),
+                grows,
+                stopped: false,
+            }),
+            changed: Condvar::new(),
+        }
     }
 
     /// Adds groups, unless nothing is wanted any more.
@@ -55,7 +62,10 @@ impl Queue {
             if !state.grows {
                 return None;
             }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 

@@ -1,14 +1,15 @@
 //! The journal: everything that a transaction will do, written whole before it does any of it.
 //!
-//! Input and output: one line `pkg-install journal 1 SHA256 LENGTH`, then that many bytes of JSON. A journal exists
-//! exactly as long as the environment may be in mid-change. It is never appended to. Reading trusts nothing: the version,
-//! the checksum, the user, each root and each path are checked, so that a planted or torn journal moves nothing.
+//! Input and output: one line `pkg-install journal 1 SHA256 LENGTH`, then that many bytes of JSON.
+//! A journal exists exactly as long as the environment may be in mid-change. It is never appended
+//! to. Reading trusts nothing: the version, the checksum, the user, each root and each path are
+//! checked, so that a planted or torn journal moves nothing.
 
 use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::hash::{Algorithm, Digest};
+use crate::digest::{Algorithm, Digest};
 use crate::path::RelPath;
 use crate::plan::OperationKind;
 
@@ -77,12 +78,16 @@ impl Journal {
         file
     }
 
-    /// Reads a journal and checks everything that can be checked without looking at the file system.
+    /// Reads a journal and checks everything that can be checked without looking at the file
+    /// system.
     ///
     /// # Errors
     /// Why it is not to be trusted.
     pub fn decode(file: &[u8]) -> Result<Self, &'static str> {
-        let end = file.iter().position(|&byte| byte == b'\n').ok_or("it is torn")?;
+        let end = file
+            .iter()
+            .position(|&byte| byte == b'\n')
+            .ok_or("it is torn")?;
         let head = std::str::from_utf8(&file[..end]).map_err(|_| "it is not a journal")?;
         let body = &file[end + 1..];
         let rest = head.strip_prefix(MAGIC).ok_or("it is not a journal")?;
@@ -97,13 +102,17 @@ impl Journal {
         {
             return Err("its checksum is wrong");
         }
-        let journal: Self = serde_json::from_slice(body).map_err(|_| "its content makes no sense")?;
+        let journal: Self =
+            serde_json::from_slice(body).map_err(|_| "its content makes no sense")?;
         journal.check().map(|()| journal)
     }
 
     fn check(&self) -> Result<(), &'static str> {
         for root in &self.roots {
-            if !root.path.is_absolute() || !is_normal(&root.home) || !root.home.starts_with(&root.path) {
+            if !root.path.is_absolute()
+                || !is_normal(&root.home)
+                || !root.home.starts_with(&root.path)
+            {
                 return Err("it names a root that is none");
             }
             if !is_private(&root.stage) || !is_private(&root.trash) {
@@ -114,7 +123,9 @@ impl Journal {
             if operation.root >= self.roots.len() || RelPath::parse(&operation.path).is_err() {
                 return Err("it names a path that leads elsewhere");
             }
-            if operation.slot.is_empty() || !operation.slot.bytes().all(|byte| byte.is_ascii_digit()) {
+            if operation.slot.is_empty()
+                || !operation.slot.bytes().all(|byte| byte.is_ascii_digit())
+            {
                 return Err("it names a slot that is none");
             }
         }
@@ -124,13 +135,19 @@ impl Journal {
 
 /// Whether a path climbs nowhere, so that it lies below whatever it begins with.
 fn is_normal(path: &Path) -> bool {
-    !path.components().any(|component| component == Component::ParentDir)
+    !path
+        .components()
+        .any(|component| component == Component::ParentDir)
 }
 
 /// Whether a name is one that staging gives to its directories.
 pub fn is_private(name: &str) -> bool {
-    let rest = name.strip_prefix("stage-").or_else(|| name.strip_prefix("trash-"));
-    rest.is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+    let rest = name
+        .strip_prefix("stage-")
+        .or_else(|| name.strip_prefix("trash-"));
+    rest.is_some_and(|rest| {
+        !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    })
 }
 
 #[cfg(test)]
@@ -172,8 +189,13 @@ mod tests {
         let mut flipped = good.clone();
         *flipped.last_mut().expect("not empty") ^= 1;
         assert_eq!(Journal::decode(&flipped), Err("its checksum is wrong"));
-        let text = String::from_utf8(good).expect("text").replacen(" 1 ", " 2 ", 1);
-        assert_eq!(Journal::decode(text.as_bytes()), Err("another version of this tool wrote it"));
+        let text = String::from_utf8(good)
+            .expect("text")
+            .replacen(" 1 ", " 2 ", 1);
+        assert_eq!(
+            Journal::decode(text.as_bytes()),
+            Err("another version of this tool wrote it")
+        );
     }
 
     #[test]
@@ -186,7 +208,10 @@ mod tests {
             |journal| journal.operations[0].slot = "../0".into(),
             |journal| journal.roots[0].home = "/elsewhere".into(),
             |journal| journal.roots[0].home = "/venv/../elsewhere".into(),
-            |journal| (journal.roots[0].path, journal.roots[0].home) = ("/venv/..".into(), "/venv/../lib".into()),
+            |journal| {
+                (journal.roots[0].path, journal.roots[0].home) =
+                    ("/venv/..".into(), "/venv/../lib".into());
+            },
             |journal| journal.roots[0].stage = "../stage-a".into(),
         ];
         for (number, spoil) in spoilers.into_iter().enumerate() {

@@ -1,13 +1,15 @@
 //! The transaction: moving everything in, or nothing.
 //!
-//! Input: [`Staged`]. Output: the environment changed, or as it was. The journal is written whole before the first rename,
-//! and unlinking it is the one instant of commitment. Every failure in between is undone in reverse by `roll_back`,
-//! which is also what recovery does after a crash: each operation is judged by its private side only, since the live names
-//! mislead. No content is written here but the journal's, and only here is anything moved outside of staging.
+//! Input: [`Staged`]. Output: the environment changed, or as it was. The journal is written whole
+//! before the first rename, and unlinking it is the one instant of commitment. Every failure in
+//! between is undone in reverse by `roll_back`, which is also what recovery does after a crash:
+//! each operation is judged by its private side only, since the live names mislead. No content is
+//! written here but the journal's, and only here is anything moved outside of staging.
 //!
-//! Assumed of the file system: a rename is atomic; with `durable`, that what was flushed stays flushed.
+//! Assumed of the file system: a rename is atomic; with `durable`, that what was flushed stays
+//! flushed.
 
-mod field;
+mod executor;
 pub(crate) mod journal;
 mod recover;
 mod undo;
@@ -16,15 +18,15 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::environment::place::{Layout, RootId, SchemeKey};
+use crate::environment::layout::{Layout, RootId, SchemeKey};
 use crate::error::{Effect, Error, Result};
-use crate::fs::{self, Door};
+use crate::fs::{self, Fs};
+use crate::outcome::Warning;
 use crate::plan::spread::CONTROL;
 use crate::plan::{Operation, OperationKind};
-use crate::report::Warning;
 use crate::stage::{self, Area, Staged};
 
-use field::Field;
+use executor::Field;
 pub use journal::Journal;
 use journal::{JournalOperation, JournalRoot};
 pub use recover::{Recovered, recover};
@@ -46,24 +48,30 @@ pub struct CommitOptions {
     pub undoable: bool,
 }
 
-/// Moves everything in. Not interrupted by signals; when it returns without an error the environment is changed.
+/// Moves everything in. Not interrupted by signals; when it returns without an error the
+/// environment is changed.
 ///
 /// # Errors
 /// Where an operation failed; [`Error::effect`] says whether it was taken back.
-pub fn commit(door: &Door, layout: &Layout, staged: Staged, options: CommitOptions) -> Result<Committed> {
+pub fn commit(
+    fs: &Fs,
+    layout: &Layout,
+    staged: Staged,
+    options: CommitOptions,
+) -> Result<Committed> {
     let (plan, areas, made) = staged.into_parts();
-    let committed = move_in(door, layout, &areas, plan.operations, options);
+    let committed = move_in(fs, layout, &areas, plan.operations, options);
     if let Err(error) = &committed
         && error.effect() != Effect::Unfinished
     {
         // What cannot be deleted now is found by the next command.
-        let _ = stage::discard(door, &areas, &made);
+        let _ = stage::discard(fs, &areas, &made);
     }
     committed
 }
 
 fn move_in(
-    door: &Door,
+    fs: &Fs,
     layout: &Layout,
     areas: &HashMap<RootId, Area>,
     mut operations: Vec<Operation>,
@@ -73,18 +81,22 @@ fn move_in(
     loop {
         let (mut journal, control) = journal_of(layout, areas, &operations)?;
         journal.undoable = options.undoable;
-        let field = Field::open(door, layout, &journal, &control)?;
+        let field = Field::open(fs, layout, &journal, &control)?;
         let error = match run(&field, &journal, options) {
             Ok(()) => {
                 let moved = begin.elapsed();
-                return Ok(Committed { moved, warnings: finish(&field, layout, &journal, options.durable) });
+                return Ok(Committed {
+                    moved,
+                    warnings: finish(&field, layout, &journal, options.durable),
+                });
             }
             Err(error) => error,
         };
         if error.effect() != Effect::RolledBack || !is_cross_device(&error) {
             return Err(error);
         }
-        // A directory that comes from a lower layer of an overlay cannot be moved, but its files can.
+        // A directory that comes from a lower layer of an overlay cannot be moved, but its files
+        // can.
         let expanded = field.expanded(&journal, &operations)?;
         if expanded.len() == operations.len() {
             return Err(error);
@@ -107,7 +119,11 @@ fn is_cross_device(error: &Error) -> bool {
 }
 
 /// The journal of `operations`, and the roots in its order.
-fn journal_of(layout: &Layout, areas: &HashMap<RootId, Area>, operations: &[Operation]) -> Result<(Journal, PathBuf)> {
+fn journal_of(
+    layout: &Layout,
+    areas: &HashMap<RootId, Area>,
+    operations: &[Operation],
+) -> Result<(Journal, PathBuf)> {
     let (main, _) = layout.directory(SchemeKey::Purelib);
     let mut order: Vec<RootId> = areas.keys().copied().collect();
     order.sort_unstable();
@@ -122,7 +138,12 @@ fn journal_of(layout: &Layout, areas: &HashMap<RootId, Area>, operations: &[Oper
             trash: area.trash.clone(),
         });
     }
-    let number = |root: RootId| order.iter().position(|known| *known == root).unwrap_or(usize::MAX);
+    let number = |root: RootId| {
+        order
+            .iter()
+            .position(|known| *known == root)
+            .unwrap_or(usize::MAX)
+    };
     let operations = operations
         .iter()
         .map(|operation| JournalOperation {
@@ -133,7 +154,12 @@ fn journal_of(layout: &Layout, areas: &HashMap<RootId, Area>, operations: &[Oper
             mode: operation.mode,
         })
         .collect();
-    let journal = Journal { uid: fs::user(), roots, operations, undoable: false };
+    let journal = Journal {
+        uid: fs::user(),
+        roots,
+        operations,
+        undoable: false,
+    };
     Ok((journal, stage::control_home(layout, main).join(CONTROL)))
 }
 
@@ -145,17 +171,37 @@ fn run(field: &Field, journal: &Journal, options: CommitOptions) -> Result<()> {
     }
     if let Err(error) = write_journal(field, journal, options) {
         // It may be visible already; nothing was moved yet, so without it nothing has happened.
-        let gone = field.main().remove_file(JOURNAL).and_then(|()| field.main().remove_file(NEW_JOURNAL));
-        let effect = if gone.is_ok() { Effect::Untouched } else { Effect::Unfinished };
+        let gone = field
+            .main()
+            .remove_file(JOURNAL)
+            .and_then(|()| field.main().remove_file(NEW_JOURNAL));
+        let effect = if gone.is_ok() {
+            Effect::Untouched
+        } else {
+            Effect::Unfinished
+        };
         return Err(error.with_effect(effect));
     }
-    let moved = journal.operations.iter().try_for_each(|operation| field.execute(operation));
-    let flushed = moved.and_then(|()| if options.durable { field.flush_file_systems() } else { Ok(()) });
+    let moved = journal
+        .operations
+        .iter()
+        .try_for_each(|operation| field.execute(operation));
+    let flushed = moved.and_then(|()| {
+        if options.durable {
+            field.flush_file_systems()
+        } else {
+            Ok(())
+        }
+    });
     let Err(error) = flushed.and_then(|()| commit_point(field, journal, options.durable)) else {
         return Ok(());
     };
     let undone = roll_back(field, journal, options.durable);
-    Err(error.with_effect(if undone.is_ok() { Effect::RolledBack } else { Effect::Unfinished }))
+    Err(error.with_effect(if undone.is_ok() {
+        Effect::RolledBack
+    } else {
+        Effect::Unfinished
+    }))
 }
 
 fn write_journal(field: &Field, journal: &Journal, options: CommitOptions) -> Result<()> {
@@ -174,7 +220,8 @@ fn write_journal(field: &Field, journal: &Journal, options: CommitOptions) -> Re
     Ok(())
 }
 
-/// The instant in which the transaction has happened: the journal is gone, or has become what `undo` reads.
+/// The instant in which the transaction has happened: the journal is gone, or has become what
+/// `undo` reads.
 fn commit_point(field: &Field, journal: &Journal, durable: bool) -> Result<()> {
     let control = field.main();
     if journal.undoable {
@@ -189,11 +236,12 @@ fn commit_point(field: &Field, journal: &Journal, durable: bool) -> Result<()> {
     Ok(())
 }
 
-/// Takes back whatever of the journal was done, in reverse, and then the journal itself. May be killed anywhere and
-/// called again.
+/// Takes back whatever of the journal was done, in reverse, and then the journal itself. May be
+/// killed anywhere and called again.
 ///
 /// # Errors
-/// Where something cannot be moved back; the journal stays then, and the rest can be taken back later.
+/// Where something cannot be moved back; the journal stays then, and the rest can be taken back
+/// later.
 fn roll_back(field: &Field, journal: &Journal, durable: bool) -> Result<()> {
     for operation in journal.operations.iter().rev() {
         field.revert(operation)?;
@@ -211,17 +259,29 @@ fn roll_back(field: &Field, journal: &Journal, durable: bool) -> Result<()> {
     Ok(())
 }
 
-/// Makes the commit durable and deletes what is not needed any more. The transaction has happened: what fails here is
-/// only warned of.
+/// Makes the commit durable and deletes what is not needed any more. The transaction has happened:
+/// what fails here is only warned of.
 fn finish(field: &Field, layout: &Layout, journal: &Journal, durable: bool) -> Vec<Warning> {
     let mut warnings = Vec::new();
-    let mut warn = |code, message| warnings.push(Warning { code, wheel: None, message });
+    let mut warn = |code, message| {
+        warnings.push(Warning {
+            code,
+            wheel: None,
+            message,
+        });
+    };
     if durable && let Err(error) = field.main().flush() {
-        warn("not-durable", format!("the change is made, but may not survive a loss of power: {error}"));
+        warn(
+            "not-durable",
+            format!("the change is made, but may not survive a loss of power: {error}"),
+        );
     }
     let keep = journal.undoable.then_some(journal);
-    if let Err(error) = recover::clean(field.door(), layout, &field.homes(), keep) {
-        warn("not-cleaned", format!("{error}; the next command deletes it"));
+    if let Err(error) = recover::clean(field.fs(), layout, &field.homes(), keep) {
+        warn(
+            "not-cleaned",
+            format!("{error}; the next command deletes it"),
+        );
     }
     warnings
 }

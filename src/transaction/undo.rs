@@ -1,31 +1,37 @@
 //! Undo: the last transaction taken back, where `--undoable` kept what that needs.
 //!
-//! Input: the record, which is the journal of that transaction, and the marks, which tell what it left in place. Output: a
-//! journal of the opposite operations in the opposite order, run by the same protocol. Refused where the environment has
-//! changed since: where a file that came in was edited, removed or added to, or something stands where an old one belongs.
-//! Bytecode that interpreters wrote in the meantime does not count, and goes with the directory that it is in.
+//! Input: the record, which is the journal of that transaction, and the marks, which tell what it
+//! left in place. Output: a journal of the opposite operations in the opposite order, run by the
+//! same protocol. Refused where the environment has changed since: where a file that came in was
+//! edited, removed or added to, or something stands where an old one belongs. Bytecode that
+//! interpreters wrote in the meantime does not count, and goes with the directory that it is in.
 
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use super::field::Field;
+use super::executor::Field;
 use super::journal::{Journal, JournalOperation, JournalRoot, MAX_JOURNAL};
 use super::recover::{clean, open_control, read_journal};
 use super::{CommitOptions, Committed, UNDO, fills_trash, finish, run};
-use crate::environment::place::{Layout, SchemeKey};
+use crate::digest::{Algorithm, Hasher};
+use crate::environment::layout::{Layout, SchemeKey};
 use crate::error::{Effect, Error, Result};
-use crate::fs::{self, Dir, Door};
-use crate::hash::{Algorithm, Hasher};
+use crate::fs::{self, Dir, Fs};
 use crate::plan::OperationKind;
 use crate::stage::control_home;
 
 /// What the name of a journal's marks in `.pkg-install` begins with.
 const MARKS: &str = "marks-";
 
-/// The name of a journal's marks. It follows that of its trash, so that no other transaction's marks are taken for them.
+/// The name of a journal's marks. It follows that of its trash, so that no other transaction's
+/// marks are taken for them.
 pub(super) fn marks_name(journal: &Journal) -> String {
-    let trash = journal.roots.first().map(|root| root.trash.trim_start_matches("trash-")).unwrap_or_default();
+    let trash = journal
+        .roots
+        .first()
+        .map(|root| root.trash.trim_start_matches("trash-"))
+        .unwrap_or_default();
     format!("{MARKS}{trash}")
 }
 
@@ -37,7 +43,8 @@ pub(super) fn is_marks(name: &str) -> bool {
 /// What a transaction left in place.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Marks {
-    /// For each operation that moved something in, a digest over the names, sizes and times of what came in.
+    /// For each operation that moved something in, a digest over the names, sizes and times of what
+    /// came in.
     seen: Vec<Option<String>>,
 }
 
@@ -83,7 +90,10 @@ fn mark(journal: &Journal, operation: &JournalOperation) -> Result<Option<String
             continue;
         }
         let (seconds, nanoseconds) = stat.modified;
-        let line = format!("{name}\0{:?}\0{:o}\0{}\0{seconds}.{nanoseconds}\n", stat.kind, stat.mode, stat.size);
+        let line = format!(
+            "{name}\0{:?}\0{:o}\0{}\0{seconds}.{nanoseconds}\n",
+            stat.kind, stat.mode, stat.size
+        );
         hasher.update(line.as_bytes());
     }
     Ok(Some(hasher.finish().to_hex()))
@@ -93,15 +103,19 @@ fn mark(journal: &Journal, operation: &JournalOperation) -> Result<Option<String
 ///
 /// # Errors
 /// Where nothing was kept, or the environment has changed since.
-pub fn plan_undo(door: &Door, layout: &Layout) -> Result<UndoPlan> {
+pub fn plan_undo(fs: &Fs, layout: &Layout) -> Result<UndoPlan> {
     let (main, _) = layout.directory(SchemeKey::Purelib);
     let home = control_home(layout, main);
-    let refuse = |reason: String| Error::nothing_to_undo(&layout.roots()[usize::from(main.0)], reason);
+    let refuse =
+        |reason: String| Error::nothing_to_undo(&layout.roots()[usize::from(main.0)], reason);
     let nothing = || refuse("the last transaction was not made with `--undoable`".to_owned());
-    let control = open_control(door, layout, &home)?.ok_or_else(nothing)?;
-    let journal = read_journal(&control, UNDO)?.filter(|journal| journal.undoable).ok_or_else(nothing)?;
-    let marks: Option<Marks> =
-        control.read(&marks_name(&journal), MAX_JOURNAL)?.and_then(|content| serde_json::from_slice(&content).ok());
+    let control = open_control(fs, layout, &home)?.ok_or_else(nothing)?;
+    let journal = read_journal(&control, UNDO)?
+        .filter(|journal| journal.undoable)
+        .ok_or_else(nothing)?;
+    let marks: Option<Marks> = control
+        .read(&marks_name(&journal), MAX_JOURNAL)?
+        .and_then(|content| serde_json::from_slice(&content).ok());
     let marks = marks.filter(|marks| marks.seen.len() == journal.operations.len());
     let marks = marks.ok_or_else(|| refuse("its record is incomplete".to_owned()))?;
     for (operation, seen) in journal.operations.iter().zip(&marks.seen) {
@@ -115,21 +129,33 @@ pub fn plan_undo(door: &Door, layout: &Layout) -> Result<UndoPlan> {
 
 /// Every name that an old thing goes back to must be free, or taken by what came in.
 fn check_free(journal: &Journal, control: &Dir) -> std::result::Result<(), String> {
-    for operation in journal.operations.iter().filter(|operation| fills_trash(operation.kind)) {
+    for operation in journal
+        .operations
+        .iter()
+        .filter(|operation| fills_trash(operation.kind))
+    {
         let root = &journal.roots[operation.root];
         let came_in = journal.operations.iter().any(|other| {
-            let above =
-                operation.path.strip_prefix(&other.path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+            let above = operation
+                .path
+                .strip_prefix(&other.path)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
             other.kind == OperationKind::In && other.root == operation.root && above
         });
-        let live = fs::lstat(&root.path.join(&operation.path)).map_err(|error| error.to_string())?;
+        let live =
+            fs::lstat(&root.path.join(&operation.path)).map_err(|error| error.to_string())?;
         if live.is_some() && !came_in {
             return Err(format!("something stands at `{}` by now", operation.path));
         }
         let main = root.home.join(crate::plan::spread::CONTROL);
-        let kept = fs::lstat(&main.join(&root.trash).join(&operation.slot)).map_err(|error| error.to_string())?;
+        let kept = fs::lstat(&main.join(&root.trash).join(&operation.slot))
+            .map_err(|error| error.to_string())?;
         if kept.is_none() {
-            return Err(format!("what was at `{}` is gone from `{}`", operation.path, control.path().display()));
+            return Err(format!(
+                "what was at `{}` is gone from `{}`",
+                operation.path,
+                control.path().display()
+            ));
         }
     }
     Ok(())
@@ -139,35 +165,47 @@ fn check_free(journal: &Journal, control: &Dir) -> std::result::Result<(), Strin
 ///
 /// # Errors
 /// Where an operation failed; the environment is as before then, or recovery makes it so.
-pub fn take_back(door: &Door, layout: &Layout, plan: UndoPlan, durable: bool) -> Result<Committed> {
+pub fn take_back(fs: &Fs, layout: &Layout, plan: UndoPlan, durable: bool) -> Result<Committed> {
     let kept = plan.journal.clone();
-    let taken = run_opposite(door, layout, plan.journal, durable);
+    let taken = run_opposite(fs, layout, plan.journal, durable);
     if let Err(error) = &taken
         && error.effect() != Effect::Unfinished
     {
-        // What was made for it goes; what it takes to try again stays. What cannot go now, the next command deletes.
+        // What was made for it goes; what it takes to try again stays. What cannot go now, the next
+        // command deletes.
         let homes: Vec<_> = kept.roots.iter().map(|root| root.home.clone()).collect();
-        let _ = clean(door, layout, &homes, Some(&kept));
+        let _ = clean(fs, layout, &homes, Some(&kept));
     }
     taken
 }
 
-fn run_opposite(door: &Door, layout: &Layout, done: Journal, durable: bool) -> Result<Committed> {
+fn run_opposite(fs: &Fs, layout: &Layout, done: Journal, durable: bool) -> Result<Committed> {
     let control = control_home(layout, layout.main_root()).join(crate::plan::spread::CONTROL);
-    let journal = opposite(door, layout, done)?;
-    let field = Field::open(door, layout, &journal, &control)?;
+    let journal = opposite(fs, layout, done)?;
+    let field = Field::open(fs, layout, &journal, &control)?;
     let begin = Instant::now();
-    run(&field, &journal, CommitOptions { durable, undoable: false })?;
+    run(
+        &field,
+        &journal,
+        CommitOptions {
+            durable,
+            undoable: false,
+        },
+    )?;
     let moved = begin.elapsed();
-    Ok(Committed { moved, warnings: finish(&field, layout, &journal, durable) })
+    Ok(Committed {
+        moved,
+        warnings: finish(&field, layout, &journal, durable),
+    })
 }
 
 /// The journal that does the opposite: what was the trash is what comes in.
-fn opposite(door: &Door, layout: &Layout, done: Journal) -> Result<Journal> {
+fn opposite(fs: &Fs, layout: &Layout, done: Journal) -> Result<Journal> {
     let mut roots = done.roots;
     for root in &mut roots {
-        let control = open_control(door, layout, &root.home)?;
-        let control = control.ok_or_else(|| Error::nothing_to_undo(&root.home, "what was kept is gone"))?;
+        let control = open_control(fs, layout, &root.home)?;
+        let control =
+            control.ok_or_else(|| Error::nothing_to_undo(&root.home, "what was kept is gone"))?;
         root.stage = match control.stat(&root.trash)? {
             Some(_) => root.trash.clone(),
             None => control.make_unique("stage-")?,
@@ -180,19 +218,30 @@ fn opposite(door: &Door, layout: &Layout, done: Journal) -> Result<Journal> {
             OperationKind::In => OperationKind::Out,
             OperationKind::Out => OperationKind::In,
             OperationKind::RemoveDir => {
-                // A directory that was emptied comes in as an empty one, so that it is judged as all that comes in.
-                stage_empty(door, layout, &roots[operation.root], &operation)?;
+                // A directory that was emptied comes in as an empty one, so that it is judged as
+                // all that comes in.
+                stage_empty(fs, layout, &roots[operation.root], &operation)?;
                 OperationKind::In
             }
         };
         operations.push(JournalOperation { kind, ..operation });
     }
-    Ok(Journal { uid: fs::user(), roots, operations, undoable: false })
+    Ok(Journal {
+        uid: fs::user(),
+        roots,
+        operations,
+        undoable: false,
+    })
 }
 
-fn stage_empty(door: &Door, layout: &Layout, root: &JournalRoot, operation: &JournalOperation) -> Result<()> {
+fn stage_empty(
+    fs: &Fs,
+    layout: &Layout,
+    root: &JournalRoot,
+    operation: &JournalOperation,
+) -> Result<()> {
     let gone = || Error::nothing_to_undo(&root.home, "what was kept is gone");
-    let control = open_control(door, layout, &root.home)?.ok_or_else(gone)?;
+    let control = open_control(fs, layout, &root.home)?.ok_or_else(gone)?;
     let stage = control.open_below(&root.stage)?.ok_or_else(gone)?;
     if stage.stat(&operation.slot)?.is_some() {
         return Ok(());

@@ -1,27 +1,28 @@
-//! `Wheel::open`: an archive, its name, WHEEL, METADATA, RECORD and entry points, checked together and then trusted.
+//! `Wheel::open`: an archive, its name, WHEEL, METADATA, RECORD and entry points, checked together
+//! and then trusted.
 //!
-//! Input: a [`Source`]. Output: a [`Wheel`] whose files are all safe to name, all listed, and all known by digest, size
-//! and mode; or every fault that it has. Nothing is written. After this nobody checks names, paths or RECORD's syntax
-//! again. Limits: the metadata files and the scripts that are rewritten are read whole, up to [`MAX_METADATA`] bytes.
+//! Input: a [`Source`]. Output: a [`Wheel`] whose files are all safe to name, all listed, and all
+//! known by digest, size and mode; or every fault that it has. Nothing is written. After this
+//! nobody checks names, paths or RECORD's syntax again. Limits: the metadata files and the scripts
+//! that are rewritten are read whole, up to [`MAX_METADATA`] bytes.
 
-mod reading;
+mod read;
 
 use std::sync::{Arc, OnceLock};
 
-use rayon::prelude::*;
-
 use crate::archive::{Archive, Entry, Extent};
+use crate::digest::{Algorithm, Digest};
 use crate::error::{Error, Fault, Result};
 use crate::fs::{OpenFile, ReadAt};
-use crate::hash::{Algorithm, Digest};
-use crate::report::Warning;
+use crate::outcome::Warning;
 use crate::source::{DirectReference, Location, Source};
+use crate::spec::core_metadata::{Metadata, WheelInfo};
 use crate::spec::entry_points::EntryPoint;
-use crate::spec::headers::{Metadata, WheelInfo};
 use crate::spec::record::Verify;
 use crate::spec::wheel_name::WheelName;
+use crate::threads::{Pool, in_parallel};
 
-use reading::Reading;
+use read::Reading;
 
 /// The largest METADATA, WHEEL, RECORD, entry_points.txt or rewritten script, in bytes.
 pub const MAX_METADATA: u64 = 256 << 20;
@@ -72,7 +73,8 @@ pub struct Wheel {
 pub struct WheelFile {
     /// Which entry it is.
     pub entry: EntryId,
-    /// The digest that RECORD states; `None` where it states none, which only a signature or `Verify::Off` allows.
+    /// The digest that RECORD states; `None` where it states none, which only a signature or
+    /// `Verify::Off` allows.
     pub digest: Option<Digest>,
     /// The whole content of a script that has to be rewritten for its interpreter.
     pub script: Option<Arc<[u8]>>,
@@ -84,8 +86,8 @@ pub enum Records {
     /// Every one.
     #[default]
     All,
-    /// None of more than [`SMALL_RECORD`] bytes. No digest is known of such a wheel, so that its files are like no others,
-    /// and it never arrives.
+    /// None of more than [`SMALL_RECORD`] bytes. No digest is known of such a wheel, so that its
+    /// files are like no others, and it never arrives.
     Small,
 }
 
@@ -109,29 +111,14 @@ pub struct OpenOptions {
     pub records: Records,
 }
 
-/// The threads that the work is done on.
-pub type Pool = rayon::ThreadPool;
-
-/// The pool that wheels are opened and files are staged on.
-///
-/// # Errors
-/// Where the threads cannot be started.
-pub fn pool(jobs: Option<usize>) -> Result<Pool> {
-    let builder = rayon::ThreadPoolBuilder::new().num_threads(jobs.unwrap_or(0));
-    builder.build().map_err(|error| Error::usage(format!("cannot start the threads: {error}")))
-}
-
-/// What `work` makes of each item, in their order, in parallel.
-pub fn in_parallel<T: Sync, R: Send>(pool: &Pool, items: &[T], work: impl Fn(&T) -> R + Sync + Send) -> Vec<R> {
-    pool.install(|| items.par_iter().map(work).collect())
-}
-
 /// Opens and validates all wheels, in parallel.
 ///
 /// # Errors
 /// Every fault of every wheel; a failure to read comes first.
 pub fn open_all(pool: &Pool, sources: &[Source], options: OpenOptions) -> Result<Vec<Wheel>> {
-    Error::all_or_refused(in_parallel(pool, sources, |source| Wheel::open(source.clone(), options)))
+    Error::all_or_refused(in_parallel(pool, sources, |source| {
+        Wheel::open(source.clone(), options)
+    }))
 }
 
 impl Wheel {
@@ -141,52 +128,80 @@ impl Wheel {
     /// Where it cannot be read, or all that is wrong with it.
     pub fn open(source: Source, options: OpenOptions) -> Result<Self> {
         let label = source.label();
-        let path = source.path().ok_or_else(|| Error::wheel(&label, Fault::Remote))?;
+        let path = source
+            .path()
+            .ok_or_else(|| Error::wheel(&label, Fault::Remote))?;
         let file = OpenFile::open(path)?.ok_or_else(|| Error::wheel(&label, Fault::NotAFile))?;
         Self::of_file(source, file, &[], options)
     }
 
-    /// Validates the wheel in an open file, wherever its source says that it came from. `known` are digests of the very
-    /// file that were computed already.
+    /// Validates the wheel in an open file, wherever its source says that it came from. `known` are
+    /// digests of the very file that were computed already.
     ///
     /// # Errors
     /// As [`Wheel::open`].
-    pub fn of_file(source: Source, file: OpenFile, known: &[Digest], options: OpenOptions) -> Result<Self> {
+    pub fn of_file(
+        source: Source,
+        file: OpenFile,
+        known: &[Digest],
+        options: OpenOptions,
+    ) -> Result<Self> {
         let label = source.label();
-        let name = WheelName::parse(&source.file_name).map_err(|fault| Error::wheel(&label, fault))?;
+        let name =
+            WheelName::parse(&source.file_name).map_err(|fault| Error::wheel(&label, fault))?;
         check_size(&source, file.size(), &label)?;
         let archive = Archive::read(Box::new(file), &label, &Extent::Whole)?;
-        let digest_of = |algorithm| Digest::among(known, algorithm).map_or_else(|| archive.digest(algorithm), Ok);
+        let digest_of = |algorithm| {
+            Digest::among(known, algorithm).map_or_else(|| archive.digest(algorithm), Ok)
+        };
         check_pinned(&source, &label, options)?;
         if let Some(fault) = source.pinned.check(digest_of)? {
             return Err(Error::wheel(&label, fault));
         }
         let recorded = records_origin(&source, options);
         let digest = recorded.then(|| digest_of(Algorithm::Sha256)).transpose()?;
-        Self::of_archive(source, name, archive, digest, OpenOptions { records: Records::All, ..options })
+        Self::of_archive(
+            source,
+            name,
+            archive,
+            digest,
+            OpenOptions {
+                records: Records::All,
+                ..options
+            },
+        )
     }
 
-    /// What a wheel is as far as its index and its metadata say, while the rest of it is still elsewhere. It can be
-    /// planned with; before it can be staged it has to [arrive](Wheel::arrive).
+    /// What a wheel is as far as its index and its metadata say, while the rest of it is still
+    /// elsewhere. It can be planned with; before it can be staged it has to
+    /// [arrive](Wheel::arrive).
     ///
     /// # Errors
     /// As [`Wheel::open`], as far as it was looked at.
     pub fn preview(source: Source, bytes: Box<dyn ReadAt>, options: OpenOptions) -> Result<Self> {
         let label = source.label();
-        let name = WheelName::parse(&source.file_name).map_err(|fault| Error::wheel(&label, fault))?;
+        let name =
+            WheelName::parse(&source.file_name).map_err(|fault| Error::wheel(&label, fault))?;
         check_size(&source, bytes.size(), &label)?;
         let described = |entry: &Entry| {
-            entry.path.as_str().split_once('/').is_some_and(|(top, below)| {
-                (top.ends_with(".dist-info") && reading::READ.contains(&below))
-                    && !options.records.leave_out(below, entry)
-                    || (top.ends_with(".data") && below.starts_with("scripts/"))
-            })
+            entry
+                .path
+                .as_str()
+                .split_once('/')
+                .is_some_and(|(top, below)| {
+                    (top.ends_with(".dist-info") && read::READ.contains(&below))
+                        && !options.records.leave_out(below, entry)
+                        || (top.ends_with(".data") && below.starts_with("scripts/"))
+                })
         };
         let archive = Archive::read(bytes, &label, &Extent::Index(&described))?;
         check_pinned(&source, &label, options)?;
         let known = Digest::among(&source.pinned.certain(), Algorithm::Sha256);
         let wheel = Self::of_archive(source, name, archive, known, options)?;
-        Ok(Self { previewed: true, ..wheel })
+        Ok(Self {
+            previewed: true,
+            ..wheel
+        })
     }
 
     /// The whole of a wheel that was previewed. It has to be what it seemed to be.
@@ -207,7 +222,13 @@ impl Wheel {
             let of = |entry: &Entry| (entry.path.clone(), entry.size, entry.crc, entry.executable);
             wheel.archive.entries().iter().map(of).collect()
         };
-        let said = |wheel: &Self| (wheel.root_is_purelib, wheel.dist_info.clone(), wheel.metadata.clone());
+        let said = |wheel: &Self| {
+            (
+                wheel.root_is_purelib,
+                wheel.dist_info.clone(),
+                wheel.metadata.clone(),
+            )
+        };
         self.record_read
             && said(self) == said(whole)
             && self.entry_points == whole.entry_points
@@ -223,7 +244,8 @@ impl Wheel {
         options: OpenOptions,
     ) -> Result<Self> {
         let label = source.label();
-        let dist_info = find_dist_info(&archive, &name).map_err(|fault| Error::wheel(&label, fault))?;
+        let dist_info =
+            find_dist_info(&archive, &name).map_err(|fault| Error::wheel(&label, fault))?;
         let mut reading = Reading::new(&archive, &label, &dist_info);
         let info = reading.required("WHEEL", WheelInfo::parse)?;
         let metadata = reading.required("METADATA", Metadata::parse)?;
@@ -233,7 +255,11 @@ impl Wheel {
         if let (Some(metadata), faults) = (&metadata, &mut reading.faults) {
             faults.extend(disagreements(metadata, &name));
         }
-        let Reading { faults, mut warnings, .. } = reading;
+        let Reading {
+            faults,
+            mut warnings,
+            ..
+        } = reading;
         let (Some(info), Some(metadata), true) = (info, metadata, faults.is_empty()) else {
             return Err(Error::wheels(vec![(label, faults)]));
         };
@@ -283,19 +309,26 @@ impl Wheel {
         self.record_read
     }
 
-    /// The name of the directory whose files go to schemes of their own. It follows the dist-info directory's name.
+    /// The name of the directory whose files go to schemes of their own. It follows the dist-info
+    /// directory's name.
     pub fn data_directory(&self) -> String {
         data_directory(&self.dist_info)
     }
 }
 
 fn warning(code: &'static str, label: &str, fault: &Fault) -> Warning {
-    Warning { code, wheel: Some(label.to_owned()), message: fault.to_string() }
+    Warning {
+        code,
+        wheel: Some(label.to_owned()),
+        message: fault.to_string(),
+    }
 }
 
 fn check_size(source: &Source, actual: u64, label: &str) -> Result<()> {
     match source.size {
-        Some(promised) if promised != actual => Err(Error::wheel(label, Fault::ArchiveSize { promised, actual })),
+        Some(promised) if promised != actual => {
+            Err(Error::wheel(label, Fault::ArchiveSize { promised, actual }))
+        }
         _ => Ok(()),
     }
 }
@@ -309,10 +342,11 @@ fn records_origin(source: &Source, options: OpenOptions) -> bool {
     }
 }
 
-/// Whether a wheel has to be here whole before anything can be planned with it: what it records of its origin takes its
-/// digest, and nothing that was promised of it says that.
+/// Whether a wheel has to be here whole before anything can be planned with it: what it records of
+/// its origin takes its digest, and nothing that was promised of it says that.
 pub fn needs_its_digest(source: &Source, options: OpenOptions) -> bool {
-    records_origin(source, options) && Digest::among(&source.pinned.certain(), Algorithm::Sha256).is_none()
+    records_origin(source, options)
+        && Digest::among(&source.pinned.certain(), Algorithm::Sha256).is_none()
 }
 
 fn check_pinned(source: &Source, label: &str, options: OpenOptions) -> Result<()> {
@@ -331,7 +365,8 @@ fn direct_url(digest: Option<Digest>, source: &Source) -> Result<Arc<[u8]>> {
     Ok(location.direct_url(digest.as_slice()).to_json().into())
 }
 
-/// The one dist-info directory at the top level, which must be that of the project and version of the file name.
+/// The one dist-info directory at the top level, which must be that of the project and version of
+/// the file name.
 fn find_dist_info(archive: &Archive, name: &WheelName) -> std::result::Result<String, Fault> {
     let mut found: Vec<&str> = Vec::new();
     for entry in archive.entries() {
@@ -343,17 +378,29 @@ fn find_dist_info(archive: &Archive, name: &WheelName) -> std::result::Result<St
         }
     }
     let [directory] = found.as_slice() else {
-        return Err(Fault::DistInfoCount(found.into_iter().map(str::to_owned).collect()));
+        return Err(Fault::DistInfoCount(
+            found.into_iter().map(str::to_owned).collect(),
+        ));
     };
-    let belongs = stem(directory).rsplit_once('-').is_some_and(|(project, version)| {
-        crate::spec::name::ProjectName::parse(project).is_some_and(|project| project == name.name)
-            && same_version(version, name)
-    });
+    let belongs = stem(directory)
+        .rsplit_once('-')
+        .is_some_and(|(project, version)| {
+            crate::spec::name::ProjectName::parse(project)
+                .is_some_and(|project| project == name.name)
+                && same_version(version, name)
+        });
     if belongs {
         return Ok((*directory).to_owned());
     }
-    let expected = format!("{}-{}.dist-info", name.name.escaped(), name.version.escaped());
-    Err(Fault::DistInfoName { found: (*directory).to_owned(), expected })
+    let expected = format!(
+        "{}-{}.dist-info",
+        name.name.escaped(),
+        name.version.escaped()
+    );
+    Err(Fault::DistInfoName {
+        found: (*directory).to_owned(),
+        expected,
+    })
 }
 
 /// The name of a dist-info directory without its ending.
@@ -374,12 +421,23 @@ fn same_version(text: &str, name: &WheelName) -> bool {
 fn disagreements(metadata: &Metadata, name: &WheelName) -> Vec<Fault> {
     let mut faults = Vec::new();
     if metadata.name != name.name {
-        let (metadata, file_name) = (metadata.name.as_str().to_owned(), name.name.as_str().to_owned());
-        faults.push(Fault::MetadataMismatch { field: "Name", metadata, file_name });
+        let (metadata, file_name) = (
+            metadata.name.as_str().to_owned(),
+            name.name.as_str().to_owned(),
+        );
+        faults.push(Fault::MetadataMismatch {
+            field: "Name",
+            metadata,
+            file_name,
+        });
     }
     if metadata.version != name.version && metadata.version != name.version.without_local() {
         let (metadata, file_name) = (metadata.version.to_string(), name.version.to_string());
-        faults.push(Fault::MetadataMismatch { field: "Version", metadata, file_name });
+        faults.push(Fault::MetadataMismatch {
+            field: "Version",
+            metadata,
+            file_name,
+        });
     }
     faults
 }

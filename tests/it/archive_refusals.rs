@@ -1,7 +1,8 @@
-//! Archives that two readers could read in two ways are refused whole; those that are odd but clear are installed.
+//! Archives that two readers could read in two ways are refused whole; those that are odd but clear
+//! are installed.
 //!
-//! Every refusal is proved by its words, its exit code and an environment that is as it was. Names and kinds of entries
-//! are in [`entry_refusals`](crate::entry_refusals).
+//! Every refusal is proved by its words, its exit code and an environment that is as it was. Names
+//! and kinds of entries are in [`entry_refusals`](crate::entry_refusals).
 
 use std::process::Command;
 
@@ -15,7 +16,9 @@ const DEFLATED: &str = "demo/__init__.py";
 const STORED: &str = "demo/plain.txt";
 
 fn demo() -> Wheel {
-    Wheel::new("demo", "1.0").file(DEFLATED, "x = 1\n".repeat(40)).stored(STORED, "plain\n".repeat(10))
+    Wheel::new("demo", "1.0")
+        .file(DEFLATED, "x = 1\n".repeat(40))
+        .stored(STORED, "plain\n".repeat(10))
 }
 
 /// The wheel after a change of its archive.
@@ -38,12 +41,36 @@ fn r01_what_is_no_whole_archive() {
     let whole = demo().bytes();
     let length = whole.len();
     let says = ["not a readable zip archive"];
-    let cut =
-        |length: usize| Case::named(&format!("cut to {length} bytes"), NAME, whole[..length].to_vec()).says(&says);
-    all_refused([0, 1, 21, 22, length / 4, length / 2, length - 22, length - 4, length - 1].map(cut));
+    let cut = |length: usize| {
+        Case::named(
+            &format!("cut to {length} bytes"),
+            NAME,
+            whole[..length].to_vec(),
+        )
+        .says(&says)
+    };
+    all_refused(
+        [
+            0,
+            1,
+            21,
+            22,
+            length / 4,
+            length / 2,
+            length - 22,
+            length - 4,
+            length - 1,
+        ]
+        .map(cut),
+    );
     let end = length - 22;
     all_refused([
-        Case::named("text", NAME, b"this is not a zip archive, however long it is".repeat(10)).says(&says),
+        Case::named(
+            "text",
+            NAME,
+            b"this is not a zip archive, however long it is".repeat(10),
+        )
+        .says(&says),
         Case::named("a tar archive", NAME, vec![0; 10240]).says(&says),
         Case::named("no end record", NAME, [&whole[..end], &[b'x'; 22]].concat()).says(&says),
     ]);
@@ -51,12 +78,20 @@ fn r01_what_is_no_whole_archive() {
 
 #[test]
 fn r02_r05_e08_a_second_archive_in_the_comment() {
-    let other = Wheel::new("demo", "1.0").file("demo/__init__.py", "evil = 1\n").bytes();
+    let other = Wheel::new("demo", "1.0")
+        .file("demo/__init__.py", "evil = 1\n")
+        .bytes();
     let end_record: Vec<u8> = [b"PK\x05\x06".as_slice(), &[0; 18]].concat();
     all_refused([
-        archive("a whole archive", &["comment"], move |zip| zip.comment = other.clone()),
-        archive("an end record", &["the end record"], move |zip| zip.comment = end_record.clone()),
-        archive("the beginning of a local header", &["comment"], |zip| zip.comment = b"see PK\x03\x04".to_vec()),
+        archive("a whole archive", &["comment"], move |zip| {
+            zip.comment = other.clone();
+        }),
+        archive("an end record", &["the end record"], move |zip| {
+            zip.comment = end_record.clone();
+        }),
+        archive("the beginning of a local header", &["comment"], |zip| {
+            zip.comment = b"see PK\x03\x04".to_vec();
+        }),
         archive("longer than stated", &["after the end record"], |zip| {
             zip.comment = b"a note".to_vec();
             zip.end.comment_length = Some(3);
@@ -66,50 +101,106 @@ fn r02_r05_e08_a_second_archive_in_the_comment() {
             zip.end.comment_length = Some(60);
         }),
     ]);
-    all_accepted([archive("plain text", &[], |zip| zip.comment = b"built on a Monday".to_vec())]);
+    all_accepted([archive("plain text", &[], |zip| {
+        zip.comment = b"built on a Monday".to_vec();
+    })]);
 }
 
 #[test]
 fn r03_r04_r32_r34_bytes_that_belong_to_no_entry() {
     let bytes = demo().bytes();
     all_refused([
-        archive("after the end", &["after the"], |zip| zip.suffix = b"signature".to_vec()),
-        archive("before the first entry", &["before entry", "7 bytes"], |zip| zip.prefix = b"#!stub\n".to_vec()),
-        Case::named("before it, and offsets count from it", NAME, [b"#!stub\n".as_slice(), &bytes].concat())
-            .says(&["not a readable zip archive"]),
-        archive("a tar header before it", &["before entry", "512 bytes"], |zip| zip.prefix = vec![b'0'; 512]),
-        stored("between two entries", &["before entry", STORED], |entry| entry.gap_before = vec![0; 9]),
-        archive("before the central directory", &["before the central directory"], |zip| {
-            zip.gap_before_directory = b"more".to_vec();
+        archive("after the end", &["after the"], |zip| {
+            zip.suffix = b"signature".to_vec();
         }),
-        archive("before the end record", &["after the central directory"], |zip| zip.gap_before_end = vec![b'x'; 9]),
+        archive(
+            "before the first entry",
+            &["before entry", "7 bytes"],
+            |zip| zip.prefix = b"#!stub\n".to_vec(),
+        ),
+        Case::named(
+            "before it, and offsets count from it",
+            NAME,
+            [b"#!stub\n".as_slice(), &bytes].concat(),
+        )
+        .says(&["not a readable zip archive"]),
+        archive(
+            "a tar header before it",
+            &["before entry", "512 bytes"],
+            |zip| zip.prefix = vec![b'0'; 512],
+        ),
+        stored("between two entries", &["before entry", STORED], |entry| {
+            entry.gap_before = vec![0; 9];
+        }),
+        archive(
+            "before the central directory",
+            &["before the central directory"],
+            |zip| {
+                zip.gap_before_directory = b"more".to_vec();
+            },
+        ),
+        archive(
+            "before the end record",
+            &["after the central directory"],
+            |zip| zip.gap_before_end = vec![b'x'; 9],
+        ),
     ]);
 }
 
 #[test]
 fn r06_r07_r08_r27_an_index_that_contradicts_itself() {
     all_refused([
-        stored("a comment on an entry", &[STORED, "comment"], |entry| entry.listing.comment = b"note".to_vec()),
-        archive("a directory of no size", &["the end record"], |zip| zip.end.directory_size = Some(0)),
-        archive("a directory that is elsewhere", &["not a readable zip archive"], |zip| {
-            zip.end.directory_offset = Some(10);
+        stored("a comment on an entry", &[STORED, "comment"], |entry| {
+            entry.listing.comment = b"note".to_vec();
         }),
-        archive("a directory behind the end", &["not a readable zip archive"], |zip| {
-            zip.end.directory_offset = Some(0x00ff_ffff);
+        archive("a directory of no size", &["the end record"], |zip| {
+            zip.end.directory_size = Some(0);
         }),
-        archive("fewer entries than there are", &["after the central directory"], |zip| {
-            (zip.end.entries, zip.end.entries_on_disk) = (Some(2), Some(2));
+        archive(
+            "a directory that is elsewhere",
+            &["not a readable zip archive"],
+            |zip| {
+                zip.end.directory_offset = Some(10);
+            },
+        ),
+        archive(
+            "a directory behind the end",
+            &["not a readable zip archive"],
+            |zip| {
+                zip.end.directory_offset = Some(0x00ff_ffff);
+            },
+        ),
+        archive(
+            "fewer entries than there are",
+            &["after the central directory"],
+            |zip| {
+                (zip.end.entries, zip.end.entries_on_disk) = (Some(2), Some(2));
+            },
+        ),
+        archive(
+            "more entries than there are",
+            &["not a readable zip archive"],
+            |zip| {
+                (zip.end.entries, zip.end.entries_on_disk) = (Some(9), Some(9));
+            },
+        ),
+        archive("two counts", &["Multi-disk"], |zip| {
+            zip.end.entries_on_disk = Some(2);
         }),
-        archive("more entries than there are", &["not a readable zip archive"], |zip| {
-            (zip.end.entries, zip.end.entries_on_disk) = (Some(9), Some(9));
-        }),
-        archive("two counts", &["Multi-disk"], |zip| zip.end.entries_on_disk = Some(2)),
         archive("another disk", &["Multi-disk"], |zip| zip.end.disk = 1),
-        archive("a directory on another disk", &["Multi-disk"], |zip| zip.end.directory_disk = 1),
-        stored("an entry for readers yet to come", &[STORED, "a newer version"], |entry| {
-            entry.central.version_needed = 64;
+        archive("a directory on another disk", &["Multi-disk"], |zip| {
+            zip.end.directory_disk = 1;
         }),
-        stored("an entry on another disk", &[STORED, "disk"], |entry| entry.listing.disk = 1),
+        stored(
+            "an entry for readers yet to come",
+            &[STORED, "a newer version"],
+            |entry| {
+                entry.central.version_needed = 64;
+            },
+        ),
+        stored("an entry on another disk", &[STORED, "disk"], |entry| {
+            entry.listing.disk = 1;
+        }),
     ]);
 }
 
@@ -131,10 +222,14 @@ fn e09_r09_r10_zip64_where_it_is_not_needed() {
         }),
     ]);
     all_refused([
-        archive("two end records that differ", &["after the central directory"], |zip| {
-            zip.end.zip64 = true;
-            (zip.end.entries, zip.end.entries_on_disk) = (Some(3), Some(3));
-        }),
+        archive(
+            "two end records that differ",
+            &["after the central directory"],
+            |zip| {
+                zip.end.zip64 = true;
+                (zip.end.entries, zip.end.entries_on_disk) = (Some(3), Some(3));
+            },
+        ),
         stored("a field that is cut off", &["ZIP64"], |entry| {
             entry.use_zip64();
             entry.both(|header| header.extra.truncate(10));
@@ -148,47 +243,93 @@ fn e09_r09_r10_zip64_where_it_is_not_needed() {
                 entry.central.extra.splice(0..0, other).for_each(drop);
             },
         ),
-        stored("two fields in the local header", &["zip64 field"], |entry| {
-            entry.use_zip64();
-            entry.local.extra.extend(zip_image::zip64_extra(&[1, 1]));
-        }),
-        stored("an extra field that is cut off", &["extra field is cut off"], |entry| {
-            entry.central.extra = b"\x01\x00\xff\x00".to_vec();
-        }),
+        stored(
+            "two fields in the local header",
+            &["zip64 field"],
+            |entry| {
+                entry.use_zip64();
+                entry.local.extra.extend(zip_image::zip64_extra(&[1, 1]));
+            },
+        ),
+        stored(
+            "an extra field that is cut off",
+            &["extra field is cut off"],
+            |entry| {
+                entry.central.extra = b"\x01\x00\xff\x00".to_vec();
+            },
+        ),
         stored("sizes that differ", &[STORED], |entry| {
             entry.use_zip64();
             entry.local.extra[4] += 1;
         }),
-        stored("sizes that need the field, and no field", &[STORED], |entry| {
-            entry.both(|header| (header.usize, header.csize) = (u32::MAX, u32::MAX));
-        }),
+        stored(
+            "sizes that need the field, and no field",
+            &[STORED],
+            |entry| {
+                entry.both(|header| (header.usize, header.csize) = (u32::MAX, u32::MAX));
+            },
+        ),
     ]);
 }
 
 #[test]
 fn e07_r11_r12_local_headers_that_say_something_else() {
     all_refused([
-        deflated("the name", &[DEFLATED, "demo/__evil__.py", "name"], |entry| {
-            entry.local.name = b"demo/__evil__.py".to_vec();
+        deflated(
+            "the name",
+            &[DEFLATED, "demo/__evil__.py", "name"],
+            |entry| {
+                entry.local.name = b"demo/__evil__.py".to_vec();
+            },
+        ),
+        deflated(
+            "the flags",
+            &[DEFLATED, "flags", "0x0800", "0x0000"],
+            |entry| entry.local.flags = zip_image::UTF8,
+        ),
+        deflated("the method", &[DEFLATED, "method"], |entry| {
+            entry.local.method = zip_image::STORED;
         }),
-        deflated("the flags", &[DEFLATED, "flags", "0x0800", "0x0000"], |entry| entry.local.flags = zip_image::UTF8),
-        deflated("the method", &[DEFLATED, "method"], |entry| entry.local.method = zip_image::STORED),
         deflated("the CRC", &[DEFLATED, "CRC"], |entry| entry.local.crc ^= 1),
-        deflated("no CRC and no descriptor", &[DEFLATED, "CRC"], |entry| entry.local.crc = 0),
-        deflated("the size", &[DEFLATED, "size", "240", "241"], |entry| entry.local.usize += 1),
-        deflated("the compressed size", &[DEFLATED, "compressed size"], |entry| entry.local.csize -= 1),
-        deflated("encryption", &[DEFLATED], |entry| entry.local.flags |= zip_image::ENCRYPTED),
-        deflated("another name by an extra field", &["extra field"], |entry| {
-            let other = [&[1][..], &crc32fast::hash(DEFLATED.as_bytes()).to_le_bytes(), b"demo/evil.py"].concat();
-            entry.central.extra = zip_image::extra(0x7075, &other);
+        deflated("no CRC and no descriptor", &[DEFLATED, "CRC"], |entry| {
+            entry.local.crc = 0;
         }),
+        deflated("the size", &[DEFLATED, "size", "240", "241"], |entry| {
+            entry.local.usize += 1;
+        }),
+        deflated(
+            "the compressed size",
+            &[DEFLATED, "compressed size"],
+            |entry| entry.local.csize -= 1,
+        ),
+        deflated("encryption", &[DEFLATED], |entry| {
+            entry.local.flags |= zip_image::ENCRYPTED;
+        }),
+        deflated(
+            "another name by an extra field",
+            &["extra field"],
+            |entry| {
+                let other = [
+                    &[1][..],
+                    &crc32fast::hash(DEFLATED.as_bytes()).to_le_bytes(),
+                    b"demo/evil.py",
+                ]
+                .concat();
+                entry.central.extra = zip_image::extra(0x7075, &other);
+            },
+        ),
     ]);
 }
 
 #[test]
 fn r13_r14_r17_entries_and_local_headers_do_not_pair_up() {
     let hidden = |zip: &mut ZipImage| {
-        let mut entry = ZipEntry::new("demo/hidden.py", b"import os\n", 0o100_644, zip_image::STORED);
+        let mut entry = ZipEntry::new(
+            "demo/hidden.py",
+            b"import os\n",
+            0o100_644,
+            zip_image::STORED,
+        );
         entry.listing.listed = false;
         zip.entries.insert(1, entry);
     };
@@ -196,7 +337,13 @@ fn r13_r14_r17_entries_and_local_headers_do_not_pair_up() {
         let inner = zip.entries[1].clone();
         let offset = zip.entries[0].body.len();
         let mut bytes = Vec::new();
-        bytes.extend(ZipImage { entries: vec![inner], ..ZipImage::default() }.to_bytes());
+        bytes.extend(
+            ZipImage {
+                entries: vec![inner],
+                ..ZipImage::default()
+            }
+            .to_bytes(),
+        );
         let outer = &mut zip.entries[0];
         outer.body.extend(&bytes);
         let length = outer.body.len() as u32;
@@ -206,28 +353,56 @@ fn r13_r14_r17_entries_and_local_headers_do_not_pair_up() {
         zip.entries[1].listing.present = false;
     };
     all_refused([
-        archive("a member that only streams show", &["bytes", "belong to no entry"], hidden),
-        archive("the last member, likewise", &["before the central directory"], move |zip| {
-            hidden(zip);
-            zip.entries[1..].rotate_left(1);
+        archive(
+            "a member that only streams show",
+            &["bytes", "belong to no entry"],
+            hidden,
+        ),
+        archive(
+            "the last member, likewise",
+            &["before the central directory"],
+            move |zip| {
+                hidden(zip);
+                zip.entries[1..].rotate_left(1);
+            },
+        ),
+        stored("no local header", &[STORED], |entry| {
+            entry.listing.present = false;
         }),
-        stored("no local header", &[STORED], |entry| entry.listing.present = false),
-        stored("a local header behind the end", &["belong to no entry"], |entry| {
-            entry.listing.offset = Some(0x00ff_ffff);
-        }),
-        stored("a local header in the middle of something", &["share bytes"], |entry| entry.listing.offset = Some(7)),
-        archive("one local header for two entries", &["share bytes"], |zip| {
-            let mut again = zip.entries[1].clone();
-            again.listing.present = false;
-            again.listing.offset = Some(0);
-            again.central = zip.entries[0].central.clone();
-            again.central.name = b"demo/again.py".to_vec();
-            zip.entries.push(again);
-        }),
+        stored(
+            "a local header behind the end",
+            &["belong to no entry"],
+            |entry| {
+                entry.listing.offset = Some(0x00ff_ffff);
+            },
+        ),
+        stored(
+            "a local header in the middle of something",
+            &["share bytes"],
+            |entry| entry.listing.offset = Some(7),
+        ),
+        archive(
+            "one local header for two entries",
+            &["share bytes"],
+            |zip| {
+                let mut again = zip.entries[1].clone();
+                again.listing.present = false;
+                again.listing.offset = Some(0);
+                again.central = zip.entries[0].central.clone();
+                again.central.name = b"demo/again.py".to_vec();
+                zip.entries.push(again);
+            },
+        ),
         archive("an entry within another", &["share bytes"], quoted),
-        stored("content that reaches into the next entry", &[STORED], |entry| {
-            entry.both(|header| (header.csize, header.usize) = (header.csize + 4, header.usize + 4));
-        }),
+        stored(
+            "content that reaches into the next entry",
+            &[STORED],
+            |entry| {
+                entry.both(|header| {
+                    (header.csize, header.usize) = (header.csize + 4, header.usize + 4);
+                });
+            },
+        ),
     ]);
 }
 
@@ -235,49 +410,97 @@ fn r13_r14_r17_entries_and_local_headers_do_not_pair_up() {
 fn e04_e05_r15_r16_one_name_twice() {
     let twice = |content: &'static [u8]| {
         move |zip: &mut ZipImage| {
-            zip.entries.insert(2, ZipEntry::new(STORED, content, 0o100_644, zip_image::STORED));
+            zip.entries.insert(
+                2,
+                ZipEntry::new(STORED, content, 0o100_644, zip_image::STORED),
+            );
         }
     };
-    let same: &'static [u8] = b"plain\nplain\nplain\nplain\nplain\nplain\nplain\nplain\nplain\nplain\n";
+    let same: &'static [u8] =
+        b"plain\nplain\nplain\nplain\nplain\nplain\nplain\nplain\nplain\nplain\n";
     all_refused([
-        archive("with other content", &["two entries", STORED], twice(b"other\n")),
-        archive("with the same content", &["two entries", STORED], twice(same)),
+        archive(
+            "with other content",
+            &["two entries", STORED],
+            twice(b"other\n"),
+        ),
+        archive(
+            "with the same content",
+            &["two entries", STORED],
+            twice(same),
+        ),
     ]);
 }
 
 #[test]
 fn e21_r19_r20_r22_content_that_is_not_what_the_archive_states() {
     let lie = |title: &str, change: fn(&mut ZipEntry), size: usize| {
-        let wheel = demo().record_row(DEFLATED, "sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU", size);
+        let wheel = demo().record_row(
+            DEFLATED,
+            "sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU",
+            size,
+        );
         Case::new(title, &wheel.tamper_entry(DEFLATED, change)).says(&[DEFLATED])
     };
     all_refused([
-        Case::new("the CRC", &demo().crc(STORED, 0x0bad_cafe)).says(&[STORED, "CRC-32", "0badcafe"]),
-        Case::new("the CRC of what is deflated", &demo().crc(DEFLATED, 1)).says(&[DEFLATED, "CRC-32", "00000001"]),
-        lie("more bytes than stated", |entry| entry.both(|header| header.usize = 239), 239),
-        lie("fewer bytes than stated", |entry| entry.both(|header| header.usize = 241), 241),
-        lie("no bytes stated", |entry| entry.both(|header| header.usize = 0), 0),
-        stored("a stored entry of two sizes", &[STORED], |entry| entry.both(|header| header.usize -= 1)),
+        Case::new("the CRC", &demo().crc(STORED, 0x0bad_cafe))
+            .says(&[STORED, "CRC-32", "0badcafe"]),
+        Case::new("the CRC of what is deflated", &demo().crc(DEFLATED, 1))
+            .says(&[DEFLATED, "CRC-32", "00000001"]),
+        lie(
+            "more bytes than stated",
+            |entry| entry.both(|header| header.usize = 239),
+            239,
+        ),
+        lie(
+            "fewer bytes than stated",
+            |entry| entry.both(|header| header.usize = 241),
+            241,
+        ),
+        lie(
+            "no bytes stated",
+            |entry| entry.both(|header| header.usize = 0),
+            0,
+        ),
+        stored("a stored entry of two sizes", &[STORED], |entry| {
+            entry.both(|header| header.usize -= 1);
+        }),
     ]);
 }
 
 #[test]
 fn r19_r20_r21_the_same_where_content_is_streamed() {
-    let content: Vec<u8> =
-        (0..700_000_u32).flat_map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+    let content: Vec<u8> = (0..700_000_u32)
+        .flat_map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes())
+        .collect();
     let big = "demo/big.so";
-    let wheels = [demo().file(big, &content), demo().stored(big, &content), demo().zstd(big, vec![7_u8; 3_000_000])];
-    let change = |change: fn(&mut ZipEntry)| wheels.clone().map(|wheel| wheel.tamper_entry(big, change));
+    let wheels = [
+        demo().file(big, &content),
+        demo().stored(big, &content),
+        demo().zstd(big, vec![7_u8; 3_000_000]),
+    ];
+    let change =
+        |change: fn(&mut ZipEntry)| wheels.clone().map(|wheel| wheel.tamper_entry(big, change));
     all_accepted(wheels.clone().map(|wheel| Case::new("as it is", &wheel)));
     let crc = change(|entry| entry.both(|header| header.crc ^= 1));
     all_refused(crc.map(|wheel| Case::new("the CRC", &wheel).says(&[big, "CRC-32"])));
     let digest = wheels.clone().map(|wheel| wheel.wrong_digest(big));
-    all_refused(digest.map(|wheel| Case::new("the digest", &wheel).says(&[big, "digest", "RECORD"])));
+    all_refused(
+        digest.map(|wheel| Case::new("the digest", &wheel).says(&[big, "digest", "RECORD"])),
+    );
     let longer = change(|entry| entry.both(|header| header.usize += 1));
     let off = ["--verify", "off"];
-    all_refused(longer.map(|wheel| Case::new("fewer bytes than stated", &wheel).with(&off).says(&[big])));
+    all_refused(longer.map(|wheel| {
+        Case::new("fewer bytes than stated", &wheel)
+            .with(&off)
+            .says(&[big])
+    }));
     let shorter = change(|entry| entry.both(|header| header.usize -= 1));
-    all_refused(shorter.map(|wheel| Case::new("more bytes than stated", &wheel).with(&off).says(&[big])));
+    all_refused(shorter.map(|wheel| {
+        Case::new("more bytes than stated", &wheel)
+            .with(&off)
+            .says(&[big])
+    }));
     let cut = change(|entry| {
         entry.body.pop();
         entry.both(|header| header.csize -= 1);
@@ -305,8 +528,12 @@ fn r21_deflated_data_that_makes_no_sense() {
         body("cut off", |body| body.truncate(body.len() - 1)),
         body("empty", Vec::clear),
         body("a block of no type", |body| *body = vec![0x07, 0, 0]),
-        body("a reference to before the beginning", |body| *body = vec![0x03, 0x0f, 0x00, 0x00]),
-        body("lengths that differ", |body| *body = vec![0x01, 0x02, 0x00, 0x00, 0x00, b'a', b'b']),
+        body("a reference to before the beginning", |body| {
+            *body = vec![0x03, 0x0f, 0x00, 0x00];
+        }),
+        body("lengths that differ", |body| {
+            *body = vec![0x01, 0x02, 0x00, 0x00, 0x00, b'a', b'b'];
+        }),
     ]);
 }
 
@@ -320,7 +547,11 @@ fn e11_r23_r24_data_descriptors() {
     };
     all_accepted([
         Case::new("with its signature", &demo().descriptor(DEFLATED)),
-        deflated("without it", &[], short(|entry| entry.descriptor = entry.descriptor.split_off(4))),
+        deflated(
+            "without it",
+            &[],
+            short(|entry| entry.descriptor = entry.descriptor.split_off(4)),
+        ),
         deflated(
             "with sizes in the local header, too",
             &[],
@@ -331,50 +562,100 @@ fn e11_r23_r24_data_descriptors() {
         ),
     ]);
     all_refused([
-        deflated("of another CRC", &[DEFLATED, "descriptor"], short(|entry| entry.descriptor[4] ^= 1)),
-        deflated("of another compressed size", &[DEFLATED, "descriptor"], short(|entry| entry.descriptor[8] ^= 1)),
-        deflated("of another size", &[DEFLATED, "descriptor"], short(|entry| entry.descriptor[12] ^= 1)),
-        deflated("absent", &[DEFLATED, "descriptor"], short(|entry| entry.descriptor.clear())),
-        deflated("cut off", &[DEFLATED, "descriptor"], short(|entry| entry.descriptor.truncate(9))),
-        deflated("of a sort of its own", &[DEFLATED, "descriptor"], short(|entry| entry.descriptor[2] = 9)),
+        deflated(
+            "of another CRC",
+            &[DEFLATED, "descriptor"],
+            short(|entry| entry.descriptor[4] ^= 1),
+        ),
+        deflated(
+            "of another compressed size",
+            &[DEFLATED, "descriptor"],
+            short(|entry| entry.descriptor[8] ^= 1),
+        ),
+        deflated(
+            "of another size",
+            &[DEFLATED, "descriptor"],
+            short(|entry| entry.descriptor[12] ^= 1),
+        ),
+        deflated(
+            "absent",
+            &[DEFLATED, "descriptor"],
+            short(|entry| entry.descriptor.clear()),
+        ),
+        deflated(
+            "cut off",
+            &[DEFLATED, "descriptor"],
+            short(|entry| entry.descriptor.truncate(9)),
+        ),
+        deflated(
+            "of a sort of its own",
+            &[DEFLATED, "descriptor"],
+            short(|entry| entry.descriptor[2] = 9),
+        ),
     ]);
 }
 
 #[test]
 fn e15_r25_encryption_in_every_form() {
     let flag = |title: &str, bit: u16| {
-        deflated(title, &[DEFLATED, "encrypted"], move |entry| entry.both(|header| header.flags |= 1 << bit))
+        deflated(title, &[DEFLATED, "encrypted"], move |entry| {
+            entry.both(|header| header.flags |= 1 << bit);
+        })
     };
-    all_refused([flag("plain", 0), flag("strong", 6), flag("masked headers", 13)]);
-    all_refused([deflated("patched data", &[DEFLATED], |entry| entry.both(|header| header.flags |= 1 << 5))]);
+    all_refused([
+        flag("plain", 0),
+        flag("strong", 6),
+        flag("masked headers", 13),
+    ]);
+    all_refused([deflated("patched data", &[DEFLATED], |entry| {
+        entry.both(|header| header.flags |= 1 << 5);
+    })]);
 }
 
 #[test]
 fn e13_e14_r26_methods() {
-    let known = [(9, "deflate64"), (12, "bzip2"), (14, "lzma"), (95, "xz"), (98, "ppmd"), (99, "aes"), (77, "77")];
+    let known = [
+        (9, "deflate64"),
+        (12, "bzip2"),
+        (14, "lzma"),
+        (95, "xz"),
+        (98, "ppmd"),
+        (99, "aes"),
+        (77, "77"),
+    ];
     all_refused(known.map(|(method, name)| {
         Case::new(name, &demo().method(DEFLATED, method)).says(&[DEFLATED, name, "deflate or zstd"])
     }));
-    all_refused([Case::new("one, which is unknown", &demo().method(DEFLATED, 1)).says(&[DEFLATED, "compressed with"])]);
+    all_refused([
+        Case::new("one, which is unknown", &demo().method(DEFLATED, 1))
+            .says(&[DEFLATED, "compressed with"]),
+    ]);
     let zstd = demo().zstd("demo/z.py", "y = 2\n".repeat(100));
     all_accepted([Case::new("zstd", &zstd)]);
     let garbage = zstd.tamper_entry("demo/z.py", |entry| {
         entry.body.extend(b"garbage");
         entry.both(|header| header.csize += 7);
     });
-    all_refused([Case::new("zstd with garbage behind the frame", &garbage).says(&["demo/z.py", "unpack"])]);
+    all_refused([
+        Case::new("zstd with garbage behind the frame", &garbage).says(&["demo/z.py", "unpack"])
+    ]);
 }
 
 #[test]
 fn e10_r33_more_entries_than_sixteen_bits_count() {
     let scene = Scene::new();
-    let many = (0..65_600).fold(Wheel::new("demo", "1.0"), |wheel, number| wheel.stored(&format!("demo/{number}"), ""));
+    let many = (0..65_600).fold(Wheel::new("demo", "1.0"), |wheel, number| {
+        wheel.stored(&format!("demo/{number}"), "")
+    });
     let wheel = scene.wheel(&many.tamper(|zip| {
         zip.end.zip64 = true;
         (zip.end.entries, zip.end.entries_on_disk) = (Some(u16::MAX), Some(u16::MAX));
     }));
     let venv = scene.venv();
-    let run = scene.install(&venv, &["--dry-run", "--json", &wheel.display().to_string()]);
+    let run = scene.install(
+        &venv,
+        &["--dry-run", "--json", &wheel.display().to_string()],
+    );
     run.assert_code(0);
     assert_eq!(run.json()["changes"][0]["files"], 65_604);
 }
@@ -398,12 +679,26 @@ fn r36_a_wheel_that_is_no_file_is_refused_without_waiting() {
     let before = tree(&venv);
     for path in [&pipe, &device, &one, &scene.join("loop"), &listed] {
         let mut bounded = Command::new("timeout");
-        bounded.arg("30").arg(env!("CARGO_BIN_EXE_pkg-install")).arg(path).arg("--target").arg(&venv);
+        bounded
+            .arg("30")
+            .arg(env!("CARGO_BIN_EXE_pkg-install"))
+            .arg(path)
+            .arg("--target")
+            .arg(&venv);
         let run = Run::of(bounded.current_dir(scene.path()));
-        run.assert_code(3).assert_stderr(NAME).assert_stderr("not a regular file").assert_stderr("state: nothing was");
+        run.assert_code(3)
+            .assert_stderr(NAME)
+            .assert_stderr("not a regular file")
+            .assert_stderr("state: nothing was");
         assert_unchanged(&before, &tree(&venv));
     }
-    crate::verdict::refused(&scene, &venv, &[&directory.display().to_string()], 2, &[NAME, "holds no wheel"]);
+    crate::verdict::refused(
+        &scene,
+        &venv,
+        &[&directory.display().to_string()],
+        2,
+        &[NAME, "holds no wheel"],
+    );
     assert_unchanged(&before, &tree(&venv));
     assert!(!site_packages(&venv).join("demo").exists());
 }

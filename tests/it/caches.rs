@@ -1,8 +1,9 @@
-//! Where wheels are kept between commands: caches that cannot be used, that are left as they are, or that are not wanted.
+//! Where wheels are kept between commands: caches that cannot be used, that are left as they are,
+//! or that are not wanted.
 
 use pkg_install::download::{Settings, Wanted};
 use pkg_install::error::ErrorKind;
-use pkg_install::report::Silent;
+use pkg_install::outcome::Silent;
 
 use crate::downloads::{NAME, body, content, downloader, fails, files, loose, pinned, settings};
 use crate::http_server::{Server, Turn};
@@ -19,7 +20,10 @@ fn a_cache_that_cannot_be_used_is_an_error_that_says_what_to_do_instead() {
     scene.write("file", "not a directory");
     let run = |cache: &[&str], variables: &[(&str, &str)]| {
         let mut command = scene.command();
-        command.args(["--target", "venv", "--reinstall", &url]).args(cache).env("no_proxy", "127.0.0.1");
+        command
+            .args(["--target", "venv", "--reinstall", &url])
+            .args(cache)
+            .env("no_proxy", "127.0.0.1");
         Run::of(command.envs(variables.iter().copied()))
     };
     let home = scene.join("file").display().to_string();
@@ -29,13 +33,21 @@ fn a_cache_that_cannot_be_used_is_an_error_that_says_what_to_do_instead() {
         (vec![], vec![("XDG_CACHE_HOME", home.as_str())]),
     ] {
         let failed = run(&cache, &variables);
-        failed.assert_code(1).assert_stderr("error: cannot use the cache: ").assert_stderr("/file");
-        failed.assert_stderr("`--no-cache`").assert_stderr("state: nothing was changed");
+        failed
+            .assert_code(1)
+            .assert_stderr("error: cannot use the cache: ")
+            .assert_stderr("/file");
+        failed
+            .assert_stderr("`--no-cache`")
+            .assert_stderr("state: nothing was changed");
     }
     run(&["--no-cache"], &[("XDG_CACHE_HOME", home.as_str())]).assert_code(0);
     // A wheel that is here needs no cache.
     let here = scene.wheel(&wheel).display().to_string();
-    let local = scene.run_with(&[("XDG_CACHE_HOME", &home)], &["--target", "venv", "--reinstall", &here]);
+    let local = scene.run_with(
+        &[("XDG_CACHE_HOME", &home)],
+        &["--target", "venv", "--reinstall", &here],
+    );
     local.assert_code(0);
 }
 
@@ -45,34 +57,79 @@ fn offline_a_part_is_no_file_and_stays_as_it_is() {
     server.put(NAME, &bytes);
     server.script(NAME, [Turn::Cut(100_000), Turn::Status(404, "")]);
     let wanted = pinned(server.url(NAME), &bytes);
-    fails(downloader(&settings(&scene)).fetch(&wanted, &Silent), ErrorKind::Failed, &["404"]);
+    fails(
+        downloader(&settings(&scene)).fetch(&wanted, &Silent),
+        ErrorKind::Failed,
+        &["404"],
+    );
     let before = files(&scene);
-    let offline = downloader(&Settings { offline: true, ..settings(&scene) });
-    let error = fails(offline.fetch(&wanted, &Silent), ErrorKind::Failed, &["not in the cache", &wanted.label]);
+    let offline = downloader(&Settings {
+        offline: true,
+        ..settings(&scene)
+    });
+    let error = fails(
+        offline.fetch(&wanted, &Silent),
+        ErrorKind::Failed,
+        &["not in the cache", &wanted.label],
+    );
     assert_eq!(error.hint(), Some("run it once without `--offline`"));
-    assert!(offline.peek(&wanted).is_err() && offline.cached(&wanted).expect("it can be looked at").is_none());
+    assert!(
+        offline.peek(&wanted).is_err()
+            && offline
+                .cached(&wanted)
+                .expect("it can be looked at")
+                .is_none()
+    );
     assert_eq!((files(&scene), server.seen(NAME).len()), (before, 2));
-    assert!(content(&downloader(&settings(&scene)).fetch(&wanted, &Silent).expect("it comes")) == bytes);
+    assert!(
+        content(
+            &downloader(&settings(&scene))
+                .fetch(&wanted, &Silent)
+                .expect("it comes")
+        ) == bytes
+    );
     assert_eq!(server.sent(NAME), 300_000);
 }
 
 #[test]
 fn a_server_that_minds_no_condition_is_believed_only_where_its_tag_is_the_same() {
     let (old, new) = (body(300_000, 2), body(300_000, 3));
-    // Whether the other file has a tag, and whether the wanted one is pinned: then its digest tells.
-    for (case, (tag, is_pinned)) in
-        [(Some("\"two\""), false), (Some("\"two\""), true), (None, true)].into_iter().enumerate()
+    // Whether the other file has a tag, and whether the wanted one is pinned: then its digest
+    // tells.
+    for (case, (tag, is_pinned)) in [
+        (Some("\"two\""), false),
+        (Some("\"two\""), true),
+        (None, true),
+    ]
+    .into_iter()
+    .enumerate()
     {
         let (scene, server, path) = (Scene::new(), Server::start(), format!("case{case}"));
         server.put(&path, &old);
         server.script(&path, [Turn::Cut(100_000), Turn::Status(404, "")]);
-        let known = if is_pinned { pinned(server.url(&path), &new) } else { loose(server.url(&path)) };
-        let wanted = Wanted { size: Some(300_000), ..known };
-        fails(downloader(&settings(&scene)).fetch(&wanted, &Silent), ErrorKind::Failed, &["404"]);
+        let known = if is_pinned {
+            pinned(server.url(&path), &new)
+        } else {
+            loose(server.url(&path))
+        };
+        let wanted = Wanted {
+            size: Some(300_000),
+            ..known
+        };
+        fails(
+            downloader(&settings(&scene)).fetch(&wanted, &Silent),
+            ErrorKind::Failed,
+            &["404"],
+        );
         server.put_tagged(&path, &new, tag);
         server.script(&path, [Turn::Unconditional]);
-        let file = downloader(&settings(&scene)).fetch(&wanted, &Silent).expect("it comes");
-        assert!(content(&file) == new, "{path}: the old beginning is not mixed with the new end");
+        let file = downloader(&settings(&scene))
+            .fetch(&wanted, &Silent)
+            .expect("it comes");
+        assert!(
+            content(&file) == new,
+            "{path}: the old beginning is not mixed with the new end"
+        );
         let seen = server.seen(&path);
         assert_eq!(seen[2].if_range.as_deref(), Some("\"one\""), "{seen:?}");
     }

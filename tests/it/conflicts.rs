@@ -1,4 +1,5 @@
-//! Two owners of one path: refused before anything is written, or settled as `--on-conflict` says, and recorded truly.
+//! Two owners of one path: refused before anything is written, or settled as `--on-conflict` says,
+//! and recorded truly.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
@@ -12,12 +13,19 @@ use crate::wheel_builder::{Wheel, digest};
 
 /// A project with these files.
 fn project(name: &str, files: &[(&str, &str)]) -> Wheel {
-    files.iter().fold(Wheel::new(name, "1.0"), |wheel, (path, content)| wheel.file(path, content))
+    files
+        .iter()
+        .fold(Wheel::new(name, "1.0"), |wheel, (path, content)| {
+            wheel.file(path, content)
+        })
 }
 
 /// Writes the wheels and returns their paths.
 fn wheels(scene: &Scene, wheels: &[Wheel]) -> Vec<String> {
-    wheels.iter().map(|wheel| scene.wheel(wheel).display().to_string()).collect()
+    wheels
+        .iter()
+        .map(|wheel| scene.wheel(wheel).display().to_string())
+        .collect()
 }
 
 fn texts(paths: &[String]) -> Vec<&str> {
@@ -35,7 +43,14 @@ fn conflicts(run: &Run) -> Vec<Value> {
 /// Both with `cv2/cv2.py`, same size and other bytes, and with `cv2/data.py`, equal.
 fn two_of_a_kind() -> [Wheel; 2] {
     [("opencv-python", "one"), ("opencv-contrib-python", "two")].map(|(name, content)| {
-        project(name, &[("cv2/cv2.py", content), ("cv2/data.py", "same"), ("cv2/__init__.py", "")])
+        project(
+            name,
+            &[
+                ("cv2/cv2.py", content),
+                ("cv2/data.py", "same"),
+                ("cv2/__init__.py", ""),
+            ],
+        )
     })
 }
 
@@ -53,29 +68,72 @@ fn e63_e66_r90_two_wheels_with_other_bytes_at_one_path() {
     let venv = scene.venv();
     let paths = wheels(&scene, &two_of_a_kind());
     let (one, two) = (digest(b"one"), digest(b"two"));
-    let says = ["cv2/cv2.py", "opencv-python", "opencv-contrib-python", &one, &two, "--on-conflict"];
+    let says = [
+        "cv2/cv2.py",
+        "opencv-python",
+        "opencv-contrib-python",
+        &one,
+        &two,
+        "--on-conflict",
+    ];
     let run = refused(&scene, &venv, &texts(&paths), 4, &says);
     assert!(!run.stderr.contains("cv2/data.py"), "{}", run.stderr);
     let run = refused(&scene, &venv, &[&paths[0], &paths[1], "--json"], 4, &[]);
     let found = conflicts(&run);
     assert_eq!(found.len(), 1);
-    assert!(found[0]["path"].as_str().is_some_and(|path| path.ends_with("cv2/cv2.py")), "{found:?}");
-    assert_eq!(found[0]["owners"], json!(["opencv-python", "opencv-contrib-python"]));
+    assert!(
+        found[0]["path"]
+            .as_str()
+            .is_some_and(|path| path.ends_with("cv2/cv2.py")),
+        "{found:?}"
+    );
+    assert_eq!(
+        found[0]["owners"],
+        json!(["opencv-python", "opencv-contrib-python"])
+    );
     assert_eq!(found[0]["resolution"], "error");
     let report = run.json();
-    assert_eq!((&report["error"]["kind"], &report["error"]["effect"]), (&json!("conflict"), &json!("untouched")));
-    assert_eq!((&report["outcome"], &report["changes"]), (&json!("failed"), &json!([])));
+    assert_eq!(
+        (&report["error"]["kind"], &report["error"]["effect"]),
+        (&json!("conflict"), &json!("untouched"))
+    );
+    assert_eq!(
+        (&report["outcome"], &report["changes"]),
+        (&json!("failed"), &json!([]))
+    );
 }
 
 #[test]
 fn r90_ten_conflicts_are_shown_and_all_are_in_the_json() {
     let scene = Scene::new();
     let venv = scene.venv();
-    let many = |name: &str| (0..25).fold(Wheel::new(name, "1.0"), |wheel, n| wheel.file(&format!("m/{n}.py"), name));
+    let many = |name: &str| {
+        (0..25).fold(Wheel::new(name, "1.0"), |wheel, n| {
+            wheel.file(&format!("m/{n}.py"), name)
+        })
+    };
     let paths = wheels(&scene, &[many("aa"), many("bb")]);
     let run = refused(&scene, &venv, &texts(&paths), 4, &["25 paths", "15 more"]);
-    assert_eq!(run.stderr.lines().filter(|line| line.contains(" has sha256=")).count(), 10, "{}", run.stderr);
-    assert_eq!(conflicts(&refused(&scene, &venv, &[&paths[0], &paths[1], "--json"], 4, &[])).len(), 25);
+    assert_eq!(
+        run.stderr
+            .lines()
+            .filter(|line| line.contains(" has sha256="))
+            .count(),
+        10,
+        "{}",
+        run.stderr
+    );
+    assert_eq!(
+        conflicts(&refused(
+            &scene,
+            &venv,
+            &[&paths[0], &paths[1], "--json"],
+            4,
+            &[]
+        ))
+        .len(),
+        25
+    );
 }
 
 #[test]
@@ -93,12 +151,34 @@ fn e65_c38_first_and_last_are_the_order_of_the_arguments() {
             if reversed {
                 paths.reverse();
             }
-            let run = scene.install(&venv, &["--on-conflict", policy, "-j", jobs, "--json", &paths[0], &paths[1]]);
+            let run = scene.install(
+                &venv,
+                &[
+                    "--on-conflict",
+                    policy,
+                    "-j",
+                    jobs,
+                    "--json",
+                    &paths[0],
+                    &paths[1],
+                ],
+            );
             run.assert_code(0);
             let found = conflicts(&run);
-            assert_eq!((found.len(), &found[0]["resolution"]), (1, &json!(winner)), "{policy}");
-            assert_eq!(read(&site_packages(&venv).join("cv2/cv2.py")), content, "{policy}");
-            for name in ["opencv_python-1.0.dist-info", "opencv_contrib_python-1.0.dist-info"] {
+            assert_eq!(
+                (found.len(), &found[0]["resolution"]),
+                (1, &json!(winner)),
+                "{policy}"
+            );
+            assert_eq!(
+                read(&site_packages(&venv).join("cv2/cv2.py")),
+                content,
+                "{policy}"
+            );
+            for name in [
+                "opencv_python-1.0.dist-info",
+                "opencv_contrib_python-1.0.dist-info",
+            ] {
                 let rows = Rows::of(&venv, name);
                 assert_eq!(rows.lies(), [""; 0], "{name}");
                 assert!(rows.rows.contains_key("cv2/cv2.py"), "{name}");
@@ -112,8 +192,14 @@ fn e65_the_wheels_of_a_directory_come_in_the_order_of_their_names() {
     let scene = Scene::new();
     let venv = scene.venv();
     wheels(&scene, &two_of_a_kind());
-    scene.install(&venv, &["--on-conflict", "first", "wheels"]).assert_code(0);
-    assert_eq!(read(&site_packages(&venv).join("cv2/cv2.py")), "two", "opencv_contrib_python sorts first");
+    scene
+        .install(&venv, &["--on-conflict", "first", "wheels"])
+        .assert_code(0);
+    assert_eq!(
+        read(&site_packages(&venv).join("cv2/cv2.py")),
+        "two",
+        "opencv_contrib_python sorts first"
+    );
 }
 
 #[test]
@@ -121,13 +207,20 @@ fn e61_e62_e64_r91_identical_contents_are_shared() {
     let namespace = |name: &str| {
         project(
             name,
-            &[("ns/__init__.py", ""), ("tests/__init__.py", "# tests\n"), (&format!("ns/{name}.py"), "x = 1\n")],
+            &[
+                ("ns/__init__.py", ""),
+                ("tests/__init__.py", "# tests\n"),
+                (&format!("ns/{name}.py"), "x = 1\n"),
+            ],
         )
     };
     let paths = |scene: &Scene| wheels(scene, &["one", "two", "three"].map(namespace));
     let together = Scene::new();
     let venv = together.venv();
-    let run = together.install(&venv, &[&texts(&paths(&together))[..], &["--json"]].concat());
+    let run = together.install(
+        &venv,
+        &[&texts(&paths(&together))[..], &["--json"]].concat(),
+    );
     run.assert_code(0);
     assert_eq!(conflicts(&run), [json!(null); 0]);
     let apart = Scene::new();
@@ -139,7 +232,10 @@ fn e61_e62_e64_r91_identical_contents_are_shared() {
         assert_eq!(python(venv, "import ns.one, ns.two, ns.three"), "");
         for name in ["one", "two", "three"] {
             let rows = Rows::of(venv, &format!("{name}-1.0.dist-info"));
-            assert!(rows.rows.contains_key("ns/__init__.py") && rows.lies().is_empty(), "{name}");
+            assert!(
+                rows.rows.contains_key("ns/__init__.py") && rows.lies().is_empty(),
+                "{name}"
+            );
         }
     }
     assert_unchanged(&tree(&site_packages(&venv)), &tree(&site_packages(&other)));
@@ -149,12 +245,20 @@ fn e61_e62_e64_r91_identical_contents_are_shared() {
 fn e61_a_namespace_without_a_file_is_merged() {
     let scene = Scene::new();
     let target = scene.join("app");
-    let parts = ["a", "b"].map(|name| project(&format!("ns-{name}"), &[(&format!("ns/{name}/__init__.py"), name)]));
+    let parts = ["a", "b"].map(|name| {
+        project(
+            &format!("ns-{name}"),
+            &[(&format!("ns/{name}/__init__.py"), name)],
+        )
+    });
     for path in wheels(&scene, &parts) {
         scene.install(&target, &[path]).assert_code(0);
     }
     assert_eq!(
-        (read(&target.join("ns/a/__init__.py")), read(&target.join("ns/b/__init__.py"))),
+        (
+            read(&target.join("ns/a/__init__.py")),
+            read(&target.join("ns/b/__init__.py"))
+        ),
         ("a".into(), "b".into())
     );
 }
@@ -165,19 +269,35 @@ fn r88_a_file_of_an_installed_project() {
     let venv = scene.venv();
     let paths = wheels(&scene, &two_of_a_kind());
     scene.install(&venv, &[&paths[0]]).assert_code(0);
-    let says = ["cv2/cv2.py", "opencv-python", "opencv-contrib-python", &digest(b"one"), &digest(b"two")];
+    let says = [
+        "cv2/cv2.py",
+        "opencv-python",
+        "opencv-contrib-python",
+        &digest(b"one"),
+        &digest(b"two"),
+    ];
     refused(&scene, &venv, &[&paths[1]], 4, &says);
-    scene.install(&venv, &["--on-conflict", "first", &paths[1]]).assert_code(0);
+    scene
+        .install(&venv, &["--on-conflict", "first", &paths[1]])
+        .assert_code(0);
     assert_eq!(read(&site_packages(&venv).join("cv2/cv2.py")), "one");
-    assert_eq!(Rows::of(&venv, "opencv_contrib_python-1.0.dist-info").lies(), [""; 0]);
+    assert_eq!(
+        Rows::of(&venv, "opencv_contrib_python-1.0.dist-info").lies(),
+        [""; 0]
+    );
 
     let scene = Scene::new();
     let venv = scene.venv();
     let paths = wheels(&scene, &two_of_a_kind());
     scene.install(&venv, &[&paths[0]]).assert_code(0);
-    scene.install(&venv, &["--on-conflict", "last", &paths[1]]).assert_code(0);
+    scene
+        .install(&venv, &["--on-conflict", "last", &paths[1]])
+        .assert_code(0);
     assert_eq!(read(&site_packages(&venv).join("cv2/cv2.py")), "two");
-    assert_eq!(Rows::of(&venv, "opencv_contrib_python-1.0.dist-info").lies(), [""; 0]);
+    assert_eq!(
+        Rows::of(&venv, "opencv_contrib_python-1.0.dist-info").lies(),
+        [""; 0]
+    );
     assert_eq!(
         Rows::of(&venv, "opencv_python-1.0.dist-info").lies(),
         [""; 0],
@@ -190,15 +310,25 @@ fn e70_r89_a_file_that_nobody_owns() {
     let scene = Scene::new();
     let (venv, file) = with_unowned(&scene, "mine\n");
     let path = wheels(&scene, &[project("demo", &[("mod.py", "theirs\n")])]).remove(0);
-    refused(&scene, &venv, &[&path], 4, &["mod.py", "demo", &digest(b"mine\n"), &digest(b"theirs\n")]);
-    scene.install(&venv, &["--on-conflict", "first", &path]).assert_code(0);
+    refused(
+        &scene,
+        &venv,
+        &[&path],
+        4,
+        &["mod.py", "demo", &digest(b"mine\n"), &digest(b"theirs\n")],
+    );
+    scene
+        .install(&venv, &["--on-conflict", "first", &path])
+        .assert_code(0);
     assert_eq!(read(&file), "mine\n");
     assert_eq!(Rows::of(&venv, "demo-1.0.dist-info").lies(), [""; 0]);
 
     let scene = Scene::new();
     let (venv, file) = with_unowned(&scene, "mine\n");
     let path = wheels(&scene, &[project("demo", &[("mod.py", "theirs\n")])]).remove(0);
-    scene.install(&venv, &["--on-conflict", "last", &path]).assert_code(0);
+    scene
+        .install(&venv, &["--on-conflict", "last", &path])
+        .assert_code(0);
     assert_eq!(read(&file), "theirs\n");
     assert_eq!(Rows::of(&venv, "demo-1.0.dist-info").lies(), [""; 0]);
 }
@@ -221,7 +351,10 @@ fn r89_equal_bytes_that_cannot_be_executed_are_no_conflict() {
     fs::write(&tool, "#!/bin/sh\nexit 0\n").expect("it can be written");
     let wheel = Wheel::new("demo", "1.0").data("scripts/tool", "#!/bin/sh\nexit 0\n");
     scene.install(&venv, &[scene.wheel(&wheel)]).assert_code(0);
-    let mode = fs::metadata(&tool).expect("it is there").permissions().mode();
+    let mode = fs::metadata(&tool)
+        .expect("it is there")
+        .permissions()
+        .mode();
     assert_eq!(mode & 0o777, 0o755, "a script of a wheel can be executed");
 }
 
@@ -234,15 +367,37 @@ fn e24_r51_r52_a_file_where_another_has_a_directory() {
     let paths = wheels(&scene, &[file, directory]);
     for policy in ["error", "first", "last"] {
         let says = ["thing", "file", "directory", "a file", "a directory"];
-        refused(&scene, &venv, &["--on-conflict", policy, &paths[0], &paths[1]], 4, &says);
-        refused(&scene, &venv, &["--on-conflict", policy, &paths[1], &paths[0]], 4, &says);
+        refused(
+            &scene,
+            &venv,
+            &["--on-conflict", policy, &paths[0], &paths[1]],
+            4,
+            &says,
+        );
+        refused(
+            &scene,
+            &venv,
+            &["--on-conflict", policy, &paths[1], &paths[0]],
+            4,
+            &says,
+        );
     }
     for (first, second) in [(0, 1), (1, 0)] {
         let venv = scene.venv_at(&format!("venv{first}"));
         scene.install(&venv, &[&paths[first]]).assert_code(0);
-        let run = refused(&scene, &venv, &[&paths[second]], 4, &["thing", "a file", "a directory"]);
+        let run = refused(
+            &scene,
+            &venv,
+            &[&paths[second]],
+            4,
+            &["thing", "a file", "a directory"],
+        );
         let installed = ["file", "directory"][first];
-        assert!(run.stderr.contains(&format!("{installed} has")), "the owner is not named:\n{}", run.stderr);
+        assert!(
+            run.stderr.contains(&format!("{installed} has")),
+            "the owner is not named:\n{}",
+            run.stderr
+        );
     }
 }
 
@@ -251,16 +406,38 @@ fn c61_e68_r92_two_versions_of_one_project() {
     let scene = Scene::new();
     let venv = scene.venv();
     let version = |version: &str| Wheel::new("Demo.X", version).file("demo.py", version);
-    let paths = wheels(&scene, &[version("1.0"), version("2.0").file_name("demo_x-2.0-py3-none-any.whl")]);
+    let paths = wheels(
+        &scene,
+        &[
+            version("1.0"),
+            version("2.0").file_name("demo_x-2.0-py3-none-any.whl"),
+        ],
+    );
     for policy in ["error", "first", "last"] {
-        let says = ["demo-x", "Demo.X-1.0-py3-none-any.whl", "demo_x-2.0-py3-none-any.whl"];
-        refused(&scene, &venv, &["--on-conflict", policy, &paths[0], &paths[1]], 4, &says);
+        let says = [
+            "demo-x",
+            "Demo.X-1.0-py3-none-any.whl",
+            "demo_x-2.0-py3-none-any.whl",
+        ];
+        refused(
+            &scene,
+            &venv,
+            &["--on-conflict", policy, &paths[0], &paths[1]],
+            4,
+            &says,
+        );
     }
     let run = refused(&scene, &venv, &["--json", &paths[0], &paths[1]], 4, &[]);
     assert_eq!(run.json()["error"]["kind"], "conflict");
     let copy = scene.join("Demo.X-1.0-py3-none-any.whl");
     std::fs::copy(&paths[0], &copy).expect("it can be copied");
-    refused(&scene, &venv, &[&paths[0], &copy.display().to_string()], 4, &["demo-x"]);
+    refused(
+        &scene,
+        &venv,
+        &[&paths[0], &copy.display().to_string()],
+        4,
+        &["demo-x"],
+    );
     // One file that is named twice is one wheel, as where a directory and a lock file both name it.
     scene.install(&venv, &[&paths[0], &paths[0]]).assert_code(0);
 }
@@ -268,15 +445,26 @@ fn c61_e68_r92_two_versions_of_one_project() {
 #[test]
 fn e34_of_several_builds_of_one_version_the_highest_is_taken() {
     let scene = Scene::new();
-    let build = |build: &str| Wheel::new("demo", "1.0").build(build).file("demo.py", format!("build = '{build}'\n"));
+    let build = |build: &str| {
+        Wheel::new("demo", "1.0")
+            .build(build)
+            .file("demo.py", format!("build = '{build}'\n"))
+    };
     let plain = Wheel::new("demo", "1.0").file("demo.py", "build = ''\n");
     let paths = wheels(&scene, &[build("2"), build("10"), build("9z"), plain]);
-    for (number, order) in [[0, 1, 2, 3], [3, 2, 1, 0], [1, 3, 0, 2]].iter().enumerate() {
+    for (number, order) in [[0, 1, 2, 3], [3, 2, 1, 0], [1, 3, 0, 2]]
+        .iter()
+        .enumerate()
+    {
         let venv = scene.venv_at(&format!("venv{number}"));
         let chosen: Vec<&str> = order.iter().map(|&index| paths[index].as_str()).collect();
         let run = scene.install(&venv, &chosen);
-        run.assert_code(0).assert_stderr("demo-1.0-10-py3-none-any.whl");
-        assert_eq!(read(&site_packages(&venv).join("demo.py")), "build = '10'\n");
+        run.assert_code(0)
+            .assert_stderr("demo-1.0-10-py3-none-any.whl");
+        assert_eq!(
+            read(&site_packages(&venv).join("demo.py")),
+            "build = '10'\n"
+        );
     }
 }
 
@@ -285,12 +473,30 @@ fn e51_r82_the_script_of_one_wheel_and_the_entry_point_of_another() {
     let scene = Scene::new();
     let venv = scene.venv();
     let script = Wheel::new("one", "1.0").data("scripts/tool", "#!/bin/sh\n");
-    let point = Wheel::new("two", "1.0").file("two.py", "").entry_points("[console_scripts]\ntool = two:main\n");
-    let other = Wheel::new("three", "1.0").file("three.py", "").entry_points("[console_scripts]\ntool = three:main\n");
+    let point = Wheel::new("two", "1.0")
+        .file("two.py", "")
+        .entry_points("[console_scripts]\ntool = two:main\n");
+    let other = Wheel::new("three", "1.0")
+        .file("three.py", "")
+        .entry_points("[console_scripts]\ntool = three:main\n");
     let paths = wheels(&scene, &[script, point, other]);
-    refused(&scene, &venv, &[&paths[0], &paths[1]], 4, &["bin/tool", "one", "two", &digest(b"#!/bin/sh\n")]);
-    refused(&scene, &venv, &[&paths[1], &paths[2]], 4, &["bin/tool", "two", "three"]);
-    scene.install(&venv, &["--on-conflict", "last", &paths[0], &paths[1]]).assert_code(0);
+    refused(
+        &scene,
+        &venv,
+        &[&paths[0], &paths[1]],
+        4,
+        &["bin/tool", "one", "two", &digest(b"#!/bin/sh\n")],
+    );
+    refused(
+        &scene,
+        &venv,
+        &[&paths[1], &paths[2]],
+        4,
+        &["bin/tool", "two", "three"],
+    );
+    scene
+        .install(&venv, &["--on-conflict", "last", &paths[0], &paths[1]])
+        .assert_code(0);
     assert_eq!(Rows::of(&venv, "one-1.0.dist-info").lies(), [""; 0]);
     assert_eq!(Rows::of(&venv, "two-1.0.dist-info").lies(), [""; 0]);
 }
@@ -304,12 +510,26 @@ fn e57_a_directory_link_within_the_environment_is_followed() {
     let wheel = Wheel::new("demo", "1.0").data("data/man/man1/demo.1", "page\n");
     scene.install(&venv, &[scene.wheel(&wheel)]).assert_code(0);
     assert_eq!(read(&venv.join("share/man/man1/demo.1")), "page\n");
-    assert!(fs::symlink_metadata(venv.join("man")).expect("it is there").is_symlink());
+    assert!(
+        fs::symlink_metadata(venv.join("man"))
+            .expect("it is there")
+            .is_symlink()
+    );
     let rows = Rows::of(&venv, "demo-1.0.dist-info");
-    assert!(rows.rows.contains_key("../../../man/man1/demo.1"), "{:?}", rows.paths());
+    assert!(
+        rows.rows.contains_key("../../../man/man1/demo.1"),
+        "{:?}",
+        rows.paths()
+    );
     assert_eq!(rows.lies(), [""; 0]);
     let same = Wheel::new("other", "1.0").data("data/share/man/man1/demo.1", "other page\n");
-    refused(&scene, &venv, &[&scene.wheel(&same).display().to_string()], 4, &["man1/demo.1", "demo", "other"]);
+    refused(
+        &scene,
+        &venv,
+        &[&scene.wheel(&same).display().to_string()],
+        4,
+        &["man1/demo.1", "demo", "other"],
+    );
 }
 
 #[test]
@@ -336,11 +556,29 @@ fn e59_r97_a_link_where_a_file_has_to_be_is_never_written_through() {
     let outside = scene.write("outside.py", "mine\n");
     let link = site_packages(&venv).join("mod.py");
     symlink(&outside, &link).expect("a link can be made");
-    let path = scene.wheel(&project("demo", &[("mod.py", "theirs\n")])).display().to_string();
-    refused(&scene, &venv, &[&path], 4, &["mod.py", "demo", "symbolic link"]);
-    scene.install(&venv, &["--on-conflict", "last", &path]).assert_code(0);
-    assert!(!fs::symlink_metadata(&link).expect("it is there").is_symlink());
-    assert_eq!((read(&link), read(&outside)), ("theirs\n".to_owned(), "mine\n".to_owned()));
+    let path = scene
+        .wheel(&project("demo", &[("mod.py", "theirs\n")]))
+        .display()
+        .to_string();
+    refused(
+        &scene,
+        &venv,
+        &[&path],
+        4,
+        &["mod.py", "demo", "symbolic link"],
+    );
+    scene
+        .install(&venv, &["--on-conflict", "last", &path])
+        .assert_code(0);
+    assert!(
+        !fs::symlink_metadata(&link)
+            .expect("it is there")
+            .is_symlink()
+    );
+    assert_eq!(
+        (read(&link), read(&outside)),
+        ("theirs\n".to_owned(), "mine\n".to_owned())
+    );
     assert_eq!(Rows::of(&venv, "demo-1.0.dist-info").lies(), [""; 0]);
 }
 
@@ -351,10 +589,21 @@ fn r97_a_link_that_stays_is_recorded_as_what_it_is() {
     let outside = scene.write("outside.py", "mine\n");
     let link = site_packages(&venv).join("mod.py");
     symlink(&outside, &link).expect("a link can be made");
-    let [path] = &wheels(&scene, &[project("demo", &[("mod.py", "theirs\n")])])[..] else { panic!("one wheel") };
-    scene.install(&venv, &[path, "--on-conflict", "first"]).assert_code(0);
-    assert!(fs::symlink_metadata(&link).expect("it is there").is_symlink());
-    assert_eq!(Rows::of(&venv, "demo-1.0.dist-info").rows["mod.py"], (String::new(), String::new()));
+    let [path] = &wheels(&scene, &[project("demo", &[("mod.py", "theirs\n")])])[..] else {
+        panic!("one wheel")
+    };
+    scene
+        .install(&venv, &[path, "--on-conflict", "first"])
+        .assert_code(0);
+    assert!(
+        fs::symlink_metadata(&link)
+            .expect("it is there")
+            .is_symlink()
+    );
+    assert_eq!(
+        Rows::of(&venv, "demo-1.0.dist-info").rows["mod.py"],
+        (String::new(), String::new())
+    );
     scene.install(&venv, &["check"]).assert_code(0);
 }
 
@@ -364,9 +613,17 @@ fn e60_r98_a_file_with_a_second_name_keeps_its_bytes_there() {
     let (venv, file) = with_unowned(&scene, "cached\n");
     let second = scene.join("cache");
     fs::hard_link(&file, &second).expect("a second name can be made");
-    let path = scene.wheel(&project("demo", &[("mod.py", "theirs\n")])).display().to_string();
-    scene.install(&venv, &["--on-conflict", "last", &path]).assert_code(0);
-    assert_eq!((read(&file), read(&second)), ("theirs\n".to_owned(), "cached\n".to_owned()));
+    let path = scene
+        .wheel(&project("demo", &[("mod.py", "theirs\n")]))
+        .display()
+        .to_string();
+    scene
+        .install(&venv, &["--on-conflict", "last", &path])
+        .assert_code(0);
+    assert_eq!(
+        (read(&file), read(&second)),
+        ("theirs\n".to_owned(), "cached\n".to_owned())
+    );
     assert_eq!(fs::metadata(&second).expect("it is there").nlink(), 1);
 }
 
@@ -375,7 +632,15 @@ fn c38_equal_rows_of_record_are_not_believed_unverified() {
     let scene = Scene::new();
     let venv = scene.venv();
     let said = digest(b"said");
-    let liar = |name: &str, content: &str| project(name, &[("mod.py", content)]).record_row("mod.py", &said, 3);
+    let liar = |name: &str, content: &str| {
+        project(name, &[("mod.py", content)]).record_row("mod.py", &said, 3)
+    };
     let paths = wheels(&scene, &[liar("aa", "one"), liar("bb", "two")]);
-    refused(&scene, &venv, &["--verify", "off", &paths[0], &paths[1]], 4, &["mod.py", "aa", "bb"]);
+    refused(
+        &scene,
+        &venv,
+        &["--verify", "off", &paths[0], &paths[1]],
+        4,
+        &["mod.py", "aa", "bb"],
+    );
 }

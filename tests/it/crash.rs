@@ -1,12 +1,14 @@
-//! Crashes: the process dies before each change that it makes, and again during the recovery from that.
+//! Crashes: the process dies before each change that it makes, and again during the recovery from
+//! that.
 //!
-//! Every command is run once to count its changes and then once for each of them. After a crash `recover` makes the
-//! environment what it was before, or what the command makes of it, and nothing else; before the journal has its name it
-//! is always the one, after the journal has lost it always the other. Four threads work throughout.
+//! Every command is run once to count its changes and then once for each of them. After a crash
+//! `recover` makes the environment what it was before, or what the command makes of it, and nothing
+//! else; before the journal has its name it is always the one, after the journal has lost it always
+//! the other. Four threads work throughout.
 
 use std::sync::Arc;
 
-use pkg_install::fs::Door;
+use pkg_install::fs::Fs;
 
 use crate::faults::{Change, Fault, Fuse};
 use crate::living::{Attempt, Life};
@@ -31,7 +33,8 @@ fn allowed(made: &[Change]) -> Side {
     }
 }
 
-/// Fails unless the environment is settled, and on a side that is allowed; says whether it is as before.
+/// Fails unless the environment is settled, and on a side that is allowed; says whether it is as
+/// before.
 #[track_caller]
 fn assert_settled(life: &Life, side: Side, what: &str) -> bool {
     let now = Image::of(&life.root);
@@ -52,7 +55,12 @@ fn assert_settled(life: &Life, side: Side, what: &str) -> bool {
         life.after.difference(&public)
     );
     let kept = is_before && life.before.has_private() || is_after && life.options.undoable;
-    assert!(kept || !now.has_private(), "{}: {what}: something of ours stays:\n{}", life.name, public.difference(&now));
+    assert!(
+        kept || !now.has_private(),
+        "{}: {what}: something of ours stays:\n{}",
+        life.name,
+        public.difference(&now)
+    );
     is_before
 }
 
@@ -78,8 +86,13 @@ fn crash_where(
             let what = format!("{fault:?} of {}", whole.seen());
             let side = allowed(&fuse.made());
             assert_seen(life, &what);
-            assert!(result.is_err() || side != Side::Before, "{}: {what}: reports a success that is none", life.name);
-            life.recover(&Door::default()).unwrap_or_else(|error| panic!("{}: {what}: {error}", life.name));
+            assert!(
+                result.is_err() || side != Side::Before,
+                "{}: {what}: reports a success that is none",
+                life.name
+            );
+            life.recover(&Fs::default())
+                .unwrap_or_else(|error| panic!("{}: {what}: {error}", life.name));
             if assert_settled(life, side, &what) {
                 outcomes.0 += 1;
             } else {
@@ -88,16 +101,25 @@ fn crash_where(
             points += 1;
         }
     }
-    assert!(outcomes.0 > 0 && outcomes.1 > 0, "{}: not both outcomes were seen: {outcomes:?}", life.name);
+    assert!(
+        outcomes.0 > 0 && outcomes.1 > 0,
+        "{}: not both outcomes were seen: {outcomes:?}",
+        life.name
+    );
     eprintln!("{}: {} changes, {points} points", life.name, whole.seen());
     points
 }
 
-/// Crashes at every change from the journal on, and for each of these at every change of the recovery.
+/// Crashes at every change from the journal on, and for each of these at every change of the
+/// recovery.
 fn crash_twice_everywhere(life: &Life) -> usize {
     let fuse = Fuse::new(Fault::None);
     life.rehearse(&fuse);
-    let begin = fuse.made().iter().position(Change::begins).expect("there is a journal");
+    let begin = fuse
+        .made()
+        .iter()
+        .position(Change::begins)
+        .expect("there is a journal");
     let mut points = 0;
     for at in begin..=fuse.seen() {
         let fuse = Fuse::new(Fault::CrashBefore(at));
@@ -107,10 +129,10 @@ fn crash_twice_everywhere(life: &Life) -> usize {
         for inner in 0.. {
             crashed.restore(&life.root);
             let fuse = Fuse::new(Fault::CrashBefore(inner));
-            let first = life.recover(&fuse.door());
+            let first = life.recover(&fuse.fs());
             let what = format!("a crash before {at}, and before {inner} of the recovery");
             life.assert_what_is_seen_is_whole(&what);
-            let again = life.recover(&Door::default());
+            let again = life.recover(&Fs::default());
             again.unwrap_or_else(|error| panic!("{}: {what}: {error}", life.name));
             assert_settled(life, side, &what);
             points += 1;
@@ -173,7 +195,13 @@ fn r119_a_crash_anywhere_leaves_all_or_nothing_of_what_can_be_undone() {
 #[test]
 fn r138_a_crash_anywhere_leaves_all_or_nothing_on_an_overlay() {
     // A journal also loses its name when its operations were taken back to be tried file by file.
-    let begun = |made: &[Change]| if made.iter().any(Change::begins) { Side::Either } else { Side::Before };
+    let begun = |made: &[Change]| {
+        if made.iter().any(Change::begins) {
+            Side::Either
+        } else {
+            Side::Before
+        }
+    };
     // And its dist-info cannot vanish in one instant: that is all an overlay costs.
     let anything = |_: &Life, _: &str| {};
     let mut points = crash_where(&Life::replace(), Fuse::layered, begun, anything);
@@ -213,11 +241,16 @@ fn r119_the_next_command_settles_a_crash_and_does_its_work() {
         life.rehearse(&whole);
         for at in (0..=whole.seen()).step_by(3) {
             let _ = life.run_with(&Fuse::new(Fault::CrashBefore(at)));
-            let again = life.run(&Door::default());
+            let again = life.run(&Fs::default());
             // What is gone already cannot be removed again.
-            let removed = matches!(life.attempt, Attempt::Uninstall(_)) && Image::of(&life.root).public() == life.after;
+            let removed = matches!(life.attempt, Attempt::Uninstall(_))
+                && Image::of(&life.root).public() == life.after;
             assert!(again.is_ok() || removed, "{}: {at}: {again:?}", life.name);
-            assert_settled(&life, Side::After, &format!("the same again after a crash before {at}"));
+            assert_settled(
+                &life,
+                Side::After,
+                &format!("the same again after a crash before {at}"),
+            );
         }
     }
 }

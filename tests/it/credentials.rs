@@ -2,8 +2,8 @@
 
 use pkg_install::download::{Downloader, Settings, Wanted};
 use pkg_install::error::ErrorKind;
-use pkg_install::fs::Door;
-use pkg_install::report::Silent;
+use pkg_install::fs::Fs;
+use pkg_install::outcome::Silent;
 
 use crate::downloads::{NAME, body, content, downloader, fails, files, loose, pinned, settings};
 use crate::http_server::{Server, TUNNEL, Turn};
@@ -16,16 +16,32 @@ const ANNA_IN_URL: &str = "anna:s3cr%20t";
 
 #[test]
 fn credentials_of_the_address_go_to_its_host_and_to_no_other() {
-    let (scene, server, other, bytes) = (Scene::new(), Server::start(), Server::start(), body(1000, 1));
+    let (scene, server, other, bytes) = (
+        Scene::new(),
+        Server::start(),
+        Server::start(),
+        body(1000, 1),
+    );
     server.script("start", [Turn::Redirect("/here".to_owned())]);
     server.put("start", b"");
     server.put("here", b"");
     server.script("here", [Turn::Redirect(other.url(NAME).into())]);
     other.put(NAME, &bytes);
     let wanted = pinned(server.url_with(ANNA_IN_URL, "start"), &bytes);
-    assert_eq!(content(&downloader(&settings(&scene)).fetch(&wanted, &Silent).expect("it comes")), bytes);
+    assert_eq!(
+        content(
+            &downloader(&settings(&scene))
+                .fetch(&wanted, &Silent)
+                .expect("it comes")
+        ),
+        bytes
+    );
     for path in ["start", "here"] {
-        assert_eq!(server.seen(path)[0].authorization.as_deref(), Some(ANNA), "{path}");
+        assert_eq!(
+            server.seen(path)[0].authorization.as_deref(),
+            Some(ANNA),
+            "{path}"
+        );
     }
     assert_eq!(other.seen(NAME)[0].authorization, None);
     // Another name of the same machine is another host.
@@ -33,8 +49,18 @@ fn credentials_of_the_address_go_to_its_host_and_to_no_other() {
     let mut elsewhere = server.url(NAME);
     elsewhere.set_host(Some("localhost")).expect("it is a host");
     server.script("start", [Turn::Redirect(elsewhere.into())]);
-    let wanted = Wanted { file_name: "b.whl".to_owned(), ..wanted };
-    assert_eq!(content(&downloader(&settings(&scene)).fetch(&wanted, &Silent).expect("it comes")), bytes);
+    let wanted = Wanted {
+        file_name: "b.whl".to_owned(),
+        ..wanted
+    };
+    assert_eq!(
+        content(
+            &downloader(&settings(&scene))
+                .fetch(&wanted, &Silent)
+                .expect("it comes")
+        ),
+        bytes
+    );
     assert_eq!(server.seen(NAME)[0].authorization, None);
 }
 
@@ -44,16 +70,43 @@ fn the_netrc_file_is_asked_by_host_and_the_address_goes_before_it() {
     server.put(NAME, &bytes);
     let netrc = scene.join("netrc");
     std::fs::write(&netrc, "machine 127.0.0.1 login bert password x\n").expect("it can be written");
-    let settings = Settings { netrc: Some(netrc), cache: None, ..settings(&scene) };
-    for (url, expected) in
-        [(server.url(NAME), Some("Basic YmVydDp4")), (server.url_with(ANNA_IN_URL, NAME), Some(ANNA))]
-    {
-        downloader(&settings).fetch(&loose(url), &Silent).expect("it comes");
-        assert_eq!(server.seen(NAME).last().expect("it was asked").authorization.as_deref(), expected);
+    let settings = Settings {
+        netrc: Some(netrc),
+        cache: None,
+        ..settings(&scene)
+    };
+    for (url, expected) in [
+        (server.url(NAME), Some("Basic YmVydDp4")),
+        (server.url_with(ANNA_IN_URL, NAME), Some(ANNA)),
+    ] {
+        downloader(&settings)
+            .fetch(&loose(url), &Silent)
+            .expect("it comes");
+        assert_eq!(
+            server
+                .seen(NAME)
+                .last()
+                .expect("it was asked")
+                .authorization
+                .as_deref(),
+            expected
+        );
     }
-    let missing = Settings { netrc: Some(scene.join("missing")), ..settings };
-    downloader(&missing).fetch(&loose(server.url(NAME)), &Silent).expect("no netrc is no error");
-    assert_eq!(server.seen(NAME).last().expect("it was asked").authorization, None);
+    let missing = Settings {
+        netrc: Some(scene.join("missing")),
+        ..settings
+    };
+    downloader(&missing)
+        .fetch(&loose(server.url(NAME)), &Silent)
+        .expect("no netrc is no error");
+    assert_eq!(
+        server
+            .seen(NAME)
+            .last()
+            .expect("it was asked")
+            .authorization,
+        None
+    );
 }
 
 #[test]
@@ -61,10 +114,20 @@ fn no_message_and_no_file_holds_a_password() {
     let (scene, server, bytes) = (Scene::new(), Server::start(), body(100_000, 3));
     server.put(NAME, &bytes);
     let proxy = Some("http://bert:hidden@127.0.0.1:1".to_owned());
-    let settings = Settings { retries: 0, https_proxy: proxy, ..settings(&scene) };
+    let settings = Settings {
+        retries: 0,
+        https_proxy: proxy,
+        ..settings(&scene)
+    };
     let downloader = downloader(&settings);
-    let wanted = Wanted { size: Some(bytes.len() as u64), ..loose(server.url_with(ANNA_IN_URL, NAME)) };
-    let mut texts = vec![format!("{settings:?} {downloader:?} {wanted:?} {:?}", downloader.peek(&wanted))];
+    let wanted = Wanted {
+        size: Some(bytes.len() as u64),
+        ..loose(server.url_with(ANNA_IN_URL, NAME))
+    };
+    let mut texts = vec![format!(
+        "{settings:?} {downloader:?} {wanted:?} {:?}",
+        downloader.peek(&wanted)
+    )];
     let turns = [
         Turn::Status(401, ""),
         Turn::Status(503, ""),
@@ -80,15 +143,24 @@ fn no_message_and_no_file_holds_a_password() {
     for _ in 0..count {
         let error = downloader.fetch(&wanted, &Silent).expect_err("it fails");
         texts.push(format!("{error} {error:?} {:?}", error.hint()));
-        assert!(texts.last().is_some_and(|text| text.contains(&wanted.label)), "{texts:?}");
+        assert!(
+            texts
+                .last()
+                .is_some_and(|text| text.contains(&wanted.label)),
+            "{texts:?}"
+        );
     }
     let mut unreachable = server.url_with(ANNA_IN_URL, NAME);
     unreachable.set_scheme("https").expect("it is one too");
-    let error = downloader.fetch(&loose(unreachable), &Silent).expect_err("there is no such proxy");
+    let error = downloader
+        .fetch(&loose(unreachable), &Silent)
+        .expect_err("there is no such proxy");
     texts.push(format!("{error} {error:?}"));
     for file in files(&scene).iter().filter(|file| !file.ends_with(".whl")) {
         let path = scene.join("cache").join(file);
-        texts.push(String::from_utf8_lossy(&std::fs::read(path).expect("it can be read")).into_owned());
+        texts.push(
+            String::from_utf8_lossy(&std::fs::read(path).expect("it can be read")).into_owned(),
+        );
     }
     for text in &texts {
         for secret in ["s3cr", "hidden", "anna", "YW5u"] {
@@ -99,36 +171,74 @@ fn no_message_and_no_file_holds_a_password() {
 
 #[test]
 fn a_proxy_is_asked_for_a_tunnel_unless_the_host_is_left_out() {
-    let (scene, server, proxy, bytes) = (Scene::new(), Server::start(), Server::start(), body(1000, 4));
+    let (scene, server, proxy, bytes) = (
+        Scene::new(),
+        Server::start(),
+        Server::start(),
+        body(1000, 4),
+    );
     server.put(NAME, &bytes);
     proxy.put(NAME, &bytes);
     let address = proxy.url_with(ANNA_IN_URL, "").to_string();
-    let through = Settings { http_proxy: Some(address), cache: None, ..settings(&scene) };
-    downloader(&through).fetch(&loose(server.url(NAME)), &Silent).expect("it comes");
+    let through = Settings {
+        http_proxy: Some(address),
+        cache: None,
+        ..settings(&scene)
+    };
+    downloader(&through)
+        .fetch(&loose(server.url(NAME)), &Silent)
+        .expect("it comes");
     let host = server.url(NAME).port().expect("it has one");
-    assert_eq!(proxy.order(), [format!("{TUNNEL}127.0.0.1:{host}"), NAME.to_owned()]);
+    assert_eq!(
+        proxy.order(),
+        [format!("{TUNNEL}127.0.0.1:{host}"), NAME.to_owned()]
+    );
     assert_eq!(proxy.seen(TUNNEL)[0].authorization.as_deref(), Some(ANNA));
     assert_eq!(proxy.seen(NAME)[0].authorization, None);
     assert_eq!(server.order(), [""; 0]);
-    let around = Settings { no_proxy: Some("example.org, 127.0.0.1".to_owned()), ..through };
-    downloader(&around).fetch(&loose(server.url(NAME)), &Silent).expect("it comes");
+    let around = Settings {
+        no_proxy: Some("example.org, 127.0.0.1".to_owned()),
+        ..through
+    };
+    downloader(&around)
+        .fetch(&loose(server.url(NAME)), &Silent)
+        .expect("it comes");
     assert_eq!(server.order(), [NAME]);
 }
 
 #[test]
 fn proxies_and_logins_come_from_the_variables_of_the_process() {
-    let (scene, server, proxy, wheel) = (Scene::new(), Server::start(), Server::start(), Wheel::new("demo", "1.0"));
+    let (scene, server, proxy, wheel) = (
+        Scene::new(),
+        Server::start(),
+        Server::start(),
+        Wheel::new("demo", "1.0"),
+    );
     let path = wheel.wheel_file_name();
     server.put(&path, &wheel.bytes());
     proxy.put(&path, &wheel.bytes());
     scene.write("logins", "machine 127.0.0.1 login bert password x\n");
-    let (through, url) = (proxy.url_with(ANNA_IN_URL, "").to_string(), server.url(&path).to_string());
+    let (through, url) = (
+        proxy.url_with(ANNA_IN_URL, "").to_string(),
+        server.url(&path).to_string(),
+    );
     let run = |variables: &[(&str, &str)]| {
         let mut command = scene.command();
-        ["http_proxy", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY", "NETRC"].iter().for_each(|name| {
+        [
+            "http_proxy",
+            "all_proxy",
+            "ALL_PROXY",
+            "no_proxy",
+            "NO_PROXY",
+            "NETRC",
+        ]
+        .iter()
+        .for_each(|name| {
             command.env_remove(name);
         });
-        command.args(["download", "--no-cache", "--dest", "here", &url]).envs(variables.iter().copied());
+        command
+            .args(["download", "--no-cache", "--dest", "here", &url])
+            .envs(variables.iter().copied());
         Run::of(&mut command).assert_code(0);
     };
     let asked = |server: &Server| server.seen(&path).len();
@@ -137,12 +247,22 @@ fn proxies_and_logins_come_from_the_variables_of_the_process() {
     run(&[("all_proxy", &through)]);
     assert_eq!((asked(&proxy), asked(&server)), (2, 0));
     assert_eq!(proxy.seen(TUNNEL)[0].authorization.as_deref(), Some(ANNA));
-    run(&[("http_proxy", &through), ("no_proxy", "localhost,127.0.0.1")]);
+    run(&[
+        ("http_proxy", &through),
+        ("no_proxy", "localhost,127.0.0.1"),
+    ]);
     assert_eq!((asked(&proxy), asked(&server)), (2, 1));
     // Anybody who can set a header of a request can set `HTTP_PROXY` where a server runs this.
-    run(&[("HTTP_PROXY", &through), ("NETRC", scene.join("logins").to_str().expect("it is text"))]);
+    run(&[
+        ("HTTP_PROXY", &through),
+        ("NETRC", scene.join("logins").to_str().expect("it is text")),
+    ]);
     assert_eq!((asked(&proxy), asked(&server)), (2, 2));
-    let logins: Vec<_> = server.seen(&path).into_iter().map(|seen| seen.authorization).collect();
+    let logins: Vec<_> = server
+        .seen(&path)
+        .into_iter()
+        .map(|seen| seen.authorization)
+        .collect();
     assert_eq!(logins, [None, Some("Basic YmVydDp4".to_owned())]);
 }
 
@@ -155,7 +275,10 @@ fn redirects_in_a_circle_are_refused() {
     }
     let downloader = downloader(&settings(&scene));
     for path in ["a", "c"] {
-        let says = [server.url(path).to_string(), "`127.0.0.1` redirects in a circle".to_owned()];
+        let says = [
+            server.url(path).to_string(),
+            "`127.0.0.1` redirects in a circle".to_owned(),
+        ];
         let result = downloader.fetch(&loose(server.url(path)), &Silent);
         fails(result, ErrorKind::Failed, &[&says[0], &says[1]]);
     }
@@ -166,13 +289,28 @@ fn redirects_in_a_circle_are_refused() {
 fn only_http_addresses_and_plain_names_are_fetched() {
     let (scene, server) = (Scene::new(), Server::start());
     let downloader = downloader(&settings(&scene));
-    for text in ["file:///tmp/a.whl", "ftp://127.0.0.1/a.whl", "data:text/plain,PK"] {
+    for text in [
+        "file:///tmp/a.whl",
+        "ftp://127.0.0.1/a.whl",
+        "data:text/plain,PK",
+    ] {
         let url = url::Url::parse(text).expect("it is one");
-        fails(downloader.fetch(&loose(url), &Silent), ErrorKind::Failed, &["its address cannot be used"]);
+        fails(
+            downloader.fetch(&loose(url), &Silent),
+            ErrorKind::Failed,
+            &["its address cannot be used"],
+        );
     }
     for name in ["", ".", "..", "../a.whl", "a/b.whl", "a\0b.whl"] {
-        let wanted = Wanted { file_name: name.to_owned(), ..loose(server.url(NAME)) };
-        fails(downloader.fetch(&wanted, &Silent), ErrorKind::Usage, &["names no file"]);
+        let wanted = Wanted {
+            file_name: name.to_owned(),
+            ..loose(server.url(NAME))
+        };
+        fails(
+            downloader.fetch(&wanted, &Silent),
+            ErrorKind::Usage,
+            &["names no file"],
+        );
     }
     assert_eq!(server.order(), [""; 0]);
 }
@@ -184,14 +322,33 @@ fn settings_that_make_no_sense_are_refused() {
     std::fs::write(&empty, "none").expect("it can be written");
     let base = settings(&scene);
     for (settings, says) in [
-        (Settings { certificates: Some(empty), ..base.clone() }, "holds no certificate"),
-        (Settings { certificates: Some(scene.join("missing.pem")), ..base.clone() }, "missing.pem"),
         (
-            Settings { http_proxy: Some("http://:secret@".to_owned()), ..base },
+            Settings {
+                certificates: Some(empty),
+                ..base.clone()
+            },
+            "holds no certificate",
+        ),
+        (
+            Settings {
+                certificates: Some(scene.join("missing.pem")),
+                ..base.clone()
+            },
+            "missing.pem",
+        ),
+        (
+            Settings {
+                http_proxy: Some("http://:secret@".to_owned()),
+                ..base
+            },
             "the address of the proxy cannot be read",
         ),
     ] {
-        let error = Downloader::new(&settings, &Door::default(), std::sync::Arc::default()).expect_err("it is refused");
-        assert!(error.to_string().contains(says) && !error.to_string().contains("secret"), "{error}");
+        let error = Downloader::new(&settings, &Fs::default(), std::sync::Arc::default())
+            .expect_err("it is refused");
+        assert!(
+            error.to_string().contains(says) && !error.to_string().contains("secret"),
+            "{error}"
+        );
     }
 }

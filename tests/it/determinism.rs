@@ -1,4 +1,5 @@
-//! The same input makes the same tree and says the same; what is printed where, and in which words, is a contract.
+//! The same input makes the same tree and says the same; what is printed where, and in which words,
+//! is a contract.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,7 +15,10 @@ fn many() -> Vec<Wheel> {
     let project = |number: usize| {
         let name = format!("proj-{number}");
         let files = (0..12).fold(Wheel::new(&name, "1.0"), |wheel, file| {
-            wheel.file(&format!("ns/p{number}/d{}/m{file}.py", file % 3), format!("x = {number} * {file}\n"))
+            wheel.file(
+                &format!("ns/p{number}/d{}/m{file}.py", file % 3),
+                format!("x = {number} * {file}\n"),
+            )
         });
         files
             .file("ns/__init__.py", "")
@@ -27,20 +31,33 @@ fn many() -> Vec<Wheel> {
 }
 
 fn written(scene: &Scene, wheels: &[Wheel]) -> Vec<String> {
-    wheels.iter().map(|wheel| scene.wheel(wheel).display().to_string()).collect()
+    wheels
+        .iter()
+        .map(|wheel| scene.wheel(wheel).display().to_string())
+        .collect()
 }
 
 fn demo(scene: &Scene) -> String {
-    scene.wheel(&Wheel::new("demo", "1.0").file("demo/__init__.py", "x = 1\n")).display().to_string()
+    scene
+        .wheel(&Wheel::new("demo", "1.0").file("demo/__init__.py", "x = 1\n"))
+        .display()
+        .to_string()
 }
 
-/// Installs the same wheels with different threads and in different orders; returns each time what `look` sees.
+/// Installs the same wheels with different threads and in different orders; returns each time what
+/// `look` sees.
 fn each_way<T>(look: impl Fn(&Path, &Run) -> T) -> Vec<T> {
     let scene = Scene::new();
     let paths = written(&scene, &many());
     let rotated: Vec<String> = paths[3..].iter().chain(&paths[..3]).cloned().collect();
     let reversed: Vec<String> = paths.iter().rev().cloned().collect();
-    let ways = [("1", &paths), ("8", &paths), ("1", &reversed), ("8", &rotated), ("64", &reversed)];
+    let ways = [
+        ("1", &paths),
+        ("8", &paths),
+        ("1", &reversed),
+        ("8", &rotated),
+        ("64", &reversed),
+    ];
     let install = |(jobs, order): (&str, &Vec<String>)| {
         let venv = scene.venv();
         let options = ["-j".to_owned(), jobs.to_owned(), "--json".to_owned()];
@@ -74,7 +91,10 @@ fn c39_a_directory_stands_for_the_wheels_directly_in_it() {
     let scene = Scene::new();
     let paths = written(&scene, &many());
     scene.write("wheels/README.txt", "not a wheel");
-    scene.write("wheels/below/broken-1.0-py3-none-any.whl", "not to be opened");
+    scene.write(
+        "wheels/below/broken-1.0-py3-none-any.whl",
+        "not to be opened",
+    );
     let venv = scene.venv();
     scene.install(&venv, &["wheels"]).assert_code(0);
     let by_directory = tree(&venv);
@@ -92,12 +112,26 @@ fn twice_is_once() {
     let before = tree(&venv);
     let again = scene.install(&venv, &paths);
     again.assert_code(0);
-    assert!(again.stdout.contains("nothing to do") && again.stdout.contains('8'), "{}", again.stdout);
-    let report = scene.install(&venv, &[&paths[..], &["--json".to_owned()]].concat()).json();
-    assert_eq!((&report["outcome"], &report["error"]), (&json!("unchanged"), &Value::Null));
+    assert!(
+        again.stdout.contains("nothing to do") && again.stdout.contains('8'),
+        "{}",
+        again.stdout
+    );
+    let report = scene
+        .install(&venv, &[&paths[..], &["--json".to_owned()]].concat())
+        .json();
+    assert_eq!(
+        (&report["outcome"], &report["error"]),
+        (&json!("unchanged"), &Value::Null)
+    );
     let changes = report["changes"].as_array().expect("a list");
     assert_eq!(changes.len(), 8);
-    assert!(changes.iter().all(|change| change["action"] == "keep" && change["previous"] == "1.0"), "{report}");
+    assert!(
+        changes
+            .iter()
+            .all(|change| change["action"] == "keep" && change["previous"] == "1.0"),
+        "{report}"
+    );
     assert_unchanged(&before, &tree(&venv));
 }
 
@@ -112,8 +146,16 @@ fn what_is_new_is_installed_beside_what_is_kept() {
     let report = run.json();
     assert_eq!(report["outcome"], "committed");
     let changes = report["changes"].as_array().expect("a list");
-    let actions: Vec<&str> = changes.iter().filter_map(|change| change["action"].as_str()).collect();
-    assert_eq!(actions, ["keep", "keep", "keep", "keep", "install", "install", "install", "install"]);
+    let actions: Vec<&str> = changes
+        .iter()
+        .filter_map(|change| change["action"].as_str())
+        .collect();
+    assert_eq!(
+        actions,
+        [
+            "keep", "keep", "keep", "keep", "install", "install", "install", "install"
+        ]
+    );
     let apart = tree(&venv);
     fs::remove_dir_all(&venv).expect("it can be removed");
     scene.install(&scene.venv(), &paths).assert_code(0);
@@ -132,13 +174,22 @@ fn a_dry_run_prints_the_plan_and_changes_nothing() {
     for part in ["proj-0", "proj-7", "1.0", "would install 8 projects"] {
         assert!(run.stdout.contains(part), "no `{part}` in {}", run.stdout);
     }
-    let planned = scene.install(&venv, &[&dry[..], &["--json".to_owned()]].concat()).json();
-    assert_eq!((&planned["outcome"], &planned["error"]), (&json!("planned"), &Value::Null));
+    let planned = scene
+        .install(&venv, &[&dry[..], &["--json".to_owned()]].concat())
+        .json();
+    assert_eq!(
+        (&planned["outcome"], &planned["error"]),
+        (&json!("planned"), &Value::Null)
+    );
     assert_unchanged(&before, &tree(&venv));
-    let done = scene.install(&venv, &[&paths[..], &["--json".to_owned()]].concat()).json();
+    let done = scene
+        .install(&venv, &[&paths[..], &["--json".to_owned()]].concat())
+        .json();
     let counted = |report: &Value| -> Vec<Value> {
         let changes = report["changes"].as_array().expect("a list").iter();
-        changes.map(|change| json!([change["name"], change["action"], change["files"]])).collect()
+        changes
+            .map(|change| json!([change["name"], change["action"], change["files"]]))
+            .collect()
     };
     assert_eq!(counted(&planned), counted(&done));
 }
@@ -149,7 +200,9 @@ fn a_dry_run_into_a_missing_directory_does_not_make_it() {
     let path = demo(&scene);
     let missing = scene.join("missing");
     let before = tree(scene.path());
-    scene.install(&missing, &["--dry-run", &path]).assert_code(0);
+    scene
+        .install(&missing, &["--dry-run", &path])
+        .assert_code(0);
     assert_unchanged(&before, &tree(scene.path()));
 }
 
@@ -159,20 +212,49 @@ fn a_dry_run_shows_conflicts_and_fails_as_the_real_one() {
     let venv = scene.venv();
     let wheel = |name: &str| Wheel::new(name, "1.0").file("mod.py", name);
     let paths = written(&scene, &[wheel("aa"), wheel("bb")]);
-    refused(&scene, &venv, &["--dry-run", &paths[0], &paths[1]], 4, &["mod.py", "aa", "bb"]);
+    refused(
+        &scene,
+        &venv,
+        &["--dry-run", &paths[0], &paths[1]],
+        4,
+        &["mod.py", "aa", "bb"],
+    );
     let before = tree(&venv);
-    let run = scene.install(&venv, &["--dry-run", "--json", "--on-conflict", "last", &paths[0], &paths[1]]);
+    let run = scene.install(
+        &venv,
+        &[
+            "--dry-run",
+            "--json",
+            "--on-conflict",
+            "last",
+            &paths[0],
+            &paths[1],
+        ],
+    );
     run.assert_code(0);
     assert_eq!(run.json()["conflicts"][0]["resolution"], "bb");
     assert_unchanged(&before, &tree(&venv));
 }
 
 fn keys(value: &Value) -> Vec<&str> {
-    value.as_object().expect("an object").keys().map(String::as_str).collect()
+    value
+        .as_object()
+        .expect("an object")
+        .keys()
+        .map(String::as_str)
+        .collect()
 }
 
-const FIELDS: [&str; 8] =
-    ["changes", "conflicts", "environment", "error", "outcome", "timings_ms", "version", "warnings"];
+const FIELDS: [&str; 8] = [
+    "changes",
+    "conflicts",
+    "environment",
+    "error",
+    "outcome",
+    "timings_ms",
+    "version",
+    "warnings",
+];
 
 #[test]
 fn the_json_report_of_a_success() {
@@ -190,8 +272,7 @@ fn the_json_report_of_a_success() {
         (&json!(1), &json!("committed"), &Value::Null)
     );
     let library = site_packages(&venv);
-    let expected =
-        json!({"root": venv, "kind": "venv", "purelib": library, "platlib": library, "scripts": venv.join("bin")});
+    let expected = json!({"root": venv, "kind": "venv", "purelib": library, "platlib": library, "scripts": venv.join("bin")});
     assert_eq!(report["environment"], expected);
     let change = &report["changes"][0];
     for (field, value) in [
@@ -204,8 +285,16 @@ fn the_json_report_of_a_success() {
     ] {
         assert_eq!(change[field], value, "{field}");
     }
-    let bytes: u64 =
-        ["demo/__init__.py", "METADATA", "WHEEL", "INSTALLER", "RECORD"].iter().map(|name| size(&library, name)).sum();
+    let bytes: u64 = [
+        "demo/__init__.py",
+        "METADATA",
+        "WHEEL",
+        "INSTALLER",
+        "RECORD",
+    ]
+    .iter()
+    .map(|name| size(&library, name))
+    .sum();
     assert_eq!(change["bytes"], bytes);
     for step in ["open", "plan", "stage", "commit"] {
         assert!(report["timings_ms"][step].is_number(), "{step}");
@@ -213,7 +302,11 @@ fn the_json_report_of_a_success() {
 }
 
 fn size(library: &Path, name: &str) -> u64 {
-    let path = if name.contains('/') { library.join(name) } else { library.join("demo-1.0.dist-info").join(name) };
+    let path = if name.contains('/') {
+        library.join(name)
+    } else {
+        library.join("demo-1.0.dist-info").join(name)
+    };
     fs::metadata(path).expect("it is there").len()
 }
 
@@ -223,7 +316,10 @@ fn the_json_report_of_a_failure_and_of_wrong_usage() {
     let venv = scene.venv();
     let path = demo(&scene);
     let gone = scene.join("gone.whl").display().to_string();
-    let broken = scene.write("bad-1.0-py3-none-any.whl", "no").display().to_string();
+    let broken = scene
+        .write("bad-1.0-py3-none-any.whl", "no")
+        .display()
+        .to_string();
     let cases: [(&[&str], i32, &str); 5] = [
         (&[&broken], 3, "input"),
         (&[&gone], 2, "usage"),
@@ -235,10 +331,23 @@ fn the_json_report_of_a_failure_and_of_wrong_usage() {
         let run = scene.install(&venv, &[arguments, &["--json"]].concat());
         run.assert_code(code);
         let report = run.json();
-        assert!(FIELDS.iter().all(|field| report.get(field).is_some()), "{report}");
-        assert_eq!((&report["outcome"], &report["error"]["kind"]), (&json!("failed"), &json!(kind)), "{arguments:?}");
+        assert!(
+            FIELDS.iter().all(|field| report.get(field).is_some()),
+            "{report}"
+        );
+        assert_eq!(
+            (&report["outcome"], &report["error"]["kind"]),
+            (&json!("failed"), &json!(kind)),
+            "{arguments:?}"
+        );
         assert_eq!(report["error"]["effect"], "untouched");
-        assert!(!run.stderr.is_empty() && !report["error"]["message"].as_str().unwrap_or_default().is_empty());
+        assert!(
+            !run.stderr.is_empty()
+                && !report["error"]["message"]
+                    .as_str()
+                    .unwrap_or_default()
+                    .is_empty()
+        );
     }
 }
 
@@ -249,14 +358,33 @@ fn results_go_to_stdout_and_all_else_to_stderr() {
     let path = demo(&scene);
     let failed = refused(&scene, &venv, &["--require-hashes", &path], 3, &["error: "]);
     assert_eq!(failed.stdout, "");
-    let states: Vec<&str> = failed.stderr.lines().filter(|line| line.starts_with("state: ")).collect();
-    assert_eq!(states, [format!("state: nothing was changed in `{}`", venv.display())]);
-    let odd = Wheel::new("odd", "1.0").file("odd.py", "").record_line("gone.py,,");
+    let states: Vec<&str> = failed
+        .stderr
+        .lines()
+        .filter(|line| line.starts_with("state: "))
+        .collect();
+    assert_eq!(
+        states,
+        [format!(
+            "state: nothing was changed in `{}`",
+            venv.display()
+        )]
+    );
+    let odd = Wheel::new("odd", "1.0")
+        .file("odd.py", "")
+        .record_line("gone.py,,");
     let run = scene.install(&venv, &[scene.wheel(&odd).display().to_string()]);
     run.assert_code(0).assert_stderr("warning");
-    assert!(run.stdout.contains("odd") && !run.stdout.contains("warning"), "{}", run.stdout);
+    assert!(
+        run.stdout.contains("odd") && !run.stdout.contains("warning"),
+        "{}",
+        run.stdout
+    );
     let run = scene.install(&venv, &["-q", &path]);
-    assert_eq!((run.code, run.stdout.as_str(), run.stderr.as_str()), (0, "", ""));
+    assert_eq!(
+        (run.code, run.stdout.as_str(), run.stderr.as_str()),
+        (0, "", "")
+    );
     let colored = scene.install(&venv, &["--color", "always", "--require-hashes", &path]);
     assert!(colored.stderr.contains("\u{1b}["), "{}", colored.stderr);
     assert!(!failed.stderr.contains('\u{1b}'), "{}", failed.stderr);
@@ -267,8 +395,20 @@ fn wrong_usage_says_that_nothing_was_changed() {
     let scene = Scene::new();
     let venv = scene.venv();
     let path = demo(&scene);
-    refused(&scene, &venv, &[&scene.join("gone.whl").display().to_string()], 2, &["gone.whl"]);
-    refused(&scene, &venv, &["--no-such-option", &path], 2, &["--no-such-option"]);
+    refused(
+        &scene,
+        &venv,
+        &[&scene.join("gone.whl").display().to_string()],
+        2,
+        &["gone.whl"],
+    );
+    refused(
+        &scene,
+        &venv,
+        &["--no-such-option", &path],
+        2,
+        &["--no-such-option"],
+    );
 }
 
 #[test]
@@ -277,21 +417,38 @@ fn every_option_has_a_variable() {
     let venv = scene.venv().display().to_string();
     let path = demo(&scene);
     let target = [("PKG_INSTALL_TARGET", venv.as_str())];
-    let with = |name: &'static str, value: &'static str| scene.run_with(&[target[0], (name, value)], &[&path]);
+    let with = |name: &'static str, value: &'static str| {
+        scene.run_with(&[target[0], (name, value)], &[&path])
+    };
     for yes in ["1", "true"] {
         assert_eq!(
-            scene.run_with(&[target[0], ("PKG_INSTALL_DRY_RUN", yes), ("PKG_INSTALL_JSON", yes)], &[&path]).json()["outcome"],
+            scene
+                .run_with(
+                    &[
+                        target[0],
+                        ("PKG_INSTALL_DRY_RUN", yes),
+                        ("PKG_INSTALL_JSON", yes)
+                    ],
+                    &[&path]
+                )
+                .json()["outcome"],
             "planned"
         );
         with("PKG_INSTALL_REQUIRE_HASHES", yes).assert_code(3);
     }
     with("PKG_INSTALL_ON_CONFLICT", "both").assert_code(2);
-    let usage = scene.run_with(&[target[0], ("PKG_INSTALL_JSON", "true")], &["--no-such-option"]);
+    let usage = scene.run_with(
+        &[target[0], ("PKG_INSTALL_JSON", "true")],
+        &["--no-such-option"],
+    );
     usage.assert_code(2);
     assert_eq!(usage.json()["error"]["kind"], "usage");
     with("PKG_INSTALL_INSTALLER", "builder").assert_code(0);
     let installer = site_packages(Path::new(&venv)).join("demo-1.0.dist-info/INSTALLER");
-    assert_eq!(fs::read_to_string(installer).expect("it is there"), "builder\n");
+    assert_eq!(
+        fs::read_to_string(installer).expect("it is there"),
+        "builder\n"
+    );
 }
 
 #[test]
@@ -321,20 +478,33 @@ fn a_variable_that_is_empty_is_as_good_as_unset() {
         "PKG_INSTALL_JSON",
         "PKG_INSTALL_DRY_RUN",
     ];
-    let variables: Vec<_> = empty.iter().map(|name| (*name, "")).chain([("VIRTUAL_ENV", venv.as_str())]).collect();
+    let variables: Vec<_> = empty
+        .iter()
+        .map(|name| (*name, ""))
+        .chain([("VIRTUAL_ENV", venv.as_str())])
+        .collect();
     scene.run_with(&variables, &[&path]).assert_code(0);
     scene.run_with(&variables, &["check"]).assert_code(0);
     let installer = site_packages(Path::new(&venv)).join("demo-1.0.dist-info/INSTALLER");
-    assert_eq!(fs::read_to_string(installer).expect("it is there"), "pkg-install\n");
+    assert_eq!(
+        fs::read_to_string(installer).expect("it is there"),
+        "pkg-install\n"
+    );
 }
 
 #[test]
 fn r104_a_missing_target_is_made_and_goes_again_when_nothing_comes_of_it() {
     let scene = Scene::new();
     let good = demo(&scene);
-    let late = Wheel::new("late", "1.0").file("a.py", "").file("z.py", "x").wrong_last_digest();
+    let late = Wheel::new("late", "1.0")
+        .file("a.py", "")
+        .file("z.py", "x")
+        .wrong_last_digest();
     let late = scene.wheel(&late).display().to_string();
-    let early = scene.wheel(&Wheel::new("early", "1.0").without_record()).display().to_string();
+    let early = scene
+        .wheel(&Wheel::new("early", "1.0").without_record())
+        .display()
+        .to_string();
     for target in ["new", "new/and/deeper"] {
         let target = scene.join(target);
         let before = tree(scene.path());
@@ -354,8 +524,15 @@ fn nothing_is_left_behind_but_the_lock() {
     scene.install(&target, &[demo(&scene)]).assert_code(0);
     let names = |path: &Path| -> Vec<String> {
         let entries = fs::read_dir(path).expect("it can be listed");
-        let mut names: Vec<String> =
-            entries.map(|entry| entry.expect("it can be listed").file_name().to_string_lossy().into_owned()).collect();
+        let mut names: Vec<String> = entries
+            .map(|entry| {
+                entry
+                    .expect("it can be listed")
+                    .file_name()
+                    .to_string_lossy()
+                    .into_owned()
+            })
+            .collect();
         names.retain(|name| name != ".lock");
         names.sort();
         names
@@ -379,31 +556,51 @@ fn c64_the_environment_that_is_active_or_beside_is_taken() {
     let scene = Scene::new();
     let active = scene.venv_at("active");
     let variable = active.display().to_string();
-    assert_eq!(root(&discovered(&scene, &[("VIRTUAL_ENV", &variable)])), active);
+    assert_eq!(
+        root(&discovered(&scene, &[("VIRTUAL_ENV", &variable)])),
+        active
+    );
     let beside = scene.venv_at(".venv");
     let taken = root(&discovered(&scene, &[]));
-    assert_eq!(fs::canonicalize(&taken).ok(), fs::canonicalize(&beside).ok());
+    assert_eq!(
+        fs::canonicalize(&taken).ok(),
+        fs::canonicalize(&beside).ok()
+    );
     assert!(site_packages(&beside).join("demo").is_dir());
     let other = scene.venv_at("other");
     let both = other.display().to_string();
-    assert_eq!(root(&discovered(&scene, &[("VIRTUAL_ENV", &both)])), other, "the active one comes first");
+    assert_eq!(
+        root(&discovered(&scene, &[("VIRTUAL_ENV", &both)])),
+        other,
+        "the active one comes first"
+    );
 }
 
 #[test]
 fn an_environment_that_is_not_there_is_refused_with_what_to_pass() {
     let scene = Scene::new();
     let run = discovered(&scene, &[]);
-    run.assert_code(5).assert_stderr("--target").assert_stderr("--python").assert_stderr("state: nothing was changed");
-    assert_eq!((&run.json()["error"]["kind"], &run.json()["environment"]), (&json!("environment"), &Value::Null));
+    run.assert_code(5)
+        .assert_stderr("--target")
+        .assert_stderr("--python")
+        .assert_stderr("state: nothing was changed");
+    assert_eq!(
+        (&run.json()["error"]["kind"], &run.json()["environment"]),
+        (&json!("environment"), &Value::Null)
+    );
     let gone = scene.join("gone").display().to_string();
     scene.venv_at(".venv");
-    discovered(&scene, &[("VIRTUAL_ENV", &gone)]).assert_code(5).assert_stderr(&gone);
+    discovered(&scene, &[("VIRTUAL_ENV", &gone)])
+        .assert_code(5)
+        .assert_stderr(&gone);
     assert!(!site_packages(&scene.join(".venv")).join("demo").exists());
 }
 
 /// A wheel with a module and a script.
 fn tool(scene: &Scene) -> String {
-    let wheel = Wheel::new("demo", "1.0").file("demo.py", "").data("scripts/tool", "#!python\nprint('runs')\n");
+    let wheel = Wheel::new("demo", "1.0")
+        .file("demo.py", "")
+        .data("scripts/tool", "#!python\nprint('runs')\n");
     scene.wheel(&wheel).display().to_string()
 }
 
@@ -412,12 +609,24 @@ fn c64_a_prefix_may_be_there_be_empty_or_be_missing() {
     let scene = Scene::new();
     let python = interpreter().executable.display().to_string();
     let path = tool(&scene);
-    for (name, made) in [("whole", "whole/lib/python0.0"), ("empty", "empty"), ("missing", ".")] {
+    for (name, made) in [
+        ("whole", "whole/lib/python0.0"),
+        ("empty", "empty"),
+        ("missing", "."),
+    ] {
         fs::create_dir_all(scene.join(made)).expect("directories can be made");
         let prefix = scene.join(name);
-        let run = scene.run(&["--python", &python, "--prefix", &prefix.display().to_string(), &path]);
+        let run = scene.run(&[
+            "--python",
+            &python,
+            "--prefix",
+            &prefix.display().to_string(),
+            &path,
+        ]);
         assert!(run.code == 0, "a prefix that is {name}: {}", run.stderr);
-        assert!(site_packages(&prefix).join("demo.py").is_file() && prefix.join("bin/tool").is_file());
+        assert!(
+            site_packages(&prefix).join("demo.py").is_file() && prefix.join("bin/tool").is_file()
+        );
     }
 }
 
@@ -427,11 +636,26 @@ fn c64_root_puts_everything_below_and_speaks_of_the_final_paths() {
     let python = interpreter().executable.display().to_string();
     let (path, destdir) = (tool(&scene), scene.join("destdir"));
     let root = destdir.display().to_string();
-    scene.run(&["--python", &python, "--prefix", "/opt/app", "--root", &root, &path]).assert_code(0);
+    scene
+        .run(&[
+            "--python", &python, "--prefix", "/opt/app", "--root", &root, &path,
+        ])
+        .assert_code(0);
     let below = destdir.join("opt/app");
-    assert!(site_packages(&below).join("demo.py").is_file(), "{}", tree(&destdir));
+    assert!(
+        site_packages(&below).join("demo.py").is_file(),
+        "{}",
+        tree(&destdir)
+    );
     let script = fs::read_to_string(below.join("bin/tool")).expect("it is there");
-    assert!(script.starts_with(&format!("#!{python}\n")) && !script.contains("destdir"), "{script}");
-    let record = fs::read_to_string(site_packages(&below).join("demo-1.0.dist-info/RECORD")).expect("it is there");
-    assert!(record.contains("../../../bin/tool,") && !record.contains("destdir"), "{record}");
+    assert!(
+        script.starts_with(&format!("#!{python}\n")) && !script.contains("destdir"),
+        "{script}"
+    );
+    let record = fs::read_to_string(site_packages(&below).join("demo-1.0.dist-info/RECORD"))
+        .expect("it is there");
+    assert!(
+        record.contains("../../../bin/tool,") && !record.contains("destdir"),
+        "{record}"
+    );
 }

@@ -1,17 +1,19 @@
-//! Fetching from servers that misbehave: what arrives is what was promised, once, or the error says what is wrong.
+//! Fetching from servers that misbehave: what arrives is what was promised, once, or the error says
+//! what is wrong.
 //!
-//! Every server is on the loopback ([`http_server`](crate::http_server)). Retries pause for a millisecond.
+//! Every server is on the loopback ([`http_server`](crate::http_server)). Retries pause for a
+//! millisecond.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use pkg_install::digest::{Algorithm, Digest};
 use pkg_install::download::{Downloader, Settings, Wanted, label_of};
 use pkg_install::error::ErrorKind;
-use pkg_install::fs::{Door, OpenFile, ReadAt};
-use pkg_install::hash::{Algorithm, Digest};
-use pkg_install::report::{Progress, Silent};
+use pkg_install::fs::{Fs, OpenFile, ReadAt};
+use pkg_install::outcome::{Progress, Silent};
 use pkg_install::{Error, Result};
 use url::Url;
 
@@ -37,21 +39,34 @@ pub fn body(length: usize, seed: u64) -> Vec<u8> {
 }
 
 pub fn settings(scene: &Scene) -> Settings {
-    Settings { cache: Some(scene.join("cache")), backoff: Duration::from_millis(1), ..Settings::default() }
+    Settings {
+        cache: Some(scene.join("cache")),
+        backoff: Duration::from_millis(1),
+        ..Settings::default()
+    }
 }
 
 pub fn downloader(settings: &Settings) -> Downloader {
-    Downloader::new(settings, &Door::default(), Arc::default()).expect("it can be made")
+    Downloader::new(settings, &Fs::default(), Arc::default()).expect("it can be made")
 }
 
 /// A file that nothing is promised of.
 pub fn loose(url: Url) -> Wanted {
-    Wanted { label: label_of(&url), url, file_name: NAME.to_owned(), size: None, pinned: Vec::new() }
+    Wanted {
+        label: label_of(&url),
+        url,
+        file_name: NAME.to_owned(),
+        size: None,
+        pinned: Vec::new(),
+    }
 }
 
 /// A file whose content is known.
 pub fn pinned(url: Url, content: &[u8]) -> Wanted {
-    Wanted { pinned: vec![Digest::of(Algorithm::Sha256, content)], ..loose(url) }
+    Wanted {
+        pinned: vec![Digest::of(Algorithm::Sha256, content)],
+        ..loose(url)
+    }
 }
 
 pub fn content(file: &dyn ReadAt) -> Vec<u8> {
@@ -65,7 +80,10 @@ pub fn fails(result: Result<OpenFile>, kind: ErrorKind, says: &[&str]) -> Error 
     let error = result.expect_err("it fails");
     assert_eq!(error.kind(), kind, "{error}");
     for word in says {
-        assert!(error.to_string().contains(word), "`{word}` is not in: {error}");
+        assert!(
+            error.to_string().contains(word),
+            "`{word}` is not in: {error}"
+        );
     }
     error
 }
@@ -73,7 +91,9 @@ pub fn fails(result: Result<OpenFile>, kind: ErrorKind, says: &[&str]) -> Error 
 /// The files of the cache, but for empty directories.
 pub fn files(scene: &Scene) -> Vec<String> {
     let found = pkg_install::fs::walk(&scene.join("cache")).expect("it can be walked");
-    let files = found.into_iter().filter(|(_, stat)| stat.kind == pkg_install::fs::Kind::File);
+    let files = found
+        .into_iter()
+        .filter(|(_, stat)| stat.kind == pkg_install::fs::Kind::File);
     files.map(|(path, _)| path.display().to_string()).collect()
 }
 
@@ -81,20 +101,48 @@ pub fn files(scene: &Scene) -> Vec<String> {
 fn a_fetched_file_is_in_the_cache_under_its_digest_and_is_not_fetched_again() {
     let (scene, server, bytes) = (Scene::new(), Server::start(), body(3 * MIB + 5, 1));
     server.put(NAME, &bytes);
-    let wanted = Wanted { size: Some(bytes.len() as u64), ..pinned(server.url(NAME), &bytes) };
-    let file = downloader(&settings(&scene)).fetch(&wanted, &Silent).expect("it comes");
+    let wanted = Wanted {
+        size: Some(bytes.len() as u64),
+        ..pinned(server.url(NAME), &bytes)
+    };
+    let file = downloader(&settings(&scene))
+        .fetch(&wanted, &Silent)
+        .expect("it comes");
     assert_eq!(content(&file), bytes);
     let hex = wanted.pinned[0].to_hex();
-    assert_eq!(files(&scene), [format!("wheels/{}/{hex}/{NAME}", &hex[..2])]);
+    assert_eq!(
+        files(&scene),
+        [format!("wheels/{}/{hex}/{NAME}", &hex[..2])]
+    );
     assert_eq!(file.path(), scene.join("cache").join(&files(&scene)[0]));
     let later = downloader(&settings(&scene));
-    assert_eq!(content(&later.cached(&wanted).expect("it can be read").expect("it is there")), bytes);
-    assert_eq!(content(&later.fetch(&wanted, &Silent).expect("it is there")), bytes);
+    assert_eq!(
+        content(
+            &later
+                .cached(&wanted)
+                .expect("it can be read")
+                .expect("it is there")
+        ),
+        bytes
+    );
+    assert_eq!(
+        content(&later.fetch(&wanted, &Silent).expect("it is there")),
+        bytes
+    );
     let seen = server.seen(NAME);
     assert_eq!(seen.len(), 1, "{seen:?}");
     assert_eq!(seen[0].accept_encoding.as_deref(), Some("identity"));
-    assert!(seen[0].user_agent.as_deref().is_some_and(|agent| agent.starts_with("pkg-install/")), "{seen:?}");
-    assert_eq!((seen[0].range.as_deref(), seen[0].authorization.as_deref()), (None, None));
+    assert!(
+        seen[0]
+            .user_agent
+            .as_deref()
+            .is_some_and(|agent| agent.starts_with("pkg-install/")),
+        "{seen:?}"
+    );
+    assert_eq!(
+        (seen[0].range.as_deref(), seen[0].authorization.as_deref()),
+        (None, None)
+    );
 }
 
 #[test]
@@ -102,7 +150,9 @@ fn without_a_cache_the_file_goes_with_the_downloader() {
     let (server, bytes) = (Server::start(), body(1000, 1));
     server.put(NAME, &bytes);
     let downloader = downloader(&Settings::default());
-    let file = downloader.fetch(&loose(server.url(NAME)), &Silent).expect("it comes");
+    let file = downloader
+        .fetch(&loose(server.url(NAME)), &Silent)
+        .expect("it comes");
     assert!(file.path().exists());
     drop(downloader);
     assert!(!file.path().exists());
@@ -114,14 +164,25 @@ fn fifty_cuts_cost_no_byte_twice() {
     let (scene, server, bytes) = (Scene::new(), Server::start(), body(4 * MIB + 77, 2));
     server.put(NAME, &bytes);
     let places = body(400, 3);
-    let cuts = places.chunks_exact(8).map(|place| 1 + place[7] as usize * 300 + place[6] as usize);
+    let cuts = places
+        .chunks_exact(8)
+        .map(|place| 1 + place[7] as usize * 300 + place[6] as usize);
     server.script(NAME, cuts.map(Turn::Cut));
-    let settings = Settings { retries: 0, ..settings(&scene) };
-    let file = downloader(&settings).fetch(&pinned(server.url(NAME), &bytes), &Silent).expect("it comes");
+    let settings = Settings {
+        retries: 0,
+        ..settings(&scene)
+    };
+    let file = downloader(&settings)
+        .fetch(&pinned(server.url(NAME), &bytes), &Silent)
+        .expect("it comes");
     assert_eq!(content(&file), bytes);
     assert_eq!(server.seen(NAME).len(), 51);
     assert_eq!(server.sent(NAME), bytes.len() as u64);
-    assert!(server.seen(NAME)[1..].iter().all(|seen| seen.if_range.as_deref() == Some("\"one\"")));
+    assert!(
+        server.seen(NAME)[1..]
+            .iter()
+            .all(|seen| seen.if_range.as_deref() == Some("\"one\""))
+    );
 }
 
 #[test]
@@ -130,16 +191,38 @@ fn a_file_without_ranges_or_length_comes_all_the_same() {
     server.put(NAME, &bytes);
     server.script(NAME, [Turn::Cut(70_000), Turn::NoRanges]);
     let wanted = pinned(server.url(NAME), &bytes);
-    assert_eq!(content(&downloader(&settings(&scene)).fetch(&wanted, &Silent).expect("it comes")), bytes);
+    assert_eq!(
+        content(
+            &downloader(&settings(&scene))
+                .fetch(&wanted, &Silent)
+                .expect("it comes")
+        ),
+        bytes
+    );
     server.put("chunks", &bytes);
     server.script("chunks", [Turn::Chunked(Some(90_000)), Turn::Chunked(None)]);
     let wanted = loose(server.url("chunks"));
-    assert_eq!(content(&downloader(&settings(&scene)).fetch(&wanted, &Silent).expect("it comes")), bytes);
+    assert_eq!(
+        content(
+            &downloader(&settings(&scene))
+                .fetch(&wanted, &Silent)
+                .expect("it comes")
+        ),
+        bytes
+    );
     server.put("short", &bytes);
     server.always("short", Turn::Chunked(Some(90_000)));
     let result = downloader(&settings(&scene)).fetch(&loose(server.url("short")), &Silent);
-    fails(result, ErrorKind::Failed, &["/short`", "broke the connection off"]);
-    assert_eq!(server.seen("short").len(), 7, "the first try, which brought bytes, and six that brought no more");
+    fails(
+        result,
+        ErrorKind::Failed,
+        &["/short`", "broke the connection off"],
+    );
+    assert_eq!(
+        server.seen("short").len(),
+        7,
+        "the first try, which brought bytes, and six that brought no more"
+    );
 }
 
 #[test]
@@ -148,10 +231,18 @@ fn a_header_that_promises_too_much_is_found_out() {
     server.put(NAME, &bytes);
     server.script(NAME, [Turn::Length(100_500)]);
     assert_eq!(
-        content(&downloader(&settings(&scene)).fetch(&loose(server.url(NAME)), &Silent).expect("it comes")),
+        content(
+            &downloader(&settings(&scene))
+                .fetch(&loose(server.url(NAME)), &Silent)
+                .expect("it comes")
+        ),
         bytes
     );
-    let ranges: Vec<_> = server.seen(NAME).into_iter().map(|seen| seen.range).collect();
+    let ranges: Vec<_> = server
+        .seen(NAME)
+        .into_iter()
+        .map(|seen| seen.range)
+        .collect();
     assert_eq!(ranges, [None, Some("bytes=100000-100499".to_owned()), None]);
 }
 
@@ -160,17 +251,36 @@ fn servers_that_are_busy_are_asked_again() {
     let (scene, server, bytes) = (Scene::new(), Server::start(), body(5000, 5));
     server.put(NAME, &bytes);
     let busy = [408, 425, 429, 500].map(|status| Turn::Status(status, "Retry-After: 0\r\n"));
-    let date = "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\nRetry-After: Sun, 06 Nov 1994 08:49:37 GMT\r\n";
+    let date =
+        "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\nRetry-After: Sun, 06 Nov 1994 08:49:37 GMT\r\n";
     server.script(NAME, busy.into_iter().chain([Turn::Status(503, date)]));
-    let slow = Settings { backoff: Duration::from_secs(50), ..settings(&scene) };
+    let slow = Settings {
+        backoff: Duration::from_secs(50),
+        ..settings(&scene)
+    };
     let told = Told::default();
-    let file = downloader(&slow).fetch(&pinned(server.url(NAME), &bytes), &told).expect("it comes");
+    let file = downloader(&slow)
+        .fetch(&pinned(server.url(NAME), &bytes), &told)
+        .expect("it comes");
     assert_eq!(content(&file), bytes);
     assert_eq!(server.seen(NAME).len(), 6);
     let told = told.0.into_inner().expect("nobody panicked");
-    assert_eq!(told.first().map(String::as_str), Some("begin a-1-py3-none-any.whl None 0"));
-    assert_eq!(told.iter().filter(|line| line.starts_with("retry `127.0.0.1` answers with status")).count(), 5);
-    assert_eq!(told.iter().filter_map(|line| line.strip_prefix("advance ")?.parse::<u64>().ok()).sum::<u64>(), 5000);
+    assert_eq!(
+        told.first().map(String::as_str),
+        Some("begin a-1-py3-none-any.whl None 0")
+    );
+    assert_eq!(
+        told.iter()
+            .filter(|line| line.starts_with("retry `127.0.0.1` answers with status"))
+            .count(),
+        5
+    );
+    assert_eq!(
+        told.iter()
+            .filter_map(|line| line.strip_prefix("advance ")?.parse::<u64>().ok())
+            .sum::<u64>(),
+        5000
+    );
     assert_eq!(told.last().map(String::as_str), Some("end"));
 }
 
@@ -204,7 +314,10 @@ fn a_server_that_stays_broken_is_given_up() {
     let (scene, server) = (Scene::new(), Server::start());
     server.put(NAME, &body(5000, 5));
     server.always(NAME, Turn::Status(503, ""));
-    let settings = Settings { retries: 2, ..settings(&scene) };
+    let settings = Settings {
+        retries: 2,
+        ..settings(&scene)
+    };
     let url = server.url(NAME);
     let error = fails(
         downloader(&settings).fetch(&loose(url.clone()), &Silent),
@@ -217,7 +330,11 @@ fn a_server_that_stays_broken_is_given_up() {
     for status in [401, 403, 404, 410] {
         server.always(NAME, Turn::Status(status, ""));
         let says = format!("answers with status {status}");
-        fails(downloader(&settings).fetch(&loose(url.clone()), &Silent), ErrorKind::Failed, &[url.as_str(), &says]);
+        fails(
+            downloader(&settings).fetch(&loose(url.clone()), &Silent),
+            ErrorKind::Failed,
+            &[url.as_str(), &says],
+        );
     }
     assert_eq!(server.seen(NAME).len(), 7, "these statuses do not pass");
 }
@@ -227,20 +344,53 @@ fn nobody_at_the_port_is_an_error_that_names_the_address() {
     let (scene, server) = (Scene::new(), Server::start());
     let mut url = server.url(NAME);
     url.set_port(Some(1)).expect("it has a host");
-    let settings = Settings { retries: 1, ..settings(&scene) };
-    let error = fails(downloader(&settings).fetch(&loose(url.clone()), &Silent), ErrorKind::Failed, &[url.as_str()]);
-    assert!(error.hint().is_some_and(|hint| hint.contains("proxy")), "{:?}", error.hint());
+    let settings = Settings {
+        retries: 1,
+        ..settings(&scene)
+    };
+    let error = fails(
+        downloader(&settings).fetch(&loose(url.clone()), &Silent),
+        ErrorKind::Failed,
+        &[url.as_str()],
+    );
+    assert!(
+        error.hint().is_some_and(|hint| hint.contains("proxy")),
+        "{:?}",
+        error.hint()
+    );
 }
 
 #[test]
 fn a_stall_is_a_failure_unless_bytes_came_before_it() {
     let (scene, server, bytes) = (Scene::new(), Server::start(), body(MIB, 6));
     server.put(NAME, &bytes);
-    server.script(NAME, [Turn::Silence, Turn::Stall(1000), Turn::Stall(500), Turn::Stall(0)]);
-    let settings = Settings { retries: 1, stall_timeout: Duration::from_millis(150), ..settings(&scene) };
+    server.script(
+        NAME,
+        [
+            Turn::Silence,
+            Turn::Stall(1000),
+            Turn::Stall(500),
+            Turn::Stall(0),
+        ],
+    );
+    let settings = Settings {
+        retries: 1,
+        stall_timeout: Duration::from_millis(150),
+        ..settings(&scene)
+    };
     let wanted = pinned(server.url(NAME), &bytes);
-    assert_eq!(content(&downloader(&settings).fetch(&wanted, &Silent).expect("it comes")), bytes);
-    assert_eq!((server.seen(NAME).len(), server.sent(NAME)), (5, MIB as u64));
+    assert_eq!(
+        content(
+            &downloader(&settings)
+                .fetch(&wanted, &Silent)
+                .expect("it comes")
+        ),
+        bytes
+    );
+    assert_eq!(
+        (server.seen(NAME).len(), server.sent(NAME)),
+        (5, MIB as u64)
+    );
     server.put("never", &bytes);
     server.always("never", Turn::Silence);
     let result = downloader(&settings).fetch(&loose(server.url("never")), &Silent);
@@ -252,19 +402,47 @@ fn what_is_not_the_promised_file_is_refused() {
     let (scene, server, bytes) = (Scene::new(), Server::start(), body(200_000, 7));
     let downloader = downloader(&settings(&scene));
     server.put(NAME, &bytes);
-    server.script(NAME, [Turn::Wrong, Turn::Stall(0), Turn::Encoded, Turn::Html]);
-    let wanted = Wanted { size: Some(200_000), ..pinned(server.url(NAME), &bytes) };
-    let says =
-        [wanted.label.as_str(), "the archive has sha256=", "it was pinned to sha256=", &wanted.pinned[0].to_hex()];
+    server.script(
+        NAME,
+        [Turn::Wrong, Turn::Stall(0), Turn::Encoded, Turn::Html],
+    );
+    let wanted = Wanted {
+        size: Some(200_000),
+        ..pinned(server.url(NAME), &bytes)
+    };
+    let says = [
+        wanted.label.as_str(),
+        "the archive has sha256=",
+        "it was pinned to sha256=",
+        &wanted.pinned[0].to_hex(),
+    ];
     fails(downloader.fetch(&wanted, &Silent), ErrorKind::Input, &says);
     // The body never comes, so that waiting for it would take until the stall is noticed.
-    let long = Wanted { size: Some(200_001), ..wanted.clone() };
+    let long = Wanted {
+        size: Some(200_001),
+        ..wanted.clone()
+    };
     let begin = Instant::now();
-    fails(downloader.fetch(&long, &Silent), ErrorKind::Input, &["has 200000 bytes, 200001 were promised"]);
+    fails(
+        downloader.fetch(&long, &Silent),
+        ErrorKind::Input,
+        &["has 200000 bytes, 200001 were promised"],
+    );
     assert!(begin.elapsed() < Duration::from_secs(20));
-    fails(downloader.fetch(&wanted, &Silent), ErrorKind::Input, &["encoded as `gzip`"]);
-    let says = ["no wheel but `text/html`", "`<!DOCTYPE html><title>Log in</title>`"];
-    fails(downloader.fetch(&loose(server.url(NAME)), &Silent), ErrorKind::Input, &says);
+    fails(
+        downloader.fetch(&wanted, &Silent),
+        ErrorKind::Input,
+        &["encoded as `gzip`"],
+    );
+    let says = [
+        "no wheel but `text/html`",
+        "`<!DOCTYPE html><title>Log in</title>`",
+    ];
+    fails(
+        downloader.fetch(&loose(server.url(NAME)), &Silent),
+        ErrorKind::Input,
+        &says,
+    );
     assert_eq!(server.seen(NAME).len(), 4, "none of it is tried again");
     assert_eq!(files(&scene), [""; 0]);
 }
@@ -276,10 +454,31 @@ fn every_pinned_digest_has_to_hold_and_any_of_them_finds_the_file_again() {
     let of = |algorithm, content: &[u8]| Digest::of(algorithm, content);
     let mut wanted = pinned(server.url(NAME), &bytes);
     wanted.pinned.push(of(Algorithm::Blake2b, b"other"));
-    fails(downloader(&settings(&scene)).fetch(&wanted, &Silent), ErrorKind::Input, &["has blake2b="]);
-    wanted.pinned = vec![of(Algorithm::Sha512, &bytes), of(Algorithm::Sha3_256, &bytes)];
-    assert_eq!(content(&downloader(&settings(&scene)).fetch(&wanted, &Silent).expect("it comes")), bytes);
-    assert_eq!(content(&downloader(&settings(&scene)).fetch(&wanted, &Silent).expect("it is there")), bytes);
+    fails(
+        downloader(&settings(&scene)).fetch(&wanted, &Silent),
+        ErrorKind::Input,
+        &["has blake2b="],
+    );
+    wanted.pinned = vec![
+        of(Algorithm::Sha512, &bytes),
+        of(Algorithm::Sha3_256, &bytes),
+    ];
+    assert_eq!(
+        content(
+            &downloader(&settings(&scene))
+                .fetch(&wanted, &Silent)
+                .expect("it comes")
+        ),
+        bytes
+    );
+    assert_eq!(
+        content(
+            &downloader(&settings(&scene))
+                .fetch(&wanted, &Silent)
+                .expect("it is there")
+        ),
+        bytes
+    );
     assert_eq!(server.seen(NAME).len(), 2);
 }
 
@@ -289,10 +488,21 @@ fn a_full_disk_is_an_error_that_names_the_path() {
     server.put(NAME, &bytes);
     for at in [4, 8, 12] {
         let (scene, fuse) = (Scene::new(), Fuse::new(Fault::Error(at, ENOSPC)));
-        let full = Downloader::new(&settings(&scene), &fuse.door(), Arc::default()).expect("it can be made");
+        let full =
+            Downloader::new(&settings(&scene), &fuse.fs(), Arc::default()).expect("it can be made");
         let says = [NAME, "/cache/partial/", "No space left"];
-        let error = fails(full.fetch(&loose(server.url(NAME)), &Silent), ErrorKind::Failed, &says);
-        assert!(error.hint().is_some_and(|hint| hint.starts_with("make room")), "{:?}", error.hint());
+        let error = fails(
+            full.fetch(&loose(server.url(NAME)), &Silent),
+            ErrorKind::Failed,
+            &says,
+        );
+        assert!(
+            error
+                .hint()
+                .is_some_and(|hint| hint.starts_with("make room")),
+            "{:?}",
+            error.hint()
+        );
     }
 }
 
@@ -301,19 +511,45 @@ fn offline_names_all_that_is_missing() {
     let (scene, server) = (Scene::new(), Server::start());
     let wanted = ["a", "b", "c"].map(|path| {
         server.put(path, &body(1000, 16));
-        Wanted { file_name: format!("{path}.whl"), ..pinned(server.url(path), &body(1000, 16)) }
+        Wanted {
+            file_name: format!("{path}.whl"),
+            ..pinned(server.url(path), &body(1000, 16))
+        }
     });
-    downloader(&settings(&scene)).fetch(&wanted[1], &Silent).expect("it comes");
-    let offline = downloader(&Settings { offline: true, ..settings(&scene) });
-    assert_eq!(content(&offline.fetch(&wanted[1], &Silent).expect("it is there")), body(1000, 16));
-    assert_eq!(content(&offline.peek(&wanted[1]).expect("it is there")), body(1000, 16));
-    let error = offline.fetch_all(&wanted, &Silent, &|_, _| Ok(())).expect_err("two are missing");
+    downloader(&settings(&scene))
+        .fetch(&wanted[1], &Silent)
+        .expect("it comes");
+    let offline = downloader(&Settings {
+        offline: true,
+        ..settings(&scene)
+    });
+    assert_eq!(
+        content(&offline.fetch(&wanted[1], &Silent).expect("it is there")),
+        body(1000, 16)
+    );
+    assert_eq!(
+        content(&offline.peek(&wanted[1]).expect("it is there")),
+        body(1000, 16)
+    );
+    let error = offline
+        .fetch_all(&wanted, &Silent, &|_, _| Ok(()))
+        .expect_err("two are missing");
     assert_eq!(error.kind(), ErrorKind::Failed);
     let text = error.to_string();
-    assert!(text.contains(&wanted[0].label) && text.contains(&wanted[2].label), "{text}");
+    assert!(
+        text.contains(&wanted[0].label) && text.contains(&wanted[2].label),
+        "{text}"
+    );
     assert!(!text.contains(&wanted[1].label), "{text}");
-    fails(offline.fetch(&wanted[0], &Silent), ErrorKind::Failed, &[&wanted[0].label]);
-    assert_eq!(offline.peek(&wanted[0]).expect_err("it is missing").kind(), ErrorKind::Failed);
+    fails(
+        offline.fetch(&wanted[0], &Silent),
+        ErrorKind::Failed,
+        &[&wanted[0].label],
+    );
+    assert_eq!(
+        offline.peek(&wanted[0]).expect_err("it is missing").kind(),
+        ErrorKind::Failed
+    );
     assert_eq!(server.order(), ["b"]);
 }
 
@@ -324,11 +560,19 @@ fn connections_are_used_again() {
         .map(|number| {
             let path = format!("{number}");
             server.put(&path, &body(1000 + number, 22));
-            Wanted { file_name: format!("{path}.whl"), ..loose(server.url(&path)) }
+            Wanted {
+                file_name: format!("{path}.whl"),
+                ..loose(server.url(&path))
+            }
         })
         .collect();
-    let settings = Settings { connections: 2, ..settings(&scene) };
-    downloader(&settings).fetch_all(&wanted, &Silent, &|_, _| Ok(())).expect("all come");
+    let settings = Settings {
+        connections: 2,
+        ..settings(&scene)
+    };
+    downloader(&settings)
+        .fetch_all(&wanted, &Silent, &|_, _| Ok(()))
+        .expect("all come");
     assert_eq!(server.order().len(), 20);
     assert!(server.connections() <= 2, "{}", server.connections());
 }
@@ -336,21 +580,35 @@ fn connections_are_used_again() {
 #[test]
 fn all_come_the_unknown_and_the_largest_first_and_each_address_once() {
     let (scene, server) = (Scene::new(), Server::start());
-    let sizes =
-        [("small", Some(10)), ("large", Some(9000)), ("unknown", None), ("middle", Some(500)), ("small", Some(10))];
+    let sizes = [
+        ("small", Some(10)),
+        ("large", Some(9000)),
+        ("unknown", None),
+        ("middle", Some(500)),
+        ("small", Some(10)),
+    ];
     let wanted = sizes.map(|(path, size)| {
         server.put(path, &body(size.unwrap_or(20), 17));
         let size = size.map(|size| size as u64);
-        Wanted { file_name: format!("{path}.whl"), size, ..loose(server.url(path)) }
+        Wanted {
+            file_name: format!("{path}.whl"),
+            size,
+            ..loose(server.url(path))
+        }
     });
     let come = Mutex::new(Vec::new());
-    let settings = Settings { connections: 1, ..settings(&scene) };
+    let settings = Settings {
+        connections: 1,
+        ..settings(&scene)
+    };
     let arrived = |index: usize, file: OpenFile| {
         assert_eq!(content(&file).len(), sizes[index].1.unwrap_or(20));
         come.lock().expect("nobody panicked").push(index);
         Ok(())
     };
-    downloader(&settings).fetch_all(&wanted, &Silent, &arrived).expect("all come");
+    downloader(&settings)
+        .fetch_all(&wanted, &Silent, &arrived)
+        .expect("all come");
     assert_eq!(come.into_inner().expect("nobody panicked"), [2, 1, 3, 0, 4]);
     assert_eq!(server.order(), ["unknown", "large", "middle", "small"]);
 }
@@ -373,14 +631,27 @@ fn the_first_failure_ends_the_rest() {
                 server.wait_for("stalls", asked + 1);
             }
         });
-        let wanted = wanted.map(|one| Wanted { file_name: one.url.path()[1..].to_owned(), ..one });
+        let wanted = wanted.map(|one| Wanted {
+            file_name: one.url.path()[1..].to_owned(),
+            ..one
+        });
         let refuse = |_, _| pkg_install::fs::read(Path::new("not there")).map(drop);
         let begin = Instant::now();
-        let error = downloader.fetch_all(&wanted, &progress, &refuse).expect_err("one is refused");
+        let error = downloader
+            .fetch_all(&wanted, &progress, &refuse)
+            .expect_err("one is refused");
         assert!(error.to_string().contains(says), "{error}");
-        assert!(begin.elapsed() < Duration::from_secs(20), "the stall was waited for");
+        assert!(
+            begin.elapsed() < Duration::from_secs(20),
+            "the stall was waited for"
+        );
     }
-    assert!(downloader.fetch(&loose(server.url("fine")), &Silent).is_ok(), "it can be used again");
+    assert!(
+        downloader
+            .fetch(&loose(server.url("fine")), &Silent)
+            .is_ok(),
+        "it can be used again"
+    );
 }
 
 /// Does something with the name of each file before it is fetched.
@@ -395,14 +666,16 @@ impl Progress for Waits<'_> {
 #[test]
 fn who_wants_to_stop_waits_for_nothing() {
     let (scene, server) = (Scene::new(), Server::start());
-    for (path, turn) in
-        [("silent", Turn::Silence), ("stalled", Turn::Stall(1000)), ("busy", Turn::Status(429, "Retry-After: 50\r\n"))]
-    {
+    for (path, turn) in [
+        ("silent", Turn::Silence),
+        ("stalled", Turn::Stall(1000)),
+        ("busy", Turn::Status(429, "Retry-After: 50\r\n")),
+    ] {
         server.put(path, &body(5000, 19));
         server.always(path, turn);
         let cancel = Arc::new(AtomicBool::new(false));
-        let downloader =
-            Downloader::new(&settings(&scene), &Door::default(), Arc::clone(&cancel)).expect("it can be made");
+        let downloader = Downloader::new(&settings(&scene), &Fs::default(), Arc::clone(&cancel))
+            .expect("it can be made");
         let wanted = loose(server.url(path));
         let (result, waited) = std::thread::scope(|scope| {
             let work = scope.spawn(|| downloader.fetch_all(&[wanted], &Silent, &|_, _| Ok(())));
@@ -411,18 +684,25 @@ fn who_wants_to_stop_waits_for_nothing() {
             cancel.store(true, Ordering::Relaxed);
             (work.join().expect("it does not panic"), begin.elapsed())
         });
-        assert_eq!(result.expect_err("it is interrupted").kind(), ErrorKind::Interrupted, "{path}");
+        assert_eq!(
+            result.expect_err("it is interrupted").kind(),
+            ErrorKind::Interrupted,
+            "{path}"
+        );
         assert!(waited < Duration::from_secs(10), "{path}: {waited:?}");
     }
     // Also between two files.
     let cancel = Arc::new(AtomicBool::new(false));
-    let downloader = Downloader::new(&settings(&scene), &Door::default(), Arc::clone(&cancel)).expect("it can be made");
+    let downloader = Downloader::new(&settings(&scene), &Fs::default(), Arc::clone(&cancel))
+        .expect("it can be made");
     server.put("fine", &body(5000, 19));
     let wanted = ["fine", "silent"].map(|path| loose(server.url(path)));
     let arrived = |_, _| {
         cancel.store(true, Ordering::Relaxed);
         Ok(())
     };
-    let error = downloader.fetch_all(&wanted, &Silent, &arrived).expect_err("it is interrupted");
+    let error = downloader
+        .fetch_all(&wanted, &Silent, &arrived)
+        .expect_err("it is interrupted");
     assert_eq!(error.kind(), ErrorKind::Interrupted);
 }

@@ -1,10 +1,10 @@
-//! A dry run of a wheel that is elsewhere and has a large RECORD: that is fetched where something depends on a digest, and
-//! what is told is the same as of the wheel itself.
+//! A dry run of a wheel that is elsewhere and has a large RECORD: that is fetched where something
+//! depends on a digest, and what is told is the same as of the wheel itself.
 
 use std::path::Path;
 
 use pkg_install::download::{Settings, Wanted};
-use pkg_install::report::Silent;
+use pkg_install::outcome::Silent;
 use pkg_install::source::Source;
 use pkg_install::wheel::{self, OpenOptions, Records};
 use serde_json::{Value, json};
@@ -18,9 +18,14 @@ use crate::wheel_builder::Wheel;
 fn large() -> Wheel {
     let mut wheel = Wheel::new("large", "1.0").stored("large/noise.bin", body(3 << 20, 1));
     for number in 0..6500 {
-        wheel = wheel.file(&format!("large/{}/{number}.py", "long-name-".repeat(12)), format!("x = {number}\n"));
+        wheel = wheel.file(
+            &format!("large/{}/{number}.py", "long-name-".repeat(12)),
+            format!("x = {number}\n"),
+        );
     }
-    wheel.entry_points("[console_scripts]\nlarge = large:main\n").data("scripts/tool", "#!python\n")
+    wheel
+        .entry_points("[console_scripts]\nlarge = large:main\n")
+        .data("scripts/tool", "#!python\n")
 }
 
 /// A server that has it, and the wheel itself.
@@ -38,29 +43,71 @@ impl Ground {
     fn new() -> Self {
         let (scene, server) = (Scene::new(), Server::start());
         let (path, image) = (large().wheel_file_name(), large().image());
-        let record = image.entries.iter().find(|entry| entry.central.name.ends_with(b"/RECORD")).expect("it has one");
-        let index: usize = image.entries.iter().map(|entry| 46 + entry.central.name.len()).sum();
-        let (index, record, bytes) = (index as u64 + 22, record.body.len() as u64, image.to_bytes());
+        let record = image
+            .entries
+            .iter()
+            .find(|entry| entry.central.name.ends_with(b"/RECORD"))
+            .expect("it has one");
+        let index: usize = image
+            .entries
+            .iter()
+            .map(|entry| 46 + entry.central.name.len())
+            .sum();
+        let (index, record, bytes) = (
+            index as u64 + 22,
+            record.body.len() as u64,
+            image.to_bytes(),
+        );
         scene.write(&format!("here/{path}"), &bytes);
         server.put(&path, &bytes);
-        Self { scene, server, path, length: bytes.len() as u64, index, record }
+        Self {
+            scene,
+            server,
+            path,
+            length: bytes.len() as u64,
+            index,
+            record,
+        }
     }
 
-    /// What a dry run with these arguments tells, where the wheel is here and where it is elsewhere; and the number of
-    /// bytes that were fetched of it.
+    /// What a dry run with these arguments tells, where the wheel is here and where it is
+    /// elsewhere; and the number of bytes that were fetched of it.
     #[track_caller]
     fn both(&self, venv: &Path, code: i32, arguments: &[&str]) -> (Value, u64) {
         let dry = |wheel: &str| {
-            let options = ["--dry-run", "--json", "--no-cache", "--target", venv.to_str().expect("it is text")];
+            let options = [
+                "--dry-run",
+                "--json",
+                "--no-cache",
+                "--target",
+                venv.to_str().expect("it is text"),
+            ];
             let mut command = self.scene.command();
-            let run = Run::of(command.args(options).arg(wheel).args(arguments).env("no_proxy", "127.0.0.1"));
+            let run = Run::of(
+                command
+                    .args(options)
+                    .arg(wheel)
+                    .args(arguments)
+                    .env("no_proxy", "127.0.0.1"),
+            );
             run.assert_code(code);
             let mut report = run.json();
-            report.as_object_mut().expect("it is an object").remove("timings_ms");
+            report
+                .as_object_mut()
+                .expect("it is an object")
+                .remove("timings_ms");
             report
         };
-        let here = self.scene.join("here").join(&self.path).display().to_string();
-        let (url, before) = (self.server.url(&self.path).to_string(), self.server.sent(&self.path));
+        let here = self
+            .scene
+            .join("here")
+            .join(&self.path)
+            .display()
+            .to_string();
+        let (url, before) = (
+            self.server.url(&self.path).to_string(),
+            self.server.sent(&self.path),
+        );
         let (report, of_here) = (dry(&url), dry(&here));
         let of_here = of_here.to_string().replace(&here, &url);
         let told = report.to_string();
@@ -81,13 +128,23 @@ fn a_large_record_is_fetched_only_where_something_depends_on_a_digest() {
     );
     let (report, sent) = ground.both(&venv, 0, &[]);
     assert_eq!(report["plan"]["write"].as_array().map(Vec::len), Some(6508));
-    assert!((index..index + little).contains(&sent), "{sent} of {index} and {record}");
+    assert!(
+        (index..index + little).contains(&sent),
+        "{sent} of {index} and {record}"
+    );
     // Another wheel has an equal file at the same place, or another one.
     let path = format!("large/{}/7.py", "long-name-".repeat(12));
-    let beside = |name: &str, text: &str| ground.scene.wheel(&Wheel::new(name, "1.0").file(&path, text));
+    let beside = |name: &str, text: &str| {
+        ground
+            .scene
+            .wheel(&Wheel::new(name, "1.0").file(&path, text))
+    };
     let (equal, other) = (beside("equal", "x = 7\n"), beside("other", "x = 8\n"));
     let (report, sent) = ground.both(&venv, 0, &[equal.to_str().expect("it is text")]);
-    assert!((index + record..index + record + little).contains(&sent), "{sent} of {index} and {record}");
+    assert!(
+        (index + record..index + record + little).contains(&sent),
+        "{sent} of {index} and {record}"
+    );
     assert_eq!(report["conflicts"], json!([]));
     let other = other.to_str().expect("it is text");
     let (report, sent) = ground.both(&venv, 4, &[other]);
@@ -105,12 +162,20 @@ fn a_large_record_is_fetched_only_where_something_depends_on_a_digest() {
 fn what_is_there_already_is_compared_with_a_large_record() {
     let ground = Ground::new();
     let venv = ground.scene.venv();
-    let path = site_packages(&venv).join("large").join("long-name-".repeat(12)).join("7.py");
+    let path = site_packages(&venv)
+        .join("large")
+        .join("long-name-".repeat(12))
+        .join("7.py");
     std::fs::create_dir_all(path.parent().expect("it has one")).expect("it can be made");
     for (text, code) in [("x = 7\n", 0), ("x = 8\n", 4)] {
         std::fs::write(&path, text).expect("it can be written");
         let (_, sent) = ground.both(&venv, code, &[]);
-        assert!(sent >= ground.index + ground.record, "{sent} of {} and {}", ground.index, ground.record);
+        assert!(
+            sent >= ground.index + ground.record,
+            "{sent} of {} and {}",
+            ground.index,
+            ground.record
+        );
     }
 }
 
@@ -121,18 +186,34 @@ fn a_failure_that_no_digest_would_mend_is_told_at_once() {
     let lock = std::fs::File::create(venv.join(".lock")).expect("it can be made");
     lock.lock().expect("nobody else has it");
     let (report, sent) = ground.both(&venv, 5, &["--lock-timeout", "0"]);
-    assert!(report["error"]["message"].as_str().is_some_and(|said| said.contains("lock")), "{report}");
-    assert!(sent < ground.index + ground.record, "{sent} of {} and {}", ground.index, ground.record);
+    assert!(
+        report["error"]["message"]
+            .as_str()
+            .is_some_and(|said| said.contains("lock")),
+        "{report}"
+    );
+    assert!(
+        sent < ground.index + ground.record,
+        "{sent} of {} and {}",
+        ground.index,
+        ground.record
+    );
 }
 
 #[test]
 fn a_wheel_whose_record_was_not_read_does_not_arrive() {
     let ground = Ground::new();
-    let wanted = Wanted { file_name: ground.path.clone(), ..loose(ground.server.url(&ground.path)) };
+    let wanted = Wanted {
+        file_name: ground.path.clone(),
+        ..loose(ground.server.url(&ground.path))
+    };
     let downloader = downloader(&settings(&ground.scene));
     let source = || Source::from_path(ground.scene.join("here").join(&ground.path));
     let look = |records| {
-        let options = OpenOptions { records, ..OpenOptions::default() };
+        let options = OpenOptions {
+            records,
+            ..OpenOptions::default()
+        };
         let peek = downloader.peek(&wanted).expect("it answers");
         wheel::Wheel::preview(source(), Box::new(peek), options).expect("it is sound")
     };
@@ -141,8 +222,14 @@ fn a_wheel_whose_record_was_not_read_does_not_arrive() {
     assert_eq!(shallow.files.len(), deep.files.len());
     let file = || downloader.fetch(&wanted, &Silent).expect("it comes");
     assert_eq!(content(&file()).len() as u64, ground.length);
-    let error = shallow.arrive(file(), &[], OpenOptions::default()).expect_err("its files were never known");
-    assert!(error.to_string().contains("another file than the one"), "{error}");
+    let error = shallow
+        .arrive(file(), &[], OpenOptions::default())
+        .expect_err("its files were never known");
+    assert!(
+        error.to_string().contains("another file than the one"),
+        "{error}"
+    );
     assert!(!shallow.is_here());
-    deep.arrive(file(), &[], OpenOptions::default()).expect("it is what it seemed to be");
+    deep.arrive(file(), &[], OpenOptions::default())
+        .expect("it is what it seemed to be");
 }

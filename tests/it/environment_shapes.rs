@@ -1,5 +1,5 @@
-//! Environments of odd shapes: paths that are no text, links in the middle, directories that may not be written to, what
-//! other tools left, and files that are in use.
+//! Environments of odd shapes: paths that are no text, links in the middle, directories that may
+//! not be written to, what other tools left, and files that are in use.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -21,7 +21,8 @@ fn demo(version: &str) -> Wheel {
 }
 
 fn write(path: &Path, content: &str) {
-    fs::create_dir_all(path.parent().expect("a file has a parent")).expect("directories can be made");
+    fs::create_dir_all(path.parent().expect("a file has a parent"))
+        .expect("directories can be made");
     fs::write(path, content).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
 }
 
@@ -38,15 +39,25 @@ fn e46_r84_an_environment_whose_path_is_no_text_is_refused() {
     for environment in [&odd, &linked, &target] {
         let before = tree(scene.path());
         let wheel = wheel.display().to_string();
-        for command in [&[wheel.as_str()][..], &["--dry-run", &wheel], &["uninstall", "demo"], &["recover"]] {
+        for command in [
+            &[wheel.as_str()][..],
+            &["--dry-run", &wheel],
+            &["uninstall", "demo"],
+            &["recover"],
+        ] {
             let run = scene.install(environment, command);
             run.assert_code(5).assert_stderr("its path is not UTF-8");
             assert_unchanged(&before, &tree(scene.path()));
         }
     }
     let lines = plain("two\nlines");
-    let run =
-        refused(&scene, &lines, &[&wheel.display().to_string()], 3, &["demo-1.0-py3-none-any.whl", "two\\nlines"]);
+    let run = refused(
+        &scene,
+        &lines,
+        &[&wheel.display().to_string()],
+        3,
+        &["demo-1.0-py3-none-any.whl", "two\\nlines"],
+    );
     assert!(!run.stderr.contains("two\nlines"), "{}", run.stderr);
 }
 
@@ -73,14 +84,19 @@ fn r58_what_a_terminal_would_obey_is_never_printed() {
         let run = scene.install(&venv, arguments);
         run.assert_code(code);
         let printed = format!("{}{}", run.stdout, run.stderr);
-        let obeyed = printed.chars().find(|c| (c.is_control() && *c != '\n') || *c == '\u{202e}');
+        let obeyed = printed
+            .chars()
+            .find(|c| (c.is_control() && *c != '\n') || *c == '\u{202e}');
         assert_eq!(obeyed, None, "{arguments:?}: {printed:?}");
         if code != 0 {
             run.assert_stderr("state: nothing was changed");
             assert_unchanged(&before, &tree(&venv));
         }
     }
-    write(&site_packages(&venv).join("demo-1.0.dist-info/INSTALLER"), "x\u{1b}[2Jy\n");
+    write(
+        &site_packages(&venv).join("demo-1.0.dist-info/INSTALLER"),
+        "x\u{1b}[2Jy\n",
+    );
     let listed = scene.install(&venv, &["list"]);
     assert!(listed.stdout.contains("x\\u{1b}[2Jy"), "{}", listed.stdout);
 }
@@ -93,11 +109,17 @@ fn r99_site_packages_may_be_a_link_within_the_environment() {
     let (library, packages) = (site_packages(&venv), venv.join("packages"));
     fs::rename(&library, &packages).expect("it can be moved");
     symlink("../../packages", &library).expect("a link can be made");
-    let wheel = demo("1.0").root_is_purelib(false).data("purelib/demo/__init__.py", "x = '1.0'\n");
+    let wheel = demo("1.0")
+        .root_is_purelib(false)
+        .data("purelib/demo/__init__.py", "x = '1.0'\n");
     scene.install(&venv, &[scene.wheel(&wheel)]).assert_code(0);
     assert_eq!(python(&venv, "import demo\nprint(demo.x)"), "1.0\n");
     let rows = Rows::of(&venv, "demo-1.0.dist-info");
-    assert!(rows.rows.contains_key("../../../bin/tool"), "{:?}", rows.paths());
+    assert!(
+        rows.rows.contains_key("../../../bin/tool"),
+        "{:?}",
+        rows.paths()
+    );
     assert!(fs::symlink_metadata(&library).is_ok_and(|found| found.is_symlink()));
     assert!(packages.join("demo/__init__.py").is_file() && venv.join("bin/tool").is_file());
     scene.install(&venv, &["uninstall", "demo"]).assert_code(0);
@@ -115,14 +137,18 @@ fn r95_r99_site_packages_that_leads_outside_is_refused() {
     symlink(&outside, &library).expect("a link can be made");
     let path = scene.wheel(&demo("1.0")).display().to_string();
     let before = tree(&outside);
-    let says = ["site-packages", "symbolic link out of the environment", &outside.display().to_string()];
+    let says = [
+        "site-packages",
+        "symbolic link out of the environment",
+        &outside.display().to_string(),
+    ];
     refused(&scene, &venv, &[&path], 5, &says);
     refused(&scene, &venv, &["uninstall", "demo"], 5, &says);
     assert_unchanged(&before, &tree(&outside));
 }
 
-/// The program without the right to write where the modes of directories forbid it, which the administrator has; `None`
-/// where the system has no way to give that up.
+/// The program without the right to write where the modes of directories forbid it, which the
+/// administrator has; `None` where the system has no way to give that up.
 fn without_privilege(scene: &Scene, arguments: &[&str]) -> Option<Run> {
     let closed = scene.join("closed");
     fs::create_dir_all(&closed).expect("a directory can be made");
@@ -132,12 +158,23 @@ fn without_privilege(scene: &Scene, arguments: &[&str]) -> Option<Run> {
     }
     fs::remove_file(closed.join("probe")).expect("it can be removed");
     let rights = "-dac_override,-dac_read_search";
-    let given_up = [format!("--bounding-set={rights}"), format!("--inh-caps={rights}")];
-    if !Command::new("setpriv").args(&given_up).arg("true").status().is_ok_and(|status| status.success()) {
+    let given_up = [
+        format!("--bounding-set={rights}"),
+        format!("--inh-caps={rights}"),
+    ];
+    if !Command::new("setpriv")
+        .args(&given_up)
+        .arg("true")
+        .status()
+        .is_ok_and(|status| status.success())
+    {
         return None;
     }
     let mut run = Command::new("setpriv");
-    run.args(&given_up).arg(env!("CARGO_BIN_EXE_pkg-install")).args(arguments).current_dir(scene.path());
+    run.args(&given_up)
+        .arg(env!("CARGO_BIN_EXE_pkg-install"))
+        .args(arguments)
+        .current_dir(scene.path());
     Some(Run::of(&mut run))
 }
 
@@ -147,34 +184,66 @@ fn r102_a_directory_that_may_not_be_written_to_is_refused_before_staging() {
         let scene = Scene::new();
         let venv = scene.venv();
         fs::create_dir_all(venv.join("share")).expect("a directory can be made");
-        let path = scene.wheel(&demo("1.0").data("data/share/demo.txt", "")).display().to_string();
-        for directory in
-            [venv.clone(), site_packages(&venv), venv.join("bin"), venv.join("share"), venv.join("include")]
-        {
-            fs::set_permissions(&directory, fs::Permissions::from_mode(0o777)).expect("its mode can be set");
+        let path = scene
+            .wheel(&demo("1.0").data("data/share/demo.txt", ""))
+            .display()
+            .to_string();
+        for directory in [
+            venv.clone(),
+            site_packages(&venv),
+            venv.join("bin"),
+            venv.join("share"),
+            venv.join("include"),
+        ] {
+            fs::set_permissions(&directory, fs::Permissions::from_mode(0o777))
+                .expect("its mode can be set");
         }
-        let closed = if part == "lib" { site_packages(&venv) } else { venv.join(part) };
-        fs::set_permissions(&closed, fs::Permissions::from_mode(0o555)).expect("its mode can be set");
+        let closed = if part == "lib" {
+            site_packages(&venv)
+        } else {
+            venv.join(part)
+        };
+        fs::set_permissions(&closed, fs::Permissions::from_mode(0o555))
+            .expect("its mode can be set");
         let before = tree(&venv);
-        let Some(run) = without_privilege(&scene, &[&path, "--target", &venv.display().to_string()]) else { return };
-        run.assert_code(5).assert_stderr(&closed.display().to_string()).assert_stderr("it is not writable");
+        let Some(run) =
+            without_privilege(&scene, &[&path, "--target", &venv.display().to_string()])
+        else {
+            return;
+        };
+        run.assert_code(5)
+            .assert_stderr(&closed.display().to_string())
+            .assert_stderr("it is not writable");
         run.assert_stderr("state: nothing was changed in ");
         assert_unchanged(&before, &tree(&venv));
     }
 }
 
-/// Runs a shell script in the scene where it may mount things that nobody else sees; `None` where the system forbids it.
+/// Runs a shell script in the scene where it may mount things that nobody else sees; `None` where
+/// the system forbids it.
 fn with_mounts(scene: &Scene, script: &str) -> Option<Run> {
     let ways = [&["-m"][..], &["-U", "-r", "-m"]];
     let allowed = |way: &&&[&str]| {
         let probe = "mkdir -p mounted && mount -t tmpfs tmpfs mounted";
         let mut command = Command::new("unshare");
-        command.args(**way).args(["sh", "-c", probe]).current_dir(scene.path());
+        command
+            .args(**way)
+            .args(["sh", "-c", probe])
+            .current_dir(scene.path());
         command.output().is_ok_and(|output| output.status.success())
     };
     let way = ways.iter().find(allowed)?;
     let mut command = Command::new("unshare");
-    command.args(*way).args(["sh", "-euc", script, "sh", env!("CARGO_BIN_EXE_pkg-install")]).current_dir(scene.path());
+    command
+        .args(*way)
+        .args([
+            "sh",
+            "-euc",
+            script,
+            "sh",
+            env!("CARGO_BIN_EXE_pkg-install"),
+        ])
+        .current_dir(scene.path());
     Some(Run::of(&mut command))
 }
 
@@ -183,7 +252,11 @@ fn r100_parts_on_other_devices_are_like_parts_on_one() {
     let scene = Scene::new();
     let venv = scene.venv();
     for version in ["1.0", "2.0"] {
-        scene.wheel(&demo(version).data("data/share/demo/x.txt", version).file("pack/sub/x.py", version));
+        scene.wheel(
+            &demo(version)
+                .data("data/share/demo/x.txt", version)
+                .file("pack/sub/x.py", version),
+        );
     }
     write(&venv.join("share/kept"), "kept");
     let before = tree(&venv);
@@ -192,15 +265,22 @@ fn r100_parts_on_other_devices_are_like_parts_on_one() {
                  \"$1\" -q wheels/demo-2.0-py3-none-any.whl --target venv; look; \"$1\" check -q --target venv\n\
                  ! \"$1\" -q wheels/broken-1.0-py3-none-any.whl --target venv; look\n\
                  \"$1\" uninstall -q demo --target venv; look\n";
-    let broken = Wheel::new("broken", "1.0").data("scripts/other", "#!/bin/sh\n").data("data/share/z", "z");
+    let broken = Wheel::new("broken", "1.0")
+        .data("scripts/other", "#!/bin/sh\n")
+        .data("data/share/z", "z");
     scene.wheel(&broken.wrong_last_digest());
     let plain = with_mounts(&scene, steps);
     let mounts = "cp -a venv/bin bin; mount -t tmpfs tmpfs venv/bin; cp -a bin/. venv/bin; rm -r bin\n\
                   mount -t tmpfs tmpfs venv/share; printf kept > venv/share/kept; mount --bind venv/lib venv/lib\n";
-    let Some((plain, mounted)) = plain.zip(with_mounts(&scene, &format!("{mounts}{steps}"))) else { return };
+    let Some((plain, mounted)) = plain.zip(with_mounts(&scene, &format!("{mounts}{steps}"))) else {
+        return;
+    };
     plain.assert_code(0).assert_stderr("broken-1.0");
     mounted.assert_code(0).assert_stderr("broken-1.0");
-    assert!(plain.stdout.contains("venv/bin/tool f") && plain.stdout.contains("venv/share/demo/x.txt f"));
+    assert!(
+        plain.stdout.contains("venv/bin/tool f")
+            && plain.stdout.contains("venv/share/demo/x.txt f")
+    );
     assert_eq!(plain.stdout, mounted.stdout);
     assert_unchanged(&before, &tree(&venv));
 }
@@ -216,15 +296,23 @@ fn r102_a_read_only_file_system_is_refused_before_staging() {
             "mount --bind {part} {part}; mount -o remount,ro,bind {part}\n\
              \"$1\" wheels/demo-1.0-py3-none-any.whl --target venv\n"
         );
-        let Some(run) = with_mounts(&scene, &script) else { return };
+        let Some(run) = with_mounts(&scene, &script) else {
+            return;
+        };
         assert!(run.code == 1 || run.code == 5, "{part}: {run:?}");
-        let says = if part == "venv" { "Read-only file system" } else { "it is not writable" };
-        run.assert_stderr(says).assert_stderr("state: nothing was changed in ");
+        let says = if part == "venv" {
+            "Read-only file system"
+        } else {
+            "it is not writable"
+        };
+        run.assert_stderr(says)
+            .assert_stderr("state: nothing was changed in ");
         assert_unchanged(&before, &tree(&venv));
     }
 }
 
-/// An interpreter whose standard library has `EXTERNALLY-MANAGED`, and the directory that it calls its prefix.
+/// An interpreter whose standard library has `EXTERNALLY-MANAGED`, and the directory that it calls
+/// its prefix.
 fn managed_interpreter(scene: &Scene) -> (PathBuf, PathBuf) {
     let (system, stdlib) = (scene.join("system"), scene.join("stdlib"));
     fs::create_dir_all(&system).expect("a directory can be made");
@@ -247,28 +335,47 @@ fn managed_interpreter(scene: &Scene) -> (PathBuf, PathBuf) {
 fn r103_what_the_distribution_manages_is_left_to_it() {
     let scene = Scene::new();
     let (program, system) = managed_interpreter(&scene);
-    let (program, path) = (program.display().to_string(), scene.wheel(&demo("1.0")).display().to_string());
+    let (program, path) = (
+        program.display().to_string(),
+        scene.wheel(&demo("1.0")).display().to_string(),
+    );
     let before = tree(scene.path());
     for command in [&[path.as_str()][..], &["uninstall", "demo"]] {
         let run = scene.run(&[command, &["--python", &program]].concat());
-        run.assert_code(5).assert_stderr("Ask the distribution.\nNicely.").assert_stderr("--break-system-packages");
-        run.assert_stderr("state: nothing was changed").assert_stderr(&system.display().to_string());
+        run.assert_code(5)
+            .assert_stderr("Ask the distribution.\nNicely.")
+            .assert_stderr("--break-system-packages");
+        run.assert_stderr("state: nothing was changed")
+            .assert_stderr(&system.display().to_string());
         assert_unchanged(&before, &tree(scene.path()));
     }
-    scene.run(&["--break-system-packages", "--python", &program, &path]).assert_code(0);
-    assert!(tree(&system).contains("demo/__init__.py"), "{}", tree(&system));
+    scene
+        .run(&["--break-system-packages", "--python", &program, &path])
+        .assert_code(0);
+    assert!(
+        tree(&system).contains("demo/__init__.py"),
+        "{}",
+        tree(&system)
+    );
     let prefix = scene.join("prefix").display().to_string();
-    scene.run(&["--prefix", &prefix, "--python", &program, &path]).assert_code(0);
+    scene
+        .run(&["--prefix", &prefix, "--python", &program, &path])
+        .assert_code(0);
 }
 
 #[test]
 fn r108_what_is_in_use_keeps_its_bytes() {
     let scene = Scene::new();
     let venv = scene.venv();
-    let library = |content: &str| Wheel::new("demo", content).file("demo/lib.so", content.repeat(2000));
-    scene.install(&venv, &[scene.wheel(&library("1.0"))]).assert_code(0);
+    let library =
+        |content: &str| Wheel::new("demo", content).file("demo/lib.so", content.repeat(2000));
+    scene
+        .install(&venv, &[scene.wheel(&library("1.0"))])
+        .assert_code(0);
     let mut used = File::open(site_packages(&venv).join("demo/lib.so")).expect("it is there");
-    scene.install(&venv, &[scene.wheel(&library("2.0"))]).assert_code(0);
+    scene
+        .install(&venv, &[scene.wheel(&library("2.0"))])
+        .assert_code(0);
     let mut content = String::new();
     used.read_to_string(&mut content).expect("it can be read");
     assert_eq!(content, "1.0".repeat(2000));
@@ -281,14 +388,27 @@ fn r112_what_other_tools_left_is_neither_installed_nor_removed() {
     let scene = Scene::new();
     let venv = scene.venv();
     let library = site_packages(&venv);
-    for left in ["~emo-1.0.dist-info/METADATA", "~emo/__init__.py", ".tmpAbC123/x.py", "-demo-1.0.dist-info/RECORD"] {
+    for left in [
+        "~emo-1.0.dist-info/METADATA",
+        "~emo/__init__.py",
+        ".tmpAbC123/x.py",
+        "-demo-1.0.dist-info/RECORD",
+    ] {
         write(&library.join(left), "theirs");
     }
     let before = tree(&venv);
-    scene.install(&venv, &[scene.wheel(&demo("1.0"))]).assert_code(0);
+    scene
+        .install(&venv, &[scene.wheel(&demo("1.0"))])
+        .assert_code(0);
     let listed = scene.install(&venv, &["list", "--json"]).json();
-    assert_eq!(listed["projects"].as_array().map(Vec::len), Some(1), "{listed}");
-    scene.install(&venv, &[scene.wheel(&demo("2.0"))]).assert_code(0);
+    assert_eq!(
+        listed["projects"].as_array().map(Vec::len),
+        Some(1),
+        "{listed}"
+    );
+    scene
+        .install(&venv, &[scene.wheel(&demo("2.0"))])
+        .assert_code(0);
     scene.install(&venv, &["uninstall", "demo"]).assert_code(0);
     assert_unchanged(&before, &tree(&venv));
 }
@@ -313,9 +433,12 @@ fn r114_r117_eggs_take_nothing_with_them_whatever_they_list() {
 fn r115_sizes_in_a_record_that_have_no_sum_are_listed() {
     let scene = Scene::new();
     let venv = scene.venv();
-    scene.install(&venv, &[scene.wheel(&demo("1.0"))]).assert_code(0);
+    scene
+        .install(&venv, &[scene.wheel(&demo("1.0"))])
+        .assert_code(0);
     let record = site_packages(&venv).join("demo-1.0.dist-info/RECORD");
-    let text = fs::read_to_string(&record).expect("it is there") + &format!("a.py,,{0}\nb.py,,{0}\n", u64::MAX);
+    let text = fs::read_to_string(&record).expect("it is there")
+        + &format!("a.py,,{0}\nb.py,,{0}\n", u64::MAX);
     fs::write(&record, text).expect("it can be written");
     let listed = scene.install(&venv, &["list", "--json"]);
     listed.assert_code(0);
@@ -331,23 +454,41 @@ fn r79_r80_r115_a_link_is_no_way_to_what_is_protected() {
     let venv = scene.venv();
     symlink("bin", venv.join("tools")).expect("a link can be made");
     symlink(".", venv.join("self")).expect("a link can be made");
-    for path in ["tools/python", "self/pyvenv.cfg", "self/bin/python3", "self/.lock", "tools/activate"] {
+    for path in [
+        "tools/python",
+        "self/pyvenv.cfg",
+        "self/bin/python3",
+        "self/.lock",
+        "tools/activate",
+    ] {
         let wheel = Wheel::new("demo", "1.0").data(&format!("data/{path}"), "evil");
         let wheel = scene.wheel(&wheel).display().to_string();
         for policy in ["error", "first", "last"] {
-            refused(&scene, &venv, &["--on-conflict", policy, &wheel], 3, &["demo-1.0", path, "would overwrite"]);
+            refused(
+                &scene,
+                &venv,
+                &["--on-conflict", policy, &wheel],
+                3,
+                &["demo-1.0", path, "would overwrite"],
+            );
         }
     }
-    scene.install(&venv, &[scene.wheel(&demo("1.0"))]).assert_code(0);
+    scene
+        .install(&venv, &[scene.wheel(&demo("1.0"))])
+        .assert_code(0);
     let record = site_packages(&venv).join("demo-1.0.dist-info/RECORD");
-    let rows = "../../../tools/python,,\n../../../self/pyvenv.cfg,,\n../../../self/tools/python3,,\n";
+    let rows =
+        "../../../tools/python,,\n../../../self/pyvenv.cfg,,\n../../../self/tools/python3,,\n";
     let text = fs::read_to_string(&record).expect("it is there") + rows;
     fs::write(&record, text).expect("it can be written");
     let run = scene.install(&venv, &["uninstall", "-v", "demo"]);
     run.assert_code(0);
     for path in ["tools/python", "self/pyvenv.cfg", "self/tools/python3"] {
         run.assert_stderr(path);
-        assert!(fs::symlink_metadata(venv.join(path)).is_ok(), "{path} is gone");
+        assert!(
+            fs::symlink_metadata(venv.join(path)).is_ok(),
+            "{path} is gone"
+        );
     }
     assert!(!site_packages(&venv).join("demo").exists());
 }
@@ -359,14 +500,19 @@ fn r93_the_installer_of_others_is_a_project_like_others() {
     let empty = tree(&venv);
     let tool = |name: &str, version: &str| {
         let points = format!("[console_scripts]\n{name} = {name}:main\n");
-        Wheel::new(name, version).file(&format!("{name}/__init__.py"), version).entry_points(&points)
+        Wheel::new(name, version)
+            .file(&format!("{name}/__init__.py"), version)
+            .entry_points(&points)
     };
     for name in ["pip", "uv", "pkg-install"] {
         let name = name.replace('-', "_");
         for version in ["1.0", "2.0"] {
-            scene.install(&venv, &[scene.wheel(&tool(&name, version))]).assert_code(0);
+            scene
+                .install(&venv, &[scene.wheel(&tool(&name, version))])
+                .assert_code(0);
         }
-        let shown = fs::read_to_string(site_packages(&venv).join(&name).join("__init__.py")).expect("it is there");
+        let shown = fs::read_to_string(site_packages(&venv).join(&name).join("__init__.py"))
+            .expect("it is there");
         assert_eq!(shown, "2.0");
         scene.install(&venv, &["uninstall", &name]).assert_code(0);
     }

@@ -1,14 +1,16 @@
-//! Faults at the file system's door: a watch that counts what changes and makes the n-th change fail, or end it all.
+//! Faults at the file system's door: a watch that counts what changes and makes the n-th change
+//! fail, or end it all.
 //!
-//! A [`Fuse`] numbers all changes of all threads from 0. A *crash* before a change makes it and every later one fail, so
-//! that whatever the command does about it afterwards is as vain as in a process that is dead. An *error* makes one fail.
+//! A [`Fuse`] numbers all changes of all threads from 0. A *crash* before a change makes it and
+//! every later one fail, so that whatever the command does about it afterwards is as vain as in a
+//! process that is dead. An *error* makes one fail.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use pkg_install::fs::{Door, Mutation, Watch};
+use pkg_install::fs::{FaultHook, Fs, FsOp};
 
 pub const EINTR: i32 = 4;
 pub const EIO: i32 = 5;
@@ -49,16 +51,16 @@ pub enum Change {
 }
 
 impl Change {
-    pub fn of(mutation: &Mutation<'_>) -> Self {
+    pub fn of(mutation: &FsOp<'_>) -> Self {
         match *mutation {
-            Mutation::MakeDir(path) => Self::MakeDir(path.to_owned()),
-            Mutation::Create(path) => Self::Create(path.to_owned()),
-            Mutation::Write(path, _) => Self::Write(path.to_owned()),
-            Mutation::Rename(from, to) => Self::Rename(from.to_owned(), to.to_owned()),
-            Mutation::Remove(path) => Self::Remove(path.to_owned()),
-            Mutation::RemoveDir(path) => Self::RemoveDir(path.to_owned()),
-            Mutation::FlushFileSystem(path) => Self::FlushFileSystem(path.to_owned()),
-            Mutation::Flush(path) => Self::Flush(path.to_owned()),
+            FsOp::MakeDir(path) => Self::MakeDir(path.to_owned()),
+            FsOp::Create(path) => Self::Create(path.to_owned()),
+            FsOp::Write(path, _) => Self::Write(path.to_owned()),
+            FsOp::Rename(from, to) => Self::Rename(from.to_owned(), to.to_owned()),
+            FsOp::Remove(path) => Self::Remove(path.to_owned()),
+            FsOp::RemoveDir(path) => Self::RemoveDir(path.to_owned()),
+            FsOp::FlushFileSystem(path) => Self::FlushFileSystem(path.to_owned()),
+            FsOp::Flush(path) => Self::Flush(path.to_owned()),
         }
     }
 
@@ -132,8 +134,8 @@ impl Fuse {
         })
     }
 
-    pub fn door(self: &Arc<Self>) -> Door {
-        Door::watched(Arc::<Self>::clone(self))
+    pub fn fs(self: &Arc<Self>) -> Fs {
+        Fs::with_hook(Arc::<Self>::clone(self))
     }
 
     /// How many changes were tried.
@@ -156,19 +158,27 @@ impl Fuse {
         self.made.lock().expect("no watcher panics").clone()
     }
 
-    fn refuse(&self, mutation: &Mutation<'_>, code: i32) -> io::Result<()> {
-        self.refused.lock().expect("no watcher panics").get_or_insert_with(|| Change::of(mutation));
+    fn refuse(&self, mutation: &FsOp<'_>, code: i32) -> io::Result<()> {
+        self.refused
+            .lock()
+            .expect("no watcher panics")
+            .get_or_insert_with(|| Change::of(mutation));
         Err(io::Error::from_raw_os_error(code))
     }
 }
 
-impl Watch for Fuse {
-    fn before(&self, mutation: &Mutation<'_>) -> io::Result<()> {
+impl FaultHook for Fuse {
+    fn before(&self, mutation: &FsOp<'_>) -> io::Result<()> {
         let number = self.seen.fetch_add(1, Ordering::SeqCst);
         let mut rename = None;
-        if let Mutation::Rename(from, to) = mutation {
+        if let FsOp::Rename(from, to) = mutation {
             rename = Some(self.renames.fetch_add(1, Ordering::SeqCst));
-            if self.layered && from.is_dir() && to.iter().any(|name| name.to_string_lossy().starts_with("trash-")) {
+            if self.layered
+                && from.is_dir()
+                && to
+                    .iter()
+                    .any(|name| name.to_string_lossy().starts_with("trash-"))
+            {
                 return Err(io::Error::from_raw_os_error(EXDEV));
             }
         }
@@ -185,7 +195,7 @@ impl Watch for Fuse {
         }
     }
 
-    fn after(&self, mutation: &Mutation<'_>) {
+    fn after(&self, mutation: &FsOp<'_>) {
         let mut made = self.made.lock().expect("no watcher panics");
         made.push(Change::of(mutation));
         if let Fault::CrashAfter(at) = self.fault

@@ -1,9 +1,10 @@
 //! A web server on the loopback that misbehaves on order, and remembers what it was asked.
 //!
-//! A [`Server`] serves the files it was given, with ranges and entity tags. For the next requests of a path a script of
-//! [`Turn`]s may be laid down; when that has run out it behaves. It counts requests and the bytes of bodies that it sent.
-//! To who takes it for a proxy it says that it has connected, and answers in the place of the other side. Limits: HTTP/1.1
-//! `GET`, one thread a connection, no TLS.
+//! A [`Server`] serves the files it was given, with ranges and entity tags. For the next requests
+//! of a path a script of [`Turn`]s may be laid down; when that has run out it behaves. It counts
+//! requests and the bytes of bodies that it sent. To who takes it for a proxy it says that it has
+//! connected, and answers in the place of the other side. Limits: HTTP/1.1 `GET`, one thread a
+//! connection, no TLS.
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -162,12 +163,27 @@ impl Server {
     /// Blocks until so many requests of `path` have come.
     pub fn wait_for(&self, path: &str, requests: usize) {
         let pages = self.shared.pages.lock().expect("nobody panicked");
-        let come = |pages: &mut HashMap<String, Page>| pages.get(path).is_none_or(|page| page.seen.len() < requests);
-        drop(self.shared.asked.wait_while(pages, come).expect("nobody panicked"));
+        let come = |pages: &mut HashMap<String, Page>| {
+            pages
+                .get(path)
+                .is_none_or(|page| page.seen.len() < requests)
+        };
+        drop(
+            self.shared
+                .asked
+                .wait_while(pages, come)
+                .expect("nobody panicked"),
+        );
     }
 
     fn with<T>(&self, path: &str, act: impl FnOnce(&mut Page) -> T) -> T {
-        act(self.shared.pages.lock().expect("nobody panicked").entry(path.to_owned()).or_default())
+        act(self
+            .shared
+            .pages
+            .lock()
+            .expect("nobody panicked")
+            .entry(path.to_owned())
+            .or_default())
     }
 }
 
@@ -184,7 +200,14 @@ fn serve(stream: &TcpStream, shared: &Shared) {
     while let Some((path, seen)) = read_request(&mut reader) {
         if path.starts_with(TUNNEL) {
             shared.order.lock().expect("nobody panicked").push(path);
-            shared.pages.lock().expect("nobody panicked").entry(TUNNEL.to_owned()).or_default().seen.push(seen);
+            shared
+                .pages
+                .lock()
+                .expect("nobody panicked")
+                .entry(TUNNEL.to_owned())
+                .or_default()
+                .seen
+                .push(seen);
             if write!(&mut &*stream, "HTTP/1.1 200 Connected\r\n\r\n").is_err() {
                 return;
             }
@@ -194,11 +217,19 @@ fn serve(stream: &TcpStream, shared: &Shared) {
             let mut pages = shared.pages.lock().expect("nobody panicked");
             pages.get_mut(&path).map(|page| {
                 page.seen.push(seen.clone());
-                let turn = page.script.pop_front().or_else(|| page.always.clone()).unwrap_or(Turn::Fine);
+                let turn = page
+                    .script
+                    .pop_front()
+                    .or_else(|| page.always.clone())
+                    .unwrap_or(Turn::Fine);
                 (turn, Arc::clone(&page.body), page.tag.clone())
             })
         };
-        shared.order.lock().expect("nobody panicked").push(path.clone());
+        shared
+            .order
+            .lock()
+            .expect("nobody panicked")
+            .push(path.clone());
         shared.asked.notify_all();
         let (turn, body, tag) = answered.unwrap_or((Turn::Status(404, ""), Arc::default(), None));
         let answer = Answer::of(&turn, &body, tag.as_deref(), &seen);
@@ -208,7 +239,8 @@ fn serve(stream: &TcpStream, shared: &Shared) {
             }
         };
         if !answer.send(stream, count) {
-            // What the client sends is waited for, so that it sees the end only when it goes itself.
+            // What the client sends is waited for, so that it sees the end only when it goes
+            // itself.
             if answer.waits {
                 let _ = (&mut reader).take(1).read_to_end(&mut Vec::new());
             }
@@ -220,15 +252,27 @@ fn serve(stream: &TcpStream, shared: &Shared) {
 
 fn read_request(reader: &mut BufReader<&TcpStream>) -> Option<(String, Seen)> {
     let mut line = String::new();
-    reader.read_line(&mut line).ok().filter(|count| *count > 0)?;
+    reader
+        .read_line(&mut line)
+        .ok()
+        .filter(|count| *count > 0)?;
     let mut words = line.split(' ');
     let (method, path) = (words.next()?, words.next()?.trim_start_matches('/'));
-    let path = if method == "CONNECT" { format!("{TUNNEL}{path}") } else { path.to_owned() };
+    let path = if method == "CONNECT" {
+        format!("{TUNNEL}{path}")
+    } else {
+        path.to_owned()
+    };
     let mut seen = Seen::default();
     loop {
         let mut line = String::new();
-        reader.read_line(&mut line).ok().filter(|count| *count > 0)?;
-        let Some((name, value)) = line.trim_end().split_once(": ") else { return Some((path, seen)) };
+        reader
+            .read_line(&mut line)
+            .ok()
+            .filter(|count| *count > 0)?;
+        let Some((name, value)) = line.trim_end().split_once(": ") else {
+            return Some((path, seen));
+        };
         let field = match name.to_lowercase().as_str() {
             "range" => &mut seen.range,
             "if-range" => &mut seen.if_range,
@@ -253,26 +297,52 @@ struct Answer {
 
 impl Answer {
     fn of(turn: &Turn, body: &[u8], tag: Option<&str>, seen: &Seen) -> Self {
-        let plain = |head: String| Self { head, body: Vec::new(), chunked: false, ends: false, waits: false };
+        let plain = |head: String| Self {
+            head,
+            body: Vec::new(),
+            chunked: false,
+            ends: false,
+            waits: false,
+        };
         let mut answer = match turn {
-            Turn::Silence => Self { waits: true, ends: true, ..plain(String::new()) },
-            Turn::Status(status, more) => plain(format!("HTTP/1.1 {status} So\r\n{more}Content-Length: 0\r\n\r\n")),
-            Turn::Redirect(to) => plain(format!("HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n")),
+            Turn::Silence => Self {
+                waits: true,
+                ends: true,
+                ..plain(String::new())
+            },
+            Turn::Status(status, more) => plain(format!(
+                "HTTP/1.1 {status} So\r\n{more}Content-Length: 0\r\n\r\n"
+            )),
+            Turn::Redirect(to) => plain(format!(
+                "HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n"
+            )),
             Turn::Unsatisfiable => plain(unsatisfiable(body)),
             Turn::Html => {
                 let page = b"<!DOCTYPE html><title>Log in</title>".to_vec();
-                let head =
-                    format!("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {}\r\n\r\n", page.len());
-                Self { body: page, ..plain(head) }
+                let head = format!(
+                    "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {}\r\n\r\n",
+                    page.len()
+                );
+                Self {
+                    body: page,
+                    ..plain(head)
+                }
             }
             Turn::Chunked(_) => {
                 let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_owned();
-                Self { body: body.to_vec(), chunked: true, ..plain(head) }
+                Self {
+                    body: body.to_vec(),
+                    chunked: true,
+                    ..plain(head)
+                }
             }
             _ => Self::file(turn, body, tag, seen),
         };
         match turn {
-            Turn::Cut(count) | Turn::Stall(count) | Turn::WrongCut(count) | Turn::Chunked(Some(count)) => {
+            Turn::Cut(count)
+            | Turn::Stall(count)
+            | Turn::WrongCut(count)
+            | Turn::Chunked(Some(count)) => {
                 answer.body.truncate(*count);
                 answer.ends = true;
             }
@@ -281,7 +351,11 @@ impl Answer {
         }
         answer.waits |= matches!(turn, Turn::Stall(_));
         if matches!(turn, Turn::Wrong | Turn::WrongCut(_)) {
-            answer.body.iter_mut().skip(2).for_each(|byte| *byte ^= 0x55);
+            answer
+                .body
+                .iter_mut()
+                .skip(2)
+                .for_each(|byte| *byte ^= 0x55);
         }
         answer
     }
@@ -289,21 +363,38 @@ impl Answer {
     fn file(turn: &Turn, body: &[u8], tag: Option<&str>, seen: &Seen) -> Self {
         let conditional = seen.if_range.is_some() && !matches!(turn, Turn::Unconditional);
         let changed = conditional && seen.if_range.as_deref() != tag;
-        let asked = seen.range.as_deref().filter(|_| !changed && !matches!(turn, Turn::NoRanges));
+        let asked = seen
+            .range
+            .as_deref()
+            .filter(|_| !changed && !matches!(turn, Turn::NoRanges));
         let range = match asked.map(|asked| range_of(asked, body.len())) {
             Some(None) => {
                 let head = unsatisfiable(body);
-                return Self { head, body: Vec::new(), chunked: false, ends: false, waits: false };
+                return Self {
+                    head,
+                    body: Vec::new(),
+                    chunked: false,
+                    ends: false,
+                    waits: false,
+                };
             }
             Some(Some(range)) => Some(range),
             None => None,
         };
         let part = range.clone().unwrap_or(0..body.len());
-        let length = if let Turn::Length(length) = turn { *length } else { part.len() as u64 };
+        let length = if let Turn::Length(length) = turn {
+            *length
+        } else {
+            part.len() as u64
+        };
         let mut head = match &range {
             Some(range) => {
                 let last = range.end - 1;
-                format!("HTTP/1.1 206 Part\r\nContent-Range: bytes {}-{last}/{}\r\n", range.start, body.len())
+                format!(
+                    "HTTP/1.1 206 Part\r\nContent-Range: bytes {}-{last}/{}\r\n",
+                    range.start,
+                    body.len()
+                )
             }
             None => "HTTP/1.1 200 OK\r\n".to_owned(),
         };
@@ -314,7 +405,13 @@ impl Answer {
         if matches!(turn, Turn::Encoded) {
             head += "Content-Encoding: gzip\r\n";
         }
-        Self { head: head + "\r\n", body: body[part].to_vec(), chunked: false, ends: false, waits: false }
+        Self {
+            head: head + "\r\n",
+            body: body[part].to_vec(),
+            chunked: false,
+            ends: false,
+            waits: false,
+        }
     }
 
     /// Whether the connection can go on.
@@ -323,7 +420,11 @@ impl Answer {
             return false;
         }
         for piece in self.body.chunks(1 << 14) {
-            let frame = if self.chunked { format!("{:x}\r\n", piece.len()) } else { String::new() };
+            let frame = if self.chunked {
+                format!("{:x}\r\n", piece.len())
+            } else {
+                String::new()
+            };
             let end: &[u8] = if self.chunked { b"\r\n" } else { b"" };
             count(piece.len());
             let whole = [frame.as_bytes(), piece, end].concat();
@@ -336,7 +437,10 @@ impl Answer {
 }
 
 fn unsatisfiable(body: &[u8]) -> String {
-    format!("HTTP/1.1 416 No\r\nContent-Range: bytes */{}\r\nContent-Length: 0\r\n\r\n", body.len())
+    format!(
+        "HTTP/1.1 416 No\r\nContent-Range: bytes */{}\r\nContent-Length: 0\r\n\r\n",
+        body.len()
+    )
 }
 
 /// What `Range` asks for of a file of this length; `None` where that is nothing.

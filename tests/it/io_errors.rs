@@ -1,11 +1,13 @@
-//! Errors and interruptions: one change fails, or the user asks to stop, and the command does all or nothing.
+//! Errors and interruptions: one change fails, or the user asks to stop, and the command does all
+//! or nothing.
 //!
-//! Each change of a command is made to fail once with each of the errors that file systems have. The command then ends
-//! with an error and has left the environment exactly as it was, its own files included; or it had done its work
-//! already. A signal that interrupts a system call is no error at all.
+//! Each change of a command is made to fail once with each of the errors that file systems have.
+//! The command then ends with an error and has left the environment exactly as it was, its own
+//! files included; or it had done its work already. A signal that interrupts a system call is no
+//! error at all.
 
 use pkg_install::error::{Effect, ErrorKind};
-use pkg_install::fs::Door;
+use pkg_install::fs::Fs;
 
 use crate::faults::{Change, EACCES, EDQUOT, EINTR, EIO, ENOSPC, EROFS, EXDEV, Fault, Fuse};
 use crate::living::Life;
@@ -34,34 +36,69 @@ fn fail_everywhere(life: &Life, breadth: Breadth) -> usize {
         };
         faults.extend(codes.iter().map(|code| Fault::Error(at, *code)));
     }
-    let renames = whole.made().iter().filter(|change| matches!(change, Change::Rename(..))).count();
+    let renames = whole
+        .made()
+        .iter()
+        .filter(|change| matches!(change, Change::Rename(..)))
+        .count();
     faults.extend((0..renames).map(|at| Fault::RenameError(at, EXDEV)));
-    let wrong: Vec<String> = faults.iter().filter_map(|fault| try_fault(life, *fault).err()).collect();
-    let shown = wrong.iter().take(10).map(String::as_str).collect::<Vec<_>>().join("\n\n");
-    assert!(wrong.is_empty(), "{}: {} of {} are wrong:\n{shown}", life.name, wrong.len(), faults.len());
+    let wrong: Vec<String> = faults
+        .iter()
+        .filter_map(|fault| try_fault(life, *fault).err())
+        .collect();
+    let shown = wrong
+        .iter()
+        .take(10)
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .join("\n\n");
+    assert!(
+        wrong.is_empty(),
+        "{}: {} of {} are wrong:\n{shown}",
+        life.name,
+        wrong.len(),
+        faults.len()
+    );
     eprintln!("{}: {} points", life.name, faults.len());
     faults.len()
 }
 
-/// Runs the command with a fault: afterwards it is done, or nothing has happened; otherwise says what has.
+/// Runs the command with a fault: afterwards it is done, or nothing has happened; otherwise says
+/// what has.
 fn try_fault(life: &Life, fault: Fault) -> Result<(), String> {
     let fuse = Fuse::new(fault);
     let result = life.run_with(&fuse);
     let now = Image::of(&life.root);
-    let at = fuse.refused().ok_or_else(|| format!("{fault:?}: the change was never tried"))?;
+    let at = fuse
+        .refused()
+        .ok_or_else(|| format!("{fault:?}: the change was never tried"))?;
     match result {
-        Err(error) if error.effect() == Effect::Unfinished => Err(format!("{fault:?} at {at:?}: unfinished: {error}")),
-        Err(error) => as_before(life).map_err(|wrong| format!("{fault:?} at {at:?}: {error}\n{wrong}")),
-        Ok(()) if now.public() != life.after => {
-            Err(format!("{fault:?} at {at:?}: reports success\n{}", life.after.difference(&now.public())))
+        Err(error) if error.effect() == Effect::Unfinished => {
+            Err(format!("{fault:?} at {at:?}: unfinished: {error}"))
         }
+        Err(error) => {
+            as_before(life).map_err(|wrong| format!("{fault:?} at {at:?}: {error}\n{wrong}"))
+        }
+        Ok(()) if now.public() != life.after => Err(format!(
+            "{fault:?} at {at:?}: reports success\n{}",
+            life.after.difference(&now.public())
+        )),
         Ok(()) => {
-            let recovered = life.recover(&Door::default());
+            let recovered = life.recover(&Fs::default());
             recovered.map_err(|error| format!("{fault:?} at {at:?}: no recovery: {error}"))?;
             let now = Image::of(&life.root);
-            let expected = if life.options.undoable { now.public() } else { now };
+            let expected = if life.options.undoable {
+                now.public()
+            } else {
+                now
+            };
             let fine = expected == life.after;
-            let wrong = || format!("{fault:?} at {at:?}: after recovery\n{}", life.after.difference(&expected));
+            let wrong = || {
+                format!(
+                    "{fault:?} at {at:?}: after recovery\n{}",
+                    life.after.difference(&expected)
+                )
+            };
             if fine { Ok(()) } else { Err(wrong()) }
         }
     }
@@ -73,7 +110,11 @@ fn as_before(life: &Life) -> Result<(), String> {
     if now != life.before {
         return Err(life.before.difference(&now));
     }
-    if life.root.join(".lock").exists() { Err("the lock file that it made stays".to_owned()) } else { Ok(()) }
+    if life.root.join(".lock").exists() {
+        Err("the lock file that it made stays".to_owned())
+    } else {
+        Ok(())
+    }
 }
 
 #[test]
@@ -114,19 +155,30 @@ fn r129_a_failure_anywhere_leaves_all_or_nothing_of_an_undo() {
 
 #[test]
 fn r129_a_failed_flush_leaves_all_or_nothing() {
-    let points = fail_everywhere(&Life::replace().with(|options| options.durable = true), Breadth::OneEach);
+    let points = fail_everywhere(
+        &Life::replace().with(|options| options.durable = true),
+        Breadth::OneEach,
+    );
     assert!(points >= 80, "{points}");
 }
 
 #[test]
 fn r129_a_failure_anywhere_leaves_all_or_nothing_of_what_can_be_undone() {
-    let points = fail_everywhere(&Life::replace().with(|options| options.undoable = true), Breadth::OneEach);
+    let points = fail_everywhere(
+        &Life::replace().with(|options| options.undoable = true),
+        Breadth::OneEach,
+    );
     assert!(points >= 60, "{points}");
 }
 
 #[test]
 fn r131_an_interrupted_system_call_is_made_again() {
-    for life in [Life::fresh(), Life::replace(), Life::uninstall(), Life::replace().undo_of("undo of replace")] {
+    for life in [
+        Life::fresh(),
+        Life::replace(),
+        Life::uninstall(),
+        Life::replace().undo_of("undo of replace"),
+    ] {
         let whole = Fuse::new(Fault::None);
         life.rehearse(&whole);
         for at in 0..whole.seen() {
@@ -134,7 +186,12 @@ fn r131_an_interrupted_system_call_is_made_again() {
             let result = life.run_with(&fuse);
             result.unwrap_or_else(|error| panic!("{}: {at}: {error}", life.name));
             let now = Image::of(&life.root);
-            assert!(now == life.after, "{}: {at}\n{}", life.name, life.after.difference(&now));
+            assert!(
+                now == life.after,
+                "{}: {at}\n{}",
+                life.name,
+                life.after.difference(&now)
+            );
         }
     }
 }
@@ -143,9 +200,15 @@ fn r131_an_interrupted_system_call_is_made_again() {
 fn r101_r138_directories_of_a_lower_layer_go_file_by_file() {
     for life in [Life::replace(), Life::uninstall()] {
         let fuse = Fuse::layered(Fault::None);
-        life.run_with(&fuse).unwrap_or_else(|error| panic!("{}: {error}", life.name));
+        life.run_with(&fuse)
+            .unwrap_or_else(|error| panic!("{}: {error}", life.name));
         let now = Image::of(&life.root);
-        assert!(now == life.after, "{}:\n{}", life.name, life.after.difference(&now));
+        assert!(
+            now == life.after,
+            "{}:\n{}",
+            life.name,
+            life.after.difference(&now)
+        );
     }
 }
 
@@ -159,8 +222,16 @@ fn r121_an_interruption_leaves_all_or_nothing() {
         for at in 0..whole.seen() {
             let fuse = Fuse::new(Fault::Cancel(at));
             let result = life.run_with(&fuse);
-            let what = format!("{}: asked to stop at change {at} of {}", life.name, whole.seen());
-            let staged = fuse.made().iter().position(is_of_journal).is_none_or(|begin| at < begin);
+            let what = format!(
+                "{}: asked to stop at change {at} of {}",
+                life.name,
+                whole.seen()
+            );
+            let staged = fuse
+                .made()
+                .iter()
+                .position(is_of_journal)
+                .is_none_or(|begin| at < begin);
             match result {
                 Err(error) => {
                     assert_eq!(error.kind(), ErrorKind::Interrupted, "{what}: {error}");

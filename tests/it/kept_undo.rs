@@ -1,11 +1,13 @@
-//! What an earlier `--undoable` keeps, while the command after it crashes, fails, or is cut short by a crash twice.
+//! What an earlier `--undoable` keeps, while the command after it crashes, fails, or is cut short
+//! by a crash twice.
 //!
-//! One transaction is kept for `undo`; another one follows and dies. Where recovery leaves the environment as it was
-//! before the second, `undo` still takes the first one back, to the byte; where it leaves it as after, `undo` takes back
-//! the second where that is kept, and otherwise refuses: never is one before the last taken back.
+//! One transaction is kept for `undo`; another one follows and dies. Where recovery leaves the
+//! environment as it was before the second, `undo` still takes the first one back, to the byte;
+//! where it leaves it as after, `undo` takes back the second where that is kept, and otherwise
+//! refuses: never is one before the last taken back.
 
 use pkg_install::error::ErrorKind;
-use pkg_install::fs::Door;
+use pkg_install::fs::Fs;
 
 use crate::faults::{EACCES, EDQUOT, EIO, ENOSPC, Fault, Fuse};
 use crate::living::{Attempt, Life};
@@ -26,33 +28,53 @@ impl Kept {
         let mut life = Life::into_shared();
         let first = Image::of(&life.root);
         life.options.undoable = true;
-        life.run(&Door::default()).expect("the first command succeeds");
+        life.run(&Fs::default())
+            .expect("the first command succeeds");
         let scene = Scene::new();
         let wheel = scene.wheel(&Wheel::new("apart", "1.0").file("apart.py", "apart"));
         life.attempt = Attempt::Install(vec![wheel]);
         let life = life.with(|options| options.undoable = undoable);
-        Self { life, first, _wheels: scene }
+        Self {
+            life,
+            first,
+            _wheels: scene,
+        }
     }
 
-    /// Looks what `undo` makes of the environment as it is now, recovered; says whether that was as before the second.
+    /// Looks what `undo` makes of the environment as it is now, recovered; says whether that was as
+    /// before the second.
     #[track_caller]
     fn assert_undo_is_of_the_last(&mut self, what: &str) -> bool {
         let public = Image::of(&self.life.root).public();
         let is_before = public == self.life.before.public();
-        assert!(is_before || public == self.life.after, "{what}:\n{}", self.life.after.difference(&public));
+        assert!(
+            is_before || public == self.life.after,
+            "{what}:\n{}",
+            self.life.after.difference(&public)
+        );
         let second = std::mem::replace(&mut self.life.attempt, Attempt::Undo);
-        let undone = self.life.run(&Door::default());
+        let undone = self.life.run(&Fs::default());
         self.life.attempt = second;
         let now = Image::of(&self.life.root);
         match undone {
-            Ok(()) if is_before => assert!(now == self.first, "{what}: undone\n{}", self.first.difference(&now)),
+            Ok(()) if is_before => assert!(
+                now == self.first,
+                "{what}: undone\n{}",
+                self.first.difference(&now)
+            ),
             Ok(()) => {
-                assert!(self.life.options.undoable, "{what}: undone is what nobody wanted to undo");
+                assert!(
+                    self.life.options.undoable,
+                    "{what}: undone is what nobody wanted to undo"
+                );
                 let before = self.life.before.public();
                 assert!(now == before, "{what}: undone\n{}", before.difference(&now));
             }
             Err(error) => {
-                assert!(!is_before, "{what}: as before, and cannot be undone: {error}");
+                assert!(
+                    !is_before,
+                    "{what}: as before, and cannot be undone: {error}"
+                );
                 assert_eq!(error.kind(), ErrorKind::Environment, "{what}: {error}");
                 assert!(now.public() == public, "{what}: refused, and changed");
             }
@@ -74,16 +96,23 @@ fn r120_undo_after_a_crash_takes_back_the_last_transaction_or_none() {
             for inner in 0.. {
                 crashed.restore(&kept.life.root);
                 let fuse = Fuse::new(Fault::CrashBefore(inner));
-                let _ = kept.life.recover(&fuse.door());
-                let what = format!("undoable {undoable}: crash before {at}, and before {inner} of recovery");
-                kept.life.recover(&Door::default()).unwrap_or_else(|error| panic!("{what}: {error}"));
+                let _ = kept.life.recover(&fuse.fs());
+                let what = format!(
+                    "undoable {undoable}: crash before {at}, and before {inner} of recovery"
+                );
+                kept.life
+                    .recover(&Fs::default())
+                    .unwrap_or_else(|error| panic!("{what}: {error}"));
                 outcomes[usize::from(kept.assert_undo_is_of_the_last(&what))] += 1;
                 if fuse.refused().is_none() {
                     break;
                 }
             }
         }
-        assert!(outcomes.iter().all(|outcome| *outcome >= 20), "{outcomes:?}");
+        assert!(
+            outcomes.iter().all(|outcome| *outcome >= 20),
+            "{outcomes:?}"
+        );
     }
 }
 
@@ -96,8 +125,13 @@ fn r129_undo_after_a_failure_takes_back_the_last_transaction_or_none() {
         for at in 0..whole.seen() {
             let code = [ENOSPC, EIO, EACCES, EDQUOT][at % 4];
             let result = kept.life.run_with(&Fuse::new(Fault::Error(at, code)));
-            let is_before = kept.assert_undo_is_of_the_last(&format!("undoable {undoable}: error {code} at {at}"));
-            assert_eq!(result.is_err(), is_before, "undoable {undoable}: error {code} at {at}: {result:?}");
+            let is_before = kept
+                .assert_undo_is_of_the_last(&format!("undoable {undoable}: error {code} at {at}"));
+            assert_eq!(
+                result.is_err(),
+                is_before,
+                "undoable {undoable}: error {code} at {at}: {result:?}"
+            );
         }
     }
 }
@@ -105,7 +139,10 @@ fn r129_undo_after_a_failure_takes_back_the_last_transaction_or_none() {
 /// A failed undo leaves what it needs, and nothing else, so that it can be tried again.
 #[test]
 fn r129_an_undo_that_fails_can_be_tried_again() {
-    for life in [Life::fresh().undo_of("undo of fresh"), Life::uninstall().undo_of("undo of uninstall")] {
+    for life in [
+        Life::fresh().undo_of("undo of fresh"),
+        Life::uninstall().undo_of("undo of uninstall"),
+    ] {
         let whole = Fuse::new(Fault::None);
         life.rehearse(&whole);
         for at in 0..whole.seen() {
@@ -114,10 +151,16 @@ fn r129_an_undo_that_fails_can_be_tried_again() {
             let what = format!("{}: {at}: {:?}", life.name, fuse.refused());
             let now = Image::of(&life.root);
             if result.is_err() {
-                assert!(now == life.before, "{what}\n{}", life.before.difference(&now));
-                life.run(&Door::default()).unwrap_or_else(|error| panic!("{what}: {error}"));
+                assert!(
+                    now == life.before,
+                    "{what}\n{}",
+                    life.before.difference(&now)
+                );
+                life.run(&Fs::default())
+                    .unwrap_or_else(|error| panic!("{what}: {error}"));
             }
-            life.recover(&Door::default()).unwrap_or_else(|error| panic!("{what}: {error}"));
+            life.recover(&Fs::default())
+                .unwrap_or_else(|error| panic!("{what}: {error}"));
             let now = Image::of(&life.root);
             assert!(now == life.after, "{what}\n{}", life.after.difference(&now));
         }
@@ -132,10 +175,15 @@ fn r120_an_undo_that_crashed_can_be_made_again_or_was_made() {
     life.rehearse(&whole);
     for at in 0..=whole.seen() {
         let _ = life.run_with(&Fuse::new(Fault::CrashBefore(at)));
-        // The same again, which begins with a recovery: it is made now, or there is nothing left of it to make.
-        let again = life.run(&Door::default());
+        // The same again, which begins with a recovery: it is made now, or there is nothing left of
+        // it to make.
+        let again = life.run(&Fs::default());
         let now = Image::of(&life.root);
-        assert!(now == life.after, "crash before {at}: {again:?}\n{}", life.after.difference(&now));
+        assert!(
+            now == life.after,
+            "crash before {at}: {again:?}\n{}",
+            life.after.difference(&now)
+        );
     }
 }
 
@@ -145,9 +193,11 @@ fn what_was_undone_can_be_installed_again() {
     let first = life.before.clone();
     let mut life = life.with(|options| options.undoable = true);
     for round in 0..3 {
-        life.run(&Door::default()).unwrap_or_else(|error| panic!("round {round}: {error}"));
+        life.run(&Fs::default())
+            .unwrap_or_else(|error| panic!("round {round}: {error}"));
         let wheels = std::mem::replace(&mut life.attempt, Attempt::Undo);
-        life.run(&Door::default()).unwrap_or_else(|error| panic!("undo {round}: {error}"));
+        life.run(&Fs::default())
+            .unwrap_or_else(|error| panic!("undo {round}: {error}"));
         life.attempt = wheels;
         let now = Image::of(&life.root);
         assert!(now == first, "round {round}:\n{}", first.difference(&now));

@@ -1,7 +1,8 @@
-//! Bombs: archives that inflate to far more than they are, than they say, or than there is room for.
+//! Bombs: archives that inflate to far more than they are, than they say, or than there is room
+//! for.
 //!
-//! Each is refused with both figures, before anything is written where the archive itself says so, and else as soon as
-//! more comes out than it says.
+//! Each is refused with both figures, before anything is written where the archive itself says so,
+//! and else as soon as more comes out than it says.
 
 use std::io;
 use std::os::unix::fs::FileExt as _;
@@ -12,8 +13,8 @@ use std::sync::{Arc, Mutex};
 use pkg_install::command::{self, Context, Options};
 use pkg_install::environment::Locate;
 use pkg_install::error::ErrorKind;
-use pkg_install::fs::{Door, Mutation, Watch};
-use pkg_install::report::{Report, Silent};
+use pkg_install::fs::{FaultHook, Fs, FsOp};
+use pkg_install::outcome::{Report, Silent};
 use pkg_install::source::Source;
 use pkg_install::spec::record::Verify;
 
@@ -33,11 +34,13 @@ fn said_to_have(name: &str, method: u16, size: u64) -> Wheel {
         zip_image::ZSTD => wheel.zstd(&path, [0; 4096]),
         _ => wheel.file(&path, [0; 4096]),
     };
-    wheel.record_row(&path, &digest(b""), size).tamper_entry(&path, move |entry| {
-        entry.use_zip64();
-        let extra = zip_image::zip64_extra(&[size, entry.body.len() as u64]);
-        entry.both(|header| header.extra.clone_from(&extra));
-    })
+    wheel
+        .record_row(&path, &digest(b""), size)
+        .tamper_entry(&path, move |entry| {
+            entry.use_zip64();
+            let extra = zip_image::zip64_extra(&[size, entry.body.len() as u64]);
+            entry.both(|header| header.extra.clone_from(&extra));
+        })
 }
 
 #[test]
@@ -52,19 +55,35 @@ fn r18_what_inflates_to_far_more_than_it_is() {
     all_refused(
         [
             bomb("ten gigabytes", zip_image::DEFLATE, 10 * GIB),
-            bomb("one byte more than any archive may", zip_image::DEFLATE, GIB),
+            bomb(
+                "one byte more than any archive may",
+                zip_image::DEFLATE,
+                GIB,
+            ),
             bomb("with Zstandard", zip_image::ZSTD, 10 * GIB),
-            bomb("more than there are bytes", zip_image::DEFLATE, u64::MAX - 10_000),
-            bomb("without looking at RECORD", zip_image::DEFLATE, 10 * GIB).with(&["--verify", "off"]),
+            bomb(
+                "more than there are bytes",
+                zip_image::DEFLATE,
+                u64::MAX - 10_000,
+            ),
+            bomb("without looking at RECORD", zip_image::DEFLATE, 10 * GIB)
+                .with(&["--verify", "off"]),
         ]
         .map(|case| case),
     );
-    let twice = |wheel: Wheel| wheel.file("demo/more.bin", [0; 64]).record_row("demo/more.bin", &digest(b""), u64::MAX);
-    let twice = twice(said_to_have("demo", zip_image::DEFLATE, u64::MAX)).tamper_entry("demo/more.bin", |entry| {
-        entry.use_zip64();
-        let extra = zip_image::zip64_extra(&[u64::MAX, entry.body.len() as u64]);
-        entry.both(|header| header.extra.clone_from(&extra));
-    });
+    let twice = |wheel: Wheel| {
+        wheel
+            .file("demo/more.bin", [0; 64])
+            .record_row("demo/more.bin", &digest(b""), u64::MAX)
+    };
+    let twice = twice(said_to_have("demo", zip_image::DEFLATE, u64::MAX)).tamper_entry(
+        "demo/more.bin",
+        |entry| {
+            entry.use_zip64();
+            let extra = zip_image::zip64_extra(&[u64::MAX, entry.body.len() as u64]);
+            entry.both(|header| header.extra.clone_from(&extra));
+        },
+    );
     all_refused([Case::new("a sum that has no number", &twice).says(&["the archive has"])]);
 }
 
@@ -74,9 +93,14 @@ fn r18_honest_zeros_are_installed() {
     let venv = scene.venv();
     let zeros = vec![0; 8 << 20];
     let path = scene.wheel(&Wheel::new("demo", "1.0").file(FILE, &zeros));
-    let (packed, content) = (std::fs::metadata(&path).expect("it is there").len(), zeros.len() as u64);
+    let (packed, content) = (
+        std::fs::metadata(&path).expect("it is there").len(),
+        zeros.len() as u64,
+    );
     assert!(content / packed > 200, "{packed}");
-    scene.install(&venv, &["--verify".into(), "off".into(), path]).assert_code(0);
+    scene
+        .install(&venv, &["--verify".into(), "off".into(), path])
+        .assert_code(0);
 }
 
 #[test]
@@ -84,11 +108,21 @@ fn r18_more_than_there_is_room_for_is_refused_before_anything_is_written() {
     let scene = Scene::new();
     let venv = scene.venv();
     let room = fs2::available_space(&venv).expect("the file system says");
-    let names: Vec<String> = (0..=room / (GIB - (1 << 20))).map(|number| format!("project{number}")).collect();
-    let wheels = names.iter().map(|name| scene.wheel(&said_to_have(name, zip_image::DEFLATE, GIB - (1 << 20))));
+    let names: Vec<String> = (0..=room / (GIB - (1 << 20)))
+        .map(|number| format!("project{number}"))
+        .collect();
+    let wheels = names
+        .iter()
+        .map(|name| scene.wheel(&said_to_have(name, zip_image::DEFLATE, GIB - (1 << 20))));
     let wheels: Vec<String> = wheels.map(|path| path.display().to_string()).collect();
     let wheels: Vec<&str> = wheels.iter().map(String::as_str).collect();
-    refused(&scene, &venv, &wheels, 1, &["bytes free", "are needed", "site-packages"]);
+    refused(
+        &scene,
+        &venv,
+        &wheels,
+        1,
+        &["bytes free", "are needed", "site-packages"],
+    );
 }
 
 /// Adds up what is written to staged files of this name.
@@ -97,9 +131,9 @@ struct Scales {
     written: Mutex<u64>,
 }
 
-impl Watch for Scales {
-    fn before(&self, mutation: &Mutation<'_>) -> io::Result<()> {
-        if let Mutation::Write(path, bytes) = mutation
+impl FaultHook for Scales {
+    fn before(&self, mutation: &FsOp<'_>) -> io::Result<()> {
+        if let FsOp::Write(path, bytes) = mutation
             && path.ends_with(&self.name)
         {
             *self.written.lock().expect("no watcher panics") += bytes.len() as u64;
@@ -110,31 +144,58 @@ impl Watch for Scales {
 
 #[test]
 fn r18_r19_nothing_is_written_beyond_what_is_stated() {
-    // Large enough to be written in pieces: what is smaller is looked at as a whole before anything of it is written.
+    // Large enough to be written in pieces: what is smaller is looked at as a whole before anything
+    // of it is written.
     const STATED: u64 = 25 << 20;
     for method in [zip_image::DEFLATE, zip_image::ZSTD] {
         let scene = Scene::new();
         let venv = scene.venv();
         let content = vec![7; 32 << 20];
         let wheel = Wheel::new("demo", "1.0").file("demo/__init__.py", "");
-        let wheel = if method == zip_image::ZSTD { wheel.zstd(FILE, content) } else { wheel.file(FILE, content) };
+        let wheel = if method == zip_image::ZSTD {
+            wheel.zstd(FILE, content)
+        } else {
+            wheel.file(FILE, content)
+        };
         let wheel = wheel.record_row(FILE, &digest(b""), STATED);
-        let wheel = wheel.tamper_entry(FILE, |entry| entry.both(|header| header.usize = STATED as u32));
+        let wheel = wheel.tamper_entry(FILE, |entry| {
+            entry.both(|header| header.usize = STATED as u32);
+        });
         let source = Source::from_path(scene.wheel(&wheel));
         let before = tree(&venv);
-        let scales =
-            Arc::new(Scales { name: FILE.split('/').next_back().expect("a name").into(), written: Mutex::new(0) });
-        let (door, cancel) = (Door::watched(Arc::<Scales>::clone(&scales)), Arc::default());
-        let context = Context { door: &door, cancel: &cancel, progress: &Silent };
-        let locate = Locate { target: Some(venv.clone()), ..Locate::default() };
-        let options = Options { verify: Verify::Off, ..Options::default() };
-        let error =
-            command::install(&locate, &vec![source].into(), &options, context, &mut Report::new()).expect_err("a bomb");
+        let scales = Arc::new(Scales {
+            name: FILE.split('/').next_back().expect("a name").into(),
+            written: Mutex::new(0),
+        });
+        let (fs, cancel) = (Fs::with_hook(Arc::<Scales>::clone(&scales)), Arc::default());
+        let context = Context {
+            fs: &fs,
+            cancel: &cancel,
+            progress: &Silent,
+        };
+        let locate = Locate {
+            target: Some(venv.clone()),
+            ..Locate::default()
+        };
+        let options = Options {
+            verify: Verify::Off,
+            ..Options::default()
+        };
+        let error = command::install(
+            &locate,
+            &vec![source].into(),
+            &options,
+            context,
+            &mut Report::new(),
+        )
+        .expect_err("a bomb");
         assert!(!cancel.load(Ordering::SeqCst));
         let said = error.to_string();
         assert_eq!(error.kind(), ErrorKind::Input, "{said}");
         assert!(
-            said.contains("demo-1.0") && said.contains(FILE) && said.contains(&format!("{STATED} are stated")),
+            said.contains("demo-1.0")
+                && said.contains(FILE)
+                && said.contains(&format!("{STATED} are stated")),
             "{said}"
         );
         let written = *scales.written.lock().expect("no watcher panics");
@@ -153,15 +214,23 @@ fn r35_more_entries_than_are_read_are_refused_by_their_number() {
     let mut end = b"PK\x06\x06".to_vec();
     end.extend(44_u64.to_le_bytes());
     end.extend([45, 0, 45, 0].into_iter().chain([0; 8]));
-    [COUNT, COUNT, size, 0].iter().for_each(|number| end.extend(number.to_le_bytes()));
+    [COUNT, COUNT, size, 0]
+        .iter()
+        .for_each(|number| end.extend(number.to_le_bytes()));
     end.extend(b"PK\x06\x07\0\0\0\0");
     end.extend(size.to_le_bytes());
     end.extend(1_u32.to_le_bytes());
     end.extend(b"PK\x05\x06\0\0\0\0");
     end.extend([0xff; 12].into_iter().chain([0; 2]));
     let path = scene.write("demo-1.0-py3-none-any.whl", "");
-    let file = std::fs::File::options().write(true).open(&path).expect("it is there");
+    let file = std::fs::File::options()
+        .write(true)
+        .open(&path)
+        .expect("it is there");
     file.write_all_at(&end, size).expect("a hole takes no room");
-    let says = ["demo-1.0-py3-none-any.whl", "the number of entries is 5000000, the limit is 2000000"];
+    let says = [
+        "demo-1.0-py3-none-any.whl",
+        "the number of entries is 5000000, the limit is 2000000",
+    ];
     refused(&scene, &venv, &[&path.display().to_string()], 3, &says);
 }

@@ -1,8 +1,9 @@
 //! Environments that live: what is installed in them, and one command that is about to change it.
 //!
-//! A [`Life`] runs its command in this process, through whatever door a test hands it, and can be put back to its
-//! beginning. Its wheels are tiny and between them have everything that an installation can have: modules and packages
-//! that take each other's place, namespaces with several owners, scripts, entry points, data files, `.pth` files.
+//! A [`Life`] runs its command in this process, through whatever door a test hands it, and can be
+//! put back to its beginning. Its wheels are tiny and between them have everything that an
+//! installation can have: modules and packages that take each other's place, namespaces with
+//! several owners, scripts, entry points, data files, `.pth` files.
 
 use std::fs;
 use std::path::PathBuf;
@@ -12,8 +13,8 @@ use std::sync::atomic::AtomicBool;
 use pkg_install::command::{self, Context, Options};
 use pkg_install::environment::Locate;
 use pkg_install::error::Result;
-use pkg_install::fs::Door;
-use pkg_install::report::{Report, Silent};
+use pkg_install::fs::Fs;
+use pkg_install::outcome::{Report, Silent};
 use pkg_install::source::Source;
 
 use crate::faults::Fuse;
@@ -45,38 +46,58 @@ pub struct Life {
 impl Life {
     /// Everything is new in an environment where nothing is installed.
     pub fn fresh() -> Self {
-        Self::begin("fresh", |scene| vec![scene.wheel(&demo_one()), scene.wheel(&other()), scene.wheel(&third())])
+        Self::begin("fresh", |scene| {
+            vec![
+                scene.wheel(&demo_one()),
+                scene.wheel(&other()),
+                scene.wheel(&third()),
+            ]
+        })
     }
 
     /// New things go among those of others.
     pub fn into_shared() -> Self {
-        let mut life = Self::begin("into shared", |scene| vec![scene.wheel(&other()), scene.wheel(&third())]);
+        let mut life = Self::begin("into shared", |scene| {
+            vec![scene.wheel(&other()), scene.wheel(&third())]
+        });
         life.settle();
         life.then_install(&[demo_one(), fourth()])
     }
 
     /// Another version takes the place of one whose neighbours stay.
     pub fn replace() -> Self {
-        let mut life = Self::begin("replace", |scene| vec![scene.wheel(&demo_one()), scene.wheel(&other())]);
+        let mut life = Self::begin("replace", |scene| {
+            vec![scene.wheel(&demo_one()), scene.wheel(&other())]
+        });
         life.settle();
         life.then_install(&[demo_two()])
     }
 
     /// One project goes and its neighbour stays.
     pub fn uninstall() -> Self {
-        let mut life = Self::begin("uninstall", |scene| vec![scene.wheel(&demo_one()), scene.wheel(&other())]);
+        let mut life = Self::begin("uninstall", |scene| {
+            vec![scene.wheel(&demo_one()), scene.wheel(&other())]
+        });
         life.settle();
         life.then(Attempt::Uninstall(vec!["demo".to_owned()]))
     }
 
-    /// The smallest replacement that still has a directory, a file and a namespace with another owner.
+    /// The smallest replacement that still has a directory, a file and a namespace with another
+    /// owner.
     pub fn small_replace() -> Self {
         let mut life = Self::begin("small replace", |scene| {
-            let old = Wheel::new("demo", "1.0").file("demo.py", "old").file("ns/demo.py", "old");
-            vec![scene.wheel(&old), scene.wheel(&Wheel::new("other", "1.0").file("ns/other.py", "other"))]
+            let old = Wheel::new("demo", "1.0")
+                .file("demo.py", "old")
+                .file("ns/demo.py", "old");
+            vec![
+                scene.wheel(&old),
+                scene.wheel(&Wheel::new("other", "1.0").file("ns/other.py", "other")),
+            ]
         });
         life.settle();
-        let new = Wheel::new("demo", "2.0").file("demo/__init__.py", "new").file("ns/demo.py", "new!");
+        let new = Wheel::new("demo", "2.0")
+            .file("demo/__init__.py", "new")
+            .file("ns/demo.py", "new!");
         life.then_install(&[new])
     }
 
@@ -84,8 +105,16 @@ impl Life {
     pub fn new_target() -> Self {
         let mut life = Self::fresh();
         let python = life.root.join("bin/python");
-        let root = life.root.parent().expect("an environment is in a directory").join("made/for/it");
-        life.locate = Locate { target: Some(root.clone()), python: Some(python), ..Locate::default() };
+        let root = life
+            .root
+            .parent()
+            .expect("an environment is in a directory")
+            .join("made/for/it");
+        life.locate = Locate {
+            target: Some(root.clone()),
+            python: Some(python),
+            ..Locate::default()
+        };
         life.root = root;
         life.named("new target").look_ahead()
     }
@@ -111,10 +140,16 @@ impl Life {
         let wheels = wheels(&scene);
         let life = Self {
             name,
-            locate: Locate { target: Some(root.clone()), ..Locate::default() },
+            locate: Locate {
+                target: Some(root.clone()),
+                ..Locate::default()
+            },
             root,
             attempt: Attempt::Install(wheels),
-            options: Options { jobs: Some(4), ..Options::default() },
+            options: Options {
+                jobs: Some(4),
+                ..Options::default()
+            },
             before: Image::default(),
             after: Image::default(),
             scene,
@@ -129,7 +164,7 @@ impl Life {
 
     /// Makes the command, for good.
     fn settle(&mut self) {
-        self.run(&Door::default()).expect("the preparation succeeds");
+        self.run(&Fs::default()).expect("the preparation succeeds");
     }
 
     fn then_install(self, wheels: &[Wheel]) -> Self {
@@ -145,40 +180,55 @@ impl Life {
     /// Finds out what the command leads to.
     fn look_ahead(mut self) -> Self {
         self.before = Image::of(&self.root);
-        let result = self.run(&Door::default());
-        result.unwrap_or_else(|error| panic!("{}: the command fails by itself: {error}", self.name));
+        let result = self.run(&Fs::default());
+        result
+            .unwrap_or_else(|error| panic!("{}: the command fails by itself: {error}", self.name));
         self.after = Image::of(&self.root).public();
         self.before.restore(&self.root);
-        assert!(self.before.public() != self.after, "{}: the command changes nothing", self.name);
+        assert!(
+            self.before.public() != self.after,
+            "{}: the command changes nothing",
+            self.name
+        );
         self
     }
 
-    pub fn run(&self, door: &Door) -> Result<()> {
-        self.run_until(door, &Arc::default())
+    pub fn run(&self, fs: &Fs) -> Result<()> {
+        self.run_until(fs, &Arc::default())
     }
 
     /// Runs the command from the beginning with a fault.
     pub fn run_with(&self, fuse: &Arc<Fuse>) -> Result<()> {
         self.reset();
-        self.run_until(&fuse.door(), fuse.cancel())
+        self.run_until(&fuse.fs(), fuse.cancel())
     }
 
-    pub fn run_until(&self, door: &Door, cancel: &Arc<AtomicBool>) -> Result<()> {
-        let context = Context { door, cancel, progress: &Silent };
+    pub fn run_until(&self, fs: &Fs, cancel: &Arc<AtomicBool>) -> Result<()> {
+        let context = Context {
+            fs,
+            cancel,
+            progress: &Silent,
+        };
         let (locate, options, report) = (&self.locate, &self.options, &mut Report::new());
         match &self.attempt {
             Attempt::Install(wheels) => {
                 let sources: Vec<Source> = wheels.iter().map(Source::from_path).collect();
                 command::install(locate, &sources.into(), options, context, report)
             }
-            Attempt::Uninstall(names) => command::uninstall(locate, names, options, context, report),
+            Attempt::Uninstall(names) => {
+                command::uninstall(locate, names, options, context, report)
+            }
             Attempt::Undo => command::undo(locate, options, context, report),
         }
     }
 
-    pub fn recover(&self, door: &Door) -> Result<()> {
+    pub fn recover(&self, fs: &Fs) -> Result<()> {
         let cancel = Arc::default();
-        let context = Context { door, cancel: &cancel, progress: &Silent };
+        let context = Context {
+            fs,
+            cancel: &cancel,
+            progress: &Silent,
+        };
         command::recover(&self.locate, &self.options, context, &mut Report::new())
     }
 
@@ -189,26 +239,42 @@ impl Life {
 
     /// A run where nothing fails.
     pub fn rehearse(&self, fuse: &Arc<Fuse>) {
-        self.run_with(fuse).unwrap_or_else(|error| panic!("{}: {error}", self.name));
+        self.run_with(fuse)
+            .unwrap_or_else(|error| panic!("{}: {error}", self.name));
         self.reset();
     }
 
     /// Where modules are.
     pub fn library(&self) -> PathBuf {
         let inside = site_packages(&self.root);
-        if inside.is_dir() { inside } else { self.root.clone() }
+        if inside.is_dir() {
+            inside
+        } else {
+            self.root.clone()
+        }
     }
 
     /// Fails unless each project that is seen to be installed has all files of its RECORD.
     #[track_caller]
     pub fn assert_what_is_seen_is_whole(&self, what: &str) {
         let library = self.library();
-        let Ok(names) = fs::read_dir(&library) else { return };
+        let Ok(names) = fs::read_dir(&library) else {
+            return;
+        };
         for name in names.map(|name| name.expect("the directory can be listed").file_name()) {
-            let Ok(record) = fs::read_to_string(library.join(&name).join("RECORD")) else { continue };
+            let Ok(record) = fs::read_to_string(library.join(&name).join("RECORD")) else {
+                continue;
+            };
             let rows = record.lines().filter_map(|row| row.split(',').next());
-            let missing: Vec<&str> = rows.filter(|path| fs::symlink_metadata(library.join(path)).is_err()).collect();
-            assert!(missing.is_empty(), "{}: {what}: {} is seen without {missing:?}", self.name, name.display());
+            let missing: Vec<&str> = rows
+                .filter(|path| fs::symlink_metadata(library.join(path)).is_err())
+                .collect();
+            assert!(
+                missing.is_empty(),
+                "{}: {what}: {} is seen without {missing:?}",
+                self.name,
+                name.display()
+            );
         }
     }
 }
@@ -252,9 +318,13 @@ pub fn other() -> Wheel {
 }
 
 fn third() -> Wheel {
-    Wheel::new("third", "1.0").file("third/deep/er/module.py", "third").file("third.pth", "# third")
+    Wheel::new("third", "1.0")
+        .file("third/deep/er/module.py", "third")
+        .file("third.pth", "# third")
 }
 
 fn fourth() -> Wheel {
-    Wheel::new("fourth", "1.0").file("third/deep/fourth.py", "fourth").data("scripts/fourth", "#!pythonw\nfourth")
+    Wheel::new("fourth", "1.0")
+        .file("third/deep/fourth.py", "fourth")
+        .data("scripts/fourth", "#!pythonw\nfourth")
 }

@@ -1,4 +1,5 @@
-//! The lock of an environment: who waits for whom, and what stands at its path; and a name that is taken meanwhile.
+//! The lock of an environment: who waits for whom, and what stands at its path; and a name that is
+//! taken meanwhile.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -12,8 +13,8 @@ use std::time::Duration;
 use pkg_install::command::{self, Context, Options};
 use pkg_install::environment::Locate;
 use pkg_install::error::Result;
-use pkg_install::fs::{Door, Lock, Mutation, Patience, Watch};
-use pkg_install::report::{Report, Silent};
+use pkg_install::fs::{FaultHook, Fs, FsOp, Lock, LockWait};
+use pkg_install::outcome::{Report, Silent};
 use pkg_install::source::Source;
 
 use crate::scene::{Run, Scene, assert_unchanged, site_packages, tree};
@@ -22,8 +23,12 @@ use crate::wheel_builder::Wheel;
 
 fn acquire(path: &Path, seconds: u64, waiting: &dyn Fn(&Path)) -> Result<Lock> {
     let cancel = AtomicBool::new(false);
-    let patience = Patience { timeout: Duration::from_secs(seconds), cancel: &cancel, waiting };
-    Lock::acquire(&Door::default(), path, &patience)
+    let patience = LockWait {
+        timeout: Duration::from_secs(seconds),
+        cancel: &cancel,
+        waiting,
+    };
+    Lock::acquire(&Fs::default(), path, &patience)
 }
 
 /// Whether somebody holds the lock on the file that is at `path` now.
@@ -32,13 +37,17 @@ fn is_held(path: &Path) -> bool {
     matches!(file.try_lock(), Err(TryLockError::WouldBlock))
 }
 
-/// Whether nobody holds it. A process that is just being started has copies of all that is open here for a moment.
+/// Whether nobody holds it. A process that is just being started has copies of all that is open
+/// here for a moment.
 fn is_free(path: &Path) -> bool {
     acquire(path, 5, &|_| ()).is_ok()
 }
 
 fn demo(scene: &Scene) -> String {
-    scene.wheel(&Wheel::new("demo", "1.0").file("demo.py", "new\n")).display().to_string()
+    scene
+        .wheel(&Wheel::new("demo", "1.0").file("demo.py", "new\n"))
+        .display()
+        .to_string()
 }
 
 #[test]
@@ -48,16 +57,39 @@ fn e97_who_finds_the_lock_held_is_told_whose_file_it_is() {
     let path = demo(&scene);
     scene.install(&venv, &[&path]).assert_code(0);
     let lock = venv.join(".lock");
-    let (held, file) = (acquire(&lock, 0, &|_| ()).expect("nobody holds it"), lock.display().to_string());
-    for command in [&["--reinstall", &path][..], &["uninstall", "demo"], &["undo"], &["recover"], &["check"], &["list"]]
-    {
+    let (held, file) = (
+        acquire(&lock, 0, &|_| ()).expect("nobody holds it"),
+        lock.display().to_string(),
+    );
+    for command in [
+        &["--reinstall", &path][..],
+        &["uninstall", "demo"],
+        &["undo"],
+        &["recover"],
+        &["check"],
+        &["list"],
+    ] {
         let run = scene.install(&venv, &[command, &["--lock-timeout", "0"]].concat());
         run.assert_code(5).assert_stderr(&file);
     }
-    refused(&scene, &venv, &["--lock-timeout", "0", "--reinstall", &path], 5, &[&file]);
-    refused(&scene, &venv, &["uninstall", "--lock-timeout", "1", "demo"], 5, &[&file]);
+    refused(
+        &scene,
+        &venv,
+        &["--lock-timeout", "0", "--reinstall", &path],
+        5,
+        &[&file],
+    );
+    refused(
+        &scene,
+        &venv,
+        &["uninstall", "--lock-timeout", "1", "demo"],
+        5,
+        &[&file],
+    );
     drop(held);
-    scene.install(&venv, &["uninstall", "--lock-timeout", "5", "demo"]).assert_code(0);
+    scene
+        .install(&venv, &["uninstall", "--lock-timeout", "5", "demo"])
+        .assert_code(0);
 }
 
 #[test]
@@ -68,17 +100,31 @@ fn r147_a_dead_holder_holds_nothing() {
     let code = "import fcntl, sys\nf = open(sys.argv[1], 'a')\nfcntl.flock(f, fcntl.LOCK_EX)\nprint('held', flush=True)\n\
                 sys.stdin.read()";
     let mut holder = Command::new("python3");
-    holder.args(["-I", "-c", code]).arg(&lock).stdin(Stdio::piped()).stdout(Stdio::piped());
+    holder
+        .args(["-I", "-c", code])
+        .arg(&lock)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
     let mut holder = holder.spawn().expect("python3 starts");
     let mut said = [0; 5];
-    io::Read::read_exact(holder.stdout.as_mut().expect("it is piped"), &mut said).expect("it says that it holds it");
-    refused(&scene, &venv, &["--lock-timeout", "0", &demo(&scene)], 5, &[&lock.display().to_string()]);
+    io::Read::read_exact(holder.stdout.as_mut().expect("it is piped"), &mut said)
+        .expect("it says that it holds it");
+    refused(
+        &scene,
+        &venv,
+        &["--lock-timeout", "0", &demo(&scene)],
+        5,
+        &[&lock.display().to_string()],
+    );
     holder.kill().expect("it can be killed");
     holder.wait().expect("it ends");
-    scene.install(&venv, &["--lock-timeout", "5", &demo(&scene)]).assert_code(0);
+    scene
+        .install(&venv, &["--lock-timeout", "5", &demo(&scene)])
+        .assert_code(0);
 }
 
-/// What `take` gets, which has to wait for the scene's lock; meanwhile the file is moved away, and another one comes or not.
+/// What `take` gets, which has to wait for the scene's lock; meanwhile the file is moved away, and
+/// another one comes or not.
 fn taken_after_a_move<T: Send>(
     scene: &Scene,
     replaced: bool,
@@ -88,14 +134,18 @@ fn taken_after_a_move<T: Send>(
     let old = acquire(&path, 0, &|_| ()).expect("nobody holds it");
     let (tell, told) = mpsc::channel();
     std::thread::scope(|threads| {
-        let waiter = threads.spawn(|| take(&path, &move |_| tell.send(()).expect("somebody listens")));
+        let waiter =
+            threads.spawn(|| take(&path, &move |_| tell.send(()).expect("somebody listens")));
         told.recv().expect("it waits");
         fs::rename(&path, scene.join("old")).expect("it can be renamed");
         if replaced {
             File::create(&path).expect("it can be made");
         }
         drop(old);
-        waiter.join().expect("it does not panic").expect("it gets the lock")
+        waiter
+            .join()
+            .expect("it does not panic")
+            .expect("it gets the lock")
     })
 }
 
@@ -106,7 +156,10 @@ fn r145_a_lock_file_replaced_while_waited_for_is_not_the_lock() {
         let path = scene.join(".lock");
         let lock = taken_after_a_move(&scene, replaced, |path, waiting| acquire(path, 30, waiting));
         assert!(is_held(&path), "what is locked is not the file at the path");
-        assert!(is_free(&scene.join("old")), "the file that was there before is still locked");
+        assert!(
+            is_free(&scene.join("old")),
+            "the file that was there before is still locked"
+        );
         drop(lock);
         assert!(is_free(&path));
     }
@@ -121,7 +174,13 @@ fn r145_who_comes_after_a_replacement_waits_for_the_new_holder() {
     fs::remove_file(&path).expect("it can be removed");
     let new = acquire(&path, 0, &|_| ()).expect("the path has no holder");
     drop(old);
-    refused(&scene, &venv, &["--lock-timeout", "0", &demo(&scene)], 5, &[&path.display().to_string()]);
+    refused(
+        &scene,
+        &venv,
+        &["--lock-timeout", "0", &demo(&scene)],
+        5,
+        &[&path.display().to_string()],
+    );
     drop(new);
 }
 
@@ -130,12 +189,26 @@ fn r145_who_only_looks_waits_for_the_file_at_the_path_too() {
     for replaced in [true, false] {
         let scene = Scene::new();
         let lock = taken_after_a_move(&scene, replaced, |path, waiting| {
-            let patience = Patience { timeout: Duration::from_secs(30), cancel: &AtomicBool::new(false), waiting };
+            let patience = LockWait {
+                timeout: Duration::from_secs(30),
+                cancel: &AtomicBool::new(false),
+                waiting,
+            };
             Lock::acquire_existing(path, &patience)
         });
-        assert!(is_free(&scene.join("old")), "the file that was there before is still locked");
-        assert_eq!(lock.is_some(), replaced, "what is locked is the file at the path, where there is one");
-        assert!(!replaced || is_held(&scene.join(".lock")), "what is locked is not the file at the path");
+        assert!(
+            is_free(&scene.join("old")),
+            "the file that was there before is still locked"
+        );
+        assert_eq!(
+            lock.is_some(),
+            replaced,
+            "what is locked is the file at the path, where there is one"
+        );
+        assert!(
+            !replaced || is_held(&scene.join(".lock")),
+            "what is locked is not the file at the path"
+        );
     }
 }
 
@@ -157,13 +230,23 @@ fn assert_no_lock(arguments: &[&str]) {
         demo(&scene);
         let lock = venv.join(".lock");
         make(&lock, &victim);
-        let kind = fs::symlink_metadata(&lock).expect("it is there").file_type();
+        let kind = fs::symlink_metadata(&lock)
+            .expect("it is there")
+            .file_type();
         let before = tree(&venv);
         let run = scene.install(&venv, arguments);
-        assert!(run.code == 1 || run.code == 5, "{arguments:?} at {kind:?}: {run:?}");
+        assert!(
+            run.code == 1 || run.code == 5,
+            "{arguments:?} at {kind:?}: {run:?}"
+        );
         run.assert_stderr(".lock");
         assert_unchanged(&before, &tree(&venv));
-        assert_eq!(fs::symlink_metadata(&lock).expect("it is there").file_type(), kind);
+        assert_eq!(
+            fs::symlink_metadata(&lock)
+                .expect("it is there")
+                .file_type(),
+            kind
+        );
         assert!(acquire(&lock, 0, &|_| ()).is_err(), "{kind:?}");
         assert_eq!(fs::read(&victim).expect("it is there"), b"mine");
         assert!(!venv.join("nothing-there").exists());
@@ -172,7 +255,12 @@ fn assert_no_lock(arguments: &[&str]) {
 
 #[test]
 fn r146_what_is_no_file_is_no_lock() {
-    for arguments in [&["wheels"][..], &["uninstall", "demo"], &["undo"], &["recover"]] {
+    for arguments in [
+        &["wheels"][..],
+        &["uninstall", "demo"],
+        &["undo"],
+        &["recover"],
+    ] {
         assert_no_lock(arguments);
     }
 }
@@ -190,7 +278,10 @@ fn r148_no_process_inherits_the_lock() {
     let path = scene.join(".lock");
     let held = acquire(&path, 0, &|_| ()).expect("nobody holds it");
     let mut child = Command::new("sh");
-    let child = child.args(["-c", "echo; read x"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let child = child
+        .args(["-c", "echo; read x"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
     let mut child = child.spawn().expect("a shell starts");
     io::Read::read_exact(child.stdout.as_mut().expect("it is piped"), &mut [0]).expect("it runs");
     drop(held);
@@ -217,7 +308,9 @@ fn e97_only_a_command_that_changed_nothing_takes_its_lock_file_away() {
     }
     scene.install(&venv, &[&good]).assert_code(0);
     assert!(lock.is_file());
-    scene.install(&venv, &["uninstall", "unknown"]).assert_code(5);
+    scene
+        .install(&venv, &["uninstall", "unknown"])
+        .assert_code(5);
     assert!(lock.is_file(), "one that was there before stays");
 }
 
@@ -228,9 +321,9 @@ struct Intruder {
     done: AtomicBool,
 }
 
-impl Watch for Intruder {
-    fn before(&self, mutation: &Mutation<'_>) -> io::Result<()> {
-        if let Mutation::Rename(_, to) = mutation
+impl FaultHook for Intruder {
+    fn before(&self, mutation: &FsOp<'_>) -> io::Result<()> {
+        if let FsOp::Rename(_, to) = mutation
             && *to == self.live
             && !self.done.swap(true, Ordering::SeqCst)
         {
@@ -240,7 +333,8 @@ impl Watch for Intruder {
     }
 }
 
-/// Installs `new` while something appears at `name` in the packages' directory; fails unless all is taken back.
+/// Installs `new` while something appears at `name` in the packages' directory; fails unless all is
+/// taken back.
 #[track_caller]
 fn intrude(old: Option<&Wheel>, new: &Wheel, name: &str, make: fn(&Path)) {
     let scene = Scene::new();
@@ -251,17 +345,49 @@ fn intrude(old: Option<&Wheel>, new: &Wheel, name: &str, make: fn(&Path)) {
     let wheel = Source::from_path(scene.wheel(new));
     let live = site_packages(&venv).join(name);
     let before = tree(&venv);
-    let watch = Arc::new(Intruder { live: live.clone(), make, done: AtomicBool::new(false) });
-    let door = Door::watched(Arc::<Intruder>::clone(&watch));
+    let watch = Arc::new(Intruder {
+        live: live.clone(),
+        make,
+        done: AtomicBool::new(false),
+    });
+    let fs = Fs::with_hook(Arc::<Intruder>::clone(&watch));
     let cancel = Arc::default();
-    let context = Context { door: &door, cancel: &cancel, progress: &Silent };
-    let locate = Locate { target: Some(venv.clone()), ..Locate::default() };
-    let done = command::install(&locate, &vec![wheel].into(), &Options::default(), context, &mut Report::new());
-    assert!(watch.done.load(Ordering::SeqCst), "nothing was renamed to `{name}`");
+    let context = Context {
+        fs: &fs,
+        cancel: &cancel,
+        progress: &Silent,
+    };
+    let locate = Locate {
+        target: Some(venv.clone()),
+        ..Locate::default()
+    };
+    let done = command::install(
+        &locate,
+        &vec![wheel].into(),
+        &Options::default(),
+        context,
+        &mut Report::new(),
+    );
+    assert!(
+        watch.done.load(Ordering::SeqCst),
+        "nothing was renamed to `{name}`"
+    );
     assert!(done.is_err(), "it succeeded over what stood at `{name}`");
-    let foreign = if live.is_dir() { live.join("theirs") } else { live.clone() };
-    assert_eq!(fs::read_to_string(&foreign).expect("it is there"), "theirs", "{name}");
-    let away = if live.is_dir() { fs::remove_dir_all } else { fs::remove_file };
+    let foreign = if live.is_dir() {
+        live.join("theirs")
+    } else {
+        live.clone()
+    };
+    assert_eq!(
+        fs::read_to_string(&foreign).expect("it is there"),
+        "theirs",
+        "{name}"
+    );
+    let away = if live.is_dir() {
+        fs::remove_dir_all
+    } else {
+        fs::remove_file
+    };
     away(&live).expect("it can be removed");
     assert_unchanged(&before, &tree(&venv));
 }
@@ -277,7 +403,10 @@ fn a_directory(path: &Path) {
 
 #[test]
 fn r143_what_appears_at_a_name_is_never_replaced() {
-    let new = Wheel::new("demo", "2.0").file("demo.py", "new").file("pack/__init__.py", "new").file("a.pth", "# new");
+    let new = Wheel::new("demo", "2.0")
+        .file("demo.py", "new")
+        .file("pack/__init__.py", "new")
+        .file("a.pth", "# new");
     for name in ["demo.py", "pack", "a.pth", "demo-2.0.dist-info"] {
         intrude(None, &new, name, a_file);
         intrude(None, &new, name, a_directory);
@@ -286,8 +415,14 @@ fn r143_what_appears_at_a_name_is_never_replaced() {
 
 #[test]
 fn r143_what_appears_while_a_project_is_replaced_is_never_replaced() {
-    let old = Wheel::new("demo", "1.0").file("other.py", "old").file("flip.py", "old").file("ns/demo.py", "old");
-    let new = Wheel::new("demo", "2.0").file("demo.py", "new").file("flip/__init__.py", "new").file("ns/new.py", "new");
+    let old = Wheel::new("demo", "1.0")
+        .file("other.py", "old")
+        .file("flip.py", "old")
+        .file("ns/demo.py", "old");
+    let new = Wheel::new("demo", "2.0")
+        .file("demo.py", "new")
+        .file("flip/__init__.py", "new")
+        .file("ns/new.py", "new");
     for name in ["demo.py", "flip", "demo-2.0.dist-info"] {
         intrude(Some(&old), &new, name, a_file);
         intrude(Some(&old), &new, name, a_directory);

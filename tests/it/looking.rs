@@ -1,4 +1,5 @@
-//! `check`, `list`, `undo` and `recover`: what differs, what is there, and the way back, or why there is none.
+//! `check`, `list`, `undo` and `recover`: what differs, what is there, and the way back, or why
+//! there is none.
 
 use std::fs::{self, File};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -12,7 +13,8 @@ use crate::verdict::refused;
 use crate::wheel_builder::{Wheel, digest};
 
 fn write(path: &Path, content: &str) {
-    fs::create_dir_all(path.parent().expect("a file has a parent")).expect("directories can be made");
+    fs::create_dir_all(path.parent().expect("a file has a parent"))
+        .expect("directories can be made");
     fs::write(path, content).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
 }
 
@@ -35,7 +37,9 @@ fn demo(version: &str) -> Wheel {
 }
 
 fn other() -> Wheel {
-    Wheel::new("other", "3.1").file("ns/other.py", "other\n").file("other.py", "")
+    Wheel::new("other", "3.1")
+        .file("ns/other.py", "other\n")
+        .file("other.py", "")
 }
 
 /// `demo` and `other`, one after the other.
@@ -59,7 +63,10 @@ fn differences(scene: &Scene, venv: &Path, names: &[&str]) -> Vec<[String; 3]> {
     }
     assert_unchanged(&before, &tree(venv));
     let text = |value: &Value| value.as_str().expect("a text").to_owned();
-    found.iter().map(|one| ["project", "path", "state"].map(|key| text(&one[key]))).collect()
+    found
+        .iter()
+        .map(|one| ["project", "path", "state"].map(|key| text(&one[key])))
+        .collect()
 }
 
 #[test]
@@ -68,8 +75,14 @@ fn check_says_that_all_is_as_it_was() {
     let venv = both(&scene);
     scene.install(&venv, &["check"]).assert_code(0);
     assert_eq!(differences(&scene, &venv, &[]), [[""; 3]; 0]);
-    assert_eq!(scene.install(&venv, &["check", "--json"]).json()["outcome"], "unchanged");
-    write(&site_packages(&venv).join("demo/__pycache__/a.cpython-311.pyc"), "");
+    assert_eq!(
+        scene.install(&venv, &["check", "--json"]).json()["outcome"],
+        "unchanged"
+    );
+    write(
+        &site_packages(&venv).join("demo/__pycache__/a.cpython-311.pyc"),
+        "",
+    );
     write(&site_packages(&venv).join("demo/mine.txt"), "nobody's");
     assert_eq!(differences(&scene, &venv, &["Demo", "other"]), [[""; 3]; 0]);
 }
@@ -85,7 +98,8 @@ fn check_finds_whatever_differs() {
     fs::create_dir(library.join("demo/sub1.0/b.py")).expect("it can be made");
     fs::remove_file(library.join("ns/demo1.0.py")).expect("it can be removed");
     symlink("other.py", library.join("ns/demo1.0.py")).expect("a link can be made");
-    fs::set_permissions(venv.join("bin/tool"), fs::Permissions::from_mode(0o644)).expect("its mode can be set");
+    fs::set_permissions(venv.join("bin/tool"), fs::Permissions::from_mode(0o644))
+        .expect("its mode can be set");
     write(&venv.join("share/demo/x.txt"), "longer than it was");
     let record = library.join("demo-1.0.dist-info/RECORD");
     let text = fs::read_to_string(&record).expect("it is there") + "../../../../elsewhere.txt,,\n";
@@ -106,8 +120,16 @@ fn check_finds_whatever_differs() {
     let run = scene.install(&venv, &["check"]);
     run.assert_code(6);
     for [project, path, state] in &expected {
-        let line = run.stdout.lines().find(|line| line.contains(path.as_str())).unwrap_or_default();
-        assert!(line.starts_with(state.as_str()) && line.contains(project.as_str()), "{path}\n{}", run.stdout);
+        let line = run
+            .stdout
+            .lines()
+            .find(|line| line.contains(path.as_str()))
+            .unwrap_or_default();
+        assert!(
+            line.starts_with(state.as_str()) && line.contains(project.as_str()),
+            "{path}\n{}",
+            run.stdout
+        );
     }
 }
 
@@ -115,7 +137,8 @@ fn check_finds_whatever_differs() {
 fn check_takes_only_a_script_for_one() {
     let scene = Scene::new();
     let venv = scene.venv();
-    let wheel = scene.wheel(&Wheel::new("demo", "1.0").data("data/bin/notes.txt", "not a script\n"));
+    let wheel =
+        scene.wheel(&Wheel::new("demo", "1.0").data("data/bin/notes.txt", "not a script\n"));
     scene.install(&venv, &[wheel]).assert_code(0);
     assert_eq!(differences(&scene, &venv, &[]), [[""; 3]; 0]);
 }
@@ -124,31 +147,64 @@ fn check_takes_only_a_script_for_one() {
 fn check_of_an_unknown_name_is_refused() {
     let scene = Scene::new();
     let venv = both(&scene);
-    refused(&scene, &venv, &["check", "demo", "nothing-like-it"], 5, &["nothing-like-it"]);
+    refused(
+        &scene,
+        &venv,
+        &["check", "demo", "nothing-like-it"],
+        5,
+        &["nothing-like-it"],
+    );
 }
 
 #[test]
 fn list_says_what_is_installed() {
     let scene = Scene::new();
     let venv = both(&scene);
-    write(&site_packages(&venv).join("old-0.9.dist-info/INSTALLER"), "conda\n");
+    write(
+        &site_packages(&venv).join("old-0.9.dist-info/INSTALLER"),
+        "conda\n",
+    );
     let before = tree(&venv);
     let report = scene.install(&venv, &["list", "--json"]).json();
     let projects = report["projects"].as_array().expect("a list").clone();
-    let shown: Vec<Value> = projects.iter().map(|one| json!([one["name"], one["version"], one["installer"]])).collect();
-    let expected = [("demo", "1.0", "pkg-install"), ("old", "0.9", "conda"), ("other", "3.1", "pkg-install")];
-    assert_eq!(shown, expected.map(|(name, version, installer)| json!([name, version, installer])));
-    let record = fs::read_to_string(site_packages(&venv).join("demo-1.0.dist-info/RECORD")).expect("it is there");
+    let shown: Vec<Value> = projects
+        .iter()
+        .map(|one| json!([one["name"], one["version"], one["installer"]]))
+        .collect();
+    let expected = [
+        ("demo", "1.0", "pkg-install"),
+        ("old", "0.9", "conda"),
+        ("other", "3.1", "pkg-install"),
+    ];
+    assert_eq!(
+        shown,
+        expected.map(|(name, version, installer)| json!([name, version, installer]))
+    );
+    let record = fs::read_to_string(site_packages(&venv).join("demo-1.0.dist-info/RECORD"))
+        .expect("it is there");
     assert_eq!(projects[0]["files"], record.lines().count());
-    let sizes = record.lines().filter_map(|row| row.rsplit(',').next()?.parse::<u64>().ok());
+    let sizes = record
+        .lines()
+        .filter_map(|row| row.rsplit(',').next()?.parse::<u64>().ok());
     assert_eq!(projects[0]["bytes"], sizes.sum::<u64>());
-    assert_eq!((&projects[1]["files"], &projects[0]["conflicts"]), (&Value::Null, &json!([])));
+    assert_eq!(
+        (&projects[1]["files"], &projects[0]["conflicts"]),
+        (&Value::Null, &json!([]))
+    );
     let run = scene.install(&venv, &["list"]);
     run.assert_code(0);
     let lines: Vec<&str> = run.stdout.lines().collect();
     assert_eq!(lines.len(), 3, "{}", run.stdout);
-    assert!(lines[0].starts_with("demo ") && lines[0].contains("1.0") && lines[0].contains("pkg-install"), "{lines:?}");
-    assert!(lines[1].contains("no RECORD") && lines[1].contains("conda"), "{lines:?}");
+    assert!(
+        lines[0].starts_with("demo ")
+            && lines[0].contains("1.0")
+            && lines[0].contains("pkg-install"),
+        "{lines:?}"
+    );
+    assert!(
+        lines[1].contains("no RECORD") && lines[1].contains("conda"),
+        "{lines:?}"
+    );
     assert_unchanged(&before, &tree(&venv));
 }
 
@@ -157,26 +213,50 @@ fn list_names_conflicts_in_both_directions() {
     let scene = Scene::new();
     let venv = scene.venv();
     for (name, content) in [("one", "1"), ("two", "2"), ("three", "1")] {
-        let wheel = Wheel::new(name, "1.0").file("same.py", "same").file(&format!("{name}.py"), "");
-        put(&scene, &venv, &[], &if name == "three" { wheel } else { wheel.file("clash.py", "x") });
+        let wheel = Wheel::new(name, "1.0")
+            .file("same.py", "same")
+            .file(&format!("{name}.py"), "");
+        put(
+            &scene,
+            &venv,
+            &[],
+            &if name == "three" {
+                wheel
+            } else {
+                wheel.file("clash.py", "x")
+            },
+        );
         let row = format!("clash.py,{},1", digest(content.as_bytes()));
         let record = site_packages(&venv).join(format!("{name}-1.0.dist-info/RECORD"));
-        let text =
-            fs::read_to_string(&record).expect("it is there").replace(&digest(b"x"), &digest(content.as_bytes()));
+        let text = fs::read_to_string(&record)
+            .expect("it is there")
+            .replace(&digest(b"x"), &digest(content.as_bytes()));
         write(&record, &text);
         assert_eq!(text.contains(&row), name != "three");
     }
     let report = scene.install(&venv, &["list", "--json"]).json();
-    let found: Vec<Value> =
-        report["projects"].as_array().expect("a list").iter().map(|one| one["conflicts"].clone()).collect();
+    let found: Vec<Value> = report["projects"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|one| one["conflicts"].clone())
+        .collect();
     assert_eq!(found, [json!(["two"]), json!([]), json!(["one"])]);
     let run = scene.install(&venv, &["list"]);
-    assert!(run.stdout.contains("conflicts with two") && run.stdout.contains("conflicts with one"), "{}", run.stdout);
+    assert!(
+        run.stdout.contains("conflicts with two") && run.stdout.contains("conflicts with one"),
+        "{}",
+        run.stdout
+    );
 }
 
 /// The environment without what is kept for `undo`.
 fn seen(venv: &Path) -> String {
-    tree(venv).lines().filter(|line| !line.contains("/.pkg-install")).map(|line| format!("{line}\n")).collect()
+    tree(venv)
+        .lines()
+        .filter(|line| !line.contains("/.pkg-install"))
+        .map(|line| format!("{line}\n"))
+        .collect()
 }
 
 #[test]
@@ -209,10 +289,14 @@ fn undo_does_not_mind_bytecode() {
     let venv = scene.venv();
     put(&scene, &venv, &[], &other());
     for old in [None, Some(demo("1.0"))] {
-        old.iter().for_each(|wheel| drop(put(&scene, &venv, &[], wheel)));
+        old.iter()
+            .for_each(|wheel| drop(put(&scene, &venv, &[], wheel)));
         let before = tree(&venv);
         put(&scene, &venv, &["--undoable"], &demo("2.0"));
-        for path in ["demo/__pycache__/a.cpython-311.pyc", "demo/sub2.0/__pycache__/b.cpython-311.opt-2.pyc"] {
+        for path in [
+            "demo/__pycache__/a.cpython-311.pyc",
+            "demo/sub2.0/__pycache__/b.cpython-311.opt-2.pyc",
+        ] {
             write(&site_packages(&venv).join(path), "");
         }
         scene.install(&venv, &["undo"]).assert_code(0);
@@ -227,7 +311,8 @@ fn not_undone(change: impl Fn(&Scene, &Path), says: &[&str]) {
         let scene = Scene::new();
         let venv = scene.venv();
         put(&scene, &venv, &[], &other());
-        old.iter().for_each(|wheel| drop(put(&scene, &venv, &[], wheel)));
+        old.iter()
+            .for_each(|wheel| drop(put(&scene, &venv, &[], wheel)));
         put(&scene, &venv, &["--undoable"], &demo("2.0"));
         change(&scene, &venv);
         refused(&scene, &venv, &["undo"], 5, says);
@@ -242,26 +327,52 @@ fn undo_is_refused_where_the_environment_has_changed_since() {
             let file = inside(venv, "demo/a.py");
             write(&file, "a = 2\n");
             let later = SystemTime::now() + Duration::from_secs(60);
-            let file = File::options().write(true).open(file).expect("it can be opened");
+            let file = File::options()
+                .write(true)
+                .open(file)
+                .expect("it can be opened");
             file.set_modified(later).expect("its time can be set");
         },
         &["demo", "changed"],
     );
-    not_undone(|_, venv| write(&inside(venv, "demo/a.py"), "longer than before\n"), &["demo", "changed"]);
-    not_undone(|_, venv| fs::remove_file(inside(venv, "demo/a.py")).expect("it can be removed"), &["demo", "changed"]);
-    not_undone(|_, venv| write(&inside(venv, "demo/mine.txt"), "mine"), &["demo", "changed"]);
-    not_undone(|_, venv| write(&venv.join("share/demo/mine.txt"), "mine"), &["share", "changed"]);
     not_undone(
-        |scene, venv| drop(put(scene, venv, &[], &Wheel::new("late", "1").file("late.py", ""))),
+        |_, venv| write(&inside(venv, "demo/a.py"), "longer than before\n"),
+        &["demo", "changed"],
+    );
+    not_undone(
+        |_, venv| fs::remove_file(inside(venv, "demo/a.py")).expect("it can be removed"),
+        &["demo", "changed"],
+    );
+    not_undone(
+        |_, venv| write(&inside(venv, "demo/mine.txt"), "mine"),
+        &["demo", "changed"],
+    );
+    not_undone(
+        |_, venv| write(&venv.join("share/demo/mine.txt"), "mine"),
+        &["share", "changed"],
+    );
+    not_undone(
+        |scene, venv| {
+            drop(put(
+                scene,
+                venv,
+                &[],
+                &Wheel::new("late", "1").file("late.py", ""),
+            ));
+        },
         &["--undoable"],
     );
 }
 
 #[test]
 fn undo_is_refused_where_something_that_came_in_is_gone() {
-    not_undone(|_, venv| fs::remove_file(venv.join("bin/tool")).expect("it can be removed"), &["bin/tool", "changed"]);
-    let whole =
-        |_: &Scene, venv: &Path| fs::remove_dir_all(site_packages(venv).join("demo")).expect("it can be removed");
+    not_undone(
+        |_, venv| fs::remove_file(venv.join("bin/tool")).expect("it can be removed"),
+        &["bin/tool", "changed"],
+    );
+    let whole = |_: &Scene, venv: &Path| {
+        fs::remove_dir_all(site_packages(venv).join("demo")).expect("it can be removed");
+    };
     not_undone(whole, &["demo", "changed"]);
 }
 
@@ -269,7 +380,9 @@ fn undo_is_refused_where_something_that_came_in_is_gone() {
 fn undo_is_refused_where_an_old_place_is_taken() {
     let scene = Scene::new();
     let venv = both(&scene);
-    scene.install(&venv, &["uninstall", "--undoable", "demo"]).assert_code(0);
+    scene
+        .install(&venv, &["uninstall", "--undoable", "demo"])
+        .assert_code(0);
     write(&site_packages(&venv).join("ns/demo1.0.py"), "theirs");
     refused(&scene, &venv, &["undo"], 5, &["ns/demo1.0.py"]);
     fs::remove_file(site_packages(&venv).join("ns/demo1.0.py")).expect("it can be removed");
@@ -296,7 +409,10 @@ fn recover_has_nothing_to_do_where_nothing_was_interrupted() {
     run.assert_code(0);
     let said = format!("{}{}", run.stdout, run.stderr);
     assert!(said.contains("nothing to recover"), "{said}");
-    assert_eq!(scene.install(&venv, &["recover", "--json"]).json()["outcome"], "unchanged");
+    assert_eq!(
+        scene.install(&venv, &["recover", "--json"]).json()["outcome"],
+        "unchanged"
+    );
     assert_unchanged(&before, &tree(&venv));
     put(&scene, &venv, &["--undoable"], &demo("2.0"));
     scene.install(&venv, &["recover"]).assert_code(0);

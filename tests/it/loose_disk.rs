@@ -1,9 +1,11 @@
-//! A disk that keeps as little as it may: names and contents reach it in any order until they are flushed.
+//! A disk that keeps as little as it may: names and contents reach it in any order until they are
+//! flushed.
 //!
-//! [`LooseDisk`] watches at the door. A flush of the file system makes everything durable; a flush of a file its content,
-//! not its name; a flush of a directory the names in it, not those elsewhere. Of what is not flushed a power cut leaves
-//! any part that makes sense: a name is free before it is taken again, a directory is there before anything in it is.
-//! Every change is followed by a few cuts, drawn from a seed; [`LooseDisk::cuts`] has what each of them leaves.
+//! [`LooseDisk`] watches at the door. A flush of the file system makes everything durable; a flush
+//! of a file its content, not its name; a flush of a directory the names in it, not those
+//! elsewhere. Of what is not flushed a power cut leaves any part that makes sense: a name is free
+//! before it is taken again, a directory is there before anything in it is. Every change is
+//! followed by a few cuts, drawn from a seed; [`LooseDisk::cuts`] has what each of them leaves.
 
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, HashSet};
@@ -15,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
-use pkg_install::fs::{Door, Mutation, Watch};
+use pkg_install::fs::{FaultHook, Fs, FsOp};
 
 use crate::faults::Change;
 use crate::tree_image::{Image, Node};
@@ -112,7 +114,11 @@ impl LooseDisk {
     /// A disk on which everything that the image shows is durable.
     pub fn new(root: &Path, image: &Image, ignored: Option<usize>) -> Arc<Self> {
         let mut state = State {
-            things: vec![Thing { node: Node::Directory { mode: 0o755 }, time: None, flushed: 0 }],
+            things: vec![Thing {
+                node: Node::Directory { mode: 0o755 },
+                time: None,
+                flushed: 0,
+            }],
             names: Names::new(),
             durable: Names::new(),
             pending: Vec::new(),
@@ -129,11 +135,15 @@ impl LooseDisk {
             state.names.insert(slot, thing);
         }
         state.flush_all();
-        Arc::new(Self { root: root.to_owned(), ignored, state: Mutex::new(state) })
+        Arc::new(Self {
+            root: root.to_owned(),
+            ignored,
+            state: Mutex::new(state),
+        })
     }
 
-    pub fn door(self: &Arc<Self>) -> Door {
-        Door::watched(Arc::<Self>::clone(self))
+    pub fn fs(self: &Arc<Self>) -> Fs {
+        Fs::with_hook(Arc::<Self>::clone(self))
     }
 
     /// What the cuts leave that were drawn so far, none twice.
@@ -148,21 +158,31 @@ impl LooseDisk {
     }
 
     fn below(&self, path: &Path) -> PathBuf {
-        path.strip_prefix(&self.root).expect("only the environment is changed").to_owned()
+        path.strip_prefix(&self.root)
+            .expect("only the environment is changed")
+            .to_owned()
     }
 
-    fn apply(&self, state: &mut State, mutation: &Mutation<'_>) {
+    fn apply(&self, state: &mut State, mutation: &FsOp<'_>) {
         match *mutation {
-            Mutation::MakeDir(path) => {
+            FsOp::MakeDir(path) => {
                 let (path, mode) = (self.below(path), mode(path));
                 state.link(&path, Node::Directory { mode });
             }
-            Mutation::Create(path) => {
+            FsOp::Create(path) => {
                 let (path, mode) = (self.below(path), mode(path));
-                state.link(&path, Node::File { mode, content: Vec::new() });
+                state.link(
+                    &path,
+                    Node::File {
+                        mode,
+                        content: Vec::new(),
+                    },
+                );
             }
-            Mutation::Write(path, bytes) => {
-                let time = std::fs::symlink_metadata(path).and_then(|metadata| metadata.modified()).ok();
+            FsOp::Write(path, bytes) => {
+                let time = std::fs::symlink_metadata(path)
+                    .and_then(|metadata| metadata.modified())
+                    .ok();
                 let thing = state.find(&self.below(path));
                 let thing = &mut state.things[thing];
                 thing.time = time;
@@ -170,26 +190,28 @@ impl LooseDisk {
                     content.extend_from_slice(bytes);
                 }
             }
-            Mutation::Rename(from, to) => {
+            FsOp::Rename(from, to) => {
                 let (from, to) = (state.slot(&self.below(from)), state.slot(&self.below(to)));
                 let thing = state.names[&from];
                 state.step(Step::Move(from, to, thing));
             }
-            Mutation::Remove(path) | Mutation::RemoveDir(path) => {
+            FsOp::Remove(path) | FsOp::RemoveDir(path) => {
                 let slot = state.slot(&self.below(path));
                 let thing = state.names[&slot];
                 state.step(Step::Unlink(slot, thing));
             }
-            Mutation::FlushFileSystem(_) | Mutation::Flush(_) => self.flush(state, mutation),
+            FsOp::FlushFileSystem(_) | FsOp::Flush(_) => self.flush(state, mutation),
         }
     }
 
-    fn flush(&self, state: &mut State, mutation: &Mutation<'_>) {
+    fn flush(&self, state: &mut State, mutation: &FsOp<'_>) {
         state.flushes += 1;
         if self.ignored == Some(state.flushes - 1) {
             return;
         }
-        let Mutation::Flush(path) = mutation else { return state.flush_all() };
+        let FsOp::Flush(path) = mutation else {
+            return state.flush_all();
+        };
         let thing = state.find(&self.below(path));
         match &state.things[thing].node {
             Node::File { content, .. } => state.things[thing].flushed = content.len(),
@@ -198,14 +220,18 @@ impl LooseDisk {
     }
 }
 
-impl Watch for LooseDisk {
-    fn before(&self, _: &Mutation<'_>) -> io::Result<()> {
+impl FaultHook for LooseDisk {
+    fn before(&self, _: &FsOp<'_>) -> io::Result<()> {
         Ok(())
     }
 
-    fn after(&self, mutation: &Mutation<'_>) {
+    fn after(&self, mutation: &FsOp<'_>) {
         let change = Change::of(mutation);
-        if change.paths().iter().any(|path| **path == self.root.join(".lock")) {
+        if change
+            .paths()
+            .iter()
+            .any(|path| **path == self.root.join(".lock"))
+        {
             return;
         }
         let mut state = self.state.lock().expect("nobody panics here");
@@ -220,7 +246,11 @@ impl Watch for LooseDisk {
         for number in 0..DRAWS {
             let left = state.draw(number);
             if state.known.insert(fingerprint(&left)) {
-                let cut = Cut { left, stage: state.stage, after: format!("{change:?}") };
+                let cut = Cut {
+                    left,
+                    stage: state.stage,
+                    after: format!("{change:?}"),
+                };
                 state.cuts.push(cut);
             }
         }
@@ -229,7 +259,11 @@ impl Watch for LooseDisk {
 
 impl State {
     fn add(&mut self, node: Node, time: Option<SystemTime>) -> usize {
-        self.things.push(Thing { node, time, flushed: 0 });
+        self.things.push(Thing {
+            node,
+            time,
+            flushed: 0,
+        });
         self.things.len() - 1
     }
 
@@ -243,7 +277,12 @@ impl State {
 
     fn slot(&self, path: &Path) -> Slot {
         let parent = path.parent().expect("a name has a directory");
-        (self.find(parent), path.file_name().expect("a name has a last component").to_owned())
+        (
+            self.find(parent),
+            path.file_name()
+                .expect("a name has a last component")
+                .to_owned(),
+        )
     }
 
     fn link(&mut self, path: &Path, node: Node) {
@@ -275,7 +314,9 @@ impl State {
         let mut wanted = vec![false; self.pending.len()];
         for (step, wanted) in self.pending.iter().zip(&mut wanted).rev() {
             let makes = matches!(step, Step::Link(_, thing) if parents.contains(thing));
-            let touches = |slot: &&Slot| slot.0 == directory || slots.contains(*slot) || emptied.contains(&slot.0);
+            let touches = |slot: &&Slot| {
+                slot.0 == directory || slots.contains(*slot) || emptied.contains(&slot.0)
+            };
             *wanted = makes || step.slots().iter().any(touches);
             if *wanted {
                 slots.extend(step.slots().into_iter().cloned());
@@ -287,7 +328,11 @@ impl State {
         }
         let steps = std::mem::take(&mut self.pending);
         for (step, wanted) in steps.into_iter().zip(wanted) {
-            if wanted { step.make(&mut self.durable) } else { self.pending.push(step) }
+            if wanted {
+                step.make(&mut self.durable);
+            } else {
+                self.pending.push(step);
+            }
         }
     }
 
@@ -301,7 +346,10 @@ impl State {
         let mut names = self.durable.clone();
         let (mut slots, mut parents, mut filled) = (HashSet::new(), HashSet::new(), HashSet::new());
         for step in self.pending.clone() {
-            let blocked = step.slots().iter().any(|slot| slots.contains(*slot) || parents.contains(&slot.0))
+            let blocked = step
+                .slots()
+                .iter()
+                .any(|slot| slots.contains(*slot) || parents.contains(&slot.0))
                 || matches!(&step, Step::Unlink(_, thing) if filled.contains(thing));
             if !blocked && self.random(8) < chance {
                 step.make(&mut names);
@@ -316,9 +364,17 @@ impl State {
         let mut lengths = Vec::with_capacity(self.things.len());
         for number_of_thing in 0..self.things.len() {
             let thing = &self.things[number_of_thing];
-            let all = if let Node::File { content, .. } = &thing.node { content.len() } else { 0 };
+            let all = if let Node::File { content, .. } = &thing.node {
+                content.len()
+            } else {
+                0
+            };
             let (flushed, unflushed) = (thing.flushed, all - thing.flushed);
-            let more = if number < 2 || unflushed == 0 { 0 } else { self.random(3) * unflushed / 2 };
+            let more = if number < 2 || unflushed == 0 {
+                0
+            } else {
+                self.random(3) * unflushed / 2
+            };
             lengths.push(flushed + more);
         }
         let mut image = Image::default();
@@ -328,7 +384,9 @@ impl State {
 
     fn show(&self, names: &Names, lengths: &[usize], at: (usize, &Path), image: &mut Image) {
         let (directory, path) = at;
-        for ((_, name), &thing) in names.range((directory, OsString::new())..(directory + 1, OsString::new())) {
+        for ((_, name), &thing) in
+            names.range((directory, OsString::new())..(directory + 1, OsString::new()))
+        {
             let path = path.join(name);
             let Thing { node, time, .. } = &self.things[thing];
             let mut node = node.clone();
@@ -345,13 +403,20 @@ impl State {
     }
 
     fn random(&mut self, below: usize) -> usize {
-        self.seed = self.seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.seed = self
+            .seed
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(self.seed >> 33).expect("31 bits fit") % below
     }
 }
 
 fn mode(path: &Path) -> u32 {
-    std::fs::symlink_metadata(path).expect("it was made just now").permissions().mode() & 0o7777
+    std::fs::symlink_metadata(path)
+        .expect("it was made just now")
+        .permissions()
+        .mode()
+        & 0o7777
 }
 
 fn fingerprint(image: &Image) -> u64 {

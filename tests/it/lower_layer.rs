@@ -1,11 +1,12 @@
-//! An overlay whose lower layer holds what is installed: directories there cannot be moved, so that their files go one by
-//! one and the emptied directories are removed. Crashes, failures and `undo` on the way that this takes.
+//! An overlay whose lower layer holds what is installed: directories there cannot be moved, so that
+//! their files go one by one and the emptied directories are removed. Crashes, failures and `undo`
+//! on the way that this takes.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use pkg_install::error::Effect;
-use pkg_install::fs::Door;
+use pkg_install::fs::Fs;
 
 use crate::faults::{EIO, Fault, Fuse};
 use crate::living::{Attempt, Life};
@@ -18,9 +19,12 @@ fn lives() -> [Life; 2] {
 /// The same with permissions on a directory that no new one gets by itself.
 fn with_odd_permissions(life: Life) -> Life {
     let library = life.library();
-    let inside = fs::read_dir(&library).expect("it can be listed").map(|entry| entry.expect("an entry").path());
+    let inside = fs::read_dir(&library)
+        .expect("it can be listed")
+        .map(|entry| entry.expect("an entry").path());
     for directory in inside.filter(|path| path.is_dir()) {
-        fs::set_permissions(directory, fs::Permissions::from_mode(0o750)).expect("permissions can be set");
+        fs::set_permissions(directory, fs::Permissions::from_mode(0o750))
+            .expect("permissions can be set");
     }
     life.with(|_| {})
 }
@@ -37,11 +41,19 @@ fn r120_a_crash_in_recovery_changes_nothing_on_an_overlay() {
             for inner in 0.. {
                 crashed.restore(&life.root);
                 let fuse = Fuse::layered(Fault::CrashBefore(inner));
-                let _ = life.recover(&fuse.door());
-                let what = format!("{}: crash before {at}, and before {inner} of recovery", life.name);
-                life.recover(&Fuse::layered(Fault::None).door()).unwrap_or_else(|error| panic!("{what}: {error}"));
+                let _ = life.recover(&fuse.fs());
+                let what = format!(
+                    "{}: crash before {at}, and before {inner} of recovery",
+                    life.name
+                );
+                life.recover(&Fuse::layered(Fault::None).fs())
+                    .unwrap_or_else(|error| panic!("{what}: {error}"));
                 let now = Image::of(&life.root);
-                assert!(now == life.before || now == life.after, "{what}\n{}", life.before.difference(&now));
+                assert!(
+                    now == life.before || now == life.after,
+                    "{what}\n{}",
+                    life.before.difference(&now)
+                );
                 points += 1;
                 if fuse.refused().is_none() {
                     break;
@@ -61,11 +73,20 @@ fn fail_everywhere(life: &Life) {
         let fuse = Fuse::layered(Fault::Error(at, EIO));
         let result = life.run_with(&fuse);
         let what = format!("{}: {at}: {:?}: {result:?}", life.name, fuse.refused());
-        if result.as_ref().err().is_none_or(|error| error.effect() == Effect::Unfinished) {
-            life.recover(&Door::default()).unwrap_or_else(|error| panic!("{what}: {error}"));
+        if result
+            .as_ref()
+            .err()
+            .is_none_or(|error| error.effect() == Effect::Unfinished)
+        {
+            life.recover(&Fs::default())
+                .unwrap_or_else(|error| panic!("{what}: {error}"));
         }
         let now = Image::of(&life.root);
-        let expected = if result.is_ok() { &life.after } else { &life.before };
+        let expected = if result.is_ok() {
+            &life.after
+        } else {
+            &life.before
+        };
         assert!(now == *expected, "{what}\n{}", expected.difference(&now));
     }
 }
@@ -77,7 +98,10 @@ fn r138_a_failure_anywhere_on_an_overlay_leaves_all_or_nothing() {
 
 #[test]
 fn r138_what_is_taken_back_on_an_overlay_has_its_permissions_again() {
-    lives().map(with_odd_permissions).iter().for_each(fail_everywhere);
+    lives()
+        .map(with_odd_permissions)
+        .iter()
+        .for_each(fail_everywhere);
 }
 
 #[test]
@@ -85,20 +109,33 @@ fn r138_undo_of_what_was_done_on_an_overlay_is_exact_wherever_it_crashes() {
     for life in [Life::replace(), Life::uninstall()].map(with_odd_permissions) {
         let (first, mut life) = (life.before.clone(), life);
         life.options.undoable = true;
-        life.run(&Fuse::layered(Fault::None).door()).expect("the command succeeds on an overlay");
+        life.run(&Fuse::layered(Fault::None).fs())
+            .expect("the command succeeds on an overlay");
         life.options.undoable = false;
         life.attempt = Attempt::Undo;
         life.before = Image::of(&life.root);
         let whole = Fuse::new(Fault::None);
-        life.run_with(&whole).unwrap_or_else(|error| panic!("{}: {error}", life.name));
+        life.run_with(&whole)
+            .unwrap_or_else(|error| panic!("{}: {error}", life.name));
         let now = Image::of(&life.root);
-        assert!(now == first, "{}: undone\n{}", life.name, first.difference(&now));
+        assert!(
+            now == first,
+            "{}: undone\n{}",
+            life.name,
+            first.difference(&now)
+        );
         for at in 0..=whole.seen() {
             let _ = life.run_with(&Fuse::new(Fault::CrashBefore(at)));
-            // The same again, which begins with a recovery: it is made now, or there is nothing left of it to make.
-            let again = life.run(&Door::default());
+            // The same again, which begins with a recovery: it is made now, or there is nothing
+            // left of it to make.
+            let again = life.run(&Fs::default());
             let now = Image::of(&life.root);
-            assert!(now == first, "{}: crash before {at}: {again:?}\n{}", life.name, first.difference(&now));
+            assert!(
+                now == first,
+                "{}: crash before {at}: {again:?}\n{}",
+                life.name,
+                first.difference(&now)
+            );
         }
     }
 }

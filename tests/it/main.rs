@@ -1,7 +1,8 @@
 //! The integration tests: one binary, one module per concern.
 //!
-//! The first modules are the harness: [`wheel_builder`] makes wheels from text, broken ones too, out of a [`zip_image`];
-//! [`scene`] makes environments and runs the program in them; [`source_text`] reads this crate's own sources for [`tidy`].
+//! The first modules are the harness: [`wheel_builder`] makes wheels from text, broken ones too,
+//! out of a [`zip_image`]; [`scene`] makes environments and runs the program in them;
+//! [`source_text`] reads this crate's own sources for [`tidy`].
 
 #![allow(
     clippy::panic,

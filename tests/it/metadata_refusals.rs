@@ -1,4 +1,5 @@
-//! What a wheel says of itself: its file name, WHEEL, METADATA, tags and pinned hashes, each refused or accepted.
+//! What a wheel says of itself: its file name, WHEEL, METADATA, tags and pinned hashes, each
+//! refused or accepted.
 //!
 //! RECORD has a file of its own, [`record_levels`](crate::record_levels).
 
@@ -30,18 +31,29 @@ fn called(name: &str) -> Case {
 #[test]
 fn c01_c02_c03_r71_e31_e32_wheel_versions() {
     all_refused([
-        wheel_says("Wheel-Version: 2.0\nRoot-Is-Purelib: true\n").says(&["Wheel-Version is 2.0", "1.x"]),
+        wheel_says("Wheel-Version: 2.0\nRoot-Is-Purelib: true\n")
+            .says(&["Wheel-Version is 2.0", "1.x"]),
         wheel_says("Wheel-Version: 10.1\nRoot-Is-Purelib: true\n").says(&["Wheel-Version is 10.1"]),
         wheel_says("Root-Is-Purelib: true\n").says(&["WHEEL has no `Wheel-Version`"]),
         wheel_says("").says(&["WHEEL has no `Wheel-Version`"]),
-        wheel_says("Wheel-Version: 1.9.dev\n").says(&["`Wheel-Version: 1.9.dev`", "cannot be read"]),
+        wheel_says("Wheel-Version: 1.9.dev\n")
+            .says(&["`Wheel-Version: 1.9.dev`", "cannot be read"]),
         wheel_says("Wheel-Version: one\n").says(&["`Wheel-Version: one`"]),
         wheel_says("Wheel-Version: -1.0\n").says(&["`Wheel-Version: -1.0`"]),
-        Case::new("no WHEEL", &demo().without("{dist-info}/WHEEL")).says(&["demo-1.0.dist-info/WHEEL", "missing"]),
-        Case::new("not UTF-8", &demo().raw_wheel(b"Wheel-Version: 1.0\nX: \xff\n")).says(&["`WHEEL` is not UTF-8"]),
+        Case::new("no WHEEL", &demo().without("{dist-info}/WHEEL"))
+            .says(&["demo-1.0.dist-info/WHEEL", "missing"]),
+        Case::new(
+            "not UTF-8",
+            &demo().raw_wheel(b"Wheel-Version: 1.0\nX: \xff\n"),
+        )
+        .says(&["`WHEEL` is not UTF-8"]),
     ]);
     all_accepted([
-        wheel_says("Wheel-Version: 1.9\nRoot-Is-Purelib: true\n").says(&["warning", "Wheel-Version is 1.9", "1.0"]),
+        wheel_says("Wheel-Version: 1.9\nRoot-Is-Purelib: true\n").says(&[
+            "warning",
+            "Wheel-Version is 1.9",
+            "1.0",
+        ]),
         wheel_says("Wheel-Version: 0.1\nRoot-Is-Purelib: true\n"),
         wheel_says("Wheel-Version: 1.0\nWheel-Version: 9.9\nRoot-Is-Purelib: true\n"),
     ]);
@@ -49,26 +61,34 @@ fn c01_c02_c03_r71_e31_e32_wheel_versions() {
 
 #[test]
 fn c06_c07_e30_metadata_that_cannot_be_trusted() {
-    let version = |version: &str| format!("Metadata-Version: {version}\nName: demo\nVersion: 1.0\n");
+    let version =
+        |version: &str| format!("Metadata-Version: {version}\nName: demo\nVersion: 1.0\n");
     all_refused([
-        Case::new("no METADATA", &demo().without("{dist-info}/METADATA")).says(&["dist-info/METADATA", "missing"]),
+        Case::new("no METADATA", &demo().without("{dist-info}/METADATA"))
+            .says(&["dist-info/METADATA", "missing"]),
         metadata_says(&version("3.0")).says(&["Metadata-Version is 3.0", "2.x"]),
         metadata_says(&version("two")).says(&["`Metadata-Version: two`"]),
         metadata_says("Name: demo\nVersion: 1.0\n").says(&["METADATA has no `Metadata-Version`"]),
         metadata_says("Metadata-Version: 2.1\nVersion: 1.0\n").says(&["METADATA has no `Name`"]),
         metadata_says("Metadata-Version: 2.1\nName: demo\n").says(&["METADATA has no `Version`"]),
-        metadata_says("Metadata-Version: 2.1\nName: -demo-\nVersion: 1.0\n").says(&["`Name: -demo-`"]),
-        metadata_says("Metadata-Version: 2.1\nName: demo\nVersion: soon\n").says(&["`Version: soon`"]),
+        metadata_says("Metadata-Version: 2.1\nName: -demo-\nVersion: 1.0\n")
+            .says(&["`Name: -demo-`"]),
+        metadata_says("Metadata-Version: 2.1\nName: demo\nVersion: soon\n")
+            .says(&["`Version: soon`"]),
         Case::new(
             "not UTF-8",
-            &demo().raw_metadata(b"Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n\nGr\xfc\xdfe\n"),
+            &demo()
+                .raw_metadata(b"Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n\nGr\xfc\xdfe\n"),
         )
         .says(&["`METADATA` is not UTF-8"]),
     ]);
     all_accepted([
         metadata_says(&version("2.9")).says(&["warning", "Metadata-Version is 2.9"]),
         metadata_says(&version("1.0")),
-        Case::new("other files are bytes", &demo().dist_info_file("licenses/LICENSE", b"\xff\xfe\x00")),
+        Case::new(
+            "other files are bytes",
+            &demo().dist_info_file("licenses/LICENSE", b"\xff\xfe\x00"),
+        ),
     ]);
 }
 
@@ -86,12 +106,18 @@ fn c08_c10_e25_e26_r69_r70_one_dist_info_of_the_same_project() {
         other("dem-1.0.dist-info").says(&["`dem-1.0.dist-info`"]),
         other("demo-1.1.dist-info").says(&["`demo-1.1.dist-info`", "`demo-1.0.dist-info`"]),
         other("demo.dist-info").says(&["`demo.dist-info`"]),
-        other("demo-1.0.dist-info.dist-info").says(&["`demo-1.0.dist-info.dist-info`", "`demo-1.0.dist-info`"]),
-        metadata_says("Metadata-Version: 2.1\nName: other\nVersion: 1.0\n").says(&["Name", "`other`", "`demo`"]),
-        metadata_says("Metadata-Version: 2.1\nName: demo\nVersion: 2.0\n").says(&["Version", "`2.0`", "`1.0`"]),
+        other("demo-1.0.dist-info.dist-info")
+            .says(&["`demo-1.0.dist-info.dist-info`", "`demo-1.0.dist-info`"]),
+        metadata_says("Metadata-Version: 2.1\nName: other\nVersion: 1.0\n")
+            .says(&["Name", "`other`", "`demo`"]),
+        metadata_says("Metadata-Version: 2.1\nName: demo\nVersion: 2.0\n")
+            .says(&["Version", "`2.0`", "`1.0`"]),
     ]);
     all_accepted([
-        Case::new("a nested one", &demo().file("demo/_vendor/x-1.dist-info/METADATA", "x")),
+        Case::new(
+            "a nested one",
+            &demo().file("demo/_vendor/x-1.dist-info/METADATA", "x"),
+        ),
         other("Demo-1.0.0.dist-info"),
         metadata_says("Metadata-Version: 2.1\nName: DEMO\nVersion: 1.0.0\n"),
     ]);
@@ -102,11 +128,21 @@ fn e27_a_local_version_may_be_missing_from_the_metadata() {
     let wheel = |file: &str, inside: &str| {
         let metadata = format!("Metadata-Version: 2.1\nName: demo\nVersion: {inside}\n");
         let name = format!("demo-{file}-py3-none-any.whl");
-        let wheel = demo().dist_info(&format!("demo-{inside}.dist-info")).raw_metadata(metadata);
+        let wheel = demo()
+            .dist_info(&format!("demo-{inside}.dist-info"))
+            .raw_metadata(metadata);
         Case::new(&format!("{file} holds {inside}"), &wheel.file_name(&name))
     };
-    all_accepted([wheel("1.0+cu121", "1.0"), wheel("1.0+cu121", "1.0+cu121"), wheel("1.0+Cu_121", "1.0+cu.121")]);
-    let others = [wheel("1.0", "1.0+cu121"), wheel("1.0+cu121", "1.0+cpu"), wheel("1.0+cu121", "1.1")];
+    all_accepted([
+        wheel("1.0+cu121", "1.0"),
+        wheel("1.0+cu121", "1.0+cu121"),
+        wheel("1.0+Cu_121", "1.0+cu.121"),
+    ]);
+    let others = [
+        wheel("1.0", "1.0+cu121"),
+        wheel("1.0+cu121", "1.0+cpu"),
+        wheel("1.0+cu121", "1.1"),
+    ];
     all_refused(others.map(|case| case.says(&["dist-info directory", "the file name asks for"])));
 }
 
@@ -131,7 +167,10 @@ fn c09_r72_file_names() {
         called("demo-1.0-20local.1-py3-none-any.whl"),
         called("demo-1.0-py2.py3-none-any.whl"),
         called("demo-1.0-PY3-None-Any.whl"),
-        Case::new("dots and capitals", &Wheel::new("A.B_c", "1.0").file("a.py", "x = 1\n")),
+        Case::new(
+            "dots and capitals",
+            &Wheel::new("A.B_c", "1.0").file("a.py", "x = 1\n"),
+        ),
     ]);
 }
 
@@ -151,14 +190,26 @@ fn c11_r72_tags_decide_whether_a_wheel_fits() {
         .map(refuse),
     );
     let own = format!("cp{digits}-none-any");
-    all_accepted(["py3-none-any", "py2.py3-none-any", "cp27.py3-none-any.win32", own.as_str()].map(fits));
+    all_accepted(
+        [
+            "py3-none-any",
+            "py2.py3-none-any",
+            "cp27.py3-none-any.win32",
+            own.as_str(),
+        ]
+        .map(fits),
+    );
     let anyway = ["py2-none-any", "cp399-cp399-win_amd64"];
     all_accepted(anyway.map(|tag| fits(tag).with(&["--no-compat-check"])));
 }
 
 #[test]
 fn c12_e33_r71_what_wheel_says_of_tags_does_not_count() {
-    let tags = |lines: &str| wheel_says(&format!("Wheel-Version: 1.0\nRoot-Is-Purelib: true\n{lines}"));
+    let tags = |lines: &str| {
+        wheel_says(&format!(
+            "Wheel-Version: 1.0\nRoot-Is-Purelib: true\n{lines}"
+        ))
+    };
     all_accepted([
         tags(""),
         tags("Tag:\nTag: \n"),
@@ -170,10 +221,16 @@ fn c12_e33_r71_what_wheel_says_of_tags_does_not_count() {
 
 #[test]
 fn c13_requires_python() {
-    let asks = |text: &str| Case::new(text, &demo().metadata_line(&format!("Requires-Python: {text}")));
+    let asks = |text: &str| {
+        Case::new(
+            text,
+            &demo().metadata_line(&format!("Requires-Python: {text}")),
+        )
+    };
     let has = interpreter().version.as_str();
     all_refused(
-        [">=3.99", "<3", "~=2.7", "==3.1.*"].map(|text| asks(text).says(&[text, has, "Python", "--no-compat-check"])),
+        [">=3.99", "<3", "~=2.7", "==3.1.*"]
+            .map(|text| asks(text).says(&[text, has, "Python", "--no-compat-check"])),
     );
     let exactly = format!("!={has}");
     all_refused([asks(&exactly).says(&[has])]);
@@ -185,22 +242,24 @@ fn c13_requires_python() {
 #[test]
 fn r73_metadata_that_is_far_too_large_is_not_read() {
     let huge = "demo-1.0.dist-info/entry_points.txt";
-    let wheel = demo().dist_info_file("entry_points.txt", "").tamper_entry(huge, |entry| {
-        entry.both(|header| header.usize = 1 << 29);
-    });
-    all_refused([Case::new("half a gigabyte, as stated", &wheel).with(&["--verify", "off"]).says(&[
-        huge,
-        "536870912",
-        "the limit is 268435456",
-    ])]);
+    let wheel = demo()
+        .dist_info_file("entry_points.txt", "")
+        .tamper_entry(huge, |entry| {
+            entry.both(|header| header.usize = 1 << 29);
+        });
+    all_refused([Case::new("half a gigabyte, as stated", &wheel)
+        .with(&["--verify", "off"])
+        .says(&[huge, "536870912", "the limit is 268435456"])]);
 }
 
 #[test]
 fn r73_headers_without_end_and_without_sense() {
     let start = "Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n";
     all_refused([
-        metadata_says("Metadata-Version: 2.1\nName: de\0mo\nVersion: 1.0\n").says(&["`Name: de\\u{0}mo`"]),
-        metadata_says("Metadata-Version: 2.1\nName: demo\nVersion: 1.0\0\n").says(&["`Version: 1.0\\u{0}`"]),
+        metadata_says("Metadata-Version: 2.1\nName: de\0mo\nVersion: 1.0\n")
+            .says(&["`Name: de\\u{0}mo`"]),
+        metadata_says("Metadata-Version: 2.1\nName: demo\nVersion: 1.0\0\n")
+            .says(&["`Version: 1.0\\u{0}`"]),
     ]);
     let many = format!("{start}{}", "Classifier: x\n".repeat(200_000));
     let long = format!("{start}Summary: {}\n", "x".repeat(3_000_000));
@@ -209,7 +268,10 @@ fn r73_headers_without_end_and_without_sense() {
         Case::new("many", &demo().raw_metadata(many)),
         Case::new("long", &demo().raw_metadata(long)),
         Case::new("of many lines", &demo().raw_metadata(folded)),
-        Case::new("with a byte of zero where nobody looks", &demo().raw_metadata(format!("{start}Summary: a\0b\n"))),
+        Case::new(
+            "with a byte of zero where nobody looks",
+            &demo().raw_metadata(format!("{start}Summary: a\0b\n")),
+        ),
     ]);
 }
 
@@ -217,13 +279,18 @@ fn r73_headers_without_end_and_without_sense() {
 fn r94_a_name_leads_no_header_elsewhere() {
     for name in ["..", "a..", "_", "-", "a\\b", "a:b"] {
         let file = format!("{name}-1.0-py3-none-any.whl");
-        let wheel = demo().dist_info(&format!("{name}-1.0.dist-info")).data("headers/evil.h", "x");
+        let wheel = demo()
+            .dist_info(&format!("{name}-1.0.dist-info"))
+            .data("headers/evil.h", "x");
         all_refused([Case::named(name, &file, wheel.bytes()).says(&["name"])]);
     }
 }
 
 fn sha256(bytes: &[u8]) -> String {
-    sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    sha2::Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 #[test]
@@ -234,15 +301,48 @@ fn r38_c74_pinned_hashes() {
     let plain = path.display().to_string();
     let right = sha256(&demo().bytes());
     let wrong = "0".repeat(64);
-    refused(&scene, &venv, &[&format!("{plain}#sha256={wrong}")], 3, &[&right, &wrong, "demo-1.0-py3-none-any.whl"]);
-    refused(&scene, &venv, &["--require-hashes", &plain], 3, &["demo-1.0-py3-none-any.whl", "--require-hashes"]);
-    let (both, other) = (format!("{plain}#sha256={right}"), scene.wheel(&Wheel::new("other", "2.0")));
-    refused(&scene, &venv, &["--require-hashes", &both, &other.display().to_string()], 3, &["other-2.0"]);
-    refused(&scene, &venv, &[&format!("{plain}#sha256={right}&sha512={wrong}{wrong}")], 3, &[&wrong]);
-    for weak in [format!("#md5={}", "0".repeat(32)), format!("#sha1={}", "0".repeat(40)), "#sha256=12".to_owned()] {
+    refused(
+        &scene,
+        &venv,
+        &[&format!("{plain}#sha256={wrong}")],
+        3,
+        &[&right, &wrong, "demo-1.0-py3-none-any.whl"],
+    );
+    refused(
+        &scene,
+        &venv,
+        &["--require-hashes", &plain],
+        3,
+        &["demo-1.0-py3-none-any.whl", "--require-hashes"],
+    );
+    let (both, other) = (
+        format!("{plain}#sha256={right}"),
+        scene.wheel(&Wheel::new("other", "2.0")),
+    );
+    refused(
+        &scene,
+        &venv,
+        &["--require-hashes", &both, &other.display().to_string()],
+        3,
+        &["other-2.0"],
+    );
+    refused(
+        &scene,
+        &venv,
+        &[&format!("{plain}#sha256={right}&sha512={wrong}{wrong}")],
+        3,
+        &[&wrong],
+    );
+    for weak in [
+        format!("#md5={}", "0".repeat(32)),
+        format!("#sha1={}", "0".repeat(40)),
+        "#sha256=12".to_owned(),
+    ] {
         refused(&scene, &venv, &[&format!("{plain}{weak}")], 2, &[&weak]);
     }
-    scene.install(&venv, &["--require-hashes", &both]).assert_code(0);
+    scene
+        .install(&venv, &["--require-hashes", &both])
+        .assert_code(0);
     assert!(site_packages(&venv).join("demo/__init__.py").is_file());
 }
 
@@ -253,20 +353,44 @@ fn r61_c40_the_wrong_digest_in_the_last_file_of_the_last_of_ten_wheels() {
     let project = |number: usize| {
         let name = format!("project{number}");
         (0..20).fold(Wheel::new(&name, "1.0"), |wheel, file| {
-            wheel.file(&format!("{name}/m{file:02}.py"), format!("x = {number}{file}\n"))
+            wheel.file(
+                &format!("{name}/m{file:02}.py"),
+                format!("x = {number}{file}\n"),
+            )
         })
     };
-    let mut wheels: Vec<String> = (0..9).map(|number| scene.wheel(&project(number)).display().to_string()).collect();
-    wheels.push(scene.wheel(&project(9).wrong_last_digest()).display().to_string());
+    let mut wheels: Vec<String> = (0..9)
+        .map(|number| scene.wheel(&project(number)).display().to_string())
+        .collect();
+    wheels.push(
+        scene
+            .wheel(&project(9).wrong_last_digest())
+            .display()
+            .to_string(),
+    );
     let before = tree(&venv);
     for jobs in ["1", "8"] {
-        let arguments: Vec<&str> = wheels.iter().map(String::as_str).chain(["-j", jobs]).collect();
+        let arguments: Vec<&str> = wheels
+            .iter()
+            .map(String::as_str)
+            .chain(["-j", jobs])
+            .collect();
         let stated = digest(b"other bytes");
         let actual = digest(b"x = 919\n");
-        let says = ["project9-1.0-py3-none-any.whl", "project9/m19.py", stated.as_str(), actual.as_str()];
+        let says = [
+            "project9-1.0-py3-none-any.whl",
+            "project9/m19.py",
+            stated.as_str(),
+            actual.as_str(),
+        ];
         refused(&scene, &venv, &arguments, 3, &says);
-        let report = scene.install(&venv, &[&arguments[..], &["--json"]].concat()).json();
-        assert_eq!((&report["outcome"], &report["error"]["kind"]), (&"failed".into(), &"input".into()));
+        let report = scene
+            .install(&venv, &[&arguments[..], &["--json"]].concat())
+            .json();
+        assert_eq!(
+            (&report["outcome"], &report["error"]["kind"]),
+            (&"failed".into(), &"input".into())
+        );
         assert_eq!(report["error"]["effect"], "untouched");
     }
     assert_eq!(before, tree(&venv));
@@ -276,12 +400,36 @@ fn r61_c40_the_wrong_digest_in_the_last_file_of_the_last_of_ten_wheels() {
 fn every_fault_of_every_wheel_is_told_at_once() {
     let scene = Scene::new();
     let venv = scene.venv();
-    let first = scene.wheel(&demo().omit_from_record("demo/__init__.py").raw_wheel("Wheel-Version: 2.0\n"));
+    let first = scene.wheel(
+        &demo()
+            .omit_from_record("demo/__init__.py")
+            .raw_wheel("Wheel-Version: 2.0\n"),
+    );
     let second = scene.wheel(&Wheel::new("other", "1.0").without("{dist-info}/METADATA"));
-    let says = ["demo-1.0", "Wheel-Version is 2.0", "`demo/__init__.py` is not listed", "other-1.0", "METADATA"];
-    refused(&scene, &venv, &[&first.display().to_string(), &second.display().to_string()], 3, &says);
-    let json = ["--json".to_owned(), first.display().to_string(), second.display().to_string()];
+    let says = [
+        "demo-1.0",
+        "Wheel-Version is 2.0",
+        "`demo/__init__.py` is not listed",
+        "other-1.0",
+        "METADATA",
+    ];
+    refused(
+        &scene,
+        &venv,
+        &[&first.display().to_string(), &second.display().to_string()],
+        3,
+        &says,
+    );
+    let json = [
+        "--json".to_owned(),
+        first.display().to_string(),
+        second.display().to_string(),
+    ];
     let wheels = scene.install(&venv, &json).json()["error"]["wheels"].clone();
     assert_eq!(wheels.as_array().map(Vec::len), Some(2), "{wheels}");
-    assert_eq!(wheels[0]["faults"].as_array().map(Vec::len), Some(2), "{wheels}");
+    assert_eq!(
+        wheels[0]["faults"].as_array().map(Vec::len),
+        Some(2),
+        "{wheels}"
+    );
 }

@@ -1,6 +1,7 @@
-//! A target that has to be made: the directories above it are the command's own, and go with it when it fails.
+//! A target that has to be made: the directories above it are the command's own, and go with it
+//! when it fails.
 
-use pkg_install::fs::Door;
+use pkg_install::fs::Fs;
 
 use crate::faults::{ENOSPC, Fault, Fuse};
 use crate::living::Life;
@@ -24,10 +25,16 @@ fn r126_a_failure_leaves_none_of_the_directories_made_above_a_new_target() {
         let result = life.run_with(&fuse);
         if result.is_err() {
             let now = Image::of(above);
-            assert!(now == before, "{at}: {:?}\n{}", fuse.refused(), before.difference(&now));
+            assert!(
+                now == before,
+                "{at}: {:?}\n{}",
+                fuse.refused(),
+                before.difference(&now)
+            );
             failed += 1;
         } else {
-            life.recover(&Door::default()).unwrap_or_else(|error| panic!("{at}: {error}"));
+            life.recover(&Fs::default())
+                .unwrap_or_else(|error| panic!("{at}: {error}"));
             std::fs::remove_dir_all(&outermost).expect("it can be removed");
         }
     }
@@ -39,14 +46,29 @@ fn a_new_directory_may_be_named_from_where_one_stands() {
     let scene = Scene::new();
     let wheel = scene.wheel(&Wheel::new("demo", "1.0"));
     for dest in ["here", "a/b", "./c", "here"] {
-        scene.run(&["download", "--dest", dest, &wheel.display().to_string()]).assert_code(0);
-        assert!(scene.join(dest).join("demo-1.0-py3-none-any.whl").is_file(), "{dest}");
+        scene
+            .run(&["download", "--dest", dest, &wheel.display().to_string()])
+            .assert_code(0);
+        assert!(
+            scene.join(dest).join("demo-1.0-py3-none-any.whl").is_file(),
+            "{dest}"
+        );
     }
     let other = scene.join("other");
     std::fs::create_dir(&other).expect("it can be made");
-    std::fs::write(other.join("demo-1.0-py3-none-any.whl"), "another one").expect("it can be written");
-    let paths = [wheel.display().to_string(), other.join("demo-1.0-py3-none-any.whl").display().to_string()];
+    std::fs::write(other.join("demo-1.0-py3-none-any.whl"), "another one")
+        .expect("it can be written");
+    let paths = [
+        wheel.display().to_string(),
+        other
+            .join("demo-1.0-py3-none-any.whl")
+            .display()
+            .to_string(),
+    ];
     let run = scene.run(&["download", "--dest", "both", &paths[0], &paths[1]]);
-    run.assert_code(2).assert_stderr("two files that are called `demo-1.0-py3-none-any.whl`");
-    scene.run(&["download", "--dest", "both", &paths[0], &paths[0]]).assert_code(0);
+    run.assert_code(2)
+        .assert_stderr("two files that are called `demo-1.0-py3-none-any.whl`");
+    scene
+        .run(&["download", "--dest", "both", &paths[0], &paths[0]])
+        .assert_code(0);
 }

@@ -1,14 +1,15 @@
-//! Journals that this tool did not leave as they are: torn, swollen, of another time, or planted to move what is elsewhere.
+//! Journals that this tool did not leave as they are: torn, swollen, of another time, or planted to
+//! move what is elsewhere.
 //!
-//! A command is killed in the middle of its commit, and what it left is spoiled. No command then acts on it or deletes
-//! it: each ends with code 5, says why, and changes nothing, inside the environment or outside. Once the true journal is
-//! back, the environment recovers.
+//! A command is killed in the middle of its commit, and what it left is spoiled. No command then
+//! acts on it or deletes it: each ends with code 5, says why, and changes nothing, inside the
+//! environment or outside. Once the true journal is back, the environment recovers.
 
 use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::path::{Path, PathBuf};
 
-use pkg_install::fs::Door;
+use pkg_install::fs::Fs;
 use pkg_install::transaction::Journal;
 
 use crate::faults::{Change, Fault, Fuse};
@@ -31,16 +32,36 @@ impl Ruin {
         let life = Life::small_replace();
         let whole = Fuse::new(Fault::None);
         life.rehearse(&whole);
-        let begin = whole.made().iter().position(Change::begins).expect("there is a journal");
+        let begin = whole
+            .made()
+            .iter()
+            .position(Change::begins)
+            .expect("there is a journal");
         let _ = life.run_with(&Fuse::new(Fault::CrashBefore(begin + 4)));
         let scene = Scene::new();
-        let wheel = scene.wheel(&Wheel::new("late", "1").file("late.py", "")).display().to_string();
+        let wheel = scene
+            .wheel(&Wheel::new("late", "1").file("late.py", ""))
+            .display()
+            .to_string();
         let outside = scene.write("outside/.pkg-install/stage-a1/theirs", "theirs");
         scene.write("outside/.pkg-install/trash-b2/0", "theirs");
-        let outside = outside.ancestors().nth(3).expect("it lies deep enough").to_owned();
+        let outside = outside
+            .ancestors()
+            .nth(3)
+            .expect("it lies deep enough")
+            .to_owned();
         let control = life.library().join(".pkg-install");
-        assert!(control.join("journal").is_file(), "it was killed too early or too late");
-        Self { life, scene, control, outside, wheel }
+        assert!(
+            control.join("journal").is_file(),
+            "it was killed too early or too late"
+        );
+        Self {
+            life,
+            scene,
+            control,
+            outside,
+            wheel,
+        }
     }
 
     fn journal(&self) -> PathBuf {
@@ -51,11 +72,21 @@ impl Ruin {
     #[track_caller]
     fn assert_refused(&self, title: &str, says: &str) {
         let (before, elsewhere) = (tree(&self.life.root), tree(self.scene.path()));
-        for command in [&["recover"][..], &[&self.wheel], &["uninstall", "demo"], &["undo"], &["list"], &["check"]] {
+        for command in [
+            &["recover"][..],
+            &[&self.wheel],
+            &["uninstall", "demo"],
+            &["undo"],
+            &["list"],
+            &["check"],
+        ] {
             let run = self.scene.install(&self.life.root, command);
             assert_eq!(run.code, 5, "{title}: {command:?}: {run:?}");
             for part in [says, ".pkg-install/journal"] {
-                assert!(run.stderr.contains(part), "{title}: {command:?}: `{part}` is not said: {run:?}");
+                assert!(
+                    run.stderr.contains(part),
+                    "{title}: {command:?}: `{part}` is not said: {run:?}"
+                );
             }
             assert_unchanged(&before, &tree(&self.life.root));
             assert_unchanged(&elsewhere, &tree(self.scene.path()));
@@ -64,9 +95,15 @@ impl Ruin {
 
     /// What the killed command left can still be settled.
     fn assert_settles(&self) {
-        self.life.recover(&Door::default()).expect("the true journal is back");
+        self.life
+            .recover(&Fs::default())
+            .expect("the true journal is back");
         let now = Image::of(&self.life.root);
-        assert!(now == self.life.before, "{}", self.life.before.difference(&now));
+        assert!(
+            now == self.life.before,
+            "{}",
+            self.life.before.difference(&now)
+        );
     }
 }
 
@@ -77,21 +114,35 @@ fn r124_a_journal_that_is_torn_swollen_or_of_the_future_is_never_acted_on() {
     let good = fs::read(&path).expect("it is there");
     let mut flipped = good.clone();
     *flipped.last_mut().expect("it is not empty") ^= 1;
-    let future = String::from_utf8(good.clone()).expect("text").replacen(" 1 ", " 2 ", 1).into_bytes();
+    let future = String::from_utf8(good.clone())
+        .expect("text")
+        .replacen(" 1 ", " 2 ", 1)
+        .into_bytes();
     for (title, bytes, says) in [
         ("no bytes", &[][..], "it is torn"),
-        ("half of it", &good[..good.len() / 2], "its checksum is wrong"),
+        (
+            "half of it",
+            &good[..good.len() / 2],
+            "its checksum is wrong",
+        ),
         ("another bit", &flipped, "its checksum is wrong"),
-        ("another version", &future, "another version of this tool wrote it"),
+        (
+            "another version",
+            &future,
+            "another version of this tool wrote it",
+        ),
         ("something else", b"PKGTX1 0 2\n{}", "it is not a journal"),
     ] {
         fs::write(&path, bytes).expect("it can be written");
         ruin.assert_refused(title, says);
     }
-    for (title, length, says) in
-        [("100 MB of nothing", 100 << 20, "it is torn"), ("more than is read", 3 << 30, "it has 3221225472 bytes")]
-    {
-        File::create(&path).and_then(|file| file.set_len(length)).expect("a hole takes no room");
+    for (title, length, says) in [
+        ("100 MB of nothing", 100 << 20, "it is torn"),
+        ("more than is read", 3 << 30, "it has 3221225472 bytes"),
+    ] {
+        File::create(&path)
+            .and_then(|file| file.set_len(length))
+            .expect("a hole takes no room");
         let before = fs::metadata(&path).expect("it is there").ino();
         let run = ruin.scene.install(&ruin.life.root, &["recover"]);
         run.assert_code(5).assert_stderr(says);
@@ -117,15 +168,47 @@ fn r125_a_journal_that_names_what_is_elsewhere_is_refused() {
         root.inode = fs::metadata(outside).expect("it is there").ino();
     };
     let cases: [(&str, Spoil, &str); 9] = [
-        ("a path with `..`", |journal, _| journal.operations[0].path = "../outside/x".into(), "leads elsewhere"),
-        ("an absolute path", |journal, _| journal.operations[0].path = "/etc/passwd".into(), "leads elsewhere"),
-        ("no such root", |journal, _| journal.operations[0].root = 7, "leads elsewhere"),
-        ("a slot that is a path", |journal, _| journal.operations[0].slot = "../../0".into(), "slot"),
-        ("a private directory that is a path", |journal, _| journal.roots[0].stage = "stage-/..".into(), "private"),
-        ("a home elsewhere", |journal, outside| journal.roots[0].home = outside.into(), "root that is none"),
+        (
+            "a path with `..`",
+            |journal, _| journal.operations[0].path = "../outside/x".into(),
+            "leads elsewhere",
+        ),
+        (
+            "an absolute path",
+            |journal, _| journal.operations[0].path = "/etc/passwd".into(),
+            "leads elsewhere",
+        ),
+        (
+            "no such root",
+            |journal, _| journal.operations[0].root = 7,
+            "leads elsewhere",
+        ),
+        (
+            "a slot that is a path",
+            |journal, _| journal.operations[0].slot = "../../0".into(),
+            "slot",
+        ),
+        (
+            "a private directory that is a path",
+            |journal, _| journal.roots[0].stage = "stage-/..".into(),
+            "private",
+        ),
+        (
+            "a home elsewhere",
+            |journal, outside| journal.roots[0].home = outside.into(),
+            "root that is none",
+        ),
         ("a root elsewhere", foreign, "outside of the environment"),
-        ("another directory at its root", |journal, _| journal.roots[0].inode += 1, "another directory"),
-        ("another user's", |journal, _| journal.uid += 1, "was written by user"),
+        (
+            "another directory at its root",
+            |journal, _| journal.roots[0].inode += 1,
+            "another directory",
+        ),
+        (
+            "another user's",
+            |journal, _| journal.uid += 1,
+            "was written by user",
+        ),
     ];
     for (title, spoil, says) in cases {
         let mut journal = Journal::decode(&good).expect("it is a journal");
@@ -174,17 +257,30 @@ fn r125_what_is_no_file_or_no_directory_is_no_state_of_ours() {
     fs::remove_dir(&path).expect("it can be removed");
     fs::copy(&aside, &path).expect("it can be copied");
 
-    let elsewhere = ruin.life.root.parent().expect("it is in a directory").join("control");
+    let elsewhere = ruin
+        .life
+        .root
+        .parent()
+        .expect("it is in a directory")
+        .join("control");
     fs::rename(&ruin.control, &elsewhere).expect("it can be moved");
     symlink(&elsewhere, &ruin.control).expect("a link can be made");
     let moved = tree(&elsewhere);
-    ruin.assert_refused("a private directory that is a link", "its directory is none");
+    ruin.assert_refused(
+        "a private directory that is a link",
+        "its directory is none",
+    );
     assert_unchanged(&moved, &tree(&elsewhere));
     fs::remove_file(&ruin.control).expect("it can be removed");
     fs::write(&ruin.control, "").expect("it can be written");
     // Who only looks sees no journal there, and has nothing to refuse.
     let before = tree(&ruin.life.root);
-    for command in [&["recover"][..], &[&ruin.wheel], &["uninstall", "demo"], &["undo"]] {
+    for command in [
+        &["recover"][..],
+        &[&ruin.wheel],
+        &["uninstall", "demo"],
+        &["undo"],
+    ] {
         let run = ruin.scene.install(&ruin.life.root, command);
         run.assert_code(5).assert_stderr("its directory is none");
         assert_unchanged(&before, &tree(&ruin.life.root));
@@ -199,18 +295,27 @@ fn r125_what_was_written_down_of_other_places_leads_nowhere_else() {
     let scene = Scene::new();
     let venv = scene.venv();
     let theirs = scene.write("outside/.pkg-install/trash-b2/0", "theirs");
-    let outside = theirs.ancestors().nth(3).expect("it lies deep enough").to_owned();
+    let outside = theirs
+        .ancestors()
+        .nth(3)
+        .expect("it lies deep enough")
+        .to_owned();
     let through = venv.join("link");
     symlink(&outside, &through).expect("a link can be made");
     let library = crate::scene::site_packages(&venv);
-    let wheel = scene.wheel(&Wheel::new("demo", "1.0").file("demo.py", "")).display().to_string();
+    let wheel = scene
+        .wheel(&Wheel::new("demo", "1.0").file("demo.py", ""))
+        .display()
+        .to_string();
     let before = tree(&outside);
     for listed in [vec![outside.clone()], vec![venv.join("../outside")]] {
         fs::create_dir_all(library.join(".pkg-install")).expect("directories can be made");
         let list = serde_json::to_vec(&listed).expect("paths are text");
         fs::write(library.join(".pkg-install/areas"), list).expect("it can be written");
         scene.install(&venv, &["recover"]).assert_code(0);
-        scene.install(&venv, &["--reinstall", &wheel]).assert_code(0);
+        scene
+            .install(&venv, &["--reinstall", &wheel])
+            .assert_code(0);
         assert_unchanged(&before, &tree(&outside));
     }
     fs::create_dir_all(library.join(".pkg-install")).expect("directories can be made");
@@ -223,7 +328,8 @@ fn r125_what_was_written_down_of_other_places_leads_nowhere_else() {
 
 #[test]
 fn r125_a_journal_of_another_user_is_refused() {
-    // Only the administrator may give a file away; for everybody else the number in the journal is tried above.
+    // Only the administrator may give a file away; for everybody else the number in the journal is
+    // tried above.
     let ruin = Ruin::new();
     if std::os::unix::fs::chown(ruin.journal(), Some(12_345), None).is_err() {
         return;

@@ -1,7 +1,9 @@
-//! Names on file systems that treat them in another way: Windows' reserved names, and spellings that fold to one.
+//! Names on file systems that treat them in another way: Windows' reserved names, and spellings
+//! that fold to one.
 //!
-//! The command runs in this process and is told what the file system can do, so that the rules of one system are tried on
-//! another. Every refusal has its kind, names both sides, and leaves the environment as it was.
+//! The command runs in this process and is told what the file system can do, so that the rules of
+//! one system are tried on another. Every refusal has its kind, names both sides, and leaves the
+//! environment as it was.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,26 +12,58 @@ use pkg_install::command::{self, Context, Options};
 use pkg_install::environment::Locate;
 use pkg_install::environment::capabilities::Capabilities;
 use pkg_install::error::{Effect, ErrorKind};
-use pkg_install::fs::Door;
+use pkg_install::fs::Fs;
+use pkg_install::outcome::{Report, Silent};
 use pkg_install::plan::conflict::OnConflict;
-use pkg_install::report::{Report, Silent};
 use pkg_install::source::Source;
 
 use crate::scene::{Scene, assert_unchanged, site_packages, tree};
 use crate::wheel_builder::Wheel;
 
-const WINDOWS: Capabilities = Capabilities { ignores_case: true, windows_names: true };
-const FOLDING: Capabilities = Capabilities { ignores_case: true, windows_names: false };
+const WINDOWS: Capabilities = Capabilities {
+    ignores_case: true,
+    windows_names: true,
+};
+const FOLDING: Capabilities = Capabilities {
+    ignores_case: true,
+    windows_names: false,
+};
 
 /// Installs as if the file system were of this sort.
-fn install(scene: &Scene, venv: &Path, wheels: &[Wheel], on: Capabilities, policy: OnConflict) -> Result<(), String> {
-    let sources: Vec<Source> = wheels.iter().map(|wheel| Source::from_path(scene.wheel(wheel))).collect();
-    let (door, cancel) = (Door::default(), Arc::default());
-    let context = Context { door: &door, cancel: &cancel, progress: &Silent };
-    let locate = Locate { target: Some(venv.to_owned()), ..Locate::default() };
-    let options = Options { capabilities: Some(on), on_conflict: policy, ..Options::default() };
+fn install(
+    scene: &Scene,
+    venv: &Path,
+    wheels: &[Wheel],
+    on: Capabilities,
+    policy: OnConflict,
+) -> Result<(), String> {
+    let sources: Vec<Source> = wheels
+        .iter()
+        .map(|wheel| Source::from_path(scene.wheel(wheel)))
+        .collect();
+    let (fs, cancel) = (Fs::default(), Arc::default());
+    let context = Context {
+        fs: &fs,
+        cancel: &cancel,
+        progress: &Silent,
+    };
+    let locate = Locate {
+        target: Some(venv.to_owned()),
+        ..Locate::default()
+    };
+    let options = Options {
+        capabilities: Some(on),
+        on_conflict: policy,
+        ..Options::default()
+    };
     let before = tree(venv);
-    let result = command::install(&locate, &sources.into(), &options, context, &mut Report::new());
+    let result = command::install(
+        &locate,
+        &sources.into(),
+        &options,
+        context,
+        &mut Report::new(),
+    );
     result.map_err(|error| {
         assert_unchanged(&before, &tree(venv));
         assert_eq!(error.effect(), Effect::Untouched);
@@ -43,7 +77,9 @@ fn install(scene: &Scene, venv: &Path, wheels: &[Wheel], on: Capabilities, polic
 }
 
 fn with(path: &str) -> Wheel {
-    Wheel::new("demo", "1.0").file("demo/__init__.py", "").file(path, "x = 1\n")
+    Wheel::new("demo", "1.0")
+        .file("demo/__init__.py", "")
+        .file(path, "x = 1\n")
 }
 
 #[test]
@@ -67,7 +103,14 @@ fn r46_r47_e23_names_that_windows_reserves() {
         let (scene, path) = (Scene::new(), format!("demo/{name}"));
         let venv = scene.venv();
         let wheel = with(&path);
-        let said = install(&scene, &venv, std::slice::from_ref(&wheel), WINDOWS, OnConflict::Last).expect_err(name);
+        let said = install(
+            &scene,
+            &venv,
+            std::slice::from_ref(&wheel),
+            WINDOWS,
+            OnConflict::Last,
+        )
+        .expect_err(name);
         for part in ["3: ", "demo-1.0-py3-none-any.whl", &path, "Windows"] {
             assert!(said.contains(part), "{name}: {said}");
         }
@@ -78,11 +121,18 @@ fn r46_r47_e23_names_that_windows_reserves() {
         let message = warnings[0]["message"].as_str().expect("a text");
         assert!(message.contains(&format!("`{path}`")), "{name}: {message}");
     }
-    let script = Wheel::new("demo", "1.0").file("demo.py", "").entry_points("[console_scripts]\naux = demo:main\n");
+    let script = Wheel::new("demo", "1.0")
+        .file("demo.py", "")
+        .entry_points("[console_scripts]\naux = demo:main\n");
     let scene = Scene::new();
-    let said = install(&scene, &scene.venv(), &[script], WINDOWS, OnConflict::Error).expect_err("a script");
-    assert!(said.contains("bin/aux") && said.starts_with("3: "), "{said}");
-    let plain = ["console.py", "com10", "auxiliary.py", "a~b.py", "backup~"].map(|name| format!("demo/{name}"));
+    let said = install(&scene, &scene.venv(), &[script], WINDOWS, OnConflict::Error)
+        .expect_err("a script");
+    assert!(
+        said.contains("bin/aux") && said.starts_with("3: "),
+        "{said}"
+    );
+    let plain = ["console.py", "com10", "auxiliary.py", "a~b.py", "backup~"]
+        .map(|name| format!("demo/{name}"));
     for path in plain {
         let (scene, wheel) = (Scene::new(), with(&path));
         let venv = scene.venv();
@@ -94,20 +144,47 @@ fn r46_r47_e23_names_that_windows_reserves() {
 #[test]
 fn r46_one_warning_tells_of_all_names() {
     let scene = Scene::new();
-    let run =
-        scene.install(&scene.venv(), &[scene.wheel(&with("demo/aux.py").file("demo/nul", "").file("demo/x.", ""))]);
-    run.assert_code(0).assert_stderr("and 2 more have names that Windows reserves");
+    let run = scene.install(
+        &scene.venv(),
+        &[scene.wheel(&with("demo/aux.py").file("demo/nul", "").file("demo/x.", ""))],
+    );
+    run.assert_code(0)
+        .assert_stderr("and 2 more have names that Windows reserves");
     assert_eq!(run.stderr.matches("warning").count(), 1, "{}", run.stderr);
 }
 
 /// Pairs that a folding file system takes for one name, and how both are shown.
 const PAIRS: [(&str, &str, [&str; 2]); 6] = [
-    ("demo/Mod.py", "demo/mod.py", ["`demo/Mod.py`", "`demo/mod.py`"]),
-    ("demo/stra\u{df}e.py", "demo/STRASSE.py", ["`demo/stra\u{df}e.py`", "`demo/STRASSE.py`"]),
-    ("demo/gr\u{fc}n.py", "demo/gru\u{308}n.py", ["`demo/gr\\u{fc}n.py`", "`demo/gru\\u{308}n.py`"]),
-    ("demo/\u{fb01}le.py", "demo/file.py", ["`demo/\u{fb01}le.py`", "`demo/file.py`"]),
-    ("demo/\u{212a}.py", "demo/k.py", ["`demo/\u{212a}.py`", "`demo/k.py`"]),
-    ("demo/Sub/a.py", "demo/sub/b.py", ["`demo/Sub`", "`demo/sub`"]),
+    (
+        "demo/Mod.py",
+        "demo/mod.py",
+        ["`demo/Mod.py`", "`demo/mod.py`"],
+    ),
+    (
+        "demo/stra\u{df}e.py",
+        "demo/STRASSE.py",
+        ["`demo/stra\u{df}e.py`", "`demo/STRASSE.py`"],
+    ),
+    (
+        "demo/gr\u{fc}n.py",
+        "demo/gru\u{308}n.py",
+        ["`demo/gr\\u{fc}n.py`", "`demo/gru\\u{308}n.py`"],
+    ),
+    (
+        "demo/\u{fb01}le.py",
+        "demo/file.py",
+        ["`demo/\u{fb01}le.py`", "`demo/file.py`"],
+    ),
+    (
+        "demo/\u{212a}.py",
+        "demo/k.py",
+        ["`demo/\u{212a}.py`", "`demo/k.py`"],
+    ),
+    (
+        "demo/Sub/a.py",
+        "demo/sub/b.py",
+        ["`demo/Sub`", "`demo/sub`"],
+    ),
 ];
 
 #[test]
@@ -118,21 +195,43 @@ fn r48_r49_r50_e22_names_that_fold_to_one_are_refused_where_they_would_meet() {
         for policy in [OnConflict::Error, OnConflict::First, OnConflict::Last] {
             let check = |title: &str, said: Result<(), String>| {
                 let said = said.expect_err(title);
-                assert!(said.starts_with("4: ") && shown.iter().all(|part| said.contains(part)), "{title}: {said}");
+                assert!(
+                    said.starts_with("4: ") && shown.iter().all(|part| said.contains(part)),
+                    "{title}: {said}"
+                );
             };
             let scene = Scene::new();
             let venv = scene.venv();
             let both = alone("left", one).file(two, "x = 1\n");
-            check("in one wheel", install(&scene, &venv, &[both], FOLDING, policy));
-            check("in two wheels", install(&scene, &venv, &[left.clone(), right.clone()], FOLDING, policy));
-            install(&scene, &venv, std::slice::from_ref(&left), FOLDING, policy).expect("alone it is no trouble");
-            check("with what is installed", install(&scene, &venv, std::slice::from_ref(&right), FOLDING, policy));
+            check(
+                "in one wheel",
+                install(&scene, &venv, &[both], FOLDING, policy),
+            );
+            check(
+                "in two wheels",
+                install(
+                    &scene,
+                    &venv,
+                    &[left.clone(), right.clone()],
+                    FOLDING,
+                    policy,
+                ),
+            );
+            install(&scene, &venv, std::slice::from_ref(&left), FOLDING, policy)
+                .expect("alone it is no trouble");
+            check(
+                "with what is installed",
+                install(&scene, &venv, std::slice::from_ref(&right), FOLDING, policy),
+            );
         }
         let scene = Scene::new();
         let venv = scene.venv();
         let apart = Capabilities::default();
-        install(&scene, &venv, &[left, right], apart, OnConflict::Error).expect("they are two files here");
-        assert!(site_packages(&venv).join(one).is_file() && site_packages(&venv).join(two).is_file());
+        install(&scene, &venv, &[left, right], apart, OnConflict::Error)
+            .expect("they are two files here");
+        assert!(
+            site_packages(&venv).join(one).is_file() && site_packages(&venv).join(two).is_file()
+        );
     }
 }
 
@@ -144,5 +243,8 @@ fn r48_r50_what_goes_is_in_nobodys_way() {
     install(&scene, &venv, &[old], FOLDING, OnConflict::Error).expect("it is alone");
     let new = Wheel::new("demo", "2.0").file("demo/x.py", "new");
     install(&scene, &venv, &[new], FOLDING, OnConflict::Error).expect("the old spelling goes");
-    assert!(!site_packages(&venv).join("Demo").exists() && site_packages(&venv).join("demo/x.py").is_file());
+    assert!(
+        !site_packages(&venv).join("Demo").exists()
+            && site_packages(&venv).join("demo/x.py").is_file()
+    );
 }

@@ -1,9 +1,11 @@
-//! Power cuts: a file system in memory that keeps apart what was written and what a cut leaves of it.
+//! Power cuts: a file system in memory that keeps apart what was written and what a cut leaves of
+//! it.
 //!
-//! [`Disk`] watches at the door and keeps a log of every change, with its bytes. Cut at a change, of what was not flushed
-//! before it any prefix of the changes to names may have reached the disk, and no content at all: the worst of what
-//! ext4, XFS and btrfs were seen to do. A flush of a file drags all names along and only its own content. What the cut
-//! leaves is put where the environment was, `recover` runs, and the environment is as before or as after, to the byte.
+//! [`Disk`] watches at the door and keeps a log of every change, with its bytes. Cut at a change,
+//! of what was not flushed before it any prefix of the changes to names may have reached the disk,
+//! and no content at all: the worst of what ext4, XFS and btrfs were seen to do. A flush of a file
+//! drags all names along and only its own content. What the cut leaves is put where the environment
+//! was, `recover` runs, and the environment is as before or as after, to the byte.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -11,7 +13,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use pkg_install::fs::{Door, Mutation, Watch};
+use pkg_install::fs::{FaultHook, Fs, FsOp};
 
 use crate::living::Life;
 use crate::tree_image::{Image, Node};
@@ -32,31 +34,42 @@ struct Disk {
     log: Mutex<Vec<Event>>,
 }
 
-impl Watch for Disk {
-    fn before(&self, _: &Mutation<'_>) -> io::Result<()> {
+impl FaultHook for Disk {
+    fn before(&self, _: &FsOp<'_>) -> io::Result<()> {
         Ok(())
     }
 
-    fn after(&self, mutation: &Mutation<'_>) {
-        let below = |path: &Path| path.strip_prefix(&self.root).expect("inside the environment").to_owned();
+    fn after(&self, mutation: &FsOp<'_>) {
+        let below = |path: &Path| {
+            path.strip_prefix(&self.root)
+                .expect("inside the environment")
+                .to_owned()
+        };
         let mode = |path: &Path| {
             let metadata = std::fs::symlink_metadata(path).expect("it was made just now");
             metadata.permissions().mode() & 0o7777
         };
         let event = match *mutation {
-            Mutation::MakeDir(path) => Event::Make(below(path), Node::Directory { mode: mode(path) }),
-            Mutation::Create(path) => Event::Make(below(path), Node::File { mode: mode(path), content: Vec::new() }),
-            Mutation::Write(path, bytes) => Event::Write(below(path), bytes.to_vec()),
-            Mutation::Rename(from, to) => Event::Rename(below(from), below(to)),
-            Mutation::Remove(path) | Mutation::RemoveDir(path) => Event::Remove(below(path)),
-            Mutation::FlushFileSystem(_) => Event::FlushAll,
-            Mutation::Flush(path) => Event::Flush(below(path)),
+            FsOp::MakeDir(path) => Event::Make(below(path), Node::Directory { mode: mode(path) }),
+            FsOp::Create(path) => Event::Make(
+                below(path),
+                Node::File {
+                    mode: mode(path),
+                    content: Vec::new(),
+                },
+            ),
+            FsOp::Write(path, bytes) => Event::Write(below(path), bytes.to_vec()),
+            FsOp::Rename(from, to) => Event::Rename(below(from), below(to)),
+            FsOp::Remove(path) | FsOp::RemoveDir(path) => Event::Remove(below(path)),
+            FsOp::FlushFileSystem(_) => Event::FlushAll,
+            FsOp::Flush(path) => Event::Flush(below(path)),
         };
         self.log.lock().expect("nobody panics here").push(event);
     }
 }
 
-/// The disk while a log is played on it. Contents are kept apart from names, by a number that a file keeps for life.
+/// The disk while a log is played on it. Contents are kept apart from names, by a number that a
+/// file keeps for life.
 struct Played {
     names: BTreeMap<PathBuf, Kept>,
     written: HashMap<usize, Vec<u8>>,
@@ -72,7 +85,11 @@ enum Kept {
 
 impl Played {
     fn new(before: &Image) -> Self {
-        let mut played = Self { names: BTreeMap::new(), written: HashMap::new(), durable: HashMap::new() };
+        let mut played = Self {
+            names: BTreeMap::new(),
+            written: HashMap::new(),
+            durable: HashMap::new(),
+        };
         for (path, node) in &before.nodes {
             played.make(path, node);
         }
@@ -85,7 +102,10 @@ impl Played {
             Node::File { mode, content } => {
                 let number = self.written.len();
                 self.written.insert(number, content.clone());
-                Kept::File { number, mode: *mode }
+                Kept::File {
+                    number,
+                    mode: *mode,
+                }
             }
             plain => Kept::Plain(plain.clone()),
         };
@@ -100,10 +120,19 @@ impl Played {
                 self.written.entry(number).or_default().extend(bytes);
             }
             Event::Rename(from, to) => {
-                let moved: Vec<PathBuf> = self.names.keys().filter(|path| path.starts_with(from)).cloned().collect();
+                let moved: Vec<PathBuf> = self
+                    .names
+                    .keys()
+                    .filter(|path| path.starts_with(from))
+                    .cloned()
+                    .collect();
                 for path in moved {
                     let below = path.strip_prefix(from).expect("it was filtered");
-                    let new = if below.as_os_str().is_empty() { to.clone() } else { to.join(below) };
+                    let new = if below.as_os_str().is_empty() {
+                        to.clone()
+                    } else {
+                        to.join(below)
+                    };
                     let kept = self.names.remove(&path).expect("it was there");
                     self.names.insert(new, kept);
                 }
@@ -131,20 +160,31 @@ impl Played {
     fn cut(&self, names: &BTreeMap<PathBuf, Kept>) -> Image {
         let node = |kept: &Kept| match kept {
             Kept::Plain(node) => node.clone(),
-            Kept::File { number, mode } => {
-                Node::File { mode: *mode, content: self.durable.get(number).cloned().unwrap_or_default() }
-            }
+            Kept::File { number, mode } => Node::File {
+                mode: *mode,
+                content: self.durable.get(number).cloned().unwrap_or_default(),
+            },
         };
-        let nodes = names.iter().map(|(path, kept)| (path.clone(), node(kept))).collect();
-        Image { nodes, ..Image::default() }
+        let nodes = names
+            .iter()
+            .map(|(path, kept)| (path.clone(), node(kept)))
+            .collect();
+        Image {
+            nodes,
+            ..Image::default()
+        }
     }
 }
 
 /// The log of one undisturbed run.
 fn log_of(life: &Life) -> Vec<Event> {
-    let disk = Arc::new(Disk { root: life.root.clone(), log: Mutex::default() });
+    let disk = Arc::new(Disk {
+        root: life.root.clone(),
+        log: Mutex::default(),
+    });
     life.reset();
-    life.run(&Door::watched(disk.clone())).unwrap_or_else(|error| panic!("{}: {error}", life.name));
+    life.run(&Fs::with_hook(disk.clone()))
+        .unwrap_or_else(|error| panic!("{}: {error}", life.name));
     let mut log = disk.log.lock().expect("nobody panics here");
     // The lock file is nobody's content.
     log.retain(|event| !matches!(event, Event::Make(path, _) if path == Path::new(".lock")));
@@ -162,11 +202,14 @@ fn cut_everywhere(life: &Life, log: &[Event]) -> (usize, Vec<String>) {
         reached.dedup();
         for names in reached.into_iter().map(|number| &since[number]) {
             played.cut(names).restore(&life.root);
-            let recovered = life.recover(&Door::default());
+            let recovered = life.recover(&Fs::default());
             let now = Image::of(&life.root);
             let (before, after) = (now == life.before, now == life.after);
             if recovered.is_err() || !(after || before && at < log.len()) {
-                let what = recovered.err().map(|error| error.to_string()).unwrap_or_default();
+                let what = recovered
+                    .err()
+                    .map(|error| error.to_string())
+                    .unwrap_or_default();
                 damage.push(format!(
                     "{}: cut at {at} of {}: {what}\n{}",
                     life.name,
@@ -189,8 +232,13 @@ fn cut_everywhere(life: &Life, log: &[Event]) -> (usize, Vec<String>) {
 }
 
 fn lives() -> [Life; 4] {
-    [Life::fresh(), Life::into_shared(), Life::replace(), Life::uninstall()]
-        .map(|life| life.with(|options| options.durable = true))
+    [
+        Life::fresh(),
+        Life::into_shared(),
+        Life::replace(),
+        Life::uninstall(),
+    ]
+    .map(|life| life.with(|options| options.durable = true))
 }
 
 #[test]
@@ -198,7 +246,12 @@ fn r122_r123_a_power_cut_anywhere_leaves_before_or_after_and_after_success_after
     let mut cuts = 0;
     for life in lives() {
         let (points, damage) = cut_everywhere(&life, &log_of(&life));
-        assert!(damage.is_empty(), "{} of {points} cuts left damage:\n{}", damage.len(), damage[0]);
+        assert!(
+            damage.is_empty(),
+            "{} of {points} cuts left damage:\n{}",
+            damage.len(),
+            damage[0]
+        );
         cuts += points;
     }
     assert!(cuts >= 800, "{cuts}");
@@ -209,7 +262,10 @@ fn r122_r123_a_power_cut_anywhere_leaves_before_or_after_and_after_success_after
 fn r123_without_the_first_flush_a_power_cut_leaves_damage() {
     for life in lives().into_iter().take(3) {
         let mut log = log_of(&life);
-        let first = log.iter().position(|event| matches!(event, Event::FlushAll)).expect("it is durable");
+        let first = log
+            .iter()
+            .position(|event| matches!(event, Event::FlushAll))
+            .expect("it is durable");
         log.remove(first);
         let (_, damage) = cut_everywhere(&life, &log);
         assert!(!damage.is_empty(), "{}: nothing was damaged", life.name);
@@ -220,5 +276,8 @@ fn r123_without_the_first_flush_a_power_cut_leaves_damage() {
 fn r123_without_durable_a_power_cut_after_success_may_leave_empty_files() {
     let life = Life::fresh();
     let (_, damage) = cut_everywhere(&life, &log_of(&life));
-    assert!(damage.iter().any(|what| what.contains("cut at")), "what is said of `--durable` would be no promise");
+    assert!(
+        damage.iter().any(|what| what.contains("cut at")),
+        "what is said of `--durable` would be no promise"
+    );
 }

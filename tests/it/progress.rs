@@ -1,13 +1,15 @@
-//! Progress, by the program itself: events for programs, remarks in a pipe, bars on a terminal that leave nothing.
+//! Progress, by the program itself: events for programs, remarks in a pipe, bars on a terminal that
+//! leave nothing.
 //!
-//! Wheels come from a server on the loopback that misbehaves; the terminal is a [`pseudo_terminal`](crate::pseudo_terminal).
+//! Wheels come from a server on the loopback that misbehaves; the terminal is a
+//! [`pseudo_terminal`](crate::pseudo_terminal).
 
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use pkg_install::fs::{Door, Lock, Patience};
-use pkg_install::hash::{Algorithm, Digest};
+use pkg_install::digest::{Algorithm, Digest};
+use pkg_install::fs::{Fs, Lock, LockWait};
 use serde_json::{Value, json};
 
 use crate::downloads::body;
@@ -26,7 +28,8 @@ fn serve(server: &Server, name: &str) -> (String, u64) {
 
 /// As [`serve`]. What an installation looks at first is the whole of a small wheel.
 fn serve_of(server: &Server, name: &str, length: usize) -> (String, u64) {
-    let wheel = Wheel::new(name, "1.0").stored(&format!("{name}.bin"), body(length, name.len() as u64));
+    let wheel =
+        Wheel::new(name, "1.0").stored(&format!("{name}.bin"), body(length, name.len() as u64));
     let (path, bytes) = (wheel.wheel_file_name(), wheel.bytes());
     server.put(&path, &bytes);
     (path, bytes.len() as u64)
@@ -34,7 +37,13 @@ fn serve_of(server: &Server, name: &str, length: usize) -> (String, u64) {
 
 /// Runs the program with its cache in the scene.
 fn run(scene: &Scene, arguments: &[&str]) -> Run {
-    Run::of(scene.command().args(arguments).args(["--no-cache"]).env("no_proxy", "127.0.0.1"))
+    Run::of(
+        scene
+            .command()
+            .args(arguments)
+            .args(["--no-cache"])
+            .env("no_proxy", "127.0.0.1"),
+    )
 }
 
 fn address(server: &Server, path: &str) -> String {
@@ -45,13 +54,17 @@ fn address(server: &Server, path: &str) -> String {
 #[track_caller]
 fn events(stderr: &str) -> Vec<Value> {
     assert!(stderr.is_empty() || stderr.ends_with('\n'), "{stderr}");
-    let parse =
-        |line: &str| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: `{line}` of\n{stderr}"));
+    let parse = |line: &str| {
+        serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: `{line}` of\n{stderr}"))
+    };
     stderr.lines().map(parse).collect()
 }
 
 fn named<'a>(events: &'a [Value], name: &str) -> Vec<&'a Value> {
-    events.iter().filter(|event| event["event"] == name).collect()
+    events
+        .iter()
+        .filter(|event| event["event"] == name)
+        .collect()
 }
 
 /// What was told of each transfer, in order: name, bytes in the end, total in the end, tries again.
@@ -60,7 +73,9 @@ fn transfers(events: &[Value]) -> BTreeMap<String, (u64, Value, usize)> {
     let mut running: BTreeMap<u64, (String, u64, Value, usize)> = BTreeMap::new();
     let mut ended = BTreeMap::new();
     for event in events {
-        let Some(number) = event["transfer"].as_u64() else { continue };
+        let Some(number) = event["transfer"].as_u64() else {
+            continue;
+        };
         let one = running.get_mut(&number);
         match (event["event"].as_str().expect("it has a name"), one) {
             ("transfer-begin", None) => {
@@ -75,7 +90,10 @@ fn transfers(events: &[Value]) -> BTreeMap<String, (u64, Value, usize)> {
             ("transfer-retry", Some(one)) => one.3 += 1,
             ("transfer-end", Some(_)) => {
                 let (name, bytes, total, tries) = running.remove(&number).expect("it was there");
-                assert!(ended.insert(name, (bytes, total, tries)).is_none(), "{events:?}");
+                assert!(
+                    ended.insert(name, (bytes, total, tries)).is_none(),
+                    "{events:?}"
+                );
             }
             (other, one) => panic!("`{other}` with {one:?}"),
         }
@@ -87,19 +105,33 @@ fn transfers(events: &[Value]) -> BTreeMap<String, (u64, Value, usize)> {
 #[track_caller]
 fn no_secret(run: &Run) {
     for secret in ["anna", "s3cr", "YW5u"] {
-        assert!(!run.stderr.contains(secret) && !run.stdout.contains(secret), "{run:?}");
+        assert!(
+            !run.stderr.contains(secret) && !run.stdout.contains(secret),
+            "{run:?}"
+        );
     }
 }
 
 #[test]
 fn every_transfer_is_told_from_its_begin_to_its_end_with_its_bytes() {
     let (scene, server) = (Scene::new(), Server::start());
-    let served: Vec<(String, u64)> = (0..12).map(|number| serve(&server, &format!("demo{number}"))).collect();
-    server.script(&served[0].0, [Turn::Status(503, "Retry-After: 0\r\n"), Turn::Status(429, "Retry-After: 0\r\n")]);
+    let served: Vec<(String, u64)> = (0..12)
+        .map(|number| serve(&server, &format!("demo{number}")))
+        .collect();
+    server.script(
+        &served[0].0,
+        [
+            Turn::Status(503, "Retry-After: 0\r\n"),
+            Turn::Status(429, "Retry-After: 0\r\n"),
+        ],
+    );
     server.script(&served[1].0, [Turn::Cut(70_000), Turn::Cut(50_000)]);
     server.script(&served[2].0, [Turn::Chunked(None)]);
     server.script(&served[3].0, [Turn::Cut(100_000), Turn::Unsatisfiable]);
-    let addresses: Vec<String> = served.iter().map(|(path, _)| address(&server, path)).collect();
+    let addresses: Vec<String> = served
+        .iter()
+        .map(|(path, _)| address(&server, path))
+        .collect();
     let mut arguments = vec!["download", "--dest", "here", "--progress", "json"];
     arguments.extend(addresses.iter().map(String::as_str));
     let run = run(&scene, &arguments);
@@ -108,11 +140,30 @@ fn every_transfer_is_told_from_its_begin_to_its_end_with_its_bytes() {
     for (number, (path, bytes)) in served.iter().enumerate() {
         let (done, total, tries) = &told[path];
         assert_eq!(done, bytes, "{path}");
-        assert_eq!(total, &if number == 2 { Value::Null } else { json!(bytes) }, "{path}");
-        assert_eq!(*tries, [2, 0, 0, 1].get(number).copied().unwrap_or(0), "{path}: {}", run.stderr);
+        assert_eq!(
+            total,
+            &if number == 2 {
+                Value::Null
+            } else {
+                json!(bytes)
+            },
+            "{path}"
+        );
+        assert_eq!(
+            *tries,
+            [2, 0, 0, 1].get(number).copied().unwrap_or(0),
+            "{path}: {}",
+            run.stderr
+        );
     }
-    assert_eq!(told.values().map(|one| one.0).sum::<u64>(), served.iter().map(|one| one.1).sum::<u64>());
-    assert_eq!(named(&events(&run.stderr), "transfers"), [&json!({"event": "transfers", "files": 12, "bytes": null})]);
+    assert_eq!(
+        told.values().map(|one| one.0).sum::<u64>(),
+        served.iter().map(|one| one.1).sum::<u64>()
+    );
+    assert_eq!(
+        named(&events(&run.stderr), "transfers"),
+        [&json!({"event": "transfers", "files": 12, "bytes": null})]
+    );
     no_secret(&run);
 }
 
@@ -133,14 +184,29 @@ fn what_a_look_brings_or_has_to_ask_for_again_is_told_and_the_sum_is_that_of_all
     let events = events(&run.stderr);
     let told = transfers(&events);
     for (path, bytes) in &served {
-        assert_eq!((told[path].0, &told[path].1), (*bytes, &json!(bytes)), "{path}");
+        assert_eq!(
+            (told[path].0, &told[path].1),
+            (*bytes, &json!(bytes)),
+            "{path}"
+        );
     }
-    let looks: Vec<&Value> = named(&events, "look-retry").iter().map(|event| &event["name"]).collect();
+    let looks: Vec<&Value> = named(&events, "look-retry")
+        .iter()
+        .map(|event| &event["name"])
+        .collect();
     assert_eq!(looks.len(), 2, "{events:?}");
-    assert!([0, 2].iter().all(|&number| looks.contains(&&json!(served[number].0))), "{looks:?}");
+    assert!(
+        [0, 2]
+            .iter()
+            .all(|&number| looks.contains(&&json!(served[number].0))),
+        "{looks:?}"
+    );
     assert_eq!(named(&events, "transfer-retry").len(), 1);
     let left: u64 = served[1..].iter().map(|(_, bytes)| bytes).sum();
-    assert_eq!(named(&events, "transfers"), [&json!({"event": "transfers", "files": 2, "bytes": left})]);
+    assert_eq!(
+        named(&events, "transfers"),
+        [&json!({"event": "transfers", "files": 2, "bytes": left})]
+    );
     no_secret(&run);
 }
 
@@ -148,10 +214,25 @@ fn what_a_look_brings_or_has_to_ask_for_again_is_told_and_the_sum_is_that_of_all
 fn what_the_cache_has_is_a_transfer_too_where_it_was_asked_for() {
     let (scene, server) = (Scene::new(), Server::start());
     let (path, bytes) = serve(&server, "demo");
-    let wheel = Wheel::new("demo", "1.0").stored("demo.bin", body(200_000, 4)).bytes();
-    let url = format!("{}#sha256={}", address(&server, &path), Digest::of(Algorithm::Sha256, &wheel).to_hex());
+    let wheel = Wheel::new("demo", "1.0")
+        .stored("demo.bin", body(200_000, 4))
+        .bytes();
+    let url = format!(
+        "{}#sha256={}",
+        address(&server, &path),
+        Digest::of(Algorithm::Sha256, &wheel).to_hex()
+    );
     for present in [0, bytes] {
-        let arguments = ["download", "--dest", "here", "--cache-dir", "cache", "--progress", "json", &url];
+        let arguments = [
+            "download",
+            "--dest",
+            "here",
+            "--cache-dir",
+            "cache",
+            "--progress",
+            "json",
+            &url,
+        ];
         let run = Run::of(scene.command().args(arguments).env("no_proxy", "127.0.0.1"));
         run.assert_code(0);
         let events = events(&run.stderr);
@@ -168,12 +249,26 @@ fn a_failure_while_unpacking_ends_the_downloads_at_once() {
     // The look into it succeeds; then nothing comes until the client has waited for half a minute.
     server.script(&path, [Turn::Fine, Turn::Stall(1000)]);
     // Large, so that the stall is reached before it is found out.
-    let bad = Wheel::new("bad", "1.0").stored("bad.bin", body(16_000_000, 1)).wrong_digest("bad.bin");
+    let bad = Wheel::new("bad", "1.0")
+        .stored("bad.bin", body(16_000_000, 1))
+        .wrong_digest("bad.bin");
     let bad = scene.wheel(&bad).display().to_string();
     let begin = Instant::now();
-    let run = run(&scene, &["--target", "venv", "--no-progress", &bad, &address(&server, &path)]);
+    let run = run(
+        &scene,
+        &[
+            "--target",
+            "venv",
+            "--no-progress",
+            &bad,
+            &address(&server, &path),
+        ],
+    );
     run.assert_code(3).assert_stderr("bad.bin");
-    assert!(begin.elapsed() < Duration::from_secs(20), "the stall was waited for");
+    assert!(
+        begin.elapsed() < Duration::from_secs(20),
+        "the stall was waited for"
+    );
 }
 
 #[test]
@@ -181,18 +276,43 @@ fn staging_is_told_while_wheels_come_and_results_stay_on_stdout() {
     let (scene, server) = (Scene::new(), Server::start());
     scene.venv();
     let (path, bytes) = serve_of(&server, "demo", 600_000);
-    let local = scene.wheel(&Wheel::new("other", "1.0").file("other.py", "x = 1\n")).display().to_string();
-    let arguments = ["--target", "venv", "--json", "--progress", "json", &local, &address(&server, &path)];
+    let local = scene
+        .wheel(&Wheel::new("other", "1.0").file("other.py", "x = 1\n"))
+        .display()
+        .to_string();
+    let arguments = [
+        "--target",
+        "venv",
+        "--json",
+        "--progress",
+        "json",
+        &local,
+        &address(&server, &path),
+    ];
     let run = run(&scene, &arguments);
     run.assert_code(0);
     let events = events(&run.stderr);
     assert_eq!(transfers(&events)[&path], (bytes, json!(bytes), 0));
-    let [begin] = named(&events, "stage-begin")[..] else { panic!("{events:?}") };
+    let [begin] = named(&events, "stage-begin")[..] else {
+        panic!("{events:?}")
+    };
     let last = *named(&events, "stage").last().expect("it was told");
-    assert_eq!((&last["files"], &last["bytes"]), (&begin["files"], &begin["bytes"]));
+    assert_eq!(
+        (&last["files"], &last["bytes"]),
+        (&begin["files"], &begin["bytes"])
+    );
     assert_eq!(named(&events, "stage-end").len(), 1);
-    let place = |name: &str| events.iter().position(|event| event["event"] == name).expect("it was told");
-    assert!(place("stage-begin") < place("transfer-begin") && place("transfer-end") < place("stage-end"), "{events:?}");
+    let place = |name: &str| {
+        events
+            .iter()
+            .position(|event| event["event"] == name)
+            .expect("it was told")
+    };
+    assert!(
+        place("stage-begin") < place("transfer-begin")
+            && place("transfer-end") < place("stage-end"),
+        "{events:?}"
+    );
     assert_eq!(run.json()["outcome"], "committed");
     no_secret(&run);
 }
@@ -201,14 +321,37 @@ fn staging_is_told_while_wheels_come_and_results_stay_on_stdout() {
 fn a_transfer_that_is_given_up_ends_too_and_the_error_is_text() {
     let (scene, server) = (Scene::new(), Server::start());
     let (path, _) = serve(&server, "demo");
-    server.script(&path, [Turn::Status(503, "Retry-After: 0\r\n"), Turn::Cut(50_000), Turn::Status(403, "")]);
-    let run = run(&scene, &["download", "--progress", "json", "--quiet", &address(&server, &path)]);
+    server.script(
+        &path,
+        [
+            Turn::Status(503, "Retry-After: 0\r\n"),
+            Turn::Cut(50_000),
+            Turn::Status(403, ""),
+        ],
+    );
+    let run = run(
+        &scene,
+        &[
+            "download",
+            "--progress",
+            "json",
+            "--quiet",
+            &address(&server, &path),
+        ],
+    );
     run.assert_code(1);
-    let (json, text): (Vec<&str>, Vec<&str>) = run.stderr.lines().partition(|line| line.starts_with('{'));
+    let (json, text): (Vec<&str>, Vec<&str>) =
+        run.stderr.lines().partition(|line| line.starts_with('{'));
     let events = events(&(json.join("\n") + "\n"));
     assert_eq!(transfers(&events)[&path].0, 50_000);
-    assert_eq!(named(&events, "transfer-retry")[0]["why"], "`127.0.0.1` answers with status 503");
-    assert!(text[0].starts_with("error: ") && text.iter().any(|line| line.starts_with("state: ")), "{text:?}");
+    assert_eq!(
+        named(&events, "transfer-retry")[0]["why"],
+        "`127.0.0.1` answers with status 503"
+    );
+    assert!(
+        text[0].starts_with("error: ") && text.iter().any(|line| line.starts_with("state: ")),
+        "{text:?}"
+    );
     no_secret(&run);
 }
 
@@ -216,15 +359,31 @@ fn a_transfer_that_is_given_up_ends_too_and_the_error_is_text() {
 fn who_holds_the_lock_is_told_as_an_event() {
     let scene = Scene::new();
     let lock = scene.venv().join(".lock");
-    let (cancel, door) = (AtomicBool::new(false), Door::default());
-    let patience = Patience { timeout: Duration::ZERO, cancel: &cancel, waiting: &|_| () };
-    let held = Lock::acquire(&door, &lock, &patience).expect("nobody holds it");
-    let arguments = ["list", "--target", "venv", "--lock-timeout", "1", "--progress", "json"];
+    let (cancel, fs) = (AtomicBool::new(false), Fs::default());
+    let patience = LockWait {
+        timeout: Duration::ZERO,
+        cancel: &cancel,
+        waiting: &|_| (),
+    };
+    let held = Lock::acquire(&fs, &lock, &patience).expect("nobody holds it");
+    let arguments = [
+        "list",
+        "--target",
+        "venv",
+        "--lock-timeout",
+        "1",
+        "--progress",
+        "json",
+    ];
     let run = scene.run(&arguments);
     run.assert_code(5);
     let first = run.stderr.lines().next().expect("something is said");
-    let event: Value = serde_json::from_str(first).unwrap_or_else(|error| panic!("{error}: {}", run.stderr));
-    assert_eq!(event, json!({"event": "waiting", "path": lock.display().to_string()}));
+    let event: Value =
+        serde_json::from_str(first).unwrap_or_else(|error| panic!("{error}: {}", run.stderr));
+    assert_eq!(
+        event,
+        json!({"event": "waiting", "path": lock.display().to_string()})
+    );
     assert!(!run.stderr.contains("waiting for"), "{}", run.stderr);
     drop(held);
 }
@@ -239,7 +398,11 @@ fn a_pipe_gets_remarks_and_nothing_that_controls_a_terminal() {
         let arguments = [&["download"], more, &[&address]].concat();
         let run = run(&scene, &arguments);
         run.assert_code(0);
-        assert!(!run.stderr.contains(|character: char| character.is_control() && character != '\n'), "{run:?}");
+        assert!(
+            !run.stderr
+                .contains(|character: char| character.is_control() && character != '\n'),
+            "{run:?}"
+        );
         no_secret(&run);
         run.stderr
     };
@@ -254,39 +417,77 @@ fn a_pipe_gets_remarks_and_nothing_that_controls_a_terminal() {
 fn what_is_typed_goes_before_what_a_variable_says() {
     let scene = Scene::new();
     scene.venv();
-    let wheel = scene.wheel(&Wheel::new("demo", "1.0")).display().to_string();
+    let wheel = scene
+        .wheel(&Wheel::new("demo", "1.0"))
+        .display()
+        .to_string();
     let told = |variables: &[(&str, &str)], more: &[&str]| {
         let arguments = [&["--target", "venv", "--reinstall", &wheel], more].concat();
         let run = scene.run_with(variables, &arguments);
         run.assert_code(0);
         !events(&run.stderr).is_empty()
     };
-    let (json, none) = (("PKG_INSTALL_PROGRESS", "json"), ("PKG_INSTALL_NO_PROGRESS", "true"));
+    let (json, none) = (
+        ("PKG_INSTALL_PROGRESS", "json"),
+        ("PKG_INSTALL_NO_PROGRESS", "true"),
+    );
     assert!(!told(&[], &[]));
     assert!(told(&[json], &[]));
     assert!(!told(&[json, none], &[]));
     assert!(!told(&[json], &["--no-progress"]));
     assert!(told(&[none], &["--progress", "json"]));
     assert!(!told(&[none], &["--progress", "auto"]));
-    let both = scene.run(&["uninstall", "demo", "--target", "venv", "--progress", "json", "--no-progress"]);
-    both.assert_code(2).assert_stderr("'--no-progress' cannot be used with '--progress json'");
-    scene.run(&["list", "--target", "venv", "--progress", "auto", "--no-progress"]).assert_code(0);
+    let both = scene.run(&[
+        "uninstall",
+        "demo",
+        "--target",
+        "venv",
+        "--progress",
+        "json",
+        "--no-progress",
+    ]);
+    both.assert_code(2)
+        .assert_stderr("'--no-progress' cannot be used with '--progress json'");
+    scene
+        .run(&[
+            "list",
+            "--target",
+            "venv",
+            "--progress",
+            "auto",
+            "--no-progress",
+        ])
+        .assert_code(0);
 }
 
 /// The arguments of a download whose cache is in the scene.
 fn download(addresses: impl IntoIterator<Item = String>) -> Vec<String> {
-    let options = ["download", "--dest", "here", "--cache-dir", "cache", "--color", "always"].map(str::to_owned);
+    let options = [
+        "download",
+        "--dest",
+        "here",
+        "--cache-dir",
+        "cache",
+        "--color",
+        "always",
+    ]
+    .map(str::to_owned);
     options.into_iter().chain(addresses).collect()
 }
 
 #[test]
 fn an_interrupt_leaves_no_bar_on_the_terminal() {
     let (scene, server) = (Scene::new(), Server::start());
-    let served: Vec<String> = (0..12).map(|number| serve(&server, &format!("demo{number}")).0).collect();
+    let served: Vec<String> = (0..12)
+        .map(|number| serve(&server, &format!("demo{number}")).0)
+        .collect();
     for path in &served {
         server.script(path, [Turn::Stall(70_000)]);
     }
-    let mut session = Session::start(&scene, &download(served.iter().map(|path| address(&server, path))));
+    let mut session = Session::start(
+        &scene,
+        &download(served.iter().map(|path| address(&server, path))),
+    );
     // Four bars are drawn while every file has come to a halt.
     session.wait_for("… and 4 more");
     session.wait_for("70.0 kB/201 kB");
@@ -294,24 +495,51 @@ fn an_interrupt_leaves_no_bar_on_the_terminal() {
     session.press("\u{3}");
     let (code, written) = session.end();
     assert_eq!(code, 130, "{written:?}");
-    assert!(written.contains("^C"), "the terminal shows what is pressed: {written:?}");
-    assert_eq!(screen(&written), ["error: interrupted", "state: nothing was changed"], "{written:?}");
+    assert!(
+        written.contains("^C"),
+        "the terminal shows what is pressed: {written:?}"
+    );
+    assert_eq!(
+        screen(&written),
+        ["error: interrupted", "state: nothing was changed"],
+        "{written:?}"
+    );
 }
 
 #[test]
 fn a_failure_leaves_no_bar_and_what_was_tried_again_stands_above() {
     let (scene, server) = (Scene::new(), Server::start());
     let (good, bad) = (serve(&server, "good").0, serve(&server, "bad").0);
-    server.script(&good, [Turn::Status(503, "Retry-After: 0\r\n"), Turn::Stall(70_000)]);
-    server.script(&bad, [Turn::Cut(60_000), Turn::Status(503, "Retry-After: 1\r\n"), Turn::Status(403, "")]);
-    let session = Session::start(&scene, &download([address(&server, &good), address(&server, &bad)]));
+    server.script(
+        &good,
+        [Turn::Status(503, "Retry-After: 0\r\n"), Turn::Stall(70_000)],
+    );
+    server.script(
+        &bad,
+        [
+            Turn::Cut(60_000),
+            Turn::Status(503, "Retry-After: 1\r\n"),
+            Turn::Status(403, ""),
+        ],
+    );
+    let session = Session::start(
+        &scene,
+        &download([address(&server, &good), address(&server, &bad)]),
+    );
     let (code, written) = session.end();
     assert_eq!(code, 1, "{written:?}");
-    assert!(written.contains("70.0 kB/201 kB"), "it was drawn: {written:?}");
+    assert!(
+        written.contains("70.0 kB/201 kB"),
+        "it was drawn: {written:?}"
+    );
     let left = screen(&written);
-    let (said, others): (Vec<_>, Vec<_>) = left.iter().partition(|line| line.starts_with("retrying `"));
+    let (said, others): (Vec<_>, Vec<_>) =
+        left.iter().partition(|line| line.starts_with("retrying `"));
     assert_eq!(said.len(), 2, "{left:?}");
-    assert!(others[0].starts_with("error: ") && others.iter().all(|line| !line.contains('─')), "{left:?}");
+    assert!(
+        others[0].starts_with("error: ") && others.iter().all(|line| !line.contains('─')),
+        "{left:?}"
+    );
 }
 
 #[test]
@@ -321,8 +549,18 @@ fn an_installation_leaves_its_results_alone_on_the_terminal() {
     let (path, _) = serve_of(&server, "demo", 600_000);
     // The look into it succeeds; then it is asked for again after a second.
     server.script(&path, [Turn::Fine, Turn::Status(503, "Retry-After: 1\r\n")]);
-    let local = scene.wheel(&Wheel::new("other", "1.0").file("other.py", "x = 1\n")).display().to_string();
-    let options = ["--target", "venv", "--no-cache", &local, &address(&server, &path)].map(str::to_owned);
+    let local = scene
+        .wheel(&Wheel::new("other", "1.0").file("other.py", "x = 1\n"))
+        .display()
+        .to_string();
+    let options = [
+        "--target",
+        "venv",
+        "--no-cache",
+        &local,
+        &address(&server, &path),
+    ]
+    .map(str::to_owned);
     let (code, written) = Session::start(&scene, &options).end();
     assert_eq!(code, 0, "{written:?}");
     assert!(
@@ -333,5 +571,8 @@ fn an_installation_leaves_its_results_alone_on_the_terminal() {
     let left = screen(&written);
     assert!(left[0].starts_with("retrying `demo-1.0-"), "{left:?}");
     assert_eq!(left[1..3], [" + demo 1.0", " + other 1.0"], "{left:?}");
-    assert!(left[3].starts_with("installed 2 projects: ") && left.len() == 4, "{left:?}");
+    assert!(
+        left[3].starts_with("installed 2 projects: ") && left.len() == 4,
+        "{left:?}"
+    );
 }

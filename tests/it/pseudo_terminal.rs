@@ -1,7 +1,9 @@
-//! The program at a terminal: run on a pseudo terminal that Python opens, its output shown as the screen would show it.
+//! The program at a terminal: run on a pseudo terminal that Python opens, its output shown as the
+//! screen would show it.
 //!
-//! [`Session`] starts a command, waits for what it shows, types, and returns its exit code and all it wrote. [`screen`] makes
-//! of that the lines that are left. Limits: the screen knows what the program uses, and fails at anything else.
+//! [`Session`] starts a command, waits for what it shows, types, and returns its exit code and all
+//! it wrote. [`screen`] makes of that the lines that are left. Limits: the screen knows what the
+//! program uses, and fails at anything else.
 
 use std::io::{Read as _, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -11,8 +13,10 @@ use crate::scene::{Scene, interpreter};
 pub const COLUMNS: usize = 84;
 pub const ROWS: usize = 12;
 
-/// Opens a pseudo terminal, makes it that of the command, and copies its ends to the standard streams.
-const OPEN: &str = "import os, pty, sys\nsys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
+/// Opens a pseudo terminal, makes it that of the command, and copies its ends to the standard
+/// streams.
+const OPEN: &str =
+    "import os, pty, sys\nsys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
 
 /// A command that runs at a terminal of its own.
 pub struct Session {
@@ -34,44 +38,80 @@ impl Session {
             };
         }
         let resize = format!("stty cols {COLUMNS} rows {ROWS} && exec \"$0\" \"$@\"");
-        command.args(["-I", "-c", OPEN, "sh", "-c", &resize]).arg(program.get_program()).args(arguments);
-        command.current_dir(scene.path()).env("TERM", "xterm").env("no_proxy", "127.0.0.1").env_remove("NO_COLOR");
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("python starts");
-        let (keys, output) = (child.stdin.take().expect("it is piped"), child.stdout.take().expect("it is piped"));
-        Self { child, keys, output, written: Vec::new() }
+        command
+            .args(["-I", "-c", OPEN, "sh", "-c", &resize])
+            .arg(program.get_program())
+            .args(arguments);
+        command
+            .current_dir(scene.path())
+            .env("TERM", "xterm")
+            .env("no_proxy", "127.0.0.1")
+            .env_remove("NO_COLOR");
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("python starts");
+        let (keys, output) = (
+            child.stdin.take().expect("it is piped"),
+            child.stdout.take().expect("it is piped"),
+        );
+        Self {
+            child,
+            keys,
+            output,
+            written: Vec::new(),
+        }
     }
 
     /// Reads until the command has written `text`.
     #[track_caller]
     pub fn wait_for(&mut self, text: &str) {
         while !String::from_utf8_lossy(&self.written).contains(text) {
-            assert!(self.read() > 0, "`{text}` never came: {}", String::from_utf8_lossy(&self.written));
+            assert!(
+                self.read() > 0,
+                "`{text}` never came: {}",
+                String::from_utf8_lossy(&self.written)
+            );
         }
     }
 
     /// Presses keys.
     pub fn press(&mut self, keys: &str) {
-        self.keys.write_all(keys.as_bytes()).expect("the terminal is there");
+        self.keys
+            .write_all(keys.as_bytes())
+            .expect("the terminal is there");
     }
 
     /// The exit code and all that was written, once the command has ended.
     pub fn end(mut self) -> (i32, String) {
         while self.read() > 0 {}
         let status = self.child.wait().expect("it ends");
-        (status.code().expect("python ends by a code"), String::from_utf8(self.written).expect("it is text"))
+        (
+            status.code().expect("python ends by a code"),
+            String::from_utf8(self.written).expect("it is text"),
+        )
     }
 
     fn read(&mut self) -> usize {
         let mut buffer = [0; 4096];
-        let count = self.output.read(&mut buffer).expect("the terminal can be read");
+        let count = self
+            .output
+            .read(&mut buffer)
+            .expect("the terminal can be read");
         self.written.extend_from_slice(&buffer[..count]);
         count
     }
 }
 
-/// What is left on the screen and above it, without the blanks at the ends of lines and the empty lines at the end.
+/// What is left on the screen and above it, without the blanks at the ends of lines and the empty
+/// lines at the end.
 pub fn screen(written: &str) -> Vec<String> {
-    let mut screen = Screen { lines: vec![Vec::new()], row: 0, column: 0 };
+    let mut screen = Screen {
+        lines: vec![Vec::new()],
+        row: 0,
+        column: 0,
+    };
     let mut rest = written.chars();
     while let Some(character) = rest.next() {
         match character {
@@ -79,15 +119,21 @@ pub fn screen(written: &str) -> Vec<String> {
             '\n' => screen.feed(),
             '\u{1b}' => {
                 assert_eq!(rest.next(), Some('['), "a sequence begins: {written:?}");
-                let number: String = rest.clone().take_while(|next| next.is_ascii_digit() || *next == ';').collect();
+                let number: String = rest
+                    .clone()
+                    .take_while(|next| next.is_ascii_digit() || *next == ';')
+                    .collect();
                 let end = rest.nth(number.len()).expect("a sequence ends");
                 screen.control(end, number.parse().ok());
             }
             _ => screen.put(character),
         }
     }
-    let mut lines: Vec<String> =
-        screen.lines.iter().map(|line| line.iter().collect::<String>().trim_end().to_owned()).collect();
+    let mut lines: Vec<String> = screen
+        .lines
+        .iter()
+        .map(|line| line.iter().collect::<String>().trim_end().to_owned())
+        .collect();
     while lines.last().is_some_and(String::is_empty) {
         lines.pop();
     }
@@ -141,11 +187,21 @@ impl Screen {
 
 #[test]
 fn the_screen_shows_what_a_terminal_would() {
-    assert_eq!(screen("one\r\ntwo\r\n\u{1b}[2A\u{1b}[Kx\r\n\u{1b}[J"), ["x"]);
+    assert_eq!(
+        screen("one\r\ntwo\r\n\u{1b}[2A\u{1b}[Kx\r\n\u{1b}[J"),
+        ["x"]
+    );
     assert_eq!(screen("one\rtw\r\n"), ["twe"]);
     let full = "f".repeat(COLUMNS);
-    assert_eq!(screen(&format!("{full}\r\nnext")), [full.clone(), "next".to_owned()]);
+    assert_eq!(
+        screen(&format!("{full}\r\nnext")),
+        [full.clone(), "next".to_owned()]
+    );
     assert_eq!(screen(&format!("{full}^C\r\u{1b}[K")), [full]);
     let many = "l\r\n".repeat(ROWS + 5);
-    assert_eq!(screen(&format!("{many}\u{1b}[99A\u{1b}[J")).len(), 6, "what has scrolled away stays");
+    assert_eq!(
+        screen(&format!("{many}\u{1b}[99A\u{1b}[J")).len(),
+        6,
+        "what has scrolled away stays"
+    );
 }

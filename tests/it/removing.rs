@@ -1,4 +1,5 @@
-//! Removal: all that a project has goes, nothing else does, and RECORD is believed only as far as the environment reaches.
+//! Removal: all that a project has goes, nothing else does, and RECORD is believed only as far as
+//! the environment reaches.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,7 +13,8 @@ use crate::verdict::refused;
 use crate::wheel_builder::Wheel;
 
 fn write(path: &Path, content: &str) {
-    fs::create_dir_all(path.parent().expect("a file has a parent")).expect("directories can be made");
+    fs::create_dir_all(path.parent().expect("a file has a parent"))
+        .expect("directories can be made");
     fs::write(path, content).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
 }
 
@@ -27,7 +29,10 @@ fn uninstall(scene: &Scene, venv: &Path, names: &[&str]) -> Run {
 }
 
 fn demo() -> Wheel {
-    Wheel::new("demo", "1.0").file("demo/__init__.py", "").file("demo/sub/deep/mod.py", "").file("single.py", "")
+    Wheel::new("demo", "1.0")
+        .file("demo/__init__.py", "")
+        .file("demo/sub/deep/mod.py", "")
+        .file("single.py", "")
 }
 
 /// `demo` in an environment of its own, whose RECORD gets these rows more.
@@ -80,7 +85,10 @@ fn c56_bytecode_of_every_level_and_interpreter_goes() {
             }
             for end in [tag.as_str(), "cpython-39", "pypy310"] {
                 for level in ["", ".opt-1", ".opt-2"] {
-                    write(&library.join(format!("{directory}__pycache__/{stem}.{end}{level}.pyc")), "");
+                    write(
+                        &library.join(format!("{directory}__pycache__/{stem}.{end}{level}.pyc")),
+                        "",
+                    );
                 }
             }
             write(&library.join(format!("{directory}{stem}.pyc")), "");
@@ -96,7 +104,10 @@ fn c56_bytecode_of_modules_directly_in_a_root_goes() {
     let target = scene.join("flat");
     std::fs::create_dir(&target).expect("it can be made");
     let mut seen = Vec::new();
-    for caches in [&[][..], &["single.cpython-39.pyc", "single.cpython-311.opt-1.pyc"]] {
+    for caches in [
+        &[][..],
+        &["single.cpython-39.pyc", "single.cpython-311.opt-1.pyc"],
+    ] {
         put(&scene, &target, &demo());
         assert!(target.join("single.py").is_file());
         for cache in caches {
@@ -130,7 +141,10 @@ fn c57_r115_r116_rows_that_lead_outside_are_skipped_with_a_warning() {
     }
     run.assert_stderr("warning").assert_stderr("outside");
     assert!(victim.is_file() && behind.is_file() && link.is_symlink());
-    assert!(!site_packages(&venv).join("demo").exists() && !site_packages(&venv).join("demo-1.0.dist-info").exists());
+    assert!(
+        !site_packages(&venv).join("demo").exists()
+            && !site_packages(&venv).join("demo-1.0.dist-info").exists()
+    );
 }
 
 #[test]
@@ -138,7 +152,10 @@ fn c57_a_replaced_project_takes_nothing_outside_along() {
     let scene = Scene::new();
     let victim = scene.write("victim.txt", "mine");
     let venv = with_rows(&scene, &["../../../../victim.txt"]);
-    let run = scene.install(&venv, &[scene.wheel(&Wheel::new("demo", "2.0").file("demo/__init__.py", "2"))]);
+    let run = scene.install(
+        &venv,
+        &[scene.wheel(&Wheel::new("demo", "2.0").file("demo/__init__.py", "2"))],
+    );
     run.assert_code(0).assert_stderr("victim.txt");
     assert!(victim.is_file() && !site_packages(&venv).join("single.py").exists());
 }
@@ -146,7 +163,17 @@ fn c57_a_replaced_project_takes_nothing_outside_along() {
 #[test]
 fn c58_rows_that_are_directories_take_nothing_along() {
     let scene = Scene::new();
-    let rows = [".", "./", "theirs", "theirs/", "..", "../..", "../../..", "../../../bin", "demo/sub"];
+    let rows = [
+        ".",
+        "./",
+        "theirs",
+        "theirs/",
+        "..",
+        "../..",
+        "../../..",
+        "../../../bin",
+        "demo/sub",
+    ];
     let venv = with_rows(&scene, &rows);
     let library = site_packages(&venv);
     write(&library.join("theirs/file.py"), "theirs");
@@ -163,9 +190,11 @@ fn c59_a_link_goes_and_its_target_stays() {
     let venv = with_rows(&scene, &["link.py", "inner.py", "dangling.py"]);
     let library = site_packages(&venv);
     write(&library.join("target.py"), "mine");
-    for (target, name) in
-        [(outside.as_path(), "link.py"), (Path::new("target.py"), "inner.py"), (Path::new("no"), "dangling.py")]
-    {
+    for (target, name) in [
+        (outside.as_path(), "link.py"),
+        (Path::new("target.py"), "inner.py"),
+        (Path::new("no"), "dangling.py"),
+    ] {
         symlink(target, library.join(name)).expect("a link can be made");
     }
     let single = library.join("single.py");
@@ -173,7 +202,10 @@ fn c59_a_link_goes_and_its_target_stays() {
     symlink(&outside, &single).expect("a link can be made");
     uninstall(&scene, &venv, &["demo"]);
     for name in ["link.py", "inner.py", "dangling.py", "single.py"] {
-        assert!(fs::symlink_metadata(library.join(name)).is_err(), "{name} is still there");
+        assert!(
+            fs::symlink_metadata(library.join(name)).is_err(),
+            "{name} is still there"
+        );
     }
     assert!(outside.is_file() && library.join("target.py").is_file());
 }
@@ -192,10 +224,17 @@ fn c60_e102_a_shared_file_goes_with_its_last_owner() {
     for name in ["one", "two", "three"] {
         put(&scene, &venv, &part(name));
     }
-    let shared = [site_packages(&venv).join("ns/__init__.py"), venv.join("share/common.txt")];
+    let shared = [
+        site_packages(&venv).join("ns/__init__.py"),
+        venv.join("share/common.txt"),
+    ];
     uninstall(&scene, &venv, &["one"]);
     assert!(shared.iter().all(|path| path.is_file()));
-    put(&scene, &venv, &Wheel::new("two", "2.0").file("ns/two.py", "2"));
+    put(
+        &scene,
+        &venv,
+        &Wheel::new("two", "2.0").file("ns/two.py", "2"),
+    );
     assert!(shared.iter().all(|path| path.is_file()));
     uninstall(&scene, &venv, &["three"]);
     assert!(shared.iter().all(|path| !path.exists()));
@@ -212,14 +251,22 @@ fn c60_e102_a_shared_file_goes_with_its_last_owner() {
 fn r115_the_environment_itself_is_never_removed() {
     let scene = Scene::new();
     let python = format!("../../../bin/python{}", interpreter().minor);
-    let files =
-        ["../../../bin/python", "../../../bin/python3", &python, "../../../pyvenv.cfg", "../../../bin/activate"];
+    let files = [
+        "../../../bin/python",
+        "../../../bin/python3",
+        &python,
+        "../../../pyvenv.cfg",
+        "../../../bin/activate",
+    ];
     let venv = with_rows(&scene, &files);
     write(&venv.join("bin/activate"), "# activate\n");
     let run = uninstall(&scene, &venv, &["demo"]);
     for file in files {
         run.assert_stderr(file);
-        assert!(fs::symlink_metadata(site_packages(&venv).join(file)).is_ok(), "{file} is gone");
+        assert!(
+            fs::symlink_metadata(site_packages(&venv).join(file)).is_ok(),
+            "{file} is gone"
+        );
     }
     assert!(!site_packages(&venv).join("demo").exists());
 }
@@ -229,16 +276,37 @@ fn r114_an_unknown_name_removes_nothing() {
     let scene = Scene::new();
     let venv = scene.venv();
     put(&scene, &venv, &demo());
-    refused(&scene, &venv, &["uninstall", "demo", "nothing-like-it"], 5, &["nothing-like-it"]);
-    refused(&scene, &venv, &["uninstall", "nothing-like-it", "demo"], 5, &["nothing-like-it"]);
-    refused(&scene, &venv, &["uninstall", "nor-this", "nothing-like-it"], 5, &["nor-this", "nothing-like-it"]);
+    refused(
+        &scene,
+        &venv,
+        &["uninstall", "demo", "nothing-like-it"],
+        5,
+        &["nothing-like-it"],
+    );
+    refused(
+        &scene,
+        &venv,
+        &["uninstall", "nothing-like-it", "demo"],
+        5,
+        &["nothing-like-it"],
+    );
+    refused(
+        &scene,
+        &venv,
+        &["uninstall", "nor-this", "nothing-like-it"],
+        5,
+        &["nor-this", "nothing-like-it"],
+    );
 }
 
 #[test]
 fn r112_what_an_interrupted_pip_left_is_nobodys() {
     let scene = Scene::new();
     let venv = scene.venv();
-    write(&site_packages(&venv).join("~emo-1.0.dist-info/RECORD"), "demo/__init__.py,,\n");
+    write(
+        &site_packages(&venv).join("~emo-1.0.dist-info/RECORD"),
+        "demo/__init__.py,,\n",
+    );
     let before = tree(&venv);
     put(&scene, &venv, &demo());
     uninstall(&scene, &venv, &["demo"]);
@@ -249,7 +317,11 @@ fn r112_what_an_interrupted_pip_left_is_nobodys() {
 type Files = BTreeMap<String, String>;
 
 fn wheel_of(name: &str, files: &Files) -> Wheel {
-    files.iter().fold(Wheel::new(name, "1.0"), |wheel, (path, content)| wheel.file(path, content))
+    files
+        .iter()
+        .fold(Wheel::new(name, "1.0"), |wheel, (path, content)| {
+            wheel.file(path, content)
+        })
 }
 
 /// Files of one project: some in namespaces that others use too, some of its own, in every scheme.
@@ -263,10 +335,12 @@ fn files_of(name: &'static str) -> impl Strategy<Value = Files> {
         "\\{data\\}/data/(share|share/man/man1|etc|lib)/",
         Just("{data}/headers/inc/".to_owned()),
     ];
-    let own = (directory, "[a-c]", "(\\.py|\\.txt|)", "[a-z]{0,9}")
-        .prop_map(move |(directory, stem, end, content)| (format!("{directory}{name}_{stem}{end}"), content));
+    let own = (directory, "[a-c]", "(\\.py|\\.txt|)", "[a-z]{0,9}").prop_map(
+        move |(directory, stem, end, content)| (format!("{directory}{name}_{stem}{end}"), content),
+    );
     let shared = "ns/(__init__|both)\\.py".prop_map(|path| (path, "shared\n".to_owned()));
-    prop::collection::vec(prop_oneof![4 => own, 1 => shared], 0..12).prop_map(|files| files.into_iter().collect())
+    prop::collection::vec(prop_oneof![4 => own, 1 => shared], 0..12)
+        .prop_map(|files| files.into_iter().collect())
 }
 
 proptest! {

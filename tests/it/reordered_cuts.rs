@@ -1,10 +1,12 @@
-//! Power cuts on a disk that keeps no order: the commands with `--durable`, and the recovery from such a cut.
+//! Power cuts on a disk that keeps no order: the commands with `--durable`, and the recovery from
+//! such a cut.
 //!
-//! The disk is a [`LooseDisk`]. What a cut leaves is put where the environment was and `recover` runs: the environment is
-//! as before while there is no journal, as after once its end is flushed, and one of the two in between. Each of the five
-//! flushes of the protocol is needed: a disk that ignores one of them is found damaged.
+//! The disk is a [`LooseDisk`]. What a cut leaves is put where the environment was and `recover`
+//! runs: the environment is as before while there is no journal, as after once its end is flushed,
+//! and one of the two in between. Each of the five flushes of the protocol is needed: a disk that
+//! ignores one of them is found damaged.
 
-use pkg_install::fs::Door;
+use pkg_install::fs::Fs;
 
 use crate::living::Life;
 use crate::loose_disk::{LooseDisk, Stage};
@@ -13,7 +15,8 @@ use crate::tree_image::Image;
 /// Makes of what a cut left what recovery makes of it; says what is wrong with that.
 fn settle(life: &Life, left: &Image, stage: Stage) -> Result<(), String> {
     left.restore(&life.root);
-    life.recover(&Door::default()).map_err(|error| error.to_string())?;
+    life.recover(&Fs::default())
+        .map_err(|error| error.to_string())?;
     let now = Image::of(&life.root).public();
     let (before, after) = (now == life.before.public(), now == life.after);
     let fine = match stage {
@@ -22,24 +25,35 @@ fn settle(life: &Life, left: &Image, stage: Stage) -> Result<(), String> {
         Stage::Decided => after,
     };
     if !fine {
-        let (before, after) = (life.before.public().difference(&now), life.after.difference(&now));
+        let (before, after) = (
+            life.before.public().difference(&now),
+            life.after.difference(&now),
+        );
         return Err(format!("to before:\n{before}\nto after:\n{after}"));
     }
     let keeps = life.options.undoable || before && life.before.has_private();
-    if !keeps && Image::of(&life.root).has_private() { Err("something of ours stays".to_owned()) } else { Ok(()) }
+    if !keeps && Image::of(&life.root).has_private() {
+        Err("something of ours stays".to_owned())
+    } else {
+        Ok(())
+    }
 }
 
-/// Runs the command on a disk that ignores one of its flushes, or none; returns how many cuts there were, and the
-/// wrong ones: of a disk that ignores something the first one, which is proof enough.
+/// Runs the command on a disk that ignores one of its flushes, or none; returns how many cuts there
+/// were, and the wrong ones: of a disk that ignores something the first one, which is proof enough.
 fn cut(life: &Life, ignored: Option<usize>) -> (usize, Vec<String>) {
     life.reset();
     let disk = LooseDisk::new(&life.root, &life.before, ignored);
-    life.run(&disk.door()).unwrap_or_else(|error| panic!("{}: {error}", life.name));
+    life.run(&disk.fs())
+        .unwrap_or_else(|error| panic!("{}: {error}", life.name));
     let cuts = disk.cuts();
     let mut wrong = Vec::new();
     for cut in &cuts {
         if let Err(what) = settle(life, &cut.left, cut.stage) {
-            wrong.push(format!("{}: cut after {} ({:?}): {what}", life.name, cut.after, cut.stage));
+            wrong.push(format!(
+                "{}: cut after {} ({:?}): {what}",
+                life.name, cut.after, cut.stage
+            ));
             if ignored.is_some() {
                 break;
             }
@@ -53,18 +67,25 @@ fn cut(life: &Life, ignored: Option<usize>) -> (usize, Vec<String>) {
     (cuts.len() + 20, wrong)
 }
 
-/// Cuts the power, and again during the recovery from that, on a disk that may ignore one of the recovery's flushes.
+/// Cuts the power, and again during the recovery from that, on a disk that may ignore one of the
+/// recovery's flushes.
 fn cut_twice(life: &Life, ignored: Option<usize>) -> (usize, Vec<String>) {
     life.reset();
     let disk = LooseDisk::new(&life.root, &life.before, None);
-    life.run(&disk.door()).unwrap_or_else(|error| panic!("{}: {error}", life.name));
-    let open: Vec<_> = disk.cuts().into_iter().filter(|cut| cut.stage == Stage::Open).collect();
+    life.run(&disk.fs())
+        .unwrap_or_else(|error| panic!("{}: {error}", life.name));
+    let open: Vec<_> = disk
+        .cuts()
+        .into_iter()
+        .filter(|cut| cut.stage == Stage::Open)
+        .collect();
     let every = (open.len() / 5).max(1);
     let (mut points, mut wrong) = (0, Vec::new());
     for first in open.iter().step_by(every) {
         first.left.restore(&life.root);
         let disk = LooseDisk::new(&life.root, &first.left, ignored);
-        life.recover(&disk.door()).unwrap_or_else(|error| panic!("{}: {error}", life.name));
+        life.recover(&disk.fs())
+            .unwrap_or_else(|error| panic!("{}: {error}", life.name));
         let settled = Image::of(&life.root);
         if ignored.is_some() && !wrong.is_empty() {
             break;
@@ -81,7 +102,10 @@ fn cut_twice(life: &Life, ignored: Option<usize>) -> (usize, Vec<String>) {
         for left in disk.cuts_at_the_end(5) {
             let again = settle(life, &left, Stage::Open);
             if again.is_err() || Image::of(&life.root).public() != settled.public() {
-                wrong.push(format!("{}: cut after {}, and after the end of recovery", life.name, first.after));
+                wrong.push(format!(
+                    "{}: cut after {}, and after the end of recovery",
+                    life.name, first.after
+                ));
             }
             points += 1;
         }
@@ -96,10 +120,25 @@ fn durable(life: Life) -> Life {
 #[test]
 fn r123_a_power_cut_leaves_before_or_after_whatever_the_order_of_writing() {
     let mut cuts = 0;
-    let undo = Life::replace().with(|options| options.durable = true).undo_of("undo of replace");
-    for life in [Life::fresh(), Life::into_shared(), Life::replace(), Life::uninstall(), undo].map(durable) {
+    let undo = Life::replace()
+        .with(|options| options.durable = true)
+        .undo_of("undo of replace");
+    for life in [
+        Life::fresh(),
+        Life::into_shared(),
+        Life::replace(),
+        Life::uninstall(),
+        undo,
+    ]
+    .map(durable)
+    {
         let (count, wrong) = cut(&life, None);
-        assert!(wrong.is_empty(), "{} of {count} cuts are wrong:\n{}", wrong.len(), wrong[0]);
+        assert!(
+            wrong.is_empty(),
+            "{} of {count} cuts are wrong:\n{}",
+            wrong.len(),
+            wrong[0]
+        );
         cuts += count;
     }
     eprintln!("{cuts} cuts");
@@ -110,7 +149,12 @@ fn r123_a_power_cut_leaves_before_or_after_whatever_the_order_of_writing() {
 fn r123_a_power_cut_of_what_can_be_undone_leaves_before_or_after() {
     for life in [Life::replace(), Life::uninstall()].map(durable) {
         let (count, wrong) = cut(&life.with(|options| options.undoable = true), None);
-        assert!(wrong.is_empty(), "{} of {count} cuts are wrong:\n{}", wrong.len(), wrong[0]);
+        assert!(
+            wrong.is_empty(),
+            "{} of {count} cuts are wrong:\n{}",
+            wrong.len(),
+            wrong[0]
+        );
     }
 }
 
@@ -119,7 +163,12 @@ fn r123_a_power_cut_in_the_recovery_from_one_changes_nothing() {
     let mut cuts = 0;
     for life in [Life::fresh(), Life::small_replace(), Life::uninstall()].map(durable) {
         let (count, wrong) = cut_twice(&life, None);
-        assert!(wrong.is_empty(), "{} of {count} cuts are wrong:\n{}", wrong.len(), wrong[0]);
+        assert!(
+            wrong.is_empty(),
+            "{} of {count} cuts are wrong:\n{}",
+            wrong.len(),
+            wrong[0]
+        );
         cuts += count;
     }
     eprintln!("{cuts} cuts");
@@ -132,10 +181,16 @@ fn r123_without_any_one_of_the_flushes_a_power_cut_leaves_damage() {
     let life = durable(Life::replace());
     for ignored in 0..5 {
         let (count, wrong) = cut(&life, Some(ignored));
-        assert!(!wrong.is_empty(), "nothing is wrong without flush {ignored}, after {count} cuts");
+        assert!(
+            !wrong.is_empty(),
+            "nothing is wrong without flush {ignored}, after {count} cuts"
+        );
     }
     for ignored in 0..2 {
         let (count, wrong) = cut_twice(&life, Some(ignored));
-        assert!(!wrong.is_empty(), "nothing is wrong without flush {ignored} of recovery, after {count} cuts");
+        assert!(
+            !wrong.is_empty(),
+            "nothing is wrong without flush {ignored} of recovery, after {count} cuts"
+        );
     }
 }

@@ -1,6 +1,8 @@
-//! What a resolver left, installed: reports, lock files and lists of requirements through the whole of the library.
+//! What a resolver left, installed: reports, lock files and lists of requirements through the whole
+//! of the library.
 //!
-//! The sources come from texts as pip and uv write them, the wheels from the scene; the environment is a real one.
+//! The sources come from texts as pip and uv write them, the wheels from the scene; the environment
+//! is a real one.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,9 +11,9 @@ use std::sync::Arc;
 use pkg_install::command::{self, Context, Options};
 use pkg_install::environment::{self, Locate};
 use pkg_install::error::{Error, ErrorKind};
-use pkg_install::fs::Door;
-use pkg_install::report::{Report, Silent};
-use pkg_install::source::{Fitting, Source, Sourced, lock, report, requirements};
+use pkg_install::fs::Fs;
+use pkg_install::outcome::{Report, Silent};
+use pkg_install::source::{Fitting, Source, Sourced, lock_file, pip_report, requirements};
 use pkg_install::spec::pylock::Selection;
 use sha2::Digest as _;
 
@@ -30,30 +32,65 @@ impl Setting {
     fn new() -> Self {
         let scene = Scene::new();
         let venv = scene.venv();
-        let wheel = Wheel::new("demo", "1.0").file("demo.py", "x = 1\n").write_to(&scene.join("a b%20c"));
+        let wheel = Wheel::new("demo", "1.0")
+            .file("demo.py", "x = 1\n")
+            .write_to(&scene.join("a b%20c"));
         let sha = sha2::Sha256::digest(fs::read(&wheel).expect("the wheel can be read"));
-        let sha = sha.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
-        Self { scene, venv, wheel, sha }
+        let sha = sha
+            .iter()
+            .fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+        Self {
+            scene,
+            venv,
+            wheel,
+            sha,
+        }
     }
 
     fn locate(&self) -> Locate {
-        Locate { target: Some(self.venv.clone()), ..Locate::default() }
+        Locate {
+            target: Some(self.venv.clone()),
+            ..Locate::default()
+        }
     }
 
     fn fitting(&self) -> Fitting {
-        let python = environment::locate(&self.locate()).expect("the environment is whole").python;
-        Fitting::new(&python.target, &python.version, environment::marker_values(&python), true)
+        let python = environment::locate(&self.locate())
+            .expect("the environment is whole")
+            .python;
+        Fitting::new(
+            &python.target,
+            &python.version,
+            environment::marker_values(&python),
+            true,
+        )
     }
 
     fn url(&self) -> String {
-        format!("file://{}", self.wheel.display()).replace('%', "%25").replace(' ', "%20")
+        format!("file://{}", self.wheel.display())
+            .replace('%', "%25")
+            .replace(' ', "%20")
     }
 
     fn install(&self, sources: &[Source]) -> Result<(), Error> {
-        let (door, cancel) = (Door::default(), Arc::default());
-        let context = Context { door: &door, cancel: &cancel, progress: &Silent };
-        let options = Options { require_hashes: true, direct_url: true, ..Options::default() };
-        command::install(&self.locate(), &sources.to_vec().into(), &options, context, &mut Report::new())
+        let (fs, cancel) = (Fs::default(), Arc::default());
+        let context = Context {
+            fs: &fs,
+            cancel: &cancel,
+            progress: &Silent,
+        };
+        let options = Options {
+            require_hashes: true,
+            direct_url: true,
+            ..Options::default()
+        };
+        command::install(
+            &self.locate(),
+            &sources.to_vec().into(),
+            &options,
+            context,
+            &mut Report::new(),
+        )
     }
 
     /// Installs what was found; then direct_url.json, and whether there is REQUESTED.
@@ -87,7 +124,8 @@ impl Setting {
             self.url(),
             sha = self.sha
         );
-        report::sources(text.as_bytes(), Path::new("-"), &self.fitting()).expect("the report is understood")
+        pip_report::sources(text.as_bytes(), Path::new("-"), &self.fitting())
+            .expect("the report is understood")
     }
 
     fn lock(&self, artifact: &str) -> Sourced {
@@ -96,7 +134,7 @@ impl Setting {
         )
         .replace("SHA", &self.sha);
         let at = self.scene.write("locks/pylock.toml", &text);
-        lock::sources(text.as_bytes(), &at, &self.fitting(), &Selection::default())
+        lock_file::sources(text.as_bytes(), &at, &self.fitting(), &Selection::default())
             .expect("the lock file is understood")
     }
 
@@ -124,11 +162,15 @@ fn c51_e106_a_report_is_installed_with_its_own_words() {
 #[test]
 fn c51_c69_a_lock_file_is_installed_and_its_archives_are_direct_references() {
     let setting = Setting::new();
-    assert_eq!(setting.installed(setting.lock(&format!("wheels = [{BOTH}]"))), (None, false));
+    assert_eq!(
+        setting.installed(setting.lock(&format!("wheels = [{BOTH}]"))),
+        (None, false)
+    );
     let setting = Setting::new();
     let (direct_url, _) = setting.installed(setting.lock(&format!("archive = {BOTH}")));
     let url = setting.url();
-    let expected = serde_json::json!({"url": url, "archive_info": {"hashes": {"sha256": setting.sha}}});
+    let expected =
+        serde_json::json!({"url": url, "archive_info": {"hashes": {"sha256": setting.sha}}});
     assert_eq!(direct_url, Some(expected));
 }
 
@@ -144,22 +186,44 @@ fn c69_a_wheel_may_lie_in_a_file_of_another_name() {
 fn c70_size_and_every_hash_are_checked_before_anything_is_written() {
     let setting = Setting::new();
     let size = fs::metadata(&setting.wheel).unwrap().len();
-    let with =
-        |more: &str| setting.lock(&format!("wheels = [{}]", BOTH.replace("hashes = {", &format!("{more}hashes = {{"))));
-    setting.refuses(with("size = 7, "), &format!("the archive has {size} bytes, 7 were promised"));
+    let with = |more: &str| {
+        setting.lock(&format!(
+            "wheels = [{}]",
+            BOTH.replace("hashes = {", &format!("{more}hashes = {{"))
+        ))
+    };
+    setting.refuses(
+        with("size = 7, "),
+        &format!("the archive has {size} bytes, 7 were promised"),
+    );
     let zeros = "0".repeat(128);
     let both = BOTH.replace("hashes = {", &format!("hashes = {{sha512 = '{zeros}', "));
-    setting.refuses(setting.lock(&format!("wheels = [{both}]")), &format!("it was pinned to sha512={zeros}"));
-    assert_eq!(setting.installed(with(&format!("size = {size}, "))), (None, false));
+    setting.refuses(
+        setting.lock(&format!("wheels = [{both}]")),
+        &format!("it was pinned to sha512={zeros}"),
+    );
+    assert_eq!(
+        setting.installed(with(&format!("size = {size}, "))),
+        (None, false)
+    );
 }
 
 #[test]
 fn c74_one_of_the_hashes_of_a_requirement_has_to_hold() {
     let setting = Setting::new();
     let (zeros, ones) = ("0".repeat(64), "1".repeat(64));
-    setting.refuses(setting.list(&format!("--hash=sha256:{zeros}")), "it was pinned to sha256=0000");
+    setting.refuses(
+        setting.list(&format!("--hash=sha256:{zeros}")),
+        "it was pinned to sha256=0000",
+    );
     let none = format!("--hash=sha256:{zeros} --hash=sha256:{ones}");
-    setting.refuses(setting.list(&none), "which is none of the 2 hashes that it may have");
+    setting.refuses(
+        setting.list(&none),
+        "which is none of the 2 hashes that it may have",
+    );
     setting.refuses(setting.list(""), "no hash is pinned for it");
-    assert_eq!(setting.installed(setting.list(&format!("{none} --hash=sha256:{}", setting.sha))), (None, false));
+    assert_eq!(
+        setting.installed(setting.list(&format!("{none} --hash=sha256:{}", setting.sha))),
+        (None, false)
+    );
 }

@@ -1,7 +1,9 @@
-//! What resolvers leave, given to the program: which of it is installed, what is refused, and what it says.
+//! What resolvers leave, given to the program: which of it is installed, what is refused, and what
+//! it says.
 //!
-//! Texts are as pip and uv write them; the wheels are on this machine, as paths or `file` URLs. Every text goes with the
-//! scene's one environment, and what is refused has to leave that as it was.
+//! Texts are as pip and uv write them; the wheels are on this machine, as paths or `file` URLs.
+//! Every text goes with the scene's one environment, and what is refused has to leave that as it
+//! was.
 
 use std::fs::{self, File};
 
@@ -28,7 +30,9 @@ impl Shop {
 
     fn sha(&self, name: &str) -> String {
         let content = fs::read(self.scene.join(&wheel(name))).expect("the wheel can be read");
-        sha2::Sha256::digest(content).iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+        sha2::Sha256::digest(content)
+            .iter()
+            .fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
     }
 
     /// One item of a report.
@@ -40,7 +44,8 @@ impl Shop {
 
     /// Writes a report; returns its path.
     fn report(&self, items: &[Value]) -> String {
-        let environment = json!({"python_version": interpreter().minor, "implementation_name": "cpython"});
+        let environment =
+            json!({"python_version": interpreter().minor, "implementation_name": "cpython"});
         self.report_for(&environment, items)
     }
 
@@ -52,7 +57,11 @@ impl Shop {
 
     /// A package of a lock file, with a marker where that is not empty.
     fn package(&self, name: &str, marker: &str) -> String {
-        let marker = if marker.is_empty() { String::new() } else { format!("marker = {marker:?}\n") };
+        let marker = if marker.is_empty() {
+            String::new()
+        } else {
+            format!("marker = {marker:?}\n")
+        };
         let (path, sha) = (wheel(name), self.sha(name));
         format!(
             "[[packages]]\nname = '{name}'\nversion = '1.0'\n{marker}wheels = [{{path = '{path}', hashes = {{sha256 = '{sha}'}}}}]\n"
@@ -61,7 +70,10 @@ impl Shop {
 
     /// Writes a lock file of this name.
     fn lock(&self, file_name: &str, head: &str, packages: &[String]) -> String {
-        let text = format!("lock-version = '1.0'\ncreated-by = 'x'\n{head}\n{}", packages.concat());
+        let text = format!(
+            "lock-version = '1.0'\ncreated-by = 'x'\n{head}\n{}",
+            packages.concat()
+        );
         self.scene.write(file_name, text);
         file_name.to_owned()
     }
@@ -72,20 +84,30 @@ impl Shop {
 
     /// The projects that are installed.
     fn installed(&self) -> Vec<String> {
-        let names = fs::read_dir(site_packages(&self.scene.join("venv"))).expect("it can be listed");
-        let names = names.map(|entry| entry.expect("it can be listed").file_name().to_string_lossy().into_owned());
-        let mut names: Vec<_> =
-            names.filter_map(|name| Some(name.strip_suffix("-1.0.dist-info")?.to_owned())).collect();
+        let names =
+            fs::read_dir(site_packages(&self.scene.join("venv"))).expect("it can be listed");
+        let names = names.map(|entry| {
+            entry
+                .expect("it can be listed")
+                .file_name()
+                .to_string_lossy()
+                .into_owned()
+        });
+        let mut names: Vec<_> = names
+            .filter_map(|name| Some(name.strip_suffix("-1.0.dist-info")?.to_owned()))
+            .collect();
         names.sort();
         names
     }
 
-    /// Fails unless this is refused with exit code 3 and every one of these words, and changes nothing.
+    /// Fails unless this is refused with exit code 3 and every one of these words, and changes
+    /// nothing.
     #[track_caller]
     fn refuses(&self, arguments: &[&str], words: &[&str]) {
         let before = tree(&self.scene.join("venv"));
         let run = self.install(arguments);
-        run.assert_code(3).assert_stderr("state: nothing was changed");
+        run.assert_code(3)
+            .assert_stderr("state: nothing was changed");
         words.iter().for_each(|words| {
             run.assert_stderr(words);
         });
@@ -107,7 +129,13 @@ fn c72_a_report_is_read_from_stdin() {
     let shop = Shop::new(&["a", "b"]);
     let report = shop.report(&[shop.item("a"), shop.item("b")]);
     let stdin = File::open(shop.scene.join(&report)).unwrap();
-    Run::of(shop.scene.command().args(["--report", "-", "--target", "venv"]).stdin(stdin)).assert_code(0);
+    Run::of(
+        shop.scene
+            .command()
+            .args(["--report", "-", "--target", "venv"])
+            .stdin(stdin),
+    )
+    .assert_code(0);
     assert_eq!(shop.installed(), ["a", "b"]);
 }
 
@@ -115,7 +143,9 @@ fn c72_a_report_is_read_from_stdin() {
 fn c72_stdin_is_read_for_one_text_only() {
     let shop = Shop::new(&["a"]);
     for arguments in [["--report", "-", "--lock", "-"], ["-r", "-", "-r", "-"]] {
-        shop.install(&arguments).assert_code(2).assert_stderr("stdin can be read only once");
+        shop.install(&arguments)
+            .assert_code(2)
+            .assert_stderr("stdin can be read only once");
     }
 }
 
@@ -125,9 +155,15 @@ fn c72_a_text_that_is_not_there_is_wrong_usage_as_a_wheel_is() {
     for (option, path, shown) in [
         ("--report", "gone.json", "gone.json"),
         ("--lock", "gone/pylock.toml", "gone/pylock.toml"),
-        ("-r", "https://u:p@example.com/list.txt", "https://example.com/list.txt"),
+        (
+            "-r",
+            "https://u:p@example.com/list.txt",
+            "https://example.com/list.txt",
+        ),
     ] {
-        shop.install(&[option, path]).assert_code(2).assert_stderr(&format!("there is no file `{shown}`"));
+        shop.install(&[option, path])
+            .assert_code(2)
+            .assert_stderr(&format!("there is no file `{shown}`"));
     }
 }
 
@@ -136,38 +172,58 @@ fn a_command_behind_options_is_no_wheel() {
     let shop = Shop::new(&["a"]);
     for word in ["check", "list", "undo"] {
         let words = format!("`{word}` is a command, which goes first: `pkg-install {word} …`");
-        shop.scene.run(&["--target", "venv", word]).assert_code(2).assert_stderr(&words);
+        shop.scene
+            .run(&["--target", "venv", word])
+            .assert_code(2)
+            .assert_stderr(&words);
     }
     let words = "there is no wheel or directory `six==1.0`; projects are not looked up by name";
-    shop.install(&["six==1.0"]).assert_code(2).assert_stderr(words);
+    shop.install(&["six==1.0"])
+        .assert_code(2)
+        .assert_stderr(words);
 }
 
 #[test]
 fn c74_a_directory_to_look_in_has_to_be_there() {
     let shop = Shop::new(&["a"]);
-    shop.scene.write("list.txt", "--find-links nowhere\na==1.0\n");
+    shop.scene
+        .write("list.txt", "--find-links nowhere\na==1.0\n");
     for missing in ["wheel", "list.txt"] {
         let run = shop.install(&["-r", "list.txt", "-f", missing]);
-        run.assert_code(2).assert_stderr(&format!("there is no directory `{missing}`"));
+        run.assert_code(2)
+            .assert_stderr(&format!("there is no directory `{missing}`"));
     }
-    shop.install(&["-r", "list.txt", "-f", "wheels"]).assert_code(0);
+    shop.install(&["-r", "list.txt", "-f", "wheels"])
+        .assert_code(0);
     assert_eq!(shop.installed(), ["a"]);
     // As pip-compile writes it, which was run where the wheels are and not where the list is.
-    shop.scene.write("lists/list.txt", "--find-links ./wheels\na==1.0\n");
-    shop.install(&["-r", "lists/list.txt", "--reinstall"]).assert_code(0);
+    shop.scene
+        .write("lists/list.txt", "--find-links ./wheels\na==1.0\n");
+    shop.install(&["-r", "lists/list.txt", "--reinstall"])
+        .assert_code(0);
     shop.scene.write("lists/wheels/b-1.0-py3-none-any.whl", "");
-    shop.refuses(&["-r", "lists/list.txt", "--reinstall"], &["no wheel of `a==1.0` is in `lists/./wheels`"]);
+    shop.refuses(
+        &["-r", "lists/list.txt", "--reinstall"],
+        &["no wheel of `a==1.0` is in `lists/./wheels`"],
+    );
 }
 
 #[test]
 fn c51_a_list_may_name_wheels_by_paths_below_the_working_directory() {
     let shop = Shop::new(&["a"]);
-    shop.scene.write("lists/list.txt", format!("./{} --hash=sha256:{}\n", wheel("a"), shop.sha("a")));
-    shop.install(&["-r", "lists/list.txt", "--require-hashes"]).assert_code(0);
+    shop.scene.write(
+        "lists/list.txt",
+        format!("./{} --hash=sha256:{}\n", wheel("a"), shop.sha("a")),
+    );
+    shop.install(&["-r", "lists/list.txt", "--require-hashes"])
+        .assert_code(0);
     let origin = site_packages(&shop.scene.join("venv")).join("a-1.0.dist-info/direct_url.json");
     let origin: Value = serde_json::from_slice(&fs::read(origin).unwrap()).unwrap();
     let url = format!("file://{}", shop.scene.join(&wheel("a")).display());
-    assert_eq!(origin, json!({"url": url, "archive_info": {"hashes": {"sha256": shop.sha("a")}}}));
+    assert_eq!(
+        origin,
+        json!({"url": url, "archive_info": {"hashes": {"sha256": shop.sha("a")}}})
+    );
 }
 
 #[test]
@@ -176,15 +232,29 @@ fn c72_everything_that_is_given_together_is_one_transaction() {
     let report = shop.report(&[shop.item("a")]);
     let lock = shop.lock("pylock.toml", "", &[shop.package("b", "")]);
     let (zeros, last) = ("0".repeat(64), wheel("d"));
-    shop.scene.write("list.txt", format!("c==1.0 --hash=sha256:{zeros}\n"));
-    let all = ["--report", &report, "--lock", &lock, "-r", "list.txt", "-f", "wheels", &last];
-    shop.refuses(&all, &["it was pinned to sha256=0000", "c-1.0-py3-none-any.whl"]);
+    shop.scene
+        .write("list.txt", format!("c==1.0 --hash=sha256:{zeros}\n"));
+    let all = [
+        "--report", &report, "--lock", &lock, "-r", "list.txt", "-f", "wheels", &last,
+    ];
+    shop.refuses(
+        &all,
+        &["it was pinned to sha256=0000", "c-1.0-py3-none-any.whl"],
+    );
 
-    shop.scene.write("list.txt", format!("c==1.0 --hash=sha256:{}\n", shop.sha("c")));
+    shop.scene.write(
+        "list.txt",
+        format!("c==1.0 --hash=sha256:{}\n", shop.sha("c")),
+    );
     let before = tree(&shop.scene.join("venv"));
     let run = shop.install(&[&all[..], &["--undoable", "--json"]].concat());
-    let changes = run.assert_code(0).json()["changes"].as_array().map(Vec::len);
-    assert_eq!((changes, shop.installed()), (Some(4), ["a", "b", "c", "d"].map(str::to_owned).to_vec()));
+    let changes = run.assert_code(0).json()["changes"]
+        .as_array()
+        .map(Vec::len);
+    assert_eq!(
+        (changes, shop.installed()),
+        (Some(4), ["a", "b", "c", "d"].map(str::to_owned).to_vec())
+    );
     shop.scene.run(&["undo", "--target", "venv"]).assert_code(0);
     assert_unchanged(&before, &tree(&shop.scene.join("venv")));
 }
@@ -193,9 +263,16 @@ fn c72_everything_that_is_given_together_is_one_transaction() {
 fn c72_a_report_for_another_python_is_refused_unless_nothing_is_checked() {
     let shop = Shop::new(&["a"]);
     let report = shop.report_for(&json!({"python_version": "2.7"}), &[shop.item("a")]);
-    let words = format!("`python_version` is `2.7` there and `{}` here", interpreter().minor);
-    shop.refuses(&["--report", &report], &[&words, "hint: `--no-compat-check` installs it all the same"]);
-    shop.install(&["--report", &report, "--no-compat-check"]).assert_code(0);
+    let words = format!(
+        "`python_version` is `2.7` there and `{}` here",
+        interpreter().minor
+    );
+    shop.refuses(
+        &["--report", &report],
+        &[&words, "hint: `--no-compat-check` installs it all the same"],
+    );
+    shop.install(&["--report", &report, "--no-compat-check"])
+        .assert_code(0);
     assert_eq!(shop.installed(), ["a"]);
 }
 
@@ -205,19 +282,25 @@ fn c72_a_yanked_release_is_installed_with_a_warning() {
     let mut yanked = shop.item("a");
     yanked["is_yanked"] = json!(true);
     let report = shop.report(&[yanked]);
-    let json = shop.install(&["--report", &report, "--json"]).assert_code(0).json();
+    let json = shop
+        .install(&["--report", &report, "--json"])
+        .assert_code(0)
+        .json();
     assert_eq!(json["outcome"], "committed");
     let expected = json!([{"code": "yanked", "wheel": "report.json",
         "message": "`a 1.0` was yanked: its project took the release back"}]);
     assert_eq!(json["warnings"], expected);
-    shop.install(&["--report", &report, "--reinstall"]).assert_code(0).assert_stderr("`a 1.0` was yanked");
+    shop.install(&["--report", &report, "--reinstall"])
+        .assert_code(0)
+        .assert_stderr("`a 1.0` was yanked");
 }
 
 #[test]
 fn e105_everything_that_is_no_wheel_is_named_at_once() {
     let shop = Shop::new(&["a"]);
     let sdist = json!({"url": "https://example.com/b-1.0.tar.gz", "archive_info": {}});
-    let git = json!({"url": "https://example.com/c.git", "vcs_info": {"vcs": "git", "commit_id": "0"}});
+    let git =
+        json!({"url": "https://example.com/c.git", "vcs_info": {"vcs": "git", "commit_id": "0"}});
     let report = shop.report(&[shop.item("a"), item("b", &sdist), item("c", &git)]);
     let lock = shop.lock(
         "pylock.toml",
@@ -240,27 +323,41 @@ fn c74_every_wheel_has_to_be_pinned_where_hashes_are_required() {
     let mut loose = shop.item("a");
     loose["download_info"]["archive_info"] = json!({});
     let report = shop.report(&[loose, shop.item("b")]);
-    shop.refuses(&["--report", &report, "--require-hashes"], &["a-1.0-py3-none-any.whl", "no hash is pinned for it"]);
+    shop.refuses(
+        &["--report", &report, "--require-hashes"],
+        &["a-1.0-py3-none-any.whl", "no hash is pinned for it"],
+    );
     shop.install(&["--report", &report]).assert_code(0);
 
     let shop = Shop::new(&["a", "b"]);
     let report = shop.report(&[shop.item("a")]);
     let lock = shop.lock("pylock.toml", "", &[shop.package("b", "")]);
-    shop.install(&["--report", &report, "--lock", &lock, "--require-hashes"]).assert_code(0);
+    shop.install(&["--report", &report, "--lock", &lock, "--require-hashes"])
+        .assert_code(0);
     assert_eq!(shop.installed(), ["a", "b"]);
 }
 
 #[test]
 fn c68_extras_and_groups_choose_from_a_lock_file() {
-    let head = "extras = ['Socks', 'idn']\ndependency-groups = ['dev', 'docs']\ndefault-groups = ['dev']";
+    let head =
+        "extras = ['Socks', 'idn']\ndependency-groups = ['dev', 'docs']\ndefault-groups = ['dev']";
     for (options, expected) in [
         (&[][..], &["always", "dev"][..]),
         (&["--no-default-groups"], &["always"]),
         (&["--extra", "socks"], &["always", "dev", "socks"]),
-        (&["--extra", "SOCKS", "--extra", "idn", "--no-default-groups"], &["always", "both", "socks"]),
+        (
+            &["--extra", "SOCKS", "--extra", "idn", "--no-default-groups"],
+            &["always", "both", "socks"],
+        ),
         (&["--group", "Docs"], &["always", "dev", "docs"]),
-        (&["--group", "docs", "--no-default-groups"], &["always", "docs"]),
-        (&["--group", "dev", "--no-default-groups"], &["always", "dev"]),
+        (
+            &["--group", "docs", "--no-default-groups"],
+            &["always", "docs"],
+        ),
+        (
+            &["--group", "dev", "--no-default-groups"],
+            &["always", "dev"],
+        ),
     ] {
         let shop = Shop::new(&["always", "socks", "both", "dev", "docs", "windows"]);
         let packages = [
@@ -269,30 +366,55 @@ fn c68_extras_and_groups_choose_from_a_lock_file() {
             shop.package("both", "'socks' in extras and 'idn' in extras"),
             shop.package("dev", "'dev' in dependency_groups"),
             shop.package("docs", "'docs' in dependency_groups"),
-            shop.package("windows", "sys_platform == 'win32' and 'dev' in dependency_groups"),
+            shop.package(
+                "windows",
+                "sys_platform == 'win32' and 'dev' in dependency_groups",
+            ),
         ];
         let lock = shop.lock("pylock.toml", head, &packages);
-        shop.install(&[&["--lock", &lock], options].concat()).assert_code(0);
+        shop.install(&[&["--lock", &lock], options].concat())
+            .assert_code(0);
         assert_eq!(shop.installed(), expected, "{options:?}");
-        shop.refuses(&["--lock", &lock, "--extra", "x", "--group", "y"], &["extra `x`", "dependency group `y`"]);
+        shop.refuses(
+            &["--lock", &lock, "--extra", "x", "--group", "y"],
+            &["extra `x`", "dependency group `y`"],
+        );
     }
 }
 
 #[test]
 fn c68_what_chooses_from_a_lock_file_needs_one() {
     let shop = Shop::new(&["a"]);
-    for option in [&["--extra", "x"][..], &["--group", "x"], &["--no-default-groups"]] {
-        let words = format!("the argument '{}' chooses from a lock file, and needs '--lock'", option[0]);
+    for option in [
+        &["--extra", "x"][..],
+        &["--group", "x"],
+        &["--no-default-groups"],
+    ] {
+        let words = format!(
+            "the argument '{}' chooses from a lock file, and needs '--lock'",
+            option[0]
+        );
         let before = tree(&shop.scene.join("venv"));
-        shop.install(&[&[wheel("a").as_str()][..], option].concat()).assert_code(2).assert_stderr(&words);
-        shop.scene.run(&[&["download", &wheel("a")][..], option].concat()).assert_code(2).assert_stderr(&words);
+        shop.install(&[&[wheel("a").as_str()][..], option].concat())
+            .assert_code(2)
+            .assert_stderr(&words);
+        shop.scene
+            .run(&[&["download", &wheel("a")][..], option].concat())
+            .assert_code(2)
+            .assert_stderr(&words);
         assert_unchanged(&before, &tree(&shop.scene.join("venv")));
     }
     // A variable may be set for every command, or to nothing.
     let lock = shop.lock("pylock.toml", "", &[shop.package("a", "")]);
     for (value, arguments) in [("x", &[wheel("a").as_str()][..]), ("", &["--lock", &lock])] {
         let mut command = shop.scene.command();
-        Run::of(command.args(arguments).args(["--target", "venv"]).env("PKG_INSTALL_EXTRA", value)).assert_code(0);
+        Run::of(
+            command
+                .args(arguments)
+                .args(["--target", "venv"])
+                .env("PKG_INSTALL_EXTRA", value),
+        )
+        .assert_code(0);
     }
 }
 
@@ -304,7 +426,10 @@ fn c72_lines_that_pip_mixes_into_its_report_are_known() {
     shop.scene.write(&report, format!("Collecting a\n{text}"));
     shop.refuses(
         &["--report", &report],
-        &["it is not JSON", "hint: `pip install --report -` mixes it with other lines"],
+        &[
+            "it is not JSON",
+            "hint: `pip install --report -` mixes it with other lines",
+        ],
     );
 }
 
@@ -315,17 +440,38 @@ fn c65_c66_lock_files_are_known_by_name_and_version() {
     for name in ["lock.toml", "pylock.a.b.toml", "uv.lock"] {
         shop.lock(name, "", &packages);
         let words = format!("`{name}` is not a lock file's name");
-        shop.refuses(&["--lock", name], &[&words, "hint: `--lock -` reads one without a name"]);
+        shop.refuses(
+            &["--lock", name],
+            &[&words, "hint: `--lock -` reads one without a name"],
+        );
     }
     let text = fs::read_to_string(shop.scene.join("lock.toml")).unwrap();
-    shop.scene.write("pylock.toml", text.replace("'1.0'\ncreated", "'2.0'\ncreated"));
-    shop.refuses(&["--lock", "pylock.toml"], &["its `lock-version` is `2.0`, only `1.x` is supported"]);
-    shop.lock("pylock.toml", "requires-python = '<3'\nenvironments = [\"sys_platform == 'win32'\"]", &packages);
-    shop.refuses(&["--lock", "pylock.toml"], &["<3", "sys_platform == 'win32'"]);
+    shop.scene.write(
+        "pylock.toml",
+        text.replace("'1.0'\ncreated", "'2.0'\ncreated"),
+    );
+    shop.refuses(
+        &["--lock", "pylock.toml"],
+        &["its `lock-version` is `2.0`, only `1.x` is supported"],
+    );
+    shop.lock(
+        "pylock.toml",
+        "requires-python = '<3'\nenvironments = [\"sys_platform == 'win32'\"]",
+        &packages,
+    );
+    shop.refuses(
+        &["--lock", "pylock.toml"],
+        &["<3", "sys_platform == 'win32'"],
+    );
 
-    shop.scene.write("pylock.new.toml", text.replace("'1.0'\ncreated", "'1.1'\nnews = 1\ncreated"));
+    shop.scene.write(
+        "pylock.new.toml",
+        text.replace("'1.0'\ncreated", "'1.1'\nnews = 1\ncreated"),
+    );
     let run = shop.install(&["--lock", "pylock.new.toml"]);
-    run.assert_code(0).assert_stderr("the key `news` is not known and is ignored; the lock file is of version 1.1");
+    run.assert_code(0).assert_stderr(
+        "the key `news` is not known and is ignored; the lock file is of version 1.1",
+    );
     assert_eq!(shop.installed(), ["a"]);
 }
 
@@ -333,8 +479,14 @@ fn c65_c66_lock_files_are_known_by_name_and_version() {
 fn wheels_are_put_into_a_directory_that_is_made_for_them() {
     let shop = Shop::new(&["a"]);
     for dest in ["new", "./new2", "new3/deep"] {
-        shop.scene.run(&["download", &wheel("a"), "--dest", dest]).assert_code(0);
-        assert_eq!(fs::read_dir(shop.scene.join(dest)).unwrap().count(), 1, "{dest}");
+        shop.scene
+            .run(&["download", &wheel("a"), "--dest", dest])
+            .assert_code(0);
+        assert_eq!(
+            fs::read_dir(shop.scene.join(dest)).unwrap().count(),
+            1,
+            "{dest}"
+        );
     }
 }
 
@@ -342,26 +494,74 @@ fn wheels_are_put_into_a_directory_that_is_made_for_them() {
 fn one_wheel_that_several_texts_name_is_installed_once() {
     let shop = Shop::new(&["a", "b", "c"]);
     let report = shop.report(&[shop.item("a"), shop.item("b")]);
-    shop.lock("pylock.toml", "", &[shop.package("b", ""), shop.package("c", "")]);
+    shop.lock(
+        "pylock.toml",
+        "",
+        &[shop.package("b", ""), shop.package("c", "")],
+    );
     shop.lock("pylock.dev.toml", "", &[shop.package("c", "")]);
     let (venv, path) = (shop.scene.join("venv"), shop.scene.join(&wheel("c")));
-    let all = ["--report", &report, "--lock", "pylock.toml", "--lock", "pylock.dev.toml", &path.display().to_string()];
-    let json = shop.install(&[&all[..], &["--json"]].concat()).assert_code(0).json();
+    let all = [
+        "--report",
+        &report,
+        "--lock",
+        "pylock.toml",
+        "--lock",
+        "pylock.dev.toml",
+        &path.display().to_string(),
+    ];
+    let json = shop
+        .install(&[&all[..], &["--json"]].concat())
+        .assert_code(0)
+        .json();
     assert_eq!(json["changes"].as_array().map(Vec::len), Some(3));
-    let requested = |name: &str| site_packages(&venv).join(format!("{name}-1.0.dist-info/REQUESTED")).exists();
+    let requested = |name: &str| {
+        site_packages(&venv)
+            .join(format!("{name}-1.0.dist-info/REQUESTED"))
+            .exists()
+    };
     assert_eq!(["a", "b", "c"].map(requested), [true, true, false]);
 
-    // Lists that were made at different times know different files of one release, and one of those in either is it.
+    // Lists that were made at different times know different files of one release, and one of those
+    // in either is it.
     let (zeros, ones, hash) = ("0".repeat(64), "1".repeat(64), shop.sha("a"));
-    shop.scene.write("old.txt", format!("a==1.0 --hash=sha256:{hash} --hash=sha256:{ones}\n"));
-    let lists = ["-r", "old.txt", "-r", "new.txt", "-f", "wheels", "--reinstall"];
-    shop.scene.write("new.txt", format!("a==1.0 --hash=sha256:{zeros} --hash=sha256:{hash}\n"));
+    shop.scene.write(
+        "old.txt",
+        format!("a==1.0 --hash=sha256:{hash} --hash=sha256:{ones}\n"),
+    );
+    let lists = [
+        "-r",
+        "old.txt",
+        "-r",
+        "new.txt",
+        "-f",
+        "wheels",
+        "--reinstall",
+    ];
+    shop.scene.write(
+        "new.txt",
+        format!("a==1.0 --hash=sha256:{zeros} --hash=sha256:{hash}\n"),
+    );
     shop.install(&lists).assert_code(0);
-    shop.scene.write("new.txt", format!("a==1.0 --hash=sha256:{zeros} --hash=sha256:{ones}\n"));
-    shop.refuses(&lists, &["a-1.0-py3-none-any.whl", "which is none of the 2 hashes that it may have"]);
+    shop.scene.write(
+        "new.txt",
+        format!("a==1.0 --hash=sha256:{zeros} --hash=sha256:{ones}\n"),
+    );
+    shop.refuses(
+        &lists,
+        &[
+            "a-1.0-py3-none-any.whl",
+            "which is none of the 2 hashes that it may have",
+        ],
+    );
 
     // What any of the texts promises of the wheel has to hold.
-    let wrong = shop.package("c", "").replace(&shop.sha("c"), &"0".repeat(64));
+    let wrong = shop
+        .package("c", "")
+        .replace(&shop.sha("c"), &"0".repeat(64));
     shop.lock("pylock.dev.toml", "", &[wrong]);
-    shop.refuses(&[&all[..], &["--reinstall"]].concat(), &["it was pinned to sha256=0000"]);
+    shop.refuses(
+        &[&all[..], &["--reinstall"]].concat(),
+        &["it was pinned to sha256=0000"],
+    );
 }

@@ -1,11 +1,15 @@
 //! A temporary place with environments and wheels in it, the program run there, and trees as text.
 //!
-//! A [`Scene`] is a directory that goes with it, in memory where the system offers that. Its virtual environments are
-//! written file by file, which takes a millisecond, and are real: their `bin/python` runs. The program sees none of the
-//! caller's settings. [`tree`] shows a directory as sorted text without times, so that two trees are compared, and their
-//! difference read, line by line.
+//! A [`Scene`] is a directory that goes with it, in memory where the system offers that. Its
+//! virtual environments are written file by file, which takes a millisecond, and are real: their
+//! `bin/python` runs. The program sees none of the caller's settings. [`tree`] shows a directory as
+//! sorted text without times, so that two trees are compared, and their difference read, line by
+//! line.
 
-#![allow(dead_code, reason = "the harness offers what any test may ask, whether or not one does yet")]
+#![allow(
+    dead_code,
+    reason = "the harness offers what any test may ask, whether or not one does yet"
+)]
 
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
@@ -19,7 +23,8 @@ use sha2::Digest as _;
 
 use crate::wheel_builder::Wheel;
 
-/// A temporary directory: wheels go to `wheels/`, the environment is `venv/`, the program runs in the directory itself.
+/// A temporary directory: wheels go to `wheels/`, the environment is `venv/`, the program runs in
+/// the directory itself.
 pub struct Scene {
     directory: tempfile::TempDir,
 }
@@ -38,8 +43,14 @@ impl Scene {
     pub fn new() -> Self {
         let memory = Path::new("/dev/shm");
         let builder = tempfile::Builder::new();
-        let made = if memory.is_dir() { builder.tempdir_in(memory) } else { builder.tempdir() };
-        Self { directory: made.expect("a temporary directory can be made") }
+        let made = if memory.is_dir() {
+            builder.tempdir_in(memory)
+        } else {
+            builder.tempdir()
+        };
+        Self {
+            directory: made.expect("a temporary directory can be made"),
+        }
     }
 
     /// The directory.
@@ -64,7 +75,8 @@ impl Scene {
         root
     }
 
-    /// A new virtual environment whose `lib64` is a link to `lib`, as Python itself makes them on 64-bit Linux.
+    /// A new virtual environment whose `lib64` is a link to `lib`, as Python itself makes them on
+    /// 64-bit Linux.
     pub fn venv_with_lib64(&self) -> PathBuf {
         let root = self.venv();
         symlink("lib", root.join("lib64")).expect("a link can be made");
@@ -79,12 +91,14 @@ impl Scene {
     /// Writes a file in the directory, and the directories it needs.
     pub fn write(&self, relative: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.join(relative);
-        fs::create_dir_all(path.parent().expect("a file has a parent")).expect("directories can be made");
+        fs::create_dir_all(path.parent().expect("a file has a parent"))
+            .expect("directories can be made");
         fs::write(&path, content).expect("the file can be written");
         path
     }
 
-    /// The program, not yet started: in this directory, with none of the caller's settings and nothing on its input.
+    /// The program, not yet started: in this directory, with none of the caller's settings and
+    /// nothing on its input.
     pub fn command(&self) -> Command {
         self.clean(Command::new(env!("CARGO_BIN_EXE_pkg-install")))
     }
@@ -101,24 +115,36 @@ impl Scene {
 
     /// Runs the program with these variables set.
     pub fn run_with(&self, variables: &[(&str, &str)], arguments: &[impl AsRef<OsStr>]) -> Run {
-        Run::of(self.command().args(arguments).envs(variables.iter().copied()))
+        Run::of(
+            self.command()
+                .args(arguments)
+                .envs(variables.iter().copied()),
+        )
     }
 
     /// Runs the program under a umask, given in octal digits.
     pub fn run_under_umask(&self, umask: &str, arguments: &[impl AsRef<OsStr>]) -> Run {
         let mut shell = self.clean(Command::new("sh"));
-        shell.arg("-c").arg(format!("umask {umask}; exec \"$0\" \"$@\"")).arg(env!("CARGO_BIN_EXE_pkg-install"));
+        shell
+            .arg("-c")
+            .arg(format!("umask {umask}; exec \"$0\" \"$@\""))
+            .arg(env!("CARGO_BIN_EXE_pkg-install"));
         Run::of(shell.args(arguments))
     }
 
     fn clean(&self, mut command: Command) -> Command {
         let foreign = |name: &OsString| {
             let name = name.to_string_lossy();
-            ["PKG_INSTALL_", "VIRTUAL_ENV", "PYTHON", "PIP_", "UV_"].iter().any(|prefix| name.starts_with(prefix))
+            ["PKG_INSTALL_", "VIRTUAL_ENV", "PYTHON", "PIP_", "UV_"]
+                .iter()
+                .any(|prefix| name.starts_with(prefix))
         };
-        std::env::vars_os().map(|(name, _)| name).filter(foreign).for_each(|name| {
-            command.env_remove(name);
-        });
+        std::env::vars_os()
+            .map(|(name, _)| name)
+            .filter(foreign)
+            .for_each(|name| {
+                command.env_remove(name);
+            });
         command.current_dir(self.path()).stdin(Stdio::null());
         command
     }
@@ -127,38 +153,56 @@ impl Scene {
 impl Run {
     /// Starts the command and waits for its end.
     pub fn of(command: &mut Command) -> Self {
-        let output = command.output().unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"));
+        let output = command
+            .output()
+            .unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"));
         Self::from(output)
     }
 
     /// The report that `--json` printed.
     pub fn json(&self) -> serde_json::Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("no JSON on stdout: {error}\n{}", self.text()))
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|error| panic!("no JSON on stdout: {error}\n{}", self.text()))
     }
 
     /// Fails with everything that was printed unless the exit code is `code`.
     #[track_caller]
     pub fn assert_code(&self, code: i32) -> &Self {
-        assert!(self.code == code, "exit code {} instead of {code}\n{}", self.code, self.text());
+        assert!(
+            self.code == code,
+            "exit code {} instead of {code}\n{}",
+            self.code,
+            self.text()
+        );
         self
     }
 
     /// Fails unless stderr has this text.
     #[track_caller]
     pub fn assert_stderr(&self, part: &str) -> &Self {
-        assert!(self.stderr.contains(part), "stderr does not say `{part}`\n{}", self.text());
+        assert!(
+            self.stderr.contains(part),
+            "stderr does not say `{part}`\n{}",
+            self.text()
+        );
         self
     }
 
     fn text(&self) -> String {
-        format!("---- stdout\n{}\n---- stderr\n{}\n----", self.stdout, self.stderr)
+        format!(
+            "---- stdout\n{}\n---- stderr\n{}\n----",
+            self.stdout, self.stderr
+        )
     }
 }
 
 impl From<Output> for Run {
     fn from(output: Output) -> Self {
         use std::os::unix::process::ExitStatusExt as _;
-        let code = output.status.code().or_else(|| output.status.signal().map(|signal| 128 + signal));
+        let code = output
+            .status
+            .code()
+            .or_else(|| output.status.signal().map(|signal| 128 + signal));
         Self {
             code: code.expect("a process ends by a code or a signal"),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -196,12 +240,24 @@ pub fn site_packages(venv: &Path) -> PathBuf {
 }
 
 fn make_venv(root: &Path) {
-    let Interpreter { executable, version, minor } = interpreter();
-    for directory in [format!("lib/python{minor}/site-packages"), format!("include/python{minor}"), "bin".to_owned()] {
+    let Interpreter {
+        executable,
+        version,
+        minor,
+    } = interpreter();
+    for directory in [
+        format!("lib/python{minor}/site-packages"),
+        format!("include/python{minor}"),
+        "bin".to_owned(),
+    ] {
         fs::create_dir_all(root.join(directory)).expect("directories can be made");
     }
-    let home = executable.parent().expect("an executable has a directory").display();
-    let settings = format!("home = {home}\ninclude-system-site-packages = false\nversion = {version}\n");
+    let home = executable
+        .parent()
+        .expect("an executable has a directory")
+        .display();
+    let settings =
+        format!("home = {home}\ninclude-system-site-packages = false\nversion = {version}\n");
     fs::write(root.join("pyvenv.cfg"), settings).expect("pyvenv.cfg can be written");
     symlink(executable, root.join("bin/python")).expect("a link can be made");
     for name in ["python3".to_owned(), format!("python{minor}")] {
@@ -213,15 +269,21 @@ fn make_venv(root: &Path) {
 #[track_caller]
 pub fn python(venv: &Path, code: &str) -> String {
     let mut command = Command::new(venv.join("bin/python"));
-    let run = Run::of(command.args(["-I", "-B", "-c", code]).current_dir(venv).stdin(Stdio::null()));
+    let run = Run::of(
+        command
+            .args(["-I", "-B", "-c", code])
+            .current_dir(venv)
+            .stdin(Stdio::null()),
+    );
     run.assert_code(0);
     run.stdout
 }
 
-/// The directory as text, one line for each thing in it, sorted by path; its own `.lock` is left out.
+/// The directory as text, one line for each thing in it, sorted by path; its own `.lock` is left
+/// out.
 ///
-/// A line has the path, the kind, and the permissions; of files also the size and the beginning of the SHA-256 digest,
-/// of links the target. There are no times and no inode numbers.
+/// A line has the path, the kind, and the permissions; of files also the size and the beginning of
+/// the SHA-256 digest, of links the target. There are no times and no inode numbers.
 pub fn tree(root: &Path) -> String {
     if fs::symlink_metadata(root).is_err() {
         return "(absent)\n".to_owned();
@@ -237,19 +299,37 @@ fn describe(root: &Path, relative: &Path, lines: &mut Vec<String>) {
     let full = root.join(relative);
     let metadata = fs::symlink_metadata(&full).expect("what was listed is there");
     let mode = metadata.permissions().mode() & 0o777;
-    let name = if relative.as_os_str().is_empty() { Path::new(".") } else { relative };
+    let name = if relative.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        relative
+    };
     let mut line = name.display().to_string();
     if metadata.is_dir() {
         let _ = writeln!(line, "  directory {mode:03o}");
         for child in fs::read_dir(&full).expect("the directory can be listed") {
-            describe(root, &relative.join(child.expect("the directory can be listed").file_name()), lines);
+            describe(
+                root,
+                &relative.join(child.expect("the directory can be listed").file_name()),
+                lines,
+            );
         }
     } else if metadata.is_symlink() {
-        let _ = writeln!(line, "  link to {}", fs::read_link(&full).expect("the link can be read").display());
+        let _ = writeln!(
+            line,
+            "  link to {}",
+            fs::read_link(&full)
+                .expect("the link can be read")
+                .display()
+        );
     } else if metadata.is_file() {
         let content = fs::read(&full).expect("the file can be read");
         let digest = sha2::Sha256::digest(&content);
-        let short: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+        let short: String = digest
+            .iter()
+            .take(6)
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         let _ = writeln!(line, "  file {mode:03o} {} bytes {short}", content.len());
     } else {
         let _ = writeln!(line, "  special {mode:03o}");
@@ -260,14 +340,21 @@ fn describe(root: &Path, relative: &Path, lines: &mut Vec<String>) {
 /// Fails with the lines that differ unless the two [trees](tree) are the same.
 #[track_caller]
 pub fn assert_unchanged(before: &str, after: &str) {
-    assert!(before == after, "the tree has changed:\n{}", difference(before, after));
+    assert!(
+        before == after,
+        "the tree has changed:\n{}",
+        difference(before, after)
+    );
 }
 
 /// The lines that only one of the two texts has: `-` before the first's, `+` before the second's.
 pub fn difference(before: &str, after: &str) -> String {
     let only = |sign: char, text: &str, other: &str| {
         let other: std::collections::HashSet<&str> = other.lines().collect();
-        text.lines().filter(|line| !other.contains(line)).map(|line| format!("{sign} {line}\n")).collect::<String>()
+        text.lines()
+            .filter(|line| !other.contains(line))
+            .map(|line| format!("{sign} {line}\n"))
+            .collect::<String>()
     };
     only('-', before, after) + &only('+', after, before)
 }
@@ -276,7 +363,10 @@ pub fn difference(before: &str, after: &str) -> String {
 fn an_environment_of_the_scene_is_one_for_python() {
     let scene = Scene::new();
     let venv = scene.venv_with_lib64();
-    let said = python(&venv, "import sys, sysconfig\nprint(sys.prefix)\nprint(sysconfig.get_path('purelib'))");
+    let said = python(
+        &venv,
+        "import sys, sysconfig\nprint(sys.prefix)\nprint(sysconfig.get_path('purelib'))",
+    );
     let expected = format!("{}\n{}\n", venv.display(), site_packages(&venv).display());
     assert_eq!(said, expected);
 }
@@ -307,7 +397,10 @@ fn a_built_wheel_is_one_for_python() {
          print(sorted(set(archive.namelist()) - {{row[0] for row in rows}}), len(rows), rows[-1])",
         path.display()
     );
-    assert_eq!(python(&scene.venv(), &code), "['demo/empty/'] 8 ['demo-1.0.dist-info/RECORD', '', '']\n");
+    assert_eq!(
+        python(&scene.venv(), &code),
+        "['demo/empty/'] 8 ['demo-1.0.dist-info/RECORD', '', '']\n"
+    );
 }
 
 #[test]
@@ -320,5 +413,8 @@ fn trees_show_what_changed_and_not_when() {
     assert_unchanged(&before, &tree(scene.path()));
     scene.write("a/one", "2");
     let shown = difference(&before, &tree(scene.path()));
-    assert_eq!(shown, "- a/one  file 644 1 bytes 6b86b273ff34\n+ a/one  file 644 1 bytes d4735e3a265e\n");
+    assert_eq!(
+        shown,
+        "- a/one  file 644 1 bytes 6b86b273ff34\n+ a/one  file 644 1 bytes d4735e3a265e\n"
+    );
 }

@@ -1,27 +1,45 @@
-//! This crate's own sources, read well enough to check habits: not a parser, but it knows what is code.
+//! This crate's own sources as plain facts: functions, paths, types, modules, attributes.
 //!
-//! Input: Rust text as rustfmt leaves it. Output: [`Source`]: the text with comments and literals blanked out, which
-//! lines are test code, the functions, and every path that is named, `use` trees taken apart. Limits: code that macros
-//! make is not seen, and a path through an alias is seen where the alias is made.
+//! Input: the files of the crate. Output: a [`Source`] for each, parsed with `syn`. Limits: code
+//! that macros produce is not seen; the arguments of a macro call are searched for paths only.
 
 use std::fs;
-use std::ops::Range;
 use std::path::Path;
+use std::sync::OnceLock;
 
-/// Directories that a fuzzer fills, with nothing that anybody wrote.
-const MADE: &[&str] = &["tests/fuzz/artifacts", "tests/fuzz/corpus", "tests/fuzz/coverage", "tests/fuzz/target"];
+use proc_macro2::{Spacing, Span, TokenStream, TokenTree};
+use syn::spanned::Spanned as _;
+use syn::visit::{self, Visit};
+
+/// Directories that a fuzzer fills with generated files.
+const GENERATED: &[&str] = &[
+    "tests/fuzz/artifacts",
+    "tests/fuzz/corpus",
+    "tests/fuzz/coverage",
+    "tests/fuzz/target",
+];
 
 /// One source file.
+#[derive(Default)]
 pub struct Source {
     /// Relative to the crate's root, with `/`: `src/error/mod.rs`.
     pub path: String,
     pub text: String,
-    /// The text with a space for each character of a comment or a literal; line breaks stay.
-    code: Vec<char>,
-    /// Where in the code each line ends.
-    line_ends: Vec<usize>,
-    /// For each line, whether it is only compiled for tests.
-    test: Vec<bool>,
+    pub functions: Vec<Function>,
+    /// Every path of two or more names, every path of a `use`, every macro.
+    pub named: Vec<Named>,
+    /// Structs, enums, traits and type aliases outside of test code, with their lines.
+    pub types: Vec<(String, usize)>,
+    /// The modules that the file declares, with their lines.
+    pub modules: Vec<(String, usize)>,
+    /// The text of each attribute, without spaces, with its line.
+    pub attributes: Vec<(String, usize)>,
+    /// Names that a `pub use` of this file takes from its modules: name and module.
+    pub reexports: Vec<(String, String)>,
+    /// How many enclosing items belong to tests.
+    test_depth: usize,
+    /// How many enclosing blocks there are: types inside of a function are its own business.
+    block_depth: usize,
 }
 
 /// A function with a name.
@@ -30,26 +48,41 @@ pub struct Function {
     pub name: String,
     /// The line of `fn`, from 1.
     pub line: usize,
-    /// The lines from `fn` to the closing brace; 0 where there is no body.
+    /// The lines from `fn` to the closing brace; 0 if there is no body.
     pub lines: usize,
-    /// The parameters, the receiver not counted.
+    /// The number of parameters without the receiver.
     pub parameters: usize,
+    /// Whether the body is a single `match`.
+    pub is_table: bool,
+    pub test: bool,
 }
 
 /// A path or a macro as the code names it: `std::fs::read`, `println!`.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Named {
     pub path: String,
-    /// From 1; of a path in a `use` tree the line of the `use`.
+    /// From 1; for a path in a `use` tree the line of the `use`.
     pub line: usize,
     /// Whether this is code for tests.
     pub test: bool,
 }
 
-/// Every Rust file below these directories of the crate, sorted by path.
-pub fn sources(directories: &[&str]) -> Vec<Source> {
-    let files = text_files(directories).into_iter().filter(|(path, _)| path.ends_with(".rs"));
-    files.map(|(path, text)| Source::new(&path, &text)).collect()
+/// Every Rust file of `src`, `tests` and `benches`, sorted by path; parsed once.
+pub fn all_sources() -> &'static [Source] {
+    static SOURCES: OnceLock<Vec<Source>> = OnceLock::new();
+    SOURCES.get_or_init(|| {
+        let files = text_files(&["src", "tests", "benches", "examples"]).into_iter();
+        let files = files.filter(|(path, _)| path.ends_with(".rs"));
+        files
+            .map(|(path, text)| Source::new(&path, &text))
+            .collect()
+    })
+}
+
+/// The files of `src`.
+pub fn library() -> impl Iterator<Item = &'static Source> {
+    let sources = all_sources().iter();
+    sources.filter(|source| source.path.starts_with("src/"))
 }
 
 /// Every text file below these directories, or named by them, with its path, sorted by path.
@@ -62,7 +95,7 @@ pub fn text_files(names: &[&str]) -> Vec<(String, String)> {
 
 fn collect(name: &str, files: &mut Vec<(String, String)>) {
     let full = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
-    if full.is_dir() && !MADE.contains(&name) {
+    if full.is_dir() && !GENERATED.contains(&name) {
         for child in fs::read_dir(&full).expect("the directory can be listed") {
             let child = child.expect("the directory can be listed").file_name();
             collect(&format!("{name}/{}", child.to_string_lossy()), files);
@@ -73,247 +106,239 @@ fn collect(name: &str, files: &mut Vec<(String, String)>) {
 }
 
 impl Source {
-    /// Reads `text`; the path says whether all of it is test code.
+    /// Parses `text`; the path says whether all of it is test code.
     pub fn new(path: &str, text: &str) -> Self {
-        let code = blank(&text.chars().collect::<Vec<_>>());
-        // `fuzzing` is compiled for tests and fuzz targets alone.
-        let tests = ["/tests.rs", "/tests/", "/fuzzing/"].iter().any(|part| path.contains(part));
-        let all = tests || !path.starts_with("src/");
-        let line_ends: Vec<usize> = (0..code.len()).filter(|&at| code[at] == '\n').collect();
-        let test = vec![all; line_ends.len() + 1];
-        let mut source = Self { path: path.to_owned(), text: text.to_owned(), code, line_ends, test };
-        for range in source.test_items() {
-            let (first, last) = (source.line(range.start), source.line(range.end));
-            source.test[first - 1..last].fill(true);
-        }
+        let file = syn::parse_file(text).unwrap_or_else(|error| panic!("{path}: {error}"));
+        let tests = ["/tests.rs", "/tests/", "/fuzzing/"];
+        let test =
+            !path.starts_with("src/") || tests.iter().any(|part| format!("/{path}").contains(part));
+        let mut source = Self {
+            path: path.to_owned(),
+            text: text.to_owned(),
+            test_depth: usize::from(test),
+            ..Self::default()
+        };
+        source.visit_file(&file);
         source
     }
 
-    /// The lines of code, with numbers from 1.
-    pub fn code_lines(&self) -> impl Iterator<Item = (usize, String)> {
-        let lines = self.code.split(|&character| character == '\n');
-        lines.enumerate().map(|(index, line)| (index + 1, line.iter().collect()))
+    fn add_function(&mut self, signature: &syn::Signature, block: Option<&syn::Block>) {
+        let line = line(signature.fn_token.span);
+        let receiver = usize::from(signature.receiver().is_some());
+        let lines = block.map_or(0, |block| {
+            block.brace_token.span.close().start().line + 1 - line
+        });
+        let is_table = block.is_some_and(|block| {
+            matches!(&block.stmts[..], [syn::Stmt::Expr(syn::Expr::Match(_), _)])
+        });
+        self.functions.push(Function {
+            name: signature.ident.to_string(),
+            line,
+            lines,
+            parameters: signature.inputs.len() - receiver,
+            is_table,
+            test: self.test_depth > 0,
+        });
     }
 
-    /// The functions that have a name, in order.
-    pub fn functions(&self) -> Vec<Function> {
-        let words = self.words().into_iter().filter(|word| self.is(word, "fn"));
-        words.filter_map(|word| self.function(word.start)).collect()
-    }
-
-    fn function(&self, start: usize) -> Option<Function> {
-        let name_start = self.skip_space(start + 2);
-        let name: String = self.code[name_start..].iter().take_while(|&&character| is_word(character)).collect();
-        if name.is_empty() {
-            return None;
-        }
-        let open = self.find(name_start, &['('])?;
-        let close = self.matching(open)?;
-        let mut parameters = split_top(&self.code[open + 1..close]);
-        if parameters.first().is_some_and(|first| is_receiver(first)) {
-            parameters.remove(0);
-        }
-        let body = self.find(close + 1, &['{', ';'])?;
-        let line = self.line(start);
-        let lines = if self.code[body] == '{' { self.line(self.matching(body)?) - line + 1 } else { 0 };
-        Some(Function { name, line, lines, parameters: parameters.len() })
-    }
-
-    /// Every path of two or more names, every path of a `use`, every macro.
-    pub fn named(&self) -> Vec<Named> {
-        let mut named = Vec::new();
-        let mut done = 0;
-        for word in self.words() {
-            if word.start < done {
-                continue;
-            }
-            let mut paths = Vec::new();
-            if self.is(&word, "use") && self.code.get(self.skip_space(word.end)) != Some(&'<') {
-                done = self.find(word.end, &[';']).unwrap_or(self.code.len());
-                let tree: String = self.code[word.end..done].iter().collect();
-                flatten("", &tree, &mut paths);
-            } else {
-                done = self.path_end(word.start);
-                let path: String = self.code[word.start..done].iter().collect();
-                paths.extend((path.contains("::") || path.ends_with('!')).then_some(path));
-            }
-            let line = self.line(word.start);
-            named.extend(paths.into_iter().map(|path| Named { path, line, test: self.test[line - 1] }));
-        }
-        named
-    }
-
-    /// The end of the path that starts at `at`: names joined by `::`, and the `!` of a macro.
-    fn path_end(&self, mut at: usize) -> usize {
-        loop {
-            at += self.code[at..].iter().take_while(|&&character| is_word(character)).count();
-            match self.code.get(at..at + 3) {
-                Some([':', ':', next]) if is_word(*next) => at += 2,
-                Some(['!', next, _]) if *next != '=' => return at + 1,
-                _ => return at,
-            }
+    fn add_type(&mut self, name: &syn::Ident) {
+        if self.test_depth == 0 && self.block_depth == 0 {
+            self.types.push((name.to_string(), line(name.span())));
         }
     }
 
-    /// The items that an attribute gives to tests alone.
-    fn test_items(&self) -> Vec<Range<usize>> {
-        let text: Vec<Vec<char>> = ["#[cfg(test)]", "#[cfg(all(test"].map(|text| text.chars().collect()).into();
-        let starts = (0..self.code.len()).filter(|&at| text.iter().any(|text| self.code[at..].starts_with(text)));
-        starts
-            .filter_map(|start| {
-                let mut at = start;
-                while self.code.get(at) == Some(&'#') {
-                    at = self.skip_space(self.matching(at + 1)? + 1);
-                }
-                let end = self.find(at, &['{', ';'])?;
-                Some(start..if self.code[end] == '{' { self.matching(end)? } else { end })
-            })
-            .collect()
+    fn add_named(&mut self, path: String, line: usize) {
+        let test = self.test_depth > 0;
+        self.named.push(Named { path, line, test });
     }
 
-    fn words(&self) -> Vec<Range<usize>> {
-        let mut words = Vec::new();
+    /// Paths and macros among the arguments of a macro.
+    fn search(&mut self, tokens: TokenStream) {
+        let mut path = String::new();
         let mut at = 0;
-        while at < self.code.len() {
-            let length = self.code[at..].iter().take_while(|&&character| is_word(character)).count();
-            if length > 0 {
-                words.push(at..at + length);
+        let mut rest = tokens.into_iter().peekable();
+        while let Some(token) = rest.next() {
+            match token {
+                TokenTree::Ident(name) => {
+                    if !path.ends_with("::") {
+                        self.end_path(&mut path, at);
+                        at = line(name.span());
+                    }
+                    path.push_str(&name.to_string());
+                }
+                TokenTree::Punct(mark) if mark.as_char() == ':' && !path.is_empty() => {
+                    let joint = mark.spacing() == Spacing::Joint;
+                    if joint
+                        && matches!(rest.peek(), Some(TokenTree::Punct(next)) if next.as_char() == ':')
+                    {
+                        rest.next();
+                        path.push_str("::");
+                    } else {
+                        self.end_path(&mut path, at);
+                    }
+                }
+                TokenTree::Punct(mark)
+                    if mark.as_char() == '!'
+                        && !path.is_empty()
+                        && matches!(rest.peek(), Some(TokenTree::Group(_))) =>
+                {
+                    path.push('!');
+                    self.end_path(&mut path, at);
+                }
+                TokenTree::Group(group) => {
+                    self.end_path(&mut path, at);
+                    self.search(group.stream());
+                }
+                _ => self.end_path(&mut path, at),
             }
-            at += length.max(1);
         }
-        words
+        self.end_path(&mut path, at);
     }
 
-    fn is(&self, word: &Range<usize>, text: &str) -> bool {
-        self.code[word.clone()].iter().copied().eq(text.chars())
+    fn end_path(&mut self, path: &mut String, line: usize) {
+        let found = std::mem::take(path);
+        let found = found.trim_end_matches("::");
+        if found.contains("::") || found.ends_with('!') {
+            self.add_named(found.to_owned(), line);
+        }
     }
+}
 
-    fn line(&self, at: usize) -> usize {
-        1 + self.line_ends.partition_point(|&end| end < at)
-    }
-
-    fn skip_space(&self, at: usize) -> usize {
-        at + self.code[at..].iter().take_while(|character| character.is_whitespace()).count()
-    }
-
-    /// The first of these characters from `start` on that stands in no parentheses, brackets or generics.
-    fn find(&self, start: usize, wanted: &[char]) -> Option<usize> {
-        let mut depth = 0;
-        for at in start..self.code.len() {
-            if depth <= 0 && wanted.contains(&self.code[at]) {
-                return Some(at);
+impl<'ast> Visit<'ast> for Source {
+    fn visit_item(&mut self, item: &'ast syn::Item) {
+        let is_test = attributes(item).iter().any(is_for_tests);
+        self.test_depth += usize::from(is_test);
+        match item {
+            syn::Item::Fn(function) => self.add_function(&function.sig, Some(&function.block)),
+            syn::Item::Struct(item) => self.add_type(&item.ident),
+            syn::Item::Enum(item) => self.add_type(&item.ident),
+            syn::Item::Trait(item) => self.add_type(&item.ident),
+            syn::Item::Type(item) => self.add_type(&item.ident),
+            syn::Item::Mod(module) => {
+                let line = line(module.ident.span());
+                self.modules.push((module.ident.to_string(), line));
             }
-            depth += step(&self.code, at);
+            syn::Item::Use(item) => {
+                let mut paths = Vec::new();
+                flatten(String::new(), &item.tree, &mut paths);
+                for path in paths {
+                    if !matches!(item.vis, syn::Visibility::Inherited)
+                        && let Some((module, name)) = path.rsplit_once("::")
+                    {
+                        self.reexports.push((name.to_owned(), module.to_owned()));
+                    }
+                    self.add_named(path, line(item.use_token.span));
+                }
+            }
+            _ => {}
         }
-        None
+        visit::visit_item(self, item);
+        self.test_depth -= usize::from(is_test);
     }
 
-    /// The bracket that closes the one at `open`.
-    fn matching(&self, open: usize) -> Option<usize> {
-        let (opening, closing) = match self.code[open] {
-            '{' => ('{', '}'),
-            '[' => ('[', ']'),
-            _ => ('(', ')'),
-        };
-        let mut depth = 0;
-        (open..self.code.len()).find(|&at| {
-            depth += i32::from(self.code[at] == opening) - i32::from(self.code[at] == closing);
-            depth == 0
-        })
+    fn visit_impl_item_fn(&mut self, function: &'ast syn::ImplItemFn) {
+        let is_test = function.attrs.iter().any(is_for_tests);
+        self.test_depth += usize::from(is_test);
+        self.add_function(&function.sig, Some(&function.block));
+        visit::visit_impl_item_fn(self, function);
+        self.test_depth -= usize::from(is_test);
     }
-}
 
-/// How the character at `at` changes the depth; the `>` of an arrow does not.
-fn step(code: &[char], at: usize) -> i32 {
-    match code[at] {
-        '(' | '[' | '{' | '<' => 1,
-        '>' if at > 0 && matches!(code[at - 1], '-' | '=') => 0,
-        ')' | ']' | '}' | '>' => -1,
-        _ => 0,
+    fn visit_trait_item_fn(&mut self, function: &'ast syn::TraitItemFn) {
+        self.add_function(&function.sig, function.default.as_ref());
+        visit::visit_trait_item_fn(self, function);
     }
-}
 
-/// The parts between the commas that stand in no brackets; an empty last one is dropped.
-fn split_top(code: &[char]) -> Vec<String> {
-    let mut parts = vec![String::new()];
-    let mut depth = 0;
-    for at in 0..code.len() {
-        depth += step(code, at);
-        match code[at] {
-            ',' if depth == 0 => parts.push(String::new()),
-            character => parts.last_mut().expect("there is always one").push(character),
+    fn visit_block(&mut self, block: &'ast syn::Block) {
+        self.block_depth += 1;
+        visit::visit_block(self, block);
+        self.block_depth -= 1;
+    }
+
+    fn visit_path(&mut self, path: &'ast syn::Path) {
+        if path.segments.len() > 1 {
+            let names: Vec<_> = path.segments.iter().map(|s| s.ident.to_string()).collect();
+            self.add_named(names.join("::"), line(path.span()));
+        }
+        visit::visit_path(self, path);
+    }
+
+    fn visit_macro(&mut self, call: &'ast syn::Macro) {
+        let names: Vec<_> = call
+            .path
+            .segments
+            .iter()
+            .map(|s| s.ident.to_string())
+            .collect();
+        self.add_named(format!("{}!", names.join("::")), line(call.path.span()));
+        self.search(call.tokens.clone());
+    }
+
+    fn visit_attribute(&mut self, attribute: &'ast syn::Attribute) {
+        if let syn::Meta::List(list) = &attribute.meta {
+            let mut text = list
+                .path
+                .get_ident()
+                .map_or_else(String::new, ToString::to_string);
+            text.push('(');
+            text.push_str(&list.tokens.to_string().replace([' ', '\n'], ""));
+            self.attributes
+                .push((text, line(attribute.pound_token.span)));
+        } else if let Some(name) = attribute.path().get_ident() {
+            self.attributes
+                .push((name.to_string(), line(attribute.pound_token.span)));
         }
     }
-    parts.retain(|part| !part.trim().is_empty());
-    parts
 }
 
-fn is_receiver(parameter: &str) -> bool {
-    let pattern = parameter.split(':').next().unwrap_or_default();
-    pattern.split(|character| !is_word(character)).next_back() == Some("self")
-        || pattern.trim_end().ends_with("self") && pattern.trim_start().starts_with(['&', 'm', 's'])
+fn line(span: Span) -> usize {
+    span.start().line
+}
+
+fn attributes(item: &syn::Item) -> &[syn::Attribute] {
+    match item {
+        syn::Item::Const(item) => &item.attrs,
+        syn::Item::Enum(item) => &item.attrs,
+        syn::Item::Fn(item) => &item.attrs,
+        syn::Item::Impl(item) => &item.attrs,
+        syn::Item::Mod(item) => &item.attrs,
+        syn::Item::Static(item) => &item.attrs,
+        syn::Item::Struct(item) => &item.attrs,
+        syn::Item::Trait(item) => &item.attrs,
+        syn::Item::Type(item) => &item.attrs,
+        syn::Item::Use(item) => &item.attrs,
+        _ => &[],
+    }
+}
+
+/// Whether an attribute is `#[test]`, `#[cfg(test)]` or `#[cfg(all(test, …))]`.
+fn is_for_tests(attribute: &syn::Attribute) -> bool {
+    match &attribute.meta {
+        syn::Meta::Path(path) => path.is_ident("test"),
+        syn::Meta::List(list) if list.path.is_ident("cfg") => {
+            let text = list.tokens.to_string().replace(' ', "");
+            text == "test" || text.starts_with("all(test") || text.starts_with("any(test")
+        }
+        _ => false,
+    }
 }
 
 /// Takes a `use` tree apart: `a::{b, c::{self, d}}` names `a::b`, `a::c` and `a::c::d`.
-fn flatten(prefix: &str, tree: &str, paths: &mut Vec<String>) {
-    let tree = tree.trim();
-    let (head, inner) = tree.split_once('{').map_or((tree, None), |(head, rest)| (head, rest.rsplit_once('}')));
-    let head = head.split_whitespace().next().unwrap_or_default();
-    match inner {
-        Some((inner, _)) => {
-            let inner: Vec<char> = inner.chars().collect();
-            split_top(&inner).iter().for_each(|part| flatten(&format!("{prefix}{head}"), part, paths));
+fn flatten(prefix: String, tree: &syn::UseTree, paths: &mut Vec<String>) {
+    match tree {
+        syn::UseTree::Path(path) => flatten(format!("{prefix}{}::", path.ident), &path.tree, paths),
+        syn::UseTree::Group(group) => {
+            for tree in &group.items {
+                flatten(prefix.clone(), tree, paths);
+            }
         }
-        None if head == "self" => paths.push(prefix.trim_end_matches("::").to_owned()),
-        None => paths.push(format!("{prefix}{head}")),
-    }
-}
-
-fn is_word(character: char) -> bool {
-    character == '_' || character.is_alphanumeric()
-}
-
-/// `text` with a space for each character of a comment or a literal.
-fn blank(text: &[char]) -> Vec<char> {
-    let mut code = text.to_vec();
-    let mut at = 0;
-    while at < text.len() {
-        let end = at + literal_length(text, at);
-        code[at..end].iter_mut().filter(|character| **character != '\n').for_each(|character| *character = ' ');
-        at = end.max(at + 1);
-    }
-    code
-}
-
-/// The length of the comment or literal that starts at `at`; 0 where none does.
-fn literal_length(text: &[char], at: usize) -> usize {
-    let rest = &text[at..];
-    let after_word = at > 0 && is_word(text[at - 1]);
-    match rest {
-        ['/', '/', ..] => rest.iter().take_while(|&&character| character != '\n').count(),
-        ['/', '*', ..] => closing(rest, 2, &['*', '/'], false),
-        ['"', ..] => closing(rest, 1, &['"'], true),
-        ['r', '"' | '#', ..] if !after_word || text[at - 1] == 'b' => {
-            let hashes = rest[1..].iter().take_while(|&&character| character == '#').count();
-            let end: Vec<char> = std::iter::once('"').chain(std::iter::repeat_n('#', hashes)).collect();
-            if rest.get(1 + hashes) == Some(&'"') { closing(rest, 2 + hashes, &end, false) } else { 0 }
+        syn::UseTree::Name(name) if name.ident == "self" => {
+            paths.push(prefix.trim_end_matches("::").to_owned());
         }
-        ['\'', '\\', ..] => closing(rest, 1, &['\''], true),
-        ['\'', _, '\'', ..] => 3,
-        _ => 0,
+        syn::UseTree::Name(name) => paths.push(format!("{prefix}{}", name.ident)),
+        syn::UseTree::Rename(rename) => paths.push(format!("{prefix}{}", rename.ident)),
+        syn::UseTree::Glob(_) => paths.push(format!("{prefix}*")),
     }
-}
-
-/// The length up to the end of the first `end` from `start` on; a backslash hides what follows it where `escapes`.
-fn closing(rest: &[char], start: usize, end: &[char], escapes: bool) -> usize {
-    let mut at = start;
-    while at < rest.len() {
-        if rest[at..].starts_with(end) {
-            return at + end.len();
-        }
-        at += if escapes && rest[at] == '\\' { 2 } else { 1 };
-    }
-    rest.len()
 }
 
 #[test]
@@ -326,22 +351,39 @@ fn one<'a, F: Fn(u8, u8) -> Vec<u8>>(&'a self, map: BTreeMap<u8, F>, (x, y): (u8
 }
 trait T { fn two(self: Box<Self>, a: u8); }
 #[cfg(test)]
-#[rustfmt::skip]
-mod tests { fn three() { rayon::join!() } }
-fn four() {}
+mod tests { fn three() { assert!(rayon::join!()) } }
+fn four(x: u8) -> u8 { match x { _ => 0 } }
+struct Five;
 "##;
-    let source = Source::new("src/x.rs", text);
-    let functions: Vec<_> = source.functions().into_iter().map(|f| (f.name, f.line, f.lines, f.parameters)).collect();
-    let expected = [("one", 3, 4, 2), ("two", 7, 0, 1), ("three", 10, 1, 0), ("four", 11, 1, 0)];
-    assert_eq!(functions, expected.map(|(name, line, lines, count)| (name.to_owned(), line, lines, count)));
-    let named: Vec<_> = source.named().into_iter().map(|named| (named.path, named.line, named.test)).collect();
+    // A receiver is only allowed in an `impl`.
+    let text = text.replace("&'a self, ", "");
+    let source = Source::new("src/x.rs", &text);
+    let functions: Vec<_> = source
+        .functions
+        .iter()
+        .map(|f| (f.name.as_str(), f.line, f.lines, f.parameters, f.is_table))
+        .collect();
+    let expected = [
+        ("one", 3, 4, 2, false),
+        ("two", 7, 0, 1, false),
+        ("three", 9, 1, 0, false),
+        ("four", 10, 1, 1, true),
+    ];
+    assert_eq!(functions, expected);
+    let named: Vec<_> = source
+        .named
+        .iter()
+        .map(|named| (named.path.as_str(), named.line, named.test))
+        .collect();
     let expected = [
         ("std::fs", 2, false),
         ("std::io", 2, false),
         ("std::io::Read", 2, false),
         ("zip::read", 5, false),
-        ("rustfmt::skip", 9, true),
-        ("rayon::join!", 10, true),
+        ("assert!", 9, true),
+        ("rayon::join!", 9, true),
     ];
-    assert_eq!(named, expected.map(|(path, line, test)| (path.to_owned(), line, test)));
+    assert_eq!(named, expected);
+    let types = [("T".to_owned(), 7), ("Five".to_owned(), 11)];
+    assert_eq!(source.types, types);
 }

@@ -1,4 +1,5 @@
-//! Which file of a wheel goes where, with which mode and which row of RECORD: the specification's spread rules.
+//! Which file of a wheel goes where, with which mode and which row of RECORD: the specification's
+//! spread rules.
 //!
 //! Scripts have a file of their own, [`script_rules`](crate::script_rules).
 
@@ -29,19 +30,28 @@ fn text(path: &Path) -> String {
 }
 
 fn mode(path: &Path) -> u32 {
-    fs::metadata(path).unwrap_or_else(|error| panic!("{}: {error}", path.display())).permissions().mode() & 0o7777
+    fs::metadata(path)
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+        .permissions()
+        .mode()
+        & 0o7777
 }
 
 #[test]
 fn c15_c17_every_scheme_has_its_directory() {
     let scene = Scene::new();
     let venv = scene.venv();
-    scene.install(&venv, &[scene.wheel(&everywhere())]).assert_code(0);
+    scene
+        .install(&venv, &[scene.wheel(&everywhere())])
+        .assert_code(0);
     let library = site_packages(&venv);
     assert_eq!(text(&library.join("pure.py")), "x = 'pure'\n");
     assert_eq!(text(&library.join("plat.py")), "x = 'plat'\n");
     assert_eq!(text(&venv.join("share/demo/data.txt")), "data\n");
-    let headers = venv.join(format!("include/site/python{}/Demo-pkg/sub/demo.h", interpreter().minor));
+    let headers = venv.join(format!(
+        "include/site/python{}/Demo-pkg/sub/demo.h",
+        interpreter().minor
+    ));
     assert_eq!(text(&headers), "#define X 1\n");
     assert!(venv.join("bin/tool").is_file() && venv.join("bin/demo-main").is_file());
     assert!(!library.join("Demo_pkg-1.0.data").exists());
@@ -49,19 +59,31 @@ fn c15_c17_every_scheme_has_its_directory() {
 
 #[test]
 fn c04_c05_r76_root_is_purelib_chooses_between_two_libraries() {
-    for (value, pure) in [("true", true), ("True", true), ("TRUE", true), ("false", false), ("", false), ("yes", false)]
-    {
+    for (value, pure) in [
+        ("true", true),
+        ("True", true),
+        ("TRUE", true),
+        ("false", false),
+        ("", false),
+        ("yes", false),
+    ] {
         let scene = Scene::new();
         let venv = scene.venv();
         let lib64 = venv.join(format!("lib64/python{}/site-packages", interpreter().minor));
         fs::create_dir_all(&lib64).expect("directories can be made");
         let wheel = everywhere().root_is_purelib_text(value);
         scene.install(&venv, &[scene.wheel(&wheel)]).assert_code(0);
-        let (home, other) =
-            if pure { (site_packages(&venv), lib64.clone()) } else { (lib64.clone(), site_packages(&venv)) };
+        let (home, other) = if pure {
+            (site_packages(&venv), lib64.clone())
+        } else {
+            (lib64.clone(), site_packages(&venv))
+        };
         assert!(home.join("demo/__init__.py").is_file(), "{value:?}");
         assert!(!other.join("demo").exists(), "{value:?}");
-        assert!(site_packages(&venv).join("pure.py").is_file() && lib64.join("plat.py").is_file(), "{value:?}");
+        assert!(
+            site_packages(&venv).join("pure.py").is_file() && lib64.join("plat.py").is_file(),
+            "{value:?}"
+        );
         let rows = Rows::read(&home.join("demo_pkg-1.0.dist-info"));
         assert_eq!(rows.lies(), [""; 0], "{value:?}");
     }
@@ -71,20 +93,34 @@ fn c04_c05_r76_root_is_purelib_chooses_between_two_libraries() {
 fn e55_r99_lib64_as_a_link_is_one_library() {
     let scene = Scene::new();
     let venv = scene.venv_with_lib64();
-    let same = everywhere().data("platlib/pure.py", "x = 'pure'\n").root_is_purelib(false);
+    let same = everywhere()
+        .data("platlib/pure.py", "x = 'pure'\n")
+        .root_is_purelib(false);
     scene.install(&venv, &[scene.wheel(&same)]).assert_code(0);
     let rows = Rows::of(&venv, "demo_pkg-1.0.dist-info");
     assert_eq!(rows.lies(), [""; 0]);
-    assert_eq!(python(&venv, "import pure, plat\nprint(pure.x, plat.x)"), "pure plat\n");
+    assert_eq!(
+        python(&venv, "import pure, plat\nprint(pure.x, plat.x)"),
+        "pure plat\n"
+    );
 }
 
 #[test]
 fn c16_c21_r74_what_is_in_no_scheme_is_refused() {
-    let extra = |path: &str| Case::new(path, &everywhere().data(path, "x")).says(&[path, "no scheme"]);
-    all_refused([extra("unknown/x"), extra("stray.txt"), extra("Scripts/tool"), extra("include/x.h")]);
+    let extra =
+        |path: &str| Case::new(path, &everywhere().data(path, "x")).says(&[path, "no scheme"]);
+    all_refused([
+        extra("unknown/x"),
+        extra("stray.txt"),
+        extra("Scripts/tool"),
+        extra("include/x.h"),
+    ]);
     let nested = everywhere().data("scripts/sub/tool", "#!python\n");
-    all_refused([Case::new("a directory of scripts", &nested).says(&["scripts/sub/tool", "holds only files"])]);
-    all_refused([Case::new("traversal", &everywhere().data("data/../../evil", "x")).says(&["unsafe"])]);
+    all_refused([Case::new("a directory of scripts", &nested)
+        .says(&["scripts/sub/tool", "holds only files"])]);
+    all_refused([
+        Case::new("traversal", &everywhere().data("data/../../evil", "x")).says(&["unsafe"]),
+    ]);
 }
 
 #[test]
@@ -113,7 +149,9 @@ fn e06_r75_one_place_from_two_parts_of_a_wheel() {
 
 #[test]
 fn c23_c24_e17_e18_r57_modes_follow_the_umask_and_the_execute_bit() {
-    let odd = |mode: u32| move |entry: &mut crate::zip_image::ZipEntry| entry.listing.external = mode << 16;
+    let odd = |mode: u32| {
+        move |entry: &mut crate::zip_image::ZipEntry| entry.listing.external = mode << 16
+    };
     let wheel = everywhere()
         .file_mode("demo/run.sh", "#!/bin/sh\n", EXECUTABLE)
         .file_mode("demo/secret.py", "x = 1\n", 0o100_600)
@@ -124,22 +162,38 @@ fn c23_c24_e17_e18_r57_modes_follow_the_umask_and_the_execute_bit() {
         .tamper_entry("demo/untyped.sh", odd(0o755))
         .file("demo/setuid.sh", "#!/bin/sh\n")
         .tamper_entry("demo/setuid.sh", odd(0o106_711));
-    for (umask, plain, program) in
-        [("022", 0o644, 0o755), ("027", 0o640, 0o750), ("077", 0o600, 0o700), ("000", 0o666, 0o777)]
-    {
+    for (umask, plain, program) in [
+        ("022", 0o644, 0o755),
+        ("027", 0o640, 0o750),
+        ("077", 0o600, 0o700),
+        ("000", 0o666, 0o777),
+    ] {
         let scene = Scene::new();
         let venv = scene.venv();
         let path = scene.wheel(&wheel).display().to_string();
-        scene.run_under_umask(umask, &["--target", &venv.display().to_string(), &path]).assert_code(0);
+        scene
+            .run_under_umask(umask, &["--target", &venv.display().to_string(), &path])
+            .assert_code(0);
         let library = site_packages(&venv);
         let dist_info = library.join("demo_pkg-1.0.dist-info");
-        for name in ["demo/__init__.py", "demo/secret.py", "demo/open.py", "demo/none.py"] {
+        for name in [
+            "demo/__init__.py",
+            "demo/secret.py",
+            "demo/open.py",
+            "demo/none.py",
+        ] {
             assert_eq!(mode(&library.join(name)), plain, "{name} under {umask}");
         }
         for name in ["METADATA", "RECORD", "INSTALLER"] {
             assert_eq!(mode(&dist_info.join(name)), plain, "{name} under {umask}");
         }
-        for name in ["demo", "demo/run.sh", "demo/untyped.sh", "demo/setuid.sh", "demo_pkg-1.0.dist-info"] {
+        for name in [
+            "demo",
+            "demo/run.sh",
+            "demo/untyped.sh",
+            "demo/setuid.sh",
+            "demo_pkg-1.0.dist-info",
+        ] {
             assert_eq!(mode(&library.join(name)), program, "{name} under {umask}");
         }
         for name in ["bin/tool", "bin/demo-main", "share", "share/demo"] {
@@ -153,8 +207,12 @@ fn c35_c36_record_lists_every_file_and_nothing_else() {
     let scene = Scene::new();
     let venv = scene.venv();
     let before: BTreeSet<String> = files(&venv);
-    let wheel = everywhere().file("demo/a,b \"c\".txt", "1\n").file("demo/grün.txt", "2\n");
-    scene.install(&venv, &["--direct-url".into(), scene.wheel(&wheel)]).assert_code(0);
+    let wheel = everywhere()
+        .file("demo/a,b \"c\".txt", "1\n")
+        .file("demo/grün.txt", "2\n");
+    scene
+        .install(&venv, &["--direct-url".into(), scene.wheel(&wheel)])
+        .assert_code(0);
     let created: BTreeSet<String> = files(&venv).difference(&before).cloned().collect();
     let code = format!(
         "import csv, os\nlibrary = {:?}\n\
@@ -174,20 +232,34 @@ fn c35_c36_record_lists_every_file_and_nothing_else() {
 fn files(root: &Path) -> BTreeSet<String> {
     let text = tree(root);
     let lines = text.lines().filter(|line| !line.contains("  directory "));
-    lines.filter_map(|line| line.split_once("  ")).map(|(path, _)| path.to_owned()).collect()
+    lines
+        .filter_map(|line| line.split_once("  "))
+        .map(|(path, _)| path.to_owned())
+        .collect()
 }
 
 #[test]
 fn c48_c49_dist_info_is_normalised_and_recorded_so() {
     let scene = Scene::new();
     let venv = scene.venv();
-    let wheel = Wheel::new("PyYAML.Ext", "6.0").file("yaml.py", "x = 1\n").dist_info_file("licenses/LICENSE", "free\n");
+    let wheel = Wheel::new("PyYAML.Ext", "6.0")
+        .file("yaml.py", "x = 1\n")
+        .dist_info_file("licenses/LICENSE", "free\n");
     scene.install(&venv, &[scene.wheel(&wheel)]).assert_code(0);
     let library = site_packages(&venv);
     assert!(!library.join("PyYAML.Ext-6.0.dist-info").exists());
     let rows = Rows::of(&venv, "pyyaml_ext-6.0.dist-info");
-    let expected = ["INSTALLER", "METADATA", "RECORD", "WHEEL", "licenses/LICENSE"];
-    let mut expected: Vec<String> = expected.iter().map(|name| format!("pyyaml_ext-6.0.dist-info/{name}")).collect();
+    let expected = [
+        "INSTALLER",
+        "METADATA",
+        "RECORD",
+        "WHEEL",
+        "licenses/LICENSE",
+    ];
+    let mut expected: Vec<String> = expected
+        .iter()
+        .map(|name| format!("pyyaml_ext-6.0.dist-info/{name}"))
+        .collect();
     expected.push("yaml.py".to_owned());
     assert_eq!(rows.paths(), expected);
     assert_eq!(rows.lies(), [""; 0]);
@@ -197,11 +269,25 @@ fn c48_c49_dist_info_is_normalised_and_recorded_so() {
 fn c45_e41_directories_in_dist_info_are_copied_as_they_are() {
     let scene = Scene::new();
     let venv = scene.venv();
-    let extra = ["licenses/LICENSE", "licenses/vendored/COPYING", "sboms/auditwheel.json", "unknown/x.bin"];
-    let wheel = extra.iter().fold(everywhere(), |wheel, name| wheel.dist_info_file(name, *name));
+    let extra = [
+        "licenses/LICENSE",
+        "licenses/vendored/COPYING",
+        "sboms/auditwheel.json",
+        "unknown/x.bin",
+    ];
+    let wheel = extra.iter().fold(everywhere(), |wheel, name| {
+        wheel.dist_info_file(name, *name)
+    });
     scene.install(&venv, &[scene.wheel(&wheel)]).assert_code(0);
     for name in extra {
-        assert_eq!(text(&site_packages(&venv).join("demo_pkg-1.0.dist-info").join(name)), name);
+        assert_eq!(
+            text(
+                &site_packages(&venv)
+                    .join("demo_pkg-1.0.dist-info")
+                    .join(name)
+            ),
+            name
+        );
     }
 }
 
@@ -216,17 +302,33 @@ fn c50_c51_c53_what_the_installer_says_of_itself() {
     assert!(!dist_info.join("REQUESTED").exists() && !dist_info.join("direct_url.json").exists());
 
     let other = scene.venv_at("with space/venv");
-    let wheel = scene.write("with space/demo_pkg-1.0-py3-none-any.whl", everywhere().bytes());
-    let options = ["--installer".into(), "builder 7".into(), "--direct-url".into(), wheel];
+    let wheel = scene.write(
+        "with space/demo_pkg-1.0-py3-none-any.whl",
+        everywhere().bytes(),
+    );
+    let options = [
+        "--installer".into(),
+        "builder 7".into(),
+        "--direct-url".into(),
+        wheel,
+    ];
     scene.install(&other, &options).assert_code(0);
     let dist_info = site_packages(&other).join("demo_pkg-1.0.dist-info");
     assert_eq!(text(&dist_info.join("INSTALLER")), "builder 7\n");
     let origin: serde_json::Value =
         serde_json::from_str(&text(&dist_info.join("direct_url.json"))).expect("it is JSON");
     let url = origin["url"].as_str().expect("a text");
-    assert!(url.starts_with("file:///") && url.ends_with("with%20space/demo_pkg-1.0-py3-none-any.whl"), "{url}");
-    let digest = origin["archive_info"]["hashes"]["sha256"].as_str().expect("a text");
-    let asked = format!("import hashlib\nprint(hashlib.sha256(open({:?}, 'rb').read()).hexdigest())", options[3]);
+    assert!(
+        url.starts_with("file:///") && url.ends_with("with%20space/demo_pkg-1.0-py3-none-any.whl"),
+        "{url}"
+    );
+    let digest = origin["archive_info"]["hashes"]["sha256"]
+        .as_str()
+        .expect("a text");
+    let asked = format!(
+        "import hashlib\nprint(hashlib.sha256(open({:?}, 'rb').read()).hexdigest())",
+        options[3]
+    );
     assert_eq!(python(&other, &asked).trim(), digest);
 }
 
@@ -238,11 +340,25 @@ fn e56_a_plain_directory_has_the_layout_of_pip_target() {
         let path = scene.wheel(&everywhere());
         scene.install(Path::new(spelling), &[path]).assert_code(0);
         let app = scene.join(spelling);
-        for name in ["demo/__init__.py", "pure.py", "plat.py", "bin/tool", "bin/demo-main", "share/demo/data.txt"] {
+        for name in [
+            "demo/__init__.py",
+            "pure.py",
+            "plat.py",
+            "bin/tool",
+            "bin/demo-main",
+            "share/demo/data.txt",
+        ] {
             assert!(app.join(name).is_file(), "{name} in {spelling}");
         }
-        assert!(app.join("include/Demo-pkg/sub/demo.h").is_file(), "{}", tree(&app));
-        assert_eq!(Rows::read(&app.join("demo_pkg-1.0.dist-info")).lies(), [""; 0]);
+        assert!(
+            app.join("include/Demo-pkg/sub/demo.h").is_file(),
+            "{}",
+            tree(&app)
+        );
+        assert_eq!(
+            Rows::read(&app.join("demo_pkg-1.0.dist-info")).lies(),
+            [""; 0]
+        );
         fs::remove_dir_all(&app).expect("it can be removed");
     }
 }
@@ -251,15 +367,23 @@ fn e56_a_plain_directory_has_the_layout_of_pip_target() {
 fn c35_pip_and_importlib_see_what_was_installed() {
     let scene = Scene::new();
     let venv = scene.venv();
-    scene.install(&venv, &[scene.wheel(&everywhere())]).assert_code(0);
+    scene
+        .install(&venv, &[scene.wheel(&everywhere())])
+        .assert_code(0);
     let code = "from importlib.metadata import distribution as d\n\
                 demo = d('demo-pkg')\n\
                 print(demo.version, demo.read_text('INSTALLER').strip(), len(demo.files), \
                 all(f.locate().exists() for f in demo.files), [e.name for e in demo.entry_points])";
-    assert_eq!(python(&venv, code), "1.0 pkg-install 12 True ['demo-main']\n");
+    assert_eq!(
+        python(&venv, code),
+        "1.0 pkg-install 12 True ['demo-main']\n"
+    );
     let mut pip = Command::new(&interpreter().executable);
-    let run =
-        Run::of(pip.args(["-m", "pip", "--python"]).arg(venv.join("bin/python")).args(["list", "--format=freeze"]));
+    let run = Run::of(
+        pip.args(["-m", "pip", "--python"])
+            .arg(venv.join("bin/python"))
+            .args(["list", "--format=freeze"]),
+    );
     run.assert_code(0);
     assert_eq!(run.stdout, "Demo_pkg==1.0\n");
 }

@@ -1,8 +1,9 @@
-//! Things that become others while a command runs: directories that turn into links, wheels that are rewritten, an
-//! environment that is made anew.
+//! Things that become others while a command runs: directories that turn into links, wheels that
+//! are rewritten, an environment that is made anew.
 //!
-//! A [`Swap`] sits at the file system's door and acts just before one change. What it puts in the way leads outside, where
-//! nothing may change; and once the true directory is back, the environment is as before the command or as after it.
+//! A [`Swap`] sits at the file system's door and acts just before one change. What it puts in the
+//! way leads outside, where nothing may change; and once the true directory is back, the
+//! environment is as before the command or as after it.
 
 use std::fs::{self, File};
 use std::io;
@@ -13,11 +14,11 @@ use std::sync::{Arc, OnceLock, mpsc};
 use std::time::Duration;
 
 use pkg_install::command::{self, Context, Options};
+use pkg_install::digest::{Algorithm, Digest};
 use pkg_install::environment::Locate;
 use pkg_install::error::{Effect, ErrorKind, Result};
-use pkg_install::fs::{Door, Lock, Mutation, Patience, Watch};
-use pkg_install::hash::{Algorithm, Digest};
-use pkg_install::report::{Progress, Report, Silent};
+use pkg_install::fs::{FaultHook, Fs, FsOp, Lock, LockWait};
+use pkg_install::outcome::{Progress, Report, Silent};
 use pkg_install::source::{Pins, Source};
 
 use crate::faults::{Fault, Fuse};
@@ -35,12 +36,16 @@ struct Swap<F> {
 
 impl<F: Fn() + Send + Sync> Swap<F> {
     fn new(at: usize, act: F) -> Arc<Self> {
-        Arc::new(Self { at, seen: AtomicUsize::new(0), act })
+        Arc::new(Self {
+            at,
+            seen: AtomicUsize::new(0),
+            act,
+        })
     }
 }
 
-impl<F: Fn() + Send + Sync> Watch for Swap<F> {
-    fn before(&self, _: &Mutation<'_>) -> io::Result<()> {
+impl<F: Fn() + Send + Sync> FaultHook for Swap<F> {
+    fn before(&self, _: &FsOp<'_>) -> io::Result<()> {
         if self.seen.fetch_add(1, Ordering::SeqCst) == self.at {
             (self.act)();
         }
@@ -53,21 +58,30 @@ fn copy(from: &Path, to: &Path) {
     Image::of(from).restore(to);
 }
 
-/// Before each change of the command in turn, the directory at `victim` is moved aside and becomes a link to a copy of
-/// itself outside, with a private directory of somebody else's in it. Returns at how many points that was tried.
+/// Before each change of the command in turn, the directory at `victim` is moved aside and becomes
+/// a link to a copy of itself outside, with a private directory of somebody else's in it. Returns
+/// at how many points that was tried.
 #[track_caller]
 fn swap_everywhere(life: &Life, victim: &str) -> usize {
     let whole = Fuse::new(Fault::None);
     life.rehearse(&whole);
-    let (directory, beside) = (life.root.join(victim), life.root.parent().expect("it is in a directory"));
+    let (directory, beside) = (
+        life.root.join(victim),
+        life.root.parent().expect("it is in a directory"),
+    );
     let (outside, aside) = (beside.join("outside"), beside.join("aside"));
     let mut caught = 0;
     for at in 0..whole.seen() {
         life.reset();
         let _ = fs::remove_dir_all(&outside);
         copy(&directory, &outside);
-        let foreign = outside.join(site_packages(&life.root).strip_prefix(&directory).unwrap_or(Path::new("")));
-        fs::create_dir_all(foreign.join(".pkg-install/trash-theirs")).expect("directories can be made");
+        let foreign = outside.join(
+            site_packages(&life.root)
+                .strip_prefix(&directory)
+                .unwrap_or(Path::new("")),
+        );
+        fs::create_dir_all(foreign.join(".pkg-install/trash-theirs"))
+            .expect("directories can be made");
         fs::write(foreign.join(".pkg-install/stage-theirs"), "theirs").expect("it can be written");
         let before = tree(&outside);
         let act = {
@@ -77,12 +91,15 @@ fn swap_everywhere(life: &Life, victim: &str) -> usize {
                 symlink(&outside, &directory).expect("a link can be made");
             }
         };
-        let result = life.run(&Door::watched(Swap::new(at, act)));
+        let result = life.run(&Fs::with_hook(Swap::new(at, act)));
         assert!(
             fs::symlink_metadata(&directory).is_ok_and(|found| found.is_symlink()),
             "{victim}: {at}: never swapped"
         );
-        assert!(before == tree(&outside), "{victim}: {at}: something outside has changed:\n{result:?}");
+        assert!(
+            before == tree(&outside),
+            "{victim}: {at}: something outside has changed:\n{result:?}"
+        );
         fs::remove_file(&directory).expect("the link can be removed");
         fs::rename(&aside, &directory).expect("it can be moved back");
         caught += usize::from(result.is_err());
@@ -92,11 +109,16 @@ fn swap_everywhere(life: &Life, victim: &str) -> usize {
     whole.seen()
 }
 
-/// With the true directory back, recovery leaves the environment as before, or as after the command.
+/// With the true directory back, recovery leaves the environment as before, or as after the
+/// command.
 #[track_caller]
 fn assert_as_before_or_after(life: &Life, result: Result<()>, what: &str) {
-    let said = result.as_ref().err().map(|error| (error.effect(), error.to_string()));
-    life.recover(&Door::default()).unwrap_or_else(|error| panic!("{what}: {error}, after {said:?}"));
+    let said = result
+        .as_ref()
+        .err()
+        .map(|error| (error.effect(), error.to_string()));
+    life.recover(&Fs::default())
+        .unwrap_or_else(|error| panic!("{what}: {error}, after {said:?}"));
     let now = Image::of(&life.root).public();
     let (is_before, is_after) = (now == life.before.public(), now == life.after);
     let fine = match &said {
@@ -104,14 +126,22 @@ fn assert_as_before_or_after(life: &Life, result: Result<()>, what: &str) {
         Some((Effect::Unfinished, _)) => is_before || is_after,
         Some(_) => is_before,
     };
-    assert!(fine, "{what}: {said:?}\nto before:\n{}", life.before.public().difference(&now));
+    assert!(
+        fine,
+        "{what}: {said:?}\nto before:\n{}",
+        life.before.public().difference(&now)
+    );
 }
 
 #[test]
 fn r96_a_directory_that_becomes_a_link_leads_no_change_outside() {
     let life = Life::small_replace();
     let library = site_packages(&life.root);
-    let library = library.strip_prefix(&life.root).expect("it is inside").display().to_string();
+    let library = library
+        .strip_prefix(&life.root)
+        .expect("it is inside")
+        .display()
+        .to_string();
     for victim in [&format!("{library}/ns"), &library, "lib"] {
         let points = swap_everywhere(&life, victim);
         assert!(points >= 15, "{victim}: {points}");
@@ -129,9 +159,16 @@ fn r96_nor_does_one_of_scripts_or_data() {
 
 #[test]
 fn r96_nor_does_one_under_a_removal_or_an_undo() {
-    for life in [Life::uninstall(), Life::small_replace().undo_of("undo of small replace")] {
+    for life in [
+        Life::uninstall(),
+        Life::small_replace().undo_of("undo of small replace"),
+    ] {
         let library = site_packages(&life.root);
-        let library = library.strip_prefix(&life.root).expect("it is inside").display().to_string();
+        let library = library
+            .strip_prefix(&life.root)
+            .expect("it is inside")
+            .display()
+            .to_string();
         for victim in [&library, "lib"] {
             let points = swap_everywhere(&life, victim);
             assert!(points >= 10, "{victim}: {points}");
@@ -159,9 +196,13 @@ fn letters(letter: u8) -> Vec<u8> {
 
 const NAME: &str = "demo-1.0-py3-none-any.whl";
 
-/// Installs the wheel `a` into a new environment while `change` happens to its file just before the change of number
-/// `at`; returns what came of it, or `None` where the command makes fewer changes.
-fn install_while(at: usize, change: fn(&Path), wheel: &[u8]) -> Option<(Scene, String, Result<()>)> {
+/// Installs the wheel `a` into a new environment while `change` happens to its file just before the
+/// change of number `at`; returns what came of it, or `None` where the command makes fewer changes.
+fn install_while(
+    at: usize,
+    change: fn(&Path),
+    wheel: &[u8],
+) -> Option<(Scene, String, Result<()>)> {
     let scene = Scene::new();
     let venv = scene.venv();
     let path = scene.write(NAME, wheel);
@@ -171,34 +212,71 @@ fn install_while(at: usize, change: fn(&Path), wheel: &[u8]) -> Option<(Scene, S
         let path = path.clone();
         Swap::new(at, move || change(&path))
     };
-    let door = Door::watched(Arc::<Swap<_>>::clone(&watch) as Arc<dyn Watch>);
-    let (cancel, options) = (Arc::default(), Options { require_hashes: true, ..Options::default() });
-    let context = Context { door: &door, cancel: &cancel, progress: &Silent };
-    let locate = Locate { target: Some(venv), ..Locate::default() };
-    let source = Source { pinned: Pins { all: vec![pinned], any: Vec::new() }, ..Source::from_path(path) };
-    let result = command::install(&locate, &vec![source].into(), &options, context, &mut Report::new());
+    let fs = Fs::with_hook(Arc::<Swap<_>>::clone(&watch) as Arc<dyn FaultHook>);
+    let (cancel, options) = (
+        Arc::default(),
+        Options {
+            require_hashes: true,
+            ..Options::default()
+        },
+    );
+    let context = Context {
+        fs: &fs,
+        cancel: &cancel,
+        progress: &Silent,
+    };
+    let locate = Locate {
+        target: Some(venv),
+        ..Locate::default()
+    };
+    let source = Source {
+        pinned: Pins {
+            all: vec![pinned],
+            any: Vec::new(),
+        },
+        ..Source::from_path(path)
+    };
+    let result = command::install(
+        &locate,
+        &vec![source].into(),
+        &options,
+        context,
+        &mut Report::new(),
+    );
     (watch.seen.load(Ordering::SeqCst) > at).then_some((scene, before, result))
 }
 
-/// Whatever happens to the wheel's file, what was validated is installed, or nothing; returns how often nothing was.
+/// Whatever happens to the wheel's file, what was validated is installed, or nothing; returns how
+/// often nothing was.
 #[track_caller]
 fn never_a_mixture(title: &str, change: fn(&Path)) -> usize {
     let (whole, wheel) = (Scene::new(), letters(b'a'));
     let expected = whole.venv();
-    whole.install(&expected, &[whole.write(NAME, &wheel)]).assert_code(0);
+    whole
+        .install(&expected, &[whole.write(NAME, &wheel)])
+        .assert_code(0);
     let expected = tree(&expected.join("lib"));
     let mut refused = 0;
     // Hashing takes long where it is not optimised: every ninth change stands for its neighbours.
     for at in (0..).step_by(9) {
-        let Some((scene, before, result)) = install_while(at, change, &wheel) else { break };
+        let Some((scene, before, result)) = install_while(at, change, &wheel) else {
+            break;
+        };
         let venv = scene.join("venv");
         let Err(error) = result else {
             assert_unchanged(&expected, &tree(&venv.join("lib")));
             continue;
         };
         let said = error.to_string();
-        assert_eq!((error.kind(), error.effect()), (ErrorKind::Input, Effect::Untouched), "{title}: {at}: {said}");
-        assert!(said.contains(NAME) && said.contains("entry `"), "{title}: {at}: {said}");
+        assert_eq!(
+            (error.kind(), error.effect()),
+            (ErrorKind::Input, Effect::Untouched),
+            "{title}: {at}: {said}"
+        );
+        assert!(
+            said.contains(NAME) && said.contains("entry `"),
+            "{title}: {at}: {said}"
+        );
         assert_unchanged(&before, &tree(&venv));
         refused += 1;
     }
@@ -219,20 +297,36 @@ fn r37_e107_r38_another_file_at_the_path_of_a_wheel_is_not_the_wheel() {
         fs::rename(&aside, path).expect("it can be renamed");
     });
     assert_eq!(refused, 0, "the file that was validated is still open");
-    let refused = never_a_mixture("removed", |path| fs::remove_file(path).expect("it can be removed"));
+    let refused = never_a_mixture("removed", |path| {
+        fs::remove_file(path).expect("it can be removed");
+    });
     assert_eq!(refused, 0, "the file that was validated is still open");
 }
 
 #[test]
 fn r37_e107_a_wheel_that_shrinks_or_changes_in_place_is_refused() {
     let truncate: [fn(&Path); 2] = [
-        |path| File::options().write(true).open(path).and_then(|file| file.set_len(0)).expect("it can be cut"),
-        |path| File::options().write(true).open(path).and_then(|file| file.set_len(2000)).expect("it can be cut"),
+        |path| {
+            File::options()
+                .write(true)
+                .open(path)
+                .and_then(|file| file.set_len(0))
+                .expect("it can be cut");
+        },
+        |path| {
+            File::options()
+                .write(true)
+                .open(path)
+                .and_then(|file| file.set_len(2000))
+                .expect("it can be cut");
+        },
     ];
     for cut in truncate {
         assert!(never_a_mixture("cut", cut) >= 2);
     }
-    let rewritten = never_a_mixture("rewritten", |path| fs::write(path, other()).expect("it can be written"));
+    let rewritten = never_a_mixture("rewritten", |path| {
+        fs::write(path, other()).expect("it can be written");
+    });
     assert!(rewritten >= 2, "{rewritten}");
 }
 
@@ -252,19 +346,37 @@ fn r105_an_environment_made_anew_while_waited_for_is_not_the_one_that_was_found(
         let venv = scene.venv();
         let source = Source::from_path(scene.write(NAME, letters(b'a')));
         let cancel = Arc::default();
-        let patience = Patience { timeout: Duration::from_secs(5), cancel: &cancel, waiting: &|_| () };
-        let held = Lock::acquire(&Door::default(), &venv.join(".lock"), &patience).expect("nobody holds it");
+        let patience = LockWait {
+            timeout: Duration::from_secs(5),
+            cancel: &cancel,
+            waiting: &|_| (),
+        };
+        let held =
+            Lock::acquire(&Fs::default(), &venv.join(".lock"), &patience).expect("nobody holds it");
         let (tell, told) = mpsc::channel();
         let result = std::thread::scope(|threads| {
             let command = threads.spawn(|| {
-                let (door, waiting) = (Door::default(), Waiting(tell));
-                let context = Context { door: &door, cancel: &cancel, progress: &waiting };
-                let locate = Locate { target: Some(venv.clone()), ..Locate::default() };
+                let (fs, waiting) = (Fs::default(), Waiting(tell));
+                let context = Context {
+                    fs: &fs,
+                    cancel: &cancel,
+                    progress: &waiting,
+                };
+                let locate = Locate {
+                    target: Some(venv.clone()),
+                    ..Locate::default()
+                };
                 let (options, mut report) = (Options::default(), Report::new());
                 if look {
                     command::list(&locate, &options, context, &mut report)
                 } else {
-                    command::install(&locate, &vec![source.clone()].into(), &options, context, &mut report)
+                    command::install(
+                        &locate,
+                        &vec![source.clone()].into(),
+                        &options,
+                        context,
+                        &mut report,
+                    )
                 }
             });
             told.recv().expect("it waits");
@@ -276,9 +388,15 @@ fn r105_an_environment_made_anew_while_waited_for_is_not_the_one_that_was_found(
         });
         let new = tree(&venv);
         let error = result.expect_err("another environment stands there");
-        assert_eq!((error.kind(), error.effect()), (ErrorKind::Environment, Effect::Untouched));
+        assert_eq!(
+            (error.kind(), error.effect()),
+            (ErrorKind::Environment, Effect::Untouched)
+        );
         let said = error.to_string();
-        assert!(said.contains("another directory has taken its place") && said.contains("/venv`"), "{said}");
+        assert!(
+            said.contains("another directory has taken its place") && said.contains("/venv`"),
+            "{said}"
+        );
         assert_unchanged(&tree(&scene.venv_at("fresh")), &new);
         assert_unchanged(&new, &tree(&scene.join("old")));
     }

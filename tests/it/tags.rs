@@ -1,18 +1,19 @@
-//! The tags of `pkg_install::spec::tags` against those of Python's own `packaging`: of this interpreter, and of targets
-//! that this machine is not.
+//! The tags of `pkg_install::spec::tags` against those of Python's own `packaging`: of this
+//! interpreter, and of targets that this machine is not.
 //!
-//! Needs `python3` with pip (which carries a copy of `packaging`) or with `packaging` itself; the newer of both is
-//! asked.
+//! Needs `python3` with pip (which carries a copy of `packaging`) or with `packaging` itself; the
+//! newer of both is asked.
 
 use std::process::Command;
 
 use pkg_install::spec::tags::{Implementation, Platform, Target, supported};
 use serde_json::{Value, json};
 
-/// Reads targets from its first argument and writes their tags, this interpreter's tags, and what its `packaging` can
-/// do.
+/// Reads targets from its first argument and writes their tags, this interpreter's tags, and what
+/// its `packaging` can do.
 ///
-/// `packaging` asks the running system for its C library; the answers are replaced by those of the target.
+/// `packaging` asks the running system for its C library; the answers are replaced by those of the
+/// target.
 const ORACLE: &str = r#"
 import json, os, platform, struct, sys, sysconfig
 found = []
@@ -106,30 +107,45 @@ fn ask(cases: &[Value]) -> Value {
 }
 
 fn strings(value: &Value) -> Vec<String> {
-    value.as_array().expect("a list").iter().map(|text| text.as_str().expect("a text").to_owned()).collect()
+    value
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|text| text.as_str().expect("a text").to_owned())
+        .collect()
 }
 
 fn number(value: &Value) -> u32 {
-    value.as_u64().and_then(|number| u32::try_from(number).ok()).expect("a number")
+    value
+        .as_u64()
+        .and_then(|number| u32::try_from(number).ok())
+        .expect("a number")
 }
 
-/// Our tags as an older `packaging` would write and order them. What changed, and nothing else, is undone here:
+/// Our tags as an older `packaging` would write and order them. What changed, and nothing else, is
+/// undone here:
 ///
 /// * before 26.3 `linux_ARCH` was the last platform of a group and not the first;
-/// * before 26.1 there was no `abi3t`, and older ones gave a free-threaded Python the `abi3` that it cannot load;
+/// * before 26.1 there was no `abi3t`, and older ones gave a free-threaded Python the `abi3` that
+///   it cannot load;
 /// * older ones call the `fat3` of macOS `fat32`;
 /// * before 22 `sys_tags()` (and only it) left out `cpXY-none-any`, which the first test undoes.
 fn as_written_by(oracle: &Value, threaded: bool, ours: Vec<String>) -> Vec<String> {
-    let packaging = (number(&oracle["packaging"][0]), number(&oracle["packaging"][1]));
+    let packaging = (
+        number(&oracle["packaging"][0]),
+        number(&oracle["packaging"][1]),
+    );
     let has = |feature: &str| oracle[feature].as_bool().expect("a flag");
     let mut tags = ours;
     if threaded && !has("threads") {
-        tags.iter_mut().for_each(|tag| *tag = tag.replace("-abi3t-", "-abi3-"));
+        tags.iter_mut()
+            .for_each(|tag| *tag = tag.replace("-abi3t-", "-abi3-"));
     } else if !has("abi3t") {
         tags.retain(|tag| !tag.contains("-abi3t-"));
     }
     if !has("fat3") {
-        tags.iter_mut().for_each(|tag| *tag = tag.replace("_fat3", "_fat32"));
+        tags.iter_mut()
+            .for_each(|tag| *tag = tag.replace("_fat3", "_fat32"));
     }
     if packaging >= (26, 3) {
         return tags;
@@ -137,7 +153,10 @@ fn as_written_by(oracle: &Value, threaded: bool, ours: Vec<String>) -> Vec<Strin
     let group = |tag: &String| tag.rsplit_once('-').map(|(head, _)| head.to_owned());
     tags.chunk_by(|one, next| group(one) == group(next))
         .flat_map(|group| {
-            let (plain, rest): (Vec<_>, Vec<_>) = group.iter().cloned().partition(|tag| tag.contains("-linux_"));
+            let (plain, rest): (Vec<_>, Vec<_>) = group
+                .iter()
+                .cloned()
+                .partition(|tag| tag.contains("-linux_"));
             rest.into_iter().chain(plain)
         })
         .collect()
@@ -151,9 +170,21 @@ fn platform(of: &Value) -> Platform {
     let text = |key: &str| of[key].as_str().expect("a text").to_owned();
     let version = || (number(&of["major"]), number(&of["minor"]));
     match of["kind"].as_str().expect("a kind") {
-        "glibc" => Platform::Glibc { major: version().0, minor: version().1, arch: text("arch") },
-        "musl" => Platform::Musl { major: version().0, minor: version().1, arch: text("arch") },
-        "mac" => Platform::MacOs { major: version().0, minor: version().1, arch: text("arch") },
+        "glibc" => Platform::Glibc {
+            major: version().0,
+            minor: version().1,
+            arch: text("arch"),
+        },
+        "musl" => Platform::Musl {
+            major: version().0,
+            minor: version().1,
+            arch: text("arch"),
+        },
+        "mac" => Platform::MacOs {
+            major: version().0,
+            minor: version().1,
+            arch: text("arch"),
+        },
         "linux" => Platform::Linux { arch: text("arch") },
         _ => Platform::Other(text("name")),
     }
@@ -182,7 +213,8 @@ fn c11_this_interpreter_supports_what_packaging_says() {
     assert_eq!(ours, strings(&this["tags"]), "{target}");
 }
 
-/// A target for the oracle and for us. `abis` are those that `packaging` would find out on the target itself.
+/// A target for the oracle and for us. `abis` are those that `packaging` would find out on the
+/// target itself.
 struct Case {
     target: Target,
     asked: Value,
@@ -191,7 +223,10 @@ struct Case {
 }
 
 fn case(name: &str, version: (u32, u32), abis: &[&str], on: Value) -> Case {
-    let flags = abis.first().and_then(|abi| abi.strip_prefix("cp")).unwrap_or_default();
+    let flags = abis
+        .first()
+        .and_then(|abi| abi.strip_prefix("cp"))
+        .unwrap_or_default();
     let target = Target {
         implementation: match name {
             "cp" => Implementation::CPython,
@@ -205,9 +240,17 @@ fn case(name: &str, version: (u32, u32), abis: &[&str], on: Value) -> Case {
         debug: flags.contains('d'),
         platform: platform(&on),
     };
-    let recent = matches!(on["arch"].as_str(), Some("armv8l" | "riscv64" | "loongarch64"));
-    let asked = json!({"name": name, "version": [version.0, version.1], "abis": abis, "platform": on});
-    Case { target, asked, recent }
+    let recent = matches!(
+        on["arch"].as_str(),
+        Some("armv8l" | "riscv64" | "loongarch64")
+    );
+    let asked =
+        json!({"name": name, "version": [version.0, version.1], "abis": abis, "platform": on});
+    Case {
+        target,
+        asked,
+        recent,
+    }
 }
 
 fn cases() -> Vec<Case> {
@@ -232,8 +275,16 @@ fn cases() -> Vec<Case> {
         cpython((3, 13), &["cp313"], on("glibc", (2, 36), "mips64")),
         cpython((3, 13), &["cp313"], on("glibc", (3, 1), "x86_64")),
         cpython((3, 13), &["cp313t"], on("glibc", (2, 39), "x86_64")),
-        cpython((3, 14), &["cp314td", "cp314t"], on("glibc", (2, 39), "x86_64")),
-        cpython((3, 12), &["cp312d", "cp312"], on("glibc", (2, 39), "x86_64")),
+        cpython(
+            (3, 14),
+            &["cp314td", "cp314t"],
+            on("glibc", (2, 39), "x86_64"),
+        ),
+        cpython(
+            (3, 12),
+            &["cp312d", "cp312"],
+            on("glibc", (2, 39), "x86_64"),
+        ),
         cpython((3, 7), &["cp37m"], on("glibc", (2, 31), "x86_64")),
         cpython((3, 2), &["cp32m"], on("glibc", (2, 31), "x86_64")),
         cpython((4, 0), &["cp40"], on("glibc", (2, 50), "x86_64")),
@@ -248,9 +299,24 @@ fn cases() -> Vec<Case> {
         cpython((3, 12), &["cp312"], other("win_amd64")),
         cpython((3, 13), &["cp313t"], other("win_arm64")),
         cpython((3, 11), &["cp311"], other("freebsd_14_0_release_amd64")),
-        case("pp", (3, 11), &["pypy311_pp73"], on("glibc", (2, 36), "x86_64")),
-        case("pp", (3, 10), &["pypy310_pp73"], on("mac", (11, 2), "x86_64")),
-        case("graalpy", (3, 11), &["graalpy242_311_native"], on("glibc", (2, 36), "aarch64")),
+        case(
+            "pp",
+            (3, 11),
+            &["pypy311_pp73"],
+            on("glibc", (2, 36), "x86_64"),
+        ),
+        case(
+            "pp",
+            (3, 10),
+            &["pypy310_pp73"],
+            on("mac", (11, 2), "x86_64"),
+        ),
+        case(
+            "graalpy",
+            (3, 11),
+            &["graalpy242_311_native"],
+            on("glibc", (2, 36), "aarch64"),
+        ),
         case("ip", (3, 4), &[], other("win_amd64")),
     ]
 }
@@ -258,15 +324,23 @@ fn cases() -> Vec<Case> {
 #[test]
 fn c11_e104_other_targets_support_what_packaging_says() {
     let cases = cases();
-    let oracle = ask(&cases.iter().map(|case| case.asked.clone()).collect::<Vec<_>>());
+    let oracle = ask(&cases
+        .iter()
+        .map(|case| case.asked.clone())
+        .collect::<Vec<_>>());
     let answers = oracle["answers"].as_array().expect("a list");
     assert_eq!(answers.len(), cases.len());
     let knows_recent = oracle["arm"].as_bool().expect("a flag");
     for (case, answer) in cases.iter().zip(answers) {
         let ours = as_written_by(&oracle, case.target.free_threaded, written(&case.target));
         if case.recent && !knows_recent {
-            // It gives such a machine `linux_ARCH` and nothing that follows from it; all it gives must still be ours.
-            assert!(strings(answer).iter().all(|tag| ours.contains(tag)), "{}", case.target);
+            // It gives such a machine `linux_ARCH` and nothing that follows from it; all it gives
+            // must still be ours.
+            assert!(
+                strings(answer).iter().all(|tag| ours.contains(tag)),
+                "{}",
+                case.target
+            );
         } else {
             assert_eq!(ours, strings(answer), "{}", case.target);
         }

@@ -1,8 +1,9 @@
 //! A directory held in memory: taken from disk, compared in full, put back.
 //!
-//! An [`Image`] has every path below a directory with its kind, permissions and whole content; times are kept too, put
-//! back, and not compared. [`Image::restore`] brings a directory to what the image says and keeps every directory that
-//! is there already: its inode number stays, which a journal looks at. `.lock` in the directory itself is left out.
+//! An [`Image`] has every path below a directory with its kind, permissions and whole content;
+//! times are kept too, put back, and not compared. [`Image::restore`] brings a directory to what
+//! the image says and keeps every directory that is there already: its inode number stays, which a
+//! journal looks at. `.lock` in the directory itself is left out.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -39,7 +40,10 @@ impl PartialEq for Image {
 impl Image {
     /// What the directory holds now.
     pub fn of(root: &Path) -> Self {
-        let mut image = Self { absent: fs::symlink_metadata(root).is_err(), ..Self::default() };
+        let mut image = Self {
+            absent: fs::symlink_metadata(root).is_err(),
+            ..Self::default()
+        };
         if !image.absent {
             image.take(root, Path::new(""));
         }
@@ -63,7 +67,8 @@ impl Image {
                 self.nodes.insert(path, Node::Link { target });
             } else {
                 let content = fs::read(&full).expect("the file can be read");
-                self.times.insert(path.clone(), metadata.modified().expect("files have times"));
+                self.times
+                    .insert(path.clone(), metadata.modified().expect("files have times"));
                 self.nodes.insert(path, Node::File { mode, content });
             }
         }
@@ -84,8 +89,11 @@ impl Image {
             let full = root.join(path);
             match (node, self.nodes.get(path)) {
                 (Node::Directory { .. }, Some(Node::Directory { .. })) => {}
-                (Node::Directory { .. }, _) => fs::remove_dir(full).expect("the directory can be removed"),
-                (_, wanted) if wanted == Some(node) && there.times.get(path) == self.times.get(path) => {}
+                (Node::Directory { .. }, _) => {
+                    fs::remove_dir(full).expect("the directory can be removed");
+                }
+                (_, wanted)
+                    if wanted == Some(node) && there.times.get(path) == self.times.get(path) => {}
                 _ => fs::remove_file(full).expect("the file can be removed"),
             }
         }
@@ -108,38 +116,57 @@ impl Image {
             Node::File { mode, content } => {
                 fs::write(full, content).expect("the file can be written");
                 if let Some(time) = self.times.get(path) {
-                    let file = fs::File::options().write(true).open(full).expect("the file can be opened");
+                    let file = fs::File::options()
+                        .write(true)
+                        .open(full)
+                        .expect("the file can be opened");
                     file.set_modified(*time).expect("its time can be set");
                 }
                 *mode
             }
         };
-        fs::set_permissions(full, fs::Permissions::from_mode(mode)).expect("permissions can be set");
+        fs::set_permissions(full, fs::Permissions::from_mode(mode))
+            .expect("permissions can be set");
     }
 
     /// The image without anything of the program's own.
     pub fn public(&self) -> Self {
         let mut image = self.clone();
-        image.nodes.retain(|path, _| !path.iter().any(|name| name == PRIVATE));
+        image
+            .nodes
+            .retain(|path, _| !path.iter().any(|name| name == PRIVATE));
         image
     }
 
     /// Whether the program's own directory is in it.
     pub fn has_private(&self) -> bool {
-        self.nodes.keys().any(|path| path.iter().any(|name| name == PRIVATE))
+        self.nodes
+            .keys()
+            .any(|path| path.iter().any(|name| name == PRIVATE))
     }
 
-    /// The lines in which the other differs: `-` is what only this one has, `+` what only the other has.
+    /// The lines in which the other differs: `-` is what only this one has, `+` what only the other
+    /// has.
     pub fn difference(&self, other: &Self) -> String {
         let mut lines = Vec::new();
         for (sign, one, two) in [('-', self, other), ('+', other, self)] {
-            for (path, node) in one.nodes.iter().filter(|(path, node)| two.nodes.get(*path) != Some(node)) {
+            for (path, node) in one
+                .nodes
+                .iter()
+                .filter(|(path, node)| two.nodes.get(*path) != Some(node))
+            {
                 let shown = match node {
                     Node::Directory { mode } => format!("directory {mode:o}"),
-                    Node::File { mode, content } => format!("file {mode:o} {:?}", String::from_utf8_lossy(content)),
+                    Node::File { mode, content } => {
+                        format!("file {mode:o} {:?}", String::from_utf8_lossy(content))
+                    }
                     Node::Link { target } => format!("link to {}", target.display()),
                 };
-                lines.push(format!("{sign} {}  {}", path.display(), shown.chars().take(160).collect::<String>()));
+                lines.push(format!(
+                    "{sign} {}  {}",
+                    path.display(),
+                    shown.chars().take(160).collect::<String>()
+                ));
             }
         }
         lines.join("\n")

@@ -1,15 +1,20 @@
-//! What the program says to one wheel: refused with these words and nothing changed, or installed and recorded truly.
+//! What the program says to one wheel: refused with these words and nothing changed, or installed
+//! and recorded truly.
 //!
-//! Input: [`Case`]s, each a wheel, options, and words that must be said. [`all_refused`] and [`all_accepted`] give each
-//! its own environment and report all cases that went wrong, not only the first. [`Rows`] reads an installed RECORD.
+//! Input: [`Case`]s, each a wheel, options, and words that must be said. [`all_refused`] and
+//! [`all_accepted`] give each its own environment and report all cases that went wrong, not only
+//! the first. [`Rows`] reads an installed RECORD.
 
-#![allow(dead_code, reason = "the harness offers what any test may ask, whether or not one does yet")]
+#![allow(
+    dead_code,
+    reason = "the harness offers what any test may ask, whether or not one does yet"
+)]
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use pkg_install::hash::{Algorithm, Digest};
+use pkg_install::digest::{Algorithm, Digest};
 
 use crate::scene::{Run, Scene, difference, site_packages, tree};
 use crate::wheel_builder::{Wheel, digest};
@@ -31,12 +36,19 @@ impl Case {
 
     /// Any bytes under any file name.
     pub fn named(title: &str, name: &str, bytes: Vec<u8>) -> Self {
-        Self { title: title.to_owned(), name: name.to_owned(), bytes, options: Vec::new(), says: Vec::new() }
+        Self {
+            title: title.to_owned(),
+            name: name.to_owned(),
+            bytes,
+            options: Vec::new(),
+            says: Vec::new(),
+        }
     }
 
     /// Options to install with.
     pub fn with(mut self, options: &[&str]) -> Self {
-        self.options.extend(options.iter().map(|&option| option.to_owned()));
+        self.options
+            .extend(options.iter().map(|&option| option.to_owned()));
         self
     }
 
@@ -54,12 +66,16 @@ impl Case {
     }
 
     fn unsaid(&self, run: &Run, complaints: &mut Vec<String>) {
-        let missing = self.says.iter().filter(|part| !run.stderr.contains(part.as_str()));
+        let missing = self
+            .says
+            .iter()
+            .filter(|part| !run.stderr.contains(part.as_str()));
         complaints.extend(missing.map(|part| format!("stderr does not say `{part}`")));
     }
 }
 
-/// Every case ends with exit code 3, names the wheel, says its words, and leaves the environment as it was.
+/// Every case ends with exit code 3, names the wheel, says its words, and leaves the environment as
+/// it was.
 #[track_caller]
 pub fn all_refused(cases: impl IntoIterator<Item = Case>) {
     judge(cases, |case, scene| {
@@ -73,7 +89,11 @@ pub fn all_refused(cases: impl IntoIterator<Item = Case>) {
         if !run.stderr.contains(&case.name) {
             complaints.push("stderr does not name the wheel".to_owned());
         }
-        if !run.stderr.lines().any(|line| line.starts_with("state: nothing was changed in ")) {
+        if !run
+            .stderr
+            .lines()
+            .any(|line| line.starts_with("state: nothing was changed in "))
+        {
             complaints.push("stderr has no line about the state".to_owned());
         }
         if case.says.is_empty() {
@@ -82,14 +102,17 @@ pub fn all_refused(cases: impl IntoIterator<Item = Case>) {
         case.unsaid(&run, &mut complaints);
         let after = tree(&venv);
         if before != after {
-            complaints.push(format!("the tree has changed:\n{}", difference(&before, &after)));
+            complaints.push(format!(
+                "the tree has changed:\n{}",
+                difference(&before, &after)
+            ));
         }
         (run, complaints)
     });
 }
 
-/// Every case is installed; it says its words, or has no warning where it has none to say; and RECORD is true,
-/// but for what `--verify off` leaves unlooked at.
+/// Every case is installed; it says its words, or has no warning where it has none to say; and
+/// RECORD is true, but for what `--verify off` leaves unlooked at.
 #[track_caller]
 pub fn all_accepted(cases: impl IntoIterator<Item = Case>) {
     judge(cases, |case, scene| {
@@ -98,9 +121,14 @@ pub fn all_accepted(cases: impl IntoIterator<Item = Case>) {
         let mut complaints = Vec::new();
         let unchecked = case.options.iter().any(|option| option == "off");
         if run.code == 0 && unchecked {
-            // Digests are neither computed nor compared then: RECORD says what the wheel's own said.
+            // Digests are neither computed nor compared then: RECORD says what the wheel's own
+            // said.
         } else if run.code == 0 {
-            complaints.extend(dist_infos(&site_packages(&venv)).iter().flat_map(|record| Rows::read(record).lies()));
+            complaints.extend(
+                dist_infos(&site_packages(&venv))
+                    .iter()
+                    .flat_map(|record| Rows::read(record).lies()),
+            );
         } else {
             complaints.push(format!("exit code {} instead of 0", run.code));
         }
@@ -113,20 +141,32 @@ pub fn all_accepted(cases: impl IntoIterator<Item = Case>) {
 }
 
 #[track_caller]
-fn judge(cases: impl IntoIterator<Item = Case>, verdict: impl Fn(&Case, &Scene) -> (Run, Vec<String>)) {
+fn judge(
+    cases: impl IntoIterator<Item = Case>,
+    verdict: impl Fn(&Case, &Scene) -> (Run, Vec<String>),
+) {
     let mut wrong = Vec::new();
     for case in cases {
         let (run, complaints) = verdict(&case, &Scene::new());
         if !complaints.is_empty() {
             let said = run.stderr.trim_end();
-            wrong.push(format!("* {}: {}\n  it said: {said}", case.title, complaints.join("\n  ")));
+            wrong.push(format!(
+                "* {}: {}\n  it said: {said}",
+                case.title,
+                complaints.join("\n  ")
+            ));
         }
     }
-    assert!(wrong.is_empty(), "{} cases went wrong:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} cases went wrong:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
 }
 
-/// Installs, and fails unless the exit code is `code`, each part is said, and the target is as it was. Wrong usage is
-/// found before the environment is, so that it need not be named then.
+/// Installs, and fails unless the exit code is `code`, each part is said, and the target is as it
+/// was. Wrong usage is found before the environment is, so that it need not be named then.
 #[track_caller]
 pub fn refused(scene: &Scene, target: &Path, arguments: &[&str], code: i32, says: &[&str]) -> Run {
     let before = tree(target);
@@ -147,8 +187,12 @@ pub fn refused(scene: &Scene, target: &Path, arguments: &[&str], code: i32, says
 pub fn dist_infos(library: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(library).expect("the library can be listed");
     let paths = entries.map(|entry| entry.expect("the library can be listed").path());
-    let mut found: Vec<PathBuf> =
-        paths.filter(|path| path.extension().is_some_and(|extension| extension == "dist-info")).collect();
+    let mut found: Vec<PathBuf> = paths
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "dist-info")
+        })
+        .collect();
     found.sort();
     found
 }
@@ -176,10 +220,20 @@ impl Rows {
             .map(|row| row.expect("RECORD is CSV"))
             .map(|row| [0, 1, 2].map(|column| row.get(column).expect("three columns").to_owned()))
             .collect();
-        let library = dist_info.parent().expect("a dist-info is in a library").to_owned();
+        let library = dist_info
+            .parent()
+            .expect("a dist-info is in a library")
+            .to_owned();
         let count = rows.len();
-        let rows = rows.into_iter().map(|[path, digest, size]| (path, (digest, size))).collect();
-        Self { library, rows, count }
+        let rows = rows
+            .into_iter()
+            .map(|[path, digest, size]| (path, (digest, size)))
+            .collect();
+        Self {
+            library,
+            rows,
+            count,
+        }
     }
 
     /// The RECORD of a project in an environment, by its dist-info's name.
@@ -193,7 +247,8 @@ impl Rows {
         self.rows.keys().map(String::as_str).collect()
     }
 
-    /// What RECORD states and the disk does not have: a missing file, another digest or size, a second row.
+    /// What RECORD states and the disk does not have: a missing file, another digest or size, a
+    /// second row.
     pub fn lies(&self) -> Vec<String> {
         let mut lies = Vec::new();
         if self.count != self.rows.len() {
@@ -209,7 +264,10 @@ impl Rows {
                 Ok(content) if !own => {
                     let actual = (digest_like(stated, &content), content.len().to_string());
                     if (stated, size) != (&actual.0, &actual.1) {
-                        lies.push(format!("RECORD states `{stated},{size}` of `{path}`, which is `{}`", actual.0));
+                        lies.push(format!(
+                            "RECORD states `{stated},{size}` of `{path}`, which is `{}`",
+                            actual.0
+                        ));
                     }
                 }
                 Ok(_) => {}

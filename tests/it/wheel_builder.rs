@@ -1,11 +1,15 @@
 //! Wheels from text, broken ones too.
 //!
-//! `Wheel::new("demo", "1.0").file("demo/__init__.py", "").write_to(dir)` is an honest wheel: METADATA, WHEEL and RECORD
-//! are written with it, in this order and last. Every other method bends one thing: what the metadata says, what RECORD
-//! says, or, with [`Wheel::tamper`], any field of the [archive](ZipImage). Paths may say `{dist-info}` and `{data}` for
-//! the wheel's own directories. The same calls make the same bytes.
+//! `Wheel::new("demo", "1.0").file("demo/__init__.py", "").write_to(dir)` is an honest wheel:
+//! METADATA, WHEEL and RECORD are written with it, in this order and last. Every other method bends
+//! one thing: what the metadata says, what RECORD says, or, with [`Wheel::tamper`], any field of
+//! the [archive](ZipImage). Paths may say `{dist-info}` and `{data}` for the wheel's own
+//! directories. The same calls make the same bytes.
 
-#![allow(dead_code, reason = "the harness offers what any test may bend, whether or not one does yet")]
+#![allow(
+    dead_code,
+    reason = "the harness offers what any test may bend, whether or not one does yet"
+)]
 
 use std::fmt::{Display, Write as _};
 use std::path::{Path, PathBuf};
@@ -63,7 +67,8 @@ struct Record {
 }
 
 impl Wheel {
-    /// A pure wheel of this project for any Python 3. In the file name `-` becomes `_`; case and dots stay as they are.
+    /// A pure wheel of this project for any Python 3. In the file name `-` becomes `_`; case and
+    /// dots stay as they are.
     pub fn new(name: &str, version: &str) -> Self {
         Self {
             name: name.to_owned(),
@@ -109,7 +114,8 @@ impl Wheel {
         self.file(&format!("{{data}}/{path}"), content)
     }
 
-    /// A file in the dist-info directory; METADATA, WHEEL and entry_points.txt of this kind replace the default ones.
+    /// A file in the dist-info directory; METADATA, WHEEL and entry_points.txt of this kind replace
+    /// the default ones.
     pub fn dist_info_file(self, name: &str, content: impl AsRef<[u8]>) -> Self {
         self.file(&format!("{{dist-info}}/{name}"), content)
     }
@@ -121,7 +127,12 @@ impl Wheel {
 
     /// A directory entry; the path's final slash is added where it is missing.
     pub fn directory(self, path: &str) -> Self {
-        self.entry(&format!("{}/", path.trim_end_matches('/')), &[], 0o040_755, zip_image::STORED)
+        self.entry(
+            &format!("{}/", path.trim_end_matches('/')),
+            &[],
+            0o040_755,
+            zip_image::STORED,
+        )
     }
 
     /// A symbolic link, as Info-ZIP stores one.
@@ -130,7 +141,12 @@ impl Wheel {
     }
 
     fn entry(mut self, path: &str, content: &[u8], mode: u32, method: u16) -> Self {
-        self.entries.push(Entry { path: path.to_owned(), content: content.to_vec(), mode, method });
+        self.entries.push(Entry {
+            path: path.to_owned(),
+            content: content.to_vec(),
+            mode,
+            method,
+        });
         self
     }
 
@@ -203,14 +219,21 @@ impl Wheel {
     pub fn without(self, path: &str) -> Self {
         let path = self.expand(path);
         let row = path.clone();
-        self.tamper(move |zip| zip.entries.retain(|entry| entry.central.name != path.as_bytes())).omit_from_record(&row)
+        self.tamper(move |zip| {
+            zip.entries
+                .retain(|entry| entry.central.name != path.as_bytes());
+        })
+        .omit_from_record(&row)
     }
 
     // ---- RECORD
 
-    /// A row in place of the path's true one, or one more where the path has none. The digest is written as it is.
+    /// A row in place of the path's true one, or one more where the path has none. The digest is
+    /// written as it is.
     pub fn record_row(mut self, path: &str, digest: &str, size: impl Display) -> Self {
-        self.record.rows.push((path.to_owned(), digest.to_owned(), size.to_string()));
+        self.record
+            .rows
+            .push((path.to_owned(), digest.to_owned(), size.to_string()));
         self
     }
 
@@ -251,9 +274,15 @@ impl Wheel {
         self.record_row(path, &digest, size)
     }
 
-    /// [`wrong_digest`](Self::wrong_digest) of the file that was added last: all before it are right.
+    /// [`wrong_digest`](Self::wrong_digest) of the file that was added last: all before it are
+    /// right.
     pub fn wrong_last_digest(self) -> Self {
-        let path = self.entries.last().expect("a file was added before").path.clone();
+        let path = self
+            .entries
+            .last()
+            .expect("a file was added before")
+            .path
+            .clone();
         self.wrong_digest(&path)
     }
 
@@ -283,12 +312,16 @@ impl Wheel {
 
     /// Says that the entry is encrypted.
     pub fn encrypted(self, path: &str) -> Self {
-        self.tamper_entry(path, |entry| entry.both(|header| header.flags |= zip_image::ENCRYPTED))
+        self.tamper_entry(path, |entry| {
+            entry.both(|header| header.flags |= zip_image::ENCRYPTED);
+        })
     }
 
     /// Says that the entry was compressed by this method.
     pub fn method(self, path: &str, method: u16) -> Self {
-        self.tamper_entry(path, move |entry| entry.both(|header| header.method = method))
+        self.tamper_entry(path, move |entry| {
+            entry.both(|header| header.method = method);
+        })
     }
 
     /// Says that the content has this CRC.
@@ -300,8 +333,19 @@ impl Wheel {
 
     /// The file name.
     pub fn wheel_file_name(&self) -> String {
-        let build = self.build.as_ref().map(|build| format!("-{build}")).unwrap_or_default();
-        let made = || format!("{}-{}{build}-{}.whl", escape(&self.name), escape(&self.version), self.tag);
+        let build = self
+            .build
+            .as_ref()
+            .map(|build| format!("-{build}"))
+            .unwrap_or_default();
+        let made = || {
+            format!(
+                "{}-{}{build}-{}.whl",
+                escape(&self.name),
+                escape(&self.version),
+                self.tag
+            )
+        };
         self.file_name.clone().unwrap_or_else(made)
     }
 
@@ -313,21 +357,42 @@ impl Wheel {
 
     /// The archive, all changes made.
     pub fn image(&self) -> ZipImage {
-        let mut files: Vec<Entry> =
-            self.entries.iter().map(|entry| Entry { path: self.expand(&entry.path), ..entry.clone() }).collect();
+        let mut files: Vec<Entry> = self
+            .entries
+            .iter()
+            .map(|entry| Entry {
+                path: self.expand(&entry.path),
+                ..entry.clone()
+            })
+            .collect();
         for (name, content) in [("METADATA", self.metadata()), ("WHEEL", self.wheel())] {
             let path = self.expand(&format!("{{dist-info}}/{name}"));
             if !files.iter().any(|entry| entry.path == path) {
-                files.push(Entry { path, content: content.into(), mode: FILE, method: zip_image::DEFLATE });
+                files.push(Entry {
+                    path,
+                    content: content.into(),
+                    mode: FILE,
+                    method: zip_image::DEFLATE,
+                });
             }
         }
         if !self.record.absent {
             let path = self.expand("{dist-info}/RECORD");
             let content = self.record_text(&files, &path).into();
-            files.push(Entry { path, content, mode: FILE, method: zip_image::DEFLATE });
+            files.push(Entry {
+                path,
+                content,
+                mode: FILE,
+                method: zip_image::DEFLATE,
+            });
         }
-        let entries = files.iter().map(|file| ZipEntry::new(&file.path, &file.content, file.mode, file.method));
-        let mut zip = ZipImage { entries: entries.collect(), ..ZipImage::default() };
+        let entries = files
+            .iter()
+            .map(|file| ZipEntry::new(&file.path, &file.content, file.mode, file.method));
+        let mut zip = ZipImage {
+            entries: entries.collect(),
+            ..ZipImage::default()
+        };
         self.tampers.iter().for_each(|change| change(&mut zip));
         zip
     }
@@ -346,7 +411,10 @@ impl Wheel {
     }
 
     fn metadata(&self) -> String {
-        format!("Metadata-Version: 2.1\nName: {}\nVersion: {}\n{}", self.name, self.version, self.metadata_lines)
+        format!(
+            "Metadata-Version: 2.1\nName: {}\nVersion: {}\n{}",
+            self.name, self.version, self.metadata_lines
+        )
     }
 
     fn wheel(&self) -> String {
@@ -366,10 +434,21 @@ impl Wheel {
         }
         let truth = files.iter().filter(|entry| !entry.path.ends_with('/'));
         let mut rows: Vec<(String, String, String)> = truth
-            .map(|entry| (entry.path.clone(), digest(&entry.content), entry.content.len().to_string()))
+            .map(|entry| {
+                (
+                    entry.path.clone(),
+                    digest(&entry.content),
+                    entry.content.len().to_string(),
+                )
+            })
             .chain([(own_path.to_owned(), String::new(), String::new())])
             .collect();
-        let omitted: Vec<String> = self.record.omitted.iter().map(|path| self.expand(path)).collect();
+        let omitted: Vec<String> = self
+            .record
+            .omitted
+            .iter()
+            .map(|path| self.expand(path))
+            .collect();
         rows.retain(|row| !omitted.contains(&row.0));
         for (path, digest, size) in &self.record.rows {
             let row = (self.expand(path), digest.clone(), size.clone());
@@ -387,20 +466,29 @@ impl Wheel {
 
     fn content(&self, path: &str) -> &[u8] {
         let path = self.expand(path);
-        let found = self.entries.iter().find(|entry| self.expand(&entry.path) == path);
-        &found.unwrap_or_else(|| panic!("`{path}` was not added")).content
+        let found = self
+            .entries
+            .iter()
+            .find(|entry| self.expand(&entry.path) == path);
+        &found
+            .unwrap_or_else(|| panic!("`{path}` was not added"))
+            .content
     }
 
     fn expand(&self, path: &str) -> String {
         let stem = self.dist_info_name();
         let data = || format!("{}.data", stem.trim_end_matches(".dist-info"));
-        path.replace("{dist-info}", &stem).replace("{data}", &self.data_directory.clone().unwrap_or_else(data))
+        path.replace("{dist-info}", &stem)
+            .replace("{data}", &self.data_directory.clone().unwrap_or_else(data))
     }
 }
 
 /// The digest of `content` as RECORD writes it.
 pub fn digest(content: &[u8]) -> String {
-    format!("sha256={}", URL_SAFE_NO_PAD.encode(sha2::Sha256::digest(content)))
+    format!(
+        "sha256={}",
+        URL_SAFE_NO_PAD.encode(sha2::Sha256::digest(content))
+    )
 }
 
 /// A name or version as a wheel's file name has it.
@@ -416,7 +504,11 @@ fn expand_tags(compressed: &str) -> Vec<String> {
     let mut tags = Vec::new();
     for python in python.split('.') {
         for abi in abi.split('.') {
-            tags.extend(platform.split('.').map(|platform| format!("{python}-{abi}-{platform}")));
+            tags.extend(
+                platform
+                    .split('.')
+                    .map(|platform| format!("{python}-{abi}-{platform}")),
+            );
         }
     }
     tags

@@ -1,10 +1,14 @@
 //! A zip archive as data, field by field, so that a test can make any of them wrong.
 //!
-//! Input: names and contents. Output: bytes. What the headers say and what stands in the body are separate things here,
-//! and nothing is checked: [`ZipImage::to_bytes`] writes what it is told. Only offsets and the counts of the end record
-//! are computed, where they are not overridden. Numbers are little-endian; ZIP64 is written where it is asked for.
+//! Input: names and contents. Output: bytes. What the headers say and what stands in the body are
+//! separate things here, and nothing is checked: [`ZipImage::to_bytes`] writes what it is told.
+//! Only offsets and the counts of the end record are computed, where they are not overridden.
+//! Numbers are little-endian; ZIP64 is written where it is asked for.
 
-#![allow(dead_code, reason = "the harness offers every field of the format, whether or not a test bends it yet")]
+#![allow(
+    dead_code,
+    reason = "the harness offers every field of the format, whether or not a test bends it yet"
+)]
 
 use std::io::Write as _;
 
@@ -21,7 +25,8 @@ pub const DEFLATE: u16 = 8;
 /// The method of content compressed with Zstandard.
 pub const ZSTD: u16 = 93;
 
-/// An archive: `prefix`, the entries in order, the central directory, the end record with its comment, `suffix`.
+/// An archive: `prefix`, the entries in order, the central directory, the end record with its
+/// comment, `suffix`.
 #[derive(Debug, Clone, Default)]
 pub struct ZipImage {
     /// Bytes before the first entry; offsets count from the first byte of the file.
@@ -128,7 +133,14 @@ impl ZipEntry {
             present: true,
         };
         let central = header.clone();
-        Self { gap_before: Vec::new(), local: header, body, descriptor: Vec::new(), central, listing }
+        Self {
+            gap_before: Vec::new(),
+            local: header,
+            body,
+            descriptor: Vec::new(),
+            central,
+            listing,
+        }
     }
 
     /// Changes both headers alike.
@@ -152,7 +164,10 @@ impl ZipEntry {
     pub fn use_zip64(&mut self) {
         self.both(|header| {
             header.version_needed = 45;
-            header.extra.extend(zip64_extra(&[u64::from(header.usize), u64::from(header.csize)]));
+            header.extra.extend(zip64_extra(&[
+                u64::from(header.usize),
+                u64::from(header.csize),
+            ]));
             (header.csize, header.usize) = (u32::MAX, u32::MAX);
         });
     }
@@ -161,7 +176,10 @@ impl ZipEntry {
 impl ZipImage {
     /// The first entry that the central directory calls `name`.
     pub fn entry(&mut self, name: &str) -> &mut ZipEntry {
-        let found = self.entries.iter_mut().find(|entry| entry.central.name == name.as_bytes());
+        let found = self
+            .entries
+            .iter_mut()
+            .find(|entry| entry.central.name == name.as_bytes());
         found.unwrap_or_else(|| panic!("no entry is called `{name}`"))
     }
 
@@ -194,14 +212,20 @@ impl ZipImage {
 
     fn write_end(&self, out: &mut Vec<u8>, start: u64, size: u64) {
         let end = &self.end;
-        let count = self.entries.iter().filter(|entry| entry.listing.listed).count() as u64;
+        let count = self
+            .entries
+            .iter()
+            .filter(|entry| entry.listing.listed)
+            .count() as u64;
         if end.zip64 {
             let record = out.len() as u64;
             out.extend(b"PK\x06\x06");
             out.extend(44_u64.to_le_bytes());
             put16(out, &[3 << 8 | 45, 45]);
             put32(out, &[0, 0]);
-            [count, count, size, start].iter().for_each(|number| out.extend(number.to_le_bytes()));
+            [count, count, size, start]
+                .iter()
+                .for_each(|number| out.extend(number.to_le_bytes()));
             out.extend(b"PK\x06\x07");
             put32(out, &[0]);
             out.extend(record.to_le_bytes());
@@ -209,9 +233,26 @@ impl ZipImage {
         }
         out.extend(b"PK\x05\x06");
         let entries_on_disk = end.entries_on_disk.unwrap_or(count as u16);
-        put16(out, &[end.disk, end.directory_disk, entries_on_disk, end.entries.unwrap_or(count as u16)]);
-        put32(out, &[end.directory_size.unwrap_or(size as u32), end.directory_offset.unwrap_or(start as u32)]);
-        put16(out, &[end.comment_length.unwrap_or(self.comment.len() as u16)]);
+        put16(
+            out,
+            &[
+                end.disk,
+                end.directory_disk,
+                entries_on_disk,
+                end.entries.unwrap_or(count as u16),
+            ],
+        );
+        put32(
+            out,
+            &[
+                end.directory_size.unwrap_or(size as u32),
+                end.directory_offset.unwrap_or(start as u32),
+            ],
+        );
+        put16(
+            out,
+            &[end.comment_length.unwrap_or(self.comment.len() as u16)],
+        );
         out.extend(&self.comment);
     }
 }
@@ -224,20 +265,30 @@ pub fn extra(identifier: u16, content: &[u8]) -> Vec<u8> {
     field
 }
 
-/// The ZIP64 extra field with these numbers: uncompressed size, compressed size, offset, as far as they are wanted.
+/// The ZIP64 extra field with these numbers: uncompressed size, compressed size, offset, as far as
+/// they are wanted.
 pub fn zip64_extra(numbers: &[u64]) -> Vec<u8> {
-    extra(1, &numbers.iter().flat_map(|number| number.to_le_bytes()).collect::<Vec<_>>())
+    extra(
+        1,
+        &numbers
+            .iter()
+            .flat_map(|number| number.to_le_bytes())
+            .collect::<Vec<_>>(),
+    )
 }
 
 /// `content` compressed by `method`; as it is where the method is not one that this harness writes.
 pub fn compress(content: &[u8], method: u16) -> Vec<u8> {
     match method {
         DEFLATE => {
-            let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::default());
+            let mut encoder =
+                flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::default());
             encoder.write_all(content).expect("memory takes every byte");
             encoder.finish().expect("memory takes every byte")
         }
-        ZSTD => ruzstd::encoding::compress_to_vec(content, ruzstd::encoding::CompressionLevel::Fastest),
+        ZSTD => {
+            ruzstd::encoding::compress_to_vec(content, ruzstd::encoding::CompressionLevel::Fastest)
+        }
         _ => content.to_vec(),
     }
 }
@@ -250,7 +301,14 @@ fn write_local(out: &mut Vec<u8>, header: &Header) {
 }
 
 fn write_central(out: &mut Vec<u8>, entry: &ZipEntry, offset: u32) {
-    let Listing { version_made_by, disk, internal, external, comment, .. } = &entry.listing;
+    let Listing {
+        version_made_by,
+        disk,
+        internal,
+        external,
+        comment,
+        ..
+    } = &entry.listing;
     out.extend(b"PK\x01\x02");
     put16(out, &[*version_made_by]);
     write_shared(out, &entry.central);
@@ -263,17 +321,30 @@ fn write_central(out: &mut Vec<u8>, entry: &ZipEntry, offset: u32) {
 
 /// The fields that both headers have, in the order that both have them.
 fn write_shared(out: &mut Vec<u8>, header: &Header) {
-    put16(out, &[header.version_needed, header.flags, header.method, header.time, header.date]);
+    put16(
+        out,
+        &[
+            header.version_needed,
+            header.flags,
+            header.method,
+            header.time,
+            header.date,
+        ],
+    );
     put32(out, &[header.crc, header.csize, header.usize]);
     put16(out, &[header.name.len() as u16, header.extra.len() as u16]);
 }
 
 fn put16(out: &mut Vec<u8>, numbers: &[u16]) {
-    numbers.iter().for_each(|number| out.extend(number.to_le_bytes()));
+    numbers
+        .iter()
+        .for_each(|number| out.extend(number.to_le_bytes()));
 }
 
 fn put32(out: &mut Vec<u8>, numbers: &[u32]) {
-    numbers.iter().for_each(|number| out.extend(number.to_le_bytes()));
+    numbers
+        .iter()
+        .for_each(|number| out.extend(number.to_le_bytes()));
 }
 
 #[test]
@@ -282,10 +353,14 @@ fn what_is_compressed_here_is_read_elsewhere() {
     let content = b"content ".repeat(1000);
     let (deflated, zstd) = (compress(&content, DEFLATE), compress(&content, ZSTD));
     let mut read = Vec::new();
-    flate2::read::DeflateDecoder::new(&deflated[..]).read_to_end(&mut read).expect("it is deflated");
+    flate2::read::DeflateDecoder::new(&deflated[..])
+        .read_to_end(&mut read)
+        .expect("it is deflated");
     assert!(deflated.len() < content.len() && read == content);
     let mut decoder = ruzstd::decoding::StreamingDecoder::new(&zstd[..]).expect("it is a frame");
     read.clear();
-    decoder.read_to_end(&mut read).expect("it is compressed with Zstandard");
+    decoder
+        .read_to_end(&mut read)
+        .expect("it is compressed with Zstandard");
     assert!(zstd.len() < content.len() && read == content);
 }

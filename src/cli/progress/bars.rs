@@ -1,7 +1,8 @@
 //! Progress for people at a terminal, drawn ten times a second by one thread.
 //!
-//! Workers only add to counters. The thread begins with the first thing to show and ends when [`Bars`] is dropped, also by
-//! a panic; nothing that it drew stands then. Remarks go through it too, so that they stand above the bars.
+//! Workers only add to counters. The thread begins with the first thing to show and ends when
+//! [`Bars`] is dropped, also by a panic; nothing that it drew stands then. Remarks go through it
+//! too, so that they stand above the bars.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +14,7 @@ use super::counters::Counters;
 use super::lines::{Model, Size};
 use super::screen::Screen;
 use super::{remarks, say};
-use crate::report::Progress;
+use pkg_install::outcome::Progress;
 
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -44,7 +45,11 @@ impl Bars {
     }
 
     fn remark(&self, text: String) {
-        self.shared.remarks.lock().unwrap_or_else(PoisonError::into_inner).push(text);
+        self.shared
+            .remarks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(text);
         self.draw();
     }
 }
@@ -52,7 +57,11 @@ impl Bars {
 impl Drop for Bars {
     fn drop(&mut self) {
         self.shared.done.store(true, Ordering::Release);
-        let drawer = self.drawer.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        let drawer = self
+            .drawer
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         if let Some(drawer) = drawer {
             drawer.thread().unpark();
             // A drawer that failed has drawn what it could.
@@ -118,7 +127,11 @@ fn draw(shared: &Shared) {
     loop {
         let done = shared.done.load(Ordering::Acquire);
         let remarks = shared.take_remarks();
-        let lines = if done { Vec::new() } else { model.lines(&shared.counters.seen(), begin.elapsed(), size()) };
+        let lines = if done {
+            Vec::new()
+        } else {
+            model.lines(&shared.counters.seen(), begin.elapsed(), size())
+        };
         say(&screen.frame(&remarks, &lines));
         if done {
             return;
@@ -131,6 +144,8 @@ fn draw(shared: &Shared) {
 fn size() -> Size {
     let said = rustix::termios::tcgetwinsize(std::io::stderr()).ok();
     let said = said.map(|size| (usize::from(size.ws_col), usize::from(size.ws_row)));
-    let (columns, rows) = said.filter(|&(columns, rows)| columns > 0 && rows > 0).unwrap_or((80, 24));
+    let (columns, rows) = said
+        .filter(|&(columns, rows)| columns > 0 && rows > 0)
+        .unwrap_or((80, 24));
     Size { columns, rows }
 }

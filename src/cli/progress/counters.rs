@@ -1,7 +1,7 @@
 //! The counters that workers add to, and what a drawer sees of them at one moment.
 //!
-//! Adding takes a lock that workers share; only what begins and ends takes it alone. A number that is told to end or to
-//! advance without having begun is nothing.
+//! Adding takes a lock that workers share; only what begins and ends takes it alone. A number that
+//! is told to end or to advance without having begun is nothing.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,7 +17,8 @@ pub struct Counters {
 struct State {
     running: BTreeMap<usize, Transfer>,
     begun: usize,
-    /// How many files there will be, those that have ended included, and their bytes, where those are known.
+    /// How many files there will be, those that have ended included, and their bytes, where those
+    /// are known.
     expected: usize,
     expected_bytes: Option<u64>,
     /// The bytes of the files that have ended, and those of them that came over the wire.
@@ -91,7 +92,12 @@ impl Counters {
     /// Unpacking begins.
     pub fn stage(&self, files: u64, bytes: u64) {
         let (files_done, bytes_done) = <(AtomicU64, AtomicU64)>::default();
-        self.write().staging = Some(Staging { files, bytes, files_done, bytes_done });
+        self.write().staging = Some(Staging {
+            files,
+            bytes,
+            files_done,
+            bytes_done,
+        });
     }
 
     /// So many more files and bytes are unpacked.
@@ -120,7 +126,12 @@ impl Counters {
         let before = state.running.remove(&transfer);
         state.begun += usize::from(before.is_none());
         let received = before.map(|before| before.received).unwrap_or_default();
-        let begun = Transfer { name: name.to_owned(), total, present: present.into(), received };
+        let begun = Transfer {
+            name: name.to_owned(),
+            total,
+            present: present.into(),
+            received,
+        };
         state.running.insert(transfer, begun);
     }
 
@@ -143,15 +154,25 @@ impl Counters {
 
     /// What a file that is being fetched is called.
     pub fn name(&self, transfer: usize) -> Option<String> {
-        self.read().running.get(&transfer).map(|transfer| transfer.name.clone())
+        self.read()
+            .running
+            .get(&transfer)
+            .map(|transfer| transfer.name.clone())
     }
 
     /// How far everything has come.
     pub fn seen(&self) -> Seen {
         let state = self.read();
-        let transfers: Vec<SeenTransfer> =
-            state.running.iter().map(|(&number, running)| running.seen(number)).collect();
-        let received = state.ended_received + transfers.iter().map(|transfer| transfer.received).sum::<u64>();
+        let transfers: Vec<SeenTransfer> = state
+            .running
+            .iter()
+            .map(|(&number, running)| running.seen(number))
+            .collect();
+        let received = state.ended_received
+            + transfers
+                .iter()
+                .map(|transfer| transfer.received)
+                .sum::<u64>();
         let staging = state.staging.as_ref().map(|staging| SeenStaging {
             files: staging.files,
             bytes: staging.bytes,
@@ -160,7 +181,15 @@ impl Counters {
         });
         let (begun, ended) = (state.begun, state.ended);
         let expected_bytes = state.expected_bytes.filter(|_| begun <= state.expected);
-        Seen { transfers, begun, expected: state.expected.max(begun), expected_bytes, ended, received, staging }
+        Seen {
+            transfers,
+            begun,
+            expected: state.expected.max(begun),
+            expected_bytes,
+            ended,
+            received,
+            staging,
+        }
     }
 
     fn read(&self) -> RwLockReadGuard<'_, State> {
@@ -174,8 +203,17 @@ impl Counters {
 
 impl Transfer {
     fn seen(&self, transfer: usize) -> SeenTransfer {
-        let (present, received) = (self.present.load(Ordering::Relaxed), self.received.load(Ordering::Relaxed));
-        SeenTransfer { transfer, name: self.name.clone(), total: self.total, present, received }
+        let (present, received) = (
+            self.present.load(Ordering::Relaxed),
+            self.received.load(Ordering::Relaxed),
+        );
+        SeenTransfer {
+            transfer,
+            name: self.name.clone(),
+            total: self.total,
+            present,
+            received,
+        }
     }
 }
 
@@ -191,12 +229,26 @@ mod tests {
         counters.begin(3, "a", Some(100), 20);
         counters.received(3, 30);
         let seen = counters.seen();
-        assert_eq!((seen.begun, seen.received, seen.transfers.len()), (1, 100, 1));
-        assert_eq!((seen.transfers[0].present, seen.transfers[0].total), (50, Some(100)));
+        assert_eq!(
+            (seen.begun, seen.received, seen.transfers.len()),
+            (1, 100, 1)
+        );
+        assert_eq!(
+            (seen.transfers[0].present, seen.transfers[0].total),
+            (50, Some(100))
+        );
         counters.ended(3);
         counters.begin(4, "b", None, 5);
         let seen = counters.seen();
-        assert_eq!((seen.begun, seen.received, seen.ended, seen.transfers[0].transfer), (2, 100, 50, 4));
+        assert_eq!(
+            (
+                seen.begun,
+                seen.received,
+                seen.ended,
+                seen.transfers[0].transfer
+            ),
+            (2, 100, 50, 4)
+        );
     }
 
     #[test]
@@ -209,7 +261,11 @@ mod tests {
         assert_eq!((seen.expected, seen.expected_bytes), (3, Some(37)));
         (1..4).for_each(|number| counters.begin(number, "b", Some(10), 0));
         let seen = counters.seen();
-        assert_eq!((seen.expected, seen.expected_bytes), (4, None), "more than was said");
+        assert_eq!(
+            (seen.expected, seen.expected_bytes),
+            (4, None),
+            "more than was said"
+        );
     }
 
     #[test]
@@ -219,6 +275,14 @@ mod tests {
         counters.ended(1);
         counters.staged(1, 5);
         let seen = counters.seen();
-        assert_eq!((seen.begun, seen.received, seen.ended, seen.staging.is_none()), (0, 0, 0, true));
+        assert_eq!(
+            (
+                seen.begun,
+                seen.received,
+                seen.ended,
+                seen.staging.is_none()
+            ),
+            (0, 0, 0, true)
+        );
     }
 }

@@ -15,13 +15,15 @@
 //! {"event":"waiting","path":"venv/.lock"}
 //! ```
 //!
-//! `transfers` says how many files come next and how many bytes those have together, null where that is not known of each.
-//! Each is a transfer, one that the cache has and one that was fetched in part too; so is a file that a look before has
-//! brought whole, which is counted nowhere else. Each number has one `transfer-begin`, then one `transfer-end`, which also
-//! comes where the file was given up. `bytes` is how many are here, not how many more: it may be fewer than before where a
-//! file begins anew. `total` is null until the length is known. `transfer` and `stage` come at most ten times a second for
-//! each file and for the staging, and always for the last change before the end. Names and reasons are as they are: who
-//! shows them escapes them. Other lines on stderr, as warnings and errors, stay text.
+//! `transfers` says how many files come next and how many bytes those have together, null where
+//! that is not known of each. Each is a transfer, one that the cache has and one that was fetched
+//! in part too; so is a file that a look before has brought whole, which is counted nowhere else.
+//! Each number has one `transfer-begin`, then one `transfer-end`, which also comes where the file
+//! was given up. `bytes` is how many are here, not how many more: it may be fewer than before where
+//! a file begins anew. `total` is null until the length is known. `transfer` and `stage` come at
+//! most ten times a second for each file and for the staging, and always for the last change before
+//! the end. Names and reasons are as they are: who shows them escapes them. Other lines on stderr,
+//! as warnings and errors, stay text.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -31,23 +33,51 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::report::Progress;
+use pkg_install::outcome::Progress;
 
 const PAUSE: Duration = Duration::from_millis(100);
 
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 enum Event<'a> {
-    TransferBegin { transfer: usize, name: &'a str, total: Option<u64>, present: u64 },
-    Transfer { transfer: usize, bytes: u64, total: Option<u64> },
-    TransferRetry { transfer: usize, why: &'a str },
-    TransferEnd { transfer: usize },
-    Transfers { files: usize, bytes: Option<u64> },
-    LookRetry { name: &'a str, why: &'a str },
-    StageBegin { files: u64, bytes: u64 },
-    Stage { files: u64, bytes: u64 },
+    TransferBegin {
+        transfer: usize,
+        name: &'a str,
+        total: Option<u64>,
+        present: u64,
+    },
+    Transfer {
+        transfer: usize,
+        bytes: u64,
+        total: Option<u64>,
+    },
+    TransferRetry {
+        transfer: usize,
+        why: &'a str,
+    },
+    TransferEnd {
+        transfer: usize,
+    },
+    Transfers {
+        files: usize,
+        bytes: Option<u64>,
+    },
+    LookRetry {
+        name: &'a str,
+        why: &'a str,
+    },
+    StageBegin {
+        files: u64,
+        bytes: u64,
+    },
+    Stage {
+        files: u64,
+        bytes: u64,
+    },
     StageEnd,
-    Waiting { path: &'a str },
+    Waiting {
+        path: &'a str,
+    },
 }
 
 /// Writes what happens.
@@ -85,7 +115,9 @@ struct Pace {
 impl Pace {
     /// Whether a change now is to be told.
     fn is_due(&mut self, now: Instant) -> bool {
-        self.changed = self.told.is_some_and(|told| now.saturating_duration_since(told) < PAUSE);
+        self.changed = self
+            .told
+            .is_some_and(|told| now.saturating_duration_since(told) < PAUSE);
         if !self.changed {
             self.told = Some(now);
         }
@@ -96,10 +128,17 @@ impl Pace {
 impl<W: Write> Events<W> {
     /// Events that are written there.
     pub fn new(output: W) -> Self {
-        Self { told: Mutex::new(Told { output, transfers: BTreeMap::new(), staging: None }) }
+        Self {
+            told: Mutex::new(Told {
+                output,
+                transfers: BTreeMap::new(),
+                staging: None,
+            }),
+        }
     }
 
-    /// All that is told of one moment is told under one lock, so that the lines stand in the order of what happened.
+    /// All that is told of one moment is told under one lock, so that the lines stand in the order
+    /// of what happened.
     fn with<T>(&self, act: impl FnOnce(&mut Told<W>) -> T) -> T {
         act(&mut self.told.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -116,10 +155,16 @@ impl<W: Write> Told<W> {
     }
 
     fn change(&mut self, number: usize, now: Instant, change: impl FnOnce(&mut Transfer)) {
-        let Some(transfer) = self.transfers.get_mut(&number) else { return };
+        let Some(transfer) = self.transfers.get_mut(&number) else {
+            return;
+        };
         change(transfer);
         if transfer.pace.is_due(now) {
-            let event = Event::Transfer { transfer: number, bytes: transfer.bytes, total: transfer.total };
+            let event = Event::Transfer {
+                transfer: number,
+                bytes: transfer.bytes,
+                total: transfer.total,
+            };
             self.tell(&event);
         }
     }
@@ -131,32 +176,60 @@ impl<W: Write> Told<W> {
                 transfer.bytes = present;
             });
         }
-        self.transfers.insert(number, Transfer { total, bytes: present, pace: Pace::default() });
-        self.tell(&Event::TransferBegin { transfer: number, name, total, present });
+        self.transfers.insert(
+            number,
+            Transfer {
+                total,
+                bytes: present,
+                pace: Pace::default(),
+            },
+        );
+        self.tell(&Event::TransferBegin {
+            transfer: number,
+            name,
+            total,
+            present,
+        });
     }
 
     fn end(&mut self, number: usize) {
-        let Some(transfer) = self.transfers.remove(&number) else { return };
+        let Some(transfer) = self.transfers.remove(&number) else {
+            return;
+        };
         if transfer.pace.changed {
-            self.tell(&Event::Transfer { transfer: number, bytes: transfer.bytes, total: transfer.total });
+            self.tell(&Event::Transfer {
+                transfer: number,
+                bytes: transfer.bytes,
+                total: transfer.total,
+            });
         }
         self.tell(&Event::TransferEnd { transfer: number });
     }
 
     fn stage(&mut self, files: u64, bytes: u64) {
-        let Some(staging) = &mut self.staging else { return };
+        let Some(staging) = &mut self.staging else {
+            return;
+        };
         staging.files += files;
         staging.bytes += bytes;
         if staging.pace.is_due(Instant::now()) {
-            let event = Event::Stage { files: staging.files, bytes: staging.bytes };
+            let event = Event::Stage {
+                files: staging.files,
+                bytes: staging.bytes,
+            };
             self.tell(&event);
         }
     }
 
     fn stage_end(&mut self) {
-        let Some(staging) = self.staging.take() else { return };
+        let Some(staging) = self.staging.take() else {
+            return;
+        };
         if staging.pace.changed {
-            self.tell(&Event::Stage { files: staging.files, bytes: staging.bytes });
+            self.tell(&Event::Stage {
+                files: staging.files,
+                bytes: staging.bytes,
+            });
         }
         self.tell(&Event::StageEnd);
     }
@@ -175,7 +248,11 @@ impl<W: Write + Send> Progress for Events<W> {
     }
 
     fn waiting(&self, lock: &Path) {
-        self.with(|told| told.tell(&Event::Waiting { path: &lock.display().to_string() }));
+        self.with(|told| {
+            told.tell(&Event::Waiting {
+                path: &lock.display().to_string(),
+            });
+        });
     }
 
     fn end(&self) {
@@ -215,7 +292,12 @@ mod tests {
     fn written(act: impl FnOnce(&Events<Writes>)) -> Vec<String> {
         let events = Events::new(Writes::default());
         act(&events);
-        events.told.into_inner().unwrap_or_else(PoisonError::into_inner).output.0
+        events
+            .told
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner)
+            .output
+            .0
     }
 
     /// Every write, by itself.

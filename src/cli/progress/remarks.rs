@@ -1,16 +1,20 @@
-//! What is worth a line of its own wherever stderr goes: that something is waited for or tried again.
+//! What is worth a line of its own wherever stderr goes: that something is waited for or tried
+//! again.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use super::say;
-use crate::error::escaped;
-use crate::report::Progress;
+use pkg_install::error::escaped;
+use pkg_install::outcome::Progress;
 
 /// That another process holds the lock.
 pub fn waiting(lock: &Path) -> String {
-    format!("waiting for another process that holds `{}`\n", escaped(&lock.display().to_string()))
+    format!(
+        "waiting for another process that holds `{}`\n",
+        escaped(&lock.display().to_string())
+    )
 }
 
 /// That a download came to a halt and is tried again.

@@ -1,8 +1,9 @@
 //! Lines that stand on a terminal for a while, below what stays there.
 //!
-//! Input: remarks, which stay, and the lines that stand now. Output: the text of one write that makes it so. The cursor rests
-//! at the beginning of the line below, so that what the terminal itself echoes, as `^C`, goes with the next frame and moves
-//! nothing. Limits: no line may be as wide as the terminal; a terminal that is made narrower meanwhile may keep lines.
+//! Input: remarks, which stay, and the lines that stand now. Output: the text of one write that
+//! makes it so. The cursor rests at the beginning of the line below, so that what the terminal
+//! itself echoes, as `^C`, goes with the next frame and moves nothing. Limits: no line may be as
+//! wide as the terminal; a terminal that is made narrower meanwhile may keep lines.
 
 /// What stands on the terminal.
 #[derive(Debug, Default)]
@@ -11,7 +12,8 @@ pub struct Screen {
 }
 
 impl Screen {
-    /// The text that puts `lines` in the place of those that stand, and `remarks`, each with its line feed, above them.
+    /// The text that puts `lines` in the place of those that stand, and `remarks`, each with its
+    /// line feed, above them.
     pub fn frame(&mut self, remarks: &[String], lines: &[String]) -> String {
         if self.standing == 0 && remarks.is_empty() && lines.is_empty() {
             return String::new();
@@ -40,7 +42,10 @@ mod tests {
         let mut screen = Screen::default();
         let [one, two] = ["one", "two"].map(str::to_owned);
         assert_eq!(screen.frame(&[], &[]), "");
-        assert_eq!(screen.frame(&[], &[one.clone(), two]), "\r\u{1b}[Kone\n\u{1b}[Ktwo\n\u{1b}[J");
+        assert_eq!(
+            screen.frame(&[], &[one.clone(), two]),
+            "\r\u{1b}[Kone\n\u{1b}[Ktwo\n\u{1b}[J"
+        );
         let said = screen.frame(&["said\n".to_owned()], &[one]);
         assert_eq!(said, "\r\u{1b}[2A\u{1b}[Jsaid\n\u{1b}[Kone\n\u{1b}[J");
         assert_eq!(screen.frame(&[], &[]), "\r\u{1b}[1A\u{1b}[J");

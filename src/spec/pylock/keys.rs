@@ -1,7 +1,8 @@
 //! The keys of a TOML table, taken one by one.
 //!
-//! Input: a table and where it stands in the text. Output: values of the type that is asked for, or a fault that names the
-//! key by its whole path; what nobody took is left, and so is known to be unknown.
+//! Input: a table and where it stands in the text. Output: values of the type that is asked for, or
+//! a fault that names the key by its whole path; what nobody took is left, and so is known to be
+//! unknown.
 
 use toml::{Table, Value};
 
@@ -18,23 +19,43 @@ pub(super) struct Keys {
 impl Keys {
     /// Reads a whole text.
     pub(super) fn parse(text: &[u8]) -> Result<Self> {
-        let syntax = |reason: String| ResolutionFault::Syntax { format: "TOML", reason };
+        let syntax = |reason: String| ResolutionFault::Syntax {
+            format: "TOML",
+            reason,
+        };
         let text = std::str::from_utf8(text).map_err(|error| syntax(error.to_string()))?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let table = text.parse::<Table>().map_err(|error| {
-            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-            syntax(format!("line {}: {}", before.matches('\n').count() + 1, error.message()))
+            let before = error
+                .span()
+                .and_then(|span| text.get(..span.start))
+                .unwrap_or_default();
+            syntax(format!(
+                "line {}: {}",
+                before.matches('\n').count() + 1,
+                error.message()
+            ))
         })?;
-        Ok(Self { table, at: String::new() })
+        Ok(Self {
+            table,
+            at: String::new(),
+        })
     }
 
     /// The whole path of a key.
     pub(super) fn path(&self, key: &str) -> String {
-        if self.at.is_empty() { key.to_owned() } else { format!("{}.{key}", self.at) }
+        if self.at.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{}.{key}", self.at)
+        }
     }
 
     fn bad(&self, key: &str, expected: &'static str) -> ResolutionFault {
-        ResolutionFault::BadKey { key: self.path(key), expected }
+        ResolutionFault::BadKey {
+            key: self.path(key),
+            expected,
+        }
     }
 
     /// The value of a key that `read` makes something of, where there is one.
@@ -45,7 +66,9 @@ impl Keys {
         read: impl FnOnce(Value) -> Option<T>,
     ) -> Result<Option<T>> {
         let value = self.table.remove(key);
-        value.map(|value| read(value).ok_or_else(|| self.bad(key, expected))).transpose()
+        value
+            .map(|value| read(value).ok_or_else(|| self.bad(key, expected)))
+            .transpose()
     }
 
     pub(super) fn text(&mut self, key: &str) -> Result<Option<String>> {
@@ -64,7 +87,9 @@ impl Keys {
         expected: &'static str,
         parse: impl FnOnce(&str) -> Option<T>,
     ) -> Result<Option<T>> {
-        self.take(key, expected, |value| text(value).and_then(|text| parse(&text)))
+        self.take(key, expected, |value| {
+            text(value).and_then(|text| parse(&text))
+        })
     }
 
     /// A list of texts; empty where there is none.
@@ -77,12 +102,18 @@ impl Keys {
     }
 
     pub(super) fn number(&mut self, key: &str) -> Result<Option<u64>> {
-        self.take(key, "a number of bytes", |value| value.as_integer().and_then(|number| u64::try_from(number).ok()))
+        self.take(key, "a number of bytes", |value| {
+            value
+                .as_integer()
+                .and_then(|number| u64::try_from(number).ok())
+        })
     }
 
     /// Whether a key is `true`; it is not where there is none.
     pub(super) fn flag(&mut self, key: &str) -> Result<bool> {
-        Ok(self.take(key, "`true` or `false`", |value| value.as_bool())?.unwrap_or_default())
+        Ok(self
+            .take(key, "`true` or `false`", |value| value.as_bool())?
+            .unwrap_or_default())
     }
 
     pub(super) fn table(&mut self, key: &str) -> Result<Option<Self>> {
@@ -101,7 +132,10 @@ impl Keys {
                 .into_iter()
                 .enumerate()
                 .map(|(index, item)| match item {
-                    Value::Table(table) => Some(Self { table, at: format!("{at}[{index}]") }),
+                    Value::Table(table) => Some(Self {
+                        table,
+                        at: format!("{at}[{index}]"),
+                    }),
                     _ => None,
                 })
                 .collect(),
@@ -112,7 +146,10 @@ impl Keys {
     /// All keys with their texts: the table is one of pairs.
     pub(super) fn pairs(self) -> Result<Vec<(String, String)>> {
         let Self { table, at } = self;
-        let bad = |key: &str| ResolutionFault::BadKey { key: format!("{at}.{key}"), expected: "text" };
+        let bad = |key: &str| ResolutionFault::BadKey {
+            key: format!("{at}.{key}"),
+            expected: "text",
+        };
         table
             .into_iter()
             .map(|(key, value)| match text(value) {

@@ -1,15 +1,16 @@
 //! What a lock file means for one environment.
 //!
-//! Input: a [`Lock`] and a [`Choice`]: the environment's markers and version, what is selected, and how well tags fit.
-//! Output: one [`LockedWheel`] for each package that is meant, or every reason why not. Invariant: nothing is looked up; the
-//! steps are those of the specification's section "Installation".
+//! Input: a [`Lock`] and a [`Choice`]: the environment's markers and version, what is selected, and
+//! how well tags fit. Output: one [`LockedWheel`] for each package that is meant, or every reason
+//! why not. Invariant: nothing is looked up; the steps are those of the specification's section
+//! "Installation".
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use super::{Artifact, Lock, Package, Result};
+use crate::digest::{Algorithm, Digest};
 use crate::error::{Fault, ResolutionFault};
-use crate::hash::{Algorithm, Digest};
 use crate::spec::location::{Location, shown};
 use crate::spec::marker::{MarkerEnvironment, Sets, normalized};
 use crate::spec::version::Version;
@@ -38,7 +39,8 @@ pub struct Choice<'a> {
     pub selection: &'a Selection,
     /// How well a wheel's tags fit: 0 is best, `None` not at all.
     pub rank: &'a dyn Fn(&[Tag]) -> Option<usize>,
-    /// Whether the environment has to be one that the lock file is for. Markers of packages hold or not all the same.
+    /// Whether the environment has to be one that the lock file is for. Markers of packages hold or
+    /// not all the same.
     pub compat_check: bool,
 }
 
@@ -64,7 +66,8 @@ enum Origin<'a> {
 }
 
 impl Lock {
-    /// The wheels for one environment, in the lock file's order ("`pylock.toml` specification", "Installation").
+    /// The wheels for one environment, in the lock file's order ("`pylock.toml` specification",
+    /// "Installation").
     ///
     /// # Errors
     /// Every reason why it cannot be installed; packages that are no wheels are one fault.
@@ -78,14 +81,20 @@ impl Lock {
         let meant: Vec<&Package> = self
             .packages
             .iter()
-            .filter(|package| package.marker.as_ref().is_none_or(|marker| marker.holds(choice.environment, &sets)))
+            .filter(|package| {
+                package
+                    .marker
+                    .as_ref()
+                    .is_none_or(|marker| marker.holds(choice.environment, &sets))
+            })
             .collect();
         faults.extend(twice(&meant).into_iter().map(Fault::from));
         let (mut wheels, mut others) = (Vec::new(), Vec::new());
         for package in meant {
             match package.wheel(choice) {
                 Ok(Origin::NotAWheel(what)) => others.push((package.label(), what)),
-                Ok(Origin::Wheel(artifact, is_direct)) => match artifact.locked(package, is_direct) {
+                Ok(Origin::Wheel(artifact, is_direct)) => match artifact.locked(package, is_direct)
+                {
                     Ok(wheel) => wheels.push(wheel),
                     Err(fault) => faults.push(fault.into()),
                 },
@@ -95,7 +104,11 @@ impl Lock {
         if !others.is_empty() {
             faults.push(ResolutionFault::NotWheels(others).into());
         }
-        if faults.is_empty() { Ok(wheels) } else { Err(faults) }
+        if faults.is_empty() {
+            Ok(wheels)
+        } else {
+            Err(faults)
+        }
     }
 
     /// Why the environment is none that the lock file is for.
@@ -104,12 +117,24 @@ impl Lock {
         if !choice.compat_check {
             return faults;
         }
-        if let Some(requires) = self.requires_python.as_ref().filter(|requires| !requires.contains(choice.python)) {
-            faults.push(Fault::RequiresPython { requires: requires.to_string(), python: choice.python.to_string() });
+        if let Some(requires) = self
+            .requires_python
+            .as_ref()
+            .filter(|requires| !requires.contains(choice.python))
+        {
+            faults.push(Fault::RequiresPython {
+                requires: requires.to_string(),
+                python: choice.python.to_string(),
+            });
         }
-        let holds = |(_, marker): &(_, super::Marker)| marker.holds(choice.environment, &Sets::default());
+        let holds =
+            |(_, marker): &(_, super::Marker)| marker.holds(choice.environment, &Sets::default());
         if !self.environments.is_empty() && !self.environments.iter().any(holds) {
-            let markers = self.environments.iter().map(|(text, _)| text.clone()).collect();
+            let markers = self
+                .environments
+                .iter()
+                .map(|(text, _)| text.clone())
+                .collect();
             faults.push(ResolutionFault::NoEnvironment(markers).into());
         }
         faults
@@ -117,21 +142,48 @@ impl Lock {
 
     /// The values of `extras` and `dependency_groups`.
     fn sets(&self, selection: &Selection) -> std::result::Result<Sets, Vec<ResolutionFault>> {
-        let names = |names: &[String]| names.iter().map(|name| normalized(name)).collect::<Vec<_>>();
-        let (extras, mut groups, defaults) =
-            (names(&selection.extras), names(&selection.groups), names(&self.default_groups));
+        let names = |names: &[String]| {
+            names
+                .iter()
+                .map(|name| normalized(name))
+                .collect::<Vec<_>>()
+        };
+        let (extras, mut groups, defaults) = (
+            names(&selection.extras),
+            names(&selection.groups),
+            names(&self.default_groups),
+        );
         let mut faults = Vec::new();
         let mut check = |kind, wanted: &[String], offered: &[String], hidden: &[String]| {
-            for name in wanted.iter().filter(|name| !offered.contains(name) && !hidden.contains(name)) {
-                faults.push(ResolutionFault::NotOffered { kind, name: name.clone(), offered: offered.to_vec() });
+            for name in wanted
+                .iter()
+                .filter(|name| !offered.contains(name) && !hidden.contains(name))
+            {
+                faults.push(ResolutionFault::NotOffered {
+                    kind,
+                    name: name.clone(),
+                    offered: offered.to_vec(),
+                });
             }
         };
         check("extra", &extras, &names(&self.extras), &[]);
-        check("dependency group", &groups, &names(&self.dependency_groups), &defaults);
+        check(
+            "dependency group",
+            &groups,
+            &names(&self.dependency_groups),
+            &defaults,
+        );
         if !selection.without_default_groups {
             groups.extend(defaults);
         }
-        if faults.is_empty() { Ok(Sets { extras, dependency_groups: groups }) } else { Err(faults) }
+        if faults.is_empty() {
+            Ok(Sets {
+                extras,
+                dependency_groups: groups,
+            })
+        } else {
+            Err(faults)
+        }
     }
 }
 
@@ -139,14 +191,20 @@ impl Lock {
 fn twice(meant: &[&Package]) -> Vec<ResolutionFault> {
     let mut by_name: BTreeMap<&str, Vec<&Package>> = BTreeMap::new();
     for package in meant {
-        by_name.entry(package.name.normalized()).or_default().push(package);
+        by_name
+            .entry(package.name.normalized())
+            .or_default()
+            .push(package);
     }
     by_name
         .into_iter()
         .filter(|(_, packages)| packages.len() > 1)
         .map(|(name, packages)| ResolutionFault::Twice {
             package: name.to_owned(),
-            found: packages.into_iter().map(|package| format!("`{}`", package.label())).collect(),
+            found: packages
+                .into_iter()
+                .map(|package| format!("`{}`", package.label()))
+                .collect(),
         })
         .collect()
 }
@@ -162,7 +220,9 @@ impl Package {
 
     /// Whether a wheel is one of this project, in this version where that is known.
     fn is_of(&self, name: &WheelName) -> bool {
-        let is_version = |version: &Version| *version == name.version || *version == name.version.without_local();
+        let is_version = |version: &Version| {
+            *version == name.version || *version == name.version.without_local()
+        };
         self.name == name.name && self.version.as_ref().is_none_or(is_version)
     }
 
@@ -173,22 +233,46 @@ impl Package {
             && !requires.contains(choice.python)
         {
             let (requires, python) = (requires.to_string(), choice.python.to_string());
-            return Err(ResolutionFault::PackageRequiresPython { package: self.label(), requires, python });
+            return Err(ResolutionFault::PackageRequiresPython {
+                package: self.label(),
+                requires,
+                python,
+            });
         }
         let other = |what: String| Ok(Origin::NotAWheel(what));
-        match (&self.vcs, &self.directory, &self.archive, &self.sdist, self.wheels.is_empty()) {
-            (Some((kind, place)), None, None, None, true) => other(format!("a {kind} repository, `{}`", shown(place))),
-            (None, Some((place, true)), None, None, true) => other(format!("an editable directory, `{place}`")),
-            (None, Some((place, false)), None, None, true) => other(format!("a directory, `{place}`")),
+        match (
+            &self.vcs,
+            &self.directory,
+            &self.archive,
+            &self.sdist,
+            self.wheels.is_empty(),
+        ) {
+            (Some((kind, place)), None, None, None, true) => {
+                other(format!("a {kind} repository, `{}`", shown(place)))
+            }
+            (None, Some((place, true)), None, None, true) => {
+                other(format!("an editable directory, `{place}`"))
+            }
+            (None, Some((place, false)), None, None, true) => {
+                other(format!("a directory, `{place}`"))
+            }
             (None, None, Some(archive), None, true) => match archive.location(&self.label())? {
-                location if location.file_name().ends_with(".whl") => Ok(Origin::Wheel(archive, true)),
+                location if location.file_name().ends_with(".whl") => {
+                    Ok(Origin::Wheel(archive, true))
+                }
                 location => other(format!("an archive of sources, `{}`", location.label())),
             },
-            (None, None, None, Some(sdist), true) => {
-                other(format!("a source distribution, `{}`", sdist.location(&self.label())?.label()))
+            (None, None, None, Some(sdist), true) => other(format!(
+                "a source distribution, `{}`",
+                sdist.location(&self.label())?.label()
+            )),
+            (None, None, None, _, false) => {
+                self.best(choice).map(|wheel| Origin::Wheel(wheel, false))
             }
-            (None, None, None, _, false) => self.best(choice).map(|wheel| Origin::Wheel(wheel, false)),
-            _ => Err(ResolutionFault::Sources { package: self.label(), found: self.sources() }),
+            _ => Err(ResolutionFault::Sources {
+                package: self.label(),
+                found: self.sources(),
+            }),
         }
     }
 
@@ -206,12 +290,19 @@ impl Package {
         .collect()
     }
 
-    /// The wheel whose tags fit best, of equal ones the one of the highest build, then the first. Without a check the only
-    /// one will do. A wheel whose name cannot be read fits nothing.
+    /// The wheel whose tags fit best, of equal ones the one of the highest build, then the first.
+    /// Without a check the only one will do. A wheel whose name cannot be read fits nothing.
     fn best(&self, choice: &Choice<'_>) -> Result<&Artifact> {
-        let named = self.wheels.iter().filter_map(|wheel| Some((wheel, WheelName::parse(&wheel.file_name()).ok()?)));
-        let ranked = named.filter_map(|(wheel, name)| Some((((choice.rank)(&name.tags)?, Reverse(name.build)), wheel)));
-        let best = ranked.min_by(|(one, _), (other, _)| one.cmp(other)).map(|(_, wheel)| wheel);
+        let named = self
+            .wheels
+            .iter()
+            .filter_map(|wheel| Some((wheel, WheelName::parse(&wheel.file_name()).ok()?)));
+        let ranked = named.filter_map(|(wheel, name)| {
+            Some((((choice.rank)(&name.tags)?, Reverse(name.build)), wheel))
+        });
+        let best = ranked
+            .min_by(|(one, _), (other, _)| one.cmp(other))
+            .map(|(_, wheel)| wheel);
         match self.wheels.as_slice() {
             [only] if !choice.compat_check => Ok(only),
             wheels => best.ok_or_else(|| ResolutionFault::NoWheelFits {
@@ -232,16 +323,26 @@ impl Artifact {
                 let url = url.as_deref().unwrap_or_default();
                 let refuse = |reason| {
                     let (entry, location) = (entry.to_owned(), shown(url));
-                    ResolutionFault::Location { entry, location, reason }
+                    ResolutionFault::Location {
+                        entry,
+                        location,
+                        reason,
+                    }
                 };
-                Location::from_url(url).map(|(location, _)| location).map_err(refuse)
+                Location::from_url(url)
+                    .map(|(location, _)| location)
+                    .map_err(refuse)
             }
         }
     }
 
     /// The name of the file: `name` comes before `path`, and that before `url`.
     fn file_name(&self) -> String {
-        let of_location = || self.location("").map(|location| location.file_name()).unwrap_or_default();
+        let of_location = || {
+            self.location("")
+                .map(|location| location.file_name())
+                .unwrap_or_default()
+        };
         self.name.clone().unwrap_or_else(of_location)
     }
 
@@ -252,20 +353,32 @@ impl Artifact {
             return Err(ResolutionFault::OtherWheel { entry, file_name });
         }
         let (location, hashes) = (self.location(&entry)?, self.secure_hashes(&entry)?);
-        Ok(LockedWheel { file_name, location, size: self.size, hashes, is_direct })
+        Ok(LockedWheel {
+            file_name,
+            location,
+            size: self.size,
+            hashes,
+            is_direct,
+        })
     }
 
     /// All hashes that prove something; there has to be one.
     fn secure_hashes(&self, entry: &str) -> Result<Vec<Digest>> {
         let known = self.hashes.iter().filter_map(|(name, hex)| {
             let algorithm = Algorithm::from_name(&name.to_ascii_lowercase())?;
-            let bad = || ResolutionFault::BadHash { entry: entry.to_owned(), hash: hex.clone() };
+            let bad = || ResolutionFault::BadHash {
+                entry: entry.to_owned(),
+                hash: hex.clone(),
+            };
             Some(Digest::from_hex(algorithm, hex).ok_or_else(bad))
         });
         let hashes: Vec<Digest> = known.collect::<Result<_>>()?;
         if hashes.is_empty() {
             let found = self.hashes.iter().map(|(name, _)| name.clone()).collect();
-            return Err(ResolutionFault::NoSecureHash { entry: entry.to_owned(), found });
+            return Err(ResolutionFault::NoSecureHash {
+                entry: entry.to_owned(),
+                found,
+            });
         }
         Ok(hashes)
     }

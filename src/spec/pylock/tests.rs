@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::hash::{Algorithm, Digest};
+use crate::digest::{Algorithm, Digest};
 use crate::spec::location::Location;
 use crate::spec::marker::MarkerEnvironment;
 use crate::spec::tags::{TagSet, Target};
@@ -85,7 +85,10 @@ struct Setting {
 
 impl Default for Setting {
     fn default() -> Self {
-        Self { selection: Selection::default(), compat_check: true }
+        Self {
+            selection: Selection::default(),
+            compat_check: true,
+        }
     }
 }
 
@@ -108,11 +111,18 @@ fn select(text: &str, setting: &Setting) -> std::result::Result<Vec<LockedWheel>
         rank: &|tags_of_wheel| tags.best(tags_of_wheel),
         compat_check: setting.compat_check,
     };
-    Lock::parse(text.as_bytes()).map_err(shown)?.select(&choice).map_err(shown)
+    Lock::parse(text.as_bytes())
+        .map_err(shown)?
+        .select(&choice)
+        .map_err(shown)
 }
 
 fn names(text: &str, setting: &Setting) -> Vec<String> {
-    select(text, setting).unwrap().into_iter().map(|wheel| wheel.file_name).collect()
+    select(text, setting)
+        .unwrap()
+        .into_iter()
+        .map(|wheel| wheel.file_name)
+        .collect()
 }
 
 fn refused(text: &str) -> Vec<String> {
@@ -124,30 +134,56 @@ fn c65_only_two_forms_of_names_are_lock_files() {
     for name in ["pylock.toml", "pylock.dev.toml", "pylock.a-b_c.toml"] {
         assert!(is_lock_name(name), "{name}");
     }
-    for name in
-        ["pylock", "pylock.", "pylock..toml", "pylock.a.b.toml", "my-pylock.toml", "pylocktoml", "pylock.devtoml"]
-    {
+    for name in [
+        "pylock",
+        "pylock.",
+        "pylock..toml",
+        "pylock.a.b.toml",
+        "my-pylock.toml",
+        "pylocktoml",
+        "pylock.devtoml",
+    ] {
         assert!(!is_lock_name(name), "{name}");
     }
 }
 
 #[test]
 fn c65_versions_that_are_not_known_are_refused_and_newer_keys_told() {
-    let text = |version: &str| format!("lock-version = {version}\ncreated-by = 'x'\nnew = 1\npackages = []\n");
-    assert_eq!(refused(&text("'2.0'")), ["its `lock-version` is `2.0`, only `1.x` is supported"]);
-    assert_eq!(refused(&text("'1'")), ["its `lock-version` is `1`, only `1.x` is supported"]);
+    let text = |version: &str| {
+        format!("lock-version = {version}\ncreated-by = 'x'\nnew = 1\npackages = []\n")
+    };
+    assert_eq!(
+        refused(&text("'2.0'")),
+        ["its `lock-version` is `2.0`, only `1.x` is supported"]
+    );
+    assert_eq!(
+        refused(&text("'1'")),
+        ["its `lock-version` is `1`, only `1.x` is supported"]
+    );
     assert_eq!(refused(&text("1.0")), ["`lock-version` is not text"]);
     assert_eq!(refused("packages = []"), ["`lock-version` is missing"]);
-    assert!(Lock::parse(text("'1.0'").as_bytes()).unwrap().warnings.is_empty());
+    assert!(
+        Lock::parse(text("'1.0'").as_bytes())
+            .unwrap()
+            .warnings
+            .is_empty()
+    );
     let newer = text("'1.1'").replace("[]", "[{name = 'a', tool = {x = 1}, odd = 1}]");
     let told: Vec<_> = Lock::parse(newer.as_bytes()).unwrap().warnings;
-    let key = |key: &str| ResolutionFault::UnknownKey { key: key.into(), version: "1.1".into() };
+    let key = |key: &str| ResolutionFault::UnknownKey {
+        key: key.into(),
+        version: "1.1".into(),
+    };
     assert_eq!(told, [key("packages[0].odd"), key("new")]);
 }
 
 #[test]
 fn c65_what_is_not_a_lock_file_says_where() {
-    assert!(refused("a = 1\nb = [\n")[0].starts_with("it is not TOML: line "), "{:?}", refused("a = 1\nb = [\n"));
+    assert!(
+        refused("a = 1\nb = [\n")[0].starts_with("it is not TOML: line "),
+        "{:?}",
+        refused("a = 1\nb = [\n")
+    );
     let text = "lock-version = '1.0'\nextras = 'a'\nenvironments = ['x == 1']\npackages = [{}, {name = '!'}, {name = 'a', wheels = [{}]}]";
     assert_eq!(
         refused(text),
@@ -165,26 +201,46 @@ fn c65_what_is_not_a_lock_file_says_where() {
 #[test]
 fn c66_the_environment_has_to_be_one_of_the_lock_files() {
     let text = |top: &str| lock(&format!("{top}\npackages = []\n"));
-    assert_eq!(refused(&text("requires-python = '>=3.12'")), ["it requires Python >=3.12, the environment has 3.11.7"]);
+    assert_eq!(
+        refused(&text("requires-python = '>=3.12'")),
+        ["it requires Python >=3.12, the environment has 3.11.7"]
+    );
     let other = text("environments = [\"sys_platform == 'win32'\", \"python_version < '3.9'\"]");
     assert_eq!(
         refused(&other),
-        ["it was made for other environments: none of `sys_platform == 'win32'`, `python_version < '3.9'` holds here"]
+        [
+            "it was made for other environments: none of `sys_platform == 'win32'`, `python_version < '3.9'` holds here"
+        ]
     );
-    let unchecked = Setting { compat_check: false, ..Setting::default() };
+    let unchecked = Setting {
+        compat_check: false,
+        ..Setting::default()
+    };
     assert_eq!(select(&other, &unchecked), Ok(Vec::new()));
     assert_eq!(
-        names(&text("environments = [\"os_name == 'nt'\", \"os_name == 'posix'\"]"), &Setting::default()).len(),
+        names(
+            &text("environments = [\"os_name == 'nt'\", \"os_name == 'posix'\"]"),
+            &Setting::default()
+        )
+        .len(),
         0
     );
 }
 
 #[test]
 fn c67_markers_skip_and_two_that_are_left_are_ambiguous() {
-    let skipped = six("marker = \"sys_platform == 'win32'\"\nrequires-python = '>=4'", URL);
-    assert_eq!(names(&lock(&(skipped + &six("", URL))), &Setting::default()), ["six-1.17.0-py2.py3-none-any.whl"]);
+    let skipped = six(
+        "marker = \"sys_platform == 'win32'\"\nrequires-python = '>=4'",
+        URL,
+    );
     assert_eq!(
-        refused(&lock(&(six("", URL) + &six("", URL).replace("'six'", "'SIX'")))),
+        names(&lock(&(skipped + &six("", URL))), &Setting::default()),
+        ["six-1.17.0-py2.py3-none-any.whl"]
+    );
+    assert_eq!(
+        refused(&lock(
+            &(six("", URL) + &six("", URL).replace("'six'", "'SIX'"))
+        )),
         ["`six` is listed more than once for this environment: `six 1.17.0`, `six 1.17.0`"]
     );
     assert_eq!(
@@ -193,36 +249,58 @@ fn c67_markers_skip_and_two_that_are_left_are_ambiguous() {
     );
     assert_eq!(
         refused(&lock(&six("marker = \"extra == 'a'\"", URL))),
-        ["the marker `extra == 'a'` of `six` cannot be read: `extra` is not a field that may be used here"]
+        [
+            "the marker `extra == 'a'` of `six` cannot be read: `extra` is not a field that may be used here"
+        ]
     );
 }
 
 #[test]
 fn c67_sources_that_exclude_each_other_are_refused() {
-    let archive = format!("archive = {{url = 'https://example.com/a.whl', hashes = {{sha256 = '{SIX}'}}}}");
+    let archive =
+        format!("archive = {{url = 'https://example.com/a.whl', hashes = {{sha256 = '{SIX}'}}}}");
     assert_eq!(
         refused(&lock(&six(&archive, URL))),
         ["`six 1.17.0` has sources that exclude each other: `archive`, `wheels`"]
     );
-    assert_eq!(refused(&lock("[[packages]]\nname = 'a'\nwheels = []\n")), ["`a` has no source"]);
+    assert_eq!(
+        refused(&lock("[[packages]]\nname = 'a'\nwheels = []\n")),
+        ["`a` has no source"]
+    );
 }
 
 #[test]
 fn c68_extras_and_groups_are_none_and_the_default_ones() {
     let package = |name: &str, marker: &str| {
-        six(&format!("marker = \"{marker}\""), &URL.replace("six", name)).replace("'six'", &format!("'{name}'"))
+        six(&format!("marker = \"{marker}\""), &URL.replace("six", name))
+            .replace("'six'", &format!("'{name}'"))
     };
     let text = lock(
-        &("extras = ['socks']\ndependency-groups = ['dev']\ndefault-groups = ['main']\n".to_owned()
+        &("extras = ['socks']\ndependency-groups = ['dev']\ndefault-groups = ['main']\n"
+            .to_owned()
             + &package("a", "'main' in dependency_groups")
             + &package("b", "'Dev' in dependency_groups")
             + &package("c", "'socks' in extras")),
     );
     let of = |extras: &[&str], groups: &[&str], without_default_groups: bool| {
         let texts = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        let selection = Selection { extras: texts(extras), groups: texts(groups), without_default_groups };
-        select(&text, &Setting { selection, compat_check: true }).map(|wheels| {
-            wheels.iter().map(|wheel| wheel.file_name.split('-').next().unwrap().to_owned()).collect::<String>()
+        let selection = Selection {
+            extras: texts(extras),
+            groups: texts(groups),
+            without_default_groups,
+        };
+        select(
+            &text,
+            &Setting {
+                selection,
+                compat_check: true,
+            },
+        )
+        .map(|wheels| {
+            wheels
+                .iter()
+                .map(|wheel| wheel.file_name.split('-').next().unwrap().to_owned())
+                .collect::<String>()
         })
     };
     assert_eq!(of(&[], &[], false).unwrap(), "a");
@@ -231,58 +309,129 @@ fn c68_extras_and_groups_are_none_and_the_default_ones() {
     assert_eq!(of(&[], &["main"], true).unwrap(), "a");
     assert_eq!(
         of(&["x"], &["y"], false).unwrap_err(),
-        ["it has no extra `x`, only `socks`", "it has no dependency group `y`, only `dev`"]
+        [
+            "it has no extra `x`, only `socks`",
+            "it has no dependency group `y`, only `dev`"
+        ]
     );
-    assert_eq!(refused("lock-version = '1.0'\ncreated-by = 'x'\n"), ["`packages` is missing"]);
+    assert_eq!(
+        refused("lock-version = '1.0'\ncreated-by = 'x'\n"),
+        ["`packages` is missing"]
+    );
 }
 
 #[test]
 fn c69_what_pip_and_uv_lock_is_understood() {
     let wheels = select(PIP, &Setting::default()).unwrap();
-    assert_eq!(wheels[1].location, Location::File("/w/a b%20c/six-1.17.0-py2.py3-none-any.whl".into()));
-    assert_eq!(wheels.iter().map(|wheel| wheel.is_direct).collect::<Vec<_>>(), [false, true]);
+    assert_eq!(
+        wheels[1].location,
+        Location::File("/w/a b%20c/six-1.17.0-py2.py3-none-any.whl".into())
+    );
+    assert_eq!(
+        wheels
+            .iter()
+            .map(|wheel| wheel.is_direct)
+            .collect::<Vec<_>>(),
+        [false, true]
+    );
     let wheels = select(UV, &Setting::default()).unwrap();
-    let [idna, pysocks] = wheels.as_slice() else { panic!("{wheels:?}") };
+    let [idna, pysocks] = wheels.as_slice() else {
+        panic!("{wheels:?}")
+    };
     assert_eq!((idna.is_direct, idna.size), (true, None));
-    assert_eq!(idna.hashes, [Digest::from_hex(Algorithm::Sha256, IDNA).unwrap()]);
-    assert_eq!((pysocks.file_name.as_str(), pysocks.size), ("pysocks-1.7.1-py3-none-any.whl", Some(16725)));
-    assert_eq!(pysocks.location.label(), "https://example.com/8d/PySocks-1.7.1-py3-none-any.whl");
+    assert_eq!(
+        idna.hashes,
+        [Digest::from_hex(Algorithm::Sha256, IDNA).unwrap()]
+    );
+    assert_eq!(
+        (pysocks.file_name.as_str(), pysocks.size),
+        ("pysocks-1.7.1-py3-none-any.whl", Some(16725))
+    );
+    assert_eq!(
+        pysocks.location.label(),
+        "https://example.com/8d/PySocks-1.7.1-py3-none-any.whl"
+    );
 }
 
 #[test]
 fn c69_the_wheel_is_chosen_by_tags_and_build_alone() {
-    let wheel =
-        |name: &str| format!("{{name = '{name}', url = 'https://example.com/x', hashes = {{sha256 = '{SIX}'}}}}");
+    let wheel = |name: &str| {
+        format!("{{name = '{name}', url = 'https://example.com/x', hashes = {{sha256 = '{SIX}'}}}}")
+    };
     let text = |names: &[&str]| {
         let wheels: Vec<_> = names.iter().map(|name| wheel(name)).collect();
-        lock(&format!("[[packages]]\nname = 'a'\nversion = '1'\nwheels = [{}]\n", wheels.join(", ")))
+        lock(&format!(
+            "[[packages]]\nname = 'a'\nversion = '1'\nwheels = [{}]\n",
+            wheels.join(", ")
+        ))
     };
     let chosen = |candidates: &[&str]| names(&text(candidates), &Setting::default()).remove(0);
     let native = "a-1-cp311-cp311-manylinux_2_17_x86_64.whl";
-    assert_eq!(chosen(&["a-1-py3-none-any.whl", "odd.whl", native, "a-1-cp312-cp312-linux_x86_64.whl"]), native);
-    assert_eq!(chosen(&["a-1-2-py3-none-any.whl", "a-1-10-py3-none-any.whl"]), "a-1-10-py3-none-any.whl");
-    assert_eq!(refused(&text(&["a-1-cp312-cp312-win32.whl"])), ["the only wheel of `a 1` does not fit this Python"]);
     assert_eq!(
-        refused(&text(&["a-1-cp312-cp312-win32.whl", "a-1-cp311-cp311-win32.whl"])),
+        chosen(&[
+            "a-1-py3-none-any.whl",
+            "odd.whl",
+            native,
+            "a-1-cp312-cp312-linux_x86_64.whl"
+        ]),
+        native
+    );
+    assert_eq!(
+        chosen(&["a-1-2-py3-none-any.whl", "a-1-10-py3-none-any.whl"]),
+        "a-1-10-py3-none-any.whl"
+    );
+    assert_eq!(
+        refused(&text(&["a-1-cp312-cp312-win32.whl"])),
+        ["the only wheel of `a 1` does not fit this Python"]
+    );
+    assert_eq!(
+        refused(&text(&[
+            "a-1-cp312-cp312-win32.whl",
+            "a-1-cp311-cp311-win32.whl"
+        ])),
         ["none of the 2 wheels of `a 1` fits this Python"]
     );
-    assert_eq!(refused(&text(&["b-1-py3-none-any.whl"])), ["`b-1-py3-none-any.whl` is not a wheel of `a 1`"]);
-    assert_eq!(refused(&text(&["a-2-py3-none-any.whl"])), ["`a-2-py3-none-any.whl` is not a wheel of `a 1`"]);
-    let unchecked = Setting { compat_check: false, ..Setting::default() };
-    assert_eq!(names(&text(&["a-1-cp312-cp312-win32.whl"]), &unchecked), ["a-1-cp312-cp312-win32.whl"]);
+    assert_eq!(
+        refused(&text(&["b-1-py3-none-any.whl"])),
+        ["`b-1-py3-none-any.whl` is not a wheel of `a 1`"]
+    );
+    assert_eq!(
+        refused(&text(&["a-2-py3-none-any.whl"])),
+        ["`a-2-py3-none-any.whl` is not a wheel of `a 1`"]
+    );
+    let unchecked = Setting {
+        compat_check: false,
+        ..Setting::default()
+    };
+    assert_eq!(
+        names(&text(&["a-1-cp312-cp312-win32.whl"]), &unchecked),
+        ["a-1-cp312-cp312-win32.whl"]
+    );
 }
 
 #[test]
 fn c69_names_come_before_paths_and_paths_before_urls() {
-    let of = |wheel: &str| select(&lock(&six("", wheel)), &Setting::default()).unwrap().remove(0);
+    let of = |wheel: &str| {
+        select(&lock(&six("", wheel)), &Setting::default())
+            .unwrap()
+            .remove(0)
+    };
     let both = of(&format!("path = './w/six-1.17.0-py3-none-any.whl'\n{URL}"));
-    assert_eq!(both.location, Location::File("./w/six-1.17.0-py3-none-any.whl".into()));
+    assert_eq!(
+        both.location,
+        Location::File("./w/six-1.17.0-py3-none-any.whl".into())
+    );
     assert_eq!(both.file_name, "six-1.17.0-py3-none-any.whl");
     let named = of("path = 'w/blob'\nname = 'six-1.17.0-1-py3-none-any.whl'");
     assert_eq!(named.file_name, "six-1.17.0-1-py3-none-any.whl");
     assert_eq!(
-        refused(&lock(&six("", "name = 'six-1.17.0-py3-none-any.whl'\nurl = 'ftp://u:p@example.com/x'"))),
-        ["`six 1.17.0` is at `ftp://example.com/x`: only `https`, `http` and `file` URLs can be read"]
+        refused(&lock(&six(
+            "",
+            "name = 'six-1.17.0-py3-none-any.whl'\nurl = 'ftp://u:p@example.com/x'"
+        ))),
+        [
+            "`six 1.17.0` is at `ftp://example.com/x`: only `https`, `http` and `file` URLs can be read"
+        ]
     );
 }
 
@@ -290,11 +439,25 @@ fn c69_names_come_before_paths_and_paths_before_urls() {
 fn c70_c74_all_secure_hashes_hold_and_one_has_to_be_there() {
     let with = |hashes: &str| lock(&six("", URL)).replace(&format!("sha256 = '{SIX}'"), hashes);
     let several = with(&format!("SHA256 = '{SIX}', md5 = '0', blake2s = '{SIX}'"));
-    assert_eq!(select(&several, &Setting::default()).unwrap()[0].hashes.len(), 2);
-    assert_eq!(refused(&with("md5 = '00'")), ["`six 1.17.0` has no secure hash: `md5` proves nothing"]);
+    assert_eq!(
+        select(&several, &Setting::default()).unwrap()[0]
+            .hashes
+            .len(),
+        2
+    );
+    assert_eq!(
+        refused(&with("md5 = '00'")),
+        ["`six 1.17.0` has no secure hash: `md5` proves nothing"]
+    );
     assert_eq!(refused(&with("")), ["`six 1.17.0` has no hash"]);
-    assert_eq!(refused(&with("sha256 = '00'")), ["the hash `00` of `six 1.17.0` cannot be read"]);
-    assert_eq!(refused(&with("sha256 = 0")), ["`packages[0].wheels[0].hashes.sha256` is not text"]);
+    assert_eq!(
+        refused(&with("sha256 = '00'")),
+        ["the hash `00` of `six 1.17.0` cannot be read"]
+    );
+    assert_eq!(
+        refused(&with("sha256 = 0")),
+        ["`packages[0].wheels[0].hashes.sha256` is not text"]
+    );
     assert_eq!(
         refused(&lock(&six("", &format!("{URL}\nsize = -1")))),
         ["`packages[0].wheels[0].size` is not a number of bytes"]
@@ -303,10 +466,12 @@ fn c70_c74_all_secure_hashes_hold_and_one_has_to_be_there() {
 
 #[test]
 fn c71_dependencies_and_tools_decide_nothing() {
-    let more =
-        "dependencies = [{name = 'gone'}, 3]\ntool = {x = {marker = 'no'}}\nattestation-identities = [{kind = 'x'}]";
+    let more = "dependencies = [{name = 'gone'}, 3]\ntool = {x = {marker = 'no'}}\nattestation-identities = [{kind = 'x'}]";
     let text = lock(&format!("tool = 1\n{}", six(more, URL)));
-    assert_eq!(names(&text, &Setting::default()), ["six-1.17.0-py2.py3-none-any.whl"]);
+    assert_eq!(
+        names(&text, &Setting::default()),
+        ["six-1.17.0-py2.py3-none-any.whl"]
+    );
 }
 
 #[test]
@@ -321,9 +486,11 @@ fn e105_everything_that_is_no_wheel_is_one_fault() {
     ));
     assert_eq!(
         refused(&text),
-        ["only wheels can be installed, but `a` is a git repository, `https://example.com/a.git`; `b` is an editable \
+        [
+            "only wheels can be installed, but `a` is a git repository, `https://example.com/a.git`; `b` is an editable \
           directory, `../b`; `c` is a directory, `.`; `d` is an archive of sources, `d.zip`; `e 1` is a source \
-          distribution, `https://example.com/e-1.tar.gz`"]
+          distribution, `https://example.com/e-1.tar.gz`"
+        ]
     );
 }
 

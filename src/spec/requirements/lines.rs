@@ -1,7 +1,8 @@
 //! The lines of a list of requirements.
 //!
-//! Input: the text. Output: its logical lines, with the numbers that they begin at: joined where one ends in `\`, without
-//! comments, none empty. Limits: a `\` inside a comment is part of it, while for pip it swallows the next line.
+//! Input: the text. Output: its logical lines, with the numbers that they begin at: joined where
+//! one ends in `\`, without comments, none empty. Limits: a `\` inside a comment is part of it,
+//! while for pip it swallows the next line.
 
 use crate::error::ResolutionFault;
 use crate::spec::direct_url::without_credentials;
@@ -21,20 +22,31 @@ pub(super) fn lines(text: &str) -> Vec<Line> {
         let code = without_comment(line);
         // A comment ends with its line, and so does what stands before it.
         let continued = code.strip_suffix('\\').filter(|_| code.len() == line.len());
-        let logical = open.get_or_insert_with(|| Line { number, text: String::new() });
+        let logical = open.get_or_insert_with(|| Line {
+            number,
+            text: String::new(),
+        });
         logical.text += continued.unwrap_or(code);
         if continued.is_none() {
             lines.extend(open.take());
         }
     }
     lines.extend(open);
-    let trimmed = lines.into_iter().map(|line| Line { text: line.text.trim().to_owned(), ..line });
+    let trimmed = lines.into_iter().map(|line| Line {
+        text: line.text.trim().to_owned(),
+        ..line
+    });
     trimmed.filter(|line| !line.text.is_empty()).collect()
 }
 
 /// What stands before a `#` that begins the line or follows white space.
 fn without_comment(line: &str) -> &str {
-    let begins = |at: &usize| line[..*at].chars().next_back().is_none_or(char::is_whitespace);
+    let begins = |at: &usize| {
+        line[..*at]
+            .chars()
+            .next_back()
+            .is_none_or(char::is_whitespace)
+    };
     let end = line.match_indices('#').map(|(at, _)| at).find(begins);
     &line[..end.unwrap_or(line.len())]
 }
@@ -43,29 +55,47 @@ impl Line {
     /// The requirement, and the options behind it.
     pub(super) fn split_options(&self) -> (&str, &str) {
         let begins = |at: &usize| self.text[..*at].ends_with(char::is_whitespace);
-        let at = self.text.match_indices('-').map(|(at, _)| at).find(begins).unwrap_or(self.text.len());
+        let at = self
+            .text
+            .match_indices('-')
+            .map(|(at, _)| at)
+            .find(begins)
+            .unwrap_or(self.text.len());
         let (requirement, options) = self.text.split_at(at);
         (requirement.trim_end(), options)
     }
 
     /// This line, refused.
     pub(super) fn fault(&self, reason: &'static str) -> ResolutionFault {
-        ResolutionFault::Line { line: self.number, text: self.shown(), reason }
+        ResolutionFault::Line {
+            line: self.number,
+            text: self.shown(),
+            reason,
+        }
     }
 
     /// This line, which asks for something that would have to be built.
     pub(super) fn not_a_wheel(&self, what: &str) -> ResolutionFault {
-        ResolutionFault::NotWheels(vec![(self.shown(), format!("{what} (line {})", self.number))])
+        ResolutionFault::NotWheels(vec![(
+            self.shown(),
+            format!("{what} (line {})", self.number),
+        )])
     }
 
     fn shown(&self) -> String {
-        self.text.split_whitespace().map(harmless).collect::<Vec<_>>().join(" ")
+        self.text
+            .split_whitespace()
+            .map(harmless)
+            .collect::<Vec<_>>()
+            .join(" ")
     }
 }
 
 /// A word without the credentials of the URL that it may end in.
 fn harmless(word: &str) -> String {
-    let Some(at) = word.find("://") else { return word.to_owned() };
+    let Some(at) = word.find("://") else {
+        return word.to_owned();
+    };
     let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
     let (before, url) = word.split_at(word[..at].trim_end_matches(is_part).len());
     format!("{before}{}", without_credentials(url))
@@ -79,7 +109,10 @@ mod tests {
     fn lines_are_joined_and_lose_their_comments() {
         let text = "# head\n\nsix==1 \\\n    --hash=sha256:a \\\n    --hash=sha256:b # via x\n  # via y\na==1 # c\\\nb==2 \\\n# end\n\
                     c @ https://h/c.whl#sha256=1\nd==1 \\";
-        let found: Vec<_> = lines(text).into_iter().map(|line| (line.number, line.text)).collect();
+        let found: Vec<_> = lines(text)
+            .into_iter()
+            .map(|line| (line.number, line.text))
+            .collect();
         let expected = [
             (3, "six==1     --hash=sha256:a     --hash=sha256:b"),
             (7, "a==1"),
@@ -87,7 +120,10 @@ mod tests {
             (10, "c @ https://h/c.whl#sha256=1"),
             (11, "d==1"),
         ];
-        let expected: Vec<_> = expected.iter().map(|(number, text)| (*number, (*text).to_owned())).collect();
+        let expected: Vec<_> = expected
+            .iter()
+            .map(|(number, text)| (*number, (*text).to_owned()))
+            .collect();
         assert_eq!(found, expected);
     }
 
@@ -99,8 +135,13 @@ mod tests {
             ("--x=https://u:p@h", "--x=https://h"),
             ("no url://", "no url://"),
         ] {
-            let line = Line { number: 1, text: text.to_owned() };
-            let ResolutionFault::Line { text, .. } = line.fault("r") else { panic!("{line:?}") };
+            let line = Line {
+                number: 1,
+                text: text.to_owned(),
+            };
+            let ResolutionFault::Line { text, .. } = line.fault("r") else {
+                panic!("{line:?}")
+            };
             assert_eq!(text, shown);
         }
     }

@@ -48,13 +48,19 @@ fn digest(hex: &str) -> Digest {
 
 fn linux() -> MarkerEnvironment {
     let (python_version, sys_platform) = ("3.11".to_owned(), "linux".to_owned());
-    MarkerEnvironment { python_version, sys_platform, ..MarkerEnvironment::default() }
+    MarkerEnvironment {
+        python_version,
+        sys_platform,
+        ..MarkerEnvironment::default()
+    }
 }
 
 fn selected(text: &str) -> std::result::Result<Vec<Requirement>, Vec<String>> {
     let shown = |faults: Vec<Fault>| faults.iter().map(ToString::to_string).collect::<Vec<_>>();
     let list = Requirements::parse(text.as_bytes()).map_err(shown)?;
-    list.select(&linux()).map_err(shown).map(|entries| entries.into_iter().cloned().collect())
+    list.select(&linux())
+        .map_err(shown)
+        .map(|entries| entries.into_iter().cloned().collect())
 }
 
 fn refused(text: &str) -> Vec<String> {
@@ -64,17 +70,36 @@ fn refused(text: &str) -> Vec<String> {
 #[test]
 fn c74_what_resolvers_print_is_understood() {
     let found = selected(UV).unwrap();
-    let [idna, requests] = found.as_slice() else { panic!("{found:?}") };
-    let Pin::Wheel(location, fragment) = &idna.pin else { panic!("{idna:?}") };
-    assert_eq!((location.label().as_str(), fragment.len()), ("https://example.com/76/idna-3.10-py3-none-any.whl", 0));
-    assert_eq!((requests.label().as_str(), requests.line), ("requests==2.34.2", 12));
+    let [idna, requests] = found.as_slice() else {
+        panic!("{found:?}")
+    };
+    let Pin::Wheel(location, fragment) = &idna.pin else {
+        panic!("{idna:?}")
+    };
+    assert_eq!(
+        (location.label().as_str(), fragment.len()),
+        ("https://example.com/76/idna-3.10-py3-none-any.whl", 0)
+    );
+    assert_eq!(
+        (requests.label().as_str(), requests.line),
+        ("requests==2.34.2", 12)
+    );
     assert_eq!(requests.hashes, [digest(A), digest(B)]);
     let warnings: Vec<_> = Requirements::parse(UV.as_bytes()).unwrap().warnings;
-    let told: Vec<_> = warnings.into_iter().map(|fault| Fault::from(fault).to_string()).collect();
-    assert_eq!(told, ["line 3: `--index-url` is ignored: nothing is looked up in an index"]);
+    let told: Vec<_> = warnings
+        .into_iter()
+        .map(|fault| Fault::from(fault).to_string())
+        .collect();
+    assert_eq!(
+        told,
+        ["line 3: `--index-url` is ignored: nothing is looked up in an index"]
+    );
 
     let list = Requirements::parse(PIP_COMPILE.as_bytes()).unwrap();
-    assert_eq!((list.find_links.as_slice(), list.warnings.len()), (&["./wheels".to_owned()][..], 2));
+    assert_eq!(
+        (list.find_links.as_slice(), list.warnings.len()),
+        (&["./wheels".to_owned()][..], 2)
+    );
     assert_eq!(selected(PIP_COMPILE).unwrap()[0].hashes.len(), 2);
 }
 
@@ -112,27 +137,55 @@ fn what_is_not_pinned_is_refused_with_all_its_lines() {
 #[test]
 fn c74_one_hash_asks_for_all_and_weak_ones_prove_nothing() {
     let hash = format!("--hash=sha256:{A}");
-    assert_eq!(refused(&format!("six==1 {hash}\na==1\nb==1 ; sys_platform == 'win32'")), ["`a==1` has no hash"]);
+    assert_eq!(
+        refused(&format!(
+            "six==1 {hash}\na==1\nb==1 ; sys_platform == 'win32'"
+        )),
+        ["`a==1` has no hash"]
+    );
     assert_eq!(refused("--require-hashes\na==1"), ["`a==1` has no hash"]);
-    assert_eq!(selected(&format!("--no-require-hashes\nsix==1 {hash}\na==1")).unwrap().len(), 2);
+    assert_eq!(
+        selected(&format!("--no-require-hashes\nsix==1 {hash}\na==1"))
+            .unwrap()
+            .len(),
+        2
+    );
     assert_eq!(selected("a==1\nb===2").unwrap().len(), 2);
     assert_eq!(
         refused("a==1 --hash=md5:00 --hash sha1:00"),
         ["`a==1` has no secure hash: `md5`, `sha1` proves nothing"]
     );
-    assert_eq!(selected(&format!("a==1 --hash=md5:00 --hash sha256:{A}")).unwrap()[0].hashes, [digest(A)]);
-    assert_eq!(refused("a==1 --hash=sha256:00"), ["the hash `sha256:00` of `a==1` cannot be read"]);
+    assert_eq!(
+        selected(&format!("a==1 --hash=md5:00 --hash sha256:{A}")).unwrap()[0].hashes,
+        [digest(A)]
+    );
+    assert_eq!(
+        refused("a==1 --hash=sha256:00"),
+        ["the hash `sha256:00` of `a==1` cannot be read"]
+    );
 }
 
 #[test]
 fn c73_the_fragment_of_a_url_is_a_hash_of_its_own() {
-    let found =
-        selected(&format!("six@file:///w/a%20b/six-1.17.0-py3-none-any.whl#sha256={A} ; os_name == ''")).unwrap();
-    assert_eq!(found[0].pin, Pin::Wheel(Location::File("/w/a b/six-1.17.0-py3-none-any.whl".into()), vec![digest(A)]));
-    // As `pip freeze` prints what was named by a URL: the rest of its list has no hashes, and need not have.
+    let found = selected(&format!(
+        "six@file:///w/a%20b/six-1.17.0-py3-none-any.whl#sha256={A} ; os_name == ''"
+    ))
+    .unwrap();
+    assert_eq!(
+        found[0].pin,
+        Pin::Wheel(
+            Location::File("/w/a b/six-1.17.0-py3-none-any.whl".into()),
+            vec![digest(A)]
+        )
+    );
+    // As `pip freeze` prints what was named by a URL: the rest of its list has no hashes, and need
+    // not have.
     let frozen = format!("a==1\nsix @ https://example.com/six-1-py3-none-any.whl#sha256={A}");
     assert_eq!(selected(&frozen).unwrap().len(), 2);
-    assert_eq!(refused(&format!("--require-hashes\n{frozen}")), ["`a==1` has no hash"]);
+    assert_eq!(
+        refused(&format!("--require-hashes\n{frozen}")),
+        ["`a==1` has no hash"]
+    );
     assert_eq!(
         refused("six @ https://example.com/six-1-py3-none-any.whl#sha256=0"),
         ["the hash `sha256=0` of `six` cannot be read"]
@@ -148,13 +201,26 @@ fn c73_the_url_of_a_wheel_names_its_project() {
          https://example.com/c-1-py3-none-any.whl#sha256={B} ; sys_platform == 'win32'\n"
     );
     let found = selected(&text).unwrap();
-    let [six, ab] = found.as_slice() else { panic!("{found:?}") };
-    assert_eq!((six.name.normalized(), six.hashes.as_slice()), ("six", &[digest(A)][..]));
-    assert_eq!(six.pin, Pin::Wheel(Location::File("/w/a b/Six-1.17.0-py3-none-any.whl".into()), Vec::new()));
+    let [six, ab] = found.as_slice() else {
+        panic!("{found:?}")
+    };
+    assert_eq!(
+        (six.name.normalized(), six.hashes.as_slice()),
+        ("six", &[digest(A)][..])
+    );
+    assert_eq!(
+        six.pin,
+        Pin::Wheel(
+            Location::File("/w/a b/Six-1.17.0-py3-none-any.whl".into()),
+            Vec::new()
+        )
+    );
     assert_eq!((ab.name.normalized(), ab.hashes.len()), ("a-b", 0));
     assert_eq!(
         refused("ftp://u:p@example.com/six-1-py3-none-any.whl"),
-        ["`six` is at `ftp://example.com/six-1-py3-none-any.whl`: only `https`, `http` and `file` URLs can be read"]
+        [
+            "`six` is at `ftp://example.com/six-1-py3-none-any.whl`: only `https`, `http` and `file` URLs can be read"
+        ]
     );
     assert_eq!(
         refused("six @ https://example.com/seven-1-py3-none-any.whl"),
@@ -162,7 +228,9 @@ fn c73_the_url_of_a_wheel_names_its_project() {
     );
     assert_eq!(
         refused("https://example.com/six-1-py3-none-any.whl\nsix==1"),
-        ["`six` is listed more than once for this environment: `six` in line 1, `six==1` in line 2"]
+        [
+            "`six` is listed more than once for this environment: `six` in line 1, `six==1` in line 2"
+        ]
     );
 }
 
@@ -176,9 +244,14 @@ fn c73_the_path_of_a_wheel_names_its_project() {
          d-1-py3-none-any.whl --hash=sha256:{A}\nhttps://example.com/e-1-py3-none-any.whl[x] --hash=sha256:{A}\n"
     );
     let found = selected(&text).unwrap();
-    let found: Vec<_> = found.iter().map(|entry| (entry.name.normalized(), &entry.pin, entry.hashes.len())).collect();
+    let found: Vec<_> = found
+        .iter()
+        .map(|entry| (entry.name.normalized(), &entry.pin, entry.hashes.len()))
+        .collect();
     let file = |path: &str| Pin::Wheel(Location::File(path.into()), Vec::new());
-    let url = Location::from_url("https://example.com/e-1-py3-none-any.whl").unwrap().0;
+    let url = Location::from_url("https://example.com/e-1-py3-none-any.whl")
+        .unwrap()
+        .0;
     let expected = [
         ("six", &file("./Six-1.17.0-py3-none-any.whl"), 1),
         ("a-b", &file("./my wheels/a_b-1-py3-none-any.whl"), 1),
@@ -190,8 +263,7 @@ fn c73_the_path_of_a_wheel_names_its_project() {
 
 #[test]
 fn e105_everything_without_a_name_that_would_be_built_is_one_fault() {
-    let text =
-        "six\n-e .\n./src ; os_name == 'posix'\nhttps://u:p@example.com/six-1.tar.gz\ngit+ssh://u:p@h/x.git#egg=x";
+    let text = "six\n-e .\n./src ; os_name == 'posix'\nhttps://u:p@example.com/six-1.tar.gz\ngit+ssh://u:p@h/x.git#egg=x";
     assert_eq!(
         refused(text),
         [
@@ -209,7 +281,9 @@ fn c67_what_is_meant_twice_is_refused() {
     assert_eq!(selected("six==1.0\nSix[x] (==1)").unwrap().len(), 2);
     assert_eq!(
         refused("Six==1\nsix==2\na==1 ; sys_platform == 'win32'\na==2"),
-        ["`six` is listed more than once for this environment: `six==1` in line 1, `six==2` in line 2"]
+        [
+            "`six` is listed more than once for this environment: `six==1` in line 1, `six==2` in line 2"
+        ]
     );
 }
 

@@ -1,7 +1,9 @@
-//! Fuzzing: coverage-guided bytes for every door through which bytes come in that nobody vouches for.
+//! Fuzzing: coverage-guided bytes for every door through which bytes come in that nobody vouches
+//! for.
 //!
-//! What each target does, and what must hold, stands in the main crate's `src/fuzzing`; here are the targets, their seeds
-//! and their words. It needs a nightly toolchain and `cargo install cargo-fuzz --locked`. From the main crate's directory:
+//! What each target does, and what must hold, stands in the main crate's `src/fuzzing`; here are
+//! the targets, their seeds and their words. It needs a nightly toolchain and `cargo install
+//! cargo-fuzz --locked`. From the main crate's directory:
 //!
 //! ```text
 //! python3 tests/fuzz/seeds.py
@@ -9,14 +11,15 @@
 //!     -detect_leaks=0 -dict=tests/fuzz/zip.dict
 //! ```
 //!
-//! `archive` takes the same dictionary. `record`, `headers`, `entry_points`, `wheel_name`, `journal` and `resolution`
-//! take `text.dict`.
-//! `forged` takes none, since its bytes are decisions, but `-max_len=128 -len_control=0`. Leaks are not looked for: a
-//! thread of an installation's pool that is still ending is taken for one, and the crate has no unsafe code.
+//! `archive` takes the same dictionary. `record`, `headers`, `entry_points`, `wheel_name`,
+//! `journal` and `resolution` take `text.dict`. `forged` takes none, since its bytes are decisions,
+//! but `-max_len=128 -len_control=0`. Leaks are not looked for: a thread of an installation's pool
+//! that is still ending is taken for one, and the crate has no unsafe code.
 //!
-//! `cargo +nightly fuzz tmin --fuzz-dir tests/fuzz TARGET FILE` makes a find small. A find becomes a named test in the
-//! main crate before it is mended. The corpus grows in `corpus`, finds go to `artifacts`; neither is kept in the
-//! repository. Limits: one process and one thread; a process that is killed leaves its directory in `/dev/shm`.
+//! `cargo +nightly fuzz tmin --fuzz-dir tests/fuzz TARGET FILE` makes a find small. A find becomes
+//! a named test in the main crate before it is mended. The corpus grows in `corpus`, finds go to
+//! `artifacts`; neither is kept in the repository. Limits: one process and one thread; a process
+//! that is killed leaves its directory in `/dev/shm`.
 
 #[path = "../../../src/fuzzing/other_reader.rs"]
 pub mod other_reader;

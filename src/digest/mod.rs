@@ -1,0 +1,311 @@
+//! Digests behind one small door: SHA-256 and the other algorithms that RECORD may use.
+//!
+//! Input: bytes. Output: a [`Digest`]. Only what the specification of RECORD calls secure is here
+//! ("sha256 or better"): md5, sha1 and the shortened SHA-2 are unknown to this crate, and so cannot
+//! be accepted by accident.
+
+mod multi_buffer;
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::Digest as _;
+
+pub use multi_buffer::Backend;
+
+/// A hash algorithm of Python's `hashlib` that is at least as strong as SHA-256.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Algorithm {
+    /// `sha256`, 32 bytes; what every build tool writes.
+    Sha256,
+    /// `sha384`, 48 bytes.
+    Sha384,
+    /// `sha512`, 64 bytes.
+    Sha512,
+    /// `sha3_256`, 32 bytes.
+    Sha3_256,
+    /// `sha3_384`, 48 bytes.
+    Sha3_384,
+    /// `sha3_512`, 64 bytes.
+    Sha3_512,
+    /// `blake2b`, 64 bytes.
+    Blake2b,
+    /// `blake2s`, 32 bytes.
+    Blake2s,
+}
+
+impl Algorithm {
+    const ALL: [Self; 8] = [
+        Self::Sha256,
+        Self::Sha384,
+        Self::Sha512,
+        Self::Sha3_256,
+        Self::Sha3_384,
+        Self::Sha3_512,
+        Self::Blake2b,
+        Self::Blake2s,
+    ];
+
+    /// The algorithm of this `hashlib` name, where it is secure and known.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|algorithm| algorithm.name() == name)
+    }
+
+    /// The name in `hashlib` and in RECORD.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sha256 => "sha256",
+            Self::Sha384 => "sha384",
+            Self::Sha512 => "sha512",
+            Self::Sha3_256 => "sha3_256",
+            Self::Sha3_384 => "sha3_384",
+            Self::Sha3_512 => "sha3_512",
+            Self::Blake2b => "blake2b",
+            Self::Blake2s => "blake2s",
+        }
+    }
+
+    /// The length of a digest in bytes.
+    pub fn length(self) -> usize {
+        match self {
+            Self::Sha256 | Self::Sha3_256 | Self::Blake2s => 32,
+            Self::Sha384 | Self::Sha3_384 => 48,
+            Self::Sha512 | Self::Sha3_512 | Self::Blake2b => 64,
+        }
+    }
+}
+
+/// A digest and the algorithm that made it. Equal digests of one algorithm stand for equal bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Digest {
+    algorithm: Algorithm,
+    bytes: [u8; 64],
+}
+
+impl Digest {
+    /// The digest of `content`.
+    pub fn of(algorithm: Algorithm, content: &[u8]) -> Self {
+        let mut hasher = Hasher::new(algorithm);
+        hasher.update(content);
+        hasher.finish()
+    }
+
+    /// A digest from its bytes; `None` where their number is not the algorithm's.
+    pub fn from_bytes(algorithm: Algorithm, bytes: &[u8]) -> Option<Self> {
+        let mut digest = Self {
+            algorithm,
+            bytes: [0; 64],
+        };
+        (bytes.len() == algorithm.length()).then(|| {
+            digest.bytes[..bytes.len()].copy_from_slice(bytes);
+            digest
+        })
+    }
+
+    /// A digest from hexadecimal digits of either case, as `#sha256=…` and lock files write it.
+    pub fn from_hex(algorithm: Algorithm, text: &str) -> Option<Self> {
+        if !text.is_ascii() || text.len() != 2 * algorithm.length() {
+            return None;
+        }
+        let bytes: Option<Vec<u8>> = (0..text.len())
+            .step_by(2)
+            .map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok())
+            .collect();
+        // `from_str_radix` takes a sign, which is no digit.
+        if text.contains(['+', '-']) {
+            None
+        } else {
+            Self::from_bytes(algorithm, &bytes?)
+        }
+    }
+
+    /// The first of `digests` that this algorithm made.
+    pub fn among(digests: &[Self], algorithm: Algorithm) -> Option<Self> {
+        digests
+            .iter()
+            .find(|digest| digest.algorithm == algorithm)
+            .copied()
+    }
+
+    /// The algorithm that made the digest.
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// The bytes, as many as the algorithm makes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.algorithm.length()]
+    }
+
+    /// Lower-case hexadecimal digits, without the algorithm.
+    pub fn to_hex(&self) -> String {
+        use fmt::Write as _;
+        self.bytes().iter().fold(String::new(), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+    }
+}
+
+/// As RECORD writes it: `sha256=` and URL-safe base64 without padding (Recording installed
+/// projects, "The RECORD file").
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}={}",
+            self.algorithm.name(),
+            URL_SAFE_NO_PAD.encode(self.bytes())
+        )
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// What two contents are compared by without looking at them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Identity {
+    /// A digest that is, or will be, verified.
+    Digest(Digest),
+    /// The CRC-32, where digests are not verified and so prove nothing.
+    Crc(u32),
+}
+
+impl Identity {
+    /// What `content` is compared by: a digest where those are `verified`.
+    pub fn of(content: &[u8], verified: bool) -> Self {
+        if verified {
+            Self::Digest(Digest::of(Algorithm::Sha256, content))
+        } else {
+            Self::Crc(crc32fast::hash(content))
+        }
+    }
+}
+
+/// A digest in the making.
+pub struct Hasher {
+    algorithm: Algorithm,
+    state: State,
+}
+
+enum State {
+    Sha256(sha2::Sha256),
+    Sha384(sha2::Sha384),
+    Sha512(sha2::Sha512),
+    Sha3_256(sha3::Sha3_256),
+    Sha3_384(sha3::Sha3_384),
+    Sha3_512(sha3::Sha3_512),
+    Blake2b(Box<blake2::Blake2b512>),
+    Blake2s(Box<blake2::Blake2s256>),
+}
+
+/// The same expression for whichever state it is.
+macro_rules! each_state {
+    ($value:expr, $state:ident => $body:expr) => {
+        match $value {
+            State::Sha256($state) => $body,
+            State::Sha384($state) => $body,
+            State::Sha512($state) => $body,
+            State::Sha3_256($state) => $body,
+            State::Sha3_384($state) => $body,
+            State::Sha3_512($state) => $body,
+            State::Blake2b($state) => $body,
+            State::Blake2s($state) => $body,
+        }
+    };
+}
+
+impl Hasher {
+    /// A digest of nothing yet.
+    pub fn new(algorithm: Algorithm) -> Self {
+        let state = match algorithm {
+            Algorithm::Sha256 => State::Sha256(sha2::Sha256::new()),
+            Algorithm::Sha384 => State::Sha384(sha2::Sha384::new()),
+            Algorithm::Sha512 => State::Sha512(sha2::Sha512::new()),
+            Algorithm::Sha3_256 => State::Sha3_256(sha3::Sha3_256::new()),
+            Algorithm::Sha3_384 => State::Sha3_384(sha3::Sha3_384::new()),
+            Algorithm::Sha3_512 => State::Sha3_512(sha3::Sha3_512::new()),
+            Algorithm::Blake2b => State::Blake2b(Box::default()),
+            Algorithm::Blake2s => State::Blake2s(Box::default()),
+        };
+        Self { algorithm, state }
+    }
+
+    /// Takes in more bytes.
+    pub fn update(&mut self, content: &[u8]) {
+        each_state!(&mut self.state, state => state.update(content));
+    }
+
+    /// The digest of all that was taken in.
+    pub fn finish(self) -> Digest {
+        let mut digest = Digest {
+            algorithm: self.algorithm,
+            bytes: [0; 64],
+        };
+        each_state!(self.state, state => {
+            let bytes = state.finalize();
+            digest.bytes[..bytes.len()].copy_from_slice(&bytes);
+        });
+        digest
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The digests of `abc`, from the algorithms' own documents.
+    #[test]
+    fn r140_every_algorithm_gives_its_published_digest() {
+        for (name, hex) in [
+            (
+                "sha256",
+                "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+            ),
+            (
+                "sha3_256",
+                "3a985da74fe225b2045c172d6bd390bd855f086e3e9d525b46bfe24511431532",
+            ),
+            (
+                "blake2s",
+                "508c5e8c327c14e2e1a72ba34eeb452f37458b209ed63a294d999b4c86675982",
+            ),
+            (
+                "sha512",
+                "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f",
+            ),
+            (
+                "blake2b",
+                "ba80a53f981c4d0d6a2797b69f12f6e94c212f14685ac4b74b12bb6fdbffa2d17d87c5392aab792dc252d5de4533cc9518d38aa8dbf1925ab92386edd4009923",
+            ),
+        ] {
+            let algorithm = Algorithm::from_name(name).expect("known");
+            let digest = Digest::of(algorithm, b"abc");
+            assert_eq!(digest.to_hex(), hex, "{name}");
+            assert_eq!(Digest::from_hex(algorithm, hex), Some(digest), "{name}");
+        }
+    }
+
+    #[test]
+    fn c41_weak_algorithms_are_unknown() {
+        for name in ["md5", "sha1", "sha224", "SHA256", ""] {
+            assert_eq!(Algorithm::from_name(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn hexadecimal_digits_are_counted_and_checked() {
+        let hex = "00".repeat(32);
+        assert!(Digest::from_hex(Algorithm::Sha256, &hex).is_some());
+        assert!(Digest::from_hex(Algorithm::Sha256, &hex[2..]).is_none());
+        assert!(Digest::from_hex(Algorithm::Sha256, &format!("+0{}", &hex[2..])).is_none());
+        assert!(Digest::from_hex(Algorithm::Sha256, &format!("zz{}", &hex[2..])).is_none());
+    }
+}

@@ -1,0 +1,319 @@
+//! The cache: where complete and partial files are, their locks, and the check that lets a file in.
+//!
+//! Input: a [`Wanted`], a file. Output: the file under its final name, open, once it was hashed
+//! from the disk and found to be what was promised. Invariant: a file under `wheels/` was checked
+//! before it came there, and is checked when it is used.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use super::Wanted;
+use super::client::bare;
+use super::partial::{Head, Partial};
+use super::retry::Halt;
+use crate::digest::{Algorithm, Digest, Hasher};
+use crate::error::{Error, Fault, Result};
+use crate::fs::{
+    self, CacheFile, Fs, Kind, Lock, LockWait, OpenFile, PrivateDirectory, ReadAt as _,
+};
+use crate::outcome::Warning;
+
+#[derive(Debug)]
+pub(super) struct Store {
+    fs: Fs,
+    root: PathBuf,
+    /// What stands for this run in the heads of partial files.
+    session: String,
+    /// Where files are that were completed in this run, by address: a file that is not pinned is
+    /// found only so.
+    finished: Mutex<HashMap<String, PathBuf>>,
+    warnings: Mutex<Vec<Warning>>,
+    _private: Option<PrivateDirectory>,
+}
+
+/// What became of a complete file.
+pub(super) enum Checked {
+    /// It is what was promised, and in its place.
+    Good(OpenFile),
+    /// It is not, for these reasons, and was thrown away.
+    Bad(Vec<Fault>),
+}
+
+impl Store {
+    /// The cache at `root`, made where it is missing, or a private one.
+    pub(super) fn new(root: Option<&Path>, fs: &Fs) -> Result<Self> {
+        let private = if root.is_none() {
+            Some(PrivateDirectory::new()?)
+        } else {
+            None
+        };
+        let root = root
+            .or(private.as_ref().map(PrivateDirectory::path))
+            .unwrap_or(Path::new("."));
+        let root = fs::absolute(root)?;
+        fs::make_shared(fs, &root).map_err(Error::of_cache)?;
+        Ok(Self {
+            fs: fs.clone(),
+            root,
+            session: format!("{:016x}", RandomState::new().build_hasher().finish()),
+            finished: Mutex::default(),
+            warnings: Mutex::default(),
+            _private: private,
+        })
+    }
+
+    /// The file where it is complete. One that was damaged is taken away, with a warning.
+    pub(super) fn cached(&self, wanted: &Wanted, halt: Halt<'_>) -> Result<Option<OpenFile>> {
+        let finished = self
+            .finished
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&address(wanted))
+            .cloned();
+        for path in self.place_of(wanted)?.into_iter().chain(finished) {
+            if fs::lstat(&path)?.is_none_or(|stat| stat.kind != Kind::File) {
+                continue;
+            }
+            let Some(file) = OpenFile::open(&path)? else {
+                continue;
+            };
+            let (digest, faults) = check(&file, wanted, halt)?;
+            if path
+                .parent()
+                .is_some_and(|parent| !parent.ends_with(digest.to_hex()))
+            {
+                self.warn(wanted, &path);
+                fs::remove(&self.fs, &path)?;
+            } else if faults.is_empty() {
+                return Ok(Some(file));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Where the file is if it is complete, as far as its pinned digests say so.
+    fn place_of(&self, wanted: &Wanted) -> Result<Option<PathBuf>> {
+        if let Some(digest) = Digest::among(&wanted.pinned, Algorithm::Sha256) {
+            return Ok(Some(self.place(&digest, wanted)));
+        }
+        let known = self.root.join("known").join(key(wanted));
+        if wanted.pinned.is_empty() || fs::lstat(&known)?.is_none() {
+            return Ok(None);
+        }
+        let text = fs::read_to_limit(&known, 64)?;
+        let digest = std::str::from_utf8(&text)
+            .ok()
+            .and_then(|hex| Digest::from_hex(Algorithm::Sha256, hex));
+        Ok(digest.map(|digest| self.place(&digest, wanted)))
+    }
+
+    fn place(&self, sha256: &Digest, wanted: &Wanted) -> PathBuf {
+        let hex = sha256.to_hex();
+        self.root
+            .join("wheels")
+            .join(&hex[..2])
+            .join(&hex)
+            .join(&wanted.file_name)
+    }
+
+    /// The lock under which the file is fetched; told to `waiting` where another process holds it.
+    pub(super) fn lock(
+        &self,
+        wanted: &Wanted,
+        halt: Halt<'_>,
+        waiting: &dyn Fn(&Path),
+    ) -> Result<Lock> {
+        let directory = self.root.join("partial");
+        fs::make_shared(&self.fs, &directory).map_err(Error::of_cache)?;
+        let patience = LockWait {
+            timeout: Duration::MAX,
+            cancel: halt.stop,
+            waiting,
+        };
+        let path = directory.join(format!("{}.lock", key(wanted)));
+        // A lock of an environment that cannot be had says something of the environment; this one
+        // does not.
+        Lock::acquire(&self.fs, &path, &patience).map_err(|error| {
+            let source = std::error::Error::source(&error)
+                .and_then(|source| source.downcast_ref::<io::Error>());
+            match source.and_then(io::Error::raw_os_error) {
+                Some(code) => {
+                    Error::io("lock", &path, io::Error::from_raw_os_error(code)).of_cache()
+                }
+                None => error,
+            }
+        })
+    }
+
+    /// Ends what [`Store::lock`] began.
+    pub(super) fn unlock(&self, lock: Lock) {
+        // An empty file that stays does no harm.
+        let _ = lock.release_removed(&self.fs);
+    }
+
+    /// What has arrived of the file, under its lock.
+    pub(super) fn partial(&self, wanted: &Wanted) -> Result<Partial> {
+        Partial::open(
+            &self.fs,
+            &self.root.join("partial").join(key(wanted)),
+            |head| {
+                let known =
+                    !wanted.pinned.is_empty() || head.strong || head.session == self.session;
+                known && wanted.size.is_none_or(|size| size == head.total)
+            },
+        )
+    }
+
+    /// Whether what is present may be of another file than what comes now: it is of an earlier run,
+    /// or nothing but its place says that it is the same.
+    pub(super) fn may_mix(&self, partial: &Partial) -> bool {
+        let sure = |head: &Head| head.strong && head.session == self.session;
+        partial.ranges().count() > 0 && !partial.head().is_some_and(sure)
+    }
+
+    /// The description of a file of this length.
+    pub(super) fn head(
+        &self,
+        wanted: &Wanted,
+        total: u64,
+        (tag, strong): (Option<String>, bool),
+    ) -> Head {
+        Head {
+            version: 1,
+            total,
+            tag,
+            strong,
+            address: address(wanted),
+            session: self.session.clone(),
+        }
+    }
+
+    /// Checks a file of which all has arrived, and gives it its final name where it is what was
+    /// promised.
+    pub(super) fn finish(
+        &self,
+        wanted: &Wanted,
+        partial: Partial,
+        halt: Halt<'_>,
+    ) -> Result<Checked> {
+        let Some(file) = partial.open_file()? else {
+            return Ok(Checked::Bad(vec![Fault::NotAFile]));
+        };
+        let (digest, faults) = check(&file, wanted, halt)?;
+        if !faults.is_empty() {
+            partial.remove()?;
+            return Ok(Checked::Bad(faults));
+        }
+        let place = self.place(&digest, wanted);
+        if let Some(parent) = place.parent() {
+            fs::make_shared(&self.fs, parent)?;
+        }
+        let file = file.renamed(&self.fs, &place)?;
+        partial.remove()?;
+        if !wanted.pinned.is_empty() && !wanted.pinned.contains(&digest) {
+            self.remember(wanted, &digest)?;
+        }
+        self.finished
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(address(wanted), place);
+        Ok(Checked::Good(file))
+    }
+
+    /// Says which file it is that other digests than SHA-256 are about. A torn note leads to no
+    /// file.
+    fn remember(&self, wanted: &Wanted, digest: &Digest) -> Result<()> {
+        let directory = self.root.join("known");
+        fs::make_shared(&self.fs, &directory)?;
+        CacheFile::open(&self.fs, &directory.join(key(wanted)))?
+            .write_at(digest.to_hex().as_bytes(), 0)
+    }
+
+    fn warn(&self, wanted: &Wanted, path: &Path) {
+        let message = format!(
+            "the cached `{}` was damaged and is not used",
+            path.display()
+        );
+        let warning = Warning {
+            code: "damaged-cache",
+            wheel: Some(wanted.label.clone()),
+            message,
+        };
+        self.warnings
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(warning);
+    }
+
+    pub(super) fn take_warnings(&self) -> Vec<Warning> {
+        std::mem::take(&mut *self.warnings.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Refuses a name that would lead elsewhere.
+pub(super) fn check_name(wanted: &Wanted) -> Result<()> {
+    let name = &wanted.file_name;
+    let plain = !matches!(name.as_str(), "" | "." | "..") && !name.contains(['/', '\\', '\0']);
+    if plain {
+        Ok(())
+    } else {
+        Err(Error::usage(format!("`{}` names no file", wanted.label)))
+    }
+}
+
+/// The SHA-256 of the whole file, and how it differs from what was promised.
+fn check(file: &OpenFile, wanted: &Wanted, halt: Halt<'_>) -> Result<(Digest, Vec<Fault>)> {
+    let mut faults = Vec::new();
+    if let Some(promised) = wanted.size.filter(|size| *size != file.size()) {
+        faults.push(Fault::ArchiveSize {
+            promised,
+            actual: file.size(),
+        });
+    }
+    let mut algorithms: Vec<_> = wanted
+        .pinned
+        .iter()
+        .map(Digest::algorithm)
+        .chain([Algorithm::Sha256])
+        .collect();
+    algorithms.sort_unstable();
+    algorithms.dedup();
+    let mut hashers: Vec<_> = algorithms.into_iter().map(Hasher::new).collect();
+    file.in_pieces(&mut |piece| {
+        hashers.iter_mut().for_each(|hasher| hasher.update(piece));
+        halt.check()
+    })?;
+    let digests: Vec<_> = hashers.into_iter().map(Hasher::finish).collect();
+    for pinned in &wanted.pinned {
+        let actual = Digest::among(&digests, pinned.algorithm());
+        if let Some(actual) = actual.filter(|actual| actual != pinned) {
+            faults.push(Fault::ArchiveDigest {
+                pinned: Box::new(*pinned),
+                actual: Box::new(actual),
+            });
+        }
+    }
+    // SHA-256 is always among them and sorts first.
+    Ok((digests[0], faults))
+}
+
+/// What a partial file is called: by its digests where it has any, for those are the file, else by
+/// its address.
+fn key(wanted: &Wanted) -> String {
+    if wanted.pinned.is_empty() {
+        return address(wanted);
+    }
+    let mut pinned: Vec<_> = wanted.pinned.iter().map(ToString::to_string).collect();
+    pinned.sort_unstable();
+    pinned.dedup();
+    Digest::of(Algorithm::Sha256, pinned.join(",").as_bytes()).to_hex()
+}
+
+/// The address without credentials, hashed.
+fn address(wanted: &Wanted) -> String {
+    Digest::of(Algorithm::Sha256, bare(&wanted.url).as_str().as_bytes()).to_hex()
+}

@@ -1,0 +1,183 @@
+//! Which interpreter a user means, and which one a plain directory gets.
+//!
+//! Input: a [`Locate`]. Output: the path of a program, or the interpreter that answered.
+//! Invariants: the path is absolute and its symbolic links are left as they are, since an
+//! interpreter finds its environment by the path it is called by.
+
+use std::path::{Path, PathBuf};
+
+use super::{Locate, Python, interpreter, venv};
+use crate::error::{Error, Result};
+use crate::fs;
+
+/// The interpreter for a plain directory: the one that is named, the active environment's, or the
+/// first that answers.
+///
+/// # Errors
+/// Where there is none, or none answers.
+pub(super) fn any_python(request: &Locate) -> Result<Python> {
+    if let Some(python) = &request.python {
+        return python_at(&executable(request, python)?);
+    }
+    if let Some(root) = active(request)?
+        && venv::is_venv(&root)?
+    {
+        return Ok(venv::open(&root)?.python);
+    }
+    let mut failure = None;
+    for name in ["python3", "python"] {
+        for path in search(request, name) {
+            match python_at(&path?) {
+                Ok(python) => return Ok(python),
+                // A version manager leaves stand-ins on the path that answer only where a version
+                // is chosen.
+                Err(error) => failure = failure.or(Some(error)),
+            }
+        }
+    }
+    let none = || {
+        Error::interpreter(
+            Path::new("python3"),
+            "there is none on the path; name one with `--python`",
+        )
+    };
+    Err(failure.unwrap_or_else(none))
+}
+
+fn python_at(executable: &Path) -> Result<Python> {
+    match venv::of_interpreter(executable)? {
+        Some(root) => Ok(venv::open(&root)?.python),
+        None => Ok(interpreter::ask(executable, None)?.python),
+    }
+}
+
+/// The file that `--python` means: a path, a name on the search path, or the root of an
+/// environment.
+///
+/// # Errors
+/// Where there is no such program.
+pub(super) fn executable(request: &Locate, python: &Path) -> Result<PathBuf> {
+    let path = absolute("--python", python)?;
+    let is_name = python.file_name() == Some(python.as_os_str());
+    if is_name && let Some(found) = search(request, python).next() {
+        return found;
+    }
+    if fs::stat(&path)?.is_some_and(|stat| stat.kind == fs::Kind::Directory) {
+        let inside = ["bin/python", "bin/python3"].map(|name| path.join(name));
+        let found = inside.into_iter().find(|path| fs::is_executable(path));
+        return found
+            .ok_or_else(|| Error::interpreter(&path, "it is a directory without `bin/python`"));
+    }
+    if is_name {
+        return Err(Error::interpreter(
+            python,
+            "there is no such program on the path",
+        ));
+    }
+    let reason = match fs::stat(&path)? {
+        None => "there is no such file",
+        Some(_) if fs::is_executable(&path) => return Ok(path),
+        Some(_) => "it is no program that this user may start",
+    };
+    Err(Error::interpreter(&path, reason))
+}
+
+/// The programs of this name on the search path, in its order.
+fn search<'a>(
+    request: &'a Locate,
+    name: impl AsRef<Path> + 'a,
+) -> impl Iterator<Item = Result<PathBuf>> + 'a {
+    let directories = request
+        .search
+        .iter()
+        .filter(|directory| directory.is_absolute());
+    let paths = directories.map(move |directory| directory.join(name.as_ref()));
+    paths
+        .filter(|path| fs::is_executable(path))
+        .map(|path| fs::absolute(&path))
+}
+
+/// A path that an option gave, absolute.
+///
+/// # Errors
+/// Where it is empty.
+pub(super) fn absolute(option: &str, path: &Path) -> Result<PathBuf> {
+    if path.as_os_str().is_empty() {
+        return Err(Error::usage(format!("`{option}` is empty")));
+    }
+    fs::absolute(path)
+}
+
+/// `$VIRTUAL_ENV`, where it is set.
+///
+/// # Errors
+/// Where the working directory is gone.
+pub(super) fn active(request: &Locate) -> Result<Option<PathBuf>> {
+    request
+        .virtual_env
+        .as_deref()
+        .filter(|path| !path.as_os_str().is_empty())
+        .map(fs::absolute)
+        .transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+
+    #[test]
+    fn an_interpreter_that_cannot_be_used_is_named() {
+        let scratch = tempfile::tempdir().unwrap();
+        let request = Locate {
+            search: vec!["/bin".into()],
+            ..Locate::default()
+        };
+        let file = scratch.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        for (python, expected) in [
+            (scratch.path().join("none"), "no such file"),
+            (file, "no program"),
+            (scratch.path().to_owned(), "without `bin/python`"),
+            (
+                PathBuf::from("no-such-python"),
+                "no such program on the path",
+            ),
+        ] {
+            let error = executable(&request, &python).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Environment);
+            assert!(error.to_string().contains(expected), "{error}");
+        }
+        assert_eq!(
+            executable(&request, Path::new("sh")).unwrap(),
+            Path::new("/bin/sh")
+        );
+    }
+
+    #[test]
+    fn what_answers_is_taken_and_what_does_not_is_said() {
+        let mut request = Locate {
+            search: vec!["/nowhere".into(), "relative".into()],
+            ..Locate::default()
+        };
+        assert!(
+            any_python(&request)
+                .unwrap_err()
+                .to_string()
+                .contains("none on the path")
+        );
+        let scratch = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink("/bin/echo", scratch.path().join("python3")).unwrap();
+        request.search.push(scratch.path().to_owned());
+        assert!(
+            any_python(&request)
+                .unwrap_err()
+                .to_string()
+                .contains("it says")
+        );
+        request
+            .search
+            .extend(std::env::split_paths(&std::env::var_os("PATH").unwrap()));
+        assert!(any_python(&request).is_ok());
+    }
+}

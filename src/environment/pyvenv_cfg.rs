@@ -1,0 +1,85 @@
+//! `pyvenv.cfg`, as `venv`, virtualenv and uv write it (PEP 405).
+//!
+//! Input: its text. Output: [`Config`], what it says of the interpreter. Invariants: never fails,
+//! since what it does not say is asked for. Limits: only the keys that this crate needs; `home` is
+//! found by the environment's own link.
+
+/// What `pyvenv.cfg` says.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Config {
+    /// The three numbers of the interpreter's release, on the day the environment was made.
+    pub(super) version: Option<(u32, u32, u32)>,
+    /// `CPython`, `PyPy`; `venv` does not say.
+    pub(super) implementation: Option<String>,
+}
+
+impl Config {
+    /// Lines of `key = value`; keys ignore case, and what is no such line is passed over, as Python
+    /// does.
+    pub(super) fn parse(text: &str) -> Self {
+        let mut config = Self::default();
+        let mut short = None;
+        for line in text.trim_start_matches('\u{feff}').lines() {
+            let Some((key, value)) = line.split_once('=') else {
+                continue;
+            };
+            let value = value.trim();
+            match key.trim().to_ascii_lowercase().as_str() {
+                "implementation" => config.implementation = Some(value.to_owned()),
+                "version_info" => config.version = release(value),
+                "version" => short = release(value),
+                _ => {}
+            }
+        }
+        config.version = config.version.or(short);
+        config
+    }
+}
+
+/// The three numbers at the start of `3.11.7`, `3.11.7.final.0` or `3.14.0rc2`.
+fn release(text: &str) -> Option<(u32, u32, u32)> {
+    let (major, rest) = text.split_once('.')?;
+    let (minor, rest) = rest.split_once('.')?;
+    let end = rest
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(rest.len());
+    Some((
+        major.parse().ok()?,
+        minor.parse().ok()?,
+        rest[..end].parse().ok()?,
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_three_makers_of_environments_are_understood() {
+        let config = |text| Config::parse(text);
+        let venv =
+            config("home = /usr/bin\ninclude-system-site-packages = false\nversion = 3.11.2\n");
+        assert_eq!(
+            venv,
+            Config {
+                version: Some((3, 11, 2)),
+                implementation: None
+            }
+        );
+        let uv = config(
+            "home = /a = b\nimplementation = CPython\nuv = 0.8.3\nversion_info = 3.14.0rc2\n",
+        );
+        assert_eq!(
+            uv,
+            Config {
+                version: Some((3, 14, 0)),
+                implementation: Some("CPython".into())
+            }
+        );
+        let virtualenv = config(
+            "Version_Info=3.11.7.final.0\r\nversion = 20.1.0\r\nvirtualenv = 20.1.0\r\nrubbish",
+        );
+        assert_eq!(virtualenv.version, Some((3, 11, 7)));
+        assert_eq!(config("version = 3.x.1\nversion_info = \n").version, None);
+    }
+}

@@ -1,0 +1,69 @@
+//! The wheels of a lock file.
+//!
+//! Input: its text, where it is, and what is selected from it. Output: one source for each package
+//! that is meant here. Limits: the lock file is on this machine, so a path in it may lead anywhere
+//! on it.
+
+use std::path::Path;
+
+use super::{DirectReference, Fitting, Location, Pins, Source, Sourced, refused, warnings};
+use crate::error::{Fault, ResolutionFault, Result};
+use crate::spec::pylock::{Choice, Lock, LockedWheel, Selection, is_lock_name};
+
+/// The wheels that the lock file in `text` means; `at` is its path, or `-` for one without a name,
+/// whose paths are relative to the working directory.
+///
+/// # Errors
+/// Where the lock file is not called as one, cannot be read, or cannot be installed here.
+pub fn sources(
+    text: &[u8],
+    at: &Path,
+    fitting: &Fitting,
+    selection: &Selection,
+) -> Result<Sourced> {
+    let name = at
+        .file_name()
+        .map(|name| name.to_string_lossy())
+        .unwrap_or_default();
+    if at != Path::new("-") && !is_lock_name(&name) {
+        let fault: Fault = ResolutionFault::LockName(name.into_owned()).into();
+        return Err(refused(at, vec![fault]));
+    }
+    let choice = Choice {
+        environment: &fitting.markers,
+        python: &fitting.version,
+        described: &fitting.described,
+        selection,
+        rank: &|tags| fitting.tags.best(tags),
+        compat_check: fitting.compat_check,
+    };
+    let lock = Lock::parse(text).map_err(|faults| refused(at, faults))?;
+    let wheels = lock.select(&choice).map_err(|faults| refused(at, faults))?;
+    let directory = at.parent().unwrap_or(Path::new(""));
+    let sources = wheels
+        .into_iter()
+        .map(|wheel| source(wheel, directory))
+        .collect();
+    Ok(Sourced {
+        sources,
+        warnings: warnings(at, &lock.warnings),
+    })
+}
+
+fn source(wheel: LockedWheel, directory: &Path) -> Source {
+    let location = match wheel.location {
+        Location::File(path) => Location::File(directory.join(path)),
+        url @ Location::Url(_) => url,
+    };
+    Source {
+        file_name: wheel.file_name,
+        pinned: Pins::all_of(wheel.hashes),
+        size: wheel.size,
+        direct_url: if wheel.is_direct {
+            DirectReference::Always
+        } else {
+            DirectReference::Never
+        },
+        ..Source::from_location(location)
+    }
+}

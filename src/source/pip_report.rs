@@ -1,0 +1,43 @@
+//! The wheels of a pip installation report.
+//!
+//! Input: its text, and what wheels are chosen for. Output: one source for each item, or why the
+//! report cannot be installed here. Limits: a report is for the one environment that pip ran in;
+//! another is refused where wheels or markers could differ.
+
+use std::path::Path;
+
+use super::{DirectReference, Fitting, Pins, Source, Sourced, refused, warnings};
+use crate::error::{Fault, ResolutionFault, Result};
+use crate::spec::pip_report::{PipReport, ReportItem};
+
+/// The wheels that the report in `text` names; `at` is what the report is called.
+///
+/// # Errors
+/// Where the report cannot be read, names what is no wheel, or was made for another environment.
+pub fn sources(text: &[u8], at: &Path, fitting: &Fitting) -> Result<Sourced> {
+    let report = PipReport::parse(text).map_err(|faults| refused(at, faults))?;
+    let differences = report.differences(&fitting.markers);
+    if fitting.compat_check && !differences.is_empty() {
+        let fault: Fault = ResolutionFault::OtherEnvironment(differences).into();
+        return Err(refused(at, vec![fault]));
+    }
+    let warnings = warnings(at, &report.warnings);
+    Ok(Sourced {
+        sources: report.items.into_iter().map(source).collect(),
+        warnings,
+    })
+}
+
+fn source(item: ReportItem) -> Source {
+    let direct_url = match item.direct_url {
+        Some(json) => DirectReference::Written(json.into()),
+        None => DirectReference::Never,
+    };
+    let pinned = Pins::all_of(item.hashes);
+    Source {
+        pinned,
+        requested: item.requested,
+        direct_url,
+        ..Source::from_location(item.location)
+    }
+}

@@ -1,0 +1,283 @@
+//! Lock files: `pylock.toml`.
+//!
+//! Input: the TOML of version 1.x. Output: a [`Lock`], and by [`Lock::select`] the wheels that it
+//! means for one environment. Invariants: `packages.dependencies` and the tables `tool` are never
+//! looked at; which wheel is chosen depends on the lock file and the environment alone, never on
+//! what can be had. Limits: only wheels are installed, from `packages.wheels` and from a
+//! `packages.archive` that is one; keys that only later versions know are told and ignored.
+
+mod keys;
+mod select;
+
+use keys::Keys;
+
+pub use select::{Choice, LockedWheel, Selection};
+
+use super::marker::{Context, Marker};
+use super::name::ProjectName;
+use super::version::{Specifiers, Version};
+use crate::error::{Fault, ResolutionFault};
+
+type Result<T> = std::result::Result<T, ResolutionFault>;
+
+/// The highest minor version of format 1 whose keys are all known.
+const MINOR: u32 = 0;
+
+/// A lock file ("`pylock.toml` specification", "File Format").
+#[derive(Debug)]
+pub struct Lock {
+    /// What was odd about it.
+    pub warnings: Vec<ResolutionFault>,
+    requires_python: Option<Specifiers>,
+    environments: Vec<(String, Marker)>,
+    extras: Vec<String>,
+    dependency_groups: Vec<String>,
+    default_groups: Vec<String>,
+    packages: Vec<Package>,
+}
+
+/// One of `packages`.
+#[derive(Debug)]
+struct Package {
+    name: ProjectName,
+    version: Option<Version>,
+    marker: Option<Marker>,
+    requires_python: Option<Specifiers>,
+    /// The kind of the repository, and where it is.
+    vcs: Option<(String, String)>,
+    /// Where the directory is, and whether it is editable.
+    directory: Option<(String, bool)>,
+    archive: Option<Artifact>,
+    sdist: Option<Artifact>,
+    wheels: Vec<Artifact>,
+}
+
+/// A file: of `packages.archive`, `packages.sdist` or `packages.wheels`.
+#[derive(Debug)]
+struct Artifact {
+    name: Option<String>,
+    path: Option<String>,
+    url: Option<String>,
+    size: Option<u64>,
+    hashes: Vec<(String, String)>,
+}
+
+/// Whether a lock file may be called so ("`pylock.toml` specification", "File Name").
+pub fn is_lock_name(file_name: &str) -> bool {
+    let middle = file_name
+        .strip_prefix("pylock.")
+        .and_then(|rest| rest.strip_suffix("toml"));
+    middle.is_some_and(|middle| {
+        middle.is_empty()
+            || middle
+                .strip_suffix('.')
+                .is_some_and(|name| !name.is_empty() && !name.contains('.'))
+    })
+}
+
+impl Lock {
+    /// Reads a lock file ("`pylock.toml` specification", "File Format").
+    ///
+    /// # Errors
+    /// All that is wrong with it: a version that is not known, keys that are missing or are not
+    /// what they have to be.
+    pub fn parse(text: &[u8]) -> std::result::Result<Self, Vec<Fault>> {
+        let mut keys = Keys::parse(text).map_err(|fault| vec![fault.into()])?;
+        let version = keys
+            .required("lock-version")
+            .and_then(supported)
+            .map_err(|fault| vec![fault.into()])?;
+        let mut reading = Reading {
+            faults: Vec::new(),
+            unknown: Vec::new(),
+        };
+        let created_by = keys.required("created-by");
+        reading.keep(created_by);
+        let lock = Self {
+            warnings: Vec::new(),
+            requires_python: reading.keep(specifiers(&mut keys)).flatten(),
+            environments: reading
+                .keep(keys.texts("environments").and_then(markers))
+                .unwrap_or_default(),
+            extras: reading.keep(keys.texts("extras")).unwrap_or_default(),
+            dependency_groups: reading
+                .keep(keys.texts("dependency-groups"))
+                .unwrap_or_default(),
+            default_groups: reading
+                .keep(keys.texts("default-groups"))
+                .unwrap_or_default(),
+            packages: reading.packages(&mut keys),
+        };
+        keys.ignore(&["tool"]);
+        reading.unknown.extend(keys.rest());
+        if !reading.faults.is_empty() {
+            return Err(reading.faults.into_iter().map(Fault::from).collect());
+        }
+        let unknown = if version.1 > MINOR {
+            reading.unknown
+        } else {
+            Vec::new()
+        };
+        let version = format!("{}.{}", version.0, version.1);
+        let warnings = unknown.into_iter().map(|key| ResolutionFault::UnknownKey {
+            key,
+            version: version.clone(),
+        });
+        Ok(Self {
+            warnings: warnings.collect(),
+            ..lock
+        })
+    }
+}
+
+/// Major and minor version, where the major one is supported.
+fn supported(version: String) -> Result<(u32, u32)> {
+    let numbers = version
+        .split_once('.')
+        .and_then(|(a, b)| Some((number(a)?, number(b)?)));
+    numbers
+        .filter(|(major, _)| *major == 1)
+        .ok_or(ResolutionFault::FormatVersion {
+            key: "lock-version",
+            found: version,
+            supported: "1.x",
+        })
+}
+
+fn number(text: &str) -> Option<u32> {
+    text.bytes()
+        .all(|byte| byte.is_ascii_digit())
+        .then(|| text.parse().ok())
+        .flatten()
+}
+
+fn specifiers(keys: &mut Keys) -> Result<Option<Specifiers>> {
+    keys.parsed("requires-python", "a set of versions", Specifiers::parse)
+}
+
+fn markers(texts: Vec<String>) -> Result<Vec<(String, Marker)>> {
+    let read = |text: String| {
+        Ok((
+            text.clone(),
+            marker("`environments`".to_owned(), text, Context::Plain)?,
+        ))
+    };
+    texts.into_iter().map(read).collect()
+}
+
+fn marker(place: String, text: String, context: Context) -> Result<Marker> {
+    Marker::parse(&text, context).map_err(|reason| ResolutionFault::Marker {
+        place,
+        marker: text,
+        reason,
+    })
+}
+
+/// What is found while a lock file is read.
+struct Reading {
+    faults: Vec<ResolutionFault>,
+    unknown: Vec<String>,
+}
+
+impl Reading {
+    fn keep<T>(&mut self, result: Result<T>) -> Option<T> {
+        result.map_err(|fault| self.faults.push(fault)).ok()
+    }
+
+    fn packages(&mut self, keys: &mut Keys) -> Vec<Package> {
+        let tables = keys.tables("packages").and_then(|tables| {
+            // A list that is missing is not an empty one: the text may have been cut.
+            tables.ok_or_else(|| ResolutionFault::MissingKey("packages".to_owned()))
+        });
+        let tables = self.keep(tables).unwrap_or_default();
+        tables
+            .into_iter()
+            .filter_map(|table| {
+                let package = self.package(table);
+                self.keep(package)
+            })
+            .collect()
+    }
+
+    fn package(&mut self, mut keys: Keys) -> Result<Package> {
+        let name = keys.required("name")?;
+        let Some(name) = ProjectName::parse(&name) else {
+            return Err(ResolutionFault::BadKey {
+                key: keys.path("name"),
+                expected: "a project's name",
+            });
+        };
+        let place = || format!("`{name}`");
+        let read_marker = |text| marker(place(), text, Context::LockedPackage);
+        let package = Package {
+            version: keys.parsed("version", "a version", Version::parse)?,
+            marker: keys.text("marker")?.map(read_marker).transpose()?,
+            requires_python: specifiers(&mut keys)?,
+            vcs: keys.table("vcs")?.map(|vcs| self.vcs(vcs)).transpose()?,
+            directory: keys
+                .table("directory")?
+                .map(|directory| self.directory(directory))
+                .transpose()?,
+            archive: keys
+                .table("archive")?
+                .map(|archive| self.artifact(archive))
+                .transpose()?,
+            sdist: keys
+                .table("sdist")?
+                .map(|sdist| self.artifact(sdist))
+                .transpose()?,
+            wheels: keys
+                .tables("wheels")?
+                .unwrap_or_default()
+                .into_iter()
+                .map(|wheel| self.artifact(wheel))
+                .collect::<Result<_>>()?,
+            name,
+        };
+        keys.ignore(&["dependencies", "index", "attestation-identities", "tool"]);
+        self.unknown.extend(keys.rest());
+        Ok(package)
+    }
+
+    fn vcs(&mut self, mut keys: Keys) -> Result<(String, String)> {
+        let kind = keys.required("type")?;
+        let (url, path) = (keys.text("url")?, keys.text("path")?);
+        keys.ignore(&["requested-revision", "commit-id", "subdirectory"]);
+        self.unknown.extend(keys.rest());
+        url.or(path)
+            .map(|place| (kind, place))
+            .ok_or_else(|| ResolutionFault::MissingKey(keys.path("url")))
+    }
+
+    fn directory(&mut self, mut keys: Keys) -> Result<(String, bool)> {
+        let path = keys.required("path")?;
+        let editable = keys.flag("editable")?;
+        keys.ignore(&["subdirectory"]);
+        self.unknown.extend(keys.rest());
+        Ok((path, editable))
+    }
+
+    fn artifact(&mut self, mut keys: Keys) -> Result<Artifact> {
+        let (name, path, url) = (keys.text("name")?, keys.text("path")?, keys.text("url")?);
+        if path.is_none() && url.is_none() {
+            return Err(ResolutionFault::MissingKey(keys.path("url")));
+        }
+        let size = keys.number("size")?;
+        let hashes = keys
+            .table("hashes")?
+            .ok_or_else(|| ResolutionFault::MissingKey(keys.path("hashes")))?
+            .pairs()?;
+        keys.ignore(&["upload-time", "subdirectory"]);
+        self.unknown.extend(keys.rest());
+        Ok(Artifact {
+            name,
+            path,
+            url,
+            size,
+            hashes,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

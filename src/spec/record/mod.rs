@@ -1,0 +1,571 @@
+//! RECORD: which files a wheel or an installed project consists of.
+//!
+//! Input: the bytes of a RECORD. Output: its rows, and all that is wrong with them; or the bytes of
+//! a new one. Invariants: digests are of secure algorithms, and what is written is read back equal,
+//! by Python's `csv` too. Paths are text here: whether they are safe is for
+//! [`crate::path::RelPath`]. Whether a row must have a digest is the caller's rule. Limits: the
+//! caller bounds the size; everything here is linear in it.
+
+mod digest;
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use csv::{QuoteStyle, ReaderBuilder, StringRecord, WriterBuilder};
+
+use crate::digest::Digest;
+use crate::error::Fault;
+use digest::parse_digest;
+
+/// How many characters of a row or digest a fault repeats.
+const SHOWN: usize = 200;
+
+/// How closely the RECORD of a wheel is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Verify {
+    /// Only what the specification writes is accepted.
+    Strict,
+    /// What build tools are known to get wrong, without leaving a doubt, is accepted with a
+    /// warning.
+    #[default]
+    Normal,
+    /// As `Normal`, but digests and sizes are not looked at: where they cannot be read, they are as
+    /// good as absent.
+    Off,
+}
+
+/// One row of a RECORD ("Recording installed projects", "The RECORD file").
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordRow {
+    /// The file's path as text, separated by `/`: in a wheel from its root, in an installed project
+    /// from the directory that holds the dist-info directory, or absolute.
+    pub path: String,
+    /// The digest of its content.
+    pub digest: Option<Digest>,
+    /// The size of its content, in bytes.
+    pub size: Option<u64>,
+}
+
+/// The RECORD of a wheel.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct WheelRecord {
+    /// One row for each path, in the order written. A row with a fault is here too, without what
+    /// could not be read.
+    pub rows: Vec<RecordRow>,
+    /// What was accepted although the specification does not write it, each with the warning's
+    /// code.
+    pub warnings: Vec<(&'static str, Fault)>,
+    /// Everything for which the wheel is to be refused.
+    pub faults: Vec<Fault>,
+}
+
+/// Reads the RECORD of a wheel ("Binary distribution format", "Signed wheel files"; "Recording
+/// installed projects", "The RECORD file"). All faults are collected.
+pub fn read_wheel_record(bytes: &[u8], verify: Verify) -> WheelRecord {
+    let mut reading = Reading {
+        verify,
+        record: WheelRecord::default(),
+        places: HashMap::new(),
+    };
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        reading
+            .record
+            .faults
+            .push(Fault::NotUtf8("RECORD".to_owned()));
+        return reading.record;
+    };
+    if text.starts_with('\u{feff}') {
+        let reason = "it begins with a byte order mark";
+        reading.odd(
+            "record-bom",
+            Fault::RecordRow {
+                line: 1,
+                reason,
+                text: "\u{feff}".to_owned(),
+            },
+        );
+    }
+    if let Err(fault) = each_row(text, |line, row| reading.row(line, row)) {
+        reading.record.faults.push(fault);
+    }
+    reading.record
+}
+
+/// Reads the RECORD of an installed project ("Recording installed projects", "The RECORD file") as
+/// tolerantly as pip: digests and sizes that cannot be read are absent, rows without a path are
+/// dropped, and paths stay as they are.
+///
+/// # Errors
+/// [`Fault::NotUtf8`], and [`Fault::RecordRow`] where the text is not CSV.
+pub fn read_installed_record(bytes: &[u8]) -> Result<Vec<RecordRow>, Fault> {
+    let text = std::str::from_utf8(bytes).map_err(|_| Fault::NotUtf8("RECORD".to_owned()))?;
+    let mut rows = Vec::new();
+    each_row(text, |_, row| {
+        let column = |index| row.get(index).unwrap_or_default();
+        if !column(0).is_empty() {
+            let digest = parse_digest(column(1)).ok().map(|(digest, _)| digest);
+            rows.push(RecordRow {
+                path: column(0).to_owned(),
+                digest,
+                size: parse_size(column(2)),
+            });
+        }
+    })?;
+    Ok(rows)
+}
+
+/// The bytes of a RECORD with these rows, in this order ("Recording installed projects", "The
+/// RECORD file"): lines end in `\n`, and only fields that need quotes have them.
+pub fn write_record(rows: &[RecordRow]) -> Vec<u8> {
+    // Without quotes, a byte order mark at the beginning would be taken for the file's own.
+    let marked = rows
+        .first()
+        .is_some_and(|row| row.path.starts_with('\u{feff}'));
+    let quotes = if marked {
+        QuoteStyle::Always
+    } else {
+        QuoteStyle::Necessary
+    };
+    let mut writer = WriterBuilder::new()
+        .has_headers(false)
+        .quote_style(quotes)
+        .from_writer(Vec::new());
+    for row in rows {
+        let digest = row
+            .digest
+            .as_ref()
+            .map(Digest::to_string)
+            .unwrap_or_default();
+        let size = row.size.map(|size| size.to_string()).unwrap_or_default();
+        writer
+            .write_record([&row.path, &digest, &size])
+            .expect("memory takes every write");
+    }
+    writer.into_inner().expect("memory takes every write")
+}
+
+/// Calls `take` with each row of CSV that is not blank, and the number of its first line. A byte
+/// order mark is passed over.
+fn each_row(text: &str, mut take: impl FnMut(u64, &StringRecord)) -> Result<(), Fault> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut reader = ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .from_reader(text.as_bytes());
+    let mut row = StringRecord::new();
+    loop {
+        let line = next_line(text, reader.position());
+        match reader.read_record(&mut row) {
+            Ok(true) if row.len() == 1 && row[0].trim().is_empty() => {}
+            Ok(true) => take(line, &row),
+            Ok(false) => return Ok(()),
+            Err(error) => {
+                let text = error.to_string();
+                return Err(Fault::RecordRow {
+                    line,
+                    reason: "it is not CSV",
+                    text,
+                });
+            }
+        }
+    }
+}
+
+/// The line of the next row. The crate's own count stands where the last row ended: before the `\n`
+/// of its `\r\n`, and before any blank lines.
+fn next_line(text: &str, position: &csv::Position) -> u64 {
+    let rest = usize::try_from(position.byte())
+        .ok()
+        .and_then(|byte| text.as_bytes().get(byte..))
+        .unwrap_or_default();
+    let ends = rest.iter().take_while(|byte| matches!(byte, b'\r' | b'\n'));
+    position.line() + ends.filter(|byte| **byte == b'\n').map(|_| 1).sum::<u64>()
+}
+
+/// Digits only: `parse` would take a sign.
+fn parse_size(text: &str) -> Option<u64> {
+    text.bytes()
+        .all(|byte| byte.is_ascii_digit())
+        .then(|| text.parse().ok())
+        .flatten()
+}
+
+fn shown(text: &str) -> String {
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// A RECORD of a wheel in the reading.
+struct Reading {
+    verify: Verify,
+    record: WheelRecord,
+    /// Where the row of each path is, and whether it has no fault.
+    places: HashMap<String, (usize, bool)>,
+}
+
+impl Reading {
+    /// Something that the specification does not write and that leaves no doubt.
+    fn odd(&mut self, code: &'static str, fault: Fault) {
+        match self.verify {
+            Verify::Strict => self.record.faults.push(fault),
+            Verify::Normal | Verify::Off => self.record.warnings.push((code, fault)),
+        }
+    }
+
+    fn row(&mut self, line: u64, row: &StringRecord) {
+        let about = |reason| {
+            let text = row.iter().collect::<Vec<_>>().join(",");
+            Fault::RecordRow {
+                line,
+                reason,
+                text: shown(&text),
+            }
+        };
+        if row.len() != 3 {
+            self.odd("record-columns", about("it does not have three columns"));
+        }
+        let column = |index| row.get(index).unwrap_or_default();
+        let path = self.path(column(0), about);
+        if path.is_empty() {
+            if self.verify != Verify::Off {
+                self.record.faults.push(about("it has no path"));
+            }
+            return;
+        }
+        let faults = self.record.faults.len();
+        let digest = self.digest(&path, column(1));
+        let size = parse_size(column(2));
+        if size.is_none() && !column(2).is_empty() && self.verify != Verify::Off {
+            self.record.faults.push(about("its size is not a number"));
+        }
+        let sound = faults == self.record.faults.len();
+        self.add(RecordRow { path, digest, size }, sound, about);
+    }
+
+    /// The path in normal form, as far as build tools are known to depart from it.
+    fn path(&mut self, text: &str, about: impl Fn(&'static str) -> Fault) -> String {
+        let mut path = text.to_owned();
+        if path.contains('\\') {
+            self.odd("record-backslash", about("its path has backslashes"));
+            path = path.replace('\\', "/");
+        }
+        if path.starts_with('/') {
+            self.odd("record-leading-slash", about("its path begins with `/`"));
+            path = path.trim_start_matches('/').to_owned();
+        }
+        if path.starts_with("./") {
+            self.odd("record-dot-prefix", about("its path begins with `./`"));
+            path = path.trim_start_matches("./").to_owned();
+        }
+        path
+    }
+
+    fn digest(&mut self, path: &str, text: &str) -> Option<Digest> {
+        if text.is_empty() {
+            return None;
+        }
+        let about = |reason| Fault::RecordDigest {
+            path: path.to_owned(),
+            reason,
+            text: shown(text),
+        };
+        match (parse_digest(text), self.verify) {
+            (result, Verify::Off) => result.ok().map(|(digest, _)| digest),
+            (Ok((digest, oddities)), _) => {
+                for oddity in oddities {
+                    self.odd(oddity.code(), about(oddity.reason()));
+                }
+                Some(digest)
+            }
+            (Err(reason), _) => {
+                self.record.faults.push(about(reason));
+                None
+            }
+        }
+    }
+
+    /// Takes the row in, unless there is one of its path.
+    fn add(&mut self, row: RecordRow, sound: bool, about: impl Fn(&'static str) -> Fault) {
+        match self.places.entry(row.path.clone()) {
+            Entry::Vacant(place) => {
+                place.insert((self.record.rows.len(), sound));
+                self.record.rows.push(row);
+            }
+            Entry::Occupied(place) => {
+                let (place, first_sound) = *place.get();
+                if self.verify == Verify::Off || self.record.rows[place] == row {
+                    self.odd("record-duplicate-row", about("its path is listed before"));
+                } else if sound && first_sound {
+                    // Where one of the two has a fault of its own, that they differ is no news.
+                    self.record
+                        .faults
+                        .push(Fault::RecordContradiction(row.path));
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::Algorithm;
+
+    const GOOD: &str = "sha256=1HNeOiZeFu7gP1lxi5tdAwGcB9i2xR-Q2jpmbuwTqzU";
+
+    fn row(path: &str, size: Option<u64>) -> RecordRow {
+        RecordRow {
+            path: path.to_owned(),
+            digest: size.map(|_| Digest::of(Algorithm::Sha256, b"2")),
+            size,
+        }
+    }
+
+    fn read(text: &str, verify: Verify) -> WheelRecord {
+        read_wheel_record(text.as_bytes(), verify)
+    }
+
+    /// `text` lists `a.py`: with a fault in strict, with a warning of this code in normal, and
+    /// maybe with one in off.
+    fn is_odd(text: &str, code: &str, verify_off_warns: bool) {
+        let strict = read(text, Verify::Strict);
+        assert_eq!(
+            (strict.faults.len(), strict.warnings.len()),
+            (1, 0),
+            "{text:?}: {strict:?}"
+        );
+        let normal = read(text, Verify::Normal);
+        assert_eq!(normal.faults, [], "{text:?}");
+        assert_eq!(
+            normal
+                .warnings
+                .iter()
+                .map(|(code, _)| *code)
+                .collect::<Vec<_>>(),
+            [code],
+            "{text:?}"
+        );
+        let off = read(text, Verify::Off);
+        assert_eq!(
+            (off.faults.len(), off.warnings.len()),
+            (0, usize::from(verify_off_warns)),
+            "{text:?}: {off:?}"
+        );
+        for record in [strict, normal, off] {
+            assert_eq!(
+                record
+                    .rows
+                    .iter()
+                    .map(|row| row.path.as_str())
+                    .collect::<Vec<_>>(),
+                ["a.py"],
+                "{text:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn c36_what_the_specification_writes_is_read_without_a_word() {
+        let text = format!(
+            "a.py,{GOOD},1\r\n\"b,\"\"c\"\"\nd\",{GOOD},1\r\n\r\n \nx\u{2028}y,,\na-1.dist-info/RECORD,,\n"
+        );
+        for verify in [Verify::Strict, Verify::Normal, Verify::Off] {
+            let record = read(&text, verify);
+            let rows = [
+                row("a.py", Some(1)),
+                row("b,\"c\"\nd", Some(1)),
+                row("x\u{2028}y", None),
+                row("a-1.dist-info/RECORD", None),
+            ];
+            assert_eq!(
+                record,
+                WheelRecord {
+                    rows: rows.to_vec(),
+                    ..WheelRecord::default()
+                }
+            );
+        }
+    }
+
+    #[test]
+    fn c42_e37_digests_that_leave_no_doubt_are_warned_about() {
+        is_odd(&format!("a.py,{GOOD}=,1\n"), "record-padded-digest", false);
+        let hex = Digest::of(Algorithm::Sha256, b"2").to_hex();
+        is_odd(
+            &format!("a.py,sha256={hex},1\n"),
+            "record-hexadecimal-digest",
+            false,
+        );
+        is_odd(
+            &format!("a.py,{},1\n", GOOD.replace('-', "+")),
+            "record-standard-alphabet",
+            false,
+        );
+        is_odd(
+            &format!("a.py,{}V,1\n", GOOD.trim_end_matches('U')),
+            "record-noncanonical-digest",
+            false,
+        );
+    }
+
+    #[test]
+    fn c43_e35_rows_that_leave_no_doubt_are_warned_about() {
+        is_odd("/a.py,,\n", "record-leading-slash", true);
+        is_odd("//a.py,,\n", "record-leading-slash", true);
+        is_odd("./a.py,,\n", "record-dot-prefix", true);
+        is_odd("a.py,,,\n", "record-columns", true);
+        is_odd("a.py,\n", "record-columns", true);
+        is_odd("a.py\n", "record-columns", true);
+        is_odd("\u{feff}a.py,,\n", "record-bom", true);
+        is_odd("a.py,,\na.py,,\n", "record-duplicate-row", true);
+        let windows = read("pkg\\sub\\a.py,,\n", Verify::Normal);
+        assert_eq!(
+            (windows.rows, windows.warnings[0].0),
+            (vec![row("pkg/sub/a.py", None)], "record-backslash")
+        );
+        let both = read("\\.\\a.py,,\na.py,,", Verify::Normal);
+        assert_eq!(both.rows, [row("a.py", None)]);
+        let codes: Vec<_> = both.warnings.iter().map(|(code, _)| *code).collect();
+        assert_eq!(
+            codes,
+            [
+                "record-backslash",
+                "record-leading-slash",
+                "record-dot-prefix",
+                "record-duplicate-row"
+            ]
+        );
+    }
+
+    #[test]
+    fn c40_c41_e35_all_faults_are_collected_and_off_has_none() {
+        let text = format!(
+            "a,md5=1B2M2Y8AsgTpgAmY7PhCfg,0\nb,sha256=AAAA,1\n\n,,\nc,{GOOD},1.5\nd,{GOOD},+1\ne,{GOOD},-1\n"
+        );
+        let reasons = [
+            (0, "md5 is not a secure hash"),
+            (0, "the digest is not base64 of the right length"),
+            (4, "it has no path"),
+            (5, "its size is not a number"),
+            (6, "its size is not a number"),
+            (7, "its size is not a number"),
+        ];
+        for verify in [Verify::Strict, Verify::Normal] {
+            let record = read(&text, verify);
+            let found: Vec<_> = record
+                .faults
+                .iter()
+                .map(|fault| match fault {
+                    Fault::RecordRow { line, reason, .. } => (*line, *reason),
+                    Fault::RecordDigest { reason, .. } => (0, *reason),
+                    other => panic!("{other}"),
+                })
+                .collect();
+            assert_eq!(found, reasons, "{verify:?}");
+            assert_eq!(record.rows.len(), 5, "{verify:?}");
+        }
+        let off = read(&text, Verify::Off);
+        assert_eq!((off.faults, off.warnings), (vec![], vec![]));
+        assert_eq!(
+            (off.rows[0].digest, off.rows[0].size, off.rows[2].size),
+            (None, Some(0), None)
+        );
+        assert_eq!(off.rows[2].digest, row("", Some(1)).digest);
+    }
+
+    #[test]
+    fn e35_rows_that_contradict_each_other_are_refused() {
+        let text = format!("a,{GOOD},1\na,{GOOD},2\na,,\n");
+        for verify in [Verify::Strict, Verify::Normal] {
+            let record = read(&text, verify);
+            assert_eq!(
+                record.faults,
+                vec![Fault::RecordContradiction("a".to_owned()); 2]
+            );
+            assert_eq!(record.rows, [row("a", Some(1))]);
+        }
+        assert_eq!(read(&text, Verify::Off).faults, []);
+        let one_broken = read(&format!("a,{GOOD},1\na,md5=x,1\n"), Verify::Normal);
+        assert!(
+            matches!(&one_broken.faults[..], [Fault::RecordDigest { .. }]),
+            "{one_broken:?}"
+        );
+    }
+
+    #[test]
+    fn e35_a_record_that_is_not_utf8_is_refused() {
+        for verify in [Verify::Strict, Verify::Normal, Verify::Off] {
+            assert_eq!(
+                read_wheel_record(b"a,,\n\xff,,\n", verify).faults,
+                [Fault::NotUtf8("RECORD".to_owned())]
+            );
+        }
+        assert_eq!(
+            read_installed_record(b"\xff"),
+            Err(Fault::NotUtf8("RECORD".to_owned()))
+        );
+    }
+
+    #[test]
+    fn e35_long_rows_are_cut_in_faults() {
+        let record = read(&format!("{},,x\n", "é".repeat(10_000)), Verify::Normal);
+        assert!(
+            matches!(&record.faults[..], [Fault::RecordRow { text, .. }] if text.chars().count() == SHOWN + 1)
+        );
+    }
+
+    #[test]
+    fn e36_an_installed_record_is_read_as_tolerantly_as_pip_does() {
+        let text = format!(
+            "\u{feff}../../bin/a,{GOOD},1\r\n/abs,md5=x,y\n,,\n\nb\nc,{GOOD}=,1,,\n../../../etc/passwd,,\n"
+        );
+        let rows = read_installed_record(text.as_bytes()).expect("rows");
+        let expected = [
+            row("../../bin/a", Some(1)),
+            row("/abs", None),
+            row("b", None),
+            row("c", Some(1)),
+            row("../../../etc/passwd", None),
+        ];
+        assert_eq!(rows, expected);
+    }
+
+    #[test]
+    fn c36_c39_what_is_written_is_read_back_equal() {
+        let rows = [
+            row("a b.py", Some(1)),
+            row("b,c\"d\ne\rf", Some(0)),
+            row("é", Some(u64::MAX)),
+            row("x/RECORD", None),
+        ];
+        let bytes = write_record(&rows);
+        let text = format!(
+            "a b.py,{GOOD},1\n\"b,c\"\"d\ne\rf\",{GOOD},0\né,{GOOD},18446744073709551615\nx/RECORD,,\n"
+        );
+        assert_eq!(String::from_utf8_lossy(&bytes), text);
+        assert_eq!(read_wheel_record(&bytes, Verify::Strict).rows, rows);
+        assert_eq!(read_installed_record(&bytes), Ok(rows.to_vec()));
+        assert_eq!(write_record(&[]), b"");
+        let marked = [row("\u{feff}a.py", None), row("b.py", None)];
+        assert_eq!(
+            read_installed_record(&write_record(&marked)),
+            Ok(marked.to_vec())
+        );
+    }
+
+    #[test]
+    fn e35_lines_are_counted_whatever_they_end_in() {
+        for text in [
+            "a,,\n\n\n\"b\nc\",,\nd,,x",
+            "a,,\r\n\r\n\r\n\"b\r\nc\",,\r\nd,,x\r\n",
+        ] {
+            let record = read(text, Verify::Normal);
+            assert!(
+                matches!(&record.faults[..], [Fault::RecordRow { line: 6, .. }]),
+                "{record:?}"
+            );
+        }
+    }
+}

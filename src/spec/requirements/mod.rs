@@ -1,0 +1,323 @@
+//! Lists of pinned requirements, as `pip-compile` and `uv pip compile` print them.
+//!
+//! Input: the text. Output: [`Requirements`]: every project with its one version or URL, its hashes
+//! and its marker; or every line that cannot be used. Invariants: nothing is resolved, so what is
+//! not pinned is refused; where one requirement has `--hash`, all that are meant have to have one,
+//! as for pip. Limits: other files are not followed, variables are not replaced, and nothing but a
+//! wheel, by its URL or path, may stand without a project's name.
+
+mod lines;
+mod specifier;
+
+use std::collections::BTreeMap;
+
+use lines::{Line, lines};
+use specifier::Specified;
+
+use super::location::Location;
+use super::marker::{Marker, MarkerEnvironment, Sets};
+use super::name::ProjectName;
+use super::version::Version;
+use crate::digest::{Algorithm, Digest};
+use crate::error::{Fault, ResolutionFault};
+
+type Result<T> = std::result::Result<T, ResolutionFault>;
+
+/// What the format is called in messages.
+pub const FORMAT: &str = "a list of requirements";
+const VARIABLE: &str = "variables are not replaced";
+
+/// A list of requirements.
+#[derive(Debug, Default)]
+pub struct Requirements {
+    /// The directories of `--find-links`, as they are written.
+    pub find_links: Vec<String>,
+    /// What was odd about it.
+    pub warnings: Vec<ResolutionFault>,
+    entries: Vec<Requirement>,
+    /// What `--require-hashes` or `--no-require-hashes` says; else any `--hash` asks for all.
+    needs_hashes: Option<bool>,
+}
+
+/// One project ("Dependency specifiers", "Specification").
+#[derive(Debug, Clone)]
+pub struct Requirement {
+    /// The line that it begins in.
+    pub line: u64,
+    /// The project.
+    pub name: ProjectName,
+    /// Its version, or where its wheel is.
+    pub pin: Pin,
+    /// The hashes of `--hash`, one of which has to hold; empty where there is none.
+    pub hashes: Vec<Digest>,
+    marker: Option<Marker>,
+}
+
+/// What a requirement is pinned to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pin {
+    /// `==`: a wheel of this version.
+    Version(Version),
+    /// `@`: this wheel, with the hashes of its fragment, all of which have to hold.
+    Wheel(Location, Vec<Digest>),
+    /// `@`: something that is no wheel.
+    NotAWheel(String),
+}
+
+impl Requirement {
+    /// How messages call it: `six==1.17.0`, or the name alone.
+    pub fn label(&self) -> String {
+        match &self.pin {
+            Pin::Version(version) => format!("{}=={version}", self.name),
+            _ => self.name.to_string(),
+        }
+    }
+}
+
+impl Requirements {
+    /// Reads a list (pip's "Requirements file format").
+    ///
+    /// # Errors
+    /// Every line that cannot be used.
+    pub fn parse(text: &[u8]) -> std::result::Result<Self, Vec<Fault>> {
+        let syntax = |error: std::str::Utf8Error| {
+            vec![
+                ResolutionFault::Syntax {
+                    format: FORMAT,
+                    reason: error.to_string(),
+                }
+                .into(),
+            ]
+        };
+        let text = std::str::from_utf8(text).map_err(syntax)?;
+        let mut list = Self::default();
+        let mut faults: Vec<Fault> = Vec::new();
+        let mut others = Vec::new();
+        for line in lines(text.strip_prefix('\u{feff}').unwrap_or(text)) {
+            let read = if line.text.starts_with('-') {
+                list.options(&line)
+            } else {
+                list.requirement(&line)
+            };
+            match read {
+                Ok(()) => {}
+                Err(ResolutionFault::NotWheels(found)) => others.extend(found),
+                Err(fault) => faults.push(fault.into()),
+            }
+        }
+        if !others.is_empty() {
+            faults.push(ResolutionFault::NotWheels(others).into());
+        }
+        if faults.is_empty() {
+            Ok(list)
+        } else {
+            Err(faults)
+        }
+    }
+
+    /// The requirements that are meant for an environment, in the list's order.
+    ///
+    /// # Errors
+    /// Every reason why they cannot be installed; what is no wheel is one fault.
+    pub fn select(
+        &self,
+        environment: &MarkerEnvironment,
+    ) -> std::result::Result<Vec<&Requirement>, Vec<Fault>> {
+        let holds = |marker: &Marker| marker.holds(environment, &Sets::default());
+        let meant: Vec<_> = self
+            .entries
+            .iter()
+            .filter(|entry| entry.marker.as_ref().is_none_or(holds))
+            .collect();
+        let mut faults: Vec<Fault> = twice(&meant).into_iter().map(Fault::from).collect();
+        let needs_hashes = self
+            .needs_hashes
+            .unwrap_or_else(|| self.entries.iter().any(|entry| !entry.hashes.is_empty()));
+        let mut others = Vec::new();
+        for entry in &meant {
+            match &entry.pin {
+                Pin::NotAWheel(what) => others.push((entry.label(), what.clone())),
+                // It speaks of this URL alone, and does not ask for hashes of the others.
+                Pin::Wheel(_, fragment) if !fragment.is_empty() => {}
+                _ if needs_hashes && entry.hashes.is_empty() => {
+                    let fault = ResolutionFault::NoSecureHash {
+                        entry: entry.label(),
+                        found: Vec::new(),
+                    };
+                    faults.push(fault.into());
+                }
+                _ => {}
+            }
+        }
+        if !others.is_empty() {
+            faults.push(ResolutionFault::NotWheels(others).into());
+        }
+        if faults.is_empty() {
+            Ok(meant)
+        } else {
+            Err(faults)
+        }
+    }
+
+    /// A line of options.
+    fn options(&mut self, line: &Line) -> Result<()> {
+        let mut words = line.text.split_whitespace();
+        while let Some(word) = words.next() {
+            let (option, attached) = split_option(word);
+            let mut value = || {
+                attached
+                    .or_else(|| words.next())
+                    .ok_or_else(|| line.fault("its value is missing"))
+            };
+            let ignored = match option {
+                "-i" | "--index-url" | "--extra-index-url" | "--trusted-host" => {
+                    value()?;
+                    Some("nothing is looked up in an index")
+                }
+                "--no-binary" => {
+                    value()?;
+                    Some("only wheels are installed")
+                }
+                "--use-feature" => {
+                    value()?;
+                    Some("it is for pip")
+                }
+                // What they ask for is so here anyway, or was a resolver's business.
+                "--only-binary" | "--all-releases" | "--only-final" => value().map(|_| None)?,
+                "--no-index" | "--pre" | "--prefer-binary" => None,
+                "--require-hashes" | "--no-require-hashes" => {
+                    self.needs_hashes = Some(option == "--require-hashes");
+                    None
+                }
+                "-f" | "--find-links" => {
+                    let directory = value()?;
+                    if directory.contains("${") {
+                        return Err(line.fault(VARIABLE));
+                    }
+                    let is_remote = directory.contains("://") && !directory.starts_with("file:");
+                    if !is_remote {
+                        self.find_links.push(directory.to_owned());
+                    }
+                    is_remote.then_some("nothing is looked up on a server")
+                }
+                "-r" | "--requirement" => {
+                    return Err(
+                        line.fault("other lists are not followed: name each with `--requirements`")
+                    );
+                }
+                "-c" | "--constraint" => {
+                    return Err(
+                        line.fault("constraints are for a resolver: give the list that it printed")
+                    );
+                }
+                "-e" | "--editable" => {
+                    return Err(line.not_a_wheel("an editable project"));
+                }
+                _ => return Err(line.fault("this option is not known")),
+            };
+            if let Some(reason) = ignored {
+                self.warn(line, option, reason);
+            }
+        }
+        Ok(())
+    }
+
+    fn warn(&mut self, line: &Line, option: &str, reason: &'static str) {
+        self.warnings.push(ResolutionFault::IgnoredOption {
+            line: line.number,
+            option: option.to_owned(),
+            reason,
+        });
+    }
+
+    /// A line with a requirement and its own options.
+    fn requirement(&mut self, line: &Line) -> Result<()> {
+        let (specification, options) = line.split_options();
+        let Specified { name, pin, marker } = Specified::read(line, specification)?;
+        let mut requirement = Requirement {
+            line: line.number,
+            name,
+            pin,
+            hashes: Vec::new(),
+            marker,
+        };
+        let (mut weak, mut words) = (Vec::new(), options.split_whitespace());
+        while let Some(word) = words.next() {
+            let (option, attached) = split_option(word);
+            let value = attached
+                .or_else(|| words.next())
+                .ok_or_else(|| line.fault("its value is missing"))?;
+            match option {
+                "--hash" => match hash(value, &requirement)? {
+                    Some(hash) => requirement.hashes.push(hash),
+                    None => weak.push(value.split(':').next().unwrap_or_default().to_owned()),
+                },
+                "-C" | "--config-settings" | "--config-setting" | "--global-option" => {
+                    self.warn(line, option, "nothing is built");
+                }
+                _ => return Err(line.fault("this option is not known")),
+            }
+        }
+        if requirement.hashes.is_empty() && !weak.is_empty() {
+            return Err(ResolutionFault::NoSecureHash {
+                entry: requirement.label(),
+                found: weak,
+            });
+        }
+        self.entries.push(requirement);
+        Ok(())
+    }
+}
+
+/// `--option=value`, `--option`, `-o` and `-ovalue`: the option and what is attached to it.
+fn split_option(word: &str) -> (&str, Option<&str>) {
+    if word.starts_with("--") {
+        return word
+            .split_once('=')
+            .map_or((word, None), |(option, value)| (option, Some(value)));
+    }
+    match word.split_at_checked(2) {
+        Some((option, "")) => (option, None),
+        Some((option, value)) => (option, Some(value.strip_prefix('=').unwrap_or(value))),
+        None => (word, None),
+    }
+}
+
+/// `sha256:…`; `None` where the algorithm is weak or not known.
+fn hash(value: &str, requirement: &Requirement) -> Result<Option<Digest>> {
+    let bad = || ResolutionFault::BadHash {
+        entry: requirement.label(),
+        hash: value.to_owned(),
+    };
+    let (name, hex) = value.split_once(':').ok_or_else(bad)?;
+    let algorithm = Algorithm::from_name(name);
+    algorithm
+        .map(|algorithm| Digest::from_hex(algorithm, hex).ok_or_else(bad))
+        .transpose()
+}
+
+/// Projects that are pinned to different things. The same pin twice, as two lists that were put
+/// together have it, is one.
+fn twice(meant: &[&Requirement]) -> Vec<ResolutionFault> {
+    let mut by_name: BTreeMap<&str, Vec<&Requirement>> = BTreeMap::new();
+    for entry in meant {
+        by_name
+            .entry(entry.name.normalized())
+            .or_default()
+            .push(entry);
+    }
+    by_name
+        .into_iter()
+        .filter(|(_, entries)| entries.iter().any(|entry| entry.pin != entries[0].pin))
+        .map(|(name, entries)| ResolutionFault::Twice {
+            package: name.to_owned(),
+            found: entries
+                .iter()
+                .map(|entry| format!("`{}` in line {}", entry.label(), entry.line))
+                .collect(),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,73 @@
+//! The threads that wheels are opened, planned and staged on: one pool for a whole command.
+//!
+//! Only this file names rayon. Downloads do not run here: they wait for servers most of the time,
+//! and start threads of their own.
+
+use rayon::prelude::*;
+
+use crate::error::{Error, Result};
+
+/// A pool of worker threads.
+#[derive(Debug)]
+pub struct Pool(rayon::ThreadPool);
+
+impl Pool {
+    /// Starts `jobs` threads, or one per processor if `jobs` is `None`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`](crate::error::ErrorKind::Usage) if the system does not give that many
+    /// threads.
+    pub fn new(jobs: Option<usize>) -> Result<Self> {
+        // rayon takes 0 as "one per processor".
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(jobs.unwrap_or(0))
+            .build()
+            .map(Self)
+            .map_err(|error| Error::usage(format!("cannot start the threads: {error}")))
+    }
+
+    /// Runs `work` once on each thread, and returns when all of them have finished.
+    pub fn on_each_thread(&self, work: impl Fn() + Sync) {
+        self.0.broadcast(|_| work());
+    }
+}
+
+/// Calls `work` with each item on all threads of the pool; the results are in the order of the
+/// items.
+pub fn in_parallel<T: Sync, R: Send>(
+    pool: &Pool,
+    items: &[T],
+    work: impl Fn(&T) -> R + Sync + Send,
+) -> Vec<R> {
+    pool.0.install(|| items.par_iter().map(work).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn results_keep_the_order_of_the_items() {
+        let pool = Pool::new(Some(3)).unwrap();
+        let items: Vec<u32> = (0..1000).collect();
+        let doubled = in_parallel(&pool, &items, |item| item * 2);
+        assert!(
+            doubled
+                .iter()
+                .copied()
+                .eq(items.iter().map(|item| item * 2))
+        );
+    }
+
+    #[test]
+    fn each_thread_works_once() {
+        let count = AtomicUsize::new(0);
+        let pool = Pool::new(Some(3)).unwrap();
+        pool.on_each_thread(|| {
+            count.fetch_add(1, Ordering::Relaxed);
+        });
+        assert_eq!(count.into_inner(), 3);
+    }
+}
