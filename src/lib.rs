@@ -57,7 +57,6 @@
 compile_error!("pkg-install works on Unix only");
 
 pub mod archive;
-pub mod check;
 pub mod command;
 pub mod digest;
 #[cfg(feature = "http")]
@@ -67,6 +66,7 @@ pub mod error;
 pub mod fs;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+pub mod installed;
 pub mod outcome;
 pub mod path;
 pub mod plan;

@@ -17,9 +17,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use pkg_install::environment::layout::Layout;
-use pkg_install::environment::survey::{Fact, Survey};
 use pkg_install::environment::{self, Environment, Locate};
 use pkg_install::fs::Fs;
+use pkg_install::installed::survey::{Fact, Survey};
 use pkg_install::plan::conflict::{Blocked, OnConflict, Rules, Wanted};
 use pkg_install::plan::spread::{Ground, spread};
 use pkg_install::plan::{Change, ChangeId, NewFile, changes as project_changes};

@@ -11,10 +11,10 @@ use foldhash::{HashSet, HashSetExt as _};
 
 use super::looking::Looking;
 use crate::digest::Digest;
-use crate::environment::installed::Installed;
 use crate::environment::layout::Place;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{self, Kind, Stat};
+use crate::installed::Installed;
 use crate::outcome::{Action, Report, Warning};
 use crate::path::RelPath;
 use crate::plan::Change;

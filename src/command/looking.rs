@@ -10,11 +10,11 @@ use std::sync::Arc;
 use foldhash::{HashMap, HashMapExt as _, HashSet};
 
 use crate::digest::{Algorithm, Identity};
-use crate::environment::installed::Installed;
 use crate::environment::layout::Place;
-use crate::environment::survey::{Fact, Survey, sums_of};
 use crate::error::{ErrorKind, Result};
 use crate::fs::{Kind, Stat};
+use crate::installed::survey::{Fact, Survey, sums_of};
+use crate::installed::{Installed, Recorded};
 use crate::path::RelPath;
 use crate::plan::conflict::{Blocked, Live, Settled, Wanted};
 use crate::plan::operations::Outgoing;
@@ -150,7 +150,9 @@ impl<'a, 'l> Looking<'a, 'l> {
         if let Some(rows) = self.records.get(&number) {
             return Ok(Arc::clone(rows));
         }
-        let rows = Arc::new(self.installed[number].record(self.survey.layout())?);
+        let project = &self.installed[number];
+        let recorded = project.read_record(self.survey.layout())?;
+        let rows = Arc::new(project.require_rows(&recorded)?.to_vec());
         self.records.insert(number, Arc::clone(&rows));
         Ok(rows)
     }
@@ -172,7 +174,10 @@ impl<'a, 'l> Looking<'a, 'l> {
     pub fn read_records(&mut self) {
         let layout = self.survey.layout();
         let read = in_parallel(self.pool, self.installed, |project| {
-            project.record(layout).ok()
+            match project.read_record(layout) {
+                Ok(Recorded::Rows(rows)) => Some(rows),
+                _ => None,
+            }
         });
         let read = read
             .into_iter()

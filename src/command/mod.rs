@@ -5,30 +5,36 @@
 //! [`Report`](crate::outcome::Report). A command opens and checks its input first, then takes the
 //! lock, settles what a crash left, plans, and only then writes.
 
+mod check;
 #[cfg(feature = "http")]
 mod download;
 #[cfg(feature = "http")]
 mod fetching;
 mod input;
-mod inspect;
 mod install;
 mod leaving;
+mod list;
 mod looking;
 mod opening;
 mod planning;
-mod remove;
+mod recover;
 mod session;
+mod undo;
+mod uninstall;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+pub use check::check;
 #[cfg(feature = "http")]
 pub use download::{Fetch, download};
 pub use input::{Document, Input};
-pub use inspect::{check, list};
 pub use install::install;
-pub use remove::{recover, undo, uninstall};
+pub use list::list;
+pub use recover::recover;
+pub use undo::undo;
+pub use uninstall::uninstall;
 
 use crate::digest::Backend;
 use crate::environment::capabilities::Capabilities;

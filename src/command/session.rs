@@ -7,10 +7,10 @@ use std::path::PathBuf;
 
 use super::{Context, Options};
 use crate::environment::Environment;
-use crate::environment::installed::{self, Installed};
 use crate::environment::layout::Layout;
 use crate::error::{Error, Result};
 use crate::fs::{self, Dir, Lock, LockWait};
+use crate::installed::{self, Installed};
 use crate::outcome::{EnvironmentReport, Report, Warning};
 use crate::plan::spread::CONTROL;
 use crate::transaction::{self, JOURNAL, Recovered};

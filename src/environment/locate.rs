@@ -67,8 +67,8 @@ fn of_venv(request: &Locate, root: &Path) -> Result<Environment> {
 
 /// `--target` with a plain directory, which may not be there yet.
 fn of_directory(request: &Locate, root: &Path) -> Result<Environment> {
-    let creates_root = match fs::stat(root)? {
-        Some(stat) if stat.kind == fs::Kind::Directory => false,
+    match fs::stat(root)? {
+        Some(stat) if stat.kind == fs::Kind::Directory => {}
         Some(_) => return Err(Error::bad_environment(root, "it is not a directory")),
         None if fs::lstat(root)?.is_some() => {
             return Err(Error::bad_environment(
@@ -76,8 +76,8 @@ fn of_directory(request: &Locate, root: &Path) -> Result<Environment> {
                 "it is a symbolic link that leads nowhere",
             ));
         }
-        None => true,
-    };
+        None => {}
+    }
     let python = any_python(request)?;
     let scheme = Scheme::flat(root);
     Ok(Environment {
@@ -85,7 +85,6 @@ fn of_directory(request: &Locate, root: &Path) -> Result<Environment> {
         root: root.to_owned(),
         scheme,
         python,
-        creates_root,
         identity: None,
     })
 }
@@ -123,7 +122,6 @@ fn of_python(request: &Locate, python: &Path) -> Result<Environment> {
         root: answer.prefix,
         scheme: answer.scheme,
         python: answer.python,
-        creates_root: false,
         identity: None,
     };
     below(environment, destdir.as_deref())
@@ -136,17 +134,13 @@ fn below(mut environment: Environment, destdir: Option<&Path>) -> Result<Environ
         environment.scheme = environment.scheme.map(move_in);
         environment.root = move_in(&environment.root);
     }
-    environment.creates_root = match fs::stat(&environment.root)? {
-        Some(stat) if stat.kind == fs::Kind::Directory => false,
-        Some(_) => {
-            return Err(Error::bad_environment(
-                &environment.root,
-                "it is not a directory",
-            ));
-        }
-        None => true,
-    };
-    Ok(environment)
+    match fs::stat(&environment.root)? {
+        Some(stat) if stat.kind != fs::Kind::Directory => Err(Error::bad_environment(
+            &environment.root,
+            "it is not a directory",
+        )),
+        _ => Ok(environment),
+    }
 }
 
 /// Nothing was named: the active environment, else `.venv`.
@@ -294,15 +288,12 @@ mod tests {
         // E56: whatever the spelling.
         request.target = Some(PathBuf::from(format!("/{}/./x/..//", root.display())));
         let found = locate(&request).unwrap();
-        assert_eq!(
-            (found.kind, &found.root, found.creates_root),
-            (Kind::Target, &root, true)
-        );
+        assert_eq!((found.kind, &found.root), (Kind::Target, &root));
         assert_eq!(found.scheme, Scheme::flat(&root));
         assert_eq!(found.scheme.purelib.as_os_str(), root.as_os_str());
         assert_eq!(found.python.executable.parent(), system_python().parent());
         std::fs::create_dir_all(&root).unwrap();
-        assert!(!locate(&request).unwrap().creates_root);
+        assert_eq!(locate(&request).unwrap().root, root);
 
         request.search.clear();
         assert!(failure(&request).1.contains("none on the path"));
@@ -377,10 +368,7 @@ mod tests {
         })
         .unwrap();
         let inside = destdir.join(root.strip_prefix("/").unwrap());
-        assert_eq!(
-            (found.kind, &found.root, found.creates_root),
-            (Kind::Venv, &inside, true)
-        );
+        assert_eq!((found.kind, &found.root), (Kind::Venv, &inside));
         assert_eq!(found.scheme.scripts, inside.join("bin"));
         assert_eq!(found.python, by_target.python);
     }
@@ -418,10 +406,7 @@ mod tests {
             ..request.clone()
         })
         .unwrap();
-        assert_eq!(
-            (below.root, below.creates_root),
-            (destdir.join("opt/app"), true)
-        );
+        assert_eq!(below.root, destdir.join("opt/app"));
         assert_eq!(
             below.scheme.purelib,
             destdir.join(lib.strip_prefix("/").unwrap())

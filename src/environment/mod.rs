@@ -11,14 +11,12 @@ pub mod capabilities;
 mod elf;
 mod externally_managed;
 mod find_python;
-pub mod installed;
 mod interpreter;
 pub mod layout;
 mod locate;
 mod marker_environment;
 mod pyvenv_cfg;
 mod site_packages;
-pub mod survey;
 mod venv;
 
 use std::fmt;
@@ -148,8 +146,6 @@ pub struct Environment {
     pub scheme: Scheme,
     /// The interpreter.
     pub python: Python,
-    /// Nothing is at `root` yet: a new target directory or prefix. Its parents may be missing too.
-    pub creates_root: bool,
     /// What was at `root` when it was found: device and inode.
     pub identity: Option<(u64, u64)>,
 }

@@ -71,7 +71,6 @@ pub(super) fn open(root: &Path) -> Result<Environment> {
         root: root.to_owned(),
         scheme,
         python,
-        creates_root: false,
         identity: None,
     })
 }
@@ -246,7 +245,7 @@ mod tests {
         let scratch = unstartable(CONFIG, "python3.13", &[DATA, SITE]);
         let root = scratch.path().join("venv");
         let found = open(&root).unwrap();
-        assert_eq!((found.kind, found.creates_root), (Kind::Venv, false));
+        assert_eq!(found.kind, Kind::Venv);
         assert_eq!(found.python.executable, root.join("bin/python"));
         assert_eq!(found.python.version.to_string(), "3.13.1");
         assert_eq!(found.python.target.platform, platform);

@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 
 use super::{Change, WheelId};
-use crate::environment::installed::Installed;
 use crate::error::{Error, Result};
+use crate::installed::Installed;
 use crate::outcome::{Action, Warning};
 use crate::spec::name::ProjectName;
 use crate::spec::version::Version;

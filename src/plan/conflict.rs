@@ -453,13 +453,12 @@ mod tests {
             target,
         };
         let root = root.to_owned();
-        let (kind, creates_root, identity) = (EnvironmentKind::Target, false, None);
+        let (kind, identity) = (EnvironmentKind::Target, None);
         let environment = Environment {
             kind,
             root,
             scheme,
             python,
-            creates_root,
             identity,
         };
         Layout::of(&environment).expect("the directory is there")

@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt as _};
 
-use super::layout::{Layout, Place, RootId};
 use crate::digest::{Algorithm, Digest, Hasher};
+use crate::environment::layout::{Layout, Place, RootId};
 use crate::error::{Error, Result};
 use crate::fs::{self, Inside, Kind, OpenFile, ReadAt as _, Stat};
 use crate::path::RelPath;

@@ -1,0 +1,85 @@
+//! `list`: what is installed, with sizes and conflicts.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::session::{Purpose, Session, environment_report};
+use super::{Context, Options};
+use crate::digest::Digest;
+use crate::environment::layout::{Layout, Place};
+use crate::environment::{self, Locate};
+use crate::error::Result;
+use crate::installed::Installed;
+use crate::outcome::{ListedProject, Report};
+
+/// Lists the installed projects, sorted by name, in `report.projects`.
+///
+/// # Errors
+/// If the environment cannot be read.
+pub fn list(
+    locate: &Locate,
+    options: &Options,
+    context: Context<'_>,
+    report: &mut Report,
+) -> Result<()> {
+    let environment = environment::locate(locate)?;
+    report.environment = Some(environment_report(&environment));
+    let session = Session::begin(&environment, Purpose::Look, options, context, report)?;
+    let mut listing = Listing::default();
+    let mut projects = Vec::with_capacity(session.installed.len());
+    for (number, project) in session.installed.iter().enumerate() {
+        projects.push(listing.add(&session.layout, number, project)?);
+    }
+    for (number, project) in projects.iter_mut().enumerate() {
+        let others = listing.conflicts.get(&number).into_iter().flatten();
+        project.conflicts = others
+            .map(|other| session.installed[*other].name.normalized().to_owned())
+            .collect();
+        project.conflicts.dedup();
+    }
+    projects.sort_by(|a, b| a.name.cmp(&b.name));
+    report.projects = Some(projects);
+    Ok(())
+}
+
+/// Finds installed projects that list one file with different digests.
+#[derive(Default)]
+struct Listing {
+    /// The first project that lists a place, and the digest that it states.
+    seen: HashMap<Place, (usize, Option<Digest>)>,
+    /// The projects that each project is in conflict with.
+    conflicts: HashMap<usize, BTreeSet<usize>>,
+}
+
+impl Listing {
+    fn add(
+        &mut self,
+        layout: &Layout,
+        number: usize,
+        project: &Installed,
+    ) -> Result<ListedProject> {
+        let recorded = project.read_record(layout)?;
+        let rows = recorded.rows();
+        for row in rows.into_iter().flatten() {
+            let Some(place) = layout.of_recorded(project.library, &row.path) else {
+                continue;
+            };
+            let (first, digest) = *self.seen.entry(place).or_insert((number, row.digest));
+            if first != number && digest != row.digest {
+                self.conflicts.entry(first).or_default().insert(number);
+                self.conflicts.entry(number).or_default().insert(first);
+            }
+        }
+        Ok(ListedProject {
+            name: project.name.normalized().to_owned(),
+            version: project.version.clone(),
+            installer: project.installer.clone(),
+            files: rows.map(|rows| rows.len() as u64),
+            bytes: rows.map(|rows| {
+                rows.iter()
+                    .filter_map(|row| row.size)
+                    .fold(0, u64::saturating_add)
+            }),
+            conflicts: Vec::new(),
+        })
+    }
+}

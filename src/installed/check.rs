@@ -1,0 +1,131 @@
+//! Compares what is on disk with what RECORD states, in parallel.
+//!
+//! Input: installed projects. Output: every [`Difference`], sorted by project and path. Nothing is
+//! changed. Missing or rewritten bytecode is no difference: interpreters write and delete it as
+//! they like. Limits: a file that was edited and then restored looks untouched; files that no
+//! RECORD lists are not looked at.
+
+use super::{Installed, Recorded};
+use crate::digest::Digest;
+use crate::environment::layout::{Layout, Place, SchemeKey};
+use crate::error::Result;
+use crate::fs::{self, Kind, Stat};
+use crate::outcome::{Difference, DifferenceState};
+use crate::spec::record::RecordRow;
+use crate::threads::{Pool, in_parallel};
+
+use super::survey::digest_of;
+
+/// Compares the files of `projects` with their RECORDs.
+///
+/// # Errors
+/// If a RECORD cannot be read from disk. Other files that cannot be read are differences.
+pub fn check(layout: &Layout, projects: &[&Installed], pool: &Pool) -> Result<Vec<Difference>> {
+    let mut differences = Vec::new();
+    let mut rows: Vec<(&Installed, RecordRow)> = Vec::new();
+    for &project in projects {
+        match project.read_record(layout)? {
+            Recorded::Rows(listed) => rows.extend(listed.into_iter().map(|row| (project, row))),
+            unusable => differences.push(without_rows(project, &unusable)),
+        }
+    }
+    // A flat list of all rows: projects differ a lot in size, so one thread per project would
+    // leave most threads idle at the end.
+    let found = in_parallel(pool, &rows, |(project, row)| {
+        let (state, detail) = compare(layout, project, row)?;
+        Some(Difference {
+            project: project.name.normalized().to_owned(),
+            path: row.path.clone(),
+            state,
+            detail,
+        })
+    });
+    differences.extend(found.into_iter().flatten());
+    differences.sort_by(|a, b| (&a.project, &a.path).cmp(&(&b.project, &b.path)));
+    Ok(differences)
+}
+
+/// The difference that a project has as a whole if its RECORD lists nothing.
+fn without_rows(project: &Installed, recorded: &Recorded) -> Difference {
+    let state = match recorded {
+        Recorded::Absent | Recorded::Egg => DifferenceState::Missing,
+        Recorded::Rows(_) | Recorded::Malformed(_) => DifferenceState::Record,
+    };
+    Difference {
+        project: project.name.normalized().to_owned(),
+        path: project.place.path.file_name().to_owned(),
+        state,
+        detail: project
+            .require_rows(recorded)
+            .err()
+            .map(|error| error.to_string()),
+    }
+}
+
+/// How a file differs from its row, with a sentence about it if there is more to say.
+type Differs = Option<(DifferenceState, Option<String>)>;
+
+fn compare(layout: &Layout, project: &Installed, row: &RecordRow) -> Differs {
+    let Some(place) = layout.of_recorded(project.library, &row.path) else {
+        return differs(DifferenceState::Record, "it leads out of the environment");
+    };
+    let path = layout.absolute(&place);
+    let is_bytecode = row.digest.is_none() && row.path.ends_with(".pyc");
+    let stat = match fs::lstat(&path) {
+        Ok(Some(stat)) => stat,
+        Ok(None) if is_bytecode => return None,
+        Ok(None) => return Some((DifferenceState::Missing, None)),
+        Err(error) => return differs(DifferenceState::Unreadable, error.to_string()),
+    };
+    // If a link was in the way of a wheel's file and stayed, its row has no digest and no size.
+    if stat.kind == Kind::Symlink && row.digest.is_none() && row.size.is_none() {
+        return None;
+    }
+    let not_a_file = match stat.kind {
+        Kind::File => None,
+        Kind::Directory => Some("it is a directory"),
+        Kind::Symlink => Some("it is a symbolic link"),
+        Kind::Other => Some("it is no regular file"),
+    };
+    if let Some(detail) = not_a_file {
+        return differs(DifferenceState::Unreadable, detail);
+    }
+    if let Some(size) = row.size.filter(|size| *size != stat.size) {
+        let detail = format!("{} bytes, RECORD states {size}", stat.size);
+        return differs(DifferenceState::Changed, detail);
+    }
+    row.digest
+        .and_then(|recorded| compare_content(&path, recorded))
+        .or_else(|| compare_mode(layout, &place, &stat))
+}
+
+fn differs(state: DifferenceState, detail: impl Into<String>) -> Differs {
+    Some((state, Some(detail.into())))
+}
+
+fn compare_content(path: &std::path::Path, recorded: Digest) -> Differs {
+    match digest_of(path, recorded.algorithm()) {
+        Ok(Some(actual)) if actual == recorded => None,
+        Ok(Some(actual)) => differs(
+            DifferenceState::Changed,
+            format!("{actual}, RECORD states {recorded}"),
+        ),
+        // It was a regular file a moment ago.
+        Ok(None) => Some((DifferenceState::Unreadable, None)),
+        Err(error) => differs(DifferenceState::Unreadable, error.to_string()),
+    }
+}
+
+/// A script that lost its execute bits cannot be run. Files beside the scripts that do not begin
+/// with a shebang are as the wheel has them.
+fn compare_mode(layout: &Layout, place: &Place, stat: &Stat) -> Differs {
+    let (root, scripts) = layout.directory(SchemeKey::Scripts);
+    let is_beside_scripts = place.root == root && place.path.parent().as_ref() == scripts;
+    if is_beside_scripts
+        && stat.mode & 0o111 == 0
+        && fs::read_to_limit(&layout.absolute(place), 2).is_ok_and(|head| head == b"#!")
+    {
+        return differs(DifferenceState::Mode, "a script that cannot be executed");
+    }
+    None
+}
