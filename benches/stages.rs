@@ -27,7 +27,7 @@ use pkg_install::plan::conflict::{Settled, settle};
 use pkg_install::plan::operations::{self, Outgoing};
 use pkg_install::spec::record::{self, RecordRow, Verify};
 use pkg_install::stage::{self, StageOptions, Staged};
-use pkg_install::transaction::{self, CommitOptions};
+use pkg_install::transaction::{self, Areas, CommitOptions};
 use pkg_install::wheel::{self, OpenOptions};
 
 use ground::{Bench, OPEN, names, noise};
@@ -133,8 +133,9 @@ fn commit(criterion: &mut Criterion, bench: &Bench) {
                 bench.clear();
                 bench.stage(plan.clone(), Verify::Off)
             };
-            let run = |staged| {
-                transaction::commit(&bench.fs, &bench.layout, staged, options).expect("it commits")
+            let run = |(areas, staged)| {
+                transaction::commit(&bench.fs, &bench.layout, areas, staged, options)
+                    .expect("it commits")
             };
             b.iter_batched(setup, run, BatchSize::PerIteration);
         });
@@ -260,7 +261,7 @@ impl Bench {
         }
     }
 
-    fn stage(&self, plan: Plan, verify: Verify) -> Staged {
+    fn stage(&self, plan: Plan, verify: Verify) -> (Areas, Staged) {
         let options = StageOptions {
             verify,
             backend: Backend::default(),
@@ -269,7 +270,11 @@ impl Bench {
             cancel: &NEVER,
             progress: &Silent,
         };
-        stage::stage(&self.fs, &self.layout, plan, &self.wheels, options).expect("it can be staged")
+        let areas =
+            Areas::make(&self.fs, &self.layout, &plan.operations).expect("they can be made");
+        let stages = areas.stages().expect("they can be opened");
+        let staged = stage::stage(&stages, plan, &self.wheels, options).expect("it can be staged");
+        (areas, staged)
     }
 
     /// Makes the directory empty again.

@@ -14,7 +14,7 @@ use crate::plan::Plan;
 use crate::spec::tags::TagSet;
 use crate::stage::{self, Bring, StageOptions};
 use crate::threads::Pool;
-use crate::transaction::{self, CommitOptions};
+use crate::transaction::{self, Areas, CommitOptions};
 use crate::wheel::Wheel;
 
 /// Installs all wheels, or none.
@@ -141,13 +141,8 @@ impl<'a> Act<'a> {
             cancel,
             progress,
         };
-        let staged = stage::stage(
-            context.fs,
-            &session.layout,
-            plan,
-            self.wheels,
-            stage_options,
-        )?;
+        let areas = Areas::make(context.fs, &session.layout, &plan.operations)?;
+        let staged = stage::stage(&areas.stages()?, plan, self.wheels, stage_options)?;
         for (change, staged) in report.changes.iter_mut().zip(&staged.plan.changes) {
             change.bytes = staged.bytes;
         }
@@ -157,7 +152,8 @@ impl<'a> Act<'a> {
             durable: options.durable,
             undoable: options.undoable,
         };
-        let committed = transaction::commit(context.fs, &session.layout, staged, commit_options)?;
+        let committed =
+            transaction::commit(context.fs, &session.layout, areas, staged, commit_options)?;
         report.timings_ms.commit = Some(committed.moved.as_secs_f64() * 1e3);
         report.timings_ms.clean = Some(milliseconds(begin) - committed.moved.as_secs_f64() * 1e3);
         report.warnings.extend(committed.warnings);

@@ -270,7 +270,7 @@ fn count(changes: &mut [Change], settled: &Settled) {
 }
 
 fn check_space(layout: &Layout, plan: &Plan) -> Result<()> {
-    let mut home = crate::stage::control_home(layout, layout.main_root());
+    let mut home = layout.state_home(layout.main_root());
     while fs::stat(&home)?.is_none() {
         if !home.pop() {
             return Ok(());

@@ -12,8 +12,7 @@ use crate::error::{Error, Result};
 use crate::fs::{self, Dir, Lock, LockWait};
 use crate::installed::{self, Installed};
 use crate::outcome::{EnvironmentReport, Report, Warning};
-use crate::plan::spread::CONTROL;
-use crate::transaction::{self, JOURNAL, Recovered};
+use crate::transaction::{self, Recovered};
 
 /// The name of the lock file in an environment's root: the one that uv takes.
 const LOCK: &str = ".lock";
@@ -84,15 +83,14 @@ impl<'a> Session<'a> {
             self.recover(report)?;
             // What the state of the transaction lies in is there before anything is planned around
             // it.
-            let home = crate::stage::control_home(&self.layout, self.layout.main_root());
+            let home = self.layout.state_home(self.layout.main_root());
             self.made.extend(Dir::make_all(self.context.fs, &home)?);
         } else {
             // Changes nothing, so makes no lock file either: without one there is nobody to wait
             // for.
             self.lock = Lock::acquire_existing(&path, &patience)?;
             self.check_identity()?;
-            let control = crate::stage::control_home(&self.layout, self.layout.main_root());
-            if fs::lstat(&control.join(CONTROL).join(JOURNAL))?.is_some() {
+            if transaction::is_interrupted(&self.layout)? {
                 if options.dry_run || self.lock.is_none() {
                     report.warnings.push(unsettled());
                 } else {

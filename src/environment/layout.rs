@@ -15,6 +15,9 @@ use crate::error::{Error, Result};
 use crate::fs::{self, Dir, Fs};
 use crate::path::RelPath;
 
+/// The name of the directory that holds the state of a transaction. No wheel may contain it.
+pub const STATE_DIR: &str = ".pkg-install";
+
 /// The number of a root in its [`Layout`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RootId(pub u16);
@@ -142,9 +145,26 @@ impl Layout {
         &self.roots
     }
 
+    /// The numbers of all roots.
+    pub fn root_ids(&self) -> impl Iterator<Item = RootId> + use<> {
+        let count = u16::try_from(self.roots.len()).expect("roots are counted in 16 bits");
+        (0..count).map(RootId)
+    }
+
     /// The root that holds purelib, and the state of a transaction with it.
     pub fn main_root(&self) -> RootId {
         self.base(SchemeKey::Purelib).root
+    }
+
+    /// The directory that holds the [`STATE_DIR`] of a root: purelib if that is inside the root, else
+    /// the root itself.
+    pub fn state_home(&self, root: RootId) -> PathBuf {
+        let (main, inside) = self.directory(SchemeKey::Purelib);
+        let path = &self.roots[usize::from(root.0)];
+        match inside {
+            Some(inside) if main == root => path.join(inside.as_str()),
+            _ => path.clone(),
+        }
     }
 
     /// The number of a root at this resolved path, which is made one where it is not: a mount

@@ -12,14 +12,11 @@ use std::sync::Arc;
 use super::{ChangeId, Content, NewFile, WheelId};
 use crate::digest::{Algorithm, Digest, Identity};
 use crate::environment::Python;
-use crate::environment::layout::{Layout, Place, SchemeKey};
+use crate::environment::layout::{Layout, Place, STATE_DIR, SchemeKey};
 use crate::error::Fault;
 use crate::path::{self, RelPath};
 use crate::script;
 use crate::wheel::{Wheel, WheelFile};
-
-/// The name of the directory that holds this tool's state; no wheel may have a file in it.
-pub const CONTROL: &str = ".pkg-install";
 
 /// What every wheel of a command is spread over.
 #[derive(Debug, Clone, Copy)]
@@ -322,15 +319,15 @@ pub fn is_reserved(place: &Place) -> bool {
     place.path.components().any(path::is_reserved_on_windows)
 }
 
-/// Whether a component of the path is this tool's own directory.
-fn holds_control(path: &str) -> bool {
+/// Whether a component of the path is the state directory.
+fn holds_state_dir(path: &str) -> bool {
     memchr::memchr_iter(b'.', path.as_bytes()).any(|at| {
         let (before, name) = path.split_at(at);
         let is_whole = |rest: &str| rest.is_empty() || rest.starts_with('/');
         (before.is_empty() || before.ends_with('/'))
             && name
-                .split_at_checked(CONTROL.len())
-                .is_some_and(|(name, rest)| name.eq_ignore_ascii_case(CONTROL) && is_whole(rest))
+                .split_at_checked(STATE_DIR.len())
+                .is_some_and(|(name, rest)| name.eq_ignore_ascii_case(STATE_DIR) && is_whole(rest))
     })
 }
 
@@ -365,7 +362,7 @@ impl Guard {
     /// What stands, or could stand, at `place` and must not be touched; `None` for an ordinary
     /// file.
     pub fn protects(&self, layout: &Layout, place: &Place) -> Option<&'static str> {
-        if holds_control(place.path.as_str()) {
+        if holds_state_dir(place.path.as_str()) {
             return Some("the state of a transaction");
         }
         let name = place.path.file_name();

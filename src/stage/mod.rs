@@ -1,9 +1,8 @@
 //! Stage: every file that the plan writes, written once, checked, with its final mode, where nobody
 //! looks.
 //!
-//! Input: a [`Plan`], the wheels, the layout. Output: [`Staged`], which `commit` moves in and which
-//! deletes what was staged when it is dropped. The staging directory lies in `.pkg-install` beside
-//! the packages, so that it is on their device and inherits what they would. Directories are made
+//! Input: a [`Plan`], the wheels, an empty staging directory for each root. Output: [`Staged`], which
+//! `commit` moves in. Directories are made
 //! first, from a sorted set; then all files in parallel, entry by entry and big ones first, those
 //! of a wheel that is still on its way when it has arrived; then each RECORD, when all digests are
 //! known. The first failure stops all workers.
@@ -12,23 +11,17 @@ mod queue;
 mod writers;
 
 use std::collections::{BTreeSet, HashMap};
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::digest::{Backend, Digest};
-use crate::environment::layout::{Layout, RootId, SchemeKey};
+use crate::environment::layout::RootId;
 use crate::error::{Error, Result};
-use crate::fs::{Dir, Fs};
+use crate::fs::Dir;
 use crate::outcome::Progress;
-use crate::plan::spread::CONTROL;
 use crate::plan::{Content, Plan, RowFile, WheelId};
 use crate::spec::record::{self, RecordRow, Verify};
 use crate::threads::Pool;
 use crate::wheel::Wheel;
-
-/// The name of the file in the main `.pkg-install` that lists the directories which hold another
-/// one.
-pub const AREAS: &str = "areas";
 
 /// What staging needs beside the plan.
 #[derive(Clone, Copy)]
@@ -72,66 +65,34 @@ pub trait Waiting: Sync {
     fn wants_more(&self) -> bool;
 }
 
-/// The private directories of a transaction below one root.
-pub struct Area {
-    /// The root itself.
-    pub live: Dir,
-    /// Its `.pkg-install`.
-    pub control: Dir,
-    /// The directory that holds `.pkg-install`.
-    pub home: Dir,
-    /// Where files are staged.
-    pub stage: String,
-    /// Where what goes is put.
-    pub trash: String,
-}
+/// The open staging directory of each root.
+pub type Stages = HashMap<RootId, Dir>;
 
-/// Everything is on disk, and nobody sees it.
-#[must_use = "what was staged has to be committed, or dropped to delete it"]
+/// A plan whose files are all on disk, where nothing sees them yet.
+#[must_use = "staged files have to be committed"]
 pub struct Staged {
     /// The plan that was staged.
     pub plan: Plan,
-    /// The private directories, by root.
-    pub areas: HashMap<RootId, Area>,
-    /// Directories that were made for them above `.pkg-install`, outermost first.
-    made: Vec<PathBuf>,
-    fs: Fs,
-    settled: bool,
 }
 
-/// Writes everything that the plan wants written.
+/// A plan while it is staged.
+struct Staging<'a> {
+    plan: Plan,
+    stages: &'a Stages,
+}
+
+/// Writes every file of the plan into the staging directories, which are empty. The directories'
+/// owner deletes them after an error.
 ///
 /// # Errors
-/// The first failure; what was staged is deleted then.
+/// The first failure of any worker.
 pub fn stage(
-    fs: &Fs,
-    layout: &Layout,
+    stages: &Stages,
     plan: Plan,
     wheels: &[Wheel],
     options: StageOptions<'_>,
 ) -> Result<Staged> {
-    let mut staged = Staged {
-        plan,
-        areas: HashMap::new(),
-        made: Vec::new(),
-        fs: fs.clone(),
-        settled: false,
-    };
-    let main = layout.main_root();
-    let mut others: BTreeSet<RootId> = staged
-        .plan
-        .operations
-        .iter()
-        .map(|operation| operation.place.root)
-        .collect();
-    others.remove(&main);
-    staged.open_area(layout, main)?;
-    if !others.is_empty() {
-        staged.name_others(layout, main, &others)?;
-    }
-    for root in others {
-        staged.open_area(layout, root)?;
-    }
+    let mut staged = Staging { plan, stages };
     staged.make_directories()?;
     // RECORDs come afterwards, and nobody waits for them.
     let files = staged
@@ -149,73 +110,11 @@ pub fn stage(
     if options.cancel.load(Ordering::Relaxed) {
         Err(Error::interrupted())
     } else {
-        Ok(staged)
+        Ok(Staged { plan: staged.plan })
     }
 }
 
-/// The directory that holds the `.pkg-install` of a root: purelib where that is inside the root,
-/// else the root itself.
-pub fn control_home(layout: &Layout, root: RootId) -> PathBuf {
-    let (main, inside) = layout.directory(SchemeKey::Purelib);
-    let path = &layout.roots()[usize::from(root.0)];
-    match inside {
-        Some(inside) if main == root => path.join(inside.as_str()),
-        _ => path.clone(),
-    }
-}
-
-impl Staged {
-    fn open_area(&mut self, layout: &Layout, root: RootId) -> Result<()> {
-        let home = control_home(layout, root);
-        let gone = |path: &Path| Error::bad_environment(path, "it is gone");
-        if layout.open(&self.fs, &home)?.is_none() {
-            self.made.extend(Dir::make_all(&self.fs, &home)?);
-        }
-        let home = layout.open(&self.fs, &home)?.ok_or_else(|| gone(&home))?;
-        let live = &layout.roots()[usize::from(root.0)];
-        let live = layout.open(&self.fs, live)?.ok_or_else(|| gone(live))?;
-        if home.stat(CONTROL)?.is_none() {
-            home.make_dir(CONTROL)?;
-        }
-        let control = match home
-            .open_below(CONTROL)
-            .and_then(|control| control.ok_or_else(|| gone(home.path())))
-        {
-            Ok(control) => control,
-            Err(error) => {
-                // Empty where it was made just now, and then nobody else knows of it.
-                let _ = home.remove_dir(CONTROL);
-                return Err(error);
-            }
-        };
-        // Known from here on, so that whatever fails next, it is deleted.
-        let area = Area {
-            live,
-            control,
-            home,
-            stage: String::new(),
-            trash: String::new(),
-        };
-        let area = self.areas.entry(root).or_insert(area);
-        area.stage = area.control.make_unique("stage-")?;
-        area.trash = area.control.make_unique("trash-")?;
-        Ok(())
-    }
-
-    /// Writes down where else private directories will be made, for a recovery that would not think
-    /// of looking there.
-    fn name_others(&self, layout: &Layout, main: RootId, others: &BTreeSet<RootId>) -> Result<()> {
-        let homes: Vec<PathBuf> = others
-            .iter()
-            .map(|root| control_home(layout, *root))
-            .collect();
-        let control = &self.areas[&main].control;
-        control.remove_file(AREAS)?;
-        control
-            .create(AREAS, false)?
-            .write(&serde_json::to_vec(&homes).unwrap_or_default())
-    }
-
+impl Staging<'_> {
     /// The staging directory and the path in it of a file.
     fn path_of(&self, number: usize) -> String {
         let at = &self.plan.staged[number];
@@ -238,23 +137,9 @@ impl Staged {
                 at = parent;
             }
         }
-        let stages = self.stages()?;
         directories
             .iter()
-            .try_for_each(|(root, path)| stages[root].make_dir(path))
-    }
-
-    fn stages(&self) -> Result<HashMap<RootId, Dir>> {
-        let open = |(root, area): (&RootId, &Area)| {
-            let stage = area.control.open_below(&area.stage)?;
-            Ok((
-                *root,
-                stage.ok_or_else(|| {
-                    Error::bad_environment(area.control.path(), "its staging is gone")
-                })?,
-            ))
-        };
-        self.areas.iter().map(open).collect()
+            .try_for_each(|(root, path)| self.stages[root].make_dir(path))
     }
 
     /// Writes each RECORD: its rows sorted by path, its own without digest and size.
@@ -263,7 +148,6 @@ impl Staged {
         digests: &HashMap<usize, Digest>,
         options: StageOptions<'_>,
     ) -> Result<()> {
-        let stages = self.stages()?;
         let records: Vec<usize> = (0..self.plan.files.len())
             .filter(|&number| matches!(self.plan.files[number].content, Content::Record))
             .collect();
@@ -274,7 +158,7 @@ impl Staged {
             let owner = self.plan.files[number].owner.0 as usize;
             let content = record::write_record(&self.rows(owner, digests));
             let path = self.path_of(number);
-            let mut file = stages[&self.plan.files[number].place.root].create(&path, false)?;
+            let mut file = self.stages[&self.plan.files[number].place.root].create(&path, false)?;
             file.write(&content)?;
             self.plan.files[number].size = content.len() as u64;
             self.plan.changes[owner].bytes += content.len() as u64;
@@ -307,46 +191,5 @@ impl Staged {
             .collect();
         rows.sort_by(|a, b| a.path.cmp(&b.path));
         rows
-    }
-
-    /// Takes the staged tree apart: from now on what happens to it is the transaction's business.
-    pub(crate) fn into_parts(mut self) -> (Plan, HashMap<RootId, Area>, Vec<PathBuf>) {
-        self.settled = true;
-        (
-            std::mem::take(&mut self.plan),
-            std::mem::take(&mut self.areas),
-            std::mem::take(&mut self.made),
-        )
-    }
-}
-
-/// Deletes the private directories of a transaction that changed nothing, and the directories made
-/// for them. A failure stops the deleting and is returned; the next command goes on with it.
-pub(crate) fn discard(fs: &Fs, areas: &HashMap<RootId, Area>, made: &[PathBuf]) -> Result<()> {
-    for area in areas.values() {
-        for name in [&area.stage, &area.trash]
-            .into_iter()
-            .filter(|name| !name.is_empty())
-        {
-            area.control.remove_tree(name)?;
-        }
-        // Where an undo is kept, or something unknown lies, the directory is not empty and stays.
-        let _ = area.home.remove_dir(CONTROL);
-    }
-    // Only now is there nothing left that a recovery would have to be told of.
-    for area in areas.values() {
-        area.control.remove_file(AREAS)?;
-        let _ = area.home.remove_dir(CONTROL);
-    }
-    Dir::remove_made(fs, made)
-}
-
-impl Drop for Staged {
-    fn drop(&mut self) {
-        if !self.settled {
-            // The next command finds what could not be deleted now, and there is nobody here to
-            // tell.
-            let _ = discard(&self.fs, &self.areas, &self.made);
-        }
     }
 }

@@ -10,12 +10,10 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use super::queue::{Group, Queue};
-use super::{StageOptions, Staged, Waiting};
+use super::{StageOptions, Stages, Staging, Waiting};
 use crate::archive::{Entry, Expected, Item, Memory, Scratch, Stretch};
 use crate::digest::{Algorithm, Digest};
-use crate::environment::layout::RootId;
 use crate::error::{Effect, Error, Fault, Result};
-use crate::fs::Dir;
 use crate::outcome::Action;
 use crate::plan::{Content, NewFile, WheelId};
 use crate::spec::record::Verify;
@@ -29,7 +27,7 @@ const MEMORY: u64 = 40 << 20;
 /// Writes all files but RECORDs; returns the digests that were not known before, by the files'
 /// numbers.
 pub(super) fn write_files(
-    staged: &Staged,
+    staged: &Staging<'_>,
     wheels: &[Wheel],
     options: StageOptions<'_>,
 ) -> Result<HashMap<usize, Digest>> {
@@ -54,7 +52,7 @@ pub(super) fn write_files(
         .collect();
     let work = Work {
         staged,
-        stages: staged.stages()?,
+        stages: staged.stages,
         wheels,
         options,
         queue: Queue::new(!needed.is_empty()),
@@ -77,8 +75,8 @@ pub(super) fn write_files(
 
 /// What the workers share.
 struct Work<'a> {
-    staged: &'a Staged,
-    stages: HashMap<RootId, Dir>,
+    staged: &'a Staging<'a>,
+    stages: &'a Stages,
     wheels: &'a [Wheel],
     options: StageOptions<'a>,
     queue: Queue,

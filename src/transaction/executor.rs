@@ -4,39 +4,40 @@
 //! judged and reverted. All of it is relative to open directories; no symbolic link is followed on
 //! the way to a live name.
 
-use std::path::{Path, PathBuf};
-
 use super::journal::{Journal, JournalOperation};
-use crate::environment::layout::{Layout, Place};
+use super::state_dir::{JOURNAL, StateDir};
+use crate::environment::layout::{Layout, Place, STATE_DIR};
 use crate::error::{Error, Result};
 use crate::fs::{Dir, Fs, Kind};
 use crate::path::RelPath;
-use crate::plan::spread::CONTROL;
 use crate::plan::{Operation, OperationKind};
 
 /// The open directories of a journal.
-pub struct Field {
-    fs: Fs,
-    main: Dir,
-    grounds: Vec<Ground>,
+pub struct Executor {
+    main: StateDir,
+    roots: Vec<Root>,
+    state_dirs: Vec<StateDir>,
 }
 
-struct Ground {
+/// The open directories of one root of a journal.
+struct Root {
     live: Dir,
-    home: PathBuf,
     stage: Dir,
     trash: Dir,
 }
 
-impl Field {
-    /// Opens everything that the journal names, all of it inside the layout; `control` is the
-    /// `.pkg-install` that holds the journal.
+impl Executor {
+    /// Opens every directory that the journal names, all of them inside the layout.
     ///
     /// # Errors
-    /// Where something is missing, is not what it was, or lies outside of the environment.
-    pub fn open(fs: &Fs, layout: &Layout, journal: &Journal, control: &Path) -> Result<Self> {
-        let refuse = |reason: &str| Error::journal(&control.join(super::JOURNAL), reason);
-        let mut grounds = Vec::with_capacity(journal.roots.len());
+    /// A directory is missing, is another one than the journal's, or lies outside of the
+    /// environment.
+    pub fn open(fs: &Fs, layout: &Layout, journal: &Journal) -> Result<Self> {
+        let home = layout.state_home(layout.main_root());
+        let path = home.join(STATE_DIR).join(JOURNAL);
+        let refuse = |reason: &str| Error::journal(&path, reason);
+        let mut roots = Vec::with_capacity(journal.roots.len());
+        let mut state_dirs = Vec::with_capacity(journal.roots.len());
         for root in &journal.roots {
             if layout.of_resolved(&root.path).is_none() {
                 return Err(refuse("it names a root outside of the environment"));
@@ -47,76 +48,61 @@ impl Field {
             if live.own_stat()?.inode != root.inode {
                 return Err(refuse("another directory stands in the place of its root"));
             }
-            let private = layout
-                .open(fs, &root.home.join(CONTROL))?
+            let state = StateDir::open(fs, layout, &root.home)?
                 .ok_or_else(|| refuse("its private directory is gone"))?;
-            let stage = private
-                .open_below(&root.stage)?
+            let stage = state
+                .open_private(&root.stage)?
                 .ok_or_else(|| refuse("what it staged is gone"))?;
-            let trash = private
-                .open_below(&root.trash)?
+            let trash = state
+                .open_private(&root.trash)?
                 .ok_or_else(|| refuse("its trash is gone"))?;
-            grounds.push(Ground {
-                live,
-                home: root.home.clone(),
-                stage,
-                trash,
-            });
+            roots.push(Root { live, stage, trash });
+            state_dirs.push(state);
         }
-        let main = layout
-            .open(fs, control)?
-            .ok_or_else(|| refuse("its directory is gone"))?;
+        let main = StateDir::main(fs, layout)?.ok_or_else(|| refuse("its directory is gone"))?;
         Ok(Self {
-            fs: fs.clone(),
             main,
-            grounds,
+            roots,
+            state_dirs,
         })
     }
 
-    /// The `.pkg-install` that holds the journal.
-    pub fn main(&self) -> &Dir {
+    /// The state directory that holds the journal.
+    pub fn main(&self) -> &StateDir {
         &self.main
     }
 
-    /// The door through which all of it goes.
-    pub fn fs(&self) -> &Fs {
-        &self.fs
-    }
-
-    /// The directories that hold a `.pkg-install`.
-    pub fn homes(&self) -> Vec<PathBuf> {
-        self.grounds
-            .iter()
-            .map(|ground| ground.home.clone())
-            .collect()
+    /// The state directory of each root, in the order of the journal.
+    pub fn state_dirs(&self) -> &[StateDir] {
+        &self.state_dirs
     }
 
     /// Makes everything durable that was done on any of the file systems.
     pub fn flush_file_systems(&self) -> Result<()> {
-        self.grounds
+        self.roots
             .iter()
-            .try_for_each(|ground| ground.live.flush_file_system())
+            .try_for_each(|root| root.live.flush_file_system())
     }
 
     /// Executes one operation.
     pub fn execute(&self, operation: &JournalOperation) -> Result<()> {
-        let ground = &self.grounds[operation.root];
-        let (parent, name) = ground.parent(&operation.path)?;
-        let parent = parent.as_ref().unwrap_or(&ground.live);
+        let root = &self.roots[operation.root];
+        let (parent, name) = root.parent(&operation.path)?;
+        let parent = parent.as_ref().unwrap_or(&root.live);
         match operation.kind {
-            OperationKind::Out => parent.rename(name, &ground.trash, &operation.slot),
-            OperationKind::In => ground.stage.rename(&operation.slot, parent, name),
+            OperationKind::Out => parent.rename(name, &root.trash, &operation.slot),
+            OperationKind::In => root.stage.rename(&operation.slot, parent, name),
             OperationKind::RemoveDir => parent.remove_dir(name),
         }
     }
 
     /// Whether one operation was executed: judged by its private side, where there is one.
     pub fn is_done(&self, operation: &JournalOperation) -> Result<bool> {
-        let ground = &self.grounds[operation.root];
+        let root = &self.roots[operation.root];
         Ok(match operation.kind {
-            OperationKind::Out => ground.trash.stat(&operation.slot)?.is_some(),
-            OperationKind::In => ground.stage.stat(&operation.slot)?.is_none(),
-            OperationKind::RemoveDir => ground.live.stat(&operation.path)?.is_none(),
+            OperationKind::Out => root.trash.stat(&operation.slot)?.is_some(),
+            OperationKind::In => root.stage.stat(&operation.slot)?.is_none(),
+            OperationKind::RemoveDir => root.live.stat(&operation.path)?.is_none(),
         })
     }
 
@@ -125,15 +111,15 @@ impl Field {
         if !self.is_done(operation)? {
             return Ok(());
         }
-        let ground = &self.grounds[operation.root];
-        let (parent, name) = ground.parent(&operation.path)?;
-        let parent = parent.as_ref().unwrap_or(&ground.live);
+        let root = &self.roots[operation.root];
+        let (parent, name) = root.parent(&operation.path)?;
+        let parent = parent.as_ref().unwrap_or(&root.live);
         match operation.kind {
-            OperationKind::Out => ground.trash.rename(&operation.slot, parent, name),
+            OperationKind::Out => root.trash.rename(&operation.slot, parent, name),
             OperationKind::In => match parent.stat(name)? {
                 // Neither staged nor live: a power cut took what had not been flushed.
                 None => Ok(()),
-                Some(_) => parent.rename(name, &ground.stage, &operation.slot),
+                Some(_) => parent.rename(name, &root.stage, &operation.slot),
             },
             OperationKind::RemoveDir => {
                 parent.make_dir_again(name, operation.mode.unwrap_or(0o755))
@@ -147,7 +133,7 @@ impl Field {
     pub fn expanded(&self, journal: &Journal, operations: &[Operation]) -> Result<Vec<Operation>> {
         let mut expanded = Vec::new();
         for (operation, written) in operations.iter().zip(&journal.operations) {
-            let live = &self.grounds[written.root].live;
+            let live = &self.roots[written.root].live;
             let kind = live.stat(&written.path)?.map(|stat| stat.kind);
             let moves_directory =
                 operation.kind == OperationKind::Out && kind == Some(Kind::Directory);
@@ -210,7 +196,7 @@ fn expand(directory: &Dir, place: &Place, operations: &mut Vec<Operation>) -> Re
     Ok(())
 }
 
-impl Ground {
+impl Root {
     /// The open parent of a live path, `None` where that is the root itself, and the last
     /// component.
     fn parent<'p>(&self, path: &'p str) -> Result<(Option<Dir>, &'p str)> {

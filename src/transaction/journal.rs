@@ -9,7 +9,9 @@ use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::state_dir::{StateDir, is_private};
 use crate::digest::{Algorithm, Digest};
+use crate::error::{self, Error};
 use crate::path::RelPath;
 use crate::plan::OperationKind;
 
@@ -17,8 +19,6 @@ use crate::plan::OperationKind;
 const VERSION: u32 = 1;
 /// The first words of every journal.
 const MAGIC: &str = "pkg-install journal";
-/// The largest journal that is read, in bytes.
-pub const MAX_JOURNAL: u64 = 1 << 30;
 
 /// What a transaction does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,11 +67,29 @@ pub struct JournalOperation {
     pub mode: Option<u32>,
 }
 
+/// The journal of this name, or the record of one, `None` if there is none.
+///
+/// # Errors
+/// It cannot be trusted, or the user who wrote it is not the owner of its directory.
+pub(super) fn read(state: &StateDir, name: &str) -> error::Result<Option<Journal>> {
+    let refuse = |reason: String| Error::journal(&state.dir().path().join(name), reason);
+    let Some((content, owner)) = state.read_owned(name)? else {
+        return Ok(None);
+    };
+    let journal = Journal::decode(&content).map_err(|reason| refuse(reason.to_owned()))?;
+    if journal.uid != owner {
+        let writer = journal.uid;
+        return Err(refuse(format!(
+            "it was written by user {writer}, its directory belongs to user {owner}"
+        )));
+    }
+    Ok(Some(journal))
+}
+
 impl Journal {
     /// The bytes of the file.
     pub fn encode(&self) -> Vec<u8> {
-        // Plain data with text keys: there is nothing in it that could fail to be written.
-        let body = serde_json::to_vec(self).unwrap_or_default();
+        let body = serde_json::to_vec(self).expect("the layout refuses paths that are not UTF-8");
         let digest = Digest::of(Algorithm::Sha256, &body).to_hex();
         let mut file = format!("{MAGIC} {VERSION} {digest} {}\n", body.len()).into_bytes();
         file.extend_from_slice(&body);
@@ -138,16 +156,6 @@ fn is_normal(path: &Path) -> bool {
     !path
         .components()
         .any(|component| component == Component::ParentDir)
-}
-
-/// Whether a name is one that staging gives to its directories.
-pub fn is_private(name: &str) -> bool {
-    let rest = name
-        .strip_prefix("stage-")
-        .or_else(|| name.strip_prefix("trash-"));
-    rest.is_some_and(|rest| {
-        !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_alphanumeric())
-    })
 }
 
 #[cfg(test)]

@@ -12,32 +12,25 @@
 mod executor;
 pub(crate) mod journal;
 mod recover;
+mod state_dir;
 mod undo;
 
-use std::collections::HashMap;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::environment::layout::{Layout, RootId, SchemeKey};
+use crate::environment::layout::{Layout, RootId};
 use crate::error::{Effect, Error, Result};
 use crate::fs::{self, Fs};
 use crate::outcome::Warning;
-use crate::plan::spread::CONTROL;
 use crate::plan::{Operation, OperationKind};
-use crate::stage::{self, Area, Staged};
+use crate::stage::Staged;
 
-use executor::Field;
+use executor::Executor;
 pub use journal::Journal;
 use journal::{JournalOperation, JournalRoot};
 pub use recover::{Recovered, recover};
+pub use state_dir::{Areas, is_interrupted};
+use state_dir::{JOURNAL, NEW_JOURNAL, UNDO};
 pub use undo::{UndoPlan, plan_undo, take_back};
-
-/// The name of the journal in `.pkg-install`.
-pub const JOURNAL: &str = "journal";
-/// The name of a journal while it is written.
-const NEW_JOURNAL: &str = "journal.new";
-/// The name of the record that `undo` needs.
-pub const UNDO: &str = "undo";
 
 /// How to commit.
 #[derive(Debug, Clone, Copy, Default)]
@@ -56,16 +49,15 @@ pub struct CommitOptions {
 pub fn commit(
     fs: &Fs,
     layout: &Layout,
+    areas: Areas,
     staged: Staged,
     options: CommitOptions,
 ) -> Result<Committed> {
-    let (plan, areas, made) = staged.into_parts();
-    let committed = move_in(fs, layout, &areas, plan.operations, options);
-    if let Err(error) = &committed
-        && error.effect() != Effect::Unfinished
-    {
-        // What cannot be deleted now is found by the next command.
-        let _ = stage::discard(fs, &areas, &made);
+    let committed = move_in(fs, layout, &areas, staged.plan.operations, options);
+    match &committed {
+        // The journal was not acted on, or all of it was taken back: the areas are of no use.
+        Err(error) if error.effect() != Effect::Unfinished => drop(areas),
+        _ => areas.keep(),
     }
     committed
 }
@@ -73,21 +65,21 @@ pub fn commit(
 fn move_in(
     fs: &Fs,
     layout: &Layout,
-    areas: &HashMap<RootId, Area>,
+    areas: &Areas,
     mut operations: Vec<Operation>,
     options: CommitOptions,
 ) -> Result<Committed> {
     let begin = Instant::now();
     loop {
-        let (mut journal, control) = journal_of(layout, areas, &operations)?;
+        let mut journal = journal_of(layout, areas, &operations)?;
         journal.undoable = options.undoable;
-        let field = Field::open(fs, layout, &journal, &control)?;
-        let error = match run(&field, &journal, options) {
+        let executor = Executor::open(fs, layout, &journal)?;
+        let error = match run(&executor, &journal, options) {
             Ok(()) => {
                 let moved = begin.elapsed();
                 return Ok(Committed {
                     moved,
-                    warnings: finish(&field, layout, &journal, options.durable),
+                    warnings: finish(&executor, &journal, options.durable),
                 });
             }
             Err(error) => error,
@@ -97,7 +89,7 @@ fn move_in(
         }
         // A directory that comes from a lower layer of an overlay cannot be moved, but its files
         // can.
-        let expanded = field.expanded(&journal, &operations)?;
+        let expanded = executor.expanded(&journal, &operations)?;
         if expanded.len() == operations.len() {
             return Err(error);
         }
@@ -119,21 +111,14 @@ fn is_cross_device(error: &Error) -> bool {
 }
 
 /// The journal of `operations`, and the roots in its order.
-fn journal_of(
-    layout: &Layout,
-    areas: &HashMap<RootId, Area>,
-    operations: &[Operation],
-) -> Result<(Journal, PathBuf)> {
-    let (main, _) = layout.directory(SchemeKey::Purelib);
-    let mut order: Vec<RootId> = areas.keys().copied().collect();
-    order.sort_unstable();
+fn journal_of(layout: &Layout, areas: &Areas, operations: &[Operation]) -> Result<Journal> {
+    let order: Vec<RootId> = areas.by_root().keys().copied().collect();
     let mut roots = Vec::with_capacity(order.len());
-    for root in &order {
-        let area = &areas[root];
+    for (root, area) in areas.by_root() {
         roots.push(JournalRoot {
             path: layout.roots()[usize::from(root.0)].clone(),
             inode: area.live.own_stat()?.inode,
-            home: area.home.path().to_owned(),
+            home: area.state.home().to_owned(),
             stage: area.stage.clone(),
             trash: area.trash.clone(),
         });
@@ -154,27 +139,26 @@ fn journal_of(
             mode: operation.mode,
         })
         .collect();
-    let journal = Journal {
+    Ok(Journal {
         uid: fs::user(),
         roots,
         operations,
         undoable: false,
-    };
-    Ok((journal, stage::control_home(layout, main).join(CONTROL)))
+    })
 }
 
 /// Runs the protocol up to and including the commit point.
-fn run(field: &Field, journal: &Journal, options: CommitOptions) -> Result<()> {
+fn run(executor: &Executor, journal: &Journal, options: CommitOptions) -> Result<()> {
     let untouched = |error: Error| error.with_effect(Effect::Untouched);
     if options.durable {
-        field.flush_file_systems().map_err(untouched)?;
+        executor.flush_file_systems().map_err(untouched)?;
     }
-    if let Err(error) = write_journal(field, journal, options) {
+    if let Err(error) = write_journal(executor, journal, options) {
         // It may be visible already; nothing was moved yet, so without it nothing has happened.
-        let gone = field
-            .main()
+        let state = executor.main().dir();
+        let gone = state
             .remove_file(JOURNAL)
-            .and_then(|()| field.main().remove_file(NEW_JOURNAL));
+            .and_then(|()| state.remove_file(NEW_JOURNAL));
         let effect = if gone.is_ok() {
             Effect::Untouched
         } else {
@@ -185,18 +169,18 @@ fn run(field: &Field, journal: &Journal, options: CommitOptions) -> Result<()> {
     let moved = journal
         .operations
         .iter()
-        .try_for_each(|operation| field.execute(operation));
+        .try_for_each(|operation| executor.execute(operation));
     let flushed = moved.and_then(|()| {
         if options.durable {
-            field.flush_file_systems()
+            executor.flush_file_systems()
         } else {
             Ok(())
         }
     });
-    let Err(error) = flushed.and_then(|()| commit_point(field, journal, options.durable)) else {
+    let Err(error) = flushed.and_then(|()| commit_point(executor, journal, options.durable)) else {
         return Ok(());
     };
-    let undone = roll_back(field, journal, options.durable);
+    let undone = roll_back(executor, journal, options.durable);
     Err(error.with_effect(if undone.is_ok() {
         Effect::RolledBack
     } else {
@@ -204,15 +188,10 @@ fn run(field: &Field, journal: &Journal, options: CommitOptions) -> Result<()> {
     }))
 }
 
-fn write_journal(field: &Field, journal: &Journal, options: CommitOptions) -> Result<()> {
-    let control = field.main();
-    control.remove_file(NEW_JOURNAL)?;
-    let mut file = control.create(NEW_JOURNAL, false)?;
-    file.write(&journal.encode())?;
-    if options.durable {
-        file.flush()?;
-    }
-    drop(file);
+fn write_journal(executor: &Executor, journal: &Journal, options: CommitOptions) -> Result<()> {
+    let state = executor.main();
+    state.write(NEW_JOURNAL, &journal.encode(), options.durable)?;
+    let control = state.dir();
     control.replace(NEW_JOURNAL, JOURNAL)?;
     if options.durable {
         control.flush()?;
@@ -222,10 +201,10 @@ fn write_journal(field: &Field, journal: &Journal, options: CommitOptions) -> Re
 
 /// The instant in which the transaction has happened: the journal is gone, or has become what
 /// `undo` reads.
-fn commit_point(field: &Field, journal: &Journal, durable: bool) -> Result<()> {
-    let control = field.main();
+fn commit_point(executor: &Executor, journal: &Journal, durable: bool) -> Result<()> {
+    let control = executor.main().dir();
     if journal.undoable {
-        undo::write_marks(field, journal, durable)?;
+        undo::write_marks(executor, journal, durable)?;
         control.replace(JOURNAL, UNDO)?;
     } else if control.stat(UNDO)?.is_some() {
         // What an earlier transaction kept is void in the same instant.
@@ -242,26 +221,27 @@ fn commit_point(field: &Field, journal: &Journal, durable: bool) -> Result<()> {
 /// # Errors
 /// Where something cannot be moved back; the journal stays then, and the rest can be taken back
 /// later.
-fn roll_back(field: &Field, journal: &Journal, durable: bool) -> Result<()> {
+fn roll_back(executor: &Executor, journal: &Journal, durable: bool) -> Result<()> {
     for operation in journal.operations.iter().rev() {
-        field.revert(operation)?;
+        executor.revert(operation)?;
     }
     if durable {
-        field.flush_file_systems()?;
+        executor.flush_file_systems()?;
     }
     if journal.undoable {
-        field.main().remove_file(&undo::marks_name(journal))?;
+        let marks = undo::marks_name(journal);
+        executor.main().dir().remove_file(&marks)?;
     }
-    field.main().remove_file(JOURNAL)?;
+    executor.main().dir().remove_file(JOURNAL)?;
     if durable {
-        field.main().flush()?;
+        executor.main().dir().flush()?;
     }
     Ok(())
 }
 
 /// Makes the commit durable and deletes what is not needed any more. The transaction has happened:
 /// what fails here is only warned of.
-fn finish(field: &Field, layout: &Layout, journal: &Journal, durable: bool) -> Vec<Warning> {
+fn finish(executor: &Executor, journal: &Journal, durable: bool) -> Vec<Warning> {
     let mut warnings = Vec::new();
     let mut warn = |code, message| {
         warnings.push(Warning {
@@ -270,14 +250,18 @@ fn finish(field: &Field, layout: &Layout, journal: &Journal, durable: bool) -> V
             message,
         });
     };
-    if durable && let Err(error) = field.main().flush() {
+    if durable && let Err(error) = executor.main().dir().flush() {
         warn(
             "not-durable",
             format!("the change is made, but may not survive a loss of power: {error}"),
         );
     }
-    let keep = journal.undoable.then_some(journal);
-    if let Err(error) = recover::clean(field.fs(), layout, &field.homes(), keep) {
+    let kept = if journal.undoable {
+        undo::kept_names(journal)
+    } else {
+        Vec::new()
+    };
+    if let Err(error) = state_dir::clean(executor.state_dirs(), &kept) {
         warn(
             "not-cleaned",
             format!("{error}; the next command deletes it"),

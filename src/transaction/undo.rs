@@ -10,34 +10,39 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use super::executor::Field;
-use super::journal::{Journal, JournalOperation, JournalRoot, MAX_JOURNAL};
-use super::recover::{clean, open_control, read_journal};
-use super::{CommitOptions, Committed, UNDO, fills_trash, finish, run};
+use super::executor::Executor;
+use super::journal::{self, Journal, JournalOperation, JournalRoot};
+use super::state_dir::{self, MAX_STATE, StateDir, UNDO};
+use super::{CommitOptions, Committed, fills_trash, finish, run};
 use crate::digest::{Algorithm, Hasher};
-use crate::environment::layout::{Layout, SchemeKey};
+use crate::environment::layout::{Layout, STATE_DIR};
 use crate::error::{Effect, Error, Result};
-use crate::fs::{self, Dir, Fs};
+use crate::fs::{self, Fs};
 use crate::plan::OperationKind;
-use crate::stage::control_home;
 
-/// What the name of a journal's marks in `.pkg-install` begins with.
-const MARKS: &str = "marks-";
-
-/// The name of a journal's marks. It follows that of its trash, so that no other transaction's
-/// marks are taken for them.
+/// The name of a journal's marks.
 pub(super) fn marks_name(journal: &Journal) -> String {
-    let trash = journal
-        .roots
-        .first()
-        .map(|root| root.trash.trim_start_matches("trash-"))
-        .unwrap_or_default();
-    format!("{MARKS}{trash}")
+    let trash = journal.roots.first().map_or("", |root| &root.trash);
+    state_dir::marks_name(trash)
 }
 
-/// Whether a name is one that marks have.
-pub(super) fn is_marks(name: &str) -> bool {
-    name.starts_with(MARKS)
+/// What has to stay in the state directories so that the transaction of `main` can be undone.
+pub(super) fn kept(main: &StateDir) -> Result<Vec<String>> {
+    let journal = journal::read(main, UNDO)?.filter(|journal| journal.undoable);
+    Ok(journal.as_ref().map(kept_names).unwrap_or_default())
+}
+
+/// The names of what it takes to undo this transaction.
+pub(super) fn kept_names(journal: &Journal) -> Vec<String> {
+    let mut names = vec![UNDO.to_owned(), marks_name(journal)];
+    if journal
+        .operations
+        .iter()
+        .any(|operation| fills_trash(operation.kind))
+    {
+        names.extend(journal.roots.iter().map(|root| root.trash.clone()));
+    }
+    names
 }
 
 /// What a transaction left in place.
@@ -61,20 +66,15 @@ impl UndoPlan {
 }
 
 /// Writes the marks of a transaction whose operations have all been made.
-pub(super) fn write_marks(field: &Field, journal: &Journal, durable: bool) -> Result<()> {
+pub(super) fn write_marks(executor: &Executor, journal: &Journal, durable: bool) -> Result<()> {
     let mut marks = Marks::default();
     for operation in &journal.operations {
         marks.seen.push(mark(journal, operation)?);
     }
-    let control = field.main();
-    let name = marks_name(journal);
-    control.remove_file(&name)?;
-    let mut file = control.create(&name, false)?;
-    file.write(&serde_json::to_vec(&marks).unwrap_or_default())?;
-    if durable {
-        file.flush()?;
-    }
-    Ok(())
+    let content = serde_json::to_vec(&marks).expect("marks are plain text");
+    executor
+        .main()
+        .write(&marks_name(journal), &content, durable)
 }
 
 /// The digest of what an operation moved in; `None` for other operations.
@@ -104,17 +104,16 @@ fn mark(journal: &Journal, operation: &JournalOperation) -> Result<Option<String
 /// # Errors
 /// Where nothing was kept, or the environment has changed since.
 pub fn plan_undo(fs: &Fs, layout: &Layout) -> Result<UndoPlan> {
-    let (main, _) = layout.directory(SchemeKey::Purelib);
-    let home = control_home(layout, main);
-    let refuse =
-        |reason: String| Error::nothing_to_undo(&layout.roots()[usize::from(main.0)], reason);
+    let root = &layout.roots()[usize::from(layout.main_root().0)];
+    let refuse = |reason: String| Error::nothing_to_undo(root, reason);
     let nothing = || refuse("the last transaction was not made with `--undoable`".to_owned());
-    let control = open_control(fs, layout, &home)?.ok_or_else(nothing)?;
-    let journal = read_journal(&control, UNDO)?
+    let main = StateDir::main(fs, layout)?.ok_or_else(nothing)?;
+    let journal = journal::read(&main, UNDO)?
         .filter(|journal| journal.undoable)
         .ok_or_else(nothing)?;
-    let marks: Option<Marks> = control
-        .read(&marks_name(&journal), MAX_JOURNAL)?
+    let marks: Option<Marks> = main
+        .dir()
+        .read(&marks_name(&journal), MAX_STATE)?
         .and_then(|content| serde_json::from_slice(&content).ok());
     let marks = marks.filter(|marks| marks.seen.len() == journal.operations.len());
     let marks = marks.ok_or_else(|| refuse("its record is incomplete".to_owned()))?;
@@ -123,12 +122,12 @@ pub fn plan_undo(fs: &Fs, layout: &Layout) -> Result<UndoPlan> {
             return Err(refuse(format!("`{}` has changed since", operation.path)));
         }
     }
-    check_free(&journal, &control).map_err(refuse)?;
+    check_free(&journal, &main).map_err(refuse)?;
     Ok(UndoPlan { journal })
 }
 
 /// Every name that an old thing goes back to must be free, or taken by what came in.
-fn check_free(journal: &Journal, control: &Dir) -> std::result::Result<(), String> {
+fn check_free(journal: &Journal, state: &StateDir) -> std::result::Result<(), String> {
     for operation in journal
         .operations
         .iter()
@@ -147,14 +146,14 @@ fn check_free(journal: &Journal, control: &Dir) -> std::result::Result<(), Strin
         if live.is_some() && !came_in {
             return Err(format!("something stands at `{}` by now", operation.path));
         }
-        let main = root.home.join(crate::plan::spread::CONTROL);
+        let main = root.home.join(STATE_DIR);
         let kept = fs::lstat(&main.join(&root.trash).join(&operation.slot))
             .map_err(|error| error.to_string())?;
         if kept.is_none() {
             return Err(format!(
                 "what was at `{}` is gone from `{}`",
                 operation.path,
-                control.path().display()
+                state.dir().path().display()
             ));
         }
     }
@@ -171,31 +170,30 @@ pub fn take_back(fs: &Fs, layout: &Layout, plan: UndoPlan, durable: bool) -> Res
     if let Err(error) = &taken
         && error.effect() != Effect::Unfinished
     {
-        // What was made for it goes; what it takes to try again stays. What cannot go now, the next
-        // command deletes.
-        let homes: Vec<_> = kept.roots.iter().map(|root| root.home.clone()).collect();
-        let _ = clean(fs, layout, &homes, Some(&kept));
+        // Only what this attempt made goes: the undo can be tried again. The next command deletes
+        // what cannot be deleted now.
+        let dirs = kept.roots.iter();
+        let dirs = dirs.filter_map(|root| StateDir::open(fs, layout, &root.home).transpose());
+        let _ = dirs
+            .collect::<Result<Vec<_>>>()
+            .and_then(|dirs| state_dir::clean(&dirs, &kept_names(&kept)));
     }
     taken
 }
 
 fn run_opposite(fs: &Fs, layout: &Layout, done: Journal, durable: bool) -> Result<Committed> {
-    let control = control_home(layout, layout.main_root()).join(crate::plan::spread::CONTROL);
     let journal = opposite(fs, layout, done)?;
-    let field = Field::open(fs, layout, &journal, &control)?;
+    let executor = Executor::open(fs, layout, &journal)?;
     let begin = Instant::now();
-    run(
-        &field,
-        &journal,
-        CommitOptions {
-            durable,
-            undoable: false,
-        },
-    )?;
+    let options = CommitOptions {
+        durable,
+        undoable: false,
+    };
+    run(&executor, &journal, options)?;
     let moved = begin.elapsed();
     Ok(Committed {
         moved,
-        warnings: finish(&field, layout, &journal, durable),
+        warnings: finish(&executor, &journal, durable),
     })
 }
 
@@ -203,14 +201,14 @@ fn run_opposite(fs: &Fs, layout: &Layout, done: Journal, durable: bool) -> Resul
 fn opposite(fs: &Fs, layout: &Layout, done: Journal) -> Result<Journal> {
     let mut roots = done.roots;
     for root in &mut roots {
-        let control = open_control(fs, layout, &root.home)?;
-        let control =
-            control.ok_or_else(|| Error::nothing_to_undo(&root.home, "what was kept is gone"))?;
-        root.stage = match control.stat(&root.trash)? {
+        let state = StateDir::open(fs, layout, &root.home)?;
+        let state =
+            state.ok_or_else(|| Error::nothing_to_undo(&root.home, "what was kept is gone"))?;
+        root.stage = match state.dir().stat(&root.trash)? {
             Some(_) => root.trash.clone(),
-            None => control.make_unique("stage-")?,
+            None => state.make_stage()?,
         };
-        root.trash = control.make_unique("trash-")?;
+        root.trash = state.make_trash()?;
     }
     let mut operations = Vec::with_capacity(done.operations.len());
     for operation in done.operations.into_iter().rev() {
@@ -241,8 +239,8 @@ fn stage_empty(
     operation: &JournalOperation,
 ) -> Result<()> {
     let gone = || Error::nothing_to_undo(&root.home, "what was kept is gone");
-    let control = open_control(fs, layout, &root.home)?.ok_or_else(gone)?;
-    let stage = control.open_below(&root.stage)?.ok_or_else(gone)?;
+    let state = StateDir::open(fs, layout, &root.home)?.ok_or_else(gone)?;
+    let stage = state.open_private(&root.stage)?.ok_or_else(gone)?;
     if stage.stat(&operation.slot)?.is_some() {
         return Ok(());
     }
