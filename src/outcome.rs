@@ -1,21 +1,16 @@
-//! What happened, or would happen, as plain data: the object that `--json` prints (schema version
-//! 1).
+//! What happened, or would happen, as plain data.
 //!
 //! A command fills a [`Report`] as it goes, so that a failure too can say which environment it was
-//! about and what was warned of before it. Nothing here formats for people: that is the command
-//! line's.
+//! about and what was warned of before it. Nothing here formats for people or machines: that is the
+//! command line's.
 
 use std::path::PathBuf;
 
-use serde::Serialize;
-
-use crate::error::{Clash, Effect, Error, ErrorKind};
+use crate::error::Clash;
 
 /// The whole report of one command.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct Report {
-    /// The version of this schema: 1.
-    pub version: u32,
     /// How the command ended.
     pub outcome: Outcome,
     /// The environment that it was about; null where none was found.
@@ -27,26 +22,19 @@ pub struct Report {
     /// What was odd and did not stop the command.
     pub warnings: Vec<Warning>,
     /// Which files would be written and removed; only of `--dry-run`.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub plan: Option<PlannedFiles>,
     /// What is installed, sorted by name; only of `list`.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub projects: Option<Vec<ListedProject>>,
     /// How many installed projects were compared; only of `check`.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub projects_checked: Option<usize>,
     /// What differs from its RECORD; only of `check`.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub differences: Option<Vec<Difference>>,
     /// How long each step took, in milliseconds.
     pub timings_ms: Timings,
-    /// What went wrong; null on success.
-    pub error: Option<ErrorReport>,
 }
 
 /// How a command ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// Done: the changes are in the environment.
     Committed,
@@ -54,12 +42,10 @@ pub enum Outcome {
     Planned,
     /// There was nothing to do.
     Unchanged,
-    /// It failed; `error` says why and what that did.
-    Failed,
 }
 
 /// Where things go in an environment; all paths are absolute.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct EnvironmentReport {
     /// The virtual environment, the target directory or the prefix.
     pub root: PathBuf,
@@ -74,7 +60,7 @@ pub struct EnvironmentReport {
 }
 
 /// One project and what becomes of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangeReport {
     /// What is done.
     pub action: Action,
@@ -93,8 +79,7 @@ pub struct ChangeReport {
 }
 
 /// What is done to a project.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
     /// It was not there.
     Install,
@@ -110,7 +95,7 @@ pub enum Action {
 
 /// The files that a plan is about, as paths relative to the directory of the packages where they
 /// are inside it, else to the environment's root.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlannedFiles {
     /// What would be written, sorted.
     pub write: Vec<String>,
@@ -120,7 +105,7 @@ pub struct PlannedFiles {
 }
 
 /// A path with more than one owner.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConflictReport {
     /// The path, relative to the directory of the packages where it is inside, else to the
     /// environment's root.
@@ -150,7 +135,7 @@ impl ConflictReport {
 }
 
 /// Something odd that did not stop the command.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Warning {
     /// A short fixed word for it, as `record-padded-digest`.
     pub code: &'static str,
@@ -161,54 +146,24 @@ pub struct Warning {
 }
 
 /// Milliseconds per step; absent where the step was not reached.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Timings {
     /// Opening and validating the wheels.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub open: Option<f64>,
     /// Waiting for the lock, reading what is installed, deciding.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub plan: Option<f64>,
     /// Unpacking, checking, writing.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub stage: Option<f64>,
     /// Moving everything in.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub commit: Option<f64>,
     /// Deleting what was moved out.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub clean: Option<f64>,
-}
-
-/// A failure, for machines.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ErrorReport {
-    /// The kind that decides the exit code: `failed`, `usage`, `input`, `conflict`, `environment`,
-    /// `differences`, `interrupted`.
-    pub kind: &'static str,
-    /// The sentence that people are shown.
-    pub message: String,
-    /// `untouched`, `rolled-back` or `unfinished`.
-    pub effect: &'static str,
-    /// Every wheel that was refused with every fault of it; empty for other failures.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub wheels: Vec<RefusedWheel>,
-}
-
-/// A wheel that was refused, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct RefusedWheel {
-    /// The wheel as it was named.
-    pub wheel: String,
-    /// All of its faults.
-    pub faults: Vec<String>,
 }
 
 impl Report {
     /// A report of a command that has done nothing yet.
     pub fn new() -> Self {
         Self {
-            version: 1,
             outcome: Outcome::Unchanged,
             environment: None,
             changes: Vec::new(),
@@ -219,34 +174,7 @@ impl Report {
             projects_checked: None,
             differences: None,
             timings_ms: Timings::default(),
-            error: None,
         }
-    }
-
-    /// Turns the report into one of this failure: what was planned did not happen.
-    pub fn fail(&mut self, error: &Error) {
-        self.outcome = Outcome::Failed;
-        self.changes.clear();
-        if !error.clashes().is_empty() {
-            self.conflicts = error
-                .clashes()
-                .iter()
-                .map(ConflictReport::refused)
-                .collect();
-        }
-        let wheels = error
-            .refused_wheels()
-            .iter()
-            .map(|(wheel, faults)| RefusedWheel {
-                wheel: wheel.clone(),
-                faults: faults.iter().map(ToString::to_string).collect(),
-            });
-        self.error = Some(ErrorReport {
-            kind: kind_word(error.kind()),
-            message: error.to_string(),
-            effect: effect_word(error.effect()),
-            wheels: wheels.collect(),
-        });
     }
 }
 
@@ -256,28 +184,8 @@ impl Default for Report {
     }
 }
 
-fn kind_word(kind: ErrorKind) -> &'static str {
-    match kind {
-        ErrorKind::Failed => "failed",
-        ErrorKind::Usage => "usage",
-        ErrorKind::Input => "input",
-        ErrorKind::Conflict => "conflict",
-        ErrorKind::Environment => "environment",
-        ErrorKind::Differences => "differences",
-        ErrorKind::Interrupted => "interrupted",
-    }
-}
-
-fn effect_word(effect: Effect) -> &'static str {
-    match effect {
-        Effect::Untouched => "untouched",
-        Effect::RolledBack => "rolled-back",
-        Effect::Unfinished => "unfinished",
-    }
-}
-
 /// What `list` knows of one installed project.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct ListedProject {
     /// The name, normalised.
     pub name: String,
@@ -294,7 +202,7 @@ pub struct ListedProject {
 }
 
 /// One file that `check` found to differ from its RECORD.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
     /// The project whose RECORD lists the file.
     pub project: String,
@@ -307,8 +215,7 @@ pub struct Difference {
 }
 
 /// What is wrong with an installed file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum DifferenceState {
     /// It is not there.
     Missing,

@@ -1,42 +1,49 @@
-//! The command line: the only code that prints, reads the environment's variables, or chooses an
-//! exit code.
+//! The command line: the only code that prints, reads variables, or chooses an exit code.
 //!
-//! Input: arguments. Output: results on stdout, everything else on stderr, and an exit code.
-//! Nothing here decides what happens to an environment: that is the library's.
+//! Input: arguments and variables. Output: results on stdout, everything else on stderr, and an
+//! exit code. Every decision about an environment is the library's.
 
 mod args;
+mod json;
+mod options;
 mod progress;
-mod render;
 mod signals;
-mod wanted;
+mod text;
 
 use std::ffi::OsString;
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::io::{self, Write as _};
 use std::process::ExitCode;
+use std::time::Instant;
 
-use pkg_install::command::{self, Context, Document, Input};
-use pkg_install::error::{Error, Result};
+use anstream::{AutoStream, ColorChoice};
+use pkg_install::command::{self, Context};
+use pkg_install::error::{ErrorKind, Result};
 use pkg_install::fs::Fs;
 use pkg_install::outcome::Report;
-use pkg_install::source::Source;
-use pkg_install::spec::direct_url::without_credentials;
 
-use args::{Command, Parsed};
-use render::{Body, Renderer};
-use wanted::WantedArgs;
+use args::{Color, OutputArgs};
+use options::{Command, Parsed};
 
-/// What stands for stdin where a text is named.
-const STDIN: &str = "-";
+/// What to print about a command that succeeded.
+enum Body {
+    Changes,
+    Undone,
+    Recovered,
+    Checked,
+    Listed,
+    /// The paths of the wheels.
+    #[cfg(feature = "http")]
+    Downloaded(Vec<std::path::PathBuf>),
+}
 
-/// Runs the program with these arguments, its own name first.
+/// Runs the program with these arguments; the first one is its own name.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let begin = Instant::now();
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let parsed = match args::parse(&arguments) {
+    let parsed = match options::parse(&arguments) {
         Ok(parsed) => parsed,
-        Err(refusal) => return render::refuse(&refusal, &arguments),
+        Err(refusal) => return refuse(&refusal, &arguments),
     };
-    let renderer = Renderer::new(&parsed.output);
     let progress = progress::of(&parsed.output);
     signals::raise_file_limit();
     let cancel = signals::watch();
@@ -48,33 +55,26 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         progress: &*progress,
     };
     let result = act(&parsed, context, &mut report);
-    // What it drew goes before anything else is said.
+    // Clears the bars, so that nothing of them stays among the results.
     drop(progress);
-    renderer.finish(&parsed, &mut report, &result)
+    render(&parsed, &report, &result, begin)
 }
 
-/// Does what was asked for.
 fn act(parsed: &Parsed, context: Context<'_>, report: &mut Report) -> Result<Body> {
     let (locate, options) = (parsed.locate(), &parsed.options);
     match &parsed.command {
-        Command::Install(wanted) => {
-            let input = input(wanted)?;
-            command::install(&locate, &input, options, context, report).map(|()| Body::Changes)
+        Command::Install(args) => {
+            let request = options::request(args)?;
+            command::install(&locate, &request, options, context, report).map(|()| Body::Changes)
         }
         #[cfg(feature = "http")]
-        Command::Download(wanted, dest) => {
-            let input = input(wanted)?;
-            command::download(
-                &locate,
-                command::Fetch {
-                    input: &input,
-                    dest,
-                },
-                options,
-                context,
-                report,
-            )
-            .map(Body::Downloaded)
+        Command::Download(args, dest) => {
+            let request = options::request(args)?;
+            let fetch = command::Fetch {
+                input: &request,
+                dest,
+            };
+            command::download(&locate, fetch, options, context, report).map(Body::Downloaded)
         }
         Command::Uninstall { names } => {
             command::uninstall(&locate, names, options, context, report).map(|()| Body::Changes)
@@ -90,64 +90,77 @@ fn act(parsed: &Parsed, context: Context<'_>, report: &mut Report) -> Result<Bod
     }
 }
 
-/// Everything that is to be installed, read from where the user said.
-fn input(wanted: &WantedArgs) -> Result<Input> {
-    let texts = [&wanted.report, &wanted.lock, &wanted.requirements];
-    if texts
-        .into_iter()
-        .flatten()
-        .filter(|path| path.as_os_str() == STDIN)
-        .count()
-        > 1
-    {
-        return Err(Error::usage(
-            "`-` is given more than once, and stdin can be read only once",
-        ));
-    }
-    let mut input = Input {
-        reports: documents(&wanted.report)?,
-        locks: documents(&wanted.lock)?,
-        requirements: documents(&wanted.requirements)?,
-        selection: wanted.selection(),
-        find_links: wanted.find_links.clone(),
-        ..Input::default()
-    };
-    for argument in &wanted.wheels {
-        let misplaced = |error| match argument.to_str().filter(|word| args::is_command(word)) {
-            Some(word) => Error::usage(format!(
-                "`{word}` is a command, which goes first: `pkg-install {word} …`"
-            )),
-            None => error,
-        };
-        input
-            .sources
-            .extend(Source::from_argument(argument).map_err(misplaced)?);
-    }
-    if input.is_empty() {
-        Err(Error::usage("no wheel was named; see `pkg-install --help`"))
+/// Prints the results and returns the exit code.
+fn render(parsed: &Parsed, report: &Report, result: &Result<Body>, begin: Instant) -> ExitCode {
+    let OutputArgs { quiet, verbose, .. } = parsed.output;
+    let error = result.as_ref().err();
+    let results = if parsed.output.json {
+        json::object(report, error)
+    } else if quiet {
+        String::new()
     } else {
-        Ok(input)
+        match result {
+            Ok(body) => text::results(body, report, verbose, begin.elapsed()),
+            Err(_) => text::differences(report.differences.as_deref().unwrap_or_default()),
+        }
+    };
+    let mut remarks = String::new();
+    if !quiet {
+        remarks += &text::warnings(&report.warnings, verbose);
     }
+    if let Some(error) = error {
+        remarks += &text::error(error, report, parsed);
+    }
+    let color = parsed.output.color;
+    // A reader that went away does not change what was done, so a failed write is no failure.
+    let _ = AutoStream::new(io::stderr(), color.into())
+        .lock()
+        .write_all(remarks.as_bytes());
+    let _ = AutoStream::new(io::stdout(), color.into())
+        .lock()
+        .write_all(results.as_bytes());
+    error.map_or(ExitCode::SUCCESS, |error| exit_code(error.kind()))
 }
 
-/// The files' contents; `-` stands for what comes on stdin.
-fn documents(paths: &[PathBuf]) -> Result<Vec<Document>> {
-    let read = |path: &PathBuf| {
-        let content = if path.as_os_str() == STDIN {
-            let mut content = Vec::new();
-            let read = std::io::stdin().lock().read_to_end(&mut content);
-            read.map_err(|error| Error::io("read", Path::new("stdin"), error))
-                .map(|_| content)
-        } else if let Ok(None) = pkg_install::fs::stat(path) {
-            let shown = without_credentials(&path.display().to_string());
-            Err(Error::usage(format!("there is no file `{shown}`")))
-        } else {
-            pkg_install::fs::read(path)
-        };
-        Ok(Document {
-            at: path.clone(),
-            content: content?,
-        })
-    };
-    paths.iter().map(read).collect()
+/// Prints what clap says about arguments that it refuses; also help and version.
+fn refuse(refusal: &clap::Error, arguments: &[OsString]) -> ExitCode {
+    let _ = refusal.print();
+    if refusal.exit_code() == 0 {
+        return ExitCode::SUCCESS;
+    }
+    let _ = io::stderr()
+        .lock()
+        .write_all(b"\nstate: nothing was changed\n");
+    // Nothing was parsed, so `--json` and its variable have to be looked for by hand.
+    let set = std::env::var("PKG_INSTALL_JSON")
+        .is_ok_and(|value| !matches!(value.as_str(), "" | "0" | "false" | "no" | "off"));
+    if set || arguments.iter().any(|argument| argument == "--json") {
+        let object = json::refusal(refusal.to_string().trim_end());
+        let _ = io::stdout().lock().write_all(object.as_bytes());
+    }
+    exit_code(ErrorKind::Usage)
+}
+
+fn exit_code(kind: ErrorKind) -> ExitCode {
+    ExitCode::from(match kind {
+        ErrorKind::Usage => 2,
+        ErrorKind::Input => 3,
+        ErrorKind::Conflict => 4,
+        ErrorKind::Environment => 5,
+        ErrorKind::Differences => 6,
+        ErrorKind::Interrupted => 130,
+        // Also a kind that the library adds later: to a calling script it is a failure.
+        _ => 1,
+    })
+}
+
+impl From<Color> for ColorChoice {
+    fn from(color: Color) -> Self {
+        match color {
+            Color::Auto => Self::Auto,
+            // Unlike `Always`, this also holds for terminals that claim to know no colours.
+            Color::Always => Self::AlwaysAnsi,
+            Color::Never => Self::Never,
+        }
+    }
 }

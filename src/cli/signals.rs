@@ -1,27 +1,27 @@
-//! Signals: a flag that asks the work to stop, instead of a death in the middle of it.
+//! Signals set a flag that cancels the work, instead of ending the process in the middle of it.
 //!
-//! Ctrl-C, a request to terminate and a closed terminal set the flag; staging looks at it and gives
-//! up, a commit that has begun is finished. Reaching a limit on file sizes is made an error of the
-//! write that reached it.
+//! Ctrl-C, SIGTERM and a closed terminal set the flag. Staging polls it and gives up; a commit that
+//! has begun is finished. Exceeding a limit on file sizes becomes an error of the write.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 
-/// A flag that becomes true when the user wants the program to stop.
+/// Returns the flag that such a signal sets.
 pub fn watch() -> Arc<AtomicBool> {
     let cancel = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM, SIGHUP] {
-        // Where a handler cannot be registered the signal keeps its default: the process dies and
-        // recovery settles it.
+        // If a handler cannot be registered the signal ends the process, as by default, and the next
+        // command recovers.
         let _ = signal_hook::flag::register(signal, Arc::clone(&cancel));
     }
+    // Any handler keeps SIGXFSZ from ending the process; the flag itself is never read.
     let _ = signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)));
     cancel
 }
 
-/// Raises the limit on open files as far as this user may: every wheel stays open until it is
+/// Raises the limit on open files as far as allowed, since every wheel stays open until it is
 /// installed.
 pub fn raise_file_limit() {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
@@ -29,6 +29,6 @@ pub fn raise_file_limit() {
         current: limit.maximum,
         ..limit
     };
-    // With the limit as it is, many wheels at once are refused with an error that says so.
+    // If it stays low, a command with many wheels fails with an error that says so.
     let _ = rustix::process::setrlimit(rustix::process::Resource::Nofile, raised);
 }

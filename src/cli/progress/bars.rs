@@ -1,73 +1,95 @@
-//! Progress for people at a terminal, drawn ten times a second by one thread.
+//! Progress bars for people at a terminal.
 //!
-//! Workers only add to counters. The thread begins with the first thing to show and ends when
-//! [`Bars`] is dropped, also by a panic; nothing that it drew stands then. Remarks go through it
-//! too, so that they stand above the bars.
+//! Workers only add to [`Counters`]. One thread looks at them ten times a second and moves the bars
+//! of `indicatif`: one bar per running download, one for all downloads and one for staging. Only
+//! that thread draws, so bars cost the workers nothing. It starts with the first thing to show and
+//! ends when [`Bars`] is dropped, also by a panic; then it clears the bars.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::counters::Counters;
-use super::lines::{Model, Size};
-use super::screen::Screen;
-use super::{remarks, say};
+use indicatif::style::ProgressTracker;
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+
+use super::counters::{Counters, Seen, SeenStaging, SeenTransfer};
+use super::terminal::{self, Terminal};
+use super::{plain, say};
+use crate::cli::text::size;
+use pkg_install::error::escaped;
 use pkg_install::outcome::Progress;
 
-const PAUSE: Duration = Duration::from_millis(100);
+/// Frames per second.
+const FRAMES: u8 = 10;
+const PAUSE: Duration = Duration::from_millis(1000 / FRAMES as u64);
+/// The most downloads that have a bar of their own.
+const MAX_DOWNLOADS: usize = 8;
+/// A speed that was measured for less time says nothing.
+const SHORTEST: Duration = Duration::from_millis(300);
+/// The rows below those: how many more, all downloads, staging, and the cursor's.
+const OTHER_ROWS: usize = 4;
 
-/// Shows how far the work has come.
-#[derive(Default)]
+/// Shows how far the work is.
 pub struct Bars {
     shared: Arc<Shared>,
     drawer: Mutex<Option<JoinHandle<()>>>,
 }
 
-#[derive(Default)]
 struct Shared {
     counters: Counters,
-    remarks: Mutex<Vec<String>>,
+    multi: MultiProgress,
     done: AtomicBool,
 }
 
+impl Default for Bars {
+    fn default() -> Self {
+        let terminal = Box::<Terminal>::default();
+        let target = ProgressDrawTarget::term_like_with_hz(terminal, FRAMES);
+        let shared = Shared {
+            counters: Counters::default(),
+            multi: MultiProgress::with_draw_target(target),
+            done: AtomicBool::new(false),
+        };
+        Self {
+            shared: Arc::new(shared),
+            drawer: Mutex::default(),
+        }
+    }
+}
+
 impl Bars {
-    /// Begins to draw, where nobody does yet.
+    /// Starts the thread that draws, if it does not run yet.
     fn draw(&self) {
         let mut drawer = self.drawer.lock().unwrap_or_else(PoisonError::into_inner);
         if drawer.is_none() {
             let shared = Arc::clone(&self.shared);
             let thread = std::thread::Builder::new().name("progress".to_owned());
-            // Without a thread there are no bars, and remarks are said at the end.
+            // Without a thread there are no bars; the work goes on.
             *drawer = thread.spawn(move || draw(&shared)).ok();
         }
     }
 
-    fn remark(&self, text: String) {
-        self.shared
-            .remarks
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(text);
-        self.draw();
+    /// Prints a line above the bars.
+    fn print(&self, line: &str) {
+        if self.shared.multi.println(line).is_err() {
+            say(&format!("{line}\n"));
+        }
     }
 }
 
 impl Drop for Bars {
     fn drop(&mut self) {
+        // Pairs with the drawer's load, though the join alone orders everything that matters.
         self.shared.done.store(true, Ordering::Release);
-        let drawer = self
-            .drawer
-            .get_mut()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        if let Some(drawer) = drawer {
+        let drawer = self.drawer.get_mut();
+        if let Some(drawer) = drawer.unwrap_or_else(PoisonError::into_inner).take() {
             drawer.thread().unpark();
-            // A drawer that failed has drawn what it could.
+            // A drawer that panicked has shown what it could.
             let _ = drawer.join();
         }
-        say(&self.shared.take_remarks().concat());
     }
 }
 
@@ -82,7 +104,7 @@ impl Progress for Bars {
     }
 
     fn waiting(&self, lock: &Path) {
-        self.remark(remarks::waiting(lock));
+        self.print(&plain::waiting(lock));
     }
 
     fn end(&self) {
@@ -94,7 +116,7 @@ impl Progress for Bars {
     }
 
     fn look_retry(&self, name: &str, why: &str) {
-        self.remark(remarks::retry(name, why));
+        self.print(&plain::retry(name, why));
     }
 
     fn transfer_begin(&self, transfer: usize, name: &str, total: Option<u64>, present: u64) {
@@ -108,7 +130,7 @@ impl Progress for Bars {
 
     fn transfer_retry(&self, transfer: usize, why: &str) {
         let name = self.shared.counters.name(transfer).unwrap_or_default();
-        self.remark(remarks::retry(&name, why));
+        self.print(&plain::retry(&name, why));
     }
 
     fn transfer_end(&self, transfer: usize) {
@@ -116,36 +138,511 @@ impl Progress for Bars {
     }
 }
 
-impl Shared {
-    fn take_remarks(&self) -> Vec<String> {
-        std::mem::take(&mut *self.remarks.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
+/// The drawing thread.
 fn draw(shared: &Shared) {
-    let (begin, mut model, mut screen) = (Instant::now(), Model::default(), Screen::default());
-    loop {
-        let done = shared.done.load(Ordering::Acquire);
-        let remarks = shared.take_remarks();
-        let lines = if done {
-            Vec::new()
-        } else {
-            model.lines(&shared.counters.seen(), begin.elapsed(), size())
-        };
-        say(&screen.frame(&remarks, &lines));
-        if done {
-            return;
-        }
+    let mut shown = Shown::new(&shared.multi);
+    while !shared.done.load(Ordering::Acquire) {
+        shown.show(&shared.counters.seen(), terminal::size());
         std::thread::park_timeout(PAUSE);
     }
+    // A bar that is dropped draws itself once more unless it was removed before.
+    shown.remove_all();
+    let _ = shared.multi.clear();
 }
 
-/// The terminal's size now: it may change at any time.
-fn size() -> Size {
-    let said = rustix::termios::tcgetwinsize(std::io::stderr()).ok();
-    let said = said.map(|size| (usize::from(size.ws_col), usize::from(size.ws_row)));
-    let (columns, rows) = said
-        .filter(|&(columns, rows)| columns > 0 && rows > 0)
-        .unwrap_or((80, 24));
-    Size { columns, rows }
+/// The bars on the screen, from top to bottom.
+struct Shown<'a> {
+    multi: &'a MultiProgress,
+    /// The width for which the bars have their styles.
+    columns: u16,
+    /// By the number of the download, which is the order in which they began.
+    downloads: BTreeMap<usize, ProgressBar>,
+    /// How many downloads have no bar.
+    more: Option<ProgressBar>,
+    /// All downloads together, if there are several.
+    all: Option<ProgressBar>,
+    staging: Option<ProgressBar>,
+}
+
+impl<'a> Shown<'a> {
+    fn new(multi: &'a MultiProgress) -> Self {
+        Self {
+            multi,
+            columns: 0,
+            downloads: BTreeMap::new(),
+            more: None,
+            all: None,
+            staging: None,
+        }
+    }
+
+    fn show(&mut self, seen: &Seen, (columns, rows): (u16, u16)) {
+        if columns != self.columns {
+            // Another width has other styles, so the bars are made anew.
+            self.remove_all();
+            self.columns = columns;
+        }
+        let room = usize::from(rows).saturating_sub(OTHER_ROWS);
+        self.show_downloads(&seen.transfers, room.min(MAX_DOWNLOADS));
+        let place = self.downloads.len() + usize::from(self.more.is_some());
+        let bar = self.all.take();
+        self.all = self.update(bar, place, all(seen));
+        // Below all others: a place beyond the last one is the end.
+        let bar = self.staging.take();
+        self.staging = self.update(bar, usize::MAX, seen.staging.as_ref().map(staging));
+    }
+
+    fn show_downloads(&mut self, transfers: &[SeenTransfer], room: usize) {
+        let numbers: Vec<usize> = transfers.iter().map(|one| one.transfer).collect();
+        self.downloads.retain(|number, bar| {
+            let runs = numbers.binary_search(number).is_ok();
+            if !runs {
+                self.multi.remove(bar);
+            }
+            runs
+        });
+        let shown = &transfers[..transfers.len().min(room)];
+        for (place, transfer) in shown.iter().enumerate() {
+            let bar = self.downloads.remove(&transfer.transfer);
+            let gauge = Gauge {
+                label: short(&transfer.name),
+                done: transfer.present,
+                total: transfer.total,
+            };
+            if let Some(bar) = self.update(bar, place, Some(gauge)) {
+                self.downloads.insert(transfer.transfer, bar);
+            }
+        }
+        let more = transfers.len() - shown.len();
+        if more == 0 {
+            if let Some(bar) = self.more.take() {
+                self.multi.remove(&bar);
+            }
+            return;
+        }
+        let bar = self.more.get_or_insert_with(|| {
+            let style = ProgressStyle::with_template("{wide_msg}").expect("a constant template");
+            let bar = ProgressBar::no_length().with_style(style);
+            self.multi.insert(self.downloads.len(), bar)
+        });
+        bar.set_message(format!("… and {more} more"));
+    }
+
+    /// Moves `bar` to what `gauge` says. Makes it at `place` or removes it if needed.
+    fn update(
+        &self,
+        bar: Option<ProgressBar>,
+        place: usize,
+        gauge: Option<Gauge>,
+    ) -> Option<ProgressBar> {
+        let Some(gauge) = gauge else {
+            if let Some(bar) = bar {
+                self.multi.remove(&bar);
+            }
+            return None;
+        };
+        let bar = bar.unwrap_or_else(|| {
+            let bar = ProgressBar::no_length().with_style(style(self.columns, gauge.total));
+            let bar = self.multi.insert(place, bar);
+            bar.set_position(gauge.done);
+            // What was there at the beginning is not part of the speed.
+            bar.reset_eta();
+            bar
+        });
+        if bar.length() != gauge.total {
+            bar.set_style(style(self.columns, gauge.total));
+            match gauge.total {
+                Some(total) => bar.set_length(total),
+                None => bar.unset_length(),
+            }
+        }
+        bar.set_prefix(gauge.label);
+        bar.set_position(gauge.done);
+        Some(bar)
+    }
+
+    /// Takes all bars off the screen without drawing.
+    fn remove_all(&mut self) {
+        let others = [self.more.take(), self.all.take(), self.staging.take()];
+        let downloads = std::mem::take(&mut self.downloads).into_values();
+        for bar in downloads.chain(others.into_iter().flatten()) {
+            self.multi.remove(&bar);
+        }
+    }
+}
+
+/// How much of something is done.
+struct Gauge {
+    label: String,
+    done: u64,
+    total: Option<u64>,
+}
+
+/// All downloads together, if there are or will be several and one is running.
+fn all(seen: &Seen) -> Option<Gauge> {
+    let files = seen.expected.max(seen.begun);
+    if files < 2 || seen.transfers.is_empty() {
+        return None;
+    }
+    let running: u64 = seen.transfers.iter().map(|transfer| transfer.present).sum();
+    let totals = || {
+        let totals = seen.transfers.iter().map(|transfer| transfer.total);
+        totals.sum::<Option<u64>>()
+    };
+    let total = seen.expected_bytes.or_else(|| {
+        totals()
+            .filter(|_| files == seen.begun)
+            .map(|sum| seen.ended + sum)
+    });
+    Some(Gauge {
+        label: format!("{}/{files} wheels", seen.begun - seen.transfers.len()),
+        done: seen.ended + running,
+        total,
+    })
+}
+
+fn staging(staging: &SeenStaging) -> Gauge {
+    Gauge {
+        label: format!("{}/{} files", staging.files_done, staging.files),
+        done: staging.bytes_done,
+        total: Some(staging.bytes),
+    }
+}
+
+/// The project and the version of a wheel's file name, escaped.
+fn short(name: &str) -> String {
+    let parts: Vec<&str> = name.split('-').collect();
+    if parts.len() > 2 {
+        escaped(&parts[..2].join("-"))
+    } else {
+        escaped(name)
+    }
+}
+
+/// The style of a bar on a terminal of so many columns: label, bar, bytes, speed and time left.
+fn style(columns: u16, total: Option<u64>) -> ProgressStyle {
+    // Amounts take up to 19 columns, speeds 11, times 9; none of these lines is wrapped.
+    let (label, bar, rest) = match columns {
+        100.. => (32, 24, "{speed}{left}"),
+        80.. => (24, 12, "{speed}{left}"),
+        60.. => (20, 6, "{speed}"),
+        _ => (16, 0, ""),
+    };
+    let template = match (total, bar) {
+        (_, 0) => format!("{{prefix:{label}!}} {{amount}}"),
+        // Without a length there is nothing that a bar could show.
+        (None, _) => format!("{{prefix:{label}!}} {:bar$} {{amount}}{rest}", ""),
+        (Some(_), _) => format!("{{prefix:{label}!}} {{bar:{bar}}} {{amount}}{rest}"),
+    };
+    ProgressStyle::with_template(&template)
+        .expect("the template has no placeholders but these")
+        .progress_chars("━╸─")
+        .with_key("amount", tracker(amount))
+        .with_key("speed", tracker(speed))
+        .with_key("left", tracker(left))
+}
+
+/// A placeholder of a template that shows what `text` makes of the state of its bar.
+fn tracker(text: fn(&ProgressState) -> String) -> impl ProgressTracker {
+    move |state: &ProgressState, output: &mut dyn std::fmt::Write| {
+        // Writing to a string does not fail.
+        let _ = output.write_str(&text(state));
+    }
+}
+
+fn amount(state: &ProgressState) -> String {
+    match state.len() {
+        Some(total) => format!("{}/{}", size(state.pos()), size(total)),
+        None => size(state.pos()),
+    }
+}
+
+/// Whether the bar has been measured for long enough to state its speed.
+fn is_measured(state: &ProgressState) -> bool {
+    state.elapsed() >= SHORTEST && state.per_sec() >= 1.0
+}
+
+/// Empty until the speed is known.
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a speed in bytes is a small positive number"
+)]
+fn speed(state: &ProgressState) -> String {
+    if !is_measured(state) {
+        return String::new();
+    }
+    format!("  {}/s", size(state.per_sec() as u64))
+}
+
+/// Empty if nothing is left or the speed is not known.
+fn left(state: &ProgressState) -> String {
+    let is_over = state.len().is_none_or(|total| state.pos() >= total);
+    if is_over || !is_measured(state) {
+        return String::new();
+    }
+    format!("  {}", clock(state.eta().as_secs()))
+}
+
+/// `m:ss` or `h:mm:ss`.
+fn clock(seconds: u64) -> String {
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    if hours > 0 {
+        format!("{hours}:{minutes:02}:{seconds:02}")
+    } else {
+        format!("{minutes}:{seconds:02}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use indicatif::TermLike;
+
+    use super::*;
+
+    /// A terminal of so many columns that keeps the lines of the last frame.
+    #[derive(Debug, Clone)]
+    struct Paper(u16, Arc<Mutex<Vec<String>>>);
+
+    impl TermLike for Paper {
+        fn width(&self) -> u16 {
+            self.0
+        }
+        fn height(&self) -> u16 {
+            50
+        }
+        fn write_line(&self, _: &str) -> io::Result<()> {
+            Ok(())
+        }
+        fn write_str(&self, text: &str) -> io::Result<()> {
+            self.1.lock().expect("no panic").push(text.to_owned());
+            Ok(())
+        }
+        fn move_cursor_up(&self, _: usize) -> io::Result<()> {
+            // Only clearing, which comes before each frame, moves up.
+            self.1.lock().expect("no panic").clear();
+            Ok(())
+        }
+        fn move_cursor_down(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_right(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_left(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn clear_line(&self) -> io::Result<()> {
+            Ok(())
+        }
+        fn flush(&self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// The lines that are shown of `seen` on a terminal of this size.
+    fn lines(seen: &Seen, size: (u16, u16)) -> Vec<String> {
+        let paper = Paper(size.0, Arc::default());
+        let target = ProgressDrawTarget::term_like(Box::new(paper.clone()));
+        let multi = MultiProgress::with_draw_target(target);
+        let mut shown = Shown::new(&multi);
+        shown.show(seen, size);
+        let frame = paper.1.lock().expect("no panic").clone();
+        shown.remove_all();
+        // Each line is followed by its filler.
+        frame
+            .chunks(2)
+            .map(|line| line[0].trim_end().to_owned())
+            .collect()
+    }
+
+    const WIDE: (u16, u16) = (100, 40);
+
+    fn transfer(number: usize, present: u64, total: Option<u64>) -> SeenTransfer {
+        SeenTransfer {
+            transfer: number,
+            name: format!("demo{number}-1.0-py3-none-any.whl"),
+            total,
+            present,
+        }
+    }
+
+    fn seen(transfers: &[SeenTransfer]) -> Seen {
+        Seen {
+            transfers: transfers.to_vec(),
+            begun: transfers.len(),
+            ..Seen::default()
+        }
+    }
+
+    #[test]
+    fn nothing_is_shown_of_nothing() {
+        assert_eq!(lines(&Seen::default(), WIDE), [""; 0]);
+        let over = Seen {
+            begun: 3,
+            ended: 500,
+            ..Seen::default()
+        };
+        assert_eq!(lines(&over, WIDE), [""; 0]);
+    }
+
+    #[test]
+    fn a_download_has_its_name_a_bar_and_its_bytes() {
+        let half = lines(&seen(&[transfer(0, 5_000_000, Some(10_000_000))]), WIDE);
+        let bar = format!("{}╸{}", "━".repeat(12), "─".repeat(11));
+        assert_eq!(half, [format!("{:32} {bar} 5.00 MB/10.0 MB", "demo0-1.0")]);
+        let all = lines(&seen(&[transfer(0, 10, Some(10))]), WIDE);
+        let bar = "━".repeat(24);
+        assert_eq!(all, [format!("{:32} {bar} 10 bytes/10 bytes", "demo0-1.0")]);
+    }
+
+    #[test]
+    fn a_download_of_unknown_length_has_no_bar() {
+        let one = lines(&seen(&[transfer(0, 1500, None)]), WIDE);
+        assert_eq!(one, [format!("{:32} {:24} 1.50 kB", "demo0-1.0", "")]);
+        let two = lines(
+            &seen(&[transfer(0, 0, None), transfer(1, 5, Some(10))]),
+            WIDE,
+        );
+        assert_eq!(two[2], format!("{:32} {:24} 5 bytes", "0/2 wheels", ""));
+    }
+
+    #[test]
+    fn announced_files_count_from_the_beginning() {
+        let running = seen(&[transfer(0, 5, Some(10))]);
+        let shown = |expected, expected_bytes| {
+            let seen = Seen {
+                expected,
+                expected_bytes,
+                ..running.clone()
+            };
+            lines(&seen, WIDE)
+        };
+        assert_eq!(shown(1, Some(10)).len(), 1);
+        assert_eq!(
+            shown(9, None)[1],
+            format!("{:32} {:24} 5 bytes", "0/9 wheels", "")
+        );
+        let all = shown(9, Some(1000));
+        assert!(all[1].ends_with(" 5 bytes/1.00 kB"), "{all:?}");
+    }
+
+    #[test]
+    fn several_downloads_are_summed_up_with_those_that_have_ended() {
+        let running = [transfer(4, 1000, Some(3000)), transfer(5, 500, Some(1000))];
+        let all = Seen {
+            begun: 6,
+            ended: 2000,
+            ..seen(&running)
+        };
+        let lines = lines(&all, WIDE);
+        assert_eq!(lines.len(), 3);
+        assert!(
+            lines[2].starts_with("4/6 wheels  ") && lines[2].ends_with(" 3.50 kB/6.00 kB"),
+            "{lines:?}"
+        );
+    }
+
+    #[test]
+    fn as_many_downloads_are_shown_as_fit() {
+        let many: Vec<SeenTransfer> = (0..13).map(|number| transfer(number, 1, Some(2))).collect();
+        let staging = Some(SeenStaging {
+            files: 9,
+            bytes: 90,
+            files_done: 1,
+            bytes_done: 10,
+        });
+        let all = Seen {
+            staging,
+            ..seen(&many)
+        };
+        for (rows, shown) in [(40, 8), (12, 8), (11, 7), (6, 2), (4, 0)] {
+            let lines = lines(&all, (WIDE.0, rows));
+            assert_eq!(lines.len(), shown + 3, "{rows}: {lines:?}");
+            assert!(lines.len() < usize::from(rows), "{rows}: {lines:?}");
+            assert_eq!(lines[shown], format!("… and {} more", 13 - shown));
+            assert!(lines[shown + 1].starts_with("0/13 wheels "), "{lines:?}");
+            assert!(lines[shown + 2].starts_with("1/9 files "), "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn bars_come_and_go_in_the_order_of_the_downloads() {
+        let paper = Paper(WIDE.0, Arc::default());
+        let target = ProgressDrawTarget::term_like(Box::new(paper.clone()));
+        let multi = MultiProgress::with_draw_target(target);
+        let mut shown = Shown::new(&multi);
+        let labels = || -> Vec<String> {
+            let frame = paper.1.lock().expect("no panic");
+            let words = frame.chunks(2).map(|line| line[0].split(' ').next());
+            words
+                .map(|word| word.unwrap_or_default().to_owned())
+                .collect()
+        };
+        let running = |numbers: &[usize]| {
+            let running = numbers.iter().map(|&number| transfer(number, 1, Some(2)));
+            seen(&running.collect::<Vec<_>>())
+        };
+        shown.show(&running(&[0, 1, 2]), WIDE);
+        assert_eq!(labels(), ["demo0-1.0", "demo1-1.0", "demo2-1.0", "0/3"]);
+        shown.show(&running(&[0, 2, 3, 4]), WIDE);
+        assert_eq!(
+            labels(),
+            ["demo0-1.0", "demo2-1.0", "demo3-1.0", "demo4-1.0", "0/4"]
+        );
+        shown.show(&running(&[4]), (80, 40));
+        assert_eq!(labels(), ["demo4-1.0"]);
+        shown.remove_all();
+        multi.clear().expect("paper takes everything");
+        assert_eq!(labels(), [""; 0]);
+    }
+
+    #[test]
+    fn no_line_is_wrapped() {
+        let long = SeenTransfer {
+            name: "n".repeat(300),
+            ..transfer(0, 123_456_789, Some(999_456_789))
+        };
+        let staging = Some(SeenStaging {
+            files: 99_999,
+            bytes: u64::MAX,
+            files_done: 99_999,
+            bytes_done: 999_999,
+        });
+        for columns in 40..200 {
+            let seen = Seen {
+                staging,
+                begun: 2,
+                ..seen(std::slice::from_ref(&long))
+            };
+            let lines = lines(&seen, (columns, 24));
+            assert_eq!(lines.len(), 3);
+            assert!(
+                lines
+                    .iter()
+                    .all(|line| line.chars().count() < usize::from(columns)),
+                "{columns}: {lines:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn names_control_no_terminal() {
+        let odd = SeenTransfer {
+            name: "a\u{1b}[2J\n".to_owned(),
+            ..transfer(0, 0, None)
+        };
+        let lines = lines(&seen(&[odd]), WIDE);
+        assert!(lines[0].starts_with("a\\u{1b}[2J\\n "), "{lines:?}");
+    }
+
+    #[test]
+    fn times_read_well() {
+        assert_eq!(
+            [0, 59, 60, 3599, 3600, 36_061].map(clock),
+            ["0:00", "0:59", "1:00", "59:59", "1:00:00", "10:01:01"]
+        );
+    }
 }

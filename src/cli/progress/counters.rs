@@ -1,40 +1,38 @@
-//! The counters that workers add to, and what a drawer sees of them at one moment.
+//! The counters that workers add to, and a snapshot of them for the thread that draws.
 //!
-//! Adding takes a lock that workers share; only what begins and ends takes it alone. A number that
-//! is told to end or to advance without having begun is nothing.
+//! Adding takes a lock that workers share; only a begin or an end takes it exclusively. Numbers that
+//! end or advance without having begun are ignored.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-/// How far everything has come.
+/// How far all downloads and staging are.
 #[derive(Default)]
 pub struct Counters {
-    state: RwLock<State>,
+    counts: RwLock<Counts>,
 }
 
 #[derive(Default)]
-struct State {
-    running: BTreeMap<usize, Transfer>,
+struct Counts {
+    running: BTreeMap<usize, Running>,
     begun: usize,
-    /// How many files there will be, those that have ended included, and their bytes, where those
-    /// are known.
+    /// How many files there will be, including those that have ended.
     expected: usize,
+    /// Their bytes, if known.
     expected_bytes: Option<u64>,
-    /// The bytes of the files that have ended, and those of them that came over the wire.
+    /// The bytes of the files that have ended.
     ended: u64,
-    ended_received: u64,
-    staging: Option<Staging>,
+    staging: Option<StagingCounts>,
 }
 
-struct Transfer {
+struct Running {
     name: String,
     total: Option<u64>,
     present: AtomicU64,
-    received: AtomicU64,
 }
 
-struct Staging {
+struct StagingCounts {
     files: u64,
     bytes: u64,
     files_done: AtomicU64,
@@ -44,176 +42,142 @@ struct Staging {
 /// The counters at one moment.
 #[derive(Debug, Clone, Default)]
 pub struct Seen {
-    /// What is being fetched, by number.
+    /// The running downloads, sorted by number.
     pub transfers: Vec<SeenTransfer>,
-    /// How many files were begun, those that have ended included.
+    /// How many downloads have begun, including those that have ended.
     pub begun: usize,
-    /// How many files there will be at the least.
+    /// How many files there will be at least.
     pub expected: usize,
-    /// Their bytes, where those are known.
+    /// Their bytes, if known.
     pub expected_bytes: Option<u64>,
     /// The bytes of the files that have ended.
     pub ended: u64,
-    /// The bytes that came over the wire, for all files; never fewer than before.
-    pub received: u64,
-    /// What is being unpacked.
+    /// What is being staged.
     pub staging: Option<SeenStaging>,
 }
 
-/// One file that is being fetched.
+/// One running download.
 #[derive(Debug, Clone, Default)]
 pub struct SeenTransfer {
-    /// Its number.
     pub transfer: usize,
-    /// Its name.
     pub name: String,
-    /// Its length, where that is known.
+    /// Its length, if known.
     pub total: Option<u64>,
-    /// The bytes that are here; fewer than before where it begins anew.
+    /// The bytes that have arrived; fewer than before if it was started again.
     pub present: u64,
-    /// The bytes that came over the wire; never fewer than before.
-    pub received: u64,
 }
 
-/// What is being unpacked.
+/// How far staging is.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SeenStaging {
-    /// How many files there will be.
     pub files: u64,
-    /// Their bytes.
     pub bytes: u64,
-    /// How many files there are.
     pub files_done: u64,
-    /// Their bytes.
     pub bytes_done: u64,
 }
 
 impl Counters {
-    /// Unpacking begins.
+    /// Staging begins.
     pub fn stage(&self, files: u64, bytes: u64) {
-        let (files_done, bytes_done) = <(AtomicU64, AtomicU64)>::default();
-        self.write().staging = Some(Staging {
+        self.write().staging = Some(StagingCounts {
             files,
             bytes,
-            files_done,
-            bytes_done,
+            files_done: AtomicU64::new(0),
+            bytes_done: AtomicU64::new(0),
         });
     }
 
-    /// So many more files and bytes are unpacked.
+    /// So many more files and bytes are staged.
     pub fn staged(&self, files: u64, bytes: u64) {
         if let Some(staging) = &self.read().staging {
+            // Relaxed, here and below: the numbers are only shown, and nothing else depends on
+            // their order.
             staging.files_done.fetch_add(files, Ordering::Relaxed);
             staging.bytes_done.fetch_add(bytes, Ordering::Relaxed);
         }
     }
 
-    /// Unpacking has ended.
+    /// Staging has ended.
     pub fn stage_ended(&self) {
         self.write().staging = None;
     }
 
-    /// So many files will begin, with so many bytes.
+    /// So many more files will be fetched, with so many bytes.
     pub fn expect(&self, files: usize, bytes: Option<u64>) {
-        let mut state = self.write();
-        state.expected = state.begun + files;
-        state.expected_bytes = bytes.map(|bytes| state.ended + bytes);
+        let mut counts = self.write();
+        counts.expected = counts.begun + files;
+        counts.expected_bytes = bytes.map(|bytes| counts.ended + bytes);
     }
 
-    /// A file begins, or begins anew, or more is known of it.
+    /// A download begins, is started again, or its length is known now.
     pub fn begin(&self, transfer: usize, name: &str, total: Option<u64>, present: u64) {
-        let mut state = self.write();
-        let before = state.running.remove(&transfer);
-        state.begun += usize::from(before.is_none());
-        let received = before.map(|before| before.received).unwrap_or_default();
-        let begun = Transfer {
+        let mut counts = self.write();
+        let begun = Running {
             name: name.to_owned(),
             total,
             present: present.into(),
-            received,
         };
-        state.running.insert(transfer, begun);
+        let before = counts.running.insert(transfer, begun);
+        counts.begun += usize::from(before.is_none());
     }
 
-    /// So many more bytes of it are here.
+    /// So many more bytes of a download have arrived.
     pub fn received(&self, transfer: usize, bytes: u64) {
         if let Some(transfer) = self.read().running.get(&transfer) {
             transfer.present.fetch_add(bytes, Ordering::Relaxed);
-            transfer.received.fetch_add(bytes, Ordering::Relaxed);
         }
     }
 
-    /// It has ended.
+    /// A download has ended.
     pub fn ended(&self, transfer: usize) {
-        let mut state = self.write();
-        if let Some(ended) = state.running.remove(&transfer) {
-            state.ended += ended.present.into_inner();
-            state.ended_received += ended.received.into_inner();
+        let mut counts = self.write();
+        if let Some(ended) = counts.running.remove(&transfer) {
+            counts.ended += ended.present.into_inner();
         }
     }
 
-    /// What a file that is being fetched is called.
+    /// The name of a running download.
     pub fn name(&self, transfer: usize) -> Option<String> {
-        self.read()
-            .running
-            .get(&transfer)
-            .map(|transfer| transfer.name.clone())
+        let counts = self.read();
+        counts.running.get(&transfer).map(|one| one.name.clone())
     }
 
-    /// How far everything has come.
+    /// A snapshot.
     pub fn seen(&self) -> Seen {
-        let state = self.read();
-        let transfers: Vec<SeenTransfer> = state
+        let counts = self.read();
+        let transfers = counts
             .running
             .iter()
-            .map(|(&number, running)| running.seen(number))
-            .collect();
-        let received = state.ended_received
-            + transfers
-                .iter()
-                .map(|transfer| transfer.received)
-                .sum::<u64>();
-        let staging = state.staging.as_ref().map(|staging| SeenStaging {
+            .map(|(&transfer, running)| SeenTransfer {
+                transfer,
+                name: running.name.clone(),
+                total: running.total,
+                present: running.present.load(Ordering::Relaxed),
+            });
+        let staging = counts.staging.as_ref().map(|staging| SeenStaging {
             files: staging.files,
             bytes: staging.bytes,
             files_done: staging.files_done.load(Ordering::Relaxed),
             bytes_done: staging.bytes_done.load(Ordering::Relaxed),
         });
-        let (begun, ended) = (state.begun, state.ended);
-        let expected_bytes = state.expected_bytes.filter(|_| begun <= state.expected);
+        let (begun, expected) = (counts.begun, counts.expected);
         Seen {
-            transfers,
+            transfers: transfers.collect(),
             begun,
-            expected: state.expected.max(begun),
-            expected_bytes,
-            ended,
-            received,
+            expected: expected.max(begun),
+            // More files than were announced: their bytes are not in the sum.
+            expected_bytes: counts.expected_bytes.filter(|_| begun <= expected),
+            ended: counts.ended,
             staging,
         }
     }
 
-    fn read(&self) -> RwLockReadGuard<'_, State> {
-        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    fn read(&self) -> RwLockReadGuard<'_, Counts> {
+        self.counts.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, State> {
-        self.state.write().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Transfer {
-    fn seen(&self, transfer: usize) -> SeenTransfer {
-        let (present, received) = (
-            self.present.load(Ordering::Relaxed),
-            self.received.load(Ordering::Relaxed),
-        );
-        SeenTransfer {
-            transfer,
-            name: self.name.clone(),
-            total: self.total,
-            present,
-            received,
-        }
+    fn write(&self) -> RwLockWriteGuard<'_, Counts> {
+        self.counts.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -222,17 +186,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_begins_anew_is_one_file_and_what_came_stays_counted() {
+    fn a_download_that_is_started_again_is_counted_once() {
         let counters = Counters::default();
         counters.begin(3, "a", None, 0);
         counters.received(3, 70);
         counters.begin(3, "a", Some(100), 20);
         counters.received(3, 30);
         let seen = counters.seen();
-        assert_eq!(
-            (seen.begun, seen.received, seen.transfers.len()),
-            (1, 100, 1)
-        );
+        assert_eq!((seen.begun, seen.transfers.len()), (1, 1));
         assert_eq!(
             (seen.transfers[0].present, seen.transfers[0].total),
             (50, Some(100))
@@ -240,19 +201,12 @@ mod tests {
         counters.ended(3);
         counters.begin(4, "b", None, 5);
         let seen = counters.seen();
-        assert_eq!(
-            (
-                seen.begun,
-                seen.received,
-                seen.ended,
-                seen.transfers[0].transfer
-            ),
-            (2, 100, 50, 4)
-        );
+        assert_eq!((seen.begun, seen.ended), (2, 50));
+        assert_eq!(seen.transfers[0].transfer, 4);
     }
 
     #[test]
-    fn what_is_expected_comes_to_what_has_ended() {
+    fn announced_files_are_added_to_those_that_have_ended() {
         let counters = Counters::default();
         counters.begin(0, "a", Some(7), 7);
         counters.ended(0);
@@ -264,25 +218,20 @@ mod tests {
         assert_eq!(
             (seen.expected, seen.expected_bytes),
             (4, None),
-            "more than was said"
+            "more than was announced"
         );
     }
 
     #[test]
-    fn what_never_began_is_nothing() {
+    fn numbers_that_never_began_are_ignored() {
         let counters = Counters::default();
         counters.received(1, 5);
         counters.ended(1);
         counters.staged(1, 5);
         let seen = counters.seen();
         assert_eq!(
-            (
-                seen.begun,
-                seen.received,
-                seen.ended,
-                seen.staging.is_none()
-            ),
-            (0, 0, 0, true)
+            (seen.begun, seen.ended, seen.staging.is_none()),
+            (0, 0, true)
         );
     }
 }

@@ -1,6 +1,6 @@
 //! Progress for programs: a line of JSON for each event.
 //!
-//! Output, each line written whole and by one thread at a time:
+//! Output, each line written at once by one thread at a time:
 //!
 //! ```json
 //! {"event":"look-retry","name":"six-1.17.0-py2.py3-none-any.whl","why":"the server broke the connection off"}
@@ -15,15 +15,14 @@
 //! {"event":"waiting","path":"venv/.lock"}
 //! ```
 //!
-//! `transfers` says how many files come next and how many bytes those have together, null where
-//! that is not known of each. Each is a transfer, one that the cache has and one that was fetched
-//! in part too; so is a file that a look before has brought whole, which is counted nowhere else.
-//! Each number has one `transfer-begin`, then one `transfer-end`, which also comes where the file
-//! was given up. `bytes` is how many are here, not how many more: it may be fewer than before where
-//! a file begins anew. `total` is null until the length is known. `transfer` and `stage` come at
-//! most ten times a second for each file and for the staging, and always for the last change before
-//! the end. Names and reasons are as they are: who shows them escapes them. Other lines on stderr,
-//! as warnings and errors, stay text.
+//! `transfers` states how many files come next and their bytes in total, null unless each length is
+//! known. Each file is a transfer, even if it is cached or was fetched in part before; so is a file
+//! that a preview has fetched whole, which `transfers` does not count. Each number has one
+//! `transfer-begin` and then one `transfer-end`, even if the file is given up. `bytes` is the sum
+//! that has arrived; it decreases if a file is started again. `total` is null until the length is
+//! known. `transfer` and `stage` come at most ten times a second per file and for staging, and
+//! always for the last change before the end. Names and reasons are not escaped. Other lines on
+//! stderr, such as warnings and errors, stay text.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -80,13 +79,13 @@ enum Event<'a> {
     },
 }
 
-/// Writes what happens.
-pub struct Events<W> {
-    told: Mutex<Told<W>>,
+/// Writes each event as one line.
+pub struct JsonLines<W> {
+    log: Mutex<Log<W>>,
 }
 
-/// What was told, and where.
-struct Told<W> {
+/// The state behind the lines.
+struct Log<W> {
     output: W,
     transfers: BTreeMap<usize, Transfer>,
     staging: Option<Staging>,
@@ -105,31 +104,31 @@ struct Staging {
     pace: Pace,
 }
 
-/// When a change was told last, and whether there was another since.
+/// When a change was last written, and whether there was another one since.
 #[derive(Debug, Default)]
 struct Pace {
-    told: Option<Instant>,
+    written: Option<Instant>,
     changed: bool,
 }
 
 impl Pace {
-    /// Whether a change now is to be told.
+    /// Whether to write a change that happens now.
     fn is_due(&mut self, now: Instant) -> bool {
         self.changed = self
-            .told
-            .is_some_and(|told| now.saturating_duration_since(told) < PAUSE);
+            .written
+            .is_some_and(|written| now.saturating_duration_since(written) < PAUSE);
         if !self.changed {
-            self.told = Some(now);
+            self.written = Some(now);
         }
         !self.changed
     }
 }
 
-impl<W: Write> Events<W> {
-    /// Events that are written there.
+impl<W: Write> JsonLines<W> {
+    /// Writes to `output`.
     pub fn new(output: W) -> Self {
         Self {
-            told: Mutex::new(Told {
+            log: Mutex::new(Log {
                 output,
                 transfers: BTreeMap::new(),
                 staging: None,
@@ -137,21 +136,18 @@ impl<W: Write> Events<W> {
         }
     }
 
-    /// All that is told of one moment is told under one lock, so that the lines stand in the order
-    /// of what happened.
-    fn with<T>(&self, act: impl FnOnce(&mut Told<W>) -> T) -> T {
-        act(&mut self.told.lock().unwrap_or_else(PoisonError::into_inner))
+    /// Changes the state and writes under one lock, so that the lines are in the order of events.
+    fn with<T>(&self, act: impl FnOnce(&mut Log<W>) -> T) -> T {
+        act(&mut self.log.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-impl<W: Write> Told<W> {
-    fn tell(&mut self, event: &Event<'_>) {
-        if let Ok(mut line) = serde_json::to_string(event) {
-            line.push('\n');
-            // A reader that went away stops nothing.
-            let _ = self.output.write_all(line.as_bytes());
-            let _ = self.output.flush();
-        }
+impl<W: Write> Log<W> {
+    fn write(&mut self, event: &Event<'_>) {
+        let line = serde_json::to_string(event).expect("strings and numbers are always written");
+        // A reader that went away stops nothing.
+        let _ = self.output.write_all((line + "\n").as_bytes());
+        let _ = self.output.flush();
     }
 
     fn change(&mut self, number: usize, now: Instant, change: impl FnOnce(&mut Transfer)) {
@@ -165,11 +161,11 @@ impl<W: Write> Told<W> {
                 bytes: transfer.bytes,
                 total: transfer.total,
             };
-            self.tell(&event);
+            self.write(&event);
         }
     }
 
-    fn begin(&mut self, number: usize, name: &str, (total, present): (Option<u64>, u64)) {
+    fn begin(&mut self, number: usize, name: &str, total: Option<u64>, present: u64) {
         if self.transfers.contains_key(&number) {
             return self.change(number, Instant::now(), |transfer| {
                 transfer.total = total;
@@ -184,7 +180,7 @@ impl<W: Write> Told<W> {
                 pace: Pace::default(),
             },
         );
-        self.tell(&Event::TransferBegin {
+        self.write(&Event::TransferBegin {
             transfer: number,
             name,
             total,
@@ -197,13 +193,13 @@ impl<W: Write> Told<W> {
             return;
         };
         if transfer.pace.changed {
-            self.tell(&Event::Transfer {
+            self.write(&Event::Transfer {
                 transfer: number,
                 bytes: transfer.bytes,
                 total: transfer.total,
             });
         }
-        self.tell(&Event::TransferEnd { transfer: number });
+        self.write(&Event::TransferEnd { transfer: number });
     }
 
     fn stage(&mut self, files: u64, bytes: u64) {
@@ -217,7 +213,7 @@ impl<W: Write> Told<W> {
                 files: staging.files,
                 bytes: staging.bytes,
             };
-            self.tell(&event);
+            self.write(&event);
         }
     }
 
@@ -226,61 +222,61 @@ impl<W: Write> Told<W> {
             return;
         };
         if staging.pace.changed {
-            self.tell(&Event::Stage {
+            self.write(&Event::Stage {
                 files: staging.files,
                 bytes: staging.bytes,
             });
         }
-        self.tell(&Event::StageEnd);
+        self.write(&Event::StageEnd);
     }
 }
 
-impl<W: Write + Send> Progress for Events<W> {
+impl<W: Write + Send> Progress for JsonLines<W> {
     fn begin(&self, files: u64, bytes: u64) {
-        self.with(|told| {
-            told.staging = Some(Staging::default());
-            told.tell(&Event::StageBegin { files, bytes });
+        self.with(|log| {
+            log.staging = Some(Staging::default());
+            log.write(&Event::StageBegin { files, bytes });
         });
     }
 
     fn advance(&self, files: u64, bytes: u64) {
-        self.with(|told| told.stage(files, bytes));
+        self.with(|log| log.stage(files, bytes));
     }
 
     fn waiting(&self, lock: &Path) {
-        self.with(|told| {
-            told.tell(&Event::Waiting {
+        self.with(|log| {
+            log.write(&Event::Waiting {
                 path: &lock.display().to_string(),
             });
         });
     }
 
     fn end(&self) {
-        self.with(Told::stage_end);
+        self.with(Log::stage_end);
     }
 
     fn transfers(&self, files: usize, bytes: Option<u64>) {
-        self.with(|told| told.tell(&Event::Transfers { files, bytes }));
+        self.with(|log| log.write(&Event::Transfers { files, bytes }));
     }
 
     fn look_retry(&self, name: &str, why: &str) {
-        self.with(|told| told.tell(&Event::LookRetry { name, why }));
+        self.with(|log| log.write(&Event::LookRetry { name, why }));
     }
 
     fn transfer_begin(&self, transfer: usize, name: &str, total: Option<u64>, present: u64) {
-        self.with(|told| told.begin(transfer, name, (total, present)));
+        self.with(|log| log.begin(transfer, name, total, present));
     }
 
     fn transfer_advance(&self, transfer: usize, bytes: u64) {
-        self.with(|told| told.change(transfer, Instant::now(), |transfer| transfer.bytes += bytes));
+        self.with(|log| log.change(transfer, Instant::now(), |transfer| transfer.bytes += bytes));
     }
 
     fn transfer_retry(&self, transfer: usize, why: &str) {
-        self.with(|told| told.tell(&Event::TransferRetry { transfer, why }));
+        self.with(|log| log.write(&Event::TransferRetry { transfer, why }));
     }
 
     fn transfer_end(&self, transfer: usize) {
-        self.with(|told| told.end(transfer));
+        self.with(|log| log.end(transfer));
     }
 }
 
@@ -288,19 +284,19 @@ impl<W: Write + Send> Progress for Events<W> {
 mod tests {
     use super::*;
 
-    /// What is written of this, by writes.
-    fn written(act: impl FnOnce(&Events<Writes>)) -> Vec<String> {
-        let events = Events::new(Writes::default());
+    /// Every write that `act` causes.
+    fn written(act: impl FnOnce(&JsonLines<Writes>)) -> Vec<String> {
+        let events = JsonLines::new(Writes::default());
         act(&events);
         events
-            .told
+            .log
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner)
             .output
             .0
     }
 
-    /// Every write, by itself.
+    /// Keeps each write apart.
     #[derive(Default)]
     struct Writes(Vec<String>);
 
@@ -347,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn what_never_began_is_not_told() {
+    fn numbers_that_never_began_are_not_written() {
         let lines = written(|events| {
             events.transfer_advance(1, 5);
             events.transfer_end(1);
@@ -358,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn changes_are_told_ten_times_a_second() {
+    fn changes_are_written_ten_times_a_second() {
         let (mut pace, begin) = (Pace::default(), Instant::now());
         let at = |milliseconds| begin + Duration::from_millis(milliseconds);
         let due: Vec<u64> = (0..1000).filter(|&time| pace.is_due(at(time))).collect();

@@ -1,5 +1,4 @@
-//! What is worth a line of its own wherever stderr goes: that something is waited for or tried
-//! again.
+//! Progress as plain lines: only that the program waits for something or tries again.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,35 +8,35 @@ use super::say;
 use pkg_install::error::escaped;
 use pkg_install::outcome::Progress;
 
-/// That another process holds the lock.
+/// The line that says that another process holds the lock; without a newline.
 pub fn waiting(lock: &Path) -> String {
     format!(
-        "waiting for another process that holds `{}`\n",
+        "waiting for another process that holds `{}`",
         escaped(&lock.display().to_string())
     )
 }
 
-/// That a download came to a halt and is tried again.
+/// The line that says that a download failed and is tried again; without a newline.
 pub fn retry(name: &str, why: &str) -> String {
-    format!("retrying `{}`: {}\n", escaped(name), escaped(why))
+    format!("retrying `{}`: {}", escaped(name), escaped(why))
 }
 
-/// Says nothing else.
+/// Prints these lines and nothing else.
 #[derive(Default)]
-pub struct Remarks {
-    /// What is being fetched, by number.
+pub struct Plain {
+    /// The names of the running downloads, by number.
     names: Mutex<BTreeMap<usize, String>>,
 }
 
-impl Remarks {
+impl Plain {
     fn with_names<T>(&self, act: impl FnOnce(&mut BTreeMap<usize, String>) -> T) -> T {
         act(&mut self.names.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-impl Progress for Remarks {
+impl Progress for Plain {
     fn waiting(&self, lock: &Path) {
-        say(&waiting(lock));
+        say(&(waiting(lock) + "\n"));
     }
 
     fn transfer_begin(&self, transfer: usize, name: &str, _: Option<u64>, _: u64) {
@@ -46,11 +45,11 @@ impl Progress for Remarks {
 
     fn transfer_retry(&self, transfer: usize, why: &str) {
         let name = self.with_names(|names| names.get(&transfer).cloned());
-        say(&retry(&name.unwrap_or_default(), why));
+        say(&(retry(&name.unwrap_or_default(), why) + "\n"));
     }
 
     fn look_retry(&self, name: &str, why: &str) {
-        say(&retry(name, why));
+        say(&(retry(name, why) + "\n"));
     }
 
     fn transfer_end(&self, transfer: usize) {
