@@ -8,7 +8,7 @@
 use std::ops::Range;
 
 use super::{Extent, Listed, extra_fields};
-use crate::error::{Error, Fault, Result};
+use crate::error::{ArchiveFault as Fault, Error, Result};
 use crate::fs::ReadAt;
 
 /// Bit 3: sizes and CRC follow the data (4.4.4).

@@ -18,7 +18,7 @@ use super::inflate::Inflater;
 use super::stream::Data;
 use super::{Archive, Entry, Method};
 use crate::digest::{Algorithm, Backend, Digest};
-use crate::error::{Error, Fault, Result};
+use crate::error::{ArchiveFault as Fault, Error, Result};
 use crate::fs::ReadAt;
 
 /// The largest content and the largest compressed content that are held in memory as a whole, in

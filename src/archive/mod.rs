@@ -20,7 +20,7 @@ use std::path::Path;
 use foldhash::{HashSet, HashSetExt as _};
 
 use crate::digest::{Algorithm, Digest, Hasher};
-use crate::error::{Error, Fault, Result};
+use crate::error::{ArchiveFault as Fault, Error, Result};
 use crate::fs::{OpenFile, ReadAt};
 use crate::path::RelPath;
 
@@ -119,7 +119,7 @@ impl Archive {
     /// Where the bytes cannot be read, or everything that is wrong with the archive, under the name
     /// `label`.
     pub fn read(file: Box<dyn ReadAt>, label: &str, extent: &Extent<'_>) -> Result<Self> {
-        let refuse = |faults| Error::wheels(vec![(label.to_owned(), faults)]);
+        let refuse = |faults: Vec<Fault>| Error::refused(label, faults);
         let index = read_index(&*file).map_err(|fault| refuse(vec![fault]))?;
         let directory = index.central_directory_start();
         let mut faults = Vec::new();

@@ -14,7 +14,7 @@ use super::extract::{
 };
 use super::{Archive, Entry, Method};
 use crate::digest::{Digest, Hasher};
-use crate::error::Fault;
+use crate::error::ArchiveFault as Fault;
 use crate::fs::ReadAt;
 
 /// The size of a piece.

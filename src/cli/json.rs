@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use pkg_install::error::{Effect, Error, ErrorKind};
+use pkg_install::error::{Effect, Error, ErrorKind, Fault};
 use pkg_install::outcome::{
     Action, ChangeReport, ConflictReport, Difference, DifferenceState, ListedProject, Outcome,
     Report,
@@ -133,6 +133,8 @@ struct TimingsObject {
 struct ErrorObject {
     /// The kind that decides the exit code.
     kind: &'static str,
+    /// The stable code, as `no-space`.
+    code: &'static str,
     message: String,
     /// `untouched`, `rolled-back` or `unfinished`.
     effect: &'static str,
@@ -145,6 +147,8 @@ struct ErrorObject {
 struct RefusedObject {
     wheel: String,
     faults: Vec<String>,
+    /// The stable codes of the faults, in the same order.
+    codes: Vec<&'static str>,
 }
 
 /// The object for `report`, or for `error` if the command failed. Ends with a newline.
@@ -307,6 +311,7 @@ impl ErrorObject {
             .map(|(wheel, faults)| RefusedObject {
                 wheel: wheel.clone(),
                 faults: faults.iter().map(ToString::to_string).collect(),
+                codes: faults.iter().map(Fault::code).collect(),
             });
         Self {
             kind: match error.kind() {
@@ -319,6 +324,7 @@ impl ErrorObject {
                 // Also a kind that the library adds later: this schema has no other word for it.
                 _ => "failed",
             },
+            code: error.code(),
             message: error.to_string(),
             effect: match error.effect() {
                 Effect::Untouched => "untouched",

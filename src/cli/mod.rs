@@ -4,6 +4,7 @@
 //! exit code. Every decision about an environment is the library's.
 
 mod args;
+mod hints;
 mod json;
 mod options;
 mod progress;

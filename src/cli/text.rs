@@ -6,8 +6,8 @@
 
 use std::time::Duration;
 
-use super::Body;
 use super::options::{Command, Parsed};
+use super::{Body, hints};
 use pkg_install::error::{Effect, Error, ErrorKind, escaped};
 use pkg_install::outcome::{
     Action, ChangeReport, ConflictReport, Difference, DifferenceState, ListedProject, Outcome,
@@ -247,7 +247,7 @@ pub fn warnings(warnings: &[Warning], verbose: bool) -> String {
 /// The error, what to do about it, and the state in which the environment is.
 pub fn error(error: &Error, report: &Report, parsed: &Parsed) -> String {
     let mut text = format!("{}: {error}\n", paint("31", "error"));
-    if let Some(hint) = error.hint() {
+    if let Some(hint) = hints::hint(error) {
         text += &format!("{}: {hint}\n", paint("36", "hint"));
     }
     let place = report

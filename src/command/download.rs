@@ -14,7 +14,7 @@ use crate::archive;
 use crate::digest::Digest;
 use crate::download::{Downloader, Wanted};
 use crate::environment::{self, Locate};
-use crate::error::{Error, Fault, Result};
+use crate::error::{ArchiveFault, Error, Result, SourceFault};
 use crate::fs::{Dir, OpenFile, ReadAt as _};
 use crate::outcome::{Outcome, Report};
 use crate::source::{Source, merged};
@@ -59,7 +59,7 @@ pub fn download(
     if options.require_hashes
         && let Some(source) = sources.iter().find(|source| source.pinned.is_empty())
     {
-        return Err(Error::wheel(&source.label(), Fault::NotPinned));
+        return Err(Error::wheel(&source.label(), SourceFault::NotPinned));
     }
     Dir::make_all(context.fs, dest)?;
     let dest = Dir::open(context.fs, dest)?;
@@ -67,7 +67,7 @@ pub fn download(
     for source in &sources {
         if let Some(path) = source.path() {
             let file = OpenFile::open(path)?
-                .ok_or_else(|| Error::wheel(&source.label(), Fault::NotAFile))?;
+                .ok_or_else(|| Error::wheel(&source.label(), ArchiveFault::NotAFile))?;
             put(&dest, source, &file, &[])?;
         }
     }

@@ -8,7 +8,7 @@ use super::planning;
 use super::session::{Purpose, Session, environment_report};
 use super::{Context, Options};
 use crate::environment::{self, Environment, Locate};
-use crate::error::{Error, ErrorKind, Fault, Result};
+use crate::error::{Error, ErrorKind, Fault, MetadataFault, Result};
 use crate::outcome::{Outcome, Report};
 use crate::plan::Plan;
 use crate::spec::tags::TagSet;
@@ -168,19 +168,17 @@ fn check_fit(wheels: &[Wheel], environment: &Environment) -> Result<()> {
     let tags = TagSet::new(&python.target);
     let mut refused = Vec::new();
     for wheel in wheels {
-        let mut faults = Vec::new();
+        let mut faults: Vec<Fault> = Vec::new();
         if tags.best(&wheel.name.tags).is_none() {
             let own: Vec<String> = wheel.name.tags.iter().map(ToString::to_string).collect();
-            faults.push(Fault::Incompatible {
-                tags: own.join(", "),
-                environment: python.target.to_string(),
-            });
+            let (tags, environment) = (own.join(", "), python.target.to_string());
+            faults.push(MetadataFault::Incompatible { tags, environment }.into());
         }
         if let Some(requires) = &wheel.metadata.requires_python
             && !requires.contains(&python.version)
         {
             let (requires, python) = (requires.to_string(), python.version.to_string());
-            faults.push(Fault::RequiresPython { requires, python });
+            faults.push(MetadataFault::RequiresPython { requires, python }.into());
         }
         if !faults.is_empty() {
             refused.push((wheel.label.clone(), faults));

@@ -11,7 +11,7 @@ use super::looking::Looking;
 use super::session::Session;
 use crate::environment::capabilities;
 use crate::environment::layout::Layout;
-use crate::error::{Error, Fault, Result};
+use crate::error::{Error, Result, SpreadFault};
 use crate::fs;
 use crate::installed::survey::Survey;
 use crate::outcome::{Action, ChangeReport, PlannedFiles, Report, Warning};
@@ -221,10 +221,13 @@ fn refuse_protected(layout: &Layout, wanted: &[Wanted], changes: &[Change]) -> R
             .unwrap_or_default();
         Some((
             wheel,
-            vec![Fault::Protected {
-                path: wanted.file.recorded.to_string(),
-                what,
-            }],
+            vec![
+                SpreadFault::Protected {
+                    path: wanted.file.recorded.to_string(),
+                    what,
+                }
+                .into(),
+            ],
         ))
     });
     let protected: Vec<_> = protected.collect();
@@ -243,7 +246,7 @@ fn refuse_unsettled(settled: Settled, changes: &[Change]) -> Result<Settled> {
                 .source
                 .clone()
                 .unwrap_or_default();
-            (wheel, vec![Fault::TwiceInstalled(path)])
+            (wheel, vec![SpreadFault::Twice(path).into()])
         });
         return Err(Error::wheels(faults.collect()));
     }

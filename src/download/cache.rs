@@ -16,7 +16,7 @@ use super::client::bare;
 use super::partial::{Head, Partial};
 use super::retry::Halt;
 use crate::digest::{Algorithm, Digest, Hasher};
-use crate::error::{Error, Fault, Result};
+use crate::error::{ArchiveFault, Error, Fault, Result, SourceFault};
 use crate::fs::{
     self, CacheFile, Fs, Kind, Lock, LockWait, OpenFile, PrivateDirectory, ReadAt as _,
 };
@@ -201,7 +201,7 @@ impl Store {
         halt: Halt<'_>,
     ) -> Result<Checked> {
         let Some(file) = partial.open_file()? else {
-            return Ok(Checked::Bad(vec![Fault::NotAFile]));
+            return Ok(Checked::Bad(vec![ArchiveFault::NotAFile.into()]));
         };
         let (digest, faults) = check(&file, wanted, halt)?;
         if !faults.is_empty() {
@@ -269,10 +269,8 @@ pub(super) fn check_name(wanted: &Wanted) -> Result<()> {
 fn check(file: &OpenFile, wanted: &Wanted, halt: Halt<'_>) -> Result<(Digest, Vec<Fault>)> {
     let mut faults = Vec::new();
     if let Some(promised) = wanted.size.filter(|size| *size != file.size()) {
-        faults.push(Fault::ArchiveSize {
-            promised,
-            actual: file.size(),
-        });
+        let actual = file.size();
+        faults.push(SourceFault::Size { promised, actual }.into());
     }
     let mut algorithms: Vec<_> = wanted
         .pinned
@@ -291,10 +289,8 @@ fn check(file: &OpenFile, wanted: &Wanted, halt: Halt<'_>) -> Result<(Digest, Ve
     for pinned in &wanted.pinned {
         let actual = Digest::among(&digests, pinned.algorithm());
         if let Some(actual) = actual.filter(|actual| actual != pinned) {
-            faults.push(Fault::ArchiveDigest {
-                pinned: Box::new(*pinned),
-                actual: Box::new(actual),
-            });
+            let (pinned, actual) = (Box::new(*pinned), Box::new(actual));
+            faults.push(SourceFault::Digest { pinned, actual }.into());
         }
     }
     // SHA-256 is always among them and sorts first.

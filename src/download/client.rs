@@ -19,7 +19,7 @@ use super::netrc::{Login, Netrc};
 use super::response::Answer;
 use super::retry::{Halt, Trouble};
 use super::{Settings, label_of};
-use crate::error::{Error, Result};
+use crate::error::{Error, NetworkFault, Result};
 use crate::fs;
 
 /// The longest time between two looks at whether the user wants to stop.
@@ -128,11 +128,10 @@ impl Client {
         let mut seen = Vec::new();
         loop {
             if !matches!(at.scheme(), "http" | "https") || at.host_str().is_none() {
-                let hint = "only `http` and `https` addresses can be fetched";
                 return Err(Trouble::Fatal(Error::network(
+                    NetworkFault::Address,
                     &label,
-                    "its address cannot be used",
-                    hint,
+                    "its address is neither `http` nor `https`",
                 )));
             }
             let response = self.send(&at, self.authorization(url, &at), ask, halt)?;
@@ -141,12 +140,11 @@ impl Client {
                 return Ok(answer);
             }
             let next = next_address(&at, answer.header("location"), &seen).map_err(|reason| {
-                let hint = "ask whoever runs the server, or take the wheel from elsewhere";
                 let host = at.host_str().unwrap_or_default();
                 Trouble::Fatal(Error::network(
+                    NetworkFault::Redirect,
                     &label,
                     format!("`{host}` redirects {reason}"),
-                    hint,
                 ))
             })?;
             seen.push(std::mem::replace(&mut at, next));

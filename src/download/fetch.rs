@@ -17,7 +17,7 @@ use super::response::Answer;
 use super::retry::{Halt, Trouble};
 use super::together::{SHARE, SHARE_OF_LOOK};
 use super::{Inner, Wanted};
-use crate::error::{Error, Fault, Result, escaped};
+use crate::error::{Error, NetworkFault, Result, SourceFault, escaped};
 use crate::fs::{OpenFile, ReadAt as _};
 use crate::outcome::Progress;
 
@@ -163,7 +163,7 @@ impl Job<'_> {
             let result = self.receive(partial, &step);
             let moved = partial.ranges().count() > most;
             most = most.max(partial.ranges().count());
-            let (why, wait, hint) = match result {
+            let (why, wait, fault) = match result {
                 Err(Trouble::Fatal(error)) => return Err(error),
                 _ if moved => {
                     failures = 0;
@@ -173,13 +173,13 @@ impl Job<'_> {
                 Ok(()) => (
                     "the server sends nothing new".to_owned(),
                     None,
-                    "try again later",
+                    NetworkFault::TransferFailed,
                 ),
-                Err(Trouble::Passing { why, wait, hint }) => (why, wait, hint),
+                Err(Trouble::Passing { why, wait, fault }) => (why, wait, fault),
             };
             failures += 1;
             if failures > self.inner.retries {
-                return Err(Error::network(&self.wanted.label, why, hint));
+                return Err(Error::network(fault, &self.wanted.label, why));
             }
             self.progress.transfer_retry(self.transfer, &why);
             self.pause(wait.unwrap_or_else(|| self.inner.pause_before(failures)))?;
@@ -218,7 +218,7 @@ impl Job<'_> {
         match (answer.status, step) {
             (200 | 206, _) if answer.encoding().is_some() => {
                 let encoding = answer.encoding().unwrap_or_default().to_owned();
-                Err(self.refuse(Fault::ContentEncoding(encoding)))
+                Err(self.refuse(SourceFault::ContentEncoding(encoding)))
             }
             (200, _) => self.take_whole(partial, answer),
             (206, Part::Tail | Part::Beginning | Part::Range(_)) => {
@@ -404,7 +404,7 @@ impl Job<'_> {
             return Ok(());
         }
         let begins = escaped(&String::from_utf8_lossy(&bytes[..bytes.len().min(40)]));
-        Err(self.refuse(Fault::NotAWheel {
+        Err(self.refuse(SourceFault::NotAWheel {
             content_type: content_type.to_owned(),
             begins,
         }))
@@ -413,13 +413,13 @@ impl Job<'_> {
     fn check_size(&self, actual: u64) -> std::result::Result<(), Trouble> {
         match self.wanted.size {
             Some(promised) if promised != actual => {
-                Err(self.refuse(Fault::ArchiveSize { promised, actual }))
+                Err(self.refuse(SourceFault::Size { promised, actual }))
             }
             _ => Ok(()),
         }
     }
 
-    fn refuse(&self, fault: Fault) -> Trouble {
+    fn refuse(&self, fault: SourceFault) -> Trouble {
         Trouble::Fatal(Error::wheel(&self.wanted.label, fault))
     }
 }
@@ -445,11 +445,7 @@ pub(super) fn of_full_disk(error: Error, wanted: &Wanted) -> Error {
         kind,
         Some(std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
     ) {
-        return Error::network(
-            &wanted.label,
-            error.to_string(),
-            "make room, or name another directory for the cache",
-        );
+        return Error::network(NetworkFault::CacheFull, &wanted.label, error.to_string());
     }
     error
 }

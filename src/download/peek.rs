@@ -20,7 +20,7 @@ use super::looks::Look;
 use super::partial::Partial;
 use super::retry::Halt;
 use super::{Inner, Wanted};
-use crate::error::{Error, Result};
+use crate::error::{Error, NetworkFault, Result};
 use crate::fs::{OpenFile, ReadAt};
 
 const GRAIN: u64 = 1 << 14;
@@ -208,11 +208,10 @@ impl Shared {
         let halt = Halt::new(&self.inner.cancel, &self.stop);
         state.origin = with_lock(&self.inner, &self.wanted, &Part::Range(wide), halt)?;
         if state.origin.size() != self.size {
-            let hint = "try again, with an address whose file does not change";
             return Err(Error::network(
+                NetworkFault::ChangedWhileRead,
                 &self.wanted.label,
                 "the file has changed while it was read",
-                hint,
             ));
         }
         Ok(())

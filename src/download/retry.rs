@@ -11,21 +11,20 @@ use url::Url;
 
 use super::response::Answer;
 use super::{Wanted, date};
-use crate::error::{Error, Result};
+use crate::error::{Error, NetworkFault, Result};
 
 /// The longest that a server may make us wait.
 const LONGEST_WAIT: u64 = 60;
-const TRY_LATER: &str = "try again: what has arrived is kept";
-const CREDENTIALS: &str = "put the credentials for the host into the netrc file";
 
 /// Why a connection brought no more.
 #[derive(Debug)]
 pub(super) enum Trouble {
-    /// It may pass: why, how long the server asks to wait, and what to do where it does not.
+    /// It may pass: why, how long the server asks to wait, and the failure that it is if it does
+    /// not pass.
     Passing {
         why: String,
         wait: Option<Duration>,
-        hint: &'static str,
+        fault: NetworkFault,
     },
     /// It will not.
     Fatal(Error),
@@ -42,7 +41,7 @@ impl Trouble {
         Self::Passing {
             why,
             wait: None,
-            hint: TRY_LATER,
+            fault: NetworkFault::TransferFailed,
         }
     }
 
@@ -50,19 +49,15 @@ impl Trouble {
     pub(super) fn of(error: ureq::Error, url: &Url) -> Self {
         let host = url.host_str().unwrap_or_default();
         let tls = |reason: String| {
-            let hint = match () {
-                () if reason.contains("UnknownIssuer") => {
-                    "name the certificates of your network in `SSL_CERT_FILE`"
-                }
-                () if reason.contains("expired") => {
-                    "check the clock of this machine, or ask whoever runs the server"
-                }
-                () => "ask whoever runs the server",
+            let fault = match () {
+                () if reason.contains("UnknownIssuer") => NetworkFault::UntrustedCertificate,
+                () if reason.contains("expired") => NetworkFault::ExpiredCertificate,
+                () => NetworkFault::Tls,
             };
             let reason = format!("no safe connection to `{host}`: {reason}");
-            Self::Fatal(Error::network(&super::label_of(url), reason, hint))
+            Self::Fatal(Error::network(fault, &super::label_of(url), reason))
         };
-        let name = "check the name of the host, the network and the proxy settings";
+        let fault = NetworkFault::Unreachable;
         match error {
             ureq::Error::Rustls(error) => tls(error.to_string()),
             ureq::Error::Tls(reason) => tls(reason.to_owned()),
@@ -72,12 +67,12 @@ impl Trouble {
             ureq::Error::HostNotFound => Self::Passing {
                 why: format!("the host `{host}` is not known"),
                 wait: None,
-                hint: name,
+                fault,
             },
             ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect) => Self::Passing {
                 why: format!("`{host}` cannot be reached in time"),
                 wait: None,
-                hint: name,
+                fault,
             },
             ureq::Error::Timeout(_) => Self::passing(format!("`{host}` sends nothing")),
             ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
@@ -86,12 +81,12 @@ impl Trouble {
             ureq::Error::Io(error) => Self::Passing {
                 why: format!("`{host}`: {error}"),
                 wait: None,
-                hint: name,
+                fault,
             },
             error => Self::Passing {
                 why: format!("`{host}`: {error}"),
                 wait: None,
-                hint: name,
+                fault,
             },
         }
     }
@@ -104,10 +99,13 @@ impl Trouble {
             408 | 425 | 429 | 500 | 502 | 503 | 504 => Self::Passing {
                 why,
                 wait: retry_after(answer),
-                hint: TRY_LATER,
+                fault: NetworkFault::TransferFailed,
             },
-            401 | 403 | 407 => Self::Fatal(Error::network(&wanted.label, why, CREDENTIALS)),
-            _ => Self::Fatal(Error::network(&wanted.label, why, "check the address")),
+            401 | 403 | 407 => {
+                let fault = NetworkFault::Credentials;
+                Self::Fatal(Error::network(fault, &wanted.label, why))
+            }
+            _ => Self::Fatal(Error::network(NetworkFault::Status, &wanted.label, why)),
         }
     }
 }

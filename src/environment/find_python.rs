@@ -35,13 +35,7 @@ pub(super) fn any_python(request: &Locate) -> Result<Python> {
             }
         }
     }
-    let none = || {
-        Error::interpreter(
-            Path::new("python3"),
-            "there is none on the path; name one with `--python`",
-        )
-    };
-    Err(failure.unwrap_or_else(none))
+    Err(failure.unwrap_or_else(Error::no_interpreter))
 }
 
 fn python_at(executable: &Path) -> Result<Python> {
@@ -160,12 +154,7 @@ mod tests {
             search: vec!["/nowhere".into(), "relative".into()],
             ..Locate::default()
         };
-        assert!(
-            any_python(&request)
-                .unwrap_err()
-                .to_string()
-                .contains("none on the path")
-        );
+        assert_eq!(any_python(&request).unwrap_err().code(), "no-interpreter");
         let scratch = tempfile::tempdir().unwrap();
         std::os::unix::fs::symlink("/bin/echo", scratch.path().join("python3")).unwrap();
         request.search.push(scratch.path().to_owned());

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use super::find_python::{absolute, active, any_python, executable};
 use super::{Environment, Kind, Locate, Scheme, externally_managed, interpreter, venv};
-use crate::error::{Error, Result};
+use crate::error::{Error, RequestFault, Result};
 use crate::fs;
 
 /// Finds the environment that the user means.
@@ -25,14 +25,18 @@ pub fn locate(request: &Locate) -> Result<Environment> {
 }
 
 fn find(request: &Locate) -> Result<Environment> {
-    for (option, other) in [("--prefix", &request.prefix), ("--root", &request.root)] {
+    for (place, other) in [("prefix", &request.prefix), ("root", &request.root)] {
         if request.target.is_some() && other.is_some() {
-            return Err(Error::usage(format!(
-                "`--target` and `{option}` exclude each other"
-            )));
+            return Err(Error::request(
+                RequestFault::ExclusivePlaces,
+                format!("a target and a {place} exclude each other"),
+            ));
         }
         if request.target.is_none() && request.python.is_none() && other.is_some() {
-            return Err(Error::usage(format!("`{option}` needs `--python`")));
+            return Err(Error::request(
+                RequestFault::NeedsInterpreter,
+                format!("a {place} needs an interpreter"),
+            ));
         }
     }
     if let Some(target) = &request.target {
@@ -296,7 +300,7 @@ mod tests {
         assert_eq!(locate(&request).unwrap().root, root);
 
         request.search.clear();
-        assert!(failure(&request).1.contains("none on the path"));
+        assert_eq!(locate(&request).unwrap_err().code(), "no-interpreter");
         let venv = scratch.path().join("venv");
         make_venv(&venv);
         request.virtual_env = Some(venv.clone());

@@ -1,23 +1,43 @@
-//! Failures: one opaque type for the whole crate, and every message of it.
+//! Failures: one opaque type for the whole crate.
 //!
-//! An [`Error`] says what happened ([`Display`](fmt::Display)), what sort of thing that is
-//! ([`Error::kind`], which the command line turns into its exit code), what state the environment
-//! is in ([`Error::effect`]) and what to do ([`Error::hint`]). Its details are private. There is no
-//! conversion from `io::Error`: each one gets the operation and the path that it happened to, at
-//! the file system's door.
+//! An [`Error`] has a sentence ([`Display`](fmt::Display)), a kind ([`Error::kind`], from which the
+//! command line makes its exit code), a stable code ([`Error::code`]) and the state that it left
+//! the environment in ([`Error::effect`]). Its details are private, and it gives no advice: what to
+//! do depends on the program around this crate. There is no conversion from `io::Error`: the module
+//! `fs` adds the operation and the path to each.
 
+mod archive;
+mod code;
+mod display;
+mod escape;
 mod fault;
+mod metadata;
+mod network;
+mod record;
+mod request;
 mod resolution;
+mod source;
+mod spread;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use fault::{Fault, escaped};
+pub use archive::ArchiveFault;
+pub use code::CODES;
+pub use escape::escaped;
+pub use fault::Fault;
+pub use metadata::MetadataFault;
+pub(crate) use network::NetworkFault;
+pub use record::RecordFault;
+pub(crate) use request::RequestFault;
 pub use resolution::ResolutionFault;
+pub use source::SourceFault;
+pub use spread::SpreadFault;
 
-/// How many faults or conflicts a message shows; JSON has them all.
-const SHOWN: usize = 10;
+use code::Code;
 
 /// The result of everything that can fail in this crate.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -30,13 +50,13 @@ struct Failure {
     effect: Effect,
 }
 
-/// What sort of failure it is.
+/// The kind of a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// An operation of the file system failed: disk full, permission, I/O.
     Failed,
-    /// What was asked for makes no sense.
+    /// The request is not valid.
     Usage,
     /// A wheel is not valid, not what was promised, or does not fit the environment.
     Input,
@@ -55,9 +75,9 @@ pub enum ErrorKind {
 pub enum Effect {
     /// Nothing was changed.
     Untouched,
-    /// Changes had begun and were taken back.
+    /// Changes had begun and were rolled back.
     RolledBack,
-    /// Changes had begun and could not be taken back; `recover` has to settle them.
+    /// Changes had begun and could not be rolled back; a recovery has to settle them.
     Unfinished,
 }
 
@@ -67,9 +87,9 @@ pub struct Clash {
     /// The path, relative to the directory of the packages where it is inside, else to the
     /// environment's root.
     pub path: String,
-    /// Who owns it, and what they would have there, as text: a digest, `a file`, `a directory`.
+    /// The owners, each with what it has at the path: a digest, `a file`, `a directory`.
     pub owners: Vec<(String, String)>,
-    /// Whether naming a winner could settle it; nothing makes one path a file and a directory.
+    /// Whether choosing a winner could settle it: no choice makes one path a file and a directory.
     pub is_settleable: bool,
 }
 
@@ -98,6 +118,7 @@ enum Detail {
         path: PathBuf,
         reason: String,
     },
+    NoInterpreter,
     ExternallyManaged {
         path: PathBuf,
         message: String,
@@ -126,6 +147,9 @@ enum Detail {
     },
     NothingToUndo {
         path: PathBuf,
+    },
+    CannotUndo {
+        path: PathBuf,
         reason: String,
     },
     NoSpace {
@@ -137,13 +161,17 @@ enum Detail {
         count: usize,
     },
     Network {
+        fault: NetworkFault,
         label: String,
         reason: String,
-        hint: &'static str,
     },
     Offline(Vec<String>),
     Cache(Error),
     Usage(String),
+    Request {
+        fault: RequestFault,
+        message: String,
+    },
     Interrupted,
 }
 
@@ -155,7 +183,7 @@ impl Error {
         }))
     }
 
-    /// What sort of failure it is.
+    /// The kind, from which exit codes are made.
     pub fn kind(&self) -> ErrorKind {
         match &self.0.detail {
             Detail::Io { .. }
@@ -166,9 +194,68 @@ impl Error {
             Detail::Wheels(_) => ErrorKind::Input,
             Detail::Conflicts(_) | Detail::TwoVersions { .. } => ErrorKind::Conflict,
             Detail::Differences { .. } => ErrorKind::Differences,
-            Detail::Usage(_) => ErrorKind::Usage,
+            Detail::Usage(_) | Detail::Request { .. } => ErrorKind::Usage,
             Detail::Interrupted => ErrorKind::Interrupted,
-            _ => ErrorKind::Environment,
+            Detail::NoEnvironment { .. }
+            | Detail::BadEnvironment { .. }
+            | Detail::Interpreter { .. }
+            | Detail::NoInterpreter
+            | Detail::ExternallyManaged { .. }
+            | Detail::Locked { .. }
+            | Detail::LockFailed { .. }
+            | Detail::NotReplaceable { .. }
+            | Detail::NotInstalled(_)
+            | Detail::LeadsOutside { .. }
+            | Detail::Journal { .. }
+            | Detail::NothingToUndo { .. }
+            | Detail::CannotUndo { .. } => ErrorKind::Environment,
+        }
+    }
+
+    /// The stable code, as `no-space`; all are listed in [`CODES`]. Refused wheels have the code of
+    /// their faults, or `several-faults` if those differ.
+    pub fn code(&self) -> &'static str {
+        self.word().slug()
+    }
+
+    fn word(&self) -> Code {
+        match &self.0.detail {
+            Detail::Io { .. } => Code::Io,
+            Detail::NoSpace { .. } => Code::NoSpace,
+            Detail::Network { fault, .. } => fault.word(),
+            Detail::Offline(_) => Code::Offline,
+            Detail::Cache(_) => Code::Cache,
+            Detail::Wheels(wheels) => {
+                let mut words = wheels
+                    .iter()
+                    .flat_map(|(_, faults)| faults)
+                    .map(Fault::word);
+                let first = words.next().unwrap_or(Code::SeveralFaults);
+                if words.all(|word| word == first) {
+                    first
+                } else {
+                    Code::SeveralFaults
+                }
+            }
+            Detail::Conflicts(_) => Code::Conflict,
+            Detail::TwoVersions { .. } => Code::TwoVersions,
+            Detail::Differences { .. } => Code::Differences,
+            Detail::Usage(_) => Code::Usage,
+            Detail::Request { fault, .. } => fault.word(),
+            Detail::Interrupted => Code::Interrupted,
+            Detail::NoEnvironment { .. } => Code::NoEnvironment,
+            Detail::BadEnvironment { .. } => Code::BadEnvironment,
+            Detail::Interpreter { .. } => Code::Interpreter,
+            Detail::NoInterpreter => Code::NoInterpreter,
+            Detail::ExternallyManaged { .. } => Code::ExternallyManaged,
+            Detail::Locked { .. } => Code::Locked,
+            Detail::LockFailed { .. } => Code::LockFailed,
+            Detail::NotReplaceable { .. } => Code::NotReplaceable,
+            Detail::NotInstalled(_) => Code::NotInstalled,
+            Detail::LeadsOutside { .. } => Code::LeadsOutside,
+            Detail::Journal { .. } => Code::Journal,
+            Detail::NothingToUndo { .. } => Code::NothingToUndo,
+            Detail::CannotUndo { .. } => Code::CannotUndo,
         }
     }
 
@@ -182,47 +269,6 @@ impl Error {
     pub fn with_effect(mut self, effect: Effect) -> Self {
         self.0.effect = effect;
         self
-    }
-
-    /// What a person can do about it, where there is something to say.
-    pub fn hint(&self) -> Option<&'static str> {
-        match &self.0.detail {
-            Detail::Conflicts(clashes) if clashes.iter().all(|clash| !clash.is_settleable) => {
-                Some("choose one of the projects, or move what is in the way")
-            }
-            Detail::Conflicts(_) => Some(
-                "choose one of the projects, or say which one wins with `--on-conflict first` or `--on-conflict last`",
-            ),
-            Detail::TwoVersions { .. } => Some("pass one wheel of each project"),
-            Detail::NoEnvironment { .. } => {
-                Some("pass `--target DIR` or `--python EXE`, or activate a virtual environment")
-            }
-            Detail::ExternallyManaged { .. } => {
-                Some("use a virtual environment, or pass `--break-system-packages`")
-            }
-            Detail::Network { hint, .. } => Some(hint),
-            Detail::Offline(_) => Some("run it once without `--offline`"),
-            Detail::Cache(error) => error.hint().or(Some(
-                "name another directory with `--cache-dir`, or do without one: `--no-cache`",
-            )),
-            Detail::Locked { .. } => Some("wait for the other process, or raise `--lock-timeout`"),
-            Detail::Wheels(wheels) => {
-                wheels
-                    .iter()
-                    .flat_map(|(_, faults)| faults)
-                    .find_map(|fault| match fault {
-                        Fault::Incompatible { .. } | Fault::RequiresPython { .. } => {
-                            Some("`--no-compat-check` installs it all the same")
-                        }
-                        Fault::HiddenBytes { .. }
-                        | Fault::Truncated(_)
-                        | Fault::NotAnArchive(_) => Some("fetch or build the wheel again"),
-                        Fault::Resolution(fault) => fault.hint(),
-                        _ => None,
-                    })
-            }
-            _ => None,
-        }
     }
 
     /// The operating system's error code, where the failure came from a file-system operation.
@@ -311,8 +357,17 @@ impl Error {
     }
 
     /// One wheel is refused for one reason.
-    pub(crate) fn wheel(wheel: &str, fault: Fault) -> Self {
-        Self::wheels(vec![(wheel.to_owned(), vec![fault])])
+    pub(crate) fn wheel(wheel: &str, fault: impl Into<Fault>) -> Self {
+        Self::refused(wheel, [fault])
+    }
+
+    /// One wheel, or one file of a resolver, is refused for these reasons.
+    pub(crate) fn refused<F: Into<Fault>>(
+        wheel: &str,
+        faults: impl IntoIterator<Item = F>,
+    ) -> Self {
+        let faults = faults.into_iter().map(Into::into).collect();
+        Self::wheels(vec![(wheel.to_owned(), faults)])
     }
 
     pub(crate) fn conflicts(clashes: Vec<Clash>) -> Self {
@@ -337,6 +392,11 @@ impl Error {
             path: path.to_owned(),
             reason: reason.into(),
         })
+    }
+
+    /// No interpreter was named, and none is on the search path.
+    pub(crate) fn no_interpreter() -> Self {
+        Self::new(Detail::NoInterpreter)
     }
 
     /// The interpreter cannot be started or does not answer.
@@ -402,8 +462,16 @@ impl Error {
         .with_effect(Effect::Unfinished)
     }
 
-    pub(crate) fn nothing_to_undo(path: &Path, reason: impl Into<String>) -> Self {
+    /// The last transaction in `path` was not kept for undoing.
+    pub(crate) fn nothing_to_undo(path: &Path) -> Self {
         Self::new(Detail::NothingToUndo {
+            path: path.to_owned(),
+        })
+    }
+
+    /// The last transaction in `path` was kept, but cannot be undone any more.
+    pub(crate) fn cannot_undo(path: &Path, reason: impl Into<String>) -> Self {
+        Self::new(Detail::CannotUndo {
             path: path.to_owned(),
             reason: reason.into(),
         })
@@ -421,32 +489,32 @@ impl Error {
         Self::new(Detail::Differences { count })
     }
 
-    /// The address `label` could not be fetched; `hint` says what to do about it.
+    /// The address `label` could not be fetched.
     #[cfg_attr(
         not(feature = "http"),
-        allow(dead_code, reason = "only addresses are fetched")
+        allow(dead_code, reason = "without HTTP nothing is fetched")
     )]
-    pub(crate) fn network(label: &str, reason: impl Into<String>, hint: &'static str) -> Self {
+    pub(crate) fn network(fault: NetworkFault, label: &str, reason: impl Into<String>) -> Self {
         Self::new(Detail::Network {
+            fault,
             label: label.to_owned(),
             reason: reason.into(),
-            hint,
         })
     }
 
     /// These addresses would have to be fetched.
     #[cfg_attr(
         not(feature = "http"),
-        allow(dead_code, reason = "only addresses are fetched")
+        allow(dead_code, reason = "without HTTP nothing is fetched")
     )]
     pub(crate) fn offline(labels: Vec<String>) -> Self {
         Self::new(Detail::Offline(labels))
     }
 
-    /// What failed is the cache's affair alone: another one may do.
+    /// The failure is one of the cache alone: another cache may work.
     #[cfg_attr(
         not(feature = "http"),
-        allow(dead_code, reason = "only what is fetched is cached")
+        allow(dead_code, reason = "without HTTP nothing is cached")
     )]
     pub(crate) fn of_cache(self) -> Self {
         if self.os_code().is_some() {
@@ -456,205 +524,21 @@ impl Error {
         }
     }
 
-    /// What was asked for makes no sense, in these words.
+    /// The request is not valid in a way that advice could be given for.
+    pub(crate) fn request(fault: RequestFault, message: impl Into<String>) -> Self {
+        Self::new(Detail::Request {
+            fault,
+            message: message.into(),
+        })
+    }
+
+    /// The request is not valid.
     pub fn usage(message: impl Into<String>) -> Self {
         Self::new(Detail::Usage(message.into()))
     }
 
     pub(crate) fn interrupted() -> Self {
         Self::new(Detail::Interrupted)
-    }
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0.detail {
-            Detail::Io {
-                operation,
-                path,
-                other: None,
-                source,
-            } => {
-                write!(f, "cannot {operation} `{}`: {source}", shown(path))
-            }
-            Detail::Io {
-                operation,
-                path,
-                other: Some(other),
-                source,
-            } => {
-                write!(
-                    f,
-                    "cannot {operation} `{}` to `{}`: {source}",
-                    shown(path),
-                    shown(other)
-                )
-            }
-            Detail::Wheels(wheels) => write_wheels(f, wheels),
-            Detail::Conflicts(clashes) => write_clashes(f, clashes),
-            Detail::TwoVersions { name, sources } => {
-                write!(
-                    f,
-                    "`{name}` is given more than once: `{}`",
-                    escaped(&sources.join("`, `"))
-                )
-            }
-            Detail::NoEnvironment { tried } if tried.is_empty() => {
-                f.write_str("no environment was named")
-            }
-            Detail::NoEnvironment { tried } => {
-                let tried: Vec<_> = tried
-                    .iter()
-                    .map(|path| format!("`{}`", shown(path)))
-                    .collect();
-                write!(
-                    f,
-                    "no environment was named, and there is none at {}",
-                    tried.join(" or ")
-                )
-            }
-            Detail::BadEnvironment { path, reason } => {
-                write!(f, "`{}` cannot be used: {}", shown(path), escaped(reason))
-            }
-            Detail::Interpreter { path, reason } => {
-                write!(
-                    f,
-                    "the interpreter `{}` does not answer: {reason}",
-                    shown(path)
-                )
-            }
-            Detail::ExternallyManaged { path, message } => {
-                let lines: Vec<_> = message.lines().map(escaped).collect();
-                write!(
-                    f,
-                    "`{}` is managed by another package manager: {}",
-                    shown(path),
-                    lines.join("\n")
-                )
-            }
-            Detail::Locked { path, seconds } => {
-                write!(
-                    f,
-                    "another process held `{}` for more than {seconds} s",
-                    shown(path)
-                )
-            }
-            Detail::LockFailed { path, source } => {
-                write!(f, "cannot lock `{}`: {source}", shown(path))
-            }
-            Detail::NotReplaceable {
-                name,
-                reason,
-                installer,
-            } => {
-                write!(
-                    f,
-                    "the installed `{name}` cannot be replaced or removed: {reason}"
-                )?;
-                installer.as_ref().map_or(Ok(()), |tool| {
-                    write!(f, "; it was installed by `{}`", escaped(tool))
-                })
-            }
-            Detail::NotInstalled(names) => {
-                write!(f, "not installed: `{}`", escaped(&names.join("`, `")))
-            }
-            Detail::LeadsOutside { path, target } => {
-                write!(
-                    f,
-                    "`{}` is a symbolic link out of the environment, to `{}`",
-                    shown(path),
-                    shown(target)
-                )
-            }
-            Detail::Journal { path, reason } => {
-                write!(f, "the journal `{}` cannot be used: {reason}", shown(path))
-            }
-            Detail::NothingToUndo { path, reason } => {
-                write!(f, "nothing can be undone in `{}`: {reason}", shown(path))
-            }
-            Detail::NoSpace {
-                path,
-                needed,
-                available,
-            } => {
-                write!(
-                    f,
-                    "`{}` has {available} bytes free, {needed} are needed",
-                    shown(path)
-                )
-            }
-            Detail::Differences { count: 1 } => f.write_str("1 file differs from its RECORD"),
-            Detail::Differences { count } => write!(f, "{count} files differ from their RECORD"),
-            Detail::Network { label, reason, .. } => {
-                write!(f, "cannot fetch `{}`: {}", escaped(label), escaped(reason))
-            }
-            Detail::Cache(error) => write!(f, "cannot use the cache: {error}"),
-            Detail::Offline(labels) => {
-                write!(
-                    f,
-                    "not in the cache, and nothing may be fetched: `{}`",
-                    escaped(&labels.join("`, `"))
-                )
-            }
-            Detail::Usage(message) => f.write_str(&escaped(message)),
-            Detail::Interrupted => f.write_str("interrupted"),
-        }
-    }
-}
-
-/// A path as text, with everything a terminal would obey made visible.
-fn shown(path: &Path) -> String {
-    escaped(&path.display().to_string())
-}
-
-fn write_wheels(f: &mut fmt::Formatter<'_>, wheels: &[(String, Vec<Fault>)]) -> fmt::Result {
-    let total: usize = wheels.iter().map(|(_, faults)| faults.len()).sum();
-    if let [(wheel, faults)] = wheels
-        && let [fault] = faults.as_slice()
-    {
-        return write!(f, "`{}`: {fault}", escaped(wheel));
-    }
-    match wheels {
-        [(wheel, _)] => write!(f, "`{}` has {total} faults", escaped(wheel))?,
-        _ => write!(f, "{} wheels are refused", wheels.len())?,
-    }
-    let all = wheels
-        .iter()
-        .flat_map(|(wheel, faults)| faults.iter().map(move |fault| (wheel, fault)));
-    for (wheel, fault) in all.take(SHOWN) {
-        match wheels {
-            [_] => write!(f, "\n  {fault}")?,
-            _ => write!(f, "\n  `{}`: {fault}", escaped(wheel))?,
-        }
-    }
-    write_rest(f, total)
-}
-
-fn write_clashes(f: &mut fmt::Formatter<'_>, clashes: &[Clash]) -> fmt::Result {
-    match clashes.len() {
-        1 => f.write_str("1 path has owners whose contents differ")?,
-        count => write!(f, "{count} paths have owners whose contents differ")?,
-    }
-    for clash in clashes.iter().take(SHOWN) {
-        let owners: Vec<_> = clash
-            .owners
-            .iter()
-            .map(|(owner, what)| format!("{owner} has {what}"))
-            .collect();
-        write!(
-            f,
-            "\n  `{}`: {}",
-            escaped(&clash.path),
-            escaped(&owners.join(", "))
-        )?;
-    }
-    write_rest(f, clashes.len())
-}
-
-fn write_rest(f: &mut fmt::Formatter<'_>, total: usize) -> fmt::Result {
-    match total.checked_sub(SHOWN) {
-        Some(rest @ 1..) => write!(f, "\n  … and {rest} more"),
-        _ => Ok(()),
     }
 }
 
@@ -674,36 +558,5 @@ impl std::error::Error for Error {
             Detail::Cache(error) => std::error::Error::source(error),
             _ => None,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ten_conflicts_are_shown_and_the_rest_counted() {
-        let clash = |number: usize| Clash {
-            path: format!("cv2/{number}.so"),
-            owners: vec![
-                ("one".into(), "sha256=a".into()),
-                ("two".into(), "sha256=b".into()),
-            ],
-            is_settleable: true,
-        };
-        let text = Error::conflicts((0..12).map(clash).collect()).to_string();
-        assert_eq!(text.lines().count(), 12);
-        assert!(text.ends_with("… and 2 more"), "{text}");
-        assert!(
-            text.contains("`cv2/0.so`: one has sha256=a, two has sha256=b"),
-            "{text}"
-        );
-    }
-
-    #[test]
-    fn r58_what_a_terminal_would_obey_is_escaped() {
-        let text =
-            Error::wheel("a.whl", Fault::DuplicateName("\u{1b}[2Jx\u{202e}".into())).to_string();
-        assert!(text.contains("\\u{1b}[2Jx\\u{202e}"), "{text}");
     }
 }

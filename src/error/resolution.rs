@@ -1,44 +1,48 @@
-//! What can be wrong with what a resolver left: an installation report, a lock file, a list of
-//! pinned requirements.
-//!
-//! A [`ResolutionFault`] says what was found, never in which file: the [`Error`](super::Error) or
-//! the warning around it does. Sentences as everywhere: lower case, no full stop, backticks around
-//! names.
+//! Faults of the files that resolvers write: installation reports, lock files, lists of pinned
+//! requirements.
 
-/// One thing that is wrong with, or odd about, what a resolver left.
+use std::fmt::{self, Write as _};
+
+use super::code::Code;
+use super::escape::{Escaping, quoted};
+
+/// One thing that is wrong with, or odd about, the file of a resolver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-#[allow(
-    missing_docs,
-    reason = "the fields are the things that the sentence of each fault names"
-)]
+#[allow(missing_docs, reason = "the sentences of `Display` explain the fields")]
 pub enum ResolutionFault {
-    /// The text is not in its format; with the reader's own words.
-    Syntax {
-        format: &'static str,
-        reason: String,
-    },
-    /// A lock file that is not called as lock files are.
+    /// An installation report is not JSON; with the reader's own words.
+    NotJson(String),
+    /// A JSON text is not an installation report of pip; with the reader's own words.
+    NotAReport(String),
+    /// A lock file is not TOML; with the reader's own words.
+    NotToml(String),
+    /// A list of requirements is not text; with the reader's own words.
+    NotRequirements(String),
+    /// A lock file was given as a list of requirements.
+    LockAsRequirements,
+    /// A lock file has another name than lock files have.
     LockName(String),
-    /// A key that has to be there and is not.
+    /// A required key is missing.
     MissingKey(String),
-    /// A key whose value is of another type or form.
+    /// A key has a value of another type or form.
     BadKey { key: String, expected: &'static str },
-    /// A version of the format that is not known.
+    /// The version of the format is not supported.
     FormatVersion {
         key: &'static str,
         found: String,
         supported: &'static str,
     },
-    /// A marker that cannot be read.
+    /// A marker is not valid.
     Marker {
         place: String,
         marker: String,
         reason: String,
     },
-    /// It was made for another interpreter or system: field, value there, value here.
+    /// It was made for another interpreter or system: field, value in the report, value of the
+    /// environment.
     OtherEnvironment(Vec<(&'static str, String, String)>),
-    /// None of a lock file's environments is the one here.
+    /// None of the lock file's environments is the given one; these are its markers.
     NoEnvironment(Vec<String>),
     /// A package does not support the interpreter.
     PackageRequiresPython {
@@ -46,20 +50,20 @@ pub enum ResolutionFault {
         requires: String,
         python: String,
     },
-    /// Something that a lock file does not offer was selected.
+    /// The lock file does not have the selected extra or group.
     NotOffered {
         kind: &'static str,
         name: String,
         offered: Vec<String>,
     },
-    /// One project is there more than once; with the places or versions.
+    /// One project is listed more than once; with the places or versions.
     Twice { package: String, found: Vec<String> },
-    /// A package comes from several sorts of sources, or from none.
+    /// A package has several kinds of sources, or none.
     Sources {
         package: String,
         found: Vec<&'static str>,
     },
-    /// Entries that are no wheels: name, and what it is.
+    /// Packages that are not wheels: name, and what each is.
     NotWheels(Vec<(String, String)>),
     /// None of a package's wheels fits.
     NoWheelFits {
@@ -67,38 +71,38 @@ pub enum ResolutionFault {
         wheels: usize,
         environment: String,
     },
-    /// A wheel of another project or version than its entry's.
+    /// A wheel is of another project or version than its entry.
     OtherWheel { entry: String, file_name: String },
-    /// There is no hash that can be checked.
+    /// An entry has no hash that proves its content; these were found.
     NoSecureHash { entry: String, found: Vec<String> },
-    /// A hash that is not one.
+    /// A hash is not valid.
     BadHash { entry: String, hash: String },
-    /// A URL or path that cannot be used.
+    /// A URL or path cannot be used.
     Location {
         entry: String,
         location: String,
         reason: &'static str,
     },
-    /// A line of a list of requirements that cannot be used.
+    /// A line of a list of requirements cannot be used.
     Line {
         line: u64,
         text: String,
         reason: &'static str,
     },
-    /// No wheel of a pinned requirement is in the directories to look in.
+    /// No wheel of a pinned requirement that fits is in the directories; `others` do not fit.
     NotFound {
         line: u64,
         requirement: String,
         directories: Vec<String>,
         others: Vec<String>,
     },
-    /// Requirements that are pinned to a version, and no directory to look in.
+    /// Requirements are pinned to versions, and there is no directory to look in.
     NowhereToLook(Vec<String>),
-    /// A release that was taken back by its project.
+    /// The project has withdrawn the release.
     Yanked(String),
-    /// A key of a newer format that is not known.
+    /// A key of a newer format is not known.
     UnknownKey { key: String, version: String },
-    /// An option that means nothing here.
+    /// An option is ignored.
     IgnoredOption {
         line: u64,
         option: String,
@@ -107,101 +111,87 @@ pub enum ResolutionFault {
 }
 
 impl ResolutionFault {
-    /// The code of the warning that it is where it does not stop anything.
+    /// The stable code, as `yanked`; all are listed in [`CODES`](super::CODES).
     pub fn code(&self) -> &'static str {
-        match self {
-            Self::Yanked(_) => "yanked",
-            Self::UnknownKey { .. } => "lock-unknown-key",
-            Self::IgnoredOption { .. } => "requirements-option",
-            _ => "resolution",
-        }
+        self.word().slug()
     }
 
-    /// What a person can do about it, where there is something to say.
-    pub(super) fn hint(&self) -> Option<&'static str> {
+    pub(super) fn word(&self) -> Code {
         match self {
-            Self::NotWheels(_) => Some(
-                "build wheels of them with `pip wheel --no-deps`, and resolve again with those; `--only-binary :all:` keeps \
-                 pip from choosing sources, `uv export --no-emit-local` leaves local projects out",
-            ),
-            Self::OtherEnvironment(_)
-            | Self::NoEnvironment(_)
-            | Self::PackageRequiresPython { .. } => {
-                Some("`--no-compat-check` installs it all the same")
-            }
-            Self::LockName(_) => {
-                Some("`--lock -` reads one without a name, or of another, from stdin")
-            }
-            Self::Syntax { format: "JSON", .. } => {
-                Some("`pip install --report -` mixes it with other lines; `--quiet` keeps it pure")
-            }
-            Self::NowhereToLook(_) => Some(
-                "download the wheels with `pip download --no-deps`, and name their directory with `--find-links`",
-            ),
-            _ => None,
+            Self::NotJson(_) => Code::NotJson,
+            Self::NotAReport(_) => Code::NotAReport,
+            Self::NotToml(_) => Code::NotToml,
+            Self::NotRequirements(_) => Code::NotRequirements,
+            Self::LockAsRequirements => Code::LockAsRequirements,
+            Self::LockName(_) => Code::LockName,
+            Self::MissingKey(_) => Code::MissingKey,
+            Self::BadKey { .. } => Code::BadKey,
+            Self::FormatVersion { .. } => Code::FormatVersion,
+            Self::Marker { .. } => Code::BadMarker,
+            Self::OtherEnvironment(_) => Code::OtherEnvironment,
+            Self::NoEnvironment(_) => Code::NoLockedEnvironment,
+            Self::PackageRequiresPython { .. } => Code::PackageRequiresPython,
+            Self::NotOffered { .. } => Code::NotOffered,
+            Self::Twice { .. } => Code::ListedTwice,
+            Self::Sources { .. } => Code::PackageSources,
+            Self::NotWheels(_) => Code::NotWheels,
+            Self::NoWheelFits { .. } => Code::NoWheelFits,
+            Self::OtherWheel { .. } => Code::OtherWheel,
+            Self::NoSecureHash { .. } => Code::NoSecureHash,
+            Self::BadHash { .. } => Code::BadHash,
+            Self::Location { .. } => Code::Location,
+            Self::Line { .. } => Code::RequirementLine,
+            Self::NotFound { .. } => Code::NotFound,
+            Self::NowhereToLook(_) => Code::NowhereToLook,
+            Self::Yanked(_) => Code::Yanked,
+            Self::UnknownKey { .. } => Code::LockUnknownKey,
+            Self::IgnoredOption { .. } => Code::RequirementsOption,
         }
     }
+}
 
-    pub(super) fn sentence(&self) -> String {
+impl fmt::Display for ResolutionFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(&mut Escaping(f))
+    }
+}
+
+impl ResolutionFault {
+    fn write(&self, f: &mut Escaping<'_, '_>) -> fmt::Result {
         match self {
-            Self::Syntax { format, reason } => format!("it is not {format}: {reason}"),
-            Self::LockName(name) => {
-                format!(
-                    "`{name}` is not a lock file's name: it is `pylock.toml` or `pylock.NAME.toml`"
-                )
+            Self::NotJson(reason) => write!(f, "it is not JSON: {reason}"),
+            Self::NotAReport(reason) => {
+                write!(f, "it is not an installation report of pip: {reason}")
             }
-            Self::MissingKey(key) => format!("`{key}` is missing"),
-            Self::BadKey { key, expected } => format!("`{key}` is not {expected}"),
+            Self::NotToml(reason) => write!(f, "it is not TOML: {reason}"),
+            Self::NotRequirements(reason) => {
+                write!(f, "it is not a list of requirements: {reason}")
+            }
+            Self::LockAsRequirements => {
+                write!(f, "it is a lock file, not a list of requirements")
+            }
+            Self::LockName(name) => write!(
+                f,
+                "`{name}` is not a lock file's name: it is `pylock.toml` or `pylock.NAME.toml`"
+            ),
+            Self::MissingKey(key) => write!(f, "`{key}` is missing"),
+            Self::BadKey { key, expected } => write!(f, "`{key}` is not {expected}"),
             Self::FormatVersion {
                 key,
                 found,
                 supported,
-            } => {
-                format!("its `{key}` is `{found}`, only `{supported}` is supported")
-            }
+            } => write!(
+                f,
+                "its `{key}` is `{found}`, only `{supported}` is supported"
+            ),
             Self::Marker {
                 place,
                 marker,
                 reason,
-            } => {
-                format!("the marker `{marker}` of {place} cannot be read: {reason}")
-            }
-            Self::Yanked(release) => {
-                format!("`{release}` was yanked: its project took the release back")
-            }
-            Self::UnknownKey { key, version } => {
-                format!(
-                    "the key `{key}` is not known and is ignored; the lock file is of version {version}"
-                )
-            }
-            Self::IgnoredOption {
-                line,
-                option,
-                reason,
-            } => format!("line {line}: `{option}` is ignored: {reason}"),
-            Self::Line { line, text, reason } => format!("line {line}: {reason}: `{text}`"),
-            Self::NowhereToLook(requirements) => {
-                let more = match requirements.len().saturating_sub(1) {
-                    0 => String::new(),
-                    more => format!(" and {more} more"),
-                };
-                let first = requirements.first().map(String::as_str).unwrap_or_default();
-                format!(
-                    "nothing is looked up by name, and no directory is named that holds `{first}`{more}"
-                )
-            }
-            Self::NotFound {
-                line,
-                requirement,
-                directories,
-                others,
-            } => not_found(*line, requirement, directories, others),
-            _ => self.sentence_about_packages(),
-        }
-    }
-
-    fn sentence_about_packages(&self) -> String {
-        match self {
+            } => write!(
+                f,
+                "the marker `{marker}` of {place} cannot be read: {reason}"
+            ),
             Self::OtherEnvironment(differences) => {
                 let list: Vec<_> = differences
                     .iter()
@@ -209,105 +199,139 @@ impl ResolutionFault {
                         format!("`{field}` is `{there}` there and `{here}` here")
                     })
                     .collect();
-                format!("it was made for another environment: {}", list.join(", "))
-            }
-            Self::NoEnvironment(markers) => {
-                format!(
-                    "it was made for other environments: none of `{}` holds here",
-                    markers.join("`, `")
+                write!(
+                    f,
+                    "it was made for another environment: {}",
+                    list.join(", ")
                 )
             }
+            Self::NoEnvironment(markers) => write!(
+                f,
+                "it was made for other environments: none of {} holds here",
+                quoted(markers)
+            ),
             Self::PackageRequiresPython {
                 package,
                 requires,
                 python,
-            } => {
-                format!("`{package}` requires Python {requires}, the environment has {python}")
-            }
+            } => write!(
+                f,
+                "`{package}` requires Python {requires}, the environment has {python}"
+            ),
             Self::NotOffered {
                 kind,
                 name,
                 offered,
-            } if offered.is_empty() => {
-                format!("it has no {kind} `{name}`, nor any other")
-            }
+            } if offered.is_empty() => write!(f, "it has no {kind} `{name}`, nor any other"),
             Self::NotOffered {
                 kind,
                 name,
                 offered,
-            } => {
-                format!("it has no {kind} `{name}`, only `{}`", offered.join("`, `"))
-            }
-            Self::Twice { package, found } => {
-                format!(
-                    "`{package}` is listed more than once for this environment: {}",
-                    found.join(", ")
-                )
-            }
+            } => write!(f, "it has no {kind} `{name}`, only {}", quoted(offered)),
+            Self::Twice { package, found } => write!(
+                f,
+                "`{package}` is listed more than once for this environment: {}",
+                found.join(", ")
+            ),
             Self::Sources { package, found } if found.is_empty() => {
-                format!("`{package}` has no source")
+                write!(f, "`{package}` has no source")
             }
-            Self::Sources { package, found } => {
-                format!(
-                    "`{package}` has sources that exclude each other: `{}`",
-                    found.join("`, `")
-                )
-            }
+            Self::Sources { package, found } => write!(
+                f,
+                "`{package}` has sources that exclude each other: {}",
+                quoted(found)
+            ),
             Self::NotWheels(entries) => {
                 let list: Vec<_> = entries
                     .iter()
                     .map(|(name, what)| format!("`{name}` is {what}"))
                     .collect();
-                format!("only wheels can be installed, but {}", list.join("; "))
+                write!(f, "only wheels can be installed, but {}", list.join("; "))
             }
             Self::NoWheelFits {
                 package,
                 wheels: 1,
                 environment,
-            } => {
-                format!("the only wheel of `{package}` does not fit {environment}")
-            }
+            } => write!(
+                f,
+                "the only wheel of `{package}` does not fit {environment}"
+            ),
             Self::NoWheelFits {
                 package,
                 wheels,
                 environment,
-            } => {
-                format!("none of the {wheels} wheels of `{package}` fits {environment}")
-            }
+            } => write!(
+                f,
+                "none of the {wheels} wheels of `{package}` fits {environment}"
+            ),
             Self::OtherWheel { entry, file_name } => {
-                format!("`{file_name}` is not a wheel of `{entry}`")
+                write!(f, "`{file_name}` is not a wheel of `{entry}`")
             }
             Self::NoSecureHash { entry, found } if found.is_empty() => {
-                format!("`{entry}` has no hash")
+                write!(f, "`{entry}` has no hash")
             }
-            Self::NoSecureHash { entry, found } => {
-                format!(
-                    "`{entry}` has no secure hash: `{}` proves nothing",
-                    found.join("`, `")
-                )
-            }
+            Self::NoSecureHash { entry, found } => write!(
+                f,
+                "`{entry}` has no secure hash: {} proves nothing",
+                quoted(found)
+            ),
             Self::BadHash { entry, hash } => {
-                format!("the hash `{hash}` of `{entry}` cannot be read")
+                write!(f, "the hash `{hash}` of `{entry}` cannot be read")
             }
             Self::Location {
                 entry,
                 location,
                 reason,
-            } => format!("`{entry}` is at `{location}`: {reason}"),
-            _ => String::new(),
+            } => write!(f, "`{entry}` is at `{location}`: {reason}"),
+            Self::Line { line, text, reason } => write!(f, "line {line}: {reason}: `{text}`"),
+            Self::NotFound {
+                line,
+                requirement,
+                directories,
+                others,
+            } if others.is_empty() => write!(
+                f,
+                "line {line}: no wheel of `{requirement}` is in {}",
+                quoted(directories)
+            ),
+            Self::NotFound {
+                line,
+                requirement,
+                others,
+                ..
+            } => write!(
+                f,
+                "line {line}: no wheel of `{requirement}` fits the environment: there is {}",
+                quoted(others)
+            ),
+            Self::NowhereToLook(requirements) => write!(
+                f,
+                "there is no directory to look for {} in",
+                first_few(requirements)
+            ),
+            Self::Yanked(release) => {
+                write!(
+                    f,
+                    "`{release}` was yanked: its project took the release back"
+                )
+            }
+            Self::UnknownKey { key, version } => write!(
+                f,
+                "the key `{key}` is not known and is ignored; the lock file is of version {version}"
+            ),
+            Self::IgnoredOption {
+                line,
+                option,
+                reason,
+            } => write!(f, "line {line}: `{option}` is ignored: {reason}"),
         }
     }
 }
 
-fn not_found(line: u64, requirement: &str, directories: &[String], others: &[String]) -> String {
-    if others.is_empty() {
-        return format!(
-            "line {line}: no wheel of `{requirement}` is in `{}`",
-            directories.join("`, `")
-        );
+/// The first names in backticks, and how many more there are.
+fn first_few(names: &[String]) -> String {
+    match names {
+        [_, _, _, _, ..] => format!("{} and {} more", quoted(&names[..3]), names.len() - 3),
+        _ => quoted(names),
     }
-    format!(
-        "line {line}: no wheel of `{requirement}` fits the environment: there is `{}`",
-        others.join("`, `")
-    )
 }

@@ -163,7 +163,7 @@ impl Installed {
         let content = fs::read_to_limit(&path, MAX_RECORD)?;
         Ok(match record::read_installed_record(&content) {
             Ok(rows) => Recorded::Rows(rows),
-            Err(fault) => Recorded::Malformed(fault),
+            Err(fault) => Recorded::Malformed(fault.into()),
         })
     }
 

@@ -13,7 +13,7 @@ use super::{ChangeId, Content, NewFile, WheelId};
 use crate::digest::{Algorithm, Digest, Identity};
 use crate::environment::Python;
 use crate::environment::layout::{Layout, Place, STATE_DIR, SchemeKey};
-use crate::error::Fault;
+use crate::error::{Fault, MetadataFault, SpreadFault};
 use crate::path::{self, RelPath};
 use crate::script;
 use crate::wheel::{Wheel, WheelFile};
@@ -104,7 +104,7 @@ impl Spread<'_> {
         let entry = self.wheel.entry(file.entry);
         let text = entry.path.as_str();
         let plain = |path: &str| {
-            RelPath::parse(path).map_err(|fault| Fault::UnsafePath {
+            RelPath::parse(path).map_err(|fault| SpreadFault::UnsafePath {
                 path: text.to_owned(),
                 fault,
             })
@@ -166,20 +166,20 @@ impl Spread<'_> {
     }
 
     /// The scheme of a path below `.data`, and the rest of the path.
-    fn scheme<'t>(&self, text: &str, below: &'t str) -> Result<(SchemeKey, &'t str), Fault> {
+    fn scheme<'t>(&self, text: &str, below: &'t str) -> Result<(SchemeKey, &'t str), SpreadFault> {
         let (key, rest) = below
             .split_once('/')
-            .ok_or_else(|| Fault::DataScheme(text.to_owned()))?;
+            .ok_or_else(|| SpreadFault::DataScheme(text.to_owned()))?;
         let key = match key {
             "purelib" => SchemeKey::Purelib,
             "platlib" => SchemeKey::Platlib,
             "scripts" => SchemeKey::Scripts,
             "data" => SchemeKey::Data,
             "headers" => SchemeKey::Headers,
-            _ => return Err(Fault::DataScheme(text.to_owned())),
+            _ => return Err(SpreadFault::DataScheme(text.to_owned())),
         };
         if key == SchemeKey::Scripts && rest.contains('/') {
-            return Err(Fault::NestedScript(text.to_owned()));
+            return Err(SpreadFault::NestedScript(text.to_owned()));
         }
         Ok((key, rest))
     }
@@ -222,15 +222,15 @@ impl Spread<'_> {
                 }
                 Err(reason) => {
                     let fault = self.not_a_script(&name, &format!("{module}:{attribute}"), reason);
-                    self.faults.push(fault);
+                    self.faults.push(fault.into());
                 }
             }
         }
         scripts
     }
 
-    fn not_a_script(&self, name: &str, value: &str, reason: &'static str) -> Fault {
-        Fault::EntryPoint {
+    fn not_a_script(&self, name: &str, value: &str, reason: &'static str) -> MetadataFault {
+        MetadataFault::EntryPoint {
             name: name.to_owned(),
             value: value.to_owned(),
             reason,
@@ -240,10 +240,11 @@ impl Spread<'_> {
     fn script(&mut self, name: &str, content: Arc<[u8]>) {
         match RelPath::parse(name) {
             Ok(path) => self.generated(SchemeKey::Scripts, &path, content, true),
-            Err(fault) => self.faults.push(Fault::UnsafePath {
-                path: name.to_owned(),
-                fault,
-            }),
+            Err(fault) => {
+                let path = name.to_owned();
+                self.faults
+                    .push(SpreadFault::UnsafePath { path, fault }.into());
+            }
         }
     }
 
@@ -300,16 +301,15 @@ impl Spread<'_> {
         let guard = Guard::of(self.ground.layout);
         let faults = self.files.iter().filter_map(|file| {
             let what = guard.protects(self.ground.layout, &file.place)?;
-            Some(Fault::Protected {
-                path: file.recorded.to_string(),
-                what,
-            })
+            let path = file.recorded.to_string();
+            Some(SpreadFault::Protected { path, what }.into())
         });
         self.faults.extend(faults);
         if self.ground.windows_names {
             let reserved = self.files.iter().filter(|file| is_reserved(&file.place));
-            self.faults
-                .extend(reserved.map(|file| Fault::ReservedName(file.recorded.to_string())));
+            self.faults.extend(
+                reserved.map(|file| SpreadFault::ReservedName(file.recorded.to_string()).into()),
+            );
         }
     }
 }

@@ -21,7 +21,7 @@ pub use pins::Pins;
 pub use crate::spec::location::Location;
 
 use crate::digest::{Algorithm, Digest};
-use crate::error::{Error, Fault, ResolutionFault, Result};
+use crate::error::{Error, Fault, RequestFault, ResolutionFault, Result};
 use crate::fs::{self, Kind};
 use crate::outcome::Warning;
 use crate::spec::marker::MarkerEnvironment;
@@ -159,20 +159,20 @@ impl Source {
 fn nothing_there(path: &Path) -> Error {
     let text = path.display().to_string();
     let is_named = !text.contains('/') && !text.ends_with(".whl");
-    let more = if is_named {
-        "; projects are not looked up by name, only what a resolver left is fetched"
+    let message = format!("there is no wheel or directory `{text}`");
+    if is_named {
+        Error::request(RequestFault::ProjectName, message)
     } else {
-        ""
-    };
-    Error::usage(format!("there is no wheel or directory `{text}`{more}"))
+        Error::request(RequestFault::NoSuchWheel, message)
+    }
 }
 
-/// What a resolver left, given as if it were a wheel.
-fn option_for(path: &Path) -> Option<&'static str> {
+/// The file of a resolver, by its name: it was given as a wheel.
+fn resolver_file(path: &Path) -> Option<RequestFault> {
     match path.extension()?.to_str()? {
-        "toml" => Some("--lock"),
-        "txt" => Some("--requirements"),
-        "json" => Some("--report"),
+        "toml" => Some(RequestFault::LockAsWheel),
+        "txt" => Some(RequestFault::RequirementsAsWheel),
+        "json" => Some(RequestFault::ReportAsWheel),
         _ => None,
     }
 }
@@ -198,13 +198,11 @@ fn on_disk(path: &Path) -> Result<Option<Vec<Source>>> {
         Ok(None) => None,
         Ok(Some(stat)) if stat.kind == Kind::Directory => Some(wheels_in(path)?),
         // Opening it tells what is wrong with something that cannot be looked at.
-        Ok(Some(_)) | Err(_) => match option_for(path) {
+        Ok(Some(_)) | Err(_) => match resolver_file(path) {
             None => Some(vec![Source::from_path(path)]),
-            Some(option) => {
-                let path = path.display();
-                return Err(Error::usage(format!(
-                    "`{path}` is no wheel; a file like this is named with `{option}`"
-                )));
+            Some(fault) => {
+                let message = format!("`{}` is not a wheel", path.display());
+                return Err(Error::request(fault, message));
             }
         },
     })
@@ -257,7 +255,7 @@ fn wheels_in(directory: &Path) -> Result<Vec<Source>> {
 
 /// What a resolver left at `at` is refused.
 fn refused(at: &Path, faults: Vec<Fault>) -> Error {
-    Error::wheels(vec![(at.display().to_string(), faults)])
+    Error::refused(&at.display().to_string(), faults)
 }
 
 /// What is odd about what a resolver left at `at`.
@@ -265,7 +263,7 @@ fn warnings(at: &Path, faults: &[ResolutionFault]) -> Vec<Warning> {
     let warning = |fault: &ResolutionFault| Warning {
         code: fault.code(),
         wheel: Some(at.display().to_string()),
-        message: Fault::from(fault.clone()).to_string(),
+        message: fault.to_string(),
     };
     faults.iter().map(warning).collect()
 }

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::digest::{Algorithm, Digest};
-use crate::error::{Fault, Result};
+use crate::error::{Result, SourceFault};
 
 /// What was promised of a wheel's bytes; nothing by default.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -82,7 +82,7 @@ impl Pins {
     pub fn check(
         &self,
         mut digest: impl FnMut(Algorithm) -> Result<Digest>,
-    ) -> Result<Option<Fault>> {
+    ) -> Result<Option<SourceFault>> {
         let mut known: BTreeMap<Algorithm, Digest> = BTreeMap::new();
         for algorithm in self.algorithms() {
             known.insert(algorithm, digest(algorithm)?);
@@ -100,11 +100,11 @@ impl Pins {
                     failed.map_or(0, <[_]>::len),
                     Box::new(known[&first.algorithm()]),
                 );
-                return Ok(Some(Fault::ArchiveDigests { allowed, actual }));
+                return Ok(Some(SourceFault::NoneOfDigests { allowed, actual }));
             }
             (None, Some([]) | None) => return Ok(None),
         };
-        Ok(Some(Fault::ArchiveDigest {
+        Ok(Some(SourceFault::Digest {
             pinned: Box::new(*only),
             actual: Box::new(known[&only.algorithm()]),
         }))

@@ -14,7 +14,7 @@ use super::{
 use crate::error::{Error, Fault, ResolutionFault, Result};
 use crate::fs::{self, Kind};
 use crate::spec::pylock::is_lock_name;
-use crate::spec::requirements::{FORMAT, Pin, Requirement, Requirements};
+use crate::spec::requirements::{Pin, Requirement, Requirements};
 use crate::spec::version::Version;
 use crate::spec::wheel_name::WheelName;
 
@@ -35,17 +35,8 @@ pub fn sources(
         .file_name()
         .is_some_and(|name| is_lock_name(&name.to_string_lossy()))
     {
-        let reason = "it is a lock file, which `--lock` reads".to_owned();
-        return Err(refused(
-            at,
-            vec![
-                ResolutionFault::Syntax {
-                    format: FORMAT,
-                    reason,
-                }
-                .into(),
-            ],
-        ));
+        let fault = ResolutionFault::LockAsRequirements;
+        return Err(refused(at, vec![fault.into()]));
     }
     let list = Requirements::parse(text).map_err(|faults| refused(at, faults))?;
     let entries = list

@@ -7,7 +7,7 @@
 
 use std::borrow::Cow;
 
-use crate::error::Fault;
+use crate::error::MetadataFault;
 use crate::spec::name::ProjectName;
 use crate::spec::version::{Specifiers, Version};
 
@@ -92,23 +92,24 @@ pub struct WheelInfo {
     /// and case is ignored.
     pub root_is_purelib: bool,
     /// What is odd but not wrong: a `Wheel-Version` with a greater minor version
-    /// ([`Fault::Newer`]).
-    pub warnings: Vec<Fault>,
+    /// ([`MetadataFault::Newer`]).
+    pub warnings: Vec<MetadataFault>,
 }
 
 impl WheelInfo {
     /// Reads WHEEL ("Binary distribution format", "Installing a wheel": "Unpack", a to c).
     ///
     /// # Errors
-    /// [`Fault::NotUtf8`]; [`Fault::Header`] where `Wheel-Version` is missing or not made of
-    /// numbers; [`Fault::Newer`] where its major version is greater than the one that is known.
-    pub fn parse(bytes: &[u8]) -> Result<Self, Fault> {
-        let text = std::str::from_utf8(bytes).map_err(|_| Fault::NotUtf8("WHEEL".to_owned()))?;
+    /// [`MetadataFault::NotUtf8`]; [`MetadataFault::Header`] where `Wheel-Version` is missing or not made of
+    /// numbers; [`MetadataFault::Newer`] where its major version is greater than the one that is known.
+    pub fn parse(bytes: &[u8]) -> Result<Self, MetadataFault> {
+        let text =
+            std::str::from_utf8(bytes).map_err(|_| MetadataFault::NotUtf8("WHEEL".to_owned()))?;
         let headers = Headers::parse(text);
         let found = required(&headers, "WHEEL", "Wheel-Version")?;
         let version =
             format_version(found).ok_or_else(|| unreadable("WHEEL", "Wheel-Version", found))?;
-        let newer = |supported| Fault::Newer {
+        let newer = |supported| MetadataFault::Newer {
             what: "Wheel-Version",
             found: found.to_owned(),
             supported,
@@ -142,8 +143,8 @@ pub struct Metadata {
     /// readably.
     pub requires_python: Option<Specifiers>,
     /// What is odd but not wrong: a `Metadata-Version` with a greater minor version
-    /// ([`Fault::Newer`]), a `Requires-Python` that cannot be read ([`Fault::Version`]).
-    pub warnings: Vec<Fault>,
+    /// ([`MetadataFault::Newer`]), a `Requires-Python` that cannot be read ([`MetadataFault::Version`]).
+    pub warnings: Vec<MetadataFault>,
 }
 
 impl Metadata {
@@ -151,19 +152,20 @@ impl Metadata {
     /// ones).
     ///
     /// # Errors
-    /// [`Fault::NotUtf8`], wherever in the file it is; [`Fault::Header`] where `Metadata-Version`,
-    /// `Name` or `Version` is missing or cannot be read; [`Fault::Newer`] where the major version
+    /// [`MetadataFault::NotUtf8`], wherever in the file it is; [`MetadataFault::Header`] where `Metadata-Version`,
+    /// `Name` or `Version` is missing or cannot be read; [`MetadataFault::Newer`] where the major version
     /// is greater than the one that is known.
-    pub fn parse(bytes: &[u8]) -> Result<Self, Fault> {
-        let text = std::str::from_utf8(bytes).map_err(|_| Fault::NotUtf8("METADATA".to_owned()))?;
+    pub fn parse(bytes: &[u8]) -> Result<Self, MetadataFault> {
+        let text = std::str::from_utf8(bytes)
+            .map_err(|_| MetadataFault::NotUtf8("METADATA".to_owned()))?;
         let headers = Headers::parse(text);
-        let mut warnings: Vec<Fault> = metadata_version(&headers)?.into_iter().collect();
+        let mut warnings: Vec<MetadataFault> = metadata_version(&headers)?.into_iter().collect();
         let name = required(&headers, "METADATA", "Name")?;
         let version = required(&headers, "METADATA", "Version")?;
         let requires_python = headers.get("Requires-Python").and_then(|text| {
             let specifiers = Specifiers::parse(text);
             if specifiers.is_none() {
-                warnings.push(Fault::Version {
+                warnings.push(MetadataFault::Version {
                     what: "Requires-Python",
                     text: text.to_owned(),
                 });
@@ -181,11 +183,11 @@ impl Metadata {
 }
 
 /// Checks `Metadata-Version`; a minor version that is not known yet makes a warning.
-fn metadata_version(headers: &Headers<'_>) -> Result<Option<Fault>, Fault> {
+fn metadata_version(headers: &Headers<'_>) -> Result<Option<MetadataFault>, MetadataFault> {
     let found = required(headers, "METADATA", "Metadata-Version")?;
     let version =
         format_version(found).ok_or_else(|| unreadable("METADATA", "Metadata-Version", found))?;
-    let newer = |supported| Fault::Newer {
+    let newer = |supported| MetadataFault::Newer {
         what: "Metadata-Version",
         found: found.to_owned(),
         supported,
@@ -200,16 +202,16 @@ fn required<'b>(
     headers: &'b Headers<'_>,
     file: &'static str,
     field: &'static str,
-) -> Result<&'b str, Fault> {
-    headers.get(field).ok_or(Fault::Header {
+) -> Result<&'b str, MetadataFault> {
+    headers.get(field).ok_or(MetadataFault::Header {
         file,
         field,
         value: None,
     })
 }
 
-fn unreadable(file: &'static str, field: &'static str, value: &str) -> Fault {
-    Fault::Header {
+fn unreadable(file: &'static str, field: &'static str, value: &str) -> MetadataFault {
+    MetadataFault::Header {
         file,
         field,
         value: Some(value.to_owned()),
@@ -237,11 +239,11 @@ fn format_version(text: &str) -> Option<(u64, u64)> {
 mod tests {
     use super::*;
 
-    fn wheel(text: &str) -> Result<WheelInfo, Fault> {
+    fn wheel(text: &str) -> Result<WheelInfo, MetadataFault> {
         WheelInfo::parse(text.as_bytes())
     }
 
-    fn metadata(text: &str) -> Result<Metadata, Fault> {
+    fn metadata(text: &str) -> Result<Metadata, MetadataFault> {
         Metadata::parse(text.as_bytes())
     }
 
@@ -264,7 +266,7 @@ mod tests {
 
     #[test]
     fn c01_a_greater_major_wheel_version_is_refused() {
-        let fault = Fault::Newer {
+        let fault = MetadataFault::Newer {
             what: "Wheel-Version",
             found: "2.0".to_owned(),
             supported: "1.x",
@@ -279,7 +281,7 @@ mod tests {
     fn c02_a_greater_minor_wheel_version_is_a_warning() {
         let warnings = wheel("Wheel-Version: 1.9\n").expect("installable").warnings;
         assert!(
-            matches!(&warnings[..], [Fault::Newer { found, .. }] if found == "1.9"),
+            matches!(&warnings[..], [MetadataFault::Newer { found, .. }] if found == "1.9"),
             "{warnings:?}"
         );
         for known in ["1.0", "1", "0.1", "1.0.0"] {
@@ -297,7 +299,7 @@ mod tests {
     fn c03_e32_a_missing_or_unreadable_wheel_version_is_refused() {
         let refused = |value: Option<&str>| {
             let value = value.map(str::to_owned);
-            Err(Fault::Header {
+            Err(MetadataFault::Header {
                 file: "WHEEL",
                 field: "Wheel-Version",
                 value,
@@ -322,7 +324,7 @@ mod tests {
         assert_eq!(wheel("\nWheel-Version: 1.0\n"), refused(None));
         assert_eq!(
             WheelInfo::parse(b"\xff"),
-            Err(Fault::NotUtf8("WHEEL".to_owned()))
+            Err(MetadataFault::NotUtf8("WHEEL".to_owned()))
         );
     }
 
@@ -374,7 +376,7 @@ mod tests {
         );
         assert_eq!((good.requires_python, good.warnings), (None, Vec::new()));
 
-        let fault = Fault::Newer {
+        let fault = MetadataFault::Newer {
             what: "Metadata-Version",
             found: "3.0".to_owned(),
             supported: "2.x",
@@ -389,7 +391,7 @@ mod tests {
         assert!(
             matches!(
                 &warnings[..],
-                [Fault::Newer {
+                [MetadataFault::Newer {
                     supported: "2.5",
                     ..
                 }]
@@ -410,7 +412,7 @@ mod tests {
         ] {
             let fault = metadata(text).expect_err(text);
             assert!(
-                matches!(fault, Fault::Header { field: found, .. } if found == field),
+                matches!(fault, MetadataFault::Header { field: found, .. } if found == field),
                 "{text:?}: {fault}"
             );
         }
@@ -429,7 +431,7 @@ mod tests {
         assert_eq!(read.requires_python, None);
         assert_eq!(
             read.warnings,
-            [Fault::Version {
+            [MetadataFault::Version {
                 what: "Requires-Python",
                 text: ">=3.6.*".to_owned()
             }]
@@ -441,7 +443,7 @@ mod tests {
         let bytes = b"Metadata-Version: 2.1\nName: a\nVersion: 1\n\nbody \xff";
         assert_eq!(
             Metadata::parse(bytes),
-            Err(Fault::NotUtf8("METADATA".to_owned()))
+            Err(MetadataFault::NotUtf8("METADATA".to_owned()))
         );
     }
 }

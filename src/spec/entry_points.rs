@@ -8,7 +8,7 @@
 
 use std::collections::HashMap;
 
-use crate::error::Fault;
+use crate::error::MetadataFault;
 use crate::path::check_component;
 
 /// An entry point that becomes a script ("Entry points specification", "Use for scripts").
@@ -50,11 +50,11 @@ enum Section {
 /// hold.
 ///
 /// # Errors
-/// All faults: [`Fault::NotUtf8`], [`Fault::EntryPointLine`] for lines that are no section and no
-/// entry, [`Fault::EntryPoint`] for entries that cannot become a script.
-pub fn parse(bytes: &[u8]) -> Result<Vec<EntryPoint>, Vec<Fault>> {
+/// All faults: [`MetadataFault::NotUtf8`], [`MetadataFault::EntryPointLine`] for lines that are no section and no
+/// entry, [`MetadataFault::EntryPoint`] for entries that cannot become a script.
+pub fn parse(bytes: &[u8]) -> Result<Vec<EntryPoint>, Vec<MetadataFault>> {
     let text = std::str::from_utf8(bytes)
-        .map_err(|_| vec![Fault::NotUtf8("entry_points.txt".to_owned())])?;
+        .map_err(|_| vec![MetadataFault::NotUtf8("entry_points.txt".to_owned())])?;
     let mut reader = Reader::default();
     for (line, number) in text
         .strip_prefix('\u{feff}')
@@ -73,7 +73,7 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<EntryPoint>, Vec<Fault>> {
     for Assignment { kind, name, value } in assignments {
         match script(kind, &name, value.trim_end()) {
             Ok(entry_point) => entry_points.push(entry_point),
-            Err(reason) => faults.push(Fault::EntryPoint {
+            Err(reason) => faults.push(MetadataFault::EntryPoint {
                 name,
                 value: value.trim_end().to_owned(),
                 reason,
@@ -113,7 +113,7 @@ struct Reader {
     indent: usize,
     assignments: Vec<Assignment>,
     places: HashMap<(ScriptKind, String), usize>,
-    faults: Vec<Fault>,
+    faults: Vec<MetadataFault>,
 }
 
 impl Default for Reader {
@@ -192,7 +192,7 @@ impl Reader {
             }
             // A section that was meant to begin here could be one of scripts.
             (Section::Other, _) if !content.starts_with('[') => {}
-            _ => self.faults.push(Fault::EntryPointLine {
+            _ => self.faults.push(MetadataFault::EntryPointLine {
                 line: number,
                 text: content.to_owned(),
             }),
@@ -269,7 +269,7 @@ fn is_dotted_identifier(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn console(lines: &str) -> Result<Vec<EntryPoint>, Vec<Fault>> {
+    fn console(lines: &str) -> Result<Vec<EntryPoint>, Vec<MetadataFault>> {
         parse(format!("[console_scripts]\n{lines}\n").as_bytes())
     }
 
@@ -291,7 +291,7 @@ mod tests {
 
     fn refused(name: &str, value: &str) -> bool {
         matches!(&console(&format!("{name} = {value}")).expect_err("refused")[..],
-            [Fault::EntryPoint { name: found, .. }] if found == name.trim())
+            [MetadataFault::EntryPoint { name: found, .. }] if found == name.trim())
     }
 
     #[test]
@@ -327,7 +327,7 @@ mod tests {
         let faults = console("a: m:f").expect_err("no `=`");
         assert_eq!(
             faults,
-            [Fault::EntryPointLine {
+            [MetadataFault::EntryPointLine {
                 line: 2,
                 text: "a: m:f".to_owned()
             }]
@@ -377,7 +377,7 @@ mod tests {
         let faults = console(" = m:f").expect_err("no name");
         assert_eq!(
             faults,
-            [Fault::EntryPointLine {
+            [MetadataFault::EntryPointLine {
                 line: 2,
                 text: "= m:f".to_owned()
             }]
@@ -398,7 +398,7 @@ mod tests {
         assert!(refused("a", "%(x)s:f"));
         assert_eq!(
             parse(b"\xff"),
-            Err(vec![Fault::NotUtf8("entry_points.txt".to_owned())])
+            Err(vec![MetadataFault::NotUtf8("entry_points.txt".to_owned())])
         );
     }
 
@@ -409,7 +409,7 @@ mod tests {
         let lines: Vec<_> = faults
             .iter()
             .map(|fault| match fault {
-                Fault::EntryPointLine { line, .. } => *line,
+                MetadataFault::EntryPointLine { line, .. } => *line,
                 _ => 0,
             })
             .collect();

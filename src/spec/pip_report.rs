@@ -21,7 +21,6 @@ use crate::error::{Fault, ResolutionFault};
 
 /// The one version of the format.
 const VERSION: &str = "1";
-const FORMAT: &str = "an installation report of pip";
 
 /// What pip chose ("Installation report", "Specification").
 #[derive(Debug, Clone)]
@@ -104,11 +103,11 @@ impl PipReport {
     /// All that is wrong with it; what is no wheel is one fault.
     pub fn parse(text: &[u8]) -> Result<Self, Vec<Fault>> {
         let value: Value =
-            serde_json::from_slice(text).map_err(|error| vec![syntax("JSON", &error)])?;
+            serde_json::from_slice(text).map_err(|error| vec![not_json(&error).into()])?;
         check_version(&value).map_err(|fault| vec![fault.into()])?;
         // Read again from the text, which knows lines.
         let text: Text =
-            serde_json::from_slice(text).map_err(|error| vec![syntax(FORMAT, &error)])?;
+            serde_json::from_slice(text).map_err(|error| vec![not_a_report(&error).into()])?;
         let (mut items, mut faults, mut others, mut warnings) =
             (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for item in text.install {
@@ -162,12 +161,12 @@ impl PipReport {
     }
 }
 
-fn syntax(format: &'static str, error: &impl ToString) -> Fault {
-    ResolutionFault::Syntax {
-        format,
-        reason: error.to_string(),
-    }
-    .into()
+fn not_json(error: &serde_json::Error) -> ResolutionFault {
+    ResolutionFault::NotJson(error.to_string())
+}
+
+fn not_a_report(error: &impl ToString) -> ResolutionFault {
+    ResolutionFault::NotAReport(error.to_string())
 }
 
 fn check_version(report: &Value) -> Result<(), ResolutionFault> {
@@ -193,10 +192,9 @@ enum Refusal {
 fn read_item(item: TextItem, release: &str) -> Result<ReportItem, Refusal> {
     let refuse = |fault: ResolutionFault| Refusal::Fault(fault.into());
     let info = DownloadInfo::deserialize(&item.download_info).map_err(|error| {
-        Refusal::Fault(syntax(
-            FORMAT,
-            &format!("{error} in `download_info` of `{release}`"),
-        ))
+        refuse(not_a_report(&format!(
+            "{error} in `download_info` of `{release}`"
+        )))
     })?;
     let archive = match (&info.archive_info, &info.vcs_info, &info.dir_info) {
         (_, Some(VcsInfo { vcs }), _) => {

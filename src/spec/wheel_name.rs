@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use crate::error::Fault;
+use crate::error::MetadataFault;
 use crate::path::check_component;
 use crate::spec::name::ProjectName;
 use crate::spec::version::Version;
@@ -51,9 +51,9 @@ impl WheelName {
     /// tools wrote.
     ///
     /// # Errors
-    /// [`Fault::FileName`] with the first rule that the name breaks.
-    pub fn parse(file_name: &str) -> Result<Self, Fault> {
-        Self::read(file_name).map_err(|reason| Fault::FileName {
+    /// [`MetadataFault::FileName`] with the first rule that the name breaks.
+    pub fn parse(file_name: &str) -> Result<Self, MetadataFault> {
+        Self::read(file_name).map_err(|reason| MetadataFault::FileName {
             name: file_name.to_owned(),
             reason,
         })
@@ -198,7 +198,7 @@ mod tests {
         ] {
             let fault = WheelName::parse(name).expect_err(name);
             assert!(
-                matches!(fault, Fault::FileName { reason, .. } if reason.contains(expected)),
+                matches!(fault, MetadataFault::FileName { reason, .. } if reason.contains(expected)),
                 "{name}: {fault}"
             );
         }

@@ -13,7 +13,7 @@ use super::queue::{Group, Queue};
 use super::{StageOptions, Stages, Staging, Waiting};
 use crate::archive::{Entry, Expected, Item, Memory, Scratch, Stretch};
 use crate::digest::{Algorithm, Digest};
-use crate::error::{Effect, Error, Fault, Result};
+use crate::error::{Effect, Error, Result, SourceFault};
 use crate::outcome::Action;
 use crate::plan::{Content, NewFile, WheelId};
 use crate::spec::record::Verify;
@@ -117,7 +117,12 @@ impl Work<'_> {
 
     /// Has the wheels brought whose files are `coming`, and queues these as they arrive.
     fn bring(&self, needed: &[WheelId], coming: HashMap<WheelId, Vec<usize>>) {
-        let missing = || Error::wheel(&self.wheels[needed[0].0 as usize].label, Fault::Remote);
+        let missing = || {
+            Error::wheel(
+                &self.wheels[needed[0].0 as usize].label,
+                SourceFault::NotFetched,
+            )
+        };
         let arrivals = Arrivals { work: self, coming };
         let bring = self.options.bring.ok_or_else(missing);
         match bring

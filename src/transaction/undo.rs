@@ -105,8 +105,8 @@ fn mark(journal: &Journal, operation: &JournalOperation) -> Result<Option<String
 /// Where nothing was kept, or the environment has changed since.
 pub fn plan_undo(fs: &Fs, layout: &Layout) -> Result<UndoPlan> {
     let root = &layout.roots()[usize::from(layout.main_root().0)];
-    let refuse = |reason: String| Error::nothing_to_undo(root, reason);
-    let nothing = || refuse("the last transaction was not made with `--undoable`".to_owned());
+    let refuse = |reason: String| Error::cannot_undo(root, reason);
+    let nothing = || Error::nothing_to_undo(root);
     let main = StateDir::main(fs, layout)?.ok_or_else(nothing)?;
     let journal = journal::read(&main, UNDO)?
         .filter(|journal| journal.undoable)
@@ -202,8 +202,7 @@ fn opposite(fs: &Fs, layout: &Layout, done: Journal) -> Result<Journal> {
     let mut roots = done.roots;
     for root in &mut roots {
         let state = StateDir::open(fs, layout, &root.home)?;
-        let state =
-            state.ok_or_else(|| Error::nothing_to_undo(&root.home, "what was kept is gone"))?;
+        let state = state.ok_or_else(|| Error::cannot_undo(&root.home, "what was kept is gone"))?;
         root.stage = match state.dir().stat(&root.trash)? {
             Some(_) => root.trash.clone(),
             None => state.make_stage()?,
@@ -238,7 +237,7 @@ fn stage_empty(
     root: &JournalRoot,
     operation: &JournalOperation,
 ) -> Result<()> {
-    let gone = || Error::nothing_to_undo(&root.home, "what was kept is gone");
+    let gone = || Error::cannot_undo(&root.home, "what was kept is gone");
     let state = StateDir::open(fs, layout, &root.home)?.ok_or_else(gone)?;
     let stage = state.open_private(&root.stage)?.ok_or_else(gone)?;
     if stage.stat(&operation.slot)?.is_some() {

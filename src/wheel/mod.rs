@@ -12,7 +12,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::archive::{Archive, Entry, Extent};
 use crate::digest::{Algorithm, Digest};
-use crate::error::{Error, Fault, Result};
+use crate::error::{ArchiveFault, Error, Fault, MetadataFault, Result, SourceFault};
 use crate::fs::{OpenFile, ReadAt};
 use crate::outcome::Warning;
 use crate::source::{DirectReference, Location, Source};
@@ -130,8 +130,9 @@ impl Wheel {
         let label = source.label();
         let path = source
             .path()
-            .ok_or_else(|| Error::wheel(&label, Fault::Remote))?;
-        let file = OpenFile::open(path)?.ok_or_else(|| Error::wheel(&label, Fault::NotAFile))?;
+            .ok_or_else(|| Error::wheel(&label, SourceFault::NotFetched))?;
+        let file =
+            OpenFile::open(path)?.ok_or_else(|| Error::wheel(&label, ArchiveFault::NotAFile))?;
         Self::of_file(source, file, &[], options)
     }
 
@@ -211,7 +212,7 @@ impl Wheel {
     pub fn arrive(&self, file: OpenFile, known: &[Digest], options: OpenOptions) -> Result<()> {
         let whole = Self::of_file(self.source.clone(), file, known, options)?;
         if !self.is_like(&whole) {
-            return Err(Error::wheel(&self.label, Fault::OtherThanPreviewed));
+            return Err(Error::wheel(&self.label, SourceFault::ChangedOnServer));
         }
         let _ = self.arrived.set(whole.archive);
         Ok(())
@@ -253,7 +254,7 @@ impl Wheel {
         let files = reading.files(options)?;
         let record_read = reading.record_read;
         if let (Some(metadata), faults) = (&metadata, &mut reading.faults) {
-            faults.extend(disagreements(metadata, &name));
+            faults.extend(disagreements(metadata, &name).into_iter().map(Fault::from));
         }
         let Reading {
             faults,
@@ -316,7 +317,7 @@ impl Wheel {
     }
 }
 
-fn warning(code: &'static str, label: &str, fault: &Fault) -> Warning {
+fn warning(code: &'static str, label: &str, fault: &impl ToString) -> Warning {
     Warning {
         code,
         wheel: Some(label.to_owned()),
@@ -327,7 +328,7 @@ fn warning(code: &'static str, label: &str, fault: &Fault) -> Warning {
 fn check_size(source: &Source, actual: u64, label: &str) -> Result<()> {
     match source.size {
         Some(promised) if promised != actual => {
-            Err(Error::wheel(label, Fault::ArchiveSize { promised, actual }))
+            Err(Error::wheel(label, SourceFault::Size { promised, actual }))
         }
         _ => Ok(()),
     }
@@ -351,7 +352,7 @@ pub fn needs_its_digest(source: &Source, options: OpenOptions) -> bool {
 
 fn check_pinned(source: &Source, label: &str, options: OpenOptions) -> Result<()> {
     if options.require_hashes && source.pinned.is_empty() {
-        return Err(Error::wheel(label, Fault::NotPinned));
+        return Err(Error::wheel(label, SourceFault::NotPinned));
     }
     Ok(())
 }
@@ -367,7 +368,10 @@ fn direct_url(digest: Option<Digest>, source: &Source) -> Result<Arc<[u8]>> {
 
 /// The one dist-info directory at the top level, which must be that of the project and version of
 /// the file name.
-fn find_dist_info(archive: &Archive, name: &WheelName) -> std::result::Result<String, Fault> {
+fn find_dist_info(
+    archive: &Archive,
+    name: &WheelName,
+) -> std::result::Result<String, MetadataFault> {
     let mut found: Vec<&str> = Vec::new();
     for entry in archive.entries() {
         if let Some((top, _)) = entry.path.as_str().split_once('/')
@@ -378,7 +382,7 @@ fn find_dist_info(archive: &Archive, name: &WheelName) -> std::result::Result<St
         }
     }
     let [directory] = found.as_slice() else {
-        return Err(Fault::DistInfoCount(
+        return Err(MetadataFault::DistInfoCount(
             found.into_iter().map(str::to_owned).collect(),
         ));
     };
@@ -397,7 +401,7 @@ fn find_dist_info(archive: &Archive, name: &WheelName) -> std::result::Result<St
         name.name.escaped(),
         name.version.escaped()
     );
-    Err(Fault::DistInfoName {
+    Err(MetadataFault::DistInfoName {
         found: (*directory).to_owned(),
         expected,
     })
@@ -418,14 +422,14 @@ fn same_version(text: &str, name: &WheelName) -> bool {
         .is_some_and(|version| version == name.version || version == name.version.without_local())
 }
 
-fn disagreements(metadata: &Metadata, name: &WheelName) -> Vec<Fault> {
+fn disagreements(metadata: &Metadata, name: &WheelName) -> Vec<MetadataFault> {
     let mut faults = Vec::new();
     if metadata.name != name.name {
         let (metadata, file_name) = (
             metadata.name.as_str().to_owned(),
             name.name.as_str().to_owned(),
         );
-        faults.push(Fault::MetadataMismatch {
+        faults.push(MetadataFault::Mismatch {
             field: "Name",
             metadata,
             file_name,
@@ -433,7 +437,7 @@ fn disagreements(metadata: &Metadata, name: &WheelName) -> Vec<Fault> {
     }
     if metadata.version != name.version && metadata.version != name.version.without_local() {
         let (metadata, file_name) = (metadata.version.to_string(), name.version.to_string());
-        faults.push(Fault::MetadataMismatch {
+        faults.push(MetadataFault::Mismatch {
             field: "Version",
             metadata,
             file_name,

@@ -12,7 +12,7 @@ use foldhash::HashMap;
 use super::{EntryId, MAX_METADATA, OpenOptions, WheelFile, data_directory, warning};
 use crate::archive::{Archive, Entry, EntryError, Expected, Scratch};
 use crate::digest::Digest;
-use crate::error::{Fault, Result};
+use crate::error::{Fault, MetadataFault, RecordFault, Result};
 use crate::outcome::Warning;
 use crate::path::{PathFault, RelPath};
 use crate::script;
@@ -77,7 +77,7 @@ impl<'a> Reading<'a> {
         {
             Ok(content) => Ok(Some(content)),
             Err(EntryError::Fault(fault)) => {
-                self.faults.push(fault);
+                self.faults.push(fault.into());
                 Ok(None)
             }
             Err(EntryError::Other(error)) => Err(error),
@@ -85,21 +85,21 @@ impl<'a> Reading<'a> {
     }
 
     /// A file that every wheel has, read by `parse`.
-    pub(super) fn required<T>(
+    pub(super) fn required<T, F: Into<Fault>>(
         &mut self,
         name: &str,
-        parse: impl FnOnce(&[u8]) -> std::result::Result<T, Fault>,
+        parse: impl FnOnce(&[u8]) -> std::result::Result<T, F>,
     ) -> Result<Option<T>> {
         let faults = self.faults.len();
         let Some(content) = self.content(name)? else {
             if self.faults.len() == faults {
-                self.faults
-                    .push(Fault::Missing(format!("{}/{name}", self.dist_info)));
+                let path = format!("{}/{name}", self.dist_info);
+                self.faults.push(MetadataFault::Missing(path).into());
             }
             return Ok(None);
         };
         Ok(parse(&content)
-            .map_err(|fault| self.faults.push(fault))
+            .map_err(|fault| self.faults.push(fault.into()))
             .ok())
     }
 
@@ -108,7 +108,7 @@ impl<'a> Reading<'a> {
             return Ok(Vec::new());
         };
         Ok(entry_points::parse(&content).unwrap_or_else(|faults| {
-            self.faults.extend(faults);
+            self.faults.extend(faults.into_iter().map(Fault::from));
             Vec::new()
         }))
     }
@@ -127,12 +127,13 @@ impl<'a> Reading<'a> {
         }
         let verify = options.verify;
         let Some(content) = self.required("RECORD", |bytes| {
-            Ok(record::read_wheel_record(bytes, verify))
+            Ok::<_, RecordFault>(record::read_wheel_record(bytes, verify))
         })?
         else {
             return Ok(Vec::new());
         };
-        self.faults.extend(content.faults);
+        self.faults
+            .extend(content.faults.into_iter().map(Fault::from));
         let label = self.label;
         self.warnings.extend(
             content
@@ -201,32 +202,35 @@ impl<'a> Reading<'a> {
             return Some(row.and_then(|row| row.digest));
         }
         match row {
-            None => self.faults.push(Fault::NotRecorded(entry.path.to_string())),
+            None => {
+                let path = entry.path.to_string();
+                self.faults.push(RecordFault::NotRecorded(path).into());
+            }
             Some(RecordRow {
                 digest: None, path, ..
             }) => {
                 // A digest that could not be read is a fault of its own already.
                 let known = self.faults.iter().any(
-                    |fault| matches!(fault, Fault::RecordDigest { path: at, .. } if at == path),
+                    |fault| matches!(fault, Fault::Record(RecordFault::Digest { path: at, .. }) if at == path),
                 );
                 if !known {
-                    let (path, text) = (path.clone(), String::new());
-                    self.faults.push(Fault::RecordDigest {
-                        path,
+                    let fault = RecordFault::Digest {
+                        path: path.clone(),
                         reason: "it has no digest",
-                        text,
-                    });
+                        text: String::new(),
+                    };
+                    self.faults.push(fault.into());
                 }
             }
             Some(RecordRow {
                 size: Some(size), ..
             }) if *size != entry.size => {
-                let (stated, actual) = (*size, entry.size);
-                self.faults.push(Fault::Size {
+                let fault = RecordFault::Size {
                     entry: entry.path.to_string(),
-                    stated,
-                    actual,
-                });
+                    recorded: *size,
+                    actual: entry.size,
+                };
+                self.faults.push(fault.into());
             }
             Some(_) => {}
         }
@@ -240,15 +244,14 @@ impl<'a> Reading<'a> {
             if self.by_path.contains_key(row.path.as_str()) {
                 continue;
             }
-            let fault = Fault::RecordedAbsent(row.path.clone());
+            let fault = RecordFault::Absent(row.path.clone());
             match RelPath::parse(&row.path) {
                 Err(fault @ (PathFault::Dots | PathFault::Absolute | PathFault::Colon)) => {
-                    self.faults.push(Fault::UnsafePath {
-                        path: row.path.clone(),
-                        fault,
-                    });
+                    let path = row.path.clone();
+                    self.faults
+                        .push(RecordFault::UnsafePath { path, fault }.into());
                 }
-                _ if verify == Verify::Strict => self.faults.push(fault),
+                _ if verify == Verify::Strict => self.faults.push(fault.into()),
                 _ => self.odd("record-absent-file", fault.to_string()),
             }
         }
@@ -273,7 +276,7 @@ impl<'a> Reading<'a> {
             Ok(head) if script::wants_rewrite(&head) => {}
             Ok(_) => return Ok(None),
             Err(EntryError::Fault(fault)) => {
-                self.faults.push(fault);
+                self.faults.push(fault.into());
                 return Ok(None);
             }
             Err(EntryError::Other(error)) => return Err(error),

@@ -72,7 +72,7 @@ fn offline_a_part_is_no_file_and_stays_as_it_is() {
         ErrorKind::Failed,
         &["not in the cache", &wanted.label],
     );
-    assert_eq!(error.hint(), Some("run it once without `--offline`"));
+    assert_eq!(error.code(), "offline");
     assert!(
         offline.peek(&wanted).is_err()
             && offline

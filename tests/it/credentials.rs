@@ -142,7 +142,7 @@ fn no_message_and_no_file_holds_a_password() {
     server.script(NAME, turns);
     for _ in 0..count {
         let error = downloader.fetch(&wanted, &Silent).expect_err("it fails");
-        texts.push(format!("{error} {error:?} {:?}", error.hint()));
+        texts.push(format!("{error} {error:?}"));
         assert!(
             texts
                 .last()
@@ -298,7 +298,7 @@ fn only_http_addresses_and_plain_names_are_fetched() {
         fails(
             downloader.fetch(&loose(url), &Silent),
             ErrorKind::Failed,
-            &["its address cannot be used"],
+            &["neither `http` nor `https`"],
         );
     }
     for name in ["", ".", "..", "../a.whl", "a/b.whl", "a\0b.whl"] {

@@ -19,10 +19,7 @@ pub(super) struct Keys {
 impl Keys {
     /// Reads a whole text.
     pub(super) fn parse(text: &[u8]) -> Result<Self> {
-        let syntax = |reason: String| ResolutionFault::Syntax {
-            format: "TOML",
-            reason,
-        };
+        let syntax = ResolutionFault::NotToml;
         let text = std::str::from_utf8(text).map_err(|error| syntax(error.to_string()))?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let table = text.parse::<Table>().map_err(|error| {

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use super::{Artifact, Lock, Package, Result};
 use crate::digest::{Algorithm, Digest};
-use crate::error::{Fault, ResolutionFault};
+use crate::error::{Fault, MetadataFault, ResolutionFault};
 use crate::spec::location::{Location, shown};
 use crate::spec::marker::{MarkerEnvironment, Sets, normalized};
 use crate::spec::version::Version;
@@ -122,10 +122,11 @@ impl Lock {
             .as_ref()
             .filter(|requires| !requires.contains(choice.python))
         {
-            faults.push(Fault::RequiresPython {
+            let fault = MetadataFault::RequiresPython {
                 requires: requires.to_string(),
                 python: choice.python.to_string(),
-            });
+            };
+            faults.push(fault.into());
         }
         let holds =
             |(_, marker): &(_, super::Marker)| marker.holds(choice.environment, &Sets::default());

@@ -14,7 +14,7 @@ use std::collections::hash_map::Entry;
 use csv::{QuoteStyle, ReaderBuilder, StringRecord, WriterBuilder};
 
 use crate::digest::Digest;
-use crate::error::Fault;
+use crate::error::RecordFault;
 use digest::parse_digest;
 
 /// How many characters of a row or digest a fault repeats.
@@ -54,9 +54,9 @@ pub struct WheelRecord {
     pub rows: Vec<RecordRow>,
     /// What was accepted although the specification does not write it, each with the warning's
     /// code.
-    pub warnings: Vec<(&'static str, Fault)>,
+    pub warnings: Vec<(&'static str, RecordFault)>,
     /// Everything for which the wheel is to be refused.
-    pub faults: Vec<Fault>,
+    pub faults: Vec<RecordFault>,
 }
 
 /// Reads the RECORD of a wheel ("Binary distribution format", "Signed wheel files"; "Recording
@@ -68,17 +68,14 @@ pub fn read_wheel_record(bytes: &[u8], verify: Verify) -> WheelRecord {
         places: HashMap::new(),
     };
     let Ok(text) = std::str::from_utf8(bytes) else {
-        reading
-            .record
-            .faults
-            .push(Fault::NotUtf8("RECORD".to_owned()));
+        reading.record.faults.push(RecordFault::NotUtf8);
         return reading.record;
     };
     if text.starts_with('\u{feff}') {
         let reason = "it begins with a byte order mark";
         reading.odd(
             "record-bom",
-            Fault::RecordRow {
+            RecordFault::Row {
                 line: 1,
                 reason,
                 text: "\u{feff}".to_owned(),
@@ -96,9 +93,9 @@ pub fn read_wheel_record(bytes: &[u8], verify: Verify) -> WheelRecord {
 /// dropped, and paths stay as they are.
 ///
 /// # Errors
-/// [`Fault::NotUtf8`], and [`Fault::RecordRow`] where the text is not CSV.
-pub fn read_installed_record(bytes: &[u8]) -> Result<Vec<RecordRow>, Fault> {
-    let text = std::str::from_utf8(bytes).map_err(|_| Fault::NotUtf8("RECORD".to_owned()))?;
+/// [`RecordFault::NotUtf8`], and [`RecordFault::Row`] where the text is not CSV.
+pub fn read_installed_record(bytes: &[u8]) -> Result<Vec<RecordRow>, RecordFault> {
+    let text = std::str::from_utf8(bytes).map_err(|_| RecordFault::NotUtf8)?;
     let mut rows = Vec::new();
     each_row(text, |_, row| {
         let column = |index| row.get(index).unwrap_or_default();
@@ -146,7 +143,7 @@ pub fn write_record(rows: &[RecordRow]) -> Vec<u8> {
 
 /// Calls `take` with each row of CSV that is not blank, and the number of its first line. A byte
 /// order mark is passed over.
-fn each_row(text: &str, mut take: impl FnMut(u64, &StringRecord)) -> Result<(), Fault> {
+fn each_row(text: &str, mut take: impl FnMut(u64, &StringRecord)) -> Result<(), RecordFault> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut reader = ReaderBuilder::new()
         .has_headers(false)
@@ -161,7 +158,7 @@ fn each_row(text: &str, mut take: impl FnMut(u64, &StringRecord)) -> Result<(), 
             Ok(false) => return Ok(()),
             Err(error) => {
                 let text = error.to_string();
-                return Err(Fault::RecordRow {
+                return Err(RecordFault::Row {
                     line,
                     reason: "it is not CSV",
                     text,
@@ -207,7 +204,7 @@ struct Reading {
 
 impl Reading {
     /// Something that the specification does not write and that leaves no doubt.
-    fn odd(&mut self, code: &'static str, fault: Fault) {
+    fn odd(&mut self, code: &'static str, fault: RecordFault) {
         match self.verify {
             Verify::Strict => self.record.faults.push(fault),
             Verify::Normal | Verify::Off => self.record.warnings.push((code, fault)),
@@ -217,7 +214,7 @@ impl Reading {
     fn row(&mut self, line: u64, row: &StringRecord) {
         let about = |reason| {
             let text = row.iter().collect::<Vec<_>>().join(",");
-            Fault::RecordRow {
+            RecordFault::Row {
                 line,
                 reason,
                 text: shown(&text),
@@ -245,7 +242,7 @@ impl Reading {
     }
 
     /// The path in normal form, as far as build tools are known to depart from it.
-    fn path(&mut self, text: &str, about: impl Fn(&'static str) -> Fault) -> String {
+    fn path(&mut self, text: &str, about: impl Fn(&'static str) -> RecordFault) -> String {
         let mut path = text.to_owned();
         if path.contains('\\') {
             self.odd("record-backslash", about("its path has backslashes"));
@@ -266,7 +263,7 @@ impl Reading {
         if text.is_empty() {
             return None;
         }
-        let about = |reason| Fault::RecordDigest {
+        let about = |reason| RecordFault::Digest {
             path: path.to_owned(),
             reason,
             text: shown(text),
@@ -287,7 +284,7 @@ impl Reading {
     }
 
     /// Takes the row in, unless there is one of its path.
-    fn add(&mut self, row: RecordRow, sound: bool, about: impl Fn(&'static str) -> Fault) {
+    fn add(&mut self, row: RecordRow, sound: bool, about: impl Fn(&'static str) -> RecordFault) {
         match self.places.entry(row.path.clone()) {
             Entry::Vacant(place) => {
                 place.insert((self.record.rows.len(), sound));
@@ -301,7 +298,7 @@ impl Reading {
                     // Where one of the two has a fault of its own, that they differ is no news.
                     self.record
                         .faults
-                        .push(Fault::RecordContradiction(row.path));
+                        .push(RecordFault::Contradiction(row.path));
                 }
             }
         }
@@ -458,8 +455,8 @@ mod tests {
                 .faults
                 .iter()
                 .map(|fault| match fault {
-                    Fault::RecordRow { line, reason, .. } => (*line, *reason),
-                    Fault::RecordDigest { reason, .. } => (0, *reason),
+                    RecordFault::Row { line, reason, .. } => (*line, *reason),
+                    RecordFault::Digest { reason, .. } => (0, *reason),
                     other => panic!("{other}"),
                 })
                 .collect();
@@ -482,14 +479,14 @@ mod tests {
             let record = read(&text, verify);
             assert_eq!(
                 record.faults,
-                vec![Fault::RecordContradiction("a".to_owned()); 2]
+                vec![RecordFault::Contradiction("a".to_owned()); 2]
             );
             assert_eq!(record.rows, [row("a", Some(1))]);
         }
         assert_eq!(read(&text, Verify::Off).faults, []);
         let one_broken = read(&format!("a,{GOOD},1\na,md5=x,1\n"), Verify::Normal);
         assert!(
-            matches!(&one_broken.faults[..], [Fault::RecordDigest { .. }]),
+            matches!(&one_broken.faults[..], [RecordFault::Digest { .. }]),
             "{one_broken:?}"
         );
     }
@@ -499,20 +496,17 @@ mod tests {
         for verify in [Verify::Strict, Verify::Normal, Verify::Off] {
             assert_eq!(
                 read_wheel_record(b"a,,\n\xff,,\n", verify).faults,
-                [Fault::NotUtf8("RECORD".to_owned())]
+                [RecordFault::NotUtf8]
             );
         }
-        assert_eq!(
-            read_installed_record(b"\xff"),
-            Err(Fault::NotUtf8("RECORD".to_owned()))
-        );
+        assert_eq!(read_installed_record(b"\xff"), Err(RecordFault::NotUtf8));
     }
 
     #[test]
     fn e35_long_rows_are_cut_in_faults() {
         let record = read(&format!("{},,x\n", "é".repeat(10_000)), Verify::Normal);
         assert!(
-            matches!(&record.faults[..], [Fault::RecordRow { text, .. }] if text.chars().count() == SHOWN + 1)
+            matches!(&record.faults[..], [RecordFault::Row { text, .. }] if text.chars().count() == SHOWN + 1)
         );
     }
 
@@ -563,7 +557,7 @@ mod tests {
         ] {
             let record = read(text, Verify::Normal);
             assert!(
-                matches!(&record.faults[..], [Fault::RecordRow { line: 6, .. }]),
+                matches!(&record.faults[..], [RecordFault::Row { line: 6, .. }]),
                 "{record:?}"
             );
         }

@@ -24,7 +24,6 @@ use crate::error::{Fault, ResolutionFault};
 type Result<T> = std::result::Result<T, ResolutionFault>;
 
 /// What the format is called in messages.
-pub const FORMAT: &str = "a list of requirements";
 const VARIABLE: &str = "variables are not replaced";
 
 /// A list of requirements.
@@ -81,13 +80,7 @@ impl Requirements {
     /// Every line that cannot be used.
     pub fn parse(text: &[u8]) -> std::result::Result<Self, Vec<Fault>> {
         let syntax = |error: std::str::Utf8Error| {
-            vec![
-                ResolutionFault::Syntax {
-                    format: FORMAT,
-                    reason: error.to_string(),
-                }
-                .into(),
-            ]
+            vec![ResolutionFault::NotRequirements(error.to_string()).into()]
         };
         let text = std::str::from_utf8(text).map_err(syntax)?;
         let mut list = Self::default();

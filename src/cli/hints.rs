@@ -1,0 +1,166 @@
+//! Advice for people: what to do about a failure, in this program's commands and options.
+//!
+//! Input: an error of the library. Output: a sentence that begins in lower case and has no full
+//! stop, or nothing if there is no advice to give.
+
+use pkg_install::error::{Error, Fault};
+
+const OVERRIDE: &str = "`--no-compat-check` installs it all the same";
+const ASK: &str = "ask whoever runs the server";
+
+/// What to do about `error`.
+pub fn hint(error: &Error) -> Option<&'static str> {
+    if error.code() == "conflict" && error.clashes().iter().all(|clash| !clash.is_settleable) {
+        return Some("choose one of the projects, or move what is in the way");
+    }
+    let faults = error.refused_wheels().iter().flat_map(|(_, faults)| faults);
+    of_code(error.code()).or_else(|| faults.map(Fault::code).find_map(of_code))
+}
+
+fn of_code(code: &str) -> Option<&'static str> {
+    let (_, hint) = HINTS.iter().find(|(codes, _)| codes.contains(&code))?;
+    Some(hint)
+}
+
+/// The advice by the code of the failure or fault.
+const HINTS: &[(&[&str], &str)] = &[
+    (
+        &["conflict"],
+        "choose one of the projects, or say which one wins with `--on-conflict first` or `--on-conflict last`",
+    ),
+    (&["two-versions"], "pass one wheel of each project"),
+    (
+        &["no-environment"],
+        "pass `--target DIR` or `--python EXE`, or activate a virtual environment",
+    ),
+    (
+        &["no-interpreter", "needs-interpreter"],
+        "name an interpreter with `--python`",
+    ),
+    (
+        &["exclusive-places"],
+        "`--target` names a directory of its own; `--prefix` and `--root` go with `--python`",
+    ),
+    (
+        &["externally-managed"],
+        "use a virtual environment, or pass `--break-system-packages`",
+    ),
+    (
+        &["locked"],
+        "wait for the other process, or raise `--lock-timeout`",
+    ),
+    (
+        &["nothing-to-undo"],
+        "a command can be undone if it ran with `--undoable`",
+    ),
+    (
+        &["project-name"],
+        "projects are not looked up by name; `--lock`, `--report` and `--requirements` read what a resolver wrote",
+    ),
+    (
+        &["lock-as-wheel", "lock-as-requirements"],
+        "name a lock file with `--lock`",
+    ),
+    (
+        &["requirements-as-wheel"],
+        "name a list of requirements with `--requirements`",
+    ),
+    (
+        &["report-as-wheel"],
+        "name an installation report with `--report`",
+    ),
+    (
+        &["not-pinned"],
+        "pin it with `#sha256=…`, or leave out `--require-hashes`",
+    ),
+    // Fetching.
+    (&["offline"], "run it once without `--offline`"),
+    (
+        &["cache"],
+        "name another directory with `--cache-dir`, or do without one: `--no-cache`",
+    ),
+    (
+        &["cache-full"],
+        "make room, or name another directory for the cache",
+    ),
+    (
+        &["unreachable"],
+        "check the name of the host, the network and the proxy settings",
+    ),
+    (&["transfer-failed"], "try again: what has arrived is kept"),
+    (
+        &["credentials"],
+        "put the credentials for the host into the netrc file",
+    ),
+    (&["http-status"], "check the address"),
+    (
+        &["untrusted-certificate"],
+        "name the certificates of your network in `SSL_CERT_FILE`",
+    ),
+    (
+        &["expired-certificate"],
+        "check the clock of this machine, or ask whoever runs the server",
+    ),
+    (&["tls"], ASK),
+    (
+        &["redirect"],
+        "ask whoever runs the server, or take the wheel from elsewhere",
+    ),
+    (
+        &["address"],
+        "only `http` and `https` addresses can be fetched",
+    ),
+    (
+        &["changed-while-read"],
+        "try again, with an address whose file does not change",
+    ),
+    // Wheels.
+    (
+        &[
+            "incompatible-tags",
+            "requires-python",
+            "other-environment",
+            "no-locked-environment",
+            "package-requires-python",
+        ],
+        OVERRIDE,
+    ),
+    (
+        &["hidden-bytes", "truncated-archive", "not-an-archive"],
+        "fetch or build the wheel again",
+    ),
+    // Files of resolvers.
+    (
+        &["not-wheels"],
+        "build wheels of them with `pip wheel --no-deps`, and resolve again with those; `--only-binary :all:` keeps \
+         pip from choosing sources, `uv export --no-emit-local` leaves local projects out",
+    ),
+    (
+        &["lock-name"],
+        "`--lock -` reads one without a name, or of another, from stdin",
+    ),
+    (
+        &["not-json"],
+        "`pip install --report -` mixes it with other lines; `--quiet` keeps it pure",
+    ),
+    (
+        &["nowhere-to-look"],
+        "download the wheels with `pip download --no-deps`, and name their directory with `--find-links`",
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pkg_install::error::CODES;
+
+    #[test]
+    fn every_hint_is_for_codes_that_exist_and_no_code_has_two() {
+        let mut seen = Vec::new();
+        for code in HINTS.iter().flat_map(|(codes, _)| *codes) {
+            assert!(CODES.iter().any(|(known, _)| known == code), "{code}");
+            assert!(!seen.contains(code), "{code}");
+            seen.push(*code);
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! Why a file could not be fetched, in kinds that differ in what a person can do.
+
+use super::code::Code;
+
+/// What sort of failure a network failure is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(
+    not(feature = "http"),
+    allow(dead_code, reason = "without HTTP nothing is fetched")
+)]
+pub(crate) enum NetworkFault {
+    /// The host is not known or does not answer.
+    Unreachable,
+    /// The connection broke or the server failed, more often than is tried.
+    TransferFailed,
+    /// The server asks for credentials, or refuses the given ones.
+    Credentials,
+    /// The server answered with another status that is an error.
+    Status,
+    /// The issuer of the server's certificate is not trusted.
+    UntrustedCertificate,
+    /// The server's certificate has expired.
+    ExpiredCertificate,
+    /// The secure connection failed in another way.
+    Tls,
+    /// The server redirects to an address that cannot be used.
+    Redirect,
+    /// The address is neither `http` nor `https`.
+    Address,
+    /// The file on the server changed while it was read.
+    ChangedWhileRead,
+    /// There is no room for the file in the cache.
+    CacheFull,
+}
+
+impl NetworkFault {
+    pub(super) fn word(self) -> Code {
+        match self {
+            Self::Unreachable => Code::Unreachable,
+            Self::TransferFailed => Code::TransferFailed,
+            Self::Credentials => Code::Credentials,
+            Self::Status => Code::HttpStatus,
+            Self::UntrustedCertificate => Code::UntrustedCertificate,
+            Self::ExpiredCertificate => Code::ExpiredCertificate,
+            Self::Tls => Code::Tls,
+            Self::Redirect => Code::Redirect,
+            Self::Address => Code::Address,
+            Self::ChangedWhileRead => Code::ChangedWhileRead,
+            Self::CacheFull => Code::CacheFull,
+        }
+    }
+}

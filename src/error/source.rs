@@ -1,0 +1,101 @@
+//! Faults of a wheel's file as a whole: it is not the one that its source promised.
+
+use std::fmt::{self, Write as _};
+
+use super::code::Code;
+use super::escape::Escaping;
+use crate::digest::Digest;
+
+/// How the file of a wheel differs from what was promised of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+#[allow(missing_docs, reason = "the sentences of `Display` explain the fields")]
+pub enum SourceFault {
+    /// The digest differs from the one that the file is pinned to.
+    Digest {
+        pinned: Box<Digest>,
+        actual: Box<Digest>,
+    },
+    /// The digest is none of those that the file may have.
+    NoneOfDigests { allowed: usize, actual: Box<Digest> },
+    /// The file has another length than was promised, in bytes.
+    Size { promised: u64, actual: u64 },
+    /// A server sent the file in a content encoding.
+    ContentEncoding(String),
+    /// A server sent something other than a zip archive.
+    NotAWheel {
+        content_type: String,
+        begins: String,
+    },
+    /// The wheel is on a server, and has to be a local file.
+    NotFetched,
+    /// The fetched file differs from the one that was previewed.
+    ChangedOnServer,
+    /// A hash is required, and none is pinned.
+    NotPinned,
+}
+
+impl SourceFault {
+    pub(super) fn word(&self) -> Code {
+        match self {
+            Self::Digest { .. } => Code::PinMismatch,
+            Self::NoneOfDigests { .. } => Code::NoPinMatches,
+            Self::Size { .. } => Code::LengthMismatch,
+            Self::ContentEncoding(_) => Code::ContentEncoding,
+            Self::NotAWheel { .. } => Code::NotAWheel,
+            Self::NotFetched => Code::NotFetched,
+            Self::ChangedOnServer => Code::ChangedOnServer,
+            Self::NotPinned => Code::NotPinned,
+        }
+    }
+}
+
+impl fmt::Display for SourceFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(&mut Escaping(f))
+    }
+}
+
+impl SourceFault {
+    fn write(&self, f: &mut Escaping<'_, '_>) -> fmt::Result {
+        match self {
+            Self::Digest { pinned, actual } => write!(
+                f,
+                "the archive has {}={}, it was pinned to {}={}",
+                actual.algorithm().name(),
+                actual.to_hex(),
+                pinned.algorithm().name(),
+                pinned.to_hex()
+            ),
+            Self::NoneOfDigests { allowed, actual } => write!(
+                f,
+                "the archive has {}={}, which is none of the {allowed} hashes that it may have",
+                actual.algorithm().name(),
+                actual.to_hex()
+            ),
+            Self::Size { promised, actual } => {
+                write!(
+                    f,
+                    "the archive has {actual} bytes, {promised} were promised"
+                )
+            }
+            Self::ContentEncoding(encoding) => write!(
+                f,
+                "the server sent it encoded as `{encoding}`; a wheel has to come as it is"
+            ),
+            Self::NotAWheel {
+                content_type,
+                begins,
+            } => write!(
+                f,
+                "the server sent no wheel but `{content_type}`, which begins with `{begins}`"
+            ),
+            Self::NotFetched => write!(f, "it is on a server, and has to be fetched first"),
+            Self::ChangedOnServer => write!(
+                f,
+                "the server sent another file than the one that was looked at before it was fetched"
+            ),
+            Self::NotPinned => write!(f, "no hash is pinned for it, and one is required"),
+        }
+    }
+}
