@@ -12,7 +12,7 @@ use super::fetching::wanted;
 use super::{Context, Input, Options};
 use crate::archive;
 use crate::digest::Digest;
-use crate::download::{Downloader, Wanted};
+use crate::download::{Downloader, RemoteFile};
 use crate::environment::{self, Locate};
 use crate::error::{ArchiveFault, Error, Result, SourceFault};
 use crate::fs::{Dir, OpenFile, ReadAt as _};
@@ -71,7 +71,7 @@ pub fn download(
             put(&dest, source, &file, &[])?;
         }
     }
-    let (remote, missing): (Vec<&Source>, Vec<Wanted>) = sources
+    let (remote, missing): (Vec<&Source>, Vec<RemoteFile>) = sources
         .iter()
         .filter_map(|source| Some((source, wanted(source)?)))
         .unzip();

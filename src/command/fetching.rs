@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::opening::{Coming, Opened};
 use super::{Context, Options};
-use crate::download::{Downloader, Peek, Receiver, Settings, Wanted, label_of};
+use crate::download::{Downloader, Peek, Receiver, RemoteFile, Settings, label_of};
 use crate::error::{Error, Result};
 use crate::fs::OpenFile;
 use crate::outcome::{Progress, Warning};
@@ -69,7 +69,7 @@ pub fn open(
 }
 
 /// The file that a source on a server means.
-pub(super) fn wanted(source: &Source) -> Option<Wanted> {
+pub(super) fn wanted(source: &Source) -> Option<RemoteFile> {
     let Location::Url(url) = &source.location else {
         return None;
     };
@@ -78,7 +78,7 @@ pub(super) fn wanted(source: &Source) -> Option<Wanted> {
         source.size,
         source.pinned.certain(),
     );
-    Some(Wanted {
+    Some(RemoteFile {
         url: url.clone(),
         file_name,
         size,
@@ -119,7 +119,7 @@ impl Look<'_> {
                 .insert(number, wheel);
             Ok(())
         };
-        let (numbers, first): (Vec<usize>, Vec<Wanted>) = first.into_iter().unzip();
+        let (numbers, first): (Vec<usize>, Vec<RemoteFile>) = first.into_iter().unzip();
         self.downloader
             .fetch_all(&first, self.progress, &|index: usize, file: OpenFile| {
                 keep(
@@ -127,7 +127,7 @@ impl Look<'_> {
                     self.whole(numbers[index], &first[index], file),
                 )
             })?;
-        let (numbers, others): (Vec<usize>, Vec<Wanted>) = others.into_iter().unzip();
+        let (numbers, others): (Vec<usize>, Vec<RemoteFile>) = others.into_iter().unzip();
         self.downloader
             .peek_all(&others, self.progress, &|index, peek| {
                 keep(
@@ -138,7 +138,7 @@ impl Look<'_> {
         Ok(found.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn whole(&self, number: usize, wanted: &Wanted, file: OpenFile) -> Result<Wheel> {
+    fn whole(&self, number: usize, wanted: &RemoteFile, file: OpenFile) -> Result<Wheel> {
         Wheel::of_file(
             self.sources[number].clone(),
             file,
@@ -147,7 +147,7 @@ impl Look<'_> {
         )
     }
 
-    fn preview(&self, number: usize, wanted: &Wanted, peek: Peek) -> Result<Wheel> {
+    fn preview(&self, number: usize, wanted: &RemoteFile, peek: Peek) -> Result<Wheel> {
         let peek = match peek.into_complete() {
             Ok(file) => return self.whole(number, wanted, file),
             Err(peek) => peek,
@@ -209,7 +209,7 @@ impl Bring for Fetching {
         let missing = needed
             .iter()
             .filter_map(|&id| Some((id, wanted(&wheels[id.0 as usize].source)?)));
-        let (ids, missing): (Vec<WheelId>, Vec<Wanted>) = missing.unzip();
+        let (ids, missing): (Vec<WheelId>, Vec<RemoteFile>) = missing.unzip();
         let arrivals = Arrivals {
             wheels,
             ids: &ids,
@@ -225,7 +225,7 @@ impl Bring for Fetching {
 struct Arrivals<'a> {
     wheels: &'a [Wheel],
     ids: &'a [WheelId],
-    wanted: &'a [Wanted],
+    wanted: &'a [RemoteFile],
     open: OpenOptions,
     waiting: &'a dyn Waiting,
 }

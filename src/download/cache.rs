@@ -1,8 +1,8 @@
-//! The cache: where complete and partial files are, their locks, and the check that lets a file in.
+//! The cache: its complete and partial files, their locks, and the check of each file.
 //!
-//! Input: a [`Wanted`], a file. Output: the file under its final name, open, once it was hashed
-//! from the disk and found to be what was promised. Invariant: a file under `wheels/` was checked
-//! before it came there, and is checked when it is used.
+//! Input: a [`RemoteFile`]. Output: the file under its final name, open, hashed from the disk and
+//! found to be what was promised; or the [`Partial`] that it is put together in. Invariant: a file
+//! under `wheels/` was checked before it was put there, and is checked again when it is used.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
@@ -11,10 +11,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::Wanted;
-use super::client::bare;
-use super::partial::{Head, Partial};
-use super::retry::Halt;
+use super::cancel::Cancel;
+use super::partial::{Head, Partial, Provenance};
+use super::remote_file::{RemoteFile, bare};
 use crate::digest::{Algorithm, Digest, Hasher};
 use crate::error::{ArchiveFault, Error, Fault, Result, SourceFault};
 use crate::fs::{
@@ -23,28 +22,28 @@ use crate::fs::{
 use crate::outcome::Warning;
 
 #[derive(Debug)]
-pub(super) struct Store {
+pub(super) struct Cache {
     fs: Fs,
     root: PathBuf,
-    /// What stands for this run in the heads of partial files.
+    /// A random name of this run, for the heads of partial files.
     session: String,
-    /// Where files are that were completed in this run, by address: a file that is not pinned is
-    /// found only so.
+    /// The paths of files that were completed in this run, by address: a file that is not pinned
+    /// cannot be found in another way.
     finished: Mutex<HashMap<String, PathBuf>>,
     warnings: Mutex<Vec<Warning>>,
     _private: Option<PrivateDirectory>,
 }
 
-/// What became of a complete file.
+/// The result of checking a complete file.
 pub(super) enum Checked {
-    /// It is what was promised, and in its place.
+    /// It is what was promised, and was moved to its place.
     Good(OpenFile),
-    /// It is not, for these reasons, and was thrown away.
+    /// It differs from what was promised in these ways, and was deleted.
     Bad(Vec<Fault>),
 }
 
-impl Store {
-    /// The cache at `root`, made where it is missing, or a private one.
+impl Cache {
+    /// The cache at `root`, which is made if it is missing, or a private one.
     pub(super) fn new(root: Option<&Path>, fs: &Fs) -> Result<Self> {
         let private = if root.is_none() {
             Some(PrivateDirectory::new()?)
@@ -66,8 +65,8 @@ impl Store {
         })
     }
 
-    /// The file where it is complete. One that was damaged is taken away, with a warning.
-    pub(super) fn cached(&self, wanted: &Wanted, halt: Halt<'_>) -> Result<Option<OpenFile>> {
+    /// The file if the cache has it. It is hashed again; a damaged one is deleted, with a warning.
+    pub(super) fn cached(&self, wanted: &RemoteFile, cancel: &Cancel) -> Result<Option<OpenFile>> {
         let finished = self
             .finished
             .lock()
@@ -81,7 +80,7 @@ impl Store {
             let Some(file) = OpenFile::open(&path)? else {
                 continue;
             };
-            let (digest, faults) = check(&file, wanted, halt)?;
+            let (digest, faults) = check(&file, wanted, cancel)?;
             if path
                 .parent()
                 .is_some_and(|parent| !parent.ends_with(digest.to_hex()))
@@ -95,8 +94,8 @@ impl Store {
         Ok(None)
     }
 
-    /// Where the file is if it is complete, as far as its pinned digests say so.
-    fn place_of(&self, wanted: &Wanted) -> Result<Option<PathBuf>> {
+    /// The path of the complete file, if its pinned digests determine it.
+    fn place_of(&self, wanted: &RemoteFile) -> Result<Option<PathBuf>> {
         if let Some(digest) = Digest::among(&wanted.pinned, Algorithm::Sha256) {
             return Ok(Some(self.place(&digest, wanted)));
         }
@@ -111,7 +110,7 @@ impl Store {
         Ok(digest.map(|digest| self.place(&digest, wanted)))
     }
 
-    fn place(&self, sha256: &Digest, wanted: &Wanted) -> PathBuf {
+    fn place(&self, sha256: &Digest, wanted: &RemoteFile) -> PathBuf {
         let hex = sha256.to_hex();
         self.root
             .join("wheels")
@@ -120,23 +119,24 @@ impl Store {
             .join(&wanted.file_name)
     }
 
-    /// The lock under which the file is fetched; told to `waiting` where another process holds it.
+    /// Takes the lock under which the file is fetched. `waiting` is called once if another process
+    /// or thread holds it.
     pub(super) fn lock(
         &self,
-        wanted: &Wanted,
-        halt: Halt<'_>,
+        wanted: &RemoteFile,
+        cancel: &Cancel,
         waiting: &dyn Fn(&Path),
     ) -> Result<Lock> {
         let directory = self.root.join("partial");
         fs::make_shared(&self.fs, &directory).map_err(Error::of_cache)?;
         let patience = LockWait {
             timeout: Duration::MAX,
-            cancel: halt.stop,
+            cancel: cancel.flag(),
             waiting,
         };
         let path = directory.join(format!("{}.lock", key(wanted)));
-        // A lock of an environment that cannot be had says something of the environment; this one
-        // does not.
+        // A failure to lock an environment is reported as a fault of the environment; this one is a
+        // fault of the cache.
         Lock::acquire(&self.fs, &path, &patience).map_err(|error| {
             let source = std::error::Error::source(&error)
                 .and_then(|source| source.downcast_ref::<io::Error>());
@@ -149,14 +149,14 @@ impl Store {
         })
     }
 
-    /// Ends what [`Store::lock`] began.
+    /// Releases a lock of [`Cache::lock`] and deletes its file.
     pub(super) fn unlock(&self, lock: Lock) {
-        // An empty file that stays does no harm.
+        // An empty file that is left behind does no harm.
         let _ = lock.release_removed(&self.fs);
     }
 
-    /// What has arrived of the file, under its lock.
-    pub(super) fn partial(&self, wanted: &Wanted) -> Result<Partial> {
+    /// The partial file, with the bytes of earlier runs that are usable; its lock must be held.
+    pub(super) fn partial(&self, wanted: &RemoteFile) -> Result<Partial> {
         Partial::open(
             &self.fs,
             &self.root.join("partial").join(key(wanted)),
@@ -168,42 +168,32 @@ impl Store {
         )
     }
 
-    /// Whether what is present may be of another file than what comes now: it is of an earlier run,
-    /// or nothing but its place says that it is the same.
+    /// Whether the bytes that are present may belong to another file than those that are fetched
+    /// now: they are from an earlier run, or nothing but the address says that they are the same.
     pub(super) fn may_mix(&self, partial: &Partial) -> bool {
         let sure = |head: &Head| head.strong && head.session == self.session;
-        partial.ranges().count() > 0 && !partial.head().is_some_and(sure)
+        partial.count() > 0 && !partial.head().is_some_and(sure)
     }
 
-    /// The description of a file of this length.
-    pub(super) fn head(
-        &self,
-        wanted: &Wanted,
-        total: u64,
-        (tag, strong): (Option<String>, bool),
-    ) -> Head {
-        Head {
-            version: 1,
-            total,
-            tag,
-            strong,
+    /// The address and the run, for the heads of partial files.
+    pub(super) fn origin(&self, wanted: &RemoteFile) -> Provenance {
+        Provenance {
             address: address(wanted),
             session: self.session.clone(),
         }
     }
 
-    /// Checks a file of which all has arrived, and gives it its final name where it is what was
-    /// promised.
+    /// Checks a complete file, and moves it to its place if it is what was promised.
     pub(super) fn finish(
         &self,
-        wanted: &Wanted,
+        wanted: &RemoteFile,
         partial: Partial,
-        halt: Halt<'_>,
+        cancel: &Cancel,
     ) -> Result<Checked> {
         let Some(file) = partial.open_file()? else {
             return Ok(Checked::Bad(vec![ArchiveFault::NotAFile.into()]));
         };
-        let (digest, faults) = check(&file, wanted, halt)?;
+        let (digest, faults) = check(&file, wanted, cancel)?;
         if !faults.is_empty() {
             partial.remove()?;
             return Ok(Checked::Bad(faults));
@@ -224,16 +214,15 @@ impl Store {
         Ok(Checked::Good(file))
     }
 
-    /// Says which file it is that other digests than SHA-256 are about. A torn note leads to no
-    /// file.
-    fn remember(&self, wanted: &Wanted, digest: &Digest) -> Result<()> {
+    /// Notes the SHA-256 of a file that is pinned by other digests only. A torn note is ignored.
+    fn remember(&self, wanted: &RemoteFile, digest: &Digest) -> Result<()> {
         let directory = self.root.join("known");
         fs::make_shared(&self.fs, &directory)?;
         CacheFile::open(&self.fs, &directory.join(key(wanted)))?
             .write_at(digest.to_hex().as_bytes(), 0)
     }
 
-    fn warn(&self, wanted: &Wanted, path: &Path) {
+    fn warn(&self, wanted: &RemoteFile, path: &Path) {
         let message = format!(
             "the cached `{}` was damaged and is not used",
             path.display()
@@ -254,19 +243,8 @@ impl Store {
     }
 }
 
-/// Refuses a name that would lead elsewhere.
-pub(super) fn check_name(wanted: &Wanted) -> Result<()> {
-    let name = &wanted.file_name;
-    let plain = !matches!(name.as_str(), "" | "." | "..") && !name.contains(['/', '\\', '\0']);
-    if plain {
-        Ok(())
-    } else {
-        Err(Error::usage(format!("`{}` names no file", wanted.label)))
-    }
-}
-
 /// The SHA-256 of the whole file, and how it differs from what was promised.
-fn check(file: &OpenFile, wanted: &Wanted, halt: Halt<'_>) -> Result<(Digest, Vec<Fault>)> {
+fn check(file: &OpenFile, wanted: &RemoteFile, cancel: &Cancel) -> Result<(Digest, Vec<Fault>)> {
     let mut faults = Vec::new();
     if let Some(promised) = wanted.size.filter(|size| *size != file.size()) {
         let actual = file.size();
@@ -283,7 +261,7 @@ fn check(file: &OpenFile, wanted: &Wanted, halt: Halt<'_>) -> Result<(Digest, Ve
     let mut hashers: Vec<_> = algorithms.into_iter().map(Hasher::new).collect();
     file.in_pieces(&mut |piece| {
         hashers.iter_mut().for_each(|hasher| hasher.update(piece));
-        halt.check()
+        cancel.check()
     })?;
     let digests: Vec<_> = hashers.into_iter().map(Hasher::finish).collect();
     for pinned in &wanted.pinned {
@@ -297,9 +275,9 @@ fn check(file: &OpenFile, wanted: &Wanted, halt: Halt<'_>) -> Result<(Digest, Ve
     Ok((digests[0], faults))
 }
 
-/// What a partial file is called: by its digests where it has any, for those are the file, else by
-/// its address.
-fn key(wanted: &Wanted) -> String {
+/// The name of a partial file: made from its pinned digests, which identify the file at whichever
+/// address, else from the address.
+fn key(wanted: &RemoteFile) -> String {
     if wanted.pinned.is_empty() {
         return address(wanted);
     }
@@ -310,6 +288,6 @@ fn key(wanted: &Wanted) -> String {
 }
 
 /// The address without credentials, hashed.
-fn address(wanted: &Wanted) -> String {
+fn address(wanted: &RemoteFile) -> String {
     Digest::of(Algorithm::Sha256, bare(&wanted.url).as_str().as_bytes()).to_hex()
 }

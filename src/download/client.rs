@@ -1,32 +1,41 @@
-//! Requests: connections, proxies, certificates, credentials, redirects.
+//! HTTP requests: connections, proxies, certificates, credentials, redirects.
 //!
-//! Input: an address and what to ask for. Output: an [`Answer`], whose body is still to be read, or
-//! a [`Trouble`]. Invariants: credentials go to the host that they are for and to no other, and
-//! stand in no message; nothing leads from https to http; who waits here is interrupted within
-//! [`PAUSE`]. Only this file names the HTTP crate's requests.
+//! Input: an address and headers. Output: an [`Response`], whose body is still to be read, or a
+//! [`FetchError`]. Everything here blocks, until an answer comes, a timeout passes or another thread
+//! [hangs up](Client::hang_up). Invariants: credentials are sent to their own host only and are in
+//! no message; no redirect leads from https to http. Only this file names the HTTP crate's
+//! requests.
 
-use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use percent_encoding::percent_decode_str;
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Proxy};
 use url::Url;
 
+use super::cancel::Cancel;
 use super::netrc::{Login, Netrc};
-use super::response::Answer;
-use super::retry::{Halt, Trouble};
-use super::{Settings, label_of};
+use super::remote_file::{bare, label_of};
+use super::response::Response;
+use super::retry::FetchError;
+use super::settings::Settings;
 use crate::error::{Error, NetworkFault, Result};
 use crate::fs;
 
-/// The longest time between two looks at whether the user wants to stop.
-pub(super) const PAUSE: Duration = Duration::from_millis(100);
+/// As many as other clients follow at the most.
 const MOST_REDIRECTS: usize = 10;
 const MOST_CERTIFICATE_BYTES: u64 = 1 << 24;
 const MOST_NETRC_BYTES: u64 = 1 << 20;
+
+/// The headers of one request, beside those of every request.
+pub(super) type RequestHeaders = Vec<(&'static str, String)>;
+
+/// Asks for the bytes as they are: ranges of a compressed body would be useless.
+pub(super) fn identity() -> (&'static str, String) {
+    ("Accept-Encoding", "identity".to_owned())
+}
 
 /// Makes requests, from any thread.
 pub(super) struct Client {
@@ -36,7 +45,8 @@ pub(super) struct Client {
     netrc: Netrc,
 }
 
-/// The agents, each with its own connections: an agent knows one proxy.
+/// The agents, each with its own connections: an agent knows one proxy. Clones share connections.
+#[derive(Clone)]
 struct Routes {
     direct: Agent,
     http: Option<Agent>,
@@ -46,17 +56,8 @@ struct Routes {
 struct Proxies {
     http: Option<Proxy>,
     https: Option<Proxy>,
-    /// Hosts that are asked directly.
+    /// Hosts and domains that are asked without a proxy.
     without: Vec<String>,
-}
-
-/// What is asked for.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Ask {
-    /// The value of `Range`; the whole file where there is none.
-    pub(super) range: Option<String>,
-    /// The value of `If-Range`: the range is wanted of this state of the file, else the whole.
-    pub(super) if_range: Option<String>,
 }
 
 impl Client {
@@ -96,62 +97,58 @@ impl Client {
         })
     }
 
-    /// Ends every connection, so that who waits for one fails at once. Later requests fail too,
-    /// unless `renew`.
+    /// Ends every connection, so that threads that wait for an answer or a body fail at once. Later
+    /// requests fail too, unless `renew` is set.
     pub(super) fn hang_up(&self, renew: bool) {
         let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
-        let fresh = if renew {
-            Routes::new(&*self.make, &self.proxies)
-        } else {
-            routes.same()
-        };
-        let old = std::mem::replace(&mut *routes, fresh);
-        drop(routes);
-        for agent in [Some(old.direct), old.http, old.https]
-            .into_iter()
-            .flatten()
-        {
-            agent.shutdown();
+        let old = routes.clone();
+        if renew {
+            *routes = Routes::new(&*self.make, &self.proxies);
         }
+        drop(routes);
+        let agents = [Some(old.direct), old.http, old.https];
+        agents.into_iter().flatten().for_each(Agent::shutdown);
     }
 
-    /// Asks, follows redirects, and returns the first answer that is none. Its status may say that
-    /// it failed.
+    /// Makes a request, follows redirects, and returns the first answer that is no redirect. Its
+    /// status may be that of a failure.
     pub(super) fn get(
         &self,
         url: &Url,
-        ask: &Ask,
-        halt: Halt<'_>,
-    ) -> std::result::Result<Answer, Trouble> {
+        headers: &RequestHeaders,
+        cancel: &Cancel,
+    ) -> std::result::Result<Response, FetchError> {
         let label = label_of(url);
         let mut at = url.clone();
         let mut seen = Vec::new();
         loop {
             if !matches!(at.scheme(), "http" | "https") || at.host_str().is_none() {
-                return Err(Trouble::Fatal(Error::network(
-                    NetworkFault::Address,
-                    &label,
-                    "its address is neither `http` nor `https`",
-                )));
+                let why = "its address is neither `http` nor `https`";
+                return Err(Error::network(NetworkFault::Address, &label, why).into());
             }
-            let response = self.send(&at, self.authorization(url, &at), ask, halt)?;
-            let answer = Answer::new(response);
+            let request = self.request(&at, self.authorization(url, &at), headers);
+            cancel.check()?;
+            let response = request.call().map_err(|error| {
+                // A request that another thread broke off is a cancelled one, not a failed one.
+                let cancelled = cancel.check().err().map(FetchError::Fatal);
+                cancelled.unwrap_or_else(|| FetchError::of(error, &at, &label))
+            })?;
+            let answer = Response::new(at, response);
             if !matches!(answer.status, 301 | 302 | 303 | 307 | 308) {
                 return Ok(answer);
             }
+            at = answer.url.clone();
             let next = next_address(&at, answer.header("location"), &seen).map_err(|reason| {
                 let host = at.host_str().unwrap_or_default();
-                Trouble::Fatal(Error::network(
-                    NetworkFault::Redirect,
-                    &label,
-                    format!("`{host}` redirects {reason}"),
-                ))
+                let why = format!("`{host}` redirects {reason}");
+                Error::network(NetworkFault::Redirect, &label, why)
             })?;
             seen.push(std::mem::replace(&mut at, next));
         }
     }
 
-    /// The value of `Authorization` for a request to `at`, which `asked` led to.
+    /// The value of `Authorization` for a request to `at`, to which `asked` was redirected. The
+    /// credentials of `asked` go to its own origin only; the netrc file has logins by host.
     fn authorization(&self, asked: &Url, at: &Url) -> Option<String> {
         let own = login_of(asked).filter(|_| asked.origin() == at.origin());
         let login = own.or_else(|| self.netrc.login(at.host_str()?).cloned())?;
@@ -161,46 +158,19 @@ impl Client {
         ))
     }
 
-    /// One request. It runs in a thread of its own: nothing else can end the wait for a name or a
-    /// connection.
-    fn send(
+    fn request(
         &self,
         url: &Url,
         authorization: Option<String>,
-        ask: &Ask,
-        halt: Halt<'_>,
-    ) -> std::result::Result<ureq::http::Response<ureq::Body>, Trouble> {
-        halt.check()?;
-        let mut request = self
-            .agent(url)
-            .get(bare(url).as_str())
-            .header("Accept-Encoding", "identity");
-        for (name, value) in [
-            ("Authorization", authorization),
-            ("Range", ask.range.clone()),
-            ("If-Range", ask.if_range.clone()),
-        ] {
-            if let Some(value) = value {
-                request = request.header(name, value);
-            }
-        }
-        let (sender, receiver) = sync_channel(1);
-        let thread = std::thread::Builder::new().name("request".to_owned());
-        // Who gave up no longer listens.
-        let spawned = thread.spawn(move || drop(sender.send(request.call())));
-        spawned.map_err(|error| Trouble::passing(format!("no thread can be started: {error}")))?;
-        loop {
-            match receiver.recv_timeout(PAUSE) {
-                Ok(Ok(response)) => return Ok(response),
-                Ok(Err(error)) => {
-                    halt.check()?;
-                    return Err(Trouble::of(error, url));
-                }
-                Err(RecvTimeoutError::Timeout) => halt.check()?,
-                Err(RecvTimeoutError::Disconnected) => {
-                    return Err(Trouble::passing("the request broke off".to_owned()));
-                }
-            }
+        headers: &RequestHeaders,
+    ) -> ureq::RequestBuilder<ureq::typestate::WithoutBody> {
+        let request = self.agent(url).get(bare(url).as_str());
+        let request = headers.iter().fold(request, |request, (name, value)| {
+            request.header(*name, value.as_str())
+        });
+        match authorization {
+            Some(value) => request.header("Authorization", value),
+            None => request,
         }
     }
 
@@ -229,18 +199,10 @@ impl Routes {
             https: proxied(&proxies.https),
         }
     }
-
-    fn same(&self) -> Self {
-        Self {
-            direct: self.direct.clone(),
-            http: self.http.clone(),
-            https: self.https.clone(),
-        }
-    }
 }
 
 impl Proxies {
-    /// Whether `host`, or a domain that it is in, is to be asked directly.
+    /// Whether `host`, or a domain above it, is to be asked without a proxy.
     fn leave_out(&self, host: &str) -> bool {
         let host = host.trim_matches(['[', ']']);
         self.without.iter().any(|name| {
@@ -254,7 +216,7 @@ impl Proxies {
     }
 }
 
-/// Where a redirect leads, or why it is not followed.
+/// The target of a redirect, or the reason why it is not followed.
 fn next_address(
     at: &Url,
     location: Option<&str>,
@@ -278,11 +240,13 @@ fn next_address(
     Ok(next)
 }
 
-/// What makes agents with these settings.
+/// A function that makes agents with these settings.
 fn agents(settings: &Settings, roots: RootCerts) -> impl Fn(Option<Proxy>) -> Agent + use<> {
     let tls = TlsConfig::builder().root_certs(roots).build();
-    let (connections, stall) = (settings.connections.max(1), settings.stall_timeout);
-    let (connect, user_agent) = (settings.connect_timeout, settings.user_agent.clone());
+    // Every connection thread can keep its connection for the next request.
+    let connections = settings.connections.max(1) + settings.resource_connections;
+    let (connect, stall) = (settings.connect_timeout, settings.stall_timeout);
+    let user_agent = settings.user_agent.clone();
     move |proxy| {
         Agent::config_builder()
             .http_status_as_error(false)
@@ -303,7 +267,7 @@ fn agents(settings: &Settings, roots: RootCerts) -> impl Fn(Option<Proxy>) -> Ag
     }
 }
 
-/// Whose signature on a server's certificate is believed.
+/// The certificate authorities to trust.
 fn roots(settings: &Settings) -> Result<RootCerts> {
     let Some(path) = &settings.certificates else {
         return Ok(RootCerts::PlatformVerifier);
@@ -323,44 +287,14 @@ fn roots(settings: &Settings) -> Result<RootCerts> {
     Ok(RootCerts::Specific(Arc::new(found)))
 }
 
-/// The name and password that a URL holds, as they are meant.
+/// The name and password in a URL, percent-decoded.
 fn login_of(url: &Url) -> Option<Login> {
-    let plain = |text: &str| percent_decoded(text);
+    let plain = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
     let password = url.password().unwrap_or_default();
     (!url.username().is_empty() || !password.is_empty()).then(|| Login {
         name: plain(url.username()),
         password: plain(password),
     })
-}
-
-fn percent_decoded(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while let Some(&byte) = bytes.get(at) {
-        let escaped = (byte == b'%').then(|| text.get(at + 1..at + 3)).flatten();
-        match escaped.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(meant) => {
-                decoded.push(meant);
-                at += 3;
-            }
-            None => {
-                decoded.push(byte);
-                at += 1;
-            }
-        }
-    }
-    String::from_utf8_lossy(&decoded).into_owned()
-}
-
-/// The URL as it is asked for: without credentials and fragment.
-pub(super) fn bare(url: &Url) -> Url {
-    let mut bare = url.clone();
-    // Only URLs without a host cannot be changed so, and those hold neither.
-    let _ = bare.set_username("");
-    let _ = bare.set_password(None);
-    bare.set_fragment(None);
-    bare
 }
 
 #[cfg(test)]

@@ -1,280 +1,302 @@
-//! Fetching wheels over http and https, into a cache that many processes share.
+//! Fetching over http and https, into a cache that many processes share.
 //!
-//! Input: a [`Wanted`]: an address and what is promised of the file. Output: an [`OpenFile`] whose
-//! length and digests were checked, or a [`Peek`], which is read like a file and fetches only what
-//! is read. Invariants: nothing half-written is ever found under a final name; what has arrived is
-//! kept, also by a process that is killed, and is not fetched again; a cached file is hashed again
-//! when it is used; credentials go to their host only and stand in no message. Only this directory
+//! Input: a [`RemoteFile`], which is an address and what was promised about the file, or a
+//! [`ResourceRequest`]. Output: an [`OpenFile`] whose length and digests were checked; a [`Peek`],
+//! which is read like a file and fetches only what is read; or a [`Resource`] in memory.
+//! Invariants: nothing half-written is found under a final name; bytes that have arrived are kept,
+//! even if the process is killed, and are not fetched again; a cached file is hashed again when it
+//! is used; credentials are sent to their own host only and are in no message. Only this directory
 //! names the HTTP crate and starts threads of its own.
 //!
 //! ```text
-//! CACHE/partial/KEY/{content,log}       what has arrived so far; see the partial module
-//! CACHE/partial/KEY.lock                held by who fetches into it
+//! CACHE/partial/KEY/{content,log}       the bytes so far; see the partial module
+//! CACHE/partial/KEY.lock                held while bytes are added
 //! CACHE/wheels/AB/SHA256/NAME.whl       complete and checked
 //! CACHE/known/KEY                       the SHA-256 of a file that is pinned by other digests only
 //! ```
 //!
-//! Limits: HTTP/1.1; Basic authentication; proxies have to allow tunnels (`CONNECT`), also for
-//! http. A file that is not pinned is fetched anew by every [`Downloader`].
+//! ```text
+//! Downloader ──► Fetcher: one file ──► Scheduler: connection threads ──► FileTransfer ──► Client
+//!            ──► Resources ───────────►                              ──► ResourceFetch ──►
+//! ```
+//!
+//! Threads: those that call the downloader decide and wait; a call for many files adds one for each
+//! file in progress, and its callbacks run on those. The scheduler's connection threads make the
+//! requests and write the bodies.
+//!
+//! Limits: HTTP/1.1; Basic authentication; proxies must allow tunnels (`CONNECT`), for http too. A
+//! file that is not pinned is fetched anew by every [`Downloader`].
 
 mod cache;
+mod cancel;
 mod client;
-mod date;
-mod fetch;
-mod looks;
-mod many;
+mod fetcher;
 mod netrc;
 mod partial;
-mod peek;
+mod preview_events;
+mod queue;
+mod range_reader;
 mod ranges;
+mod remote_file;
+mod resources;
 mod response;
 mod retry;
-mod together;
+mod scheduler;
+mod settings;
+mod transfer;
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::ScopedJoinHandle;
 
-use url::Url;
-
-use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::fs::{Fs, OpenFile};
 use crate::outcome::{Progress, Warning};
 
-use cache::Store;
-use client::{Client, PAUSE};
-use looks::Looks;
-use retry::Halt;
-use together::Spare;
+pub use cancel::Cancel;
+pub use range_reader::Peek;
+pub use remote_file::{RemoteFile, label_of};
+pub use resources::{Resource, ResourceRequest};
+pub use settings::Settings;
 
-pub use many::Receiver;
-pub use peek::Peek;
+use fetcher::{Fetcher, PAUSE};
+use queue::Batch;
+use resources::Resources;
 
-/// How files are fetched. Nothing of it is read from the process's environment here.
+/// Fetches files and resources; may be used from several threads. Clones are the same downloader.
 #[derive(Clone)]
-pub struct Settings {
-    /// The cache's directory, made where it is missing; without one, a private directory that goes
-    /// with the downloader.
-    pub cache: Option<PathBuf>,
-    /// Take everything from the cache and fetch nothing.
-    pub offline: bool,
-    /// How many files are fetched at once.
-    pub connections: usize,
-    /// How much of a file's end a look into it asks for first.
-    pub tail: u64,
-    /// How often a file is tried again before it is given up. What brought new bytes does not
-    /// count.
-    pub retries: u32,
-    /// The pause before the first new try; it doubles with each.
-    pub backoff: Duration,
-    /// How long finding a host, and connecting to it, may each take.
-    pub connect_timeout: Duration,
-    /// How long a server may send nothing.
-    pub stall_timeout: Duration,
-    /// The proxy for `http` addresses: `http://name:password@host:port`.
-    pub http_proxy: Option<String>,
-    /// The proxy for `https` addresses.
-    pub https_proxy: Option<String>,
-    /// Hosts and domains that are asked without a proxy, separated by commas.
-    pub no_proxy: Option<String>,
-    /// Certificates to believe, in PEM form, in place of the system's.
-    pub certificates: Option<PathBuf>,
-    /// Logins by host; a file that is not there holds none.
-    pub netrc: Option<PathBuf>,
-    /// What servers are told of who asks.
-    pub user_agent: String,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            cache: None,
-            offline: false,
-            connections: 16,
-            // The end records of a zip archive with the longest comment that there may be, and a
-            // little more.
-            tail: (1 << 16) + (1 << 13),
-            retries: 5,
-            backoff: Duration::from_millis(500),
-            connect_timeout: Duration::from_secs(10),
-            stall_timeout: Duration::from_secs(30),
-            http_proxy: None,
-            https_proxy: None,
-            no_proxy: None,
-            certificates: None,
-            netrc: None,
-            user_agent: concat!("pkg-install/", env!("CARGO_PKG_VERSION")).to_owned(),
-        }
-    }
-}
-
-/// Without the proxies, which may hold passwords.
-impl fmt::Debug for Settings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Settings")
-            .field("cache", &self.cache)
-            .field("offline", &self.offline)
-            .finish_non_exhaustive()
-    }
-}
-
-/// A file that is wanted, and what was promised of it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Wanted {
-    /// Where it is; may hold credentials.
-    pub url: Url,
-    /// The name that it gets in the cache: one component of a path.
-    pub file_name: String,
-    /// Its length, where that is known beforehand.
-    pub size: Option<u64>,
-    /// The digests that it must have, all of them.
-    pub pinned: Vec<Digest>,
-    /// How messages call it: the address without credentials, as [`label_of`] makes it.
-    pub label: String,
-}
-
-/// Without the address, which may hold a password.
-impl fmt::Debug for Wanted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Wanted")
-            .field("label", &self.label)
-            .field("pinned", &self.pinned)
-            .finish_non_exhaustive()
-    }
-}
-
-/// The address as it may be shown: without credentials and without a fragment.
-pub fn label_of(url: &Url) -> String {
-    client::bare(url).into()
-}
-
-/// Fetches files; may be used from several threads.
-#[derive(Debug, Clone)]
 pub struct Downloader {
-    inner: Arc<Inner>,
+    fetcher: Arc<Fetcher>,
+    resources: Arc<Resources>,
 }
 
-pub(crate) struct Inner {
-    client: Arc<Client>,
-    store: Store,
-    offline: bool,
-    connections: usize,
-    spare: Spare,
-    tail: u64,
-    retries: u32,
-    backoff: Duration,
-    cancel: Arc<AtomicBool>,
-    transfers: AtomicUsize,
-    looks: Looks,
-    watch: std::thread::Thread,
-    done: Arc<AtomicBool>,
-}
-
-impl fmt::Debug for Inner {
+impl fmt::Debug for Downloader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Inner")
-            .field("store", &self.store)
+        f.debug_struct("Downloader")
+            .field("cache", &self.fetcher.cache)
             .finish_non_exhaustive()
     }
 }
 
-impl Drop for Inner {
-    fn drop(&mut self) {
-        self.done.store(true, Ordering::Relaxed);
-        self.watch.unpark();
+/// Receives files.
+pub trait Receiver: Sync {
+    /// The file with this index is complete and checked.
+    ///
+    /// # Errors
+    /// If it cannot be used; an error ends everything.
+    fn arrived(&self, index: usize, file: OpenFile) -> Result<()>;
+
+    /// Whether anything is still worth fetching; polled while files are fetched.
+    fn wants_more(&self) -> bool {
+        true
     }
 }
+
+impl<F: Fn(usize, OpenFile) -> Result<()> + Sync> Receiver for F {
+    fn arrived(&self, index: usize, file: OpenFile) -> Result<()> {
+        self(index, file)
+    }
+}
+
+/// The work on one file of a batch, by its index.
+type EachFile<'a> = dyn Fn(usize, &Arc<Batch>, &Cancel) -> Result<()> + Sync + 'a;
 
 impl Downloader {
     /// A downloader that connects to nothing yet. All of its work ends soon after `cancel` becomes
     /// true.
     ///
     /// # Errors
-    /// Where the cache, the certificates or a proxy's address cannot be used.
+    /// If the cache, the certificates or a proxy's address cannot be used.
     pub fn new(settings: &Settings, fs: &Fs, cancel: Arc<AtomicBool>) -> Result<Self> {
-        let client = Arc::new(Client::new(settings)?);
-        let store = Store::new(settings.cache.as_deref(), fs)?;
-        let done = Arc::new(AtomicBool::new(false));
-        let watch = watch(Arc::clone(&client), Arc::clone(&cancel), Arc::clone(&done))?;
-        let inner = Inner {
-            client,
-            store,
-            offline: settings.offline,
-            connections: settings.connections.max(1),
-            spare: Spare::none(),
-            tail: settings.tail.max(1),
-            retries: settings.retries,
-            backoff: settings.backoff,
-            cancel,
-            transfers: AtomicUsize::new(0),
-            looks: Looks::default(),
-            watch,
-            done,
-        };
         Ok(Self {
-            inner: Arc::new(inner),
+            fetcher: Arc::new(Fetcher::new(settings, fs, Cancel::new(cancel))?),
+            resources: Arc::default(),
         })
     }
 
-    /// The file, where the cache has it; it is hashed again.
+    /// The file if the cache has it. It is hashed again, so this reads all of it.
     ///
     /// # Errors
-    /// Where the cache cannot be read.
-    pub fn cached(&self, wanted: &Wanted) -> Result<Option<OpenFile>> {
-        self.inner.store.cached(wanted, self.inner.halt())
+    /// If the cache cannot be read.
+    pub fn cached(&self, file: &RemoteFile) -> Result<Option<OpenFile>> {
+        self.fetcher.cache.cached(file, &self.fetcher.cancel)
     }
 
-    /// A look into the file without fetching it whole: its length is asked for, and its end.
+    /// A preview of one file: its length and its end are fetched, over one connection.
     ///
     /// # Errors
-    /// Where it cannot be fetched, or is not what was promised.
-    pub fn peek(&self, wanted: &Wanted) -> Result<Peek> {
-        Peek::open(&self.inner, wanted, Arc::clone(&self.inner.cancel))
+    /// If they cannot be fetched, or differ from what was promised.
+    pub fn peek(&self, file: &RemoteFile) -> Result<Peek> {
+        Peek::open(&self.fetcher, file, None, &self.fetcher.cancel)
     }
 
-    /// The whole file: from the cache, or fetched, then checked against its promised length and all
-    /// pinned digests.
+    /// One whole file, from the cache or fetched over one connection, and checked against its
+    /// promised length and all of its digests.
     ///
     /// # Errors
-    /// Where it cannot be fetched, or is not what was promised.
-    pub fn fetch(&self, wanted: &Wanted, progress: &dyn Progress) -> Result<OpenFile> {
-        self.inner.fetch(wanted, self.inner.halt(), progress)
+    /// If it cannot be fetched, or differs from what was promised.
+    pub fn fetch(&self, file: &RemoteFile, progress: &dyn Progress) -> Result<OpenFile> {
+        self.fetcher
+            .fetch(file, None, &self.fetcher.cancel, progress)
     }
 
-    /// What was odd so far and did not stop anything; told once.
-    pub fn take_warnings(&self) -> Vec<Warning> {
-        self.inner.store.take_warnings()
-    }
-}
-
-impl Inner {
-    fn halt(&self) -> Halt<'_> {
-        Halt::new(&self.cancel, &self.cancel)
-    }
-}
-
-/// A thread that ends all connections once the user wants to stop: who reads from one looks at
-/// nothing else.
-fn watch(
-    client: Arc<Client>,
-    cancel: Arc<AtomicBool>,
-    done: Arc<AtomicBool>,
-) -> Result<std::thread::Thread> {
-    let work = move || {
-        while !done.load(Ordering::Relaxed) {
-            if cancel.load(Ordering::Relaxed) {
-                client.hang_up(false);
-            }
-            std::thread::park_timeout(PAUSE);
+    /// All whole files, several at once, the largest first. `receiver` gets each as soon as it is
+    /// complete, on the thread that handled it. Files of one address are fetched once.
+    ///
+    /// # Errors
+    /// The first failure, which ends the rest; also that of `receiver`. Offline, one error names
+    /// all files that are missing.
+    pub fn fetch_all(
+        &self,
+        files: &[RemoteFile],
+        progress: &dyn Progress,
+        receiver: &dyn Receiver,
+    ) -> Result<()> {
+        if self.fetcher.offline {
+            return self.all_cached(files, receiver);
         }
-    };
-    let thread = std::thread::Builder::new()
-        .name("watch".to_owned())
-        .spawn(work);
-    let thread =
-        thread.map_err(|error| Error::io("start a thread in", std::path::Path::new("."), error))?;
-    Ok(thread.thread().clone())
+        if !files.is_empty() {
+            let lengths = files
+                .iter()
+                .map(|file| self.fetcher.previews.length_of(file));
+            progress.transfers(files.len(), lengths.sum());
+        }
+        let fetch = |index: usize, batch: &Arc<Batch>, cancel: &Cancel| {
+            let file = &files[index];
+            let found = self.fetcher.fetch(file, Some(batch), cancel, progress)?;
+            receiver.arrived(index, found)
+        };
+        self.each(files, progress, &|| receiver.wants_more(), &fetch)
+    }
+
+    /// Previews of all files, several at once. `previewed` gets each with its index, on a thread
+    /// that it may keep to read on.
+    ///
+    /// # Errors
+    /// The first failure, which ends the rest; also that of `previewed`.
+    pub fn peek_all(
+        &self,
+        files: &[RemoteFile],
+        progress: &dyn Progress,
+        previewed: &(dyn Fn(usize, Peek) -> Result<()> + Sync),
+    ) -> Result<()> {
+        let preview = |index: usize, batch: &Arc<Batch>, cancel: &Cancel| {
+            let peek = Peek::open(&self.fetcher, &files[index], Some(batch), cancel)?;
+            previewed(index, peek)
+        };
+        self.each(files, progress, &|| true, &preview)
+    }
+
+    /// Has a resource fetched, unless its address was asked for before; returns whether it was not.
+    /// Never waits. `arrived` is called when the resource is there, on a connection's thread; it
+    /// should be short, and may ask for more. It is not called after a failure, which
+    /// [`Downloader::get`] returns.
+    pub fn want(
+        &self,
+        request: ResourceRequest,
+        arrived: impl FnOnce(&Arc<Resource>) + Send + 'static,
+    ) -> bool {
+        (self.resources).want(&self.fetcher, request, Box::new(arrived))
+    }
+
+    /// A resource, which is asked for if it was not before. Waits for it. The address alone says
+    /// which resource it is.
+    ///
+    /// # Errors
+    /// If it cannot be fetched or is too long; asking again asks the server again.
+    pub fn get(&self, request: &ResourceRequest) -> Result<Arc<Resource>> {
+        self.resources.get(&self.fetcher, request)
+    }
+
+    /// Removes and returns the warnings so far.
+    pub fn take_warnings(&self) -> Vec<Warning> {
+        self.fetcher.cache.take_warnings()
+    }
+
+    /// Does `work` with each index of `files`, on as many threads as there are connections for
+    /// files, as long as more is wanted.
+    fn each(
+        &self,
+        files: &[RemoteFile],
+        progress: &dyn Progress,
+        wants_more: &dyn Fn() -> bool,
+        work: &EachFile<'_>,
+    ) -> Result<()> {
+        let groups = self.in_order(files);
+        let threads = self.fetcher.connections.min(groups.len());
+        let batch = Arc::new(Batch {
+            waiting: (groups.len() - threads).into(),
+            running: threads.into(),
+        });
+        let (next, cancel) = (AtomicUsize::new(0), self.fetcher.cancel.child());
+        let failure: Mutex<Option<Error>> = Mutex::new(None);
+        let caller = std::thread::current();
+        // Relaxed: the counters only say how busy the threads are, and scoped threads end with a
+        // synchronisation of their own.
+        let run = || {
+            while !cancel.is_cancelled() {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                let Some(group) = groups.get(index) else {
+                    break;
+                };
+                if index >= threads {
+                    batch.waiting.fetch_sub(1, Ordering::Relaxed);
+                }
+                let mut group = group.iter();
+                if let Err(error) = group.try_for_each(|&index| work(index, &batch, &cancel)) {
+                    let mut failure = failure.lock().unwrap_or_else(PoisonError::into_inner);
+                    failure.get_or_insert(error);
+                    cancel.cancel();
+                }
+            }
+            batch.running.fetch_sub(1, Ordering::Relaxed);
+            caller.unpark();
+        };
+        std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..threads).map(|_| scope.spawn(run)).collect();
+            while !workers.iter().all(ScopedJoinHandle::is_finished) {
+                // The token's own flag must follow the user's: waiting for a lock polls only that.
+                if cancel.is_cancelled() || !wants_more() {
+                    cancel.cancel();
+                }
+                self.fetcher.previews.report(progress);
+                std::thread::park_timeout(PAUSE);
+            }
+        });
+        self.fetcher.previews.report(progress);
+        let failure = failure.into_inner().unwrap_or_else(PoisonError::into_inner);
+        failure.map_or_else(|| cancel.check(), Err)
+    }
+
+    /// The indices of `files`, those of one address together: files of unknown length first, as
+    /// they may be the largest, then the largest.
+    fn in_order(&self, files: &[RemoteFile]) -> Vec<Vec<usize>> {
+        let mut groups: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        for (index, file) in files.iter().enumerate() {
+            groups.entry(label_of(&file.url)).or_default().push(index);
+        }
+        let mut groups: Vec<_> = groups.into_values().collect();
+        groups.sort_by_cached_key(|group| {
+            let length = self.fetcher.previews.length_of(&files[group[0]]);
+            (length.is_some(), std::cmp::Reverse(length), group[0])
+        });
+        groups
+    }
+
+    fn all_cached(&self, files: &[RemoteFile], receiver: &dyn Receiver) -> Result<()> {
+        let (mut found, mut missing) = (Vec::new(), Vec::new());
+        for file in files {
+            match self.cached(file)? {
+                Some(file) => found.push(file),
+                None => missing.push(file.label.clone()),
+            }
+        }
+        if !missing.is_empty() {
+            return Err(Error::offline(missing));
+        }
+        let mut found = found.into_iter().enumerate();
+        found.try_for_each(|(index, file)| receiver.arrived(index, file))
+    }
 }

@@ -1,11 +1,18 @@
-//! A file that is not complete yet: a sparse file, and a log of the byte ranges of it that are
-//! present.
+//! A file that is not complete yet: a sparse file, and a log of the byte ranges that are present.
 //!
-//! Input: bytes at their offsets, from whichever connection they come. Output: what is present,
-//! also after the process was killed. Layout of the directory: `content` is the sparse file; `log`
-//! has one line of JSON, the [`Head`], and then a line `first-end` for each range, appended after
-//! its bytes were written. Invariant: who uses it holds its lock. Limits: after a loss of power the
-//! log may promise what never reached the disk, which the digest of the whole then shows.
+//! Input: bytes at their offsets, from any connection. Output: which bytes are present, even after
+//! the process was killed. A directory holds `content`, the sparse file, and `log`: one line of
+//! JSON, the [`Head`], and then a line `first-end` for each range, appended after its bytes were
+//! written:
+//!
+//! ```text
+//! {"version":1,"total":9000000,"tag":"\"one\"","strong":true,"address":"5f2c…","session":"08ab…"}
+//! 0-262144
+//! 8912896-9000000
+//! ```
+//!
+//! Invariant: its user holds its lock. Limits: after a power loss the log may promise bytes that
+//! never reached the disk; the digest of the whole file shows that.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -13,29 +20,72 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::ranges::Ranges;
+use super::response::Validator;
 use crate::error::Result;
 use crate::fs::{self, CacheFile, Dir, Fs, OpenFile};
 
-/// How many bytes are written before the log says so; several connections write at several places.
+/// How many bytes a connection writes before they are logged. A killed process loses at most this
+/// many for each connection, and a line for fewer would slow large files down.
 const BLOCK: u64 = 1 << 18;
 const LONGEST_LOG: u64 = 1 << 24;
 
-/// What the ranges are ranges of.
+/// The file that the ranges belong to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Head {
     /// The version of this format: 1.
     pub(super) version: u32,
     /// The length of the whole file.
     pub(super) total: u64,
-    /// What the server tells this state of the file from others by: an entity tag or the date of
-    /// its last change.
+    /// The server's validator for this state of the file: an entity tag or the date of its last
+    /// change.
     pub(super) tag: Option<String>,
-    /// Whether equal tags stand for equal bytes.
+    /// Whether equal tags mean equal bytes.
     pub(super) strong: bool,
-    /// The address that the tag is about, hashed.
+    /// The address that the tag belongs to, hashed.
     pub(super) address: String,
-    /// The run of the program that began it.
+    /// The run of the program that began the file.
     pub(super) session: String,
+}
+
+/// The address and the run that bytes come from.
+#[derive(Debug, Clone)]
+pub(super) struct Provenance {
+    pub(super) address: String,
+    pub(super) session: String,
+}
+
+impl Provenance {
+    /// The head of a file from here.
+    pub(super) fn head(&self, total: u64, validator: Validator) -> Head {
+        Head {
+            version: 1,
+            total,
+            tag: validator.tag,
+            strong: validator.strong,
+            address: self.address.clone(),
+            session: self.session.clone(),
+        }
+    }
+}
+
+impl Head {
+    /// Whether both surely describe the same bytes, in whichever run.
+    pub(super) fn is_same_file(&self, other: &Self) -> bool {
+        let session = self.session.clone();
+        self.strong
+            && *self
+                == (Self {
+                    session,
+                    ..other.clone()
+                })
+    }
+
+    /// The value of `If-Range` for another range of this file from `origin`. Without it a server
+    /// would send a range of whatever the file is by now.
+    pub(super) fn if_range(&self, origin: &Provenance) -> Option<String> {
+        let usable = self.strong && self.address == origin.address;
+        self.tag.clone().filter(|_| usable)
+    }
 }
 
 /// A file that is being put together.
@@ -50,13 +100,11 @@ pub(super) struct Partial {
     ranges: Ranges,
     /// Written and not in the log yet: one range for each connection.
     unlogged: Vec<Range<u64>>,
-    /// How often it was begun anew.
-    generation: u64,
 }
 
 impl Partial {
-    /// Opens what an earlier connection left in `directory`, as long as `usable` says that it is
-    /// the wanted file; else begins anew.
+    /// Opens what an earlier connection left in `directory`. If `usable` says that it is another
+    /// file, nothing of it counts as present.
     pub(super) fn open(
         fs: &Fs,
         directory: &Path,
@@ -69,41 +117,33 @@ impl Partial {
             _ => (None, Ranges::default(), 0),
         };
         let content = CacheFile::open(fs, &directory.join("content"))?;
-        let (fs, directory) = (fs.clone(), directory.to_owned());
-        let (unlogged, generation) = (Vec::new(), 0);
         let mut partial = Self {
-            fs,
-            directory,
+            fs: fs.clone(),
+            directory: directory.to_owned(),
             content,
             log,
             log_end,
             head,
             ranges,
-            unlogged,
-            generation,
+            unlogged: Vec::new(),
         };
-        if partial.head.as_ref().is_none_or(|head| {
-            partial
-                .content
-                .stat()
-                .is_ok_and(|stat| stat.size != head.total)
-        }) {
+        let size = partial.content.stat()?.size;
+        if partial.head.as_ref().is_none_or(|head| head.total != size) {
             partial.clear()?;
         } else if partial.log.stat()?.size != log_end {
-            // A line that was torn must not run into the next one.
+            // The next line must not be appended to a torn one.
             partial.log.set_length(log_end)?;
         }
         Ok(partial)
     }
 
-    /// Throws away whatever is present.
+    /// Throws away everything that is present.
     pub(super) fn clear(&mut self) -> Result<()> {
-        // The log goes first: it must never promise what is gone.
+        // The log goes first: it must never promise bytes that are gone.
         self.log.set_length(0)?;
         self.content.set_length(0)?;
         (self.head, self.ranges, self.log_end) = (None, Ranges::default(), 0);
         self.unlogged.clear();
-        self.generation += 1;
         Ok(())
     }
 
@@ -114,39 +154,45 @@ impl Partial {
         self.set_head(head)
     }
 
-    /// What was written from the beginning on is the whole file, whose length was not known before.
+    /// Says that the bytes written so far are the whole file, of a length that was unknown before.
     pub(super) fn complete(&mut self, head: Head) -> Result<()> {
         self.unlogged.clear();
         self.unlogged.push(0..head.total);
         self.content.set_length(head.total)?;
         self.set_head(head)?;
-        self.note()
+        self.flush_log()
     }
 
     fn set_head(&mut self, head: Head) -> Result<()> {
-        let mut line = serde_json::to_string(&head).unwrap_or_default();
+        let mut line = serde_json::to_string(&head).expect("a head is numbers and strings");
         line.push('\n');
         self.append(&line)?;
         self.head = Some(head);
         Ok(())
     }
 
-    /// What is known of the file, once a server has described it.
+    /// The description of the file, once a server has sent one.
     pub(super) fn head(&self) -> Option<&Head> {
         self.head.as_ref()
     }
 
-    /// What is present.
+    /// The ranges that are present.
     pub(super) fn ranges(&self) -> &Ranges {
         &self.ranges
     }
 
-    /// Changes when everything that was present is given up.
-    pub(super) fn generation(&self) -> u64 {
-        self.generation
+    /// How many bytes are present.
+    pub(super) fn count(&self) -> u64 {
+        self.ranges.count()
     }
 
-    /// Takes in bytes.
+    /// Whether the whole file is present.
+    pub(super) fn is_complete(&self) -> bool {
+        let covers = |head: &Head| self.ranges.covers(0..head.total);
+        self.head.as_ref().is_some_and(covers)
+    }
+
+    /// Writes bytes at an offset, and logs them once there is a block of them.
     pub(super) fn write(&mut self, bytes: &[u8], at: u64) -> Result<()> {
         self.content.write_at(bytes, at)?;
         let end = at + bytes.len() as u64;
@@ -167,8 +213,8 @@ impl Partial {
         self.log(&block)
     }
 
-    /// Says in the log what was written.
-    pub(super) fn note(&mut self) -> Result<()> {
+    /// Logs everything that was written.
+    pub(super) fn flush_log(&mut self) -> Result<()> {
         std::mem::take(&mut self.unlogged)
             .iter()
             .try_for_each(|range| self.log(range))
@@ -187,17 +233,17 @@ impl Partial {
         Ok(())
     }
 
-    /// Reads what is present there.
+    /// Reads at an offset; bytes that are not present are zeros.
     pub(super) fn read_at(&self, buffer: &mut [u8], offset: u64) -> std::io::Result<usize> {
         self.content.read_at(buffer, offset)
     }
 
-    /// The file for reading.
+    /// Opens the content for reading; `None` if it is no regular file.
     pub(super) fn open_file(&self) -> Result<Option<OpenFile>> {
         OpenFile::open(self.content.path())
     }
 
-    /// Takes the directory away, with what is left in it.
+    /// Deletes the directory with everything that is left in it.
     pub(super) fn remove(self) -> Result<()> {
         fs::remove(&self.fs, self.log.path())?;
         fs::remove(&self.fs, self.content.path())?;
@@ -205,8 +251,8 @@ impl Partial {
     }
 }
 
-/// The head, the ranges of all whole lines up to the first that makes no sense, and where those
-/// end.
+/// The head, the ranges of all whole lines before the first malformed one, and the offset after
+/// those lines. `None` if the head is torn, malformed or of another version.
 fn read_log(bytes: &[u8]) -> Option<(Head, Ranges, u64)> {
     let mut lines = bytes
         .split_inclusive(|byte| *byte == b'\n')
@@ -257,7 +303,7 @@ mod tests {
         assert_eq!(
             ranges.gaps(0..90),
             [10..20, 30..90],
-            "what follows a broken line counts for nothing"
+            "lines after a broken one do not count"
         );
         assert!(
             read_log(b"{}\n").is_none() && read_log(b"").is_none() && read_log(&log[..9]).is_none()

@@ -1,11 +1,51 @@
-//! A set of byte ranges: what is present of a file that is being fetched.
+//! Byte ranges: which bytes of a file are present, and which bytes a request asks for.
 //!
-//! Input: ranges in any order. Output: what is covered and what is missing. Invariant: the ranges
-//! kept are sorted, not empty, and neither overlap nor touch.
+//! Input: ranges in any order. Output: [`Ranges`], which knows what is covered and what is missing,
+//! and [`Part`], the subject of one request. Invariant: the ranges of a set are sorted, not empty,
+//! and neither overlap nor touch.
 
 use std::ops::Range;
 
-/// Bytes that are present.
+/// The part of a file that one request asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Part {
+    /// All of it, by a request without `Range`, which every server understands.
+    Whole,
+    /// The file's length and its last bytes, this many.
+    Tail(u64),
+    /// The file's length and its first bytes, this many.
+    Beginning(u64),
+    /// Exactly these bytes, by the only connection that works on the file. It may also take the
+    /// whole file if the server sends that.
+    Range(Range<u64>),
+    /// These bytes, which the scheduler may divide among several connections at once.
+    Share(Range<u64>),
+}
+
+impl Part {
+    /// The value of the `Range` header (RFC 9110, 14.2).
+    pub(super) fn header(&self) -> Option<String> {
+        match self {
+            Self::Whole => None,
+            Self::Tail(length) => Some(format!("bytes=-{length}")),
+            Self::Beginning(length) => Some(format!("bytes=0-{}", length - 1)),
+            Self::Range(range) | Self::Share(range) => {
+                Some(format!("bytes={}-{}", range.start, range.end - 1))
+            }
+        }
+    }
+
+    /// How many bytes the answer has, if that is known.
+    pub(super) fn length(&self) -> Option<u64> {
+        match self {
+            Self::Whole => None,
+            Self::Tail(length) | Self::Beginning(length) => Some(*length),
+            Self::Range(range) | Self::Share(range) => Some(range.end - range.start),
+        }
+    }
+}
+
+/// The bytes that are present.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Ranges(Vec<Range<u64>>);
 
@@ -23,7 +63,7 @@ impl Ranges {
         self.0.splice(first..last, [joined]);
     }
 
-    /// What is missing of `within`, in order.
+    /// The missing ranges of `within`, in order.
     pub(super) fn gaps(&self, within: Range<u64>) -> Vec<Range<u64>> {
         let mut gaps = Vec::new();
         let mut at = within.start;

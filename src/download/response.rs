@@ -1,20 +1,25 @@
-//! The head of a server's answer: status, length, range, and what tells one state of the file from
-//! another.
+//! The head of a server's answer: status, length, range, validators, dates.
 //!
-//! Input: a response whose body was not read. Output: its fields, read strictly; a field that makes
-//! no sense is absent.
+//! Input: a response whose body was not read. Output: its fields, read strictly; a malformed field
+//! counts as absent.
 
 use std::io::Read;
 use std::ops::Range;
+use std::time::{Duration, SystemTime};
 
-use super::date;
+use url::Url;
 
-/// How much younger than an answer a date of change must be, at least, to stand for one state of
-/// the file only.
-const SETTLED: u64 = 60;
+/// How much older than the answer the date of the last change must be to identify the content: the
+/// date has a resolution of one second, and a file may change twice in one (RFC 9110, 8.8.2.2).
+const SETTLED: Duration = Duration::from_secs(60);
 
-/// An answer, its body still to be read.
-pub(super) struct Answer {
+/// The headers of an answer.
+pub(super) type HeaderFields = ureq::http::HeaderMap;
+
+/// An answer whose body is still to be read.
+pub(super) struct Response {
+    /// The address that answered, after all redirects.
+    pub(super) url: Url,
     pub(super) status: u16,
     response: ureq::http::Response<ureq::Body>,
 }
@@ -22,67 +27,97 @@ pub(super) struct Answer {
 /// Which bytes an answer holds (RFC 9110, 14.4).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ContentRange {
-    /// The bytes; none where the range that was asked for cannot be had.
+    /// The bytes; `None` if the range that was asked for does not exist.
     pub(super) range: Option<Range<u64>>,
-    /// The length of the whole.
+    /// The length of the whole file.
     pub(super) total: Option<u64>,
 }
 
-impl Answer {
-    pub(super) fn new(response: ureq::http::Response<ureq::Body>) -> Self {
+/// An entity tag or the date of the last change.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Validator {
+    /// The header's value; `None` if the server sends neither.
+    pub(super) tag: Option<String>,
+    /// Whether equal tags mean equal bytes.
+    pub(super) strong: bool,
+}
+
+impl Response {
+    pub(super) fn new(url: Url, response: ureq::http::Response<ureq::Body>) -> Self {
         Self {
+            url,
             status: response.status().as_u16(),
             response,
         }
     }
 
-    /// The value of a header, where it is text.
+    /// The value of a header, if it is text.
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.response.headers().get(name)?.to_str().ok()
     }
 
-    /// The length of the body as it is promised.
+    /// The length of the body that the server promises.
     pub(super) fn length(&self) -> Option<u64> {
         self.header("content-length")?.trim().parse().ok()
     }
 
+    /// The value of `Content-Range`.
     pub(super) fn content_range(&self) -> Option<ContentRange> {
         read_content_range(self.header("content-range")?)
     }
 
-    /// The encoding of the body, where it is not the file itself.
+    /// The encoding of the body, if it is not the file itself.
     pub(super) fn encoding(&self) -> Option<&str> {
         self.header("content-encoding")
             .filter(|encoding| !matches!(encoding.trim(), "" | "identity"))
     }
 
-    /// What tells this state of the file from others, and whether it stands for the very bytes (RFC
-    /// 9110, 8.8).
-    pub(super) fn tag(&self) -> (Option<String>, bool) {
+    /// What identifies the present state of the file (RFC 9110, 8.8).
+    pub(super) fn validator(&self) -> Validator {
         if let Some(tag) = self.header("etag").map(str::trim) {
             let strong = tag.len() >= 2 && tag.starts_with('"') && tag.ends_with('"');
-            return (Some(tag.to_owned()), strong);
+            let tag = Some(tag.to_owned());
+            return Validator { tag, strong };
         }
         let Some(changed) = self.header("last-modified").map(str::trim) else {
-            return (None, false);
+            return Validator::default();
         };
-        let age = date::parse(changed)
-            .zip(self.header("date").and_then(date::parse))
-            .and_then(|(changed, now)| now.checked_sub(changed));
-        (
-            Some(changed.to_owned()),
-            age.is_some_and(|age| age >= SETTLED),
-        )
+        let age = date(changed)
+            .zip(self.date())
+            .and_then(|(changed, now)| now.duration_since(changed).ok());
+        Validator {
+            tag: Some(changed.to_owned()),
+            strong: age.is_some_and(|age| age >= SETTLED),
+        }
     }
 
-    /// The body.
-    pub(super) fn into_body(self) -> impl Read {
-        self.response
-            .into_body()
-            .into_with_config()
-            .limit(u64::MAX)
-            .reader()
+    /// The server's own clock.
+    fn date(&self) -> Option<SystemTime> {
+        self.header("date").and_then(date)
     }
+
+    /// How long the server asks to wait, in seconds or until a date by its own clock (RFC 9110,
+    /// 10.2.3).
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        let text = self.header("retry-after")?.trim();
+        if let Ok(seconds) = text.parse() {
+            return Some(Duration::from_secs(seconds));
+        }
+        let (until, now) = (date(text)?, self.date()?);
+        Some(until.duration_since(now).unwrap_or(Duration::ZERO))
+    }
+
+    /// The headers, and the body without a limit of its length.
+    pub(super) fn into_parts(self) -> (HeaderFields, impl Read) {
+        let (head, body) = self.response.into_parts();
+        let body = body.into_with_config().limit(u64::MAX).reader();
+        (head.headers, body)
+    }
+}
+
+/// A date in a header, in any of the forms that recipients must accept (RFC 9110, 5.6.7).
+fn date(text: &str) -> Option<SystemTime> {
+    httpdate::parse_http_date(text.trim()).ok()
 }
 
 fn read_content_range(text: &str) -> Option<ContentRange> {
@@ -124,6 +159,27 @@ mod tests {
             "bytes a-b/c",
         ] {
             assert_eq!(read(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn dates_are_read_in_every_form_that_recipients_must_accept() {
+        let read = |text| {
+            let since = date(text)?.duration_since(SystemTime::UNIX_EPOCH);
+            since.ok().map(|since| since.as_secs())
+        };
+        for (text, expected) in [
+            ("Sun, 06 Nov 1994 08:49:37 GMT", Some(784_111_777)),
+            (" Sun, 06 Nov 1994 08:49:37 GMT ", Some(784_111_777)),
+            ("Sunday, 06-Nov-94 08:49:37 GMT", Some(784_111_777)),
+            ("Thu, 01 Jan 1970 00:00:00 GMT", Some(0)),
+            ("Thu, 29 Feb 2024 12:00:00 GMT", Some(1_709_208_000)),
+            ("", None),
+            ("120", None),
+            ("Sun, 06 Nov 1994 08:49:37", None),
+            ("Sun, 06 Foo 1994 1:2:3 GMT", None),
+        ] {
+            assert_eq!(read(text), expected, "{text}");
         }
     }
 }

@@ -1,146 +1,217 @@
-//! What can go wrong on the way, and whether trying again can help.
+//! Which failures may pass, how often a request is tried again, and how long the pauses are.
 //!
-//! Input: the HTTP crate's errors, statuses. Output: a [`Trouble`], in words that name hosts and
-//! never credentials.
+//! Input: errors of the HTTP crate, statuses. Output: a [`FetchError`], whose words name hosts and
+//! never credentials; [`Attempts`], which counts failures and says how long to wait. All limits of
+//! retries are in this file and in the [`Settings`] that they come from.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ureq::Timeout;
 use url::Url;
 
-use super::response::Answer;
-use super::{Wanted, date};
+use super::response::Response;
+use super::settings::Settings;
 use crate::error::{Error, NetworkFault, Result};
 
-/// The longest that a server may make us wait.
-const LONGEST_WAIT: u64 = 60;
+/// The longest pause that a server may ask for. One that asks for more is most likely not worth
+/// waiting for, and the user sees nothing happen.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// The longest pause of our own: doubling would soon make it minutes.
+const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
 
-/// Why a connection brought no more.
+/// Why a request brought no more.
 #[derive(Debug)]
-pub(super) enum Trouble {
-    /// It may pass: why, how long the server asks to wait, and the failure that it is if it does
-    /// not pass.
-    Passing {
-        why: String,
-        wait: Option<Duration>,
-        fault: NetworkFault,
-    },
-    /// It will not.
+pub(super) enum FetchError {
+    /// It may pass.
+    Passing(Passing),
+    /// It will not pass, or the work was cancelled.
     Fatal(Error),
 }
 
-impl From<Error> for Trouble {
+/// A failure that may pass.
+#[derive(Debug)]
+pub(super) struct Passing {
+    pub(super) why: String,
+    /// How long the server asks to wait.
+    wait: Option<Duration>,
+    /// The failure that it is if it does not pass.
+    fault: NetworkFault,
+}
+
+impl From<Error> for FetchError {
     fn from(error: Error) -> Self {
         Self::Fatal(error)
     }
 }
 
-impl Trouble {
-    pub(super) fn passing(why: String) -> Self {
-        Self::Passing {
-            why,
+impl Passing {
+    pub(super) fn new(why: impl Into<String>) -> Self {
+        Self {
+            why: why.into(),
             wait: None,
             fault: NetworkFault::TransferFailed,
         }
     }
 
-    /// A request or a body that broke.
-    pub(super) fn of(error: ureq::Error, url: &Url) -> Self {
+    fn unreachable(why: String) -> Self {
+        let fault = NetworkFault::Unreachable;
+        Self {
+            fault,
+            ..Self::new(why)
+        }
+    }
+}
+
+impl FetchError {
+    pub(super) fn passing(why: impl Into<String>) -> Self {
+        Self::Passing(Passing::new(why))
+    }
+
+    /// The error of whoever does not try again.
+    pub(super) fn into_error(self, label: &str) -> Error {
+        match self {
+            Self::Passing(passing) => Error::network(passing.fault, label, passing.why),
+            Self::Fatal(error) => error,
+        }
+    }
+
+    /// A request or a body that broke; `label` is the address as messages show it.
+    pub(super) fn of(error: ureq::Error, url: &Url, label: &str) -> Self {
         let host = url.host_str().unwrap_or_default();
         let tls = |reason: String| {
-            let fault = match () {
-                () if reason.contains("UnknownIssuer") => NetworkFault::UntrustedCertificate,
-                () if reason.contains("expired") => NetworkFault::ExpiredCertificate,
-                () => NetworkFault::Tls,
+            let fault = if reason.contains("UnknownIssuer") {
+                NetworkFault::UntrustedCertificate
+            } else if reason.contains("expired") {
+                NetworkFault::ExpiredCertificate
+            } else {
+                NetworkFault::Tls
             };
             let reason = format!("no safe connection to `{host}`: {reason}");
-            Self::Fatal(Error::network(fault, &super::label_of(url), reason))
+            Self::Fatal(Error::network(fault, label, reason))
         };
-        let fault = NetworkFault::Unreachable;
+        let network = |why: String| Self::Passing(Passing::unreachable(why));
         match error {
             ureq::Error::Rustls(error) => tls(error.to_string()),
             ureq::Error::Tls(reason) => tls(reason.to_owned()),
             ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => {
                 tls(error.to_string())
             }
-            ureq::Error::HostNotFound => Self::Passing {
-                why: format!("the host `{host}` is not known"),
-                wait: None,
-                fault,
-            },
-            ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect) => Self::Passing {
-                why: format!("`{host}` cannot be reached in time"),
-                wait: None,
-                fault,
-            },
+            ureq::Error::HostNotFound => network(format!("the host `{host}` is not known")),
+            ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect) => {
+                network(format!("`{host}` cannot be reached in time"))
+            }
             ureq::Error::Timeout(_) => Self::passing(format!("`{host}` sends nothing")),
             ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
                 Self::passing(format!("`{host}` broke the connection off"))
             }
-            ureq::Error::Io(error) => Self::Passing {
-                why: format!("`{host}`: {error}"),
-                wait: None,
-                fault,
-            },
-            error => Self::Passing {
-                why: format!("`{host}`: {error}"),
-                wait: None,
-                fault,
-            },
+            ureq::Error::Io(error) => network(format!("`{host}`: {error}")),
+            error => network(format!("`{host}`: {error}")),
         }
     }
 
-    /// An answer whose status is neither that of a whole file nor that of a range.
-    pub(super) fn of_status(answer: &Answer, wanted: &Wanted) -> Self {
-        let host = wanted.url.host_str().unwrap_or_default();
+    /// An answer whose status is not one of those that bring what was asked for.
+    pub(super) fn of_status(answer: &Response, url: &Url, label: &str) -> Self {
+        let host = url.host_str().unwrap_or_default();
         let why = format!("`{host}` answers with status {}", answer.status);
         match answer.status {
-            408 | 425 | 429 | 500 | 502 | 503 | 504 => Self::Passing {
-                why,
-                wait: retry_after(answer),
-                fault: NetworkFault::TransferFailed,
-            },
-            401 | 403 | 407 => {
-                let fault = NetworkFault::Credentials;
-                Self::Fatal(Error::network(fault, &wanted.label, why))
-            }
-            _ => Self::Fatal(Error::network(NetworkFault::Status, &wanted.label, why)),
+            408 | 425 | 429 | 500 | 502 | 503 | 504 => Self::Passing(Passing {
+                wait: answer.retry_after().map(|wait| wait.min(LONGEST_WAIT)),
+                ..Passing::new(why)
+            }),
+            401 | 403 | 407 => Self::Fatal(Error::network(NetworkFault::Credentials, label, why)),
+            _ => Self::Fatal(Error::network(NetworkFault::Status, label, why)),
         }
     }
 }
 
-/// `Retry-After`: seconds or a date (RFC 9110, 10.2.3), the latter by the server's own clock.
-fn retry_after(answer: &Answer) -> Option<Duration> {
-    let text = answer.header("retry-after")?.trim();
-    let seconds = text.parse::<u64>().ok().or_else(|| {
-        let now = answer.header("date").and_then(date::parse)?;
-        Some(date::parse(text)?.saturating_sub(now))
-    });
-    seconds.map(|seconds| Duration::from_secs(seconds.min(LONGEST_WAIT)))
+/// How often to try again.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RetryPolicy {
+    retries: u32,
+    backoff: Duration,
 }
 
-/// What ends the work before its time.
-#[derive(Clone, Copy)]
-pub(super) struct Halt<'a> {
-    /// The user wants to stop.
-    cancel: &'a AtomicBool,
-    /// Another file has failed; also true soon after the user wants to stop.
-    pub(super) stop: &'a AtomicBool,
-}
-
-impl<'a> Halt<'a> {
-    pub(super) fn new(cancel: &'a AtomicBool, stop: &'a AtomicBool) -> Self {
-        Self { cancel, stop }
+impl RetryPolicy {
+    pub(super) fn new(settings: &Settings) -> Self {
+        Self {
+            retries: settings.retries,
+            backoff: settings.backoff,
+        }
     }
 
-    /// Fails where the work shall end.
-    pub(super) fn check(self) -> Result<()> {
-        let ended = self.cancel.load(Ordering::Relaxed) || self.stop.load(Ordering::Relaxed);
-        if ended {
-            Err(Error::interrupted())
-        } else {
-            Ok(())
+    pub(super) fn attempts(self) -> Attempts {
+        Attempts {
+            policy: self,
+            failures: 0,
         }
+    }
+}
+
+/// The failures of one file or resource since it last made progress.
+#[derive(Debug)]
+pub(super) struct Attempts {
+    policy: RetryPolicy,
+    failures: u32,
+}
+
+impl Attempts {
+    /// New bytes came: only failures in a row count, so a large file survives a line that breaks
+    /// often.
+    pub(super) fn succeeded(&mut self) {
+        self.failures = 0;
+    }
+
+    /// The pause before the next try; an error if this was the last one.
+    pub(super) fn failed(&mut self, passing: Passing, label: &str) -> Result<Duration> {
+        self.failures += 1;
+        if self.failures > self.policy.retries {
+            return Err(Error::network(passing.fault, label, passing.why));
+        }
+        Ok(passing.wait.unwrap_or_else(|| self.backoff()))
+    }
+
+    /// Doubled each time. The jitter keeps connections that failed together from coming back
+    /// together.
+    fn backoff(&self) -> Duration {
+        // 2^16 times any pause is beyond the longest.
+        let doubled = self
+            .policy
+            .backoff
+            .saturating_mul(1 << (self.failures - 1).min(16));
+        let clock = SystemTime::now().duration_since(UNIX_EPOCH);
+        let permille = 750 + clock.map_or(0, |now| now.subsec_micros() % 500);
+        (doubled.saturating_mul(permille) / 1000).min(LONGEST_BACKOFF)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_failures_in_a_row_count_and_pauses_double() {
+        let settings = Settings {
+            retries: 2,
+            backoff: Duration::from_secs(8),
+            ..Settings::default()
+        };
+        let mut attempts = RetryPolicy::new(&settings).attempts();
+        let mut fail = |passing| attempts.failed(passing, "label").ok();
+        let about = |pause: Option<Duration>, seconds: u64| {
+            let pause = pause.expect("it may be tried again").as_millis();
+            (750..1250).contains(&(pause / u128::from(seconds)))
+        };
+        assert!(about(fail(Passing::new("a")), 8));
+        assert!(about(fail(Passing::new("b")), 16));
+        assert!(fail(Passing::new("c")).is_none());
+        attempts.succeeded();
+        let asked = Passing {
+            wait: Some(Duration::from_secs(3)),
+            ..Passing::new("d")
+        };
+        assert_eq!(
+            attempts.failed(asked, "label").ok(),
+            Some(Duration::from_secs(3))
+        );
     }
 }

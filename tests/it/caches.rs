@@ -1,7 +1,7 @@
 //! Where wheels are kept between commands: caches that cannot be used, that are left as they are,
 //! or that are not wanted.
 
-use pkg_install::download::{Settings, Wanted};
+use pkg_install::download::{RemoteFile, Settings};
 use pkg_install::error::ErrorKind;
 use pkg_install::outcome::Silent;
 
@@ -112,7 +112,7 @@ fn a_server_that_minds_no_condition_is_believed_only_where_its_tag_is_the_same()
         } else {
             loose(server.url(&path))
         };
-        let wanted = Wanted {
+        let wanted = RemoteFile {
             size: Some(300_000),
             ..known
         };

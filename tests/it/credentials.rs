@@ -1,6 +1,6 @@
 //! Names, passwords and redirects: who is told them, and that no message is.
 
-use pkg_install::download::{Downloader, Settings, Wanted};
+use pkg_install::download::{Downloader, RemoteFile, Settings};
 use pkg_install::error::ErrorKind;
 use pkg_install::fs::Fs;
 use pkg_install::outcome::Silent;
@@ -49,7 +49,7 @@ fn credentials_of_the_address_go_to_its_host_and_to_no_other() {
     let mut elsewhere = server.url(NAME);
     elsewhere.set_host(Some("localhost")).expect("it is a host");
     server.script("start", [Turn::Redirect(elsewhere.into())]);
-    let wanted = Wanted {
+    let wanted = RemoteFile {
         file_name: "b.whl".to_owned(),
         ..wanted
     };
@@ -120,7 +120,7 @@ fn no_message_and_no_file_holds_a_password() {
         ..settings(&scene)
     };
     let downloader = downloader(&settings);
-    let wanted = Wanted {
+    let wanted = RemoteFile {
         size: Some(bytes.len() as u64),
         ..loose(server.url_with(ANNA_IN_URL, NAME))
     };
@@ -302,7 +302,7 @@ fn only_http_addresses_and_plain_names_are_fetched() {
         );
     }
     for name in ["", ".", "..", "../a.whl", "a/b.whl", "a\0b.whl"] {
-        let wanted = Wanted {
+        let wanted = RemoteFile {
             file_name: name.to_owned(),
             ..loose(server.url(NAME))
         };

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use pkg_install::digest::{Algorithm, Digest};
-use pkg_install::download::{Downloader, Settings, Wanted, label_of};
+use pkg_install::download::{Downloader, RemoteFile, Settings, label_of};
 use pkg_install::error::ErrorKind;
 use pkg_install::fs::{Fs, OpenFile, ReadAt};
 use pkg_install::outcome::{Progress, Silent};
@@ -51,8 +51,8 @@ pub fn downloader(settings: &Settings) -> Downloader {
 }
 
 /// A file that nothing is promised of.
-pub fn loose(url: Url) -> Wanted {
-    Wanted {
+pub fn loose(url: Url) -> RemoteFile {
+    RemoteFile {
         label: label_of(&url),
         url,
         file_name: NAME.to_owned(),
@@ -62,8 +62,8 @@ pub fn loose(url: Url) -> Wanted {
 }
 
 /// A file whose content is known.
-pub fn pinned(url: Url, content: &[u8]) -> Wanted {
-    Wanted {
+pub fn pinned(url: Url, content: &[u8]) -> RemoteFile {
+    RemoteFile {
         pinned: vec![Digest::of(Algorithm::Sha256, content)],
         ..loose(url)
     }
@@ -101,7 +101,7 @@ pub fn files(scene: &Scene) -> Vec<String> {
 fn a_fetched_file_is_in_the_cache_under_its_digest_and_is_not_fetched_again() {
     let (scene, server, bytes) = (Scene::new(), Server::start(), body(3 * MIB + 5, 1));
     server.put(NAME, &bytes);
-    let wanted = Wanted {
+    let wanted = RemoteFile {
         size: Some(bytes.len() as u64),
         ..pinned(server.url(NAME), &bytes)
     };
@@ -402,7 +402,7 @@ fn what_is_not_the_promised_file_is_refused() {
         NAME,
         [Turn::Wrong, Turn::Stall(0), Turn::Encoded, Turn::Html],
     );
-    let wanted = Wanted {
+    let wanted = RemoteFile {
         size: Some(200_000),
         ..pinned(server.url(NAME), &bytes)
     };
@@ -414,7 +414,7 @@ fn what_is_not_the_promised_file_is_refused() {
     ];
     fails(downloader.fetch(&wanted, &Silent), ErrorKind::Input, &says);
     // The body never comes, so that waiting for it would take until the stall is noticed.
-    let long = Wanted {
+    let long = RemoteFile {
         size: Some(200_001),
         ..wanted.clone()
     };
@@ -501,7 +501,7 @@ fn offline_names_all_that_is_missing() {
     let (scene, server) = (Scene::new(), Server::start());
     let wanted = ["a", "b", "c"].map(|path| {
         server.put(path, &body(1000, 16));
-        Wanted {
+        RemoteFile {
             file_name: format!("{path}.whl"),
             ..pinned(server.url(path), &body(1000, 16))
         }
@@ -550,7 +550,7 @@ fn connections_are_used_again() {
         .map(|number| {
             let path = format!("{number}");
             server.put(&path, &body(1000 + number, 22));
-            Wanted {
+            RemoteFile {
                 file_name: format!("{path}.whl"),
                 ..loose(server.url(&path))
             }
@@ -580,7 +580,7 @@ fn all_come_the_unknown_and_the_largest_first_and_each_address_once() {
     let wanted = sizes.map(|(path, size)| {
         server.put(path, &body(size.unwrap_or(20), 17));
         let size = size.map(|size| size as u64);
-        Wanted {
+        RemoteFile {
             file_name: format!("{path}.whl"),
             size,
             ..loose(server.url(path))
@@ -621,7 +621,7 @@ fn the_first_failure_ends_the_rest() {
                 server.wait_for("stalls", asked + 1);
             }
         });
-        let wanted = wanted.map(|one| Wanted {
+        let wanted = wanted.map(|one| RemoteFile {
             file_name: one.url.path()[1..].to_owned(),
             ..one
         });

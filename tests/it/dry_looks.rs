@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use pkg_install::download::{Settings, Wanted};
+use pkg_install::download::{RemoteFile, Settings};
 use pkg_install::outcome::Silent;
 use pkg_install::source::Source;
 use pkg_install::wheel::{self, OpenOptions, Records};
@@ -203,7 +203,7 @@ fn a_failure_that_no_digest_would_mend_is_told_at_once() {
 #[test]
 fn a_wheel_whose_record_was_not_read_does_not_arrive() {
     let ground = Ground::new();
-    let wanted = Wanted {
+    let wanted = RemoteFile {
         file_name: ground.path.clone(),
         ..loose(ground.server.url(&ground.path))
     };

@@ -49,6 +49,7 @@ mod reordered_cuts;
 mod replacing;
 mod resolved;
 mod resolved_cli;
+mod resources;
 mod scene;
 mod script_rules;
 mod side_by_side;

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
-use pkg_install::download::{Downloader, Settings, Wanted};
+use pkg_install::download::{Downloader, RemoteFile, Settings};
 use pkg_install::error::ErrorKind;
 use pkg_install::fs::{FaultHook, Fs, FsOp, OpenFile, ReadAt as _};
 use pkg_install::outcome::Silent;
@@ -53,7 +53,7 @@ fn what_an_earlier_process_left_is_thrown_away_once_where_it_is_wrong() {
             Turn::Wrong,
         ],
     );
-    let wanted = Wanted {
+    let wanted = RemoteFile {
         file_name: "b.whl".to_owned(),
         ..pinned(server.url("wrong"), &bytes)
     };
@@ -272,7 +272,7 @@ fn many_processes_that_share_a_cache_fetch_each_file_once() {
             .map(|number| {
                 let (path, bytes) = (format!("{number}"), body(400_000, number));
                 server.put(&path, &bytes);
-                Wanted {
+                RemoteFile {
                     file_name: format!("{number}.whl"),
                     ..pinned(server.url(&path), &bytes)
                 }

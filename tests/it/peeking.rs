@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use pkg_install::download::{Downloader, Peek, Settings, Wanted};
+use pkg_install::download::{Downloader, Peek, RemoteFile, Settings};
 use pkg_install::error::ErrorKind;
 use pkg_install::fs::{Fs, ReadAt};
 use pkg_install::outcome::Silent;
@@ -96,7 +96,7 @@ fn a_server_without_ranges_sends_the_whole_file_once() {
         server.put(path, &bytes);
         let requests = turns.len();
         server.script(path, turns);
-        let wanted = Wanted {
+        let wanted = RemoteFile {
             file_name: format!("{path}.whl"),
             ..loose(server.url(path))
         };
@@ -143,7 +143,7 @@ fn a_look_into_what_was_not_promised_is_refused() {
     let (scene, server, bytes) = (Scene::new(), Server::start(), body(100_000, 5));
     server.put(NAME, &bytes);
     let downloader = downloader(&settings(&scene));
-    let wrong = Wanted {
+    let wrong = RemoteFile {
         size: Some(99_999),
         ..loose(server.url(NAME))
     };
@@ -313,7 +313,7 @@ fn the_first_look_that_fails_ends_the_rest() {
     let (scene, server) = (Scene::new(), Server::start());
     let wanted = ["stalls", "missing"].map(|path| {
         server.put(path, &body(300_000, 12));
-        Wanted {
+        RemoteFile {
             file_name: format!("{path}.whl"),
             ..loose(server.url(path))
         }
@@ -364,7 +364,7 @@ fn a_small_file_is_complete_and_checked_after_one_look() {
         .expect("it answers");
     assert!(content(&peek.into_complete().expect("all of it is here")) == bytes);
     server.put("other.whl", &bytes);
-    let wrong = Wanted {
+    let wrong = RemoteFile {
         file_name: "other.whl".to_owned(),
         ..pinned(server.url("other.whl"), b"something else")
     };

@@ -138,12 +138,10 @@ const FILES_THAT_MAY_LEAK: &[&str] = &[
 const KNOWN_CIRCLES: &[&str] = &[
     "src/archive/",
     "src/command/",
-    "src/download/",
     "src/fs/",
     "src/transaction/",
 ];
 const KNOWN_TWICE: &[&str] = &[
-    "Answer",
     "ArchiveInfo",
     "Arrivals",
     "Context",
@@ -153,20 +151,15 @@ const KNOWN_TWICE: &[&str] = &[
     "Listed",
     "Listing",
     "Lock",
-    "Look",
     "NewFile",
-    "Origin",
     "Place",
     "Queue",
     "Reader",
     "Reading",
     "Result",
-    "Shared",
     "Staging",
     "State",
     "Transfer",
-    "Trouble",
-    "Wanted",
     "Work",
 ];
 

@@ -3,7 +3,7 @@
 
 use std::sync::Mutex;
 
-use pkg_install::download::{Downloader, Peek, Settings, Wanted};
+use pkg_install::download::{Downloader, Peek, RemoteFile, Settings};
 use pkg_install::fs::ReadAt as _;
 use pkg_install::outcome::Silent;
 
@@ -12,7 +12,7 @@ use crate::http_server::{Server, Turn};
 use crate::scene::Scene;
 
 /// Looks into all files, then fetches them, as an installation does.
-fn fetched(scene: &Scene, connections: usize, wanted: &[Wanted]) -> Vec<Vec<u8>> {
+fn fetched(scene: &Scene, connections: usize, wanted: &[RemoteFile]) -> Vec<Vec<u8>> {
     let downloader = downloader(&Settings {
         connections,
         ..settings(scene)
@@ -24,7 +24,7 @@ fn fetched(scene: &Scene, connections: usize, wanted: &[Wanted]) -> Vec<Vec<u8>>
 }
 
 /// Fetches files that nothing is known of, as `download` does.
-fn unknown(scene: &Scene, connections: usize, wanted: &[Wanted]) -> Vec<Vec<u8>> {
+fn unknown(scene: &Scene, connections: usize, wanted: &[RemoteFile]) -> Vec<Vec<u8>> {
     contents(
         &downloader(&Settings {
             connections,
@@ -34,7 +34,7 @@ fn unknown(scene: &Scene, connections: usize, wanted: &[Wanted]) -> Vec<Vec<u8>>
     )
 }
 
-fn contents(downloader: &Downloader, wanted: &[Wanted]) -> Vec<Vec<u8>> {
+fn contents(downloader: &Downloader, wanted: &[RemoteFile]) -> Vec<Vec<u8>> {
     let found = Mutex::new(vec![Vec::new(); wanted.len()]);
     let keep = |index: usize, file| {
         found.lock().expect("nobody panicked")[index] = content(&file);
@@ -52,7 +52,7 @@ fn idle_connections_bring_parts_of_a_large_file() {
     for (connections, least, most) in [(1, 2, 6), (4, 5, 20), (16, 9, 40)] {
         let (scene, path) = (Scene::new(), format!("{connections}.whl"));
         server.put(&path, &bytes);
-        let wanted = [Wanted {
+        let wanted = [RemoteFile {
             file_name: path.clone(),
             ..pinned(server.url(&path), &bytes)
         }];
@@ -72,7 +72,7 @@ fn a_file_that_nobody_has_looked_at_is_begun_with_a_share_and_then_brought_by_ma
     for (connections, least, most) in [(1, 1, 1), (4, 5, 20), (16, 9, 40)] {
         let (scene, path) = (Scene::new(), format!("{connections}.whl"));
         server.put(&path, &bytes);
-        let wanted = [Wanted {
+        let wanted = [RemoteFile {
             file_name: path.clone(),
             ..pinned(server.url(&path), &bytes)
         }];
@@ -96,7 +96,7 @@ fn a_look_that_reads_much_is_shared_too() {
     for (connections, least, most) in [(1, 2, 2), (4, 4, 8), (16, 6, 12)] {
         let (scene, path) = (Scene::new(), format!("{connections}.whl"));
         server.put(&path, &bytes);
-        let wanted = [Wanted {
+        let wanted = [RemoteFile {
             file_name: path.clone(),
             ..pinned(server.url(&path), &bytes)
         }];
@@ -135,7 +135,7 @@ fn a_file_that_is_known_to_be_small_or_turns_out_to_be_is_one_request() {
     let (scene, server, bytes) = (Scene::new(), Server::start(), body(MIB, 9));
     let known = |path: &str, size| {
         server.put(path, &bytes);
-        Wanted {
+        RemoteFile {
             file_name: path.to_owned(),
             size,
             ..loose(server.url(path))
@@ -176,7 +176,7 @@ fn a_server_that_has_no_ranges_is_asked_once_for_all_of_it() {
     ] {
         server.put(path, &bytes);
         server.script(path, turns);
-        let wanted = [Wanted {
+        let wanted = [RemoteFile {
             file_name: path.to_owned(),
             ..loose(server.url(path))
         }];
@@ -204,7 +204,7 @@ fn who_is_done_with_a_small_file_helps_with_a_large_one() {
     );
     server.put(NAME, &large);
     server.put("b.whl", &small);
-    let other = Wanted {
+    let other = RemoteFile {
         file_name: "b.whl".to_owned(),
         ..loose(server.url("b.whl"))
     };

@@ -1,0 +1,362 @@
+//! One file from its address to the cache: what to ask for next, and when to try again.
+//!
+//! Input: a [`RemoteFile`]. Output: the file, complete and checked; or a [`Partial`] in which a
+//! [`Part`] is present. The calling thread holds the file's lock, decides, waits and reports; the
+//! connections of the [`Scheduler`] do the rest. Invariants: bytes that are present are not asked
+//! for again; a try that brought new bytes never counts as a failure; a cancelled caller waits at
+//! most [`PAUSE`].
+//!
+//! A large file is divided into shares among the connections that are idle. If a share fails, the
+//! rest is fetched by one connection alone, which meets the same failure and can handle it.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use super::cache::{Cache, Checked};
+use super::cancel::Cancel;
+use super::client::Client;
+use super::partial::Partial;
+use super::preview_events::{PreviewEvents, Reporter};
+use super::queue::{Batch, Class, Done, Limits, Split, Task};
+use super::ranges::Part;
+use super::remote_file::RemoteFile;
+use super::retry::{FetchError, Passing, RetryPolicy};
+use super::scheduler::Scheduler;
+use super::settings::Settings;
+use super::transfer::{FileTransfer, TransferState};
+use crate::error::{Error, NetworkFault, Result};
+use crate::fs::{Fs, OpenFile, ReadAt as _};
+use crate::outcome::Progress;
+
+/// The longest time between two checks whether the caller was cancelled.
+pub(super) const PAUSE: Duration = Duration::from_millis(100);
+
+/// The fewest bytes of a file that are worth a request of their own: at 100 Mbit/s they take as
+/// long as a round trip to another continent.
+const SHARE: u64 = 1 << 20;
+/// The same for a preview, which somebody waits for.
+const SHARE_OF_PREVIEW: u64 = 1 << 19;
+/// From this length on a file is divided although no connection is idle yet: one may become idle
+/// before the file is complete.
+const LARGE: u64 = 1 << 23;
+
+/// The parts of a downloader that fetch files.
+pub(super) struct Fetcher {
+    pub(super) client: Arc<Client>,
+    pub(super) scheduler: Scheduler,
+    pub(super) cache: Cache,
+    pub(super) previews: PreviewEvents,
+    pub(super) retry: RetryPolicy,
+    pub(super) offline: bool,
+    pub(super) connections: usize,
+    /// How many bytes of a file's end a preview asks for.
+    pub(super) tail: u64,
+    pub(super) cancel: Cancel,
+    /// The number of the next transfer.
+    transfers: AtomicUsize,
+}
+
+impl Drop for Fetcher {
+    fn drop(&mut self) {
+        // Threads whose work was abandoned must not wait for their timeouts.
+        self.client.hang_up(false);
+    }
+}
+
+impl Fetcher {
+    pub(super) fn new(settings: &Settings, fs: &Fs, cancel: Cancel) -> Result<Self> {
+        let connections = settings.connections.max(1);
+        let limits = Limits {
+            files: connections,
+            resources: settings.resource_connections.max(1),
+            host: settings.host_connections.max(1),
+        };
+        Ok(Self {
+            client: Arc::new(Client::new(settings)?),
+            scheduler: Scheduler::new(limits),
+            cache: Cache::new(settings.cache.as_deref(), fs)?,
+            previews: PreviewEvents::default(),
+            retry: RetryPolicy::new(settings),
+            offline: settings.offline,
+            connections,
+            tail: settings.tail.max(1),
+            cancel,
+            transfers: AtomicUsize::new(0),
+        })
+    }
+
+    /// A number that no other transfer of this downloader has.
+    pub(super) fn next_transfer(&self) -> usize {
+        // Relaxed: only that each number is given once matters.
+        self.transfers.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The whole file, from the cache or fetched. Without a batch one connection fetches it.
+    pub(super) fn fetch(
+        &self,
+        file: &RemoteFile,
+        batch: Option<&Arc<Batch>>,
+        cancel: &Cancel,
+        progress: &dyn Progress,
+    ) -> Result<OpenFile> {
+        file.check_name()?;
+        cancel.check()?;
+        let fetch = FileFetch {
+            fetcher: self,
+            file,
+            batch,
+            cancel,
+            report: Reporter::Transfer(progress, self.next_transfer()),
+        };
+        if let Some(found) = fetch.cached()? {
+            return Ok(found);
+        }
+        if self.offline {
+            return Err(Error::offline(vec![file.label.clone()]));
+        }
+        let waiting = |path: &std::path::Path| progress.waiting(path);
+        fetch.with_lock(&waiting, || fetch.whole())
+    }
+}
+
+/// Fetching of one file for one caller.
+#[derive(Clone, Copy)]
+pub(super) struct FileFetch<'a> {
+    pub(super) fetcher: &'a Fetcher,
+    pub(super) file: &'a RemoteFile,
+    /// The files that are fetched together with it; with none, it is not divided.
+    pub(super) batch: Option<&'a Arc<Batch>>,
+    pub(super) cancel: &'a Cancel,
+    pub(super) report: Reporter<'a>,
+}
+
+impl FileFetch<'_> {
+    /// Does `work` under the file's lock. `waiting` is called once if another process holds it.
+    pub(super) fn with_lock<T>(
+        &self,
+        waiting: &dyn Fn(&std::path::Path),
+        work: impl FnOnce() -> Result<T>,
+    ) -> Result<T> {
+        let cache = &self.fetcher.cache;
+        let lock = cache.lock(self.file, self.cancel, waiting)?;
+        let result = work();
+        cache.unlock(lock);
+        result.map_err(|error| of_full_disk(error, self.file))
+    }
+
+    /// The whole file, under its lock.
+    pub(super) fn whole(&self) -> Result<OpenFile> {
+        // Another process may have completed it while this one waited for the lock.
+        if let Some(file) = self.cached()? {
+            return Ok(file);
+        }
+        let result = self.fetch_and_check();
+        self.report.end();
+        result
+    }
+
+    /// The file if the cache has it, reported as a transfer that is complete from the beginning.
+    fn cached(&self) -> Result<Option<OpenFile>> {
+        let found = self.fetcher.cache.cached(self.file, self.cancel)?;
+        if let Some(found) = &found {
+            let length = found.size();
+            self.report.begin(self.file, Some(length), length);
+            self.report.end();
+        }
+        Ok(found)
+    }
+
+    fn fetch_and_check(&self) -> Result<OpenFile> {
+        let cache = &self.fetcher.cache;
+        loop {
+            let partial = cache.partial(self.file)?;
+            let may_mix = cache.may_mix(&partial);
+            let total = partial.head().map(|head| head.total).or(self.file.size);
+            self.report.begin(self.file, total, partial.count());
+            let partial = self.fill(partial, &Part::Whole)?;
+            match cache.finish(self.file, partial, self.cancel)? {
+                Checked::Good(file) => return Ok(file),
+                // The earlier bytes may be of another file, or were lost on the disk. They are
+                // gone now, so this happens once.
+                Checked::Bad(_) if may_mix => {
+                    let why = "the bytes that were there already are wrong";
+                    self.report.retry(self.file, why);
+                }
+                Checked::Bad(faults) => {
+                    return Err(Error::wheels(vec![(self.file.label.clone(), faults)]));
+                }
+            }
+        }
+    }
+
+    /// Fetches the missing bytes of `part`. If that fails before any bytes came, the partial file
+    /// is deleted.
+    pub(super) fn fill(&self, partial: Partial, part: &Part) -> Result<Partial> {
+        let transfer = Arc::new(FileTransfer {
+            client: Arc::clone(&self.fetcher.client),
+            file: self.file.clone(),
+            origin: self.fetcher.cache.origin(self.file),
+            cancel: self.cancel.clone(),
+            state: TransferState::new(partial),
+        });
+        let result = self.fetch_part(&transfer, part);
+        let mut partial = transfer.close().expect("only its owner closes it");
+        let Err(error) = result else {
+            return Ok(partial);
+        };
+        // The failure matters more than a log that lacks a block, or an empty directory.
+        let _ = if partial.count() == 0 {
+            partial.remove()
+        } else {
+            partial.flush_log()
+        };
+        Err(error)
+    }
+
+    fn fetch_part(&self, transfer: &Arc<FileTransfer>, part: &Part) -> Result<()> {
+        let mut attempts = self.fetcher.retry.attempts();
+        let mut may_divide = self.batch.is_some() && self.fetcher.connections > 1;
+        // The most bytes that were ever present: after everything was given up, a server that sends
+        // the same bytes again does not get any further.
+        let mut most = transfer.look(Partial::count)?;
+        loop {
+            self.cancel.check()?;
+            let next = |partial: &Partial| self.next(partial, part, may_divide);
+            let parts = transfer.look(next)?;
+            let divided = match parts.first() {
+                None => return Ok(()),
+                Some(first) => matches!(first, Part::Share(_)),
+            };
+            let least = if *part == Part::Whole {
+                SHARE
+            } else {
+                SHARE_OF_PREVIEW
+            };
+            let result = self.request(transfer, parts, least);
+            self.cancel.check()?;
+            let count = transfer.look(Partial::count)?;
+            let moved = count > most;
+            most = most.max(count);
+            if divided {
+                // Whatever went wrong, one connection goes on alone.
+                may_divide = false;
+                continue;
+            }
+            let passing = match result {
+                Err(FetchError::Fatal(error)) => return Err(error),
+                _ if moved => {
+                    attempts.succeeded();
+                    continue;
+                }
+                Ok(()) if transfer.look(|partial| next(partial).is_empty())? => return Ok(()),
+                Ok(()) => Passing::new("the server sends nothing new"),
+                Err(FetchError::Passing(passing)) => passing,
+            };
+            let why = passing.why.clone();
+            let pause = attempts.failed(passing, &self.file.label)?;
+            self.report.retry(self.file, &why);
+            self.pause(pause)?;
+        }
+    }
+
+    /// What to ask for next; nothing if `part` is present.
+    fn next(&self, partial: &Partial, part: &Part, may_divide: bool) -> Vec<Part> {
+        let Some(head) = partial.head() else {
+            // Only an answer says how long the file is and whether the server supports ranges. A
+            // file that may be divided begins with a share, so that the rest can be.
+            let size = self.file.size;
+            let begins = *part == Part::Whole
+                && may_divide
+                && size.is_none_or(|size| self.is_worth_dividing(size, SHARE));
+            return vec![if begins {
+                Part::Beginning(SHARE)
+            } else {
+                part.clone()
+            }];
+        };
+        let (wanted, least) = match part {
+            Part::Tail(_) | Part::Beginning(_) => return Vec::new(),
+            Part::Whole => (0..head.total, SHARE),
+            Part::Range(range) | Part::Share(range) => (range.clone(), SHARE_OF_PREVIEW),
+        };
+        let gaps = partial.ranges().gaps(wanted);
+        let missing = gaps.iter().map(|gap| gap.end - gap.start).sum();
+        // If nothing has come yet, it is not known whether the server supports ranges.
+        if may_divide && missing < head.total && self.is_worth_dividing(missing, least) {
+            return gaps.into_iter().map(Part::Share).collect();
+        }
+        let alone = |gap: Range<u64>| {
+            // The request for all bytes is the plain one, which every server understands.
+            if gap == (0..head.total) {
+                Part::Whole
+            } else {
+                Part::Range(gap)
+            }
+        };
+        gaps.into_iter().take(1).map(alone).collect()
+    }
+
+    fn is_worth_dividing(&self, missing: u64, least: u64) -> bool {
+        let idle = |batch: &Arc<Batch>| self.fetcher.scheduler.has_idle_connection(batch);
+        missing >= LARGE || missing >= 2 * least && self.batch.is_some_and(idle)
+    }
+
+    /// Has connections fetch these parts, and waits for all of them. Returns the first failure.
+    fn request(&self, transfer: &Arc<FileTransfer>, parts: Vec<Part>, least: u64) -> Done {
+        let (results, done) = channel();
+        let job: Arc<FileTransfer> = Arc::clone(transfer);
+        let scheduler = &self.fetcher.scheduler;
+        let id = scheduler.submit(Task {
+            job,
+            class: Class::File,
+            host: self.file.host().to_owned(),
+            parts,
+            split: self.batch.map(|batch| Split {
+                least,
+                batch: Arc::clone(batch),
+            }),
+            results: Some(results),
+        })?;
+        let mut first = Ok(());
+        loop {
+            let next = done.recv_timeout(PAUSE);
+            self.report.events(self.file, transfer.take_events());
+            match next {
+                Ok(result) => first = first.and(result),
+                Err(RecvTimeoutError::Disconnected) => return first,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            if let Err(cancelled) = self.cancel.check() {
+                if scheduler.abandon(id) {
+                    self.fetcher.client.hang_up(true);
+                }
+                return Err(cancelled.into());
+            }
+        }
+    }
+
+    fn pause(&self, length: Duration) -> Result<()> {
+        let end = Instant::now() + length;
+        loop {
+            self.cancel.check()?;
+            let rest = end.saturating_duration_since(Instant::now());
+            if rest.is_zero() {
+                return Ok(());
+            }
+            std::thread::park_timeout(rest.min(PAUSE));
+        }
+    }
+}
+
+/// Adds the name of the file and a hint to the error of a full disk; returns others as they are.
+fn of_full_disk(error: Error, file: &RemoteFile) -> Error {
+    use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+    let code = error.os_code().map(std::io::Error::from_raw_os_error);
+    if !code.is_some_and(|error| matches!(error.kind(), StorageFull | QuotaExceeded)) {
+        return error;
+    }
+    Error::network(NetworkFault::CacheFull, &file.label, error.to_string())
+}

@@ -1,0 +1,82 @@
+//! How files are fetched; plain data.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How files are fetched. The caller decides all of it: nothing is read from the process's
+/// environment here.
+#[derive(Clone)]
+pub struct Settings {
+    /// The cache's directory, which is made if it is missing; without one, a private directory that
+    /// is deleted with the downloader.
+    pub cache: Option<PathBuf>,
+    /// Take everything from the cache and fetch nothing.
+    pub offline: bool,
+    /// How many connections fetch files at once.
+    pub connections: usize,
+    /// How many more connections fetch resources at once.
+    pub resource_connections: usize,
+    /// How many connections there may be to one host at once.
+    pub host_connections: usize,
+    /// How many bytes of a file's end a preview asks for first.
+    pub tail: u64,
+    /// How often a file or resource is tried again before it is given up. Only failures in a row
+    /// count: a try that brought new bytes ends the row.
+    pub retries: u32,
+    /// The pause before the first new try; it doubles with each.
+    pub backoff: Duration,
+    /// How long a host's name may take to be looked up, and how long connecting to it may take.
+    pub connect_timeout: Duration,
+    /// How long a server may send nothing.
+    pub stall_timeout: Duration,
+    /// The proxy for `http` addresses: `http://name:password@host:port`.
+    pub http_proxy: Option<String>,
+    /// The proxy for `https` addresses.
+    pub https_proxy: Option<String>,
+    /// Hosts and domains that are asked without a proxy, separated by commas.
+    pub no_proxy: Option<String>,
+    /// Certificates to trust instead of the system's, in PEM form.
+    pub certificates: Option<PathBuf>,
+    /// A netrc file with logins by host; it may be missing.
+    pub netrc: Option<PathBuf>,
+    /// The value of the `User-Agent` header.
+    pub user_agent: String,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            cache: None,
+            offline: false,
+            connections: 16,
+            // Resources are small, so that their time is all latency: more of them at once cost
+            // the server little.
+            resource_connections: 32,
+            host_connections: 32,
+            // The end records of a zip archive with the longest possible comment, and a little
+            // more for the central directory.
+            tail: (1 << 16) + (1 << 13),
+            retries: 5,
+            backoff: Duration::from_millis(500),
+            connect_timeout: Duration::from_secs(10),
+            stall_timeout: Duration::from_secs(30),
+            http_proxy: None,
+            https_proxy: None,
+            no_proxy: None,
+            certificates: None,
+            netrc: None,
+            user_agent: concat!("pkg-install/", env!("CARGO_PKG_VERSION")).to_owned(),
+        }
+    }
+}
+
+/// Without the proxies, which may hold passwords.
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("cache", &self.cache)
+            .field("offline", &self.offline)
+            .finish_non_exhaustive()
+    }
+}

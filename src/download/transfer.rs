@@ -1,0 +1,294 @@
+//! One file in progress: what a connection does with one part of it.
+//!
+//! Input: a [`Part`] to ask for. Output: bytes in the [`Partial`] file, and [`TransferEvent`]s for whoever
+//! waits. Invariants: an answer that cannot be the wanted file is refused before its body is read;
+//! bytes that are present are given up only once the first bytes of another file have come; after
+//! [`FileTransfer::close`] no connection writes any more. Limits: nothing is tried again here.
+
+use std::io::Read as _;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::cancel::Cancel;
+use super::client::{Client, identity};
+use super::partial::{Head, Partial, Provenance};
+use super::queue::{Done, Job, Ran};
+use super::ranges::Part;
+use super::remote_file::RemoteFile;
+use super::response::Response;
+use super::retry::FetchError;
+use crate::error::{Error, Result, SourceFault, escaped};
+
+/// Large enough that a system call costs little, small enough to stay in the processor's cache
+/// until it is written.
+const BUFFER: usize = 1 << 17;
+
+/// A file that connections write into.
+pub(super) struct FileTransfer {
+    pub(super) client: Arc<Client>,
+    pub(super) file: RemoteFile,
+    pub(super) origin: Provenance,
+    pub(super) cancel: Cancel,
+    pub(super) state: Mutex<TransferState>,
+}
+
+/// Shared by all connections of the file.
+pub(super) struct TransferState {
+    /// `None` once the transfer is closed.
+    partial: Option<Partial>,
+    events: Vec<TransferEvent>,
+}
+
+/// What happened to the file, in order.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum TransferEvent {
+    /// It was begun anew; its length, if that is known.
+    Began(Option<u64>),
+    /// This many more bytes are present.
+    Advanced(u64),
+}
+
+impl TransferState {
+    pub(super) fn new(partial: Partial) -> Mutex<Self> {
+        Mutex::new(Self {
+            partial: Some(partial),
+            events: Vec::new(),
+        })
+    }
+
+    /// The file, unless the waiting side has given up.
+    fn partial(&mut self) -> Result<&mut Partial> {
+        self.partial.as_mut().ok_or_else(Error::interrupted)
+    }
+
+    fn begin(&mut self, head: Head) -> Result<()> {
+        self.events.push(TransferEvent::Began(Some(head.total)));
+        self.partial()?.begin(head)
+    }
+
+    fn write(&mut self, bytes: &[u8], at: u64) -> Result<()> {
+        let partial = self.partial()?;
+        let before = partial.count();
+        partial.write(bytes, at)?;
+        let new = partial.count() - before;
+        match self.events.last_mut() {
+            Some(TransferEvent::Advanced(count)) => *count += new,
+            _ => self.events.push(TransferEvent::Advanced(new)),
+        }
+        Ok(())
+    }
+}
+
+impl Job for FileTransfer {
+    fn run(&self, part: &Part) -> Ran {
+        Ran::Done(self.fetch(part))
+    }
+}
+
+impl FileTransfer {
+    /// Looks at the partial file between two requests.
+    pub(super) fn look<T>(&self, at: impl FnOnce(&Partial) -> T) -> Result<T> {
+        self.lock().partial().map(|partial| at(partial))
+    }
+
+    /// The events since the last call.
+    pub(super) fn take_events(&self) -> Vec<TransferEvent> {
+        std::mem::take(&mut self.lock().events)
+    }
+
+    /// Takes the file away from the connections; `None` if somebody else did so already.
+    pub(super) fn close(&self) -> Option<Partial> {
+        self.lock().partial.take()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, TransferState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks once, and takes the answer.
+    fn fetch(&self, part: &Part) -> Done {
+        let mut headers = vec![identity()];
+        if let Some(range) = part.header() {
+            headers.push(("Range", range));
+            let if_range = |partial: &Partial| partial.head()?.if_range(&self.origin);
+            headers.extend(self.look(if_range)?.map(|tag| ("If-Range", tag)));
+        }
+        let answer = self.client.get(&self.file.url, &headers, &self.cancel)?;
+        match (answer.status, part) {
+            (200 | 206, _) if answer.encoding().is_some() => {
+                let encoding = answer.encoding().unwrap_or_default().to_owned();
+                Err(self.refuse(SourceFault::ContentEncoding(encoding)))
+            }
+            // The whole file is for one connection; it asks again.
+            (200, Part::Share(_)) => Err(other_range()),
+            (200, _) => self.take_whole(answer),
+            (206, Part::Tail(_) | Part::Beginning(_) | Part::Range(_) | Part::Share(_)) => {
+                self.take_range(answer, part)
+            }
+            (416, Part::Tail(_) | Part::Beginning(_)) if is_empty(&answer) => {
+                self.check_size(0)?;
+                let head = self.origin.head(0, answer.validator());
+                Ok(self.lock().begin(head)?)
+            }
+            // Some servers refuse ranges that count from the end, ranges longer than the file, or
+            // all ranges.
+            (400 | 416 | 501, Part::Tail(_) | Part::Beginning(_)) => self.fetch(&Part::Whole),
+            (416, Part::Range(_)) => {
+                self.lock().partial()?.clear()?;
+                Err(FetchError::passing(
+                    "the file has another length than before",
+                ))
+            }
+            _ => Err(FetchError::of_status(
+                &answer,
+                &self.file.url,
+                &self.file.label,
+            )),
+        }
+    }
+
+    fn take_whole(&self, answer: Response) -> Done {
+        let validator = answer.validator();
+        let Some(total) = answer.length() else {
+            let mut state = self.lock();
+            state.partial()?.clear()?;
+            state.events.push(TransferEvent::Began(self.file.size));
+            drop(state);
+            self.receive(answer, 0, None, None)?;
+            let mut state = self.lock();
+            let partial = state.partial()?;
+            let total = partial.count();
+            self.check_size(total)?;
+            return Ok(partial.complete(self.origin.head(total, validator))?);
+        };
+        self.check_size(total)?;
+        let head = self.origin.head(total, validator);
+        let same = |partial: &Partial| partial.head().is_some_and(|held| held.is_same_file(&head));
+        let begins = !self.look(same)?;
+        self.receive(answer, 0, Some(total), begins.then_some(head))
+    }
+
+    fn take_range(&self, answer: Response, part: &Part) -> Done {
+        let found = answer.content_range().ok_or_else(other_range)?;
+        let (Some(range), Some(total)) = (found.range, found.total) else {
+            return Err(other_range());
+        };
+        let as_asked = match part {
+            Part::Share(asked) => range == *asked,
+            Part::Range(asked) => range.start == asked.start && range.end <= asked.end,
+            Part::Beginning(length) => range.start == 0 && range.end <= *length,
+            Part::Tail(_) | Part::Whole => range.end == total,
+        };
+        if !as_asked {
+            return Err(other_range());
+        }
+        let head = self.origin.head(total, answer.validator());
+        let mut state = self.lock();
+        let partial = state.partial()?;
+        let Some(held) = partial.head() else {
+            drop(state);
+            self.check_size(total)?;
+            return self.receive(answer, range.start, Some(range.end), Some(head));
+        };
+        let tags_differ = held.tag.is_some() && head.tag.is_some() && held.tag != head.tag;
+        if held.total != total || tags_differ && held.address == head.address {
+            // Other connections may still be writing shares; the one that works alone clears it.
+            if !matches!(part, Part::Share(_)) {
+                partial.clear()?;
+            }
+            return Err(FetchError::passing(
+                "the file has changed since it was begun",
+            ));
+        }
+        drop(state);
+        self.receive(answer, range.start, Some(range.end), None)
+    }
+
+    /// Writes the body, whose first byte is that at `start`. It ends at `end`, or, if that is
+    /// unknown, with the connection. `begins` describes a file that is another one than before.
+    fn receive(
+        &self,
+        answer: Response,
+        start: u64,
+        end: Option<u64>,
+        mut begins: Option<Head>,
+    ) -> Done {
+        let content_type = answer
+            .header("content-type")
+            .unwrap_or("no content type")
+            .to_owned();
+        let (_, mut body) = answer.into_parts();
+        let mut buffer = vec![0; BUFFER];
+        let mut at = start;
+        let result = loop {
+            self.cancel.check()?;
+            let bytes = match body.read(&mut buffer) {
+                Ok(count) => &buffer[..count],
+                Err(error) => break Err(self.broken(error)),
+            };
+            match end {
+                Some(end) if bytes.is_empty() && at < end => {
+                    break Err(FetchError::passing("the server broke the connection off"));
+                }
+                Some(end) if bytes.len() as u64 > end - at => {
+                    break Err(FetchError::passing("the server sends more than it said"));
+                }
+                _ => {}
+            }
+            self.check_beginning(bytes, at, &content_type)?;
+            let mut state = self.lock();
+            if let Some(head) = begins.take() {
+                state.begin(head)?;
+            }
+            if bytes.is_empty() {
+                break Ok(());
+            }
+            state.write(bytes, at)?;
+            at += bytes.len() as u64;
+        };
+        self.lock().partial()?.flush_log()?;
+        result
+    }
+
+    /// The error of a body that ended too early.
+    fn broken(&self, error: std::io::Error) -> FetchError {
+        FetchError::of(error.into(), &self.file.url, &self.file.label)
+    }
+
+    /// Refuses a page that a portal or a login shows instead of the file: an archive begins in
+    /// another way.
+    fn check_beginning(&self, bytes: &[u8], at: u64, content_type: &str) -> Done {
+        let expected = usize::try_from(at).ok().and_then(|at| b"PK".get(at..));
+        let mut pairs = bytes.iter().zip(expected.unwrap_or_default());
+        if pairs.all(|(byte, expected)| byte == expected) {
+            return Ok(());
+        }
+        let begins = escaped(&String::from_utf8_lossy(&bytes[..bytes.len().min(40)]));
+        Err(self.refuse(SourceFault::NotAWheel {
+            content_type: content_type.to_owned(),
+            begins,
+        }))
+    }
+
+    fn check_size(&self, actual: u64) -> Done {
+        match self.file.size {
+            Some(promised) if promised != actual => {
+                Err(self.refuse(SourceFault::Size { promised, actual }))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn refuse(&self, fault: SourceFault) -> FetchError {
+        Error::wheel(&self.file.label, fault).into()
+    }
+}
+
+/// Whether the answer to a range says that the file has no bytes at all.
+fn is_empty(answer: &Response) -> bool {
+    let found = answer.content_range();
+    found.is_some_and(|found| found.total == Some(0))
+}
+
+fn other_range() -> FetchError {
+    FetchError::passing("the server sends another range than was asked for")
+}
