@@ -31,15 +31,14 @@ use std::process::{Command, ExitCode, Stdio};
 use pkg_install::archive::{Archive, Expected, Scratch};
 use pkg_install::digest::{Algorithm, Backend, Digest};
 use pkg_install::path::RelPath;
-use pkg_install::plan::conflict::{Settled, settle};
-use pkg_install::plan::operations::{self, Outgoing};
+use pkg_install::plan;
 use pkg_install::spec::pip_report::PipReport;
 use pkg_install::spec::pylock::Lock;
 use pkg_install::spec::record::{self, RecordRow, Verify};
 use pkg_install::spec::requirements::Requirements;
 use pkg_install::wheel::Wheel;
 
-use ground::{Bench, OPEN, names, noise};
+use ground::{Bench, OPEN, noise};
 
 /// How many percent more a stage may take.
 const MOST: f64 = 1.0;
@@ -259,23 +258,11 @@ fn parsing(texts: &Texts) -> Vec<Stage<'_>> {
 
 fn planning(bench: &Bench) -> Vec<Stage<'_>> {
     let changes = bench.changes();
-    let owners = names(&changes);
-    let wanted = bench.survey(bench.spread(&changes));
-    let settled = settle(wanted.clone(), &bench.rules(&owners));
+    let (wants, facts) = (bench.wants(), bench.facts());
     vec![
         stage("plan-spread", move || bench.spread(&changes)),
         // Of a copy, since it takes its input.
-        stage("plan-settle", move || -> Settled {
-            settle(wanted.clone(), &bench.rules(&owners))
-        }),
-        stage("plan-moves", move || {
-            operations::operations(
-                &bench.layout,
-                &settled.files,
-                &settled.anchors,
-                &Outgoing::default(),
-            )
-        }),
+        stage("plan-make", move || plan::make(wants.clone(), &facts)),
     ]
 }
 

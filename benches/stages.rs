@@ -22,15 +22,13 @@ use criterion::{BatchSize, Criterion, Throughput};
 use pkg_install::digest::{Algorithm, Backend, Digest};
 use pkg_install::outcome::Silent;
 use pkg_install::path::RelPath;
-use pkg_install::plan::Plan;
-use pkg_install::plan::conflict::{Settled, settle};
-use pkg_install::plan::operations::{self, Outgoing};
+use pkg_install::plan::{self, Plan};
 use pkg_install::spec::record::{self, RecordRow, Verify};
 use pkg_install::stage::{self, StageOptions, Staged};
 use pkg_install::transaction::{self, Areas, CommitOptions};
 use pkg_install::wheel::{self, OpenOptions};
 
-use ground::{Bench, OPEN, names, noise};
+use ground::{Bench, OPEN, noise};
 
 const WHEELS: usize = 24;
 const ROWS: usize = 20_000;
@@ -65,7 +63,6 @@ fn open(criterion: &mut Criterion, bench: &Bench) {
 
 fn plan(criterion: &mut Criterion, bench: &Bench) {
     let changes = bench.changes();
-    let names = names(&changes);
     let mut group = criterion.benchmark_group("plan");
     group.throughput(Throughput::Elements(bench.spread(&changes).len() as u64));
     group.bench_function("spread", |b| b.iter(|| bench.spread(&changes)));
@@ -76,24 +73,13 @@ fn plan(criterion: &mut Criterion, bench: &Bench) {
             BatchSize::LargeInput,
         );
     });
-    let wanted = bench.survey(bench.spread(&changes));
-    group.bench_function("settle", |b| {
+    let (wants, facts) = (bench.wants(), bench.facts());
+    group.bench_function("make", |b| {
         b.iter_batched(
-            || wanted.clone(),
-            |wanted| settle(wanted, &bench.rules(&names)),
+            || wants.clone(),
+            |wants| plan::make(wants, &facts),
             BatchSize::LargeInput,
         );
-    });
-    let settled = settle(wanted, &bench.rules(&names));
-    group.bench_function("moves", |b| {
-        b.iter(|| {
-            operations::operations(
-                &bench.layout,
-                &settled.files,
-                &settled.anchors,
-                &Outgoing::default(),
-            )
-        });
     });
     group.finish();
 }
@@ -236,29 +222,7 @@ static NEVER: AtomicBool = AtomicBool::new(false);
 impl Bench {
     /// The plan of installing all wheels into the empty directory.
     fn plan(&self) -> Plan {
-        let changes = self.changes();
-        let names = names(&changes);
-        let wanted = self.survey(self.spread(&changes));
-        let Settled {
-            files,
-            anchors,
-            rows,
-            conflicts,
-            clashes,
-            ..
-        } = settle(wanted, &self.rules(&names));
-        assert!(clashes.is_empty(), "the wheels do not conflict");
-        let (operations, staged) =
-            operations::operations(&self.layout, &files, &anchors, &Outgoing::default());
-        Plan {
-            changes,
-            files,
-            records: rows,
-            operations,
-            staged,
-            conflicts,
-            warnings: Vec::new(),
-        }
+        plan::make(self.wants(), &self.facts()).expect("the wheels do not conflict")
     }
 
     fn stage(&self, plan: Plan, verify: Verify) -> (Areas, Staged) {

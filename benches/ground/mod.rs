@@ -17,12 +17,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use pkg_install::environment::layout::Layout;
+use pkg_install::environment::protected::Protected;
 use pkg_install::environment::{self, Environment, Locate};
 use pkg_install::fs::Fs;
-use pkg_install::installed::survey::{Fact, Survey};
-use pkg_install::plan::conflict::{Blocked, OnConflict, Rules, Wanted};
-use pkg_install::plan::spread::{Ground, spread};
-use pkg_install::plan::{Change, ChangeId, NewFile, changes as project_changes};
+use pkg_install::installed::facts::{Facts, Gather};
+use pkg_install::installed::removal::Removal;
+use pkg_install::plan::changes::{self, Offer};
+use pkg_install::plan::conflict::OnConflict;
+use pkg_install::plan::spread::{Destination, spread};
+use pkg_install::plan::{Candidate, Change, ChangeId, WantedFile, Wants};
 use pkg_install::source::Source;
 use pkg_install::spec::record::Verify;
 use pkg_install::threads::Pool;
@@ -96,13 +99,20 @@ impl Bench {
     }
 
     pub fn changes(&self) -> Vec<Change> {
-        project_changes::installs(&self.wheels, &[], false, &mut Vec::new())
+        let offers = self.wheels.iter().map(|wheel| Offer {
+            name: &wheel.name,
+            label: &wheel.label,
+        });
+        let offers: Vec<Offer<'_>> = offers.collect();
+        changes::installs(&offers, &[], false)
             .expect("each project comes once")
+            .changes
     }
 
-    pub fn spread(&self, changes: &[Change]) -> Vec<NewFile> {
-        let ground = Ground {
+    pub fn spread(&self, changes: &[Change]) -> Vec<WantedFile> {
+        let destination = Destination {
             layout: &self.layout,
+            protected: &Protected::of(&self.layout),
             python: &self.environment.python,
             installer: "bench",
             verified: true,
@@ -113,55 +123,45 @@ impl Bench {
             let number = change.wheel.expect("every change has a wheel");
             let wheel = &self.wheels[number.0 as usize];
             files.extend(
-                spread(wheel, number, ChangeId(id), &ground).expect("the wheels are right"),
+                spread(wheel, number, ChangeId(id), &destination).expect("the wheels are right"),
             );
         }
         files
     }
 
-    pub fn survey(&self, files: Vec<NewFile>) -> Vec<Wanted> {
+    pub fn survey(&self, files: Vec<WantedFile>) -> Vec<Candidate> {
         let mut layout = self.layout.clone();
-        let mut survey = Survey::new(&mut layout);
-        let mut look = |mut file: NewFile| {
-            let Fact {
-                place,
-                anchor,
-                live,
-                blocked,
-            } = survey.look(&file.place).expect("it can be looked at");
-            assert!(live.is_none(), "the directory is empty");
-            file.place = place;
-            Wanted {
-                file,
-                anchor,
-                live: None,
-                blocked: blocked.map(|by| {
-                    Box::new(Blocked {
-                        by,
-                        owners: Vec::new(),
-                    })
-                }),
-            }
+        let protected = Protected::of(&layout);
+        let mut gather = Gather::new(&mut layout, &[], protected, &self.pool);
+        let look = |file: WantedFile| {
+            let site = gather.site(&file.place).expect("it can be looked at");
+            assert!(site.live.is_none(), "the directory is empty");
+            Candidate::new(file, site)
         };
-        files.into_iter().map(&mut look).collect()
+        files.into_iter().map(look).collect()
     }
 
-    pub fn rules<'a>(&'a self, names: &'a [String]) -> Rules<'a> {
-        Rules {
-            policy: OnConflict::Error,
-            ignores_case: false,
-            staying: &[],
-            names,
+    pub fn facts(&self) -> Facts<'_> {
+        Facts {
             layout: &self.layout,
+            installed: &[],
+            removal: Removal::default(),
+            records: std::collections::BTreeMap::new(),
+            ignores_case: false,
+            staying: Vec::new(),
+            protected: Protected::of(&self.layout),
         }
     }
-}
 
-pub fn names(changes: &[Change]) -> Vec<String> {
-    changes
-        .iter()
-        .map(|change| change.name.normalized().to_owned())
-        .collect()
+    /// What the installation of all wheels wants.
+    pub fn wants(&self) -> Wants {
+        let changes = self.changes();
+        Wants {
+            files: self.survey(self.spread(&changes)),
+            changes,
+            on_conflict: OnConflict::Error,
+        }
+    }
 }
 
 /// A wheel with many modules of a few KiB, one big file, one script, and a module in a namespace

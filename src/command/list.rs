@@ -59,7 +59,7 @@ impl Listing {
     ) -> Result<ListedProject> {
         let recorded = project.read_record(layout)?;
         let rows = recorded.rows();
-        for row in rows.into_iter().flatten() {
+        for row in rows.into_iter().flat_map(|rows| rows.iter()) {
             let Some(place) = layout.of_recorded(project.library, &row.path) else {
                 continue;
             };

@@ -1,32 +1,33 @@
-//! From what a command wants to a plan: looks at everything the plan depends on, then lets `plan`
-//! decide.
+//! Planning: gathers the facts that a plan depends on, and lets [`plan::make`] decide.
 //!
-//! All reading that planning needs is here and in the environment; `plan` itself does none.
+//! Facts are gathered in two steps, because which ones are needed depends on the wheels: first the
+//! wheels are spread, which is pure, then the places of their files are surveyed.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::Options;
-use super::looking::Looking;
 use super::session::Session;
+use crate::digest::Algorithm;
 use crate::environment::capabilities;
 use crate::environment::layout::Layout;
-use crate::error::{Error, Result, SpreadFault};
+use crate::environment::protected::Protected;
+use crate::error::{Error, Result};
 use crate::fs;
-use crate::installed::survey::Survey;
+use crate::installed::facts::Gather;
 use crate::outcome::{Action, ChangeReport, PlannedFiles, Report, Warning};
-use crate::plan::conflict::{OnConflict, Rules, Settled, Wanted, settle};
-use crate::plan::spread::{Ground, Guard, is_reserved, spread};
+use crate::plan::changes::{self, Installs, Offer};
+use crate::plan::conflict::OnConflict;
+use crate::plan::spread::{Destination, is_reserved, spread};
 use crate::plan::{
-    Change, ChangeId, NewFile, OperationKind, Plan, RowFile, WheelId, changes as project_changes,
-    operations,
+    self, Candidate, Change, ChangeId, OperationKind, Plan, WantedFile, Wants, WheelId,
 };
 use crate::spec::name::ProjectName;
 use crate::spec::record::Verify;
 use crate::threads::{Pool, in_parallel};
 use crate::wheel::Wheel;
 
-/// The plan of an installation.
+/// Plans an installation.
 pub fn install(
     session: &mut Session<'_>,
     wheels: &[Wheel],
@@ -34,69 +35,65 @@ pub fn install(
     options: &Options,
     report: &mut Report,
 ) -> Result<Plan> {
-    let mut warnings = Vec::new();
-    let changes =
-        project_changes::installs(wheels, &session.installed, options.reinstall, &mut warnings)?;
-    report.warnings.append(&mut warnings);
+    let offers: Vec<Offer<'_>> = wheels
+        .iter()
+        .map(|wheel| Offer {
+            name: &wheel.name,
+            label: &wheel.label,
+        })
+        .collect();
+    let Installs { changes, warnings } =
+        changes::installs(&offers, &session.installed, options.reinstall)?;
+    report.warnings.extend(warnings);
     let capabilities = match options.capabilities {
         Some(capabilities) => capabilities,
         None => {
             capabilities::probe(&session.layout.roots()[usize::from(session.layout.main_root().0)])?
         }
     };
-    let ground = Ground {
+    let destination = Destination {
         layout: &session.layout,
+        protected: &Protected::of(&session.layout),
         python: &session.environment.python,
         installer: &options.installer,
         verified: options.verify != Verify::Off,
         windows_names: capabilities.windows_names,
     };
-    let files = spread_all(&ground, wheels, &changes, pool, report)?;
-    let (policy, ignores_case) = (options.on_conflict, capabilities.ignores_case);
-    plan(
-        session,
-        Intent {
-            changes,
-            files,
-            policy,
-            ignores_case,
-        },
-        pool,
-        report,
-    )
+    let files = spread_all(&destination, wheels, &changes, pool, report)?;
+    let intent = Intent {
+        changes,
+        files,
+        on_conflict: options.on_conflict,
+        ignores_case: capabilities.ignores_case,
+    };
+    intent.plan(session, pool, report)
 }
 
-/// The plan of a removal.
+/// Plans a removal.
 pub fn uninstall(
     session: &mut Session<'_>,
     names: &[ProjectName],
     pool: &Pool,
     report: &mut Report,
 ) -> Result<Plan> {
-    let changes = project_changes::removals(names, &session.installed)?;
-    // Names that nobody writes meet no others.
-    let (policy, ignores_case) = (OnConflict::Error, false);
-    plan(
-        session,
-        Intent {
-            changes,
-            files: Vec::new(),
-            policy,
-            ignores_case,
-        },
-        pool,
-        report,
-    )
+    let intent = Intent {
+        changes: changes::removals(names, &session.installed)?,
+        files: Vec::new(),
+        on_conflict: OnConflict::Error,
+        // No new names, so none can be in conflict with others.
+        ignores_case: false,
+    };
+    intent.plan(session, pool, report)
 }
 
 /// Every file that the changes want, in the order of the arguments.
 fn spread_all(
-    ground: &Ground<'_>,
+    destination: &Destination<'_>,
     wheels: &[Wheel],
     changes: &[Change],
     pool: &Pool,
     report: &mut Report,
-) -> Result<Vec<NewFile>> {
+) -> Result<Vec<WantedFile>> {
     let mut order: Vec<(WheelId, ChangeId)> = changes
         .iter()
         .zip(0..)
@@ -106,8 +103,8 @@ fn spread_all(
     order.sort_by_key(|(number, _)| *number);
     let spread_one = |&(number, id): &(WheelId, ChangeId)| {
         let wheel = &wheels[number.0 as usize];
-        let files =
-            spread(wheel, number, id, ground).map_err(|faults| (wheel.label.clone(), faults))?;
+        let files = spread(wheel, number, id, destination)
+            .map_err(|faults| (wheel.label.clone(), faults))?;
         Ok((not_portable(wheel, &files), files))
     };
     let (mut files, mut refused) = (Vec::new(), Vec::new());
@@ -127,8 +124,8 @@ fn spread_all(
     }
 }
 
-/// A warning of names that another system would not take.
-fn not_portable(wheel: &Wheel, files: &[NewFile]) -> Option<Warning> {
+/// Warns of names that Windows could not have.
+fn not_portable(wheel: &Wheel, files: &[WantedFile]) -> Option<Warning> {
     let mut reserved = files.iter().filter(|file| is_reserved(&file.place));
     let first = &reserved.next()?.recorded;
     let message = match reserved.count() {
@@ -144,131 +141,43 @@ fn not_portable(wheel: &Wheel, files: &[NewFile]) -> Option<Warning> {
     })
 }
 
-/// What is wanted, before it is known what stands in its way.
+/// What is wanted, before anything is known about the places of the files.
 struct Intent {
     changes: Vec<Change>,
-    files: Vec<NewFile>,
-    policy: OnConflict,
+    files: Vec<WantedFile>,
+    on_conflict: OnConflict,
     ignores_case: bool,
 }
 
-fn plan(
-    session: &mut Session<'_>,
-    intent: Intent,
-    pool: &Pool,
-    report: &mut Report,
-) -> Result<Plan> {
-    let Intent {
-        mut changes,
-        files,
-        policy,
-        ignores_case,
-    } = intent;
-    let installed = std::mem::take(&mut session.installed);
-    let mut survey = Survey::new(&mut session.layout);
-    let mut looking = Looking::new(&mut survey, &installed, pool);
-    let going = looking.going(&mut changes, report)?;
-    let mut outgoing = going.outgoing(&|place| looking.survey.layout().is_own_directory(place));
-    let wanted = looking.wanted(files, &going, &outgoing)?;
-    refuse_protected(looking.survey.layout(), &wanted, &changes)?;
-    let staying = if ignores_case {
-        looking.staying(&going)?
-    } else {
-        Vec::new()
-    };
-    let names: Vec<String> = changes
-        .iter()
-        .map(|change| change.name.normalized().to_owned())
-        .collect();
-    let layout = looking.survey.layout();
-    let rules = Rules {
-        policy,
-        ignores_case,
-        staying: &staying,
-        names: &names,
-        layout,
-    };
-    let mut settled = refuse_unsettled(settle(wanted, &rules), &changes)?;
-    count(&mut changes, &settled);
-    looking.correct_losers(&mut settled)?;
-    session.installed = installed;
-    outgoing.places.extend(settled.displaced);
-    outgoing.places.sort();
-    let (operations, staged) =
-        operations::operations(&session.layout, &settled.files, &settled.anchors, &outgoing);
-    let plan = Plan {
-        changes,
-        files: settled.files,
-        records: settled.rows,
-        operations,
-        staged,
-        conflicts: settled.conflicts,
-        warnings: Vec::new(),
-    };
-    check_space(&session.layout, &plan)?;
-    check_writable(&session.layout, &plan)?;
-    Ok(plan)
-}
-
-/// Files that a link inside the environment would lead to what is protected.
-fn refuse_protected(layout: &Layout, wanted: &[Wanted], changes: &[Change]) -> Result<()> {
-    let guard = Guard::of(layout);
-    let protected = wanted.iter().filter_map(|wanted| {
-        let what = guard.protects(layout, &wanted.file.place)?;
-        let wheel = changes[wanted.file.owner.0 as usize]
-            .source
-            .clone()
-            .unwrap_or_default();
-        Some((
-            wheel,
-            vec![
-                SpreadFault::Protected {
-                    path: wanted.file.recorded.to_string(),
-                    what,
-                }
-                .into(),
-            ],
-        ))
-    });
-    let protected: Vec<_> = protected.collect();
-    if protected.is_empty() {
-        Ok(())
-    } else {
-        Err(Error::wheels(protected))
-    }
-}
-
-/// Conflicts that nothing settled are an error, and so are wheels that contradict themselves.
-fn refuse_unsettled(settled: Settled, changes: &[Change]) -> Result<Settled> {
-    if !settled.doubled.is_empty() {
-        let faults = settled.doubled.into_iter().map(|(change, path)| {
-            let wheel = changes[change.0 as usize]
-                .source
-                .clone()
-                .unwrap_or_default();
-            (wheel, vec![SpreadFault::Twice(path).into()])
-        });
-        return Err(Error::wheels(faults.collect()));
-    }
-    if settled.clashes.is_empty() {
-        Ok(settled)
-    } else {
-        Err(Error::conflicts(settled.clashes))
-    }
-}
-
-/// Counts each project's own files, shared ones for every owner.
-fn count(changes: &mut [Change], settled: &Settled) {
-    for (change, rows) in changes.iter_mut().zip(&settled.rows) {
-        change.files += rows.len() as u64;
-        let bytes = rows
-            .iter()
-            .map(|row| match &row.file {
-                RowFile::New(number) => settled.files[*number as usize].size,
-                RowFile::Live(live) => live.size.unwrap_or_default(),
-            })
-            .fold(0, u64::saturating_add);
-        change.bytes = change.bytes.saturating_add(bytes);
+impl Intent {
+    fn plan(self, session: &mut Session<'_>, pool: &Pool, report: &mut Report) -> Result<Plan> {
+        let protected = Protected::of(&session.layout);
+        let mut gather = Gather::new(&mut session.layout, &session.installed, protected, pool);
+        let changes = self.changes.iter();
+        let leaving: Vec<usize> = changes.flat_map(|change| &change.old).copied().collect();
+        report.warnings.extend(gather.remove(&leaving)?);
+        let mut candidates = Vec::with_capacity(self.files.len());
+        for file in self.files {
+            let site = gather.site(&file.place)?;
+            candidates.push(Candidate::new(file, site));
+        }
+        for Candidate { file, live, .. } in &mut candidates {
+            if let Some(live) = live {
+                let algorithm = file
+                    .digest
+                    .map_or(Algorithm::Sha256, |digest| digest.algorithm());
+                gather.read_live(&file.place, live, algorithm)?;
+            }
+        }
+        let wants = Wants {
+            changes: self.changes,
+            files: candidates,
+            on_conflict: self.on_conflict,
+        };
+        let plan = plan::make(wants, &gather.finish(self.ignores_case)?)?;
+        check_space(&session.layout, &plan)?;
+        check_writable(&session.layout, &plan)?;
+        Ok(plan)
     }
 }
 
@@ -287,7 +196,7 @@ fn check_space(layout: &Layout, plan: &Plan) -> Result<()> {
     }
 }
 
-/// Every directory that a name comes to or goes from must be this user's to change.
+/// Every directory whose entries change must be writable by this user.
 fn check_writable(layout: &Layout, plan: &Plan) -> Result<()> {
     let mut directories: BTreeSet<PathBuf> = BTreeSet::new();
     for operation in &plan.operations {
@@ -307,10 +216,9 @@ fn check_writable(layout: &Layout, plan: &Plan) -> Result<()> {
     }
 }
 
-/// Puts what is planned into the report.
+/// Puts a plan into the report.
 pub fn describe(plan: &Plan, report: &mut Report) {
     report.conflicts.extend(plan.conflicts.iter().cloned());
-    report.warnings.extend(plan.warnings.iter().cloned());
     report.changes = plan
         .changes
         .iter()
@@ -326,7 +234,7 @@ pub fn describe(plan: &Plan, report: &mut Report) {
         .collect();
 }
 
-/// The files that a plan is about.
+/// The files that a plan writes and removes, as people see them.
 pub fn files(layout: &Layout, plan: &Plan) -> PlannedFiles {
     let out = plan
         .operations

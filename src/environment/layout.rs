@@ -1,18 +1,18 @@
-//! Places: where in an environment a file is, in coordinates that cannot name anything outside of
-//! it.
+//! Places: coordinates of a file in an environment that cannot name anything outside of it.
 //!
-//! Input: an [`Environment`] and the file system under it. Output: a [`Layout`], which turns a
-//! scheme and a path into a [`Place`] and back into what RECORD writes. A place is a root and a
-//! path below it. Roots are resolved once and none lies inside another: two spellings of one file
-//! are one place. A virtual environment has one root, itself; a scheme directory elsewhere, or on
-//! another device, is a root of its own.
+//! Input: the resolved directories of an environment. Output: a [`Layout`], which turns a scheme
+//! and a path into a [`Place`], and a place into what RECORD writes. Pure: the directories are
+//! resolved in `roots.rs`. A place is a root and a path below it. Invariant: roots are resolved and
+//! none of the first ones lies inside another, so two spellings of one file are one place. A
+//! virtual environment has one root, itself; a scheme directory elsewhere, or on another mount, is
+//! a root of its own.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Environment, Kind};
+use foldhash::{HashMap, HashMapExt as _};
+
 use crate::error::{Error, Result};
-use crate::fs::{self, Dir, Fs};
 use crate::path::RelPath;
 
 /// The name of the directory that holds the state of a transaction. No wheel may contain it.
@@ -41,13 +41,35 @@ impl Place {
         }
     }
 
-    /// The directory that holds it; `None` for what stands directly below the root.
+    /// The directory that holds it; `None` if that is the root.
     pub fn parent(&self) -> Option<Self> {
         self.path.parent().map(|path| Self {
             root: self.root,
             path,
         })
     }
+
+    /// Whether the place is `directory` or lies below it.
+    pub fn is_within(&self, directory: &Self) -> bool {
+        self.root == directory.root && self.path.starts_with(&directory.path)
+    }
+}
+
+/// A directory as a key that borrows: its root, and its path unless it is the root itself.
+pub type DirectoryKey<'a> = (RootId, Option<&'a str>);
+
+/// Groups places by the directory that holds them, and in there by name.
+pub fn by_directory<'a>(
+    places: impl IntoIterator<Item = &'a Place>,
+) -> HashMap<DirectoryKey<'a>, HashMap<&'a str, &'a Place>> {
+    let mut directories: HashMap<DirectoryKey<'_>, HashMap<&str, &Place>> = HashMap::new();
+    for place in places {
+        let directory = directories
+            .entry((place.root, place.path.directory()))
+            .or_default();
+        directory.insert(place.path.file_name(), place);
+    }
+    directories
 }
 
 /// A scheme of the wheel specification: one of the directories that an installer spreads files
@@ -62,16 +84,26 @@ pub enum SchemeKey {
     Scripts,
     /// Anything, relative to the environment's own root.
     Data,
-    /// C headers; the project's own directory is put between.
+    /// C headers; each project's go to a directory of its name in there.
     Headers,
 }
 
-/// A scheme directory: as it is spelled, and where that is.
+/// The schemes in the order of [`Layout`]'s bases.
+const KEYS: [SchemeKey; 5] = [
+    SchemeKey::Purelib,
+    SchemeKey::Platlib,
+    SchemeKey::Scripts,
+    SchemeKey::Data,
+    SchemeKey::Headers,
+];
+
+/// A scheme directory: as it is spelled, and where it really is.
 #[derive(Debug, Clone)]
-struct Base {
-    lexical: PathBuf,
-    root: RootId,
-    inside: Option<RelPath>,
+pub(super) struct Base {
+    pub lexical: PathBuf,
+    pub root: RootId,
+    /// The path below the root; `None` if the directory is the root.
+    pub inside: Option<RelPath>,
 }
 
 impl Base {
@@ -81,66 +113,33 @@ impl Base {
             .as_ref()
             .map_or_else(|| root.clone(), |inside| root.join(inside.as_str()))
     }
+
+    fn place(&self, path: &RelPath) -> Place {
+        let path = match &self.inside {
+            None => path.clone(),
+            Some(inside) => inside.join(path),
+        };
+        Place {
+            root: self.root,
+            path,
+        }
+    }
 }
 
 /// The places of an environment.
 #[derive(Debug, Clone)]
 pub struct Layout {
-    roots: Vec<PathBuf>,
-    own: Base,
-    bases: [Base; 5],
-    protects_headers: bool,
+    pub(super) roots: Vec<PathBuf>,
+    pub(super) own: Base,
+    /// The scheme directories, in the order of [`KEYS`].
+    pub(super) bases: [Base; 5],
+    /// Whether `include` and the scripts' directory belong to the environment, as in a virtual
+    /// environment, and stay when they are empty.
+    pub(super) keeps_include: bool,
 }
 
-const KEYS: [SchemeKey; 5] = [
-    SchemeKey::Purelib,
-    SchemeKey::Platlib,
-    SchemeKey::Scripts,
-    SchemeKey::Data,
-    SchemeKey::Headers,
-];
-
 impl Layout {
-    /// Resolves the environment's root and scheme directories, of which none need exist yet.
-    ///
-    /// # Errors
-    /// Where a directory cannot be looked at, is no path in UTF-8, or is a symbolic link out of the
-    /// environment.
-    pub fn of(environment: &Environment) -> Result<Self> {
-        let mut roots = Vec::new();
-        let scheme = &environment.scheme;
-        let home = resolve(&environment.root)?;
-        let own = base(&mut roots, &environment.root, &environment.root, &home)?;
-        let mut bases = Vec::with_capacity(KEYS.len());
-        for lexical in [
-            &scheme.purelib,
-            &scheme.platlib,
-            &scheme.scripts,
-            &scheme.data,
-            &scheme.headers,
-        ] {
-            bases.push(base(&mut roots, lexical, &environment.root, &home)?);
-        }
-        let bases = bases
-            .try_into()
-            .map_err(|_| Error::usage("a scheme has five directories"))?;
-        // Neither a journal nor a launcher could say where things are.
-        if let Some(odd) = roots
-            .iter()
-            .chain([&environment.root])
-            .find(|root| root.to_str().is_none())
-        {
-            return Err(Error::bad_environment(odd, "its path is not UTF-8"));
-        }
-        Ok(Self {
-            roots,
-            own,
-            bases,
-            protects_headers: environment.kind != Kind::Target,
-        })
-    }
-
-    /// The roots' paths, resolved; a [`RootId`] counts them.
+    /// The roots' paths, resolved; a [`RootId`] is an index.
     pub fn roots(&self) -> &[PathBuf] {
         &self.roots
     }
@@ -151,13 +150,13 @@ impl Layout {
         (0..count).map(RootId)
     }
 
-    /// The root that holds purelib, and the state of a transaction with it.
+    /// The root that holds purelib, and with it the state of transactions.
     pub fn main_root(&self) -> RootId {
         self.base(SchemeKey::Purelib).root
     }
 
-    /// The directory that holds the [`STATE_DIR`] of a root: purelib if that is inside the root, else
-    /// the root itself.
+    /// The directory that holds the [`STATE_DIR`] of a root: purelib if that is inside the root,
+    /// else the root itself.
     pub fn state_home(&self, root: RootId) -> PathBuf {
         let (main, inside) = self.directory(SchemeKey::Purelib);
         let path = &self.roots[usize::from(root.0)];
@@ -167,52 +166,18 @@ impl Layout {
         }
     }
 
-    /// The number of a root at this resolved path, which is made one where it is not: a mount
+    /// The root at this resolved path. If there is none it becomes one: something is mounted there,
     /// inside another root.
-    pub fn root_at(&mut self, path: &Path) -> RootId {
-        let position = self
-            .roots
-            .iter()
-            .position(|root| root == path)
-            .unwrap_or_else(|| {
-                self.roots.push(path.to_owned());
-                self.roots.len() - 1
-            });
-        RootId(u16::try_from(position).unwrap_or(u16::MAX))
-    }
-
-    /// Opens a directory that is a root or lies below one, `None` where there is none. Below the
-    /// root no symbolic link is followed, so that nobody who swaps a directory for one leads a
-    /// change elsewhere.
     ///
     /// # Errors
-    /// Where `path` is outside of all roots, or something on the way to it is no directory or
-    /// cannot be opened.
-    pub fn open(&self, fs: &Fs, path: &Path) -> Result<Option<Dir>> {
-        // A root that was found inside another one is reached through that.
-        let outermost = self
-            .roots
-            .iter()
-            .filter(|root| path.starts_with(root))
-            .min_by_key(|root| root.as_os_str().len());
-        let below =
-            outermost.and_then(|root| Some((root, path.strip_prefix(root).ok()?.to_str()?)));
-        let plain = |below: &str| below.is_empty() || RelPath::parse(below).is_ok();
-        let Some((root, below)) = below.filter(|(_, below)| plain(below)) else {
-            return Err(Error::bad_environment(
-                path,
-                "it is outside of the environment",
-            ));
-        };
-        if fs::stat(root)?.is_none() {
-            return Ok(None);
+    /// If the environment has more mounts than a [`RootId`] can count.
+    pub fn root_at(&mut self, path: &Path) -> Result<RootId> {
+        let position = self.roots.iter().position(|root| root == path);
+        let root = root_id(position.unwrap_or(self.roots.len()), path)?;
+        if position.is_none() {
+            self.roots.push(path.to_owned());
         }
-        let root = Dir::open(fs, root)?;
-        if below.is_empty() {
-            Ok(Some(root))
-        } else {
-            root.open_below(below)
-        }
+        Ok(root)
     }
 
     /// The absolute path of a place.
@@ -225,8 +190,7 @@ impl Layout {
         self.base(key).absolute(&self.roots)
     }
 
-    /// The place of a file in a scheme; `None` where `path` is `None` and the scheme directory is a
-    /// root itself.
+    /// A scheme's directory: its root, and its path unless it is the root itself.
     pub fn directory(&self, key: SchemeKey) -> (RootId, Option<&RelPath>) {
         let base = self.base(key);
         (base.root, base.inside.as_ref())
@@ -234,19 +198,11 @@ impl Layout {
 
     /// The place of a file in a scheme.
     pub fn place(&self, key: SchemeKey, path: &RelPath) -> Place {
-        let base = self.base(key);
-        let path = base
-            .inside
-            .as_ref()
-            .map_or_else(|| path.clone(), |inside| inside.join(path));
-        Place {
-            root: base.root,
-            path,
-        }
+        self.base(key).place(path)
     }
 
-    /// How RECORD in `library` writes a file of another scheme: relative to the directory that
-    /// holds dist-info.
+    /// How a RECORD in `library` spells a file of a scheme: relative to the directory that holds
+    /// dist-info.
     pub fn recorded(&self, library: SchemeKey, key: SchemeKey, path: &RelPath) -> Arc<str> {
         let from = &self.base(library).lexical;
         let to = &self.base(key).lexical;
@@ -256,7 +212,8 @@ impl Layout {
         relative(from, &to.join(path.as_str())).into()
     }
 
-    /// What a row of RECORD in `library` means; `None` where it leads out of the environment.
+    /// The place that a row of a RECORD in `library` means; `None` if it leads out of the
+    /// environment.
     pub fn of_recorded(&self, library: SchemeKey, text: &str) -> Option<Place> {
         if !text.starts_with('/') && !text.contains("..") {
             // Below the library itself, as nearly all rows are.
@@ -265,54 +222,47 @@ impl Layout {
                 .map(|path| self.place(library, &path));
         }
         let lexical = normal(&self.base(library).lexical.join(text))?;
+        // Scheme directories may lie inside each other: the innermost one counts, since a part of
+        // the way to it may be a symbolic link, which the outer one would not resolve.
         self.bases
             .iter()
             .chain([&self.own])
             .filter_map(|base| {
                 let below = lexical.strip_prefix(&base.lexical).ok()?.to_str()?;
-                let below = RelPath::parse(below).ok()?;
-                let path = base
-                    .inside
-                    .as_ref()
-                    .map_or_else(|| below.clone(), |inside| inside.join(&below));
-                Some((
-                    base.lexical.as_os_str().len(),
-                    Place {
-                        root: base.root,
-                        path,
-                    },
-                ))
+                let place = base.place(&RelPath::parse(below).ok()?);
+                Some((base.lexical.as_os_str().len(), place))
             })
             .max_by_key(|(length, _)| *length)
             .map(|(_, place)| place)
     }
 
-    /// The place of a resolved absolute path; `None` outside of all roots, and for a root itself.
+    /// The root that holds a resolved absolute path, and the path below it unless it is the root
+    /// itself; `None` outside of all roots.
     pub fn of_resolved(&self, path: &Path) -> Option<(RootId, Option<RelPath>)> {
-        let (position, below) = self
+        let (root, below) = self
             .roots
             .iter()
-            .enumerate()
-            .filter_map(|(position, root)| Some((position, path.strip_prefix(root).ok()?)))
+            .zip(self.root_ids())
+            .filter_map(|(root, id)| Some((id, path.strip_prefix(root).ok()?)))
             .min_by_key(|(_, below)| below.as_os_str().len())?;
-        let root = RootId(u16::try_from(position).unwrap_or(u16::MAX));
         match below.to_str()? {
             "" => Some((root, None)),
             below => Some((root, Some(RelPath::parse(below).ok()?))),
         }
     }
 
-    /// The place as people are shown it: as RECORD has it where it is in a library, else relative
-    /// to the environment's root, else absolute.
+    /// The place as people see it: as RECORD spells it if it is in a library, else relative to the
+    /// environment's root, else absolute.
     pub fn show(&self, place: &Place) -> String {
         for library in [SchemeKey::Purelib, SchemeKey::Platlib] {
             let base = self.base(library);
             let below = match &base.inside {
-                None => Some(place.path.clone()),
-                Some(inside) => place.path.strip_prefix(inside),
+                _ if base.root != place.root => None,
+                None => Some(place.path.as_str()),
+                Some(inside) => place.path.below(inside),
             };
-            if let Some(below) = below.filter(|_| base.root == place.root) {
-                return below.as_str().to_owned();
+            if let Some(below) = below {
+                return below.to_owned();
             }
         }
         if place.root == self.own.root {
@@ -321,10 +271,11 @@ impl Layout {
         self.absolute(place).display().to_string()
     }
 
-    /// Whether a directory belongs to the environment itself and stays when it is empty, whichever
-    /// root it is seen from.
+    /// Whether a directory belongs to the environment itself and stays when it is empty. Compared
+    /// by absolute path, because a directory may be seen from more than one root.
     pub fn is_own_directory(&self, place: &Place) -> bool {
-        // Only `include` is deeper than the deepest of them.
+        // Only `include` is deeper than the deepest of them; the check of lengths spares nearly all
+        // directories the comparison of paths.
         let length =
             |root: RootId, below: usize| self.roots[usize::from(root.0)].as_os_str().len() + below;
         let inside = |base: &Base| {
@@ -343,85 +294,41 @@ impl Layout {
         }
         let path = self.absolute(place);
         KEYS.iter().zip(&self.bases).any(|(key, base)| {
-            let kept = match key {
+            let stays = match key {
                 SchemeKey::Headers => false,
-                SchemeKey::Scripts => self.protects_headers,
-                _ => true,
+                SchemeKey::Scripts => self.keeps_include,
+                SchemeKey::Purelib | SchemeKey::Platlib | SchemeKey::Data => true,
             };
             // `include` of a virtual environment was made with it; what is below came with wheels.
-            let header_home = self.protects_headers && *key == SchemeKey::Data;
+            let holds_include = self.keeps_include && *key == SchemeKey::Data;
             let own = base.absolute(&self.roots);
-            (header_home && path == own.join("include")) || (kept && own.starts_with(&path))
+            (holds_include && path == own.join("include")) || (stays && own.starts_with(&path))
         })
     }
 
     fn base(&self, key: SchemeKey) -> &Base {
-        &self.bases[KEYS.iter().position(|known| *known == key).unwrap_or(0)]
+        let position = KEYS.iter().position(|known| *known == key);
+        &self.bases[position.expect("KEYS has every scheme")]
     }
 }
 
-/// Resolves `path`, of which the last parts need not exist.
-fn resolve(path: &Path) -> Result<PathBuf> {
-    let mut missing = Vec::new();
-    let mut at = path;
-    while fs::stat(at)?.is_none() {
-        match (at.parent(), at.file_name()) {
-            (Some(parent), Some(name)) => {
-                missing.push(name);
-                at = parent;
-            }
-            _ => break,
-        }
-    }
-    let mut resolved = fs::canonical(at)?;
-    resolved.extend(missing.iter().rev());
-    Ok(resolved)
+/// The id of the root at this index.
+///
+/// # Errors
+/// If there are more roots than a [`RootId`] can count.
+pub(super) fn root_id(position: usize, path: &Path) -> Result<RootId> {
+    u16::try_from(position)
+        .map(RootId)
+        .map_err(|_| Error::bad_environment(path, "the environment has too many mounts"))
 }
 
-fn base(
-    roots: &mut Vec<PathBuf>,
-    lexical: &Path,
-    home: &Path,
-    resolved_home: &Path,
-) -> Result<Base> {
-    let resolved = resolve(lexical)?;
-    if lexical.starts_with(home) && !resolved.starts_with(resolved_home) {
-        return Err(Error::leads_outside(lexical, &resolved));
-    }
-    let position = roots
-        .iter()
-        .position(|root| resolved.starts_with(root))
-        .unwrap_or_else(|| {
-            roots.push(resolved.clone());
-            roots.len() - 1
-        });
-    let below = resolved
-        .strip_prefix(&roots[position])
-        .unwrap_or(&resolved)
-        .to_str();
-    let inside = match below {
-        Some("") => None,
-        Some(below) => Some(RelPath::parse(below).map_err(|fault| {
-            Error::bad_environment(lexical, format!("its path below the root has {fault}"))
-        })?),
-        None => return Err(Error::bad_environment(lexical, "its path is not UTF-8")),
-    };
-    let root = RootId(u16::try_from(position).unwrap_or(u16::MAX));
-    Ok(Base {
-        lexical: lexical.to_owned(),
-        root,
-        inside,
-    })
-}
-
-/// `path` with `.` and `..` taken away by their text alone; `None` where it climbs above the root
-/// directory.
+/// `path` without `.` and `..`, by its text alone; `None` if it climbs above the root directory.
 fn normal(path: &Path) -> Option<PathBuf> {
     let mut plain = PathBuf::new();
     for component in path.components() {
         match component {
-            std::path::Component::CurDir => {}
-            std::path::Component::ParentDir => {
+            Component::CurDir => {}
+            Component::ParentDir => {
                 if !plain.pop() {
                     return None;
                 }
@@ -445,4 +352,132 @@ fn relative(from: &Path, to: &Path) -> String {
         .skip(shared)
         .map(|component| component.as_os_str().to_string_lossy().into_owned());
     up.chain(down).collect::<Vec<_>>().join("/")
+}
+
+#[cfg(test)]
+impl Layout {
+    /// The layout of a virtual environment at `root` with its packages in `library`, which is
+    /// empty for a plain directory.
+    pub fn for_tests(root: &str, library: &str) -> Self {
+        let base = |below: &str| Base {
+            lexical: Path::new(root)
+                .components()
+                .chain(Path::new(below).components())
+                .collect(),
+            root: RootId(0),
+            inside: (!below.is_empty()).then(|| RelPath::parse(below).expect("plain")),
+        };
+        Self {
+            roots: vec![root.into()],
+            own: base(""),
+            bases: [
+                base(library),
+                base(library),
+                base("bin"),
+                base(""),
+                base("include"),
+            ],
+            keeps_include: !library.is_empty(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIBRARY: &str = "lib/python3.11/site-packages";
+
+    fn place(path: &str) -> Place {
+        Place {
+            root: RootId(0),
+            path: RelPath::parse(path).expect("plain"),
+        }
+    }
+
+    #[test]
+    fn rows_of_record_are_read_as_they_are_written() {
+        let layout = Layout::for_tests("/venv", LIBRARY);
+        let of = |text| layout.of_recorded(SchemeKey::Purelib, text);
+        for (text, path) in [
+            ("a/b.py", "lib/python3.11/site-packages/a/b.py"),
+            ("../../../bin/tool", "bin/tool"),
+            ("../x.py", "lib/python3.11/x.py"),
+            ("a/../b.py", "lib/python3.11/site-packages/b.py"),
+            ("/venv/share/doc", "share/doc"),
+        ] {
+            assert_eq!(of(text), Some(place(path)), "{text}");
+        }
+        for text in ["../../../../etc/passwd", "/etc/passwd", "", ".", "/venv"] {
+            assert_eq!(of(text), None, "{text}");
+        }
+        let name = RelPath::parse("tool").expect("plain");
+        let written = layout.recorded(SchemeKey::Purelib, SchemeKey::Scripts, &name);
+        assert_eq!(&*written, "../../../bin/tool");
+        assert_eq!(of(&written), Some(place("bin/tool")));
+    }
+
+    #[test]
+    fn a_row_that_crosses_a_linked_scheme_directory_is_found_where_the_link_leads() {
+        let mut layout = Layout::for_tests("/venv", LIBRARY);
+        // `bin` is a symbolic link to `tools/bin`.
+        layout.bases[2].inside = Some(RelPath::parse("tools/bin").expect("plain"));
+        assert_eq!(
+            layout.of_recorded(SchemeKey::Purelib, "../../../bin/tool"),
+            Some(place("tools/bin/tool"))
+        );
+    }
+
+    #[test]
+    fn the_environments_own_directories_stay() {
+        let venv = Layout::for_tests("/venv", LIBRARY);
+        for path in ["lib", "lib/python3.11", LIBRARY, "bin", "include"] {
+            assert!(venv.is_own_directory(&place(path)), "{path}");
+        }
+        let package = format!("{LIBRARY}/pkg");
+        for path in ["share", "include/pkg", "bin/x", package.as_str()] {
+            assert!(!venv.is_own_directory(&place(path)), "{path}");
+        }
+        let target = Layout::for_tests("/target", "");
+        for path in ["bin", "include", "pkg"] {
+            assert!(!target.is_own_directory(&place(path)), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_mount_inside_a_root_is_an_own_directory_seen_from_both() {
+        let mut layout = Layout::for_tests("/venv", LIBRARY);
+        let lib = layout.root_at(Path::new("/venv/lib")).expect("few roots");
+        assert_eq!(layout.root_at(Path::new("/venv/lib")).expect("known"), lib);
+        let seen_from_lib = |path: &str| Place {
+            root: lib,
+            path: RelPath::parse(path).expect("plain"),
+        };
+        assert!(layout.is_own_directory(&seen_from_lib("python3.11")));
+        assert!(!layout.is_own_directory(&seen_from_lib("python3.12")));
+        assert_eq!(
+            layout.of_resolved(Path::new("/venv/lib/x")),
+            Some((lib, Some(RelPath::parse("x").expect("plain"))))
+        );
+        assert_eq!(
+            layout.of_resolved(Path::new("/venv/lib")),
+            Some((lib, None))
+        );
+        assert_eq!(layout.of_resolved(Path::new("/etc")), None);
+    }
+
+    #[test]
+    fn places_are_shown_relative_to_the_library_then_to_the_root_then_absolute() {
+        let mut layout = Layout::for_tests("/venv", LIBRARY);
+        assert_eq!(layout.show(&place(&format!("{LIBRARY}/a/b.py"))), "a/b.py");
+        assert_eq!(layout.show(&place("bin/tool")), "bin/tool");
+        // Not below the library, although the name begins alike.
+        let beside = format!("{LIBRARY}-extra/a.py");
+        assert_eq!(layout.show(&place(&beside)), beside);
+        let elsewhere = Place {
+            root: layout.root_at(Path::new("/opt/lib")).expect("few roots"),
+            path: RelPath::parse("x.py").expect("plain"),
+        };
+        assert_eq!(layout.show(&elsewhere), "/opt/lib/x.py");
+    }
 }

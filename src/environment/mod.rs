@@ -15,7 +15,9 @@ mod interpreter;
 pub mod layout;
 mod locate;
 mod marker_environment;
+pub mod protected;
 mod pyvenv_cfg;
+mod roots;
 mod site_packages;
 mod venv;
 

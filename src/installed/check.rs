@@ -5,6 +5,9 @@
 //! they like. Limits: a file that was edited and then restored looks untouched; files that no
 //! RECORD lists are not looked at.
 
+use std::sync::Arc;
+
+use super::survey::digest_of;
 use super::{Installed, Recorded};
 use crate::digest::Digest;
 use crate::environment::layout::{Layout, Place, SchemeKey};
@@ -13,8 +16,6 @@ use crate::fs::{self, Kind, Stat};
 use crate::outcome::{Difference, DifferenceState};
 use crate::spec::record::RecordRow;
 use crate::threads::{Pool, in_parallel};
-
-use super::survey::digest_of;
 
 /// Compares the files of `projects` with their RECORDs.
 ///
@@ -25,7 +26,10 @@ pub fn check(layout: &Layout, projects: &[&Installed], pool: &Pool) -> Result<Ve
     let mut rows: Vec<(&Installed, RecordRow)> = Vec::new();
     for &project in projects {
         match project.read_record(layout)? {
-            Recorded::Rows(listed) => rows.extend(listed.into_iter().map(|row| (project, row))),
+            Recorded::Rows(listed) => {
+                let listed = Arc::unwrap_or_clone(listed).into_iter();
+                rows.extend(listed.map(|row| (project, row)));
+            }
             unusable => differences.push(without_rows(project, &unusable)),
         }
     }

@@ -7,9 +7,13 @@
 //! Directories that no project can own, such as the `~name` of an interrupted pip, are skipped.
 
 pub mod check;
+pub mod facts;
+pub mod ownership;
+pub mod removal;
 pub mod survey;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::environment::layout::{Layout, Place, SchemeKey};
 use crate::error::{Error, Fault, Result};
@@ -49,8 +53,8 @@ pub enum Form {
 /// What an installed project says about its own files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Recorded {
-    /// The rows of its RECORD.
-    Rows(Vec<RecordRow>),
+    /// The rows of its RECORD, shared because several questions are answered from them.
+    Rows(Arc<Vec<RecordRow>>),
     /// It has no RECORD, as conda and Linux distributions leave it.
     Absent,
     /// It is an egg, which has no RECORD.
@@ -61,7 +65,7 @@ pub enum Recorded {
 
 impl Recorded {
     /// The rows of RECORD, if there is one that can be understood.
-    pub fn rows(&self) -> Option<&[RecordRow]> {
+    pub fn rows(&self) -> Option<&Arc<Vec<RecordRow>>> {
         match self {
             Self::Rows(rows) => Some(rows),
             Self::Absent | Self::Egg | Self::Malformed(_) => None,
@@ -162,7 +166,7 @@ impl Installed {
         let path = layout.absolute(&self.place).join("RECORD");
         let content = fs::read_to_limit(&path, MAX_RECORD)?;
         Ok(match record::read_installed_record(&content) {
-            Ok(rows) => Recorded::Rows(rows),
+            Ok(rows) => Recorded::Rows(Arc::new(rows)),
             Err(fault) => Recorded::Malformed(fault.into()),
         })
     }
@@ -172,7 +176,7 @@ impl Installed {
     /// # Errors
     /// If `recorded` has none: a project whose files are not known can be neither replaced nor
     /// removed.
-    pub fn require_rows<'r>(&self, recorded: &'r Recorded) -> Result<&'r [RecordRow]> {
+    pub fn require_rows<'r>(&self, recorded: &'r Recorded) -> Result<&'r Arc<Vec<RecordRow>>> {
         let reason = match recorded {
             Recorded::Rows(rows) => return Ok(rows),
             Recorded::Absent => "it has no RECORD, so its files are not known".to_owned(),

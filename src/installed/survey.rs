@@ -1,9 +1,9 @@
 //! The survey: what stands in the environment where a plan wants to put or take something.
 //!
-//! Input: places. Output: [`Fact`]s, and listings of directories. Each directory is looked at once;
-//! nothing below a missing one is looked at at all. A symbolic link to a directory is followed
-//! where it leads inside the environment, and the fact names the real place; where it leads outside
-//! it is an error. A directory on which something is mounted is made a root.
+//! Input: places. Output: what was [`Surveyed`] there, and listings of directories. Each directory is
+//! looked at once, and nothing below a missing one is looked at. A symbolic link to a directory is
+//! followed if it leads to somewhere inside the environment, and the answer names the real place;
+//! if it leads outside, that is an error. A directory on which something is mounted becomes a root.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,28 +18,28 @@ use crate::path::RelPath;
 
 /// What stands at a place.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fact {
+pub struct Surveyed {
     /// The place itself, symbolic links to directories resolved.
     pub place: Place,
-    /// The outermost part of the place that is missing; the place itself where its directory is
-    /// there.
-    pub anchor: Place,
-    /// What stands there; `None` where nothing does.
-    pub live: Option<Stat>,
-    /// Something that is no directory and stands where a directory of the place would have to be.
-    pub blocked: Option<Place>,
+    /// The outermost directory that is missing on the way to the place; the place itself if its
+    /// directory is there.
+    pub missing_root: Place,
+    /// What stands there; `None` if nothing does.
+    pub stat: Option<Stat>,
+    /// Something that is no directory, and stands where a directory of the place has to be.
+    pub blocked_by: Option<Place>,
 }
 
-/// A directory, once looked at.
+/// A directory that was looked at.
 #[derive(Debug, Clone)]
 enum Known {
     There(RootId, Option<RelPath>),
-    Missing { anchor: Place, real: Place },
+    Missing { missing_root: Place, real: Place },
     Blocked { by: Place, real: Place },
 }
 
-/// The directory that was asked for last: as it was spelled, what it is, and what was seen in it
-/// beforehand.
+/// The directory that was asked for last: its spelling, what it is, and its listing if one was
+/// remembered. Files come sorted, so most answers are found here without a map.
 #[derive(Debug, Clone)]
 struct Last {
     root: RootId,
@@ -48,25 +48,25 @@ struct Last {
     inside: Option<Arc<Inside>>,
 }
 
-/// Looks at the file system under a layout.
+/// Looks at the file system under a layout, and remembers what it saw.
 pub struct Survey<'a> {
     layout: &'a mut Layout,
     directories: HashMap<(RootId, Option<RelPath>), Known>,
     last: Option<Last>,
-    insides: HashMap<Place, Arc<Inside>>,
+    listings: HashMap<Place, Arc<Inside>>,
     mounts: HashMap<RootId, u64>,
 }
 
 impl<'a> Survey<'a> {
-    /// A survey that has looked at nothing yet. Roots may be added to `layout` as it goes.
+    /// A survey that has looked at nothing yet. It adds the mounts that it finds to the roots of
+    /// `layout`.
     pub fn new(layout: &'a mut Layout) -> Self {
-        let (directories, insides, mounts) = (HashMap::new(), HashMap::new(), HashMap::new());
         Self {
             layout,
-            directories,
+            directories: HashMap::new(),
             last: None,
-            insides,
-            mounts,
+            listings: HashMap::new(),
+            mounts: HashMap::new(),
         }
     }
 
@@ -75,71 +75,76 @@ impl<'a> Survey<'a> {
         self.layout
     }
 
-    /// Takes in what directories were looked into beforehand: nothing in them is looked at again.
-    pub fn foresee(&mut self, insides: impl IntoIterator<Item = (Place, Inside)>) {
-        self.insides.extend(
-            insides
-                .into_iter()
-                .map(|(place, inside)| (place, Arc::new(inside))),
-        );
+    /// The layout, with all roots that were found.
+    pub fn into_layout(self) -> &'a Layout {
+        self.layout
     }
 
-    /// What was seen in a directory beforehand.
-    pub fn foreseen(&self, directory: &Place) -> Option<&Inside> {
-        self.insides.get(directory).map(Arc::as_ref)
+    /// Remembers listings that were made elsewhere, in parallel: nothing in these directories is
+    /// looked at again.
+    pub fn remember(&mut self, listings: impl IntoIterator<Item = (Place, Inside)>) {
+        let shared = listings
+            .into_iter()
+            .map(|(place, inside)| (place, Arc::new(inside)));
+        self.listings.extend(shared);
     }
 
-    /// What stands at a real place, a symbolic link not followed.
+    /// The remembered listing of a directory.
+    pub fn remembered(&self, directory: &Place) -> Option<&Inside> {
+        self.listings.get(directory).map(Arc::as_ref)
+    }
+
+    /// What stands at a real place; a symbolic link there is not followed.
     fn stat(&self, real: &Place) -> Result<Option<Stat>> {
-        match self.foreseen_at(real) {
+        match self.remembered_at(real) {
             Some(stat) => Ok(stat),
             None => fs::lstat(&self.layout.absolute(real)),
         }
     }
 
-    /// What was seen beforehand at a real place; `None` where nobody looked.
-    fn foreseen_at(&self, real: &Place) -> Option<Option<Stat>> {
-        let inside = self.insides.get(&real.parent()?)?;
+    /// What the remembered listings say of a real place; the outer `None` means nothing.
+    fn remembered_at(&self, real: &Place) -> Option<Option<Stat>> {
+        let inside = self.listings.get(&real.parent()?)?;
         Some(inside.stat(real.path.file_name()).copied())
     }
 
     /// What stands at `place`.
     ///
     /// # Errors
-    /// Where it cannot be looked at, or a symbolic link on the way leads out of the environment.
-    pub fn look(&mut self, place: &Place) -> Result<Fact> {
+    /// If it cannot be looked at, or a symbolic link on the way leads out of the environment.
+    pub fn look(&mut self, place: &Place) -> Result<Surveyed> {
         let Last { known, inside, .. } = self.directory_of(place)?;
-        let fact = match known {
+        let seen = match known {
             Known::There(root, directory) => {
                 let real = named(place, *root, directory.as_ref());
-                let live = inside
+                let listed = inside
                     .as_ref()
                     .map(|inside| inside.stat(real.path.file_name()).copied());
-                let anchor = real.clone();
-                return Ok(Fact {
-                    live: live.map_or_else(|| self.stat(&real), Ok)?,
+                let stat = match listed {
+                    Some(stat) => stat,
+                    None => self.stat(&real)?,
+                };
+                Surveyed {
+                    missing_root: real.clone(),
                     place: real,
-                    anchor,
-                    blocked: None,
-                });
-            }
-            Known::Missing { anchor, real } => Fact {
-                place: named(place, real.root, Some(&real.path)),
-                anchor: anchor.clone(),
-                live: None,
-                blocked: None,
-            },
-            Known::Blocked { by, real } => {
-                let place = named(place, real.root, Some(&real.path));
-                Fact {
-                    place,
-                    anchor: by.clone(),
-                    live: None,
-                    blocked: Some(by.clone()),
+                    stat,
+                    blocked_by: None,
                 }
             }
+            Known::Missing { missing_root, real } => Surveyed {
+                place: named(place, real.root, Some(&real.path)),
+                missing_root: missing_root.clone(),
+                stat: None,
+                blocked_by: None,
+            },
+            Known::Blocked { by, real } => Surveyed {
+                place: named(place, real.root, Some(&real.path)),
+                missing_root: by.clone(),
+                stat: None,
+                blocked_by: Some(by.clone()),
+            },
         };
-        Ok(fact)
+        Ok(seen)
     }
 
     /// The place itself, symbolic links to directories resolved, whether anything stands there or
@@ -156,27 +161,27 @@ impl<'a> Survey<'a> {
         })
     }
 
-    /// The digest of the regular file at a real place.
+    /// The digest of the regular file at a real place; `None` if there is none.
     ///
     /// # Errors
-    /// Where it cannot be read.
+    /// If it cannot be read.
     pub fn digest(&self, place: &Place, algorithm: Algorithm) -> Result<Option<Digest>> {
         digest_of(&self.layout.absolute(place), algorithm)
     }
 
-    /// The names in a directory at a real place, with what they stand for; names that are not UTF-8
-    /// as `None`.
+    /// The names in a directory at a real place, with what they stand for; a name that is not UTF-8
+    /// is `None`. Empty if there is no such directory.
     ///
     /// # Errors
-    /// Where it cannot be read.
+    /// If it cannot be read.
     pub fn list(&self, place: &Place) -> Result<Vec<(Option<String>, Kind)>> {
-        if let Some(inside) = self.insides.get(place) {
+        if let Some(inside) = self.listings.get(place) {
             let names = inside.names.iter();
             return Ok(names
                 .map(|(name, stat)| (name.to_str().map(str::to_owned), stat.kind))
                 .collect());
         }
-        if self.foreseen_at(place) == Some(None) {
+        if self.remembered_at(place) == Some(None) {
             return Ok(Vec::new());
         }
         let names = fs::list(&self.layout.absolute(place))?;
@@ -186,7 +191,7 @@ impl<'a> Survey<'a> {
             .collect())
     }
 
-    /// The directory that holds a place, most often the one that held the place before it.
+    /// The directory that holds a place; most often it is the same as for the place before.
     fn directory_of(&mut self, place: &Place) -> Result<&Last> {
         let is_last = |last: &Last| {
             last.root == place.root
@@ -198,7 +203,7 @@ impl<'a> Survey<'a> {
                 let directory = place.path.parent();
                 let known = self.directory(place.root, directory.clone())?;
                 let inside = match &known {
-                    Known::There(root, Some(path)) => self.insides.get(&Place {
+                    Known::There(root, Some(path)) => self.listings.get(&Place {
                         root: *root,
                         path: path.clone(),
                     }),
@@ -238,28 +243,25 @@ impl<'a> Survey<'a> {
                 self.mounts.insert(root, fs::mount_of(&path)?);
             }
             Some(_) => return Err(Error::bad_environment(&path, "it is not a directory")),
-            // It will be made; below it nothing is found either.
+            // It will be made. Until then nothing is found below it either.
             None => {}
         }
         Ok(Known::There(root, None))
     }
 
+    /// The directory `name` in `parent`.
     fn below(&mut self, parent: Known, name: &str) -> Result<Known> {
         let name =
             RelPath::parse(name).map_err(|fault| Error::usage(format!("`{name}` has {fault}")))?;
         let (root, inside) = match parent {
             Known::There(root, inside) => (root, inside),
-            Known::Missing { anchor, real } => {
-                return Ok(Known::Missing {
-                    anchor,
-                    real: real.join(&name),
-                });
+            Known::Missing { missing_root, real } => {
+                let real = real.join(&name);
+                return Ok(Known::Missing { missing_root, real });
             }
             Known::Blocked { by, real } => {
-                return Ok(Known::Blocked {
-                    by,
-                    real: real.join(&name),
-                });
+                let real = real.join(&name);
+                return Ok(Known::Blocked { by, real });
             }
         };
         let real = Place {
@@ -267,38 +269,38 @@ impl<'a> Survey<'a> {
             path: inside.map_or_else(|| name.clone(), |inside| inside.join(&name)),
         };
         let path = self.layout.absolute(&real);
+        let blocked = |real: Place| Known::Blocked {
+            by: real.clone(),
+            real,
+        };
         Ok(match self.stat(&real)? {
             None => Known::Missing {
-                anchor: real.clone(),
+                missing_root: real.clone(),
                 real,
             },
             Some(stat) if stat.kind == Kind::Directory => self.entered(real, &path)?,
             Some(stat) if stat.kind == Kind::Symlink => match fs::stat(&path)? {
-                Some(target) if target.kind == Kind::Directory => {
-                    let resolved = fs::canonical(&path)?;
-                    let Some((root, inside)) = self.layout.of_resolved(&resolved) else {
-                        return Err(Error::leads_outside(&path, &resolved));
-                    };
-                    match inside {
-                        None => self.root(root)?,
-                        Some(inside) => self.entered(Place { root, path: inside }, &resolved)?,
-                    }
-                }
-                _ => Known::Blocked {
-                    by: real.clone(),
-                    real,
-                },
+                Some(target) if target.kind == Kind::Directory => self.through_link(&path)?,
+                _ => blocked(real),
             },
-            Some(_) => Known::Blocked {
-                by: real.clone(),
-                real,
-            },
+            Some(_) => blocked(real),
         })
     }
 
-    /// A directory that is there: below its root, or a root of its own where something is mounted.
+    /// The directory that the symbolic link at `path` leads to.
+    fn through_link(&mut self, path: &Path) -> Result<Known> {
+        let resolved = fs::canonical(path)?;
+        match self.layout.of_resolved(&resolved) {
+            None => Err(Error::leads_outside(path, &resolved)),
+            Some((root, None)) => self.root(root),
+            Some((root, Some(path))) => self.entered(Place { root, path }, &resolved),
+        }
+    }
+
+    /// A directory that is there: below its root, or a root of its own if something is mounted on
+    /// it, since renames do not cross mounts.
     fn entered(&mut self, real: Place, path: &Path) -> Result<Known> {
-        let mount = match self.insides.get(&real) {
+        let mount = match self.listings.get(&real) {
             Some(inside) => inside.mount,
             None => fs::mount_of(path)?,
         };
@@ -309,38 +311,38 @@ impl<'a> Survey<'a> {
         {
             return Ok(Known::There(real.root, Some(real.path)));
         }
-        let root = self.layout.root_at(path);
+        let root = self.layout.root_at(path)?;
         self.mounts.insert(root, mount);
         Ok(Known::There(root, None))
     }
 }
 
-/// The place in this directory, which is where that of `place` really is, that has the last name of
-/// `place`.
+/// The place in the directory at `directory`, which is where the directory of `place` really is,
+/// with the last name of `place`.
 fn named(place: &Place, root: RootId, directory: Option<&RelPath>) -> Place {
     if (root, directory.map(RelPath::as_str)) == (place.root, place.path.directory()) {
         return place.clone();
     }
     let path = match directory {
         Some(directory) => directory.join_name_of(&place.path),
-        // Directly below a root, where nothing stands above that could be spelled differently.
-        None => RelPath::parse(place.path.file_name()).unwrap_or_else(|_| place.path.clone()),
+        None => RelPath::parse(place.path.file_name())
+            .expect("the last component of a path is a path, too"),
     };
     Place { root, path }
 }
 
-/// The digest of a regular file; `None` where `path` is something else or nothing.
+/// The digest of a regular file; `None` if `path` is something else or nothing.
 ///
 /// # Errors
-/// Where it cannot be read.
+/// If it cannot be read.
 pub fn digest_of(path: &Path, algorithm: Algorithm) -> Result<Option<Digest>> {
     Ok(sums_of(path, algorithm)?.map(|(digest, _)| digest))
 }
 
-/// The digest and the CRC-32 of a regular file; `None` where `path` is something else or nothing.
+/// The digest and the CRC-32 of a regular file; `None` if `path` is something else or nothing.
 ///
 /// # Errors
-/// Where it cannot be read.
+/// If it cannot be read.
 pub fn sums_of(path: &Path, algorithm: Algorithm) -> Result<Option<(Digest, u32)>> {
     let Some(file) = OpenFile::open(path)? else {
         return Ok(None);
@@ -352,4 +354,53 @@ pub fn sums_of(path: &Path, algorithm: Algorithm) -> Result<Option<(Digest, u32)
         Ok(())
     })?;
     Ok(Some((digest.finish(), crc.finalize())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(path: &str) -> Place {
+        Place {
+            root: RootId(0),
+            path: RelPath::parse(path).expect("plain"),
+        }
+    }
+
+    #[test]
+    fn what_is_missing_what_blocks_and_where_links_lead() {
+        let scratch = tempfile::tempdir().expect("a directory");
+        let root = scratch.path().canonicalize().expect("it is there");
+        std::fs::create_dir_all(root.join("real/sub")).expect("made");
+        std::fs::write(root.join("real/file"), b"x").expect("written");
+        std::os::unix::fs::symlink("real", root.join("link")).expect("linked");
+        std::os::unix::fs::symlink("/", root.join("out")).expect("linked");
+        let mut layout = Layout::for_tests(root.to_str().expect("UTF-8"), "");
+        let mut survey = Survey::new(&mut layout);
+
+        let seen = survey.look(&place("link/file")).expect("inside");
+        assert_eq!(seen.place, place("real/file"));
+        assert_eq!(seen.stat.map(|stat| stat.size), Some(1));
+        let seen = survey.look(&place("link/new/deep/x.py")).expect("inside");
+        assert_eq!(seen.place, place("real/new/deep/x.py"));
+        assert_eq!(seen.missing_root, place("real/new"));
+        assert_eq!((seen.stat, seen.blocked_by), (None, None));
+        let seen = survey.look(&place("real/file/below/x.py")).expect("inside");
+        assert_eq!(seen.blocked_by, Some(place("real/file")));
+        assert!(survey.look(&place("out/etc/passwd")).is_err());
+        assert_eq!(survey.list(&place("nothing")).expect("no such"), []);
+    }
+
+    #[test]
+    fn a_remembered_listing_is_believed() {
+        let scratch = tempfile::tempdir().expect("a directory");
+        let root = scratch.path().canonicalize().expect("it is there");
+        std::fs::create_dir(root.join("d")).expect("made");
+        let mut layout = Layout::for_tests(root.to_str().expect("UTF-8"), "");
+        let mut survey = Survey::new(&mut layout);
+        let inside = fs::look_into(&root.join("d")).expect("readable");
+        survey.remember(inside.map(|inside| (place("d"), inside)));
+        std::fs::write(root.join("d/later"), b"x").expect("written");
+        assert_eq!(survey.look(&place("d/later")).expect("inside").stat, None);
+    }
 }

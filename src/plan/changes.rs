@@ -1,8 +1,8 @@
-//! Which projects change: the wheels of the command against what is installed.
+//! Changes: which projects are installed, replaced, kept and removed.
 //!
-//! Input: the wheels in order, what is installed, and whether to reinstall. Output: one [`Change`]
-//! a project, sorted by name. Two versions of one project in the input are an error; of two builds
-//! of one version the higher wins.
+//! Input: the wheels of a command in order, or the names to remove, and what is installed. Output:
+//! one [`Change`] per project, sorted by name. Two versions of one project in the input are an
+//! error; of two builds of one version the higher build tag wins.
 
 use std::collections::BTreeMap;
 
@@ -12,139 +12,143 @@ use crate::installed::Installed;
 use crate::outcome::{Action, Warning};
 use crate::spec::name::ProjectName;
 use crate::spec::version::Version;
-use crate::wheel::Wheel;
+use crate::spec::wheel_name::WheelName;
 
-/// One change for each project that the wheels are of. Wheels that lose to another build of the
+/// A wheel that a command was given.
+#[derive(Debug, Clone, Copy)]
+pub struct Offer<'a> {
+    /// What its file name says.
+    pub name: &'a WheelName,
+    /// How messages and reports name it.
+    pub label: &'a str,
+}
+
+/// The changes of an installation.
+#[derive(Debug, Default)]
+pub struct Installs {
+    /// One change per project, sorted by name.
+    pub changes: Vec<Change>,
+    /// Projects that were given in several builds.
+    pub warnings: Vec<Warning>,
+}
+
+/// Plans one change for each project that a wheel is of. Wheels that lose to another build of the
 /// same version get none.
 ///
 /// # Errors
-/// Where a project is given in two versions, or twice in the same build.
+/// If a project is given in two versions, or twice in the same build.
 pub fn installs(
-    wheels: &[Wheel],
+    wheels: &[Offer<'_>],
     installed: &[Installed],
     reinstall: bool,
-    warnings: &mut Vec<Warning>,
-) -> Result<Vec<Change>> {
+) -> Result<Installs> {
     let mut by_name: BTreeMap<&ProjectName, Vec<usize>> = BTreeMap::new();
     for (number, wheel) in wheels.iter().enumerate() {
         by_name.entry(&wheel.name.name).or_default().push(number);
     }
-    let mut changes = Vec::with_capacity(by_name.len());
+    let mut installs = Installs::default();
     for (name, candidates) in by_name {
-        let chosen = best_build(wheels, name, &candidates, warnings)?;
-        let old: Vec<usize> = (0..installed.len())
-            .filter(|&number| installed[number].name == *name)
-            .collect();
-        changes.push(change(&wheels[chosen], chosen, old, installed, reinstall));
+        let chosen = best_build(wheels, name, &candidates)?;
+        if candidates.len() > 1 {
+            installs.warnings.push(Warning {
+                code: "several-builds",
+                wheel: Some(wheels[chosen].label.to_owned()),
+                message: format!(
+                    "of {} builds of one version the highest is taken",
+                    candidates.len()
+                ),
+            });
+        }
+        let id = u32::try_from(chosen).expect("a command has fewer than 2^32 wheels");
+        let old = of_project(name, installed);
+        let change = change(&wheels[chosen], WheelId(id), old, installed);
+        installs.changes.push(match change.action {
+            Action::Reinstall if !reinstall => Change {
+                action: Action::Keep,
+                old: Vec::new(),
+                ..change
+            },
+            _ => change,
+        });
     }
-    Ok(changes)
+    Ok(installs)
 }
 
-/// Of several wheels of one project the one with the highest build tag, if that is all they differ
-/// in.
-fn best_build(
-    wheels: &[Wheel],
-    name: &ProjectName,
-    candidates: &[usize],
-    warnings: &mut Vec<Warning>,
-) -> Result<usize> {
-    let refuse = || {
-        let sources = candidates
-            .iter()
-            .map(|&number| wheels[number].label.clone())
-            .collect();
-        Error::two_versions(name.normalized(), sources)
-    };
+/// Of several wheels of one project the one with the highest build tag, if they differ in nothing
+/// else.
+fn best_build(wheels: &[Offer<'_>], name: &ProjectName, candidates: &[usize]) -> Result<usize> {
     let mut best = candidates[0];
     for &other in &candidates[1..] {
-        let (held, next) = (&wheels[best].name, &wheels[other].name);
+        let (held, next) = (wheels[best].name, wheels[other].name);
         if held.version != next.version || held.build == next.build {
-            return Err(refuse());
+            let labels = candidates
+                .iter()
+                .map(|&number| wheels[number].label.to_owned());
+            return Err(Error::two_versions(name.normalized(), labels.collect()));
         }
         if next.build > held.build {
             best = other;
         }
     }
-    if candidates.len() > 1 {
-        let message = format!(
-            "of {} builds of one version the highest is taken",
-            candidates.len()
-        );
-        warnings.push(Warning {
-            code: "several-builds",
-            wheel: Some(wheels[best].label.clone()),
-            message,
-        });
-    }
     Ok(best)
 }
 
-fn change(
-    wheel: &Wheel,
-    number: usize,
-    old: Vec<usize>,
-    installed: &[Installed],
-    reinstall: bool,
-) -> Change {
-    let version = wheel.name.version.to_string();
-    let same = |number: &usize| {
-        let there = &installed[*number];
-        Version::parse(&there.version.replace('_', "-"))
-            .is_some_and(|there| there == wheel.name.version)
+/// The indices of the installed projects with this name.
+fn of_project(name: &ProjectName, installed: &[Installed]) -> Vec<usize> {
+    (0..installed.len())
+        .filter(|&number| installed[number].name == *name)
+        .collect()
+}
+
+/// The change that installs a wheel in place of the projects `old`, whatever their version.
+fn change(wheel: &Offer<'_>, id: WheelId, old: Vec<usize>, installed: &[Installed]) -> Change {
+    let is_same_version = |number: usize| {
+        // The names of dist-info directories have `_` for the `-` of a version.
+        let there = installed[number].version.replace('_', "-");
+        Version::parse(&there).is_some_and(|there| there == wheel.name.version)
     };
     let action = match old.as_slice() {
         [] => Action::Install,
-        [only] if same(only) => {
-            if reinstall {
-                Action::Reinstall
-            } else {
-                Action::Keep
-            }
-        }
+        [only] if is_same_version(*only) => Action::Reinstall,
         _ => Action::Replace,
     };
     Change {
         action,
         name: wheel.name.name.clone(),
+        version: wheel.name.version.to_string(),
         previous: old.first().map(|&number| installed[number].version.clone()),
-        version,
-        wheel: Some(WheelId(u32::try_from(number).unwrap_or(u32::MAX))),
-        source: Some(wheel.label.clone()),
-        old: if action == Action::Keep {
-            Vec::new()
-        } else {
-            old
-        },
+        wheel: Some(id),
+        source: Some(wheel.label.to_owned()),
+        old,
+        record: Vec::new(),
         files: 0,
         bytes: 0,
     }
 }
 
-/// One removal for each name.
+/// Plans one removal for each name.
 ///
 /// # Errors
-/// Where a name is not installed; all such names are in the error.
+/// If a name is not installed; all such names are in the error.
 pub fn removals(names: &[ProjectName], installed: &[Installed]) -> Result<Vec<Change>> {
     let mut changes: BTreeMap<&ProjectName, Change> = BTreeMap::new();
     let mut unknown = Vec::new();
     for name in names {
-        let old: Vec<usize> = (0..installed.len())
-            .filter(|&number| installed[number].name == *name)
-            .collect();
+        let old = of_project(name, installed);
         let Some(&first) = old.first() else {
             unknown.push(name.as_str().to_owned());
             continue;
         };
         let version = installed[first].version.clone();
-        let (previous, name) = (Some(version.clone()), name.clone());
         let change = Change {
             action: Action::Remove,
-            name,
+            name: name.clone(),
+            previous: Some(version.clone()),
             version,
-            previous,
             wheel: None,
             source: None,
             old,
+            record: Vec::new(),
             files: 0,
             bytes: 0,
         };
@@ -154,5 +158,104 @@ pub fn removals(names: &[ProjectName], installed: &[Installed]) -> Result<Vec<Ch
         Ok(changes.into_values().collect())
     } else {
         Err(Error::not_installed(unknown))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::scenario::installed_project;
+    use super::*;
+    use crate::error::ErrorKind;
+
+    fn actions(
+        wheels: &[&str],
+        installed: &[(&str, &str)],
+        reinstall: bool,
+    ) -> Result<Vec<String>> {
+        let names: Vec<WheelName> = wheels
+            .iter()
+            .map(|name| WheelName::parse(name).expect("a wheel's name"))
+            .collect();
+        let offers: Vec<Offer<'_>> = names
+            .iter()
+            .zip(wheels)
+            .map(|(name, label)| Offer { name, label })
+            .collect();
+        let installed: Vec<Installed> = installed
+            .iter()
+            .map(|(name, version)| installed_project(name, version))
+            .collect();
+        let installs = installs(&offers, &installed, reinstall)?;
+        let show = |change: &Change| {
+            let from = change.previous.as_deref().unwrap_or("-");
+            let wheel = change.wheel.map_or(u32::MAX, |wheel| wheel.0);
+            let (action, name, old) = (change.action, change.name.normalized(), &change.old);
+            format!(
+                "{action:?} {name} {from}->{} wheel {wheel} old {old:?}",
+                change.version
+            )
+        };
+        Ok(installs.changes.iter().map(show).collect())
+    }
+
+    #[test]
+    fn projects_are_installed_replaced_and_kept_in_the_order_of_their_names() {
+        let wheels = [
+            "c-1.0-py3-none-any.whl",
+            "B_b-2.0-py3-none-any.whl",
+            "a-1.0-py3-none-any.whl",
+        ];
+        let installed = [("x", "1"), ("b-b", "1.0"), ("a", "1")];
+        assert_eq!(
+            actions(&wheels, &installed, false).expect("no conflict"),
+            [
+                "Keep a 1->1.0 wheel 2 old []",
+                "Replace b-b 1.0->2.0 wheel 1 old [1]",
+                "Install c -->1.0 wheel 0 old []",
+            ]
+        );
+        let again = actions(&wheels[2..], &installed, true).expect("no conflict");
+        assert_eq!(again, ["Reinstall a 1->1.0 wheel 0 old [2]"]);
+    }
+
+    #[test]
+    fn a_project_that_is_installed_twice_is_replaced_whole() {
+        let found = actions(
+            &["a-1.0-py3-none-any.whl"],
+            &[("a", "1.0"), ("a", "0.9")],
+            false,
+        );
+        assert_eq!(
+            found.expect("no conflict"),
+            ["Replace a 1.0->1.0 wheel 0 old [0, 1]"]
+        );
+    }
+
+    #[test]
+    fn the_higher_build_wins_and_two_versions_are_refused() {
+        let builds = ["a-1.0-2-py3-none-any.whl", "a-1.0-10-py3-none-any.whl"];
+        assert_eq!(
+            actions(&builds, &[], false).expect("two builds"),
+            ["Install a -->1.0 wheel 1 old []"]
+        );
+        for other in ["a-2.0-py3-none-any.whl", "a-1.0-py2-none-any.whl"] {
+            let error = actions(&["a-1.0-py3-none-any.whl", other], &[], false);
+            assert_eq!(error.expect_err("refused").kind(), ErrorKind::Conflict);
+        }
+    }
+
+    #[test]
+    fn every_name_that_is_not_installed_is_in_the_error() {
+        let name = |name| ProjectName::parse(name).expect("a name");
+        let installed = [installed_project("a", "1")];
+        let changes = removals(&[name("A"), name("a")], &installed).expect("installed");
+        assert_eq!(changes.len(), 1);
+        assert_eq!(
+            (changes[0].action, &changes[0].old),
+            (Action::Remove, &vec![0])
+        );
+        let error = removals(&[name("b"), name("a"), name("c")], &installed);
+        let text = error.expect_err("not installed").to_string();
+        assert!(text.contains('b') && text.contains('c'), "{text}");
     }
 }

@@ -1,343 +1,356 @@
 //! Conflicts: two owners of one path, found before anything is written.
 //!
 //! Input: every file that the projects want, with what stands in its place. Output: the files to
-//! write, each place once; the rows of each RECORD; and every conflict with how it was settled.
-//! Equal contents are shared and never a conflict. What is settled does not depend on the order in
-//! which threads run: the order is that of the arguments. Where the file system ignores case, names
-//! that fold to one are refused: those of one wheel, of two, and of what stays installed. Limits:
-//! the folding is Unicode's own; a system whose folding is narrower would have kept some of these
-//! names apart.
+//! write, each place once; the rows of each RECORD; and every conflict with its resolution. Equal
+//! contents are shared and never a conflict. The result does not depend on the timing of threads:
+//! only the order of the arguments counts. Limits: contents whose digests are not known never
+//! compare equal.
 
 use std::sync::Arc;
 
-use foldhash::{HashMap, HashMapExt as _, HashSet, HashSetExt as _};
-
-use super::{ChangeId, Content, NewFile, NewRow, RowFile};
+use super::folded_names::find_folded;
+use super::{Candidate, Change, ChangeId, Content, LiveRow, NewRow, RowFile, WantedFile};
 use crate::digest::{Digest, Identity};
-use crate::environment::layout::{Layout, Place};
+use crate::environment::layout::Place;
 use crate::error::Clash;
-use crate::fs::{Kind, Stat};
+use crate::installed::facts::{Blocked, Facts, Live, LiveContent, LiveFile};
 use crate::outcome::ConflictReport;
-use crate::path;
-use crate::spec::record::RecordRow;
 
-/// What to do where the contents of two owners differ (`--on-conflict`).
+/// What to do if the contents of two owners differ (`--on-conflict`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnConflict {
     /// Refuse.
     #[default]
     Error,
-    /// What is installed, or comes earlier in the arguments, stays.
+    /// What is installed, or comes first in the arguments, stays.
     First,
-    /// What comes last wins.
+    /// What comes last in the arguments wins.
     Last,
 }
 
-/// A file that a project wants, and what stands in its place.
+/// A file to write that has no slot yet.
 #[derive(Debug, Clone)]
-pub struct Wanted {
-    /// The file.
-    pub file: NewFile,
-    /// The outermost directory that is missing on the way to it, or the file itself.
-    pub anchor: Place,
-    /// What is there and does not go in this very plan.
-    pub live: Option<Box<Live>>,
-    /// Something that does not go, and stands where a directory has to be.
-    pub blocked: Option<Box<Blocked>>,
-}
-
-/// Something that is no directory and stands where one has to be.
-#[derive(Debug, Clone)]
-pub struct Blocked {
-    /// Where it stands.
-    pub by: Place,
-    /// The installed projects that own it, by name.
-    pub owners: Vec<String>,
-}
-
-/// Something that stands where a file is wanted.
-#[derive(Debug, Clone)]
-pub struct Live {
-    /// What the file system says of it.
-    pub stat: Stat,
-    /// Its digest; `None` of anything but a regular file.
+pub struct ResolvedFile {
+    /// The place that it takes.
+    pub place: Place,
+    /// The content.
+    pub content: Content,
+    /// Whether it gets execute bits.
+    pub executable: bool,
+    /// The length in bytes.
+    pub size: u64,
+    /// The digest of the content, if it is known.
     pub digest: Option<Digest>,
-    /// What it is compared with the wanted file by; `None` of anything but a regular file.
-    pub identity: Option<Identity>,
-    /// The installed projects that own it, by name.
-    pub owners: Vec<String>,
+    /// The outermost directory that is missing on the way to the place; the place itself if none
+    /// is.
+    pub missing_root: Place,
 }
 
-/// What came of it.
+/// A live file that makes way for a winner.
+#[derive(Debug, Clone)]
+pub struct Displaced {
+    /// Where it stands.
+    pub place: Place,
+    /// The installed projects that list it, as indices.
+    pub owners: Vec<usize>,
+}
+
+/// The result of comparing everything that is wanted.
 #[derive(Debug, Default)]
-pub struct Settled {
+pub struct Resolved {
+    /// The changes, with the rows of their RECORDs, and their files counted; a shared file counts
+    /// for each owner.
+    pub changes: Vec<Change>,
     /// The files to write, sorted by place, no place twice.
-    pub files: Vec<NewFile>,
-    /// The anchor of each file.
-    pub anchors: Vec<Place>,
-    /// The rows of RECORD for each change.
-    pub rows: Vec<Vec<NewRow>>,
-    /// Live files that make way for a winner.
-    pub displaced: Vec<Place>,
-    /// Conflicts that a policy settled.
+    pub files: Vec<ResolvedFile>,
+    /// Live files that make way, sorted by place.
+    pub displaced: Vec<Displaced>,
+    /// Conflicts that a policy resolved.
     pub conflicts: Vec<ConflictReport>,
-    /// Conflicts that nothing settled.
+    /// Conflicts that nothing resolved.
     pub clashes: Vec<Clash>,
     /// Places that one wheel wants twice, with different contents.
     pub doubled: Vec<(ChangeId, String)>,
 }
 
-impl Settled {
-    /// Adds a file that no change has a row for, at this position among the files.
-    pub fn insert(&mut self, at: usize, file: NewFile) {
-        self.anchors.insert(at, file.place.clone());
-        self.files.insert(at, file);
-        for row in self.rows.iter_mut().flatten() {
-            if let RowFile::New(number) = &mut row.file
-                && *number as usize >= at
-            {
-                *number += 1;
-            }
-        }
-    }
-}
-
-/// What conflicts are settled by.
-#[derive(Clone, Copy)]
+/// What conflicts are resolved by.
 pub struct Rules<'a> {
     /// The policy.
-    pub policy: OnConflict,
-    /// Whether two spellings in different case are one name here.
-    pub ignores_case: bool,
-    /// What stays installed, with its owner's name; needed only where case is ignored.
-    pub staying: &'a [(Place, String)],
-    /// The name of each change's project.
-    pub names: &'a [String],
-    /// How places are shown.
-    pub layout: &'a Layout,
+    pub on_conflict: OnConflict,
+    /// What is on disk.
+    pub facts: &'a Facts<'a>,
+    /// The files and whole directories that leave, sorted.
+    pub out: &'a [Place],
 }
 
-/// Settles everything that is wanted. Within one place, `wanted` is in the order of the arguments.
-pub fn settle(wanted: Vec<Wanted>, rules: &Rules<'_>) -> Settled {
-    // The order alone is sorted, which is small; files of one wheel come sorted already.
+/// Resolves everything that is wanted. Candidates for one place are in the order of the arguments.
+pub fn resolve(changes: Vec<Change>, wanted: Vec<Candidate>, rules: &Rules<'_>) -> Resolved {
+    // Only the order is sorted, because candidates are large; files of one wheel come sorted.
     let mut order: Vec<usize> = (0..wanted.len()).collect();
     order.sort_by(|&a, &b| wanted[a].file.place.cmp(&wanted[b].file.place));
-    let mut settled = Settled {
-        rows: vec![Vec::new(); rules.names.len()],
-        ..Settled::default()
+    let mut resolved = Resolved {
+        changes,
+        ..Resolved::default()
     };
-    settled.files.reserve(wanted.len());
-    settled.anchors.reserve(wanted.len());
-    if rules.ignores_case {
-        settled.clashes = find_folded(order.iter().map(|&at| &wanted[at]), rules);
+    resolved.files.reserve(wanted.len());
+    if rules.facts.ignores_case {
+        let sorted = order.iter().map(|&at| &wanted[at].file);
+        resolved.clashes = find_folded(sorted, &resolved.changes, rules.facts);
     }
-    let mut wanted: Vec<Option<Wanted>> = wanted.into_iter().map(Some).collect();
-    let mut above: Vec<(Place, ChangeId)> = Vec::new();
+    let mut wanted: Vec<Option<Candidate>> = wanted.into_iter().map(Some).collect();
     let mut rest = order
         .into_iter()
         .filter_map(|at| wanted[at].take())
         .peekable();
+    // Files whose places are above the current one: a directory cannot be there, too.
+    let mut above: Vec<(Place, ChangeId)> = Vec::new();
     while let Some(first) = rest.next() {
         let mut group = vec![first];
         while let Some(next) = rest.next_if(|next| next.file.place == group[0].file.place) {
             group.push(next);
         }
-        let place = &group[0].file.place;
-        above.retain(|(file, _)| file.root == place.root && place.path.starts_with(&file.path));
-        if let Some((file, owner)) = above.last() {
+        let file = &group[0].file;
+        above.retain(|(above, _)| file.place.is_within(above));
+        if let Some((place, owner)) = above.last() {
             let owners = vec![
-                (rules.name(*owner), "a file".into()),
-                (rules.name(group[0].file.owner), "a directory".into()),
+                (resolved.name(*owner), "a file".into()),
+                (resolved.name(file.owner), "a directory".into()),
             ];
-            settled.clashes.push(Clash {
-                path: rules.layout.show(file),
+            resolved.clashes.push(Clash {
+                path: rules.facts.layout.show(place),
                 owners,
                 is_settleable: false,
             });
         }
-        above.push((place.clone(), group[0].file.owner));
-        settle_place(group, rules, &mut settled);
+        above.push((file.place.clone(), file.owner));
+        resolved.resolve_place(group, rules);
     }
-    settled.clashes.dedup();
-    settled
+    resolved.clashes.dedup();
+    resolved
 }
 
-impl Rules<'_> {
-    fn name(&self, change: ChangeId) -> String {
-        self.names[change.0 as usize].clone()
-    }
-}
-
-/// Settles one place: all in `group` want it.
-fn settle_place(group: Vec<Wanted>, rules: &Rules<'_>, settled: &mut Settled) {
-    if let Some(clash) = obstacle(&group[0], rules) {
-        settled.clashes.push(clash);
-        return;
-    }
-    let live = group[0].live.as_deref().cloned();
-    let alike = group
-        .iter()
-        .all(|other| same_content(&group[0].file, &other.file));
-    let kept = live
-        .as_ref()
-        .is_some_and(|live| same_as_live(&group[0].file, live));
-    if alike && (live.is_none() || kept) {
-        let executable = group.iter().any(|wanted| wanted.file.executable);
-        let stays = live
-            .as_ref()
-            .filter(|live| kept && (!executable || live.stat.mode & 0o111 != 0));
-        if live.is_some() && stays.is_none() {
-            // The bytes are right, but nobody could execute them.
-            settled.displaced.push(group[0].file.place.clone());
+impl Resolved {
+    /// Resolves one place that all in `group` want.
+    fn resolve_place(&mut self, mut group: Vec<Candidate>, rules: &Rules<'_>) {
+        if let Some(clash) = self.obstacle(&group[0], rules) {
+            self.clashes.push(clash);
+            return;
         }
-        return win(group, 0, stays, settled);
-    }
-    let first_owner = group[0].file.owner;
-    if live.is_none() && group.iter().all(|wanted| wanted.file.owner == first_owner) {
-        settled
-            .doubled
-            .push((first_owner, rules.layout.show(&group[0].file.place)));
-        return;
-    }
-    let clash = clash(&group, live.as_ref(), rules);
-    let last = group.len() - 1;
-    let (winner, live_stays) = match rules.policy {
-        OnConflict::Error => return settled.clashes.push(clash),
-        OnConflict::First => (0, live.is_some()),
-        OnConflict::Last => (
-            last,
-            live.as_ref()
-                .is_some_and(|live| same_as_live(&group[last].file, live)),
-        ),
-    };
-    let live_name = live.as_ref().map(|live| live_owner(live).0);
-    let resolution = live_name
-        .filter(|_| live_stays)
-        .unwrap_or_else(|| rules.name(group[winner].file.owner));
-    settled.conflicts.push(ConflictReport {
-        resolution,
-        ..ConflictReport::refused(&clash)
-    });
-    if live.is_some() && !live_stays {
-        settled.displaced.push(group[0].file.place.clone());
-    }
-    win(group, winner, live.as_ref().filter(|_| live_stays), settled);
-}
-
-/// The winner's file is written, unless what is live stays; everyone's RECORD speaks of what is on
-/// disk then.
-fn win(group: Vec<Wanted>, winner: usize, stays: Option<&Live>, settled: &mut Settled) {
-    let executable = group.iter().any(|wanted| wanted.file.executable);
-    let row_file = if let Some(live) = stays {
-        // Of a symbolic link there is nothing to state.
-        let size = (live.stat.kind == Kind::File).then_some(live.stat.size);
-        let row = RecordRow {
-            path: String::new(),
-            digest: live.digest,
-            size,
+        let makes_way = rules.makes_way(&group[0]);
+        let live = group[0].live.take().filter(|_| !makes_way);
+        let live = live.as_deref();
+        let first = &group[0].file;
+        let alike = group.iter().all(|other| same_content(first, &other.file));
+        let kept = live.is_some_and(|live| same_as_live(first, live));
+        if alike && (live.is_none() || kept) {
+            let executable = group.iter().any(|candidate| candidate.file.executable);
+            let stays = live.filter(|live| !executable || live.is_executable());
+            if let Some(live) = live.filter(|_| stays.is_none()) {
+                // The bytes are right, but the file could not be executed.
+                self.displace(&group[0], live);
+            }
+            return self.write(group, 0, stays);
+        }
+        let is_one_wheel = group.iter().all(|other| other.file.owner == first.owner);
+        if live.is_none() && is_one_wheel {
+            let path = rules.facts.layout.show(&first.place);
+            self.doubled.push((first.owner, path));
+            return;
+        }
+        let clash = self.clash(&group, live, rules);
+        let last = group.len() - 1;
+        let (winner, live_stays) = match rules.on_conflict {
+            OnConflict::Error => return self.clashes.push(clash),
+            OnConflict::First => (0, live.is_some()),
+            OnConflict::Last => (
+                last,
+                live.is_some_and(|live| same_as_live(&group[last].file, live)),
+            ),
         };
-        RowFile::Live(Box::new(row))
-    } else {
-        RowFile::New(u32::try_from(settled.files.len()).unwrap_or(u32::MAX))
-    };
-    let mut owners: Vec<ChangeId> = Vec::with_capacity(1);
-    for wanted in &group {
-        if !owners.contains(&wanted.file.owner) {
-            owners.push(wanted.file.owner);
-            let recorded = Arc::clone(&wanted.file.recorded);
-            settled.rows[wanted.file.owner.0 as usize].push(NewRow {
-                recorded,
-                file: row_file.clone(),
+        let stays = live.filter(|_| live_stays);
+        let resolution = match stays {
+            Some(live) => rules.owner_names(&live.owners),
+            None => self.name(group[winner].file.owner),
+        };
+        self.conflicts.push(ConflictReport {
+            resolution,
+            ..ConflictReport::refused(&clash)
+        });
+        if let Some(live) = live.filter(|_| !live_stays) {
+            self.displace(&group[0], live);
+        }
+        self.write(group, winner, stays);
+    }
+
+    /// Writes the winner's file, unless what is live stays. The RECORD of every owner states what
+    /// is on disk afterwards.
+    fn write(&mut self, mut group: Vec<Candidate>, winner: usize, stays: Option<&Live>) {
+        let executable = group.iter().any(|candidate| candidate.file.executable);
+        let (row, size) = match stays {
+            Some(live) => {
+                let file = live.file();
+                let row = LiveRow {
+                    digest: file.and_then(|file| file.sums).map(|(digest, _)| digest),
+                    size: file.map(|file| file.size),
+                };
+                let size = row.size.unwrap_or(0);
+                (RowFile::Live(Box::new(row)), size)
+            }
+            None => {
+                let number = u32::try_from(self.files.len());
+                let number = number.expect("a plan has fewer than 2^32 files");
+                (RowFile::New(number), group[winner].file.size)
+            }
+        };
+        let mut owners: Vec<ChangeId> = Vec::with_capacity(1);
+        for candidate in &group {
+            let owner = candidate.file.owner;
+            if owners.contains(&owner) {
+                continue;
+            }
+            owners.push(owner);
+            let change = &mut self.changes[owner.0 as usize];
+            change.record.push(NewRow {
+                recorded: Arc::clone(&candidate.file.recorded),
+                file: row.clone(),
+            });
+            change.files += 1;
+            change.bytes = change.bytes.saturating_add(size);
+        }
+        if stays.is_none() {
+            let Candidate {
+                file, missing_root, ..
+            } = group.swap_remove(winner);
+            self.files.push(ResolvedFile {
+                place: file.place,
+                content: file.content,
+                executable,
+                size: file.size,
+                digest: file.digest,
+                missing_root,
             });
         }
     }
-    if stays.is_none()
-        && let Some(Wanted {
-            mut file, anchor, ..
-        }) = group.into_iter().nth(winner)
-    {
-        file.executable = executable;
-        settled.files.push(file);
-        settled.anchors.push(anchor);
-    }
-}
 
-/// A directory where the file has to be, or a file where one of its directories has to be: no
-/// policy helps.
-fn obstacle(wanted: &Wanted, rules: &Rules<'_>) -> Option<Clash> {
-    let name = rules.name(wanted.file.owner);
-    if let Some(Blocked { by, owners }) = wanted.blocked.as_deref() {
-        let owners = vec![
-            (owner_of(owners), "a file".to_owned()),
-            (name, "a directory".to_owned()),
-        ];
-        return Some(Clash {
-            path: rules.layout.show(by),
-            owners,
-            is_settleable: false,
+    fn displace(&mut self, candidate: &Candidate, live: &Live) {
+        self.displaced.push(Displaced {
+            place: candidate.file.place.clone(),
+            owners: live.owners.clone(),
         });
     }
-    let live = wanted.live.as_deref()?;
-    let what = match live.stat.kind {
-        Kind::Directory => "a directory",
-        Kind::Other => "a device or pipe",
-        Kind::File | Kind::Symlink => return None,
-    };
-    let owners = vec![
-        (name, "a file".to_owned()),
-        (live_owner(live).0, what.to_owned()),
-    ];
-    Some(Clash {
-        path: rules.layout.show(&wanted.file.place),
-        owners,
-        is_settleable: false,
-    })
-}
 
-fn clash(group: &[Wanted], live: Option<&Live>, rules: &Rules<'_>) -> Clash {
-    let mut owners: Vec<(String, String)> = live.map(live_owner).into_iter().collect();
-    for wanted in group {
-        let owner = (rules.name(wanted.file.owner), describe(&wanted.file));
-        if !owners.contains(&owner) {
-            owners.push(owner);
+    /// A directory where the file has to be, or a file where one of its directories has to be: no
+    /// policy resolves that.
+    fn obstacle(&self, candidate: &Candidate, rules: &Rules<'_>) -> Option<Clash> {
+        let name = self.name(candidate.file.owner);
+        if let Some(Blocked { by, owners }) = candidate.blocked.as_deref() {
+            let owners = vec![
+                (rules.owner_names(owners), "a file".to_owned()),
+                (name, "a directory".to_owned()),
+            ];
+            return Some(Clash {
+                path: rules.facts.layout.show(by),
+                owners,
+                is_settleable: false,
+            });
+        }
+        let live = candidate.live.as_deref()?;
+        let what = match live.content {
+            LiveContent::Directory if rules.makes_way(candidate) => return None,
+            LiveContent::Directory => "a directory",
+            LiveContent::Other => "a device or pipe",
+            LiveContent::File(_) | LiveContent::Symlink => return None,
+        };
+        let owners = vec![
+            (name, "a file".to_owned()),
+            (rules.owner_names(&live.owners), what.to_owned()),
+        ];
+        Some(Clash {
+            path: rules.facts.layout.show(&candidate.file.place),
+            owners,
+            is_settleable: false,
+        })
+    }
+
+    fn clash(&self, group: &[Candidate], live: Option<&Live>, rules: &Rules<'_>) -> Clash {
+        let live = live.map(|live| (rules.owner_names(&live.owners), describe_live(live)));
+        let mut owners: Vec<(String, String)> = live.into_iter().collect();
+        for candidate in group {
+            let file = &candidate.file;
+            let owner = (self.name(file.owner), describe(file));
+            if !owners.contains(&owner) {
+                owners.push(owner);
+            }
+        }
+        Clash {
+            path: rules.facts.layout.show(&group[0].file.place),
+            owners,
+            is_settleable: true,
         }
     }
-    Clash {
-        path: rules.layout.show(&group[0].file.place),
-        owners,
-        is_settleable: true,
+
+    fn name(&self, change: ChangeId) -> String {
+        let change = &self.changes[change.0 as usize];
+        change.name.normalized().to_owned()
     }
 }
 
-fn live_owner(live: &Live) -> (String, String) {
-    let what = match (live.stat.kind, live.digest) {
-        (Kind::Symlink, _) => "a symbolic link".to_owned(),
-        (_, Some(digest)) => digest.to_string(),
-        (_, None) => format!("{} bytes", live.stat.size),
-    };
-    (owner_of(&live.owners), what)
-}
+impl Rules<'_> {
+    /// The names of the installed projects that own something, for people.
+    fn owner_names(&self, owners: &[usize]) -> String {
+        let name = |&number: &usize| self.facts.installed[number].name.normalized();
+        let mut names: Vec<&str> = owners.iter().map(name).collect();
+        // A project that is installed twice owns it twice.
+        names.dedup();
+        if names.is_empty() {
+            "a file of nobody".to_owned()
+        } else {
+            names.join(" and ")
+        }
+    }
 
-fn owner_of(owners: &[String]) -> String {
-    if owners.is_empty() {
-        "a file of nobody".to_owned()
-    } else {
-        owners.join(" and ")
+    /// Whether a directory stands in the file's place of which nothing stays.
+    fn makes_way(&self, candidate: &Candidate) -> bool {
+        let is_directory = |live: &Live| matches!(live.content, LiveContent::Directory);
+        if !candidate.live.as_deref().is_some_and(is_directory) {
+            return false;
+        }
+        let mut at = Some(candidate.file.place.clone());
+        while let Some(directory) = at {
+            if self.out.binary_search(&directory).is_ok() {
+                return true;
+            }
+            at = directory.parent();
+        }
+        false
     }
 }
 
-fn describe(file: &NewFile) -> String {
+fn describe(file: &WantedFile) -> String {
     file.digest.map_or_else(
         || format!("{} bytes", file.size),
         |digest| digest.to_string(),
     )
 }
 
+fn describe_live(live: &Live) -> String {
+    match live.content {
+        LiveContent::File(LiveFile {
+            sums: Some((digest, _)),
+            ..
+        }) => digest.to_string(),
+        LiveContent::File(LiveFile { size, .. }) => format!("{size} bytes"),
+        LiveContent::Symlink => "a symbolic link".to_owned(),
+        LiveContent::Directory => "a directory".to_owned(),
+        LiveContent::Other => "a device or pipe".to_owned(),
+    }
+}
+
 /// Whether two files will have the same bytes, as far as that is known before they are written.
-fn same_content(a: &NewFile, b: &NewFile) -> bool {
+fn same_content(a: &WantedFile, b: &WantedFile) -> bool {
     match (&a.content, &b.content) {
-        (Content::Record, Content::Record) => a.owner == b.owner,
-        (Content::Record, _) | (_, Content::Record) => false,
+        (Content::Record(change), Content::Record(other)) => change == other,
+        (Content::Record(_), _) | (_, Content::Record(_)) => false,
         (Content::Entry(wheel, entry), Content::Entry(other_wheel, other_entry))
             if (wheel, entry) == (other_wheel, other_entry) =>
         {
@@ -347,299 +360,117 @@ fn same_content(a: &NewFile, b: &NewFile) -> bool {
     }
 }
 
-fn same_as_live(file: &NewFile, live: &Live) -> bool {
-    live.stat.kind == Kind::File
-        && live.stat.size == file.size
-        && file.identity.is_some()
-        && file.identity == live.identity
-}
-
-/// Finds names that fold to one, directories' included.
-fn find_folded<'a>(wanted: impl Iterator<Item = &'a Wanted>, rules: &'a Rules<'_>) -> Vec<Clash> {
-    let installed = rules
-        .staying
-        .iter()
-        .map(|(place, owner)| (place, owner.clone()));
-    let new = wanted.map(|wanted| (&wanted.file.place, rules.name(wanted.file.owner)));
-    let mut spellings: HashMap<(u16, String), (Place, String)> = HashMap::new();
-    let mut clashes: Vec<Clash> = Vec::new();
-    for (place, owner) in installed.chain(new) {
-        let mut at = Some(place.clone());
-        while let Some(place) = at {
-            let key = (place.root.0, path::folded(place.path.as_str()));
-            let (first, other) = spellings
-                .entry(key)
-                .or_insert_with(|| (place.clone(), owner.clone()));
-            if *first != place {
-                let (one, two) = told_apart(&rules.layout.show(first), &rules.layout.show(&place));
-                let owners = vec![
-                    (other.clone(), format!("`{one}`")),
-                    (owner.clone(), format!("`{two}`")),
-                ];
-                clashes.push(Clash {
-                    path: two,
-                    owners,
-                    is_settleable: false,
-                });
-            }
-            at = place.parent();
-        }
-    }
-    // What differs in a directory's name differs in the names of all that it holds: the outermost
-    // tells it all.
-    let outermost: Vec<String> = clashes.iter().map(|clash| clash.path.clone()).collect();
-    let below = |path: &str, above: &str| {
-        path.strip_prefix(above)
-            .is_some_and(|rest| rest.starts_with('/'))
+/// Whether a file has the bytes of a live one.
+fn same_as_live(file: &WantedFile, live: &Live) -> bool {
+    let LiveContent::File(LiveFile {
+        size,
+        sums: Some((digest, crc)),
+        ..
+    }) = live.content
+    else {
+        return false;
     };
-    clashes.retain(|clash| !outermost.iter().any(|above| below(&clash.path, above)));
-    let mut seen = HashSet::new();
-    clashes.retain(|clash| seen.insert(clash.path.clone()));
-    clashes
-}
-
-/// Two spellings so that one sees the difference.
-fn told_apart(one: &str, two: &str) -> (String, String) {
-    if !path::is_same_text(one, two) {
-        return (one.to_owned(), two.to_owned());
-    }
-    let show = |text: &str| {
-        let parts = text.chars().map(|c| {
-            if c.is_ascii() {
-                c.to_string()
-            } else {
-                c.escape_default().to_string()
-            }
-        });
-        parts.collect()
+    let is_same = |identity: Identity| match identity {
+        Identity::Digest(wanted) => wanted == digest,
+        Identity::Crc(wanted) => wanted == crc,
     };
-    (show(one), show(two))
+    size == file.size && file.identity.is_some_and(is_same)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::scenario::Scenario;
     use super::*;
-    use crate::environment::layout::RootId;
-    use crate::environment::{Environment, Kind as EnvironmentKind, Python, Scheme};
-    use crate::path::RelPath;
-    use crate::spec::tags::{Implementation, Platform, Target};
-    use crate::spec::version::Version;
-
-    fn layout(root: &std::path::Path) -> Layout {
-        let at = |below: &str| root.join(below);
-        let scheme = Scheme {
-            purelib: at(""),
-            platlib: at(""),
-            scripts: at("bin"),
-            data: at(""),
-            headers: at("include"),
-        };
-        let platform = Platform::Linux {
-            arch: "x86_64".to_owned(),
-        };
-        let (implementation, version) = (Implementation::CPython, (3, 11));
-        let target = Target {
-            implementation,
-            version,
-            abi: None,
-            free_threaded: false,
-            debug: false,
-            platform,
-        };
-        let version = Version::parse("3.11.7").expect("a version");
-        let python = Python {
-            executable: "/python".into(),
-            version,
-            target,
-        };
-        let root = root.to_owned();
-        let (kind, identity) = (EnvironmentKind::Target, None);
-        let environment = Environment {
-            kind,
-            root,
-            scheme,
-            python,
-            identity,
-        };
-        Layout::of(&environment).expect("the directory is there")
-    }
-
-    fn wanted(path: &str, owner: u32, content: &[u8]) -> Wanted {
-        let place = Place {
-            root: RootId(0),
-            path: RelPath::parse(path).expect("plain"),
-        };
-        let file = NewFile {
-            place: place.clone(),
-            recorded: path.into(),
-            owner: ChangeId(owner),
-            content: Content::Bytes(content.into()),
-            executable: false,
-            size: content.len() as u64,
-            digest: None,
-            identity: Some(Identity::of(content, true)),
-        };
-        Wanted {
-            file,
-            anchor: place,
-            live: None,
-            blocked: None,
-        }
-    }
-
-    fn settled(wanted: Vec<Wanted>, ignores_case: bool, policy: OnConflict) -> Settled {
-        settled_beside(&[], wanted, ignores_case, policy)
-    }
-
-    fn settled_beside(
-        installed: &[&str],
-        wanted: Vec<Wanted>,
-        ignores_case: bool,
-        policy: OnConflict,
-    ) -> Settled {
-        let directory = tempfile::tempdir().expect("a directory");
-        let names = ["one".to_owned(), "two".to_owned()];
-        let layout = layout(directory.path());
-        let place = |path: &&str| Place {
-            root: RootId(0),
-            path: RelPath::parse(path).expect("plain"),
-        };
-        let staying: Vec<_> = installed
-            .iter()
-            .map(|path| (place(path), "three".to_owned()))
-            .collect();
-        settle(
-            wanted,
-            &Rules {
-                policy,
-                ignores_case,
-                staying: &staying,
-                names: &names,
-                layout: &layout,
-            },
-        )
-    }
+    use crate::error::ErrorKind;
 
     #[test]
-    fn e22_r48_r49_names_that_fold_to_one_are_two_only_where_case_counts() {
-        for (one, two, shown) in [
-            ("Mod.py", "mod.py", ["`Mod.py`", "`mod.py`"]),
-            ("straße.py", "strasse.py", ["`straße.py`", "`strasse.py`"]),
-            (
-                "gr\u{fc}n.py",
-                "gru\u{308}n.py",
-                ["`gr\\u{fc}n.py`", "`gru\\u{308}n.py`"],
-            ),
-            ("ﬁle.py", "file.py", ["`ﬁle.py`", "`file.py`"]),
-        ] {
-            for (owner, name) in [(1, "two"), (0, "one")] {
-                let pair = || vec![wanted(one, 0, b"a"), wanted(two, owner, b"a")];
-                assert!(settled(pair(), false, OnConflict::Error).clashes.is_empty());
-                let clashes = settled(pair(), true, OnConflict::Last).clashes;
-                assert_eq!(clashes.len(), 1, "{clashes:?}");
-                let mut owners = clashes[0].owners.clone();
-                owners.sort_by_key(|(_, what)| *what != shown[0]);
-                assert_eq!(
-                    owners,
-                    [
-                        ("one".to_owned(), shown[0].into()),
-                        (name.to_owned(), shown[1].into())
-                    ]
-                );
-            }
-            let beside = || vec![wanted(two, 0, b"a")];
-            assert!(
-                settled_beside(&[one], beside(), false, OnConflict::Error)
-                    .clashes
-                    .is_empty()
-            );
-            let clashes = settled_beside(&[one], beside(), true, OnConflict::Last).clashes;
-            assert_eq!(
-                clashes[0].owners,
-                [
-                    ("three".into(), shown[0].into()),
-                    ("one".into(), shown[1].into())
-                ]
-            );
-        }
-    }
-
-    #[test]
-    fn r50_directories_that_differ_in_case() {
-        let pair = || {
-            vec![
-                wanted("Foo/a.py", 0, b"a"),
-                wanted("foo/b.py", 1, b"b"),
-                wanted("foo/c/d.py", 1, b"b"),
-            ]
+    fn r90_r91_equal_contents_are_shared_and_others_resolved_in_order() {
+        let pair = |other| {
+            Scenario::new().wants("one", "1", &[("ns/x", "a")]).wants(
+                "two",
+                "1",
+                &[("ns/x", other)],
+            )
         };
-        let clashes = settled(pair(), true, OnConflict::Error).clashes;
-        assert_eq!(
-            clashes
-                .iter()
-                .map(|clash| clash.path.as_str())
-                .collect::<Vec<_>>(),
-            ["foo"]
-        );
-        assert!(settled(pair(), false, OnConflict::Error).clashes.is_empty());
-        let clashes = settled_beside(
-            &["Ns/x.py"],
-            vec![wanted("ns/y.py", 0, b"a")],
-            true,
-            OnConflict::Error,
-        )
-        .clashes;
-        assert_eq!(
-            clashes
-                .iter()
-                .map(|clash| clash.path.as_str())
-                .collect::<Vec<_>>(),
-            ["ns"]
-        );
-    }
+        let equal = pair("a").plan(OnConflict::Error).expect("equal contents");
+        assert_eq!((equal.files.len(), equal.conflicts.len()), (3, 0));
+        let rows = |change: &Change| (change.record.len(), change.files, change.bytes);
+        assert!(equal.changes.iter().all(|change| rows(change) == (2, 2, 1)));
 
-    #[test]
-    fn r90_r91_equal_contents_are_shared_and_others_settled_in_order() {
-        let equal = settled(
-            vec![wanted("ns/x", 0, b"a"), wanted("ns/x", 1, b"a")],
-            false,
-            OnConflict::Error,
-        );
-        assert_eq!(
-            (equal.files.len(), equal.rows[0].len(), equal.rows[1].len()),
-            (1, 1, 1)
-        );
-        let other = || vec![wanted("ns/x", 0, b"a"), wanted("ns/x", 1, b"b")];
-        assert_eq!(settled(other(), false, OnConflict::Error).clashes.len(), 1);
+        let refused = pair("b").plan(OnConflict::Error).expect_err("a conflict");
+        assert_eq!(refused.clashes().len(), 1);
         for (policy, winner) in [(OnConflict::First, "one"), (OnConflict::Last, "two")] {
-            let settled = settled(other(), false, policy);
-            assert_eq!(settled.conflicts[0].resolution, winner);
-            assert_eq!(
-                (
-                    settled.files.len(),
-                    settled.rows[0].len(),
-                    settled.rows[1].len()
-                ),
-                (1, 1, 1)
-            );
+            let plan = pair("b").plan(policy).expect("resolved");
+            assert_eq!(plan.conflicts[0].resolution, winner);
+            assert_eq!(plan.files.len(), 3);
+            assert!(plan.changes.iter().all(|change| rows(change) == (2, 2, 1)));
         }
     }
 
     #[test]
-    fn e24_a_file_and_a_directory_are_settled_by_no_policy() {
-        let pair = vec![
-            wanted("x", 0, b"a"),
-            wanted("x-y", 1, b"a"),
-            wanted("x/y", 1, b"a"),
-        ];
-        let clashes = settled(pair, false, OnConflict::Last).clashes;
-        assert_eq!(
-            (
-                clashes.len(),
-                clashes[0].path.as_str(),
-                clashes[0].is_settleable
-            ),
-            (1, "x", false)
+    fn a_file_on_disk_stays_if_its_bytes_are_equal_or_the_first_wins() {
+        let beside = |content| {
+            Scenario::new()
+                .stray("x", "on disk")
+                .wants("one", "1", &[("x", content)])
+        };
+        let live_rows = |policy, content| -> (usize, usize) {
+            let plan = beside(content).plan(policy).expect("resolved");
+            let rows = plan.changes[0].record.iter();
+            let live = rows.filter(|row| matches!(row.file, RowFile::Live(_)));
+            (live.count(), plan.files.len())
+        };
+        assert_eq!(live_rows(OnConflict::Error, "on disk"), (1, 1));
+        assert_eq!(live_rows(OnConflict::First, "new"), (1, 1));
+        assert_eq!(live_rows(OnConflict::Last, "new"), (0, 2));
+        let error = beside("new").plan(OnConflict::Error).expect_err("refused");
+        assert_eq!(error.clashes()[0].owners[0].0, "a file of nobody");
+    }
+
+    #[test]
+    fn e24_a_file_and_a_directory_are_resolved_by_no_policy() {
+        let error = Scenario::new()
+            .wants("one", "1", &[("x", "a")])
+            .wants("two", "1", &[("x-y", "a"), ("x/y", "a")])
+            .plan(OnConflict::Last)
+            .expect_err("refused");
+        let clashes = error.clashes();
+        assert_eq!((clashes.len(), clashes[0].path.as_str()), (1, "x"));
+        assert!(!clashes[0].is_settleable);
+        for (path, content) in [("x", "a file"), ("x/y/z", "a directory")] {
+            let error = Scenario::new()
+                .stray("x/y", "on disk")
+                .wants("one", "1", &[(path, "a")])
+                .plan(OnConflict::Last)
+                .expect_err("refused");
+            assert_eq!(error.clashes()[0].owners.len(), 2, "{path}");
+            assert!(!error.clashes()[0].is_settleable);
+            let contents = error.clashes()[0].owners.iter().map(|(_, what)| what);
+            assert!(contents.into_iter().any(|what| what == content), "{path}");
+        }
+    }
+
+    #[test]
+    fn one_wheel_that_contradicts_itself_is_refused() {
+        let error = Scenario::new()
+            .wants("one", "1", &[("x", "a"), ("x", "b")])
+            .plan(OnConflict::Last)
+            .expect_err("refused");
+        assert_eq!(error.kind(), ErrorKind::Input);
+    }
+
+    #[test]
+    fn a_directory_that_leaves_whole_makes_way_for_a_file() {
+        let scenario = Scenario::new()
+            .installed("one", "1", &["x/a.py", "x/b.py"])
+            .wants("one", "2", &[("x", "now a file")]);
+        let plan = scenario.plan(OnConflict::Error).expect("it makes way");
+        assert!(
+            plan.operations
+                .iter()
+                .any(|op| op.place.path.as_str() == "x")
         );
+        let stays = scenario.stray("x/notes", "mine").plan(OnConflict::Last);
+        assert!(!stays.expect_err("refused").clashes()[0].is_settleable);
     }
 }

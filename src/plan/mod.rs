@@ -1,26 +1,35 @@
 //! The plan: everything that will happen, as a plain value that can be printed.
 //!
-//! Input: wheels, what is installed, and what a survey saw. Output: a [`Plan`]: which projects
-//! change, which files are written, which places they take, and the renames that bring it about.
-//! Nothing here does I/O, so all of it is tested with plain values; and nothing after it decides
-//! anything.
+//! Input: [`Wants`], the projects that change and the files that they want, and
+//! [`Facts`], what is on disk. Output: a [`Plan`]: which files are written, which places they take,
+//! and the renames that bring it about. Installing, replacing and removing are one function,
+//! [`make`]. Nothing here does I/O or starts threads, so all of it is tested with plain values, and
+//! nothing after it decides anything.
 
 pub mod changes;
 pub mod conflict;
+mod folded_names;
+mod losers;
 pub mod operations;
-pub mod removal;
+mod removal;
 pub mod spread;
+
+#[cfg(test)]
+mod scenario;
 
 use std::sync::Arc;
 
 use crate::digest::{Digest, Identity};
 use crate::environment::layout::Place;
-use crate::outcome::{Action, ConflictReport, Warning};
+use crate::error::{Error, Fault, Result, SpreadFault};
+use crate::installed::facts::{Blocked, Facts, Live, Site};
+use crate::outcome::{Action, ConflictReport};
 use crate::spec::name::ProjectName;
-use crate::spec::record::RecordRow;
 use crate::wheel::EntryId;
 
 pub use operations::{Operation, OperationKind};
+
+use conflict::{OnConflict, Resolved, Rules};
 
 /// The number of a wheel in the order of the command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -37,41 +46,44 @@ pub struct Change {
     pub action: Action,
     /// The project.
     pub name: ProjectName,
-    /// The version that is there afterwards; of a removed project the one that was there.
+    /// The version that is installed afterwards; of a removed project the one that was.
     pub version: String,
-    /// The version that was there before.
+    /// The version that was installed before.
     pub previous: Option<String>,
     /// The wheel that it is installed from.
     pub wheel: Option<WheelId>,
-    /// How that wheel is named.
+    /// How messages and reports name that wheel.
     pub source: Option<String>,
-    /// What goes: indices of the installed projects that this one takes the place of. More than one
-    /// where a project had been installed twice.
+    /// The installed projects that leave, as indices. More than one if a project had been installed
+    /// twice.
     pub old: Vec<usize>,
-    /// Files and bytes that are written, or removed.
+    /// The rows of the RECORD that is written, in no order; empty if none is.
+    pub record: Vec<NewRow>,
+    /// How many files are written or removed.
     pub files: u64,
-    /// See `files`.
+    /// Their bytes.
     pub bytes: u64,
 }
 
 /// A file that a project wants to have.
 #[derive(Debug, Clone)]
-pub struct NewFile {
-    /// Where.
+pub struct WantedFile {
+    /// The place.
     pub place: Place,
-    /// How RECORD writes that.
+    /// The path as RECORD spells it.
     pub recorded: Arc<str>,
-    /// For which project.
+    /// The change that wants it.
     pub owner: ChangeId,
-    /// What.
+    /// The content.
     pub content: Content,
-    /// With execute bits or without.
+    /// Whether it gets execute bits.
     pub executable: bool,
-    /// How long; not known of RECORD before it is written.
+    /// The length in bytes; 0 for RECORD, which is not written yet.
     pub size: u64,
-    /// What its content's digest is; `None` where only writing it will tell.
+    /// The digest of the content; `None` if it is known only when the file is written.
     pub digest: Option<Digest>,
-    /// What its content is compared by; `None` where it is like nothing else.
+    /// The digest or checksum that contents are compared by; `None` if this one is equal to no
+    /// other.
     pub identity: Option<Identity>,
 }
 
@@ -82,46 +94,102 @@ pub enum Content {
     Entry(WheelId, EntryId),
     /// These bytes.
     Bytes(Arc<[u8]>),
-    /// The project's RECORD, put together when all its files are written.
-    Record,
+    /// The RECORD of a change, which is composed when all of its files are written.
+    Record(ChangeId),
 }
 
 /// A row of a RECORD that is to be written.
 #[derive(Debug, Clone)]
 pub struct NewRow {
-    /// The path as RECORD writes it.
+    /// The path as RECORD spells it.
     pub recorded: Arc<str>,
     /// The file that it is about.
     pub file: RowFile,
 }
 
-/// What a row of RECORD is about.
+/// The file that a row of RECORD is about.
 #[derive(Debug, Clone)]
 pub enum RowFile {
-    /// A file of the plan, by its number.
+    /// A file of the plan, by its index.
     New(u32),
-    /// A file that is there already and stays.
-    Live(Box<RecordRow>),
+    /// A file that is on disk already and stays. Boxed, because it is rare and large.
+    Live(Box<LiveRow>),
+}
+
+/// What RECORD states about a file that is on disk already.
+#[derive(Debug, Clone)]
+pub struct LiveRow {
+    /// Its digest; `None` for a symbolic link.
+    pub digest: Option<Digest>,
+    /// Its length in bytes; `None` for a symbolic link.
+    pub size: Option<u64>,
+}
+
+/// A file that a project wants, with what stands in its place.
+#[derive(Debug, Clone)]
+pub struct Candidate {
+    /// The file, at its real place.
+    pub file: WantedFile,
+    /// The outermost directory that is missing on the way to it; its own place if none is.
+    pub missing_root: Place,
+    /// What stands in its place, unless it is a file that leaves.
+    pub live: Option<Box<Live>>,
+    /// Something that stays and stands where a directory has to be.
+    pub blocked: Option<Box<Blocked>>,
+}
+
+impl Candidate {
+    /// A file and what was found at its place.
+    pub fn new(mut file: WantedFile, site: Site) -> Self {
+        file.place = site.place;
+        Self {
+            file,
+            missing_root: site.missing_root,
+            live: site.live,
+            blocked: site.blocked,
+        }
+    }
+}
+
+/// What a command wants to happen.
+#[derive(Debug, Clone)]
+pub struct Wants {
+    /// The projects that change, sorted by name. A [`ChangeId`] is an index.
+    pub changes: Vec<Change>,
+    /// The files that they want, in the order of the command's arguments.
+    pub files: Vec<Candidate>,
+    /// What to do if the contents of two owners differ.
+    pub on_conflict: OnConflict,
+}
+
+/// A file that will be written.
+#[derive(Debug, Clone)]
+pub struct PlannedFile {
+    /// The place that it takes.
+    pub place: Place,
+    /// The content.
+    pub content: Content,
+    /// Whether it gets execute bits.
+    pub executable: bool,
+    /// The length in bytes; 0 for RECORD until it is written.
+    pub size: u64,
+    /// The digest of the content; `None` if it is known only when the file is written.
+    pub digest: Option<Digest>,
+    /// The slot of the operation that moves it in, which is also that operation's index.
+    pub slot: u32,
 }
 
 /// Everything that will happen.
 #[derive(Debug, Clone, Default)]
 pub struct Plan {
-    /// What is done to which project, sorted by name.
+    /// The projects that change, sorted by name.
     pub changes: Vec<Change>,
     /// The files to write, sorted by place; no place twice.
-    pub files: Vec<NewFile>,
-    /// The rows of RECORD of each change, in the order of the changes; empty where none is written.
-    pub records: Vec<Vec<NewRow>>,
+    pub files: Vec<PlannedFile>,
     /// The renames, in order.
     pub operations: Vec<Operation>,
-    /// Where each file is staged, in the order of the files: the operation that moves it in, and
-    /// its path below what that moves.
-    pub staged: Vec<operations::StagedAt>,
-    /// Paths with two owners, and how each was settled.
+    /// Conflicts, and how each was resolved.
     pub conflicts: Vec<ConflictReport>,
-    /// What was odd.
-    pub warnings: Vec<Warning>,
 }
 
 impl Plan {
@@ -135,5 +203,198 @@ impl Plan {
         self.files
             .iter()
             .fold(0, |sum: u64, file| sum.saturating_add(file.size))
+    }
+
+    /// The path of a file in the staging directory, such as `3/pkg/a.py`: the slot of the operation
+    /// that moves it in, and its path below the place of that operation.
+    pub fn staged_path(&self, file: &PlannedFile) -> String {
+        let moved = &self.operations[file.slot as usize].place;
+        match file.place.path.below(&moved.path) {
+            Some(below) => format!("{}/{below}", file.slot),
+            None => file.slot.to_string(),
+        }
+    }
+}
+
+/// Decides everything that will happen.
+///
+/// # Errors
+/// If a file would take a protected place, a wheel contradicts itself, or a conflict is not
+/// resolved by [`Wants::on_conflict`]. All such faults are in the error.
+pub fn make(wants: Wants, facts: &Facts<'_>) -> Result<Plan> {
+    let Wants {
+        mut changes,
+        files,
+        on_conflict,
+    } = wants;
+    refuse_protected(&files, &changes, facts)?;
+    count_removed(&mut changes, facts);
+    let mut out = removal::outgoing(&facts.removal, facts.layout);
+    let rules = Rules {
+        on_conflict,
+        facts,
+        out: &out,
+    };
+    let resolved = conflict::resolve(changes, files, &rules);
+    let mut resolved = refuse_unresolved(resolved)?;
+    losers::correct_records(&mut resolved, facts);
+    let Resolved {
+        changes,
+        files,
+        displaced,
+        conflicts,
+        ..
+    } = resolved;
+    out.extend(displaced.into_iter().map(|displaced| displaced.place));
+    out.sort();
+    let (operations, files) = operations::operations(facts.layout, files, &out);
+    Ok(Plan {
+        changes,
+        files,
+        operations,
+        conflicts,
+    })
+}
+
+/// Refuses files that a symbolic link inside the environment would lead to a protected place;
+/// `spread` has refused those that need no link.
+fn refuse_protected(files: &[Candidate], changes: &[Change], facts: &Facts<'_>) -> Result<()> {
+    let protected = files.iter().filter_map(|candidate| {
+        let file = &candidate.file;
+        let what = facts.protected.reason(facts.layout, &file.place)?;
+        let path = file.recorded.to_string();
+        Some(fault(
+            changes,
+            file.owner,
+            SpreadFault::Protected { path, what },
+        ))
+    });
+    let protected: Vec<_> = protected.collect();
+    if protected.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::wheels(protected))
+    }
+}
+
+/// Refuses conflicts that are not resolved, and wheels that contradict themselves.
+fn refuse_unresolved(resolved: Resolved) -> Result<Resolved> {
+    if !resolved.doubled.is_empty() {
+        let faults = resolved
+            .doubled
+            .into_iter()
+            .map(|(change, path)| fault(&resolved.changes, change, SpreadFault::Twice(path)));
+        return Err(Error::wheels(faults.collect()));
+    }
+    if resolved.clashes.is_empty() {
+        Ok(resolved)
+    } else {
+        Err(Error::conflicts(resolved.clashes))
+    }
+}
+
+/// A fault of the wheel that a change installs.
+fn fault(changes: &[Change], change: ChangeId, fault: SpreadFault) -> (String, Vec<Fault>) {
+    let change = &changes[change.0 as usize];
+    let wheel = change
+        .source
+        .clone()
+        .expect("only changes that install a wheel want files");
+    (wheel, vec![fault.into()])
+}
+
+/// Counts the files of removed projects; for others those that are written count.
+fn count_removed(changes: &mut [Change], facts: &Facts<'_>) {
+    for change in changes
+        .iter_mut()
+        .filter(|change| change.action == Action::Remove)
+    {
+        let projects = facts.removal.projects.iter();
+        for project in projects.filter(|project| change.old.contains(&project.installed)) {
+            change.files += project.files;
+            change.bytes += project.bytes;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::scenario::Scenario;
+    use super::*;
+
+    fn shown(plan: &Plan) -> Vec<String> {
+        let show = |operation: &Operation| format!("{:?} {}", operation.kind, operation.place.path);
+        plan.operations.iter().map(show).collect()
+    }
+
+    #[test]
+    fn a_replacement_with_a_conflict_in_a_namespace_package() {
+        let plan = Scenario::new()
+            .installed("one", "1", &["ns/one/a.py", "ns/one/b.py"])
+            .installed("two", "1", &["ns/two.py"])
+            .stray("ns/notes.txt", "mine")
+            .wants(
+                "one",
+                "2",
+                &[
+                    ("ns/one/a.py", "a"),
+                    ("ns/two.py", "of one"),
+                    ("ns/new/c.py", "c"),
+                ],
+            )
+            .plan(OnConflict::Last)
+            .expect("the last one wins");
+        assert_eq!(
+            shown(&plan),
+            [
+                "Out one-1.dist-info",
+                "Out two-1.dist-info/RECORD",
+                "In ns/new",
+                "Out ns/one",
+                "In ns/one",
+                "Out ns/two.py",
+                "In ns/two.py",
+                "In one-2.dist-info",
+                "In two-1.dist-info/RECORD",
+            ]
+        );
+        let (conflict, change) = (&plan.conflicts[0], &plan.changes[0]);
+        assert_eq!(conflict.owners, ["two", "one"]);
+        assert_eq!(conflict.resolution, "one");
+        assert_eq!(
+            (change.action, change.files, change.record.len()),
+            (Action::Replace, 4, 4)
+        );
+        let paths: Vec<String> = plan
+            .files
+            .iter()
+            .map(|file| plan.staged_path(file))
+            .collect();
+        let expected = ["2/c.py", "4/a.py", "6", "7/RECORD", "8"];
+        assert_eq!(paths, expected);
+    }
+
+    #[test]
+    fn a_removal_counts_what_it_removes_and_leaves_what_others_own() {
+        let plan = Scenario::new()
+            .installed("one", "1", &["ns/one.py", "ns/shared.py"])
+            .installed("two", "1", &["ns/shared.py"])
+            .removes("one")
+            .plan(OnConflict::Error)
+            .expect("nothing in the way");
+        assert_eq!(shown(&plan), ["Out one-1.dist-info", "Out ns/one.py"]);
+        assert_eq!((plan.changes[0].files, plan.changes[0].bytes), (2, 18));
+        assert!(!plan.is_empty() && plan.bytes() == 0);
+    }
+
+    #[test]
+    fn a_protected_place_is_refused() {
+        let error = Scenario::new()
+            .wants("one", "1", &[("pkg/.pkg-install/x", "a")])
+            .plan(OnConflict::Last);
+        assert_eq!(
+            error.expect_err("refused").kind(),
+            crate::error::ErrorKind::Input
+        );
     }
 }

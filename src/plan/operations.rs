@@ -1,19 +1,19 @@
-//! Moves: the fewest renames that take the old out and bring the new in.
+//! Operations: the fewest renames that take the old out and bring the new in, in order.
 //!
-//! Input: the files to write, each with its anchor, and what goes. Output: [`Operation`]s in the
-//! order in which they are made, and for each file the operation that brings it in. A tree whose
-//! name is free goes in whole; a directory that belongs wholly to what goes is taken out whole;
-//! where others have files inside, single files move. Order: old dist-infos out, then contents,
-//! scripts and `.pth` files, new dist-infos in last: whatever is seen in between looks as if it
-//! were not installed, never as if it were installed and broken. Of each of these what goes from a
-//! name and what comes to it stand side by side, so that an importer finds neither only between two
-//! renames.
-
-use serde::{Deserialize, Serialize};
+//! Input: the files to write, each with the outermost directory that is missing, and the places to
+//! move out. Output: [`Operation`]s in the order in which they are made, and for each file the
+//! operation that moves it in. A tree whose name is free is moved in whole, and a directory that
+//! leaves whole is moved out whole; if others have files inside, single files are moved. Order: old
+//! dist-infos out; then contents, scripts and `.pth` files; new dist-infos in last. A reader in
+//! between sees a project that looks as if it were not installed, never one that looks installed
+//! and is broken. Within each of these, what leaves a name and what takes it are neighbours, so an
+//! importer misses it only between two renames.
 
 use foldhash::HashSet;
+use serde::{Deserialize, Serialize};
 
-use super::NewFile;
+use super::PlannedFile;
+use super::conflict::ResolvedFile;
 use crate::environment::layout::{Layout, Place, SchemeKey};
 
 /// One rename, or the removal of an empty directory.
@@ -21,10 +21,10 @@ use crate::environment::layout::{Layout, Place, SchemeKey};
 pub struct Operation {
     /// What is done.
     pub kind: OperationKind,
-    /// Where in the environment.
+    /// The place in the environment.
     pub place: Place,
-    /// The number by which what comes in is staged, or what goes out is kept; no two operations
-    /// share one.
+    /// The number under which the new is staged, or the old is kept. Unique in a plan, whose
+    /// operations are numbered in order.
     pub slot: u32,
     /// The permissions of a directory that is removed.
     pub mode: Option<u32>,
@@ -34,130 +34,106 @@ pub struct Operation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OperationKind {
-    /// What is there goes to the trash.
+    /// Moves what is there to the trash.
     Out,
-    /// What was staged comes in; nothing may stand there.
+    /// Moves what was staged to a place at which nothing stands.
     In,
-    /// An empty directory is removed.
+    /// Removes an empty directory.
     RemoveDir,
 }
 
-/// Where a file is staged.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StagedAt {
-    /// The slot of the operation that moves it in.
-    pub slot: u32,
-    /// Its path below what that operation moves; `None` where it is moved itself.
-    pub below: Option<String>,
-}
-
-/// What goes: whole directories and single files, none inside another.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Outgoing {
-    /// The places, sorted.
-    pub places: Vec<Place>,
-}
-
-/// The operations, and where each of `files` is staged.
+/// The operations, and the files with their slots. `files` and `out` are sorted by place.
 pub fn operations(
     layout: &Layout,
-    files: &[NewFile],
-    anchors: &[Place],
-    outgoing: &Outgoing,
-) -> (Vec<Operation>, Vec<StagedAt>) {
-    let gone: HashSet<&Place> = outgoing.places.iter().collect();
-    let sorter = Sorter { layout };
-    let runs = runs(files, anchors, &gone, &sorter);
-    let outs = outgoing
-        .places
-        .iter()
-        .map(|place| match sorter.phase(place) {
-            Phase::NewDistInfo => (Phase::OldDistInfo, place, OperationKind::Out, None),
-            phase => (phase, place, OperationKind::Out, None),
-        });
-    let ins = runs
+    files: Vec<ResolvedFile>,
+    out: &[Place],
+) -> (Vec<Operation>, Vec<PlannedFile>) {
+    let moves = moves(&files, out, layout);
+    let outs = out.iter().map(|place| match phase(layout, place) {
+        Phase::NewDistInfo => (Phase::OldDistInfo, place, OperationKind::Out, None),
+        phase => (phase, place, OperationKind::Out, None),
+    });
+    let ins = moves
         .iter()
         .enumerate()
-        .map(|(number, run)| (run.phase, &run.head, OperationKind::In, Some(number)));
+        .map(|(number, moved)| (moved.phase, &moved.place, OperationKind::In, Some(number)));
+    // Sorted by phase, then by place: `Out` of a place comes directly before `In`.
     let mut order: Vec<(Phase, &Place, OperationKind, Option<usize>)> = outs.chain(ins).collect();
     order.sort();
-    let mut slots = vec![0; runs.len()];
+    let mut slots = vec![0; moves.len()];
     let mut operations = Vec::with_capacity(order.len());
-    for ((_, place, kind, run), slot) in order.into_iter().zip(0..) {
+    for ((_, place, kind, number), slot) in order.into_iter().zip(0..) {
         operations.push(Operation {
             kind,
             place: place.clone(),
             slot,
             mode: None,
         });
-        run.into_iter().for_each(|run| slots[run] = slot);
+        if let Some(number) = number {
+            slots[number] = slot;
+        }
     }
-    let runs = runs
+    let slots = moves
         .iter()
         .zip(slots)
-        .flat_map(|(run, slot)| std::iter::repeat_n((&run.head, slot), run.files));
-    let below = |file: &NewFile, head: &Place| file.place.path.below(&head.path).map(str::to_owned);
-    let staged = files
-        .iter()
-        .zip(runs)
-        .map(|(file, (head, slot))| StagedAt {
+        .flat_map(|(moved, slot)| std::iter::repeat_n(slot, moved.files));
+    let planned = files
+        .into_iter()
+        .zip(slots)
+        .map(|(file, slot)| PlannedFile {
+            place: file.place,
+            content: file.content,
+            executable: file.executable,
+            size: file.size,
+            digest: file.digest,
             slot,
-            below: below(file, head),
-        })
-        .collect();
-    (operations, staged)
+        });
+    (operations, planned.collect())
 }
 
-/// Files that follow each other and go in together.
-struct Run {
-    head: Place,
+/// Something that is moved in with one rename, and the files in it, which follow each other.
+struct Move {
+    place: Place,
     phase: Phase,
     files: usize,
 }
 
-/// The runs of `files`, which are sorted: what lies below one place comes together.
-fn runs(
-    files: &[NewFile],
-    anchors: &[Place],
-    gone: &HashSet<&Place>,
-    sorter: &Sorter<'_>,
-) -> Vec<Run> {
-    let mut runs: Vec<Run> = Vec::new();
-    for (file, anchor) in files.iter().zip(anchors) {
-        let phase = sorter.phase(&file.place);
-        match runs.last_mut() {
-            Some(run)
-                if run.head.root == file.place.root
-                    && file.place.path.starts_with(&run.head.path) =>
-            {
-                run.phase = run.phase.max(phase);
-                run.files += 1;
+/// Groups `files`, which are sorted, by what moves them in.
+fn moves(files: &[ResolvedFile], out: &[Place], layout: &Layout) -> Vec<Move> {
+    let out: HashSet<&Place> = out.iter().collect();
+    let mut moves: Vec<Move> = Vec::new();
+    for file in files {
+        let phase = phase(layout, &file.place);
+        match moves.last_mut() {
+            Some(last) if file.place.is_within(&last.place) => {
+                last.phase = last.phase.max(phase);
+                last.files += 1;
             }
-            _ => runs.push(Run {
-                head: head(anchor, gone),
+            _ => moves.push(Move {
+                place: outermost_free(&file.missing_root, &out),
                 phase,
                 files: 1,
             }),
         }
     }
-    runs
+    moves
 }
 
-/// What has to be moved in for a file with this anchor: the outermost part of its place that is
-/// free, or becomes so.
-fn head(anchor: &Place, gone: &HashSet<&Place>) -> Place {
-    let mut outermost = anchor.clone();
-    let mut at = Some(anchor.clone()).filter(|_| !gone.is_empty());
+/// The outermost place on the way to `missing_root` that is free, or becomes so.
+fn outermost_free(missing_root: &Place, out: &HashSet<&Place>) -> Place {
+    let mut outermost = missing_root.clone();
+    // Walking up takes an allocation per directory, in vain if nothing leaves.
+    let mut at = Some(missing_root.clone()).filter(|_| !out.is_empty());
     while let Some(candidate) = at {
         at = candidate.parent();
-        if gone.contains(&candidate) {
+        if out.contains(&candidate) {
             outermost = candidate;
         }
     }
     outermost
 }
 
-/// When an operation has its turn.
+/// The part of the order that an operation belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Phase {
     OldDistInfo,
@@ -167,45 +143,108 @@ enum Phase {
     NewDistInfo,
 }
 
-/// Tells what sort of file a place is for.
-struct Sorter<'a> {
-    layout: &'a Layout,
+/// The phase in which a place is taken.
+fn phase(layout: &Layout, place: &Place) -> Phase {
+    if below(layout, place, SchemeKey::Scripts).is_some() {
+        return Phase::Scripts;
+    }
+    let Some(path) = [SchemeKey::Purelib, SchemeKey::Platlib]
+        .iter()
+        .find_map(|key| below(layout, place, *key))
+    else {
+        return Phase::Content;
+    };
+    match path.split_once('/') {
+        Some((top, _)) if top.ends_with(".dist-info") => Phase::NewDistInfo,
+        Some(_) => Phase::Content,
+        None if path.ends_with(".dist-info") => Phase::NewDistInfo,
+        None if path.ends_with(".pth") => Phase::PathFiles,
+        None => Phase::Content,
+    }
 }
 
-impl Sorter<'_> {
-    fn phase(&self, place: &Place) -> Phase {
-        if self.below(place, SchemeKey::Scripts).is_some() {
-            return Phase::Scripts;
-        }
-        let library = [SchemeKey::Purelib, SchemeKey::Platlib]
-            .iter()
-            .find_map(|key| self.below(place, *key));
-        match library {
-            Some(below)
-                if below
-                    .split('/')
-                    .next()
-                    .is_some_and(|top| top.ends_with(".dist-info")) =>
-            {
-                Phase::NewDistInfo
-            }
-            Some(below) if below.ends_with(".pth") && !below.contains('/') => Phase::PathFiles,
-            _ => Phase::Content,
+/// The path of a place below a scheme's directory.
+fn below<'p>(layout: &Layout, place: &'p Place, key: SchemeKey) -> Option<&'p str> {
+    let (root, inside) = layout.directory(key);
+    match inside {
+        _ if root != place.root => None,
+        None => Some(place.path.as_str()),
+        Some(inside) => place.path.below(inside),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Content;
+    use super::*;
+    use crate::environment::layout::RootId;
+    use crate::path::RelPath;
+
+    fn place(path: &str) -> Place {
+        Place {
+            root: RootId(0),
+            path: RelPath::parse(path).expect("plain"),
         }
     }
 
-    fn below<'p>(&self, place: &'p Place, key: SchemeKey) -> Option<&'p str> {
-        let (root, inside) = self.layout.directory(key);
-        if root != place.root {
-            return None;
+    /// The operations as text, and the slots of the files. Each file is written with a `|` behind
+    /// the part of its path that is missing.
+    fn planned(files: &[&str], out: &[&str]) -> (Vec<String>, Vec<u32>) {
+        let files = files.iter().map(|path| {
+            let missing = path.split_once('|').map_or(*path, |(missing, _)| missing);
+            ResolvedFile {
+                place: place(&path.replace('|', "")),
+                content: Content::Bytes([].into()),
+                executable: false,
+                size: 0,
+                digest: None,
+                missing_root: place(missing),
+            }
+        });
+        let out: Vec<Place> = out.iter().map(|path| place(path)).collect();
+        let layout = Layout::for_tests("/target", "");
+        let (operations, files) = operations(&layout, files.collect(), &out);
+        for (operation, number) in operations.iter().zip(0..) {
+            assert_eq!(operation.slot, number);
         }
-        match inside {
-            None => Some(place.path.as_str()),
-            Some(inside) => place
-                .path
-                .as_str()
-                .strip_prefix(inside.as_str())?
-                .strip_prefix('/'),
-        }
+        let show = |operation: &Operation| format!("{:?} {}", operation.kind, operation.place.path);
+        let shown = operations.iter().map(show).collect();
+        (shown, files.iter().map(|file| file.slot).collect())
+    }
+
+    #[test]
+    fn a_tree_whose_name_is_free_is_moved_in_whole() {
+        let files = ["a|/x.py", "a|/y/z.py", "b/new|/x.py", "b/y.py"];
+        let (operations, slots) = planned(&files, &[]);
+        assert_eq!(operations, ["In a", "In b/new", "In b/y.py"]);
+        assert_eq!(slots, [0, 0, 1, 2]);
+    }
+
+    #[test]
+    fn what_leaves_makes_room_for_a_whole_tree() {
+        let (operations, slots) = planned(&["a/x.py", "a/y/z.py"], &["a"]);
+        assert_eq!(operations, ["Out a", "In a"]);
+        assert_eq!(slots, [1, 1]);
+    }
+
+    #[test]
+    fn dist_infos_go_first_and_come_last() {
+        let files = ["a/x.py", "a-2.dist-info|/RECORD", "a.pth", "bin/a", "b.py"];
+        let mut sorted = files;
+        sorted.sort_by_key(|path| place(&path.replace('|', "")));
+        let (operations, _) = planned(&sorted, &["a/x.py", "a-1.dist-info", "a.pth"]);
+        assert_eq!(
+            operations,
+            [
+                "Out a-1.dist-info",
+                "Out a/x.py",
+                "In a/x.py",
+                "In b.py",
+                "In bin/a",
+                "Out a.pth",
+                "In a.pth",
+                "In a-2.dist-info",
+            ]
+        );
     }
 }

@@ -1,48 +1,51 @@
-//! Spread: which file of a wheel goes where (binary distribution format, "Installing a wheel").
+//! Spread: from the entries of a wheel to scheme paths (binary distribution format, "Installing a
+//! wheel").
 //!
 //! Input: a wheel, the layout and the interpreter. Output: every file that the project will have,
-//! generated ones included, or what is wrong with where the wheel wants them. The `.data` directory
-//! is the one named like the wheel's own dist-info; another directory that ends in `.data` is an
+//! generated ones included, or everything that is wrong with their paths. The `.data` directory is
+//! the one named like the wheel's own dist-info; any other directory that ends in `.data` is an
 //! ordinary one.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{ChangeId, Content, NewFile, WheelId};
+use super::{ChangeId, Content, WantedFile, WheelId};
 use crate::digest::{Algorithm, Digest, Identity};
 use crate::environment::Python;
-use crate::environment::layout::{Layout, Place, STATE_DIR, SchemeKey};
+use crate::environment::layout::{Layout, Place, SchemeKey};
+use crate::environment::protected::Protected;
 use crate::error::{Fault, MetadataFault, SpreadFault};
 use crate::path::{self, RelPath};
 use crate::script;
 use crate::wheel::{Wheel, WheelFile};
 
-/// What every wheel of a command is spread over.
+/// The environment that every wheel of a command is spread over.
 #[derive(Debug, Clone, Copy)]
-pub struct Ground<'a> {
+pub struct Destination<'a> {
     /// The scheme directories.
     pub layout: &'a Layout,
+    /// The files that no project may own.
+    pub protected: &'a Protected,
     /// The interpreter that scripts are for.
     pub python: &'a Python,
     /// The word in INSTALLER.
     pub installer: &'a str,
     /// Whether contents are checked against their digests.
     pub verified: bool,
-    /// Whether Windows' rules for names hold where the files go.
+    /// Whether the file system has Windows' rules for names.
     pub windows_names: bool,
 }
 
 /// Every file that the wheel's project will have, sorted by place.
 ///
 /// # Errors
-/// Everything that is wrong with where the wheel wants its files.
+/// Everything that is wrong with the paths of the wheel's files.
 pub fn spread(
     wheel: &Wheel,
     id: WheelId,
     owner: ChangeId,
-    ground: &Ground<'_>,
-) -> Result<Vec<NewFile>, Vec<Fault>> {
+    destination: &Destination<'_>,
+) -> Result<Vec<WantedFile>, Vec<Fault>> {
     let dist_info = format!(
         "{}-{}.dist-info",
         wheel.name.name.escaped(),
@@ -52,7 +55,7 @@ pub fn spread(
         wheel,
         id,
         owner,
-        ground,
+        destination,
         library: if wheel.root_is_purelib {
             SchemeKey::Purelib
         } else {
@@ -70,7 +73,11 @@ pub fn spread(
         }
     }
     for (name, content) in scripts {
-        spread.script(&name, content);
+        let new = NewContent {
+            executable: true,
+            ..spread.made(content)
+        };
+        spread.generated(SchemeKey::Scripts, &name, new);
     }
     spread.metadata();
     spread.check_protected();
@@ -86,16 +93,16 @@ struct Spread<'a> {
     wheel: &'a Wheel,
     id: WheelId,
     owner: ChangeId,
-    ground: &'a Ground<'a>,
+    destination: &'a Destination<'a>,
     library: SchemeKey,
     data: String,
     dist_info: String,
-    files: Vec<NewFile>,
+    files: Vec<WantedFile>,
     faults: Vec<Fault>,
 }
 
 impl Spread<'_> {
-    /// The place of one entry, and its content where that is not the entry's own.
+    /// Adds the file of one entry, unless a generated script takes its place.
     fn entry(
         &mut self,
         file: &WheelFile,
@@ -131,7 +138,7 @@ impl Spread<'_> {
         };
         let mut new = match &file.script {
             Some(original) => {
-                let rewritten = script::rewritten(original, &self.ground.python.executable);
+                let rewritten = script::rewritten(original, &self.destination.python.executable);
                 self.made(
                     rewritten
                         .map_err(|reason| self.not_a_script(text, "#!python", reason))?
@@ -142,7 +149,7 @@ impl Spread<'_> {
                 content: Content::Entry(self.id, file.entry),
                 size: entry.size,
                 digest: file.digest,
-                identity: match (self.ground.verified, file.digest) {
+                identity: match (self.destination.verified, file.digest) {
                     (true, digest) => digest.map(Identity::Digest),
                     (false, _) => Some(Identity::Crc(entry.crc)),
                 },
@@ -154,12 +161,12 @@ impl Spread<'_> {
         Ok(())
     }
 
-    /// Content that is made here.
+    /// Content that comes from no entry of the wheel.
     fn made(&self, bytes: Arc<[u8]>) -> NewContent {
         NewContent {
             size: bytes.len() as u64,
             digest: Some(Digest::of(Algorithm::Sha256, &bytes)),
-            identity: Some(Identity::of(&bytes, self.ground.verified)),
+            identity: Some(Identity::of(&bytes, self.destination.verified)),
             content: Content::Bytes(bytes),
             executable: false,
         }
@@ -184,14 +191,14 @@ impl Spread<'_> {
         Ok((key, rest))
     }
 
-    /// The directory of a project's headers: the name of the wheel as its file spells it, as pip
-    /// writes it.
+    /// The directory of a project's headers: the project's name as the wheel's file name spells it,
+    /// with `-` for `_`, like pip's.
     fn header_name(&self) -> String {
         self.wheel.name.name.as_str().replace('_', "-")
     }
 
-    /// A path in dist-info, with the directory's name normalised (Recording installed projects,
-    /// "The .dist-info directory").
+    /// The path of an entry in dist-info with the directory's name normalised (Recording installed
+    /// projects, "The .dist-info directory"); `None` for other entries.
     fn renamed(&self, text: &str) -> Option<String> {
         let rest = text
             .strip_prefix(&self.wheel.dist_info)
@@ -199,7 +206,7 @@ impl Spread<'_> {
         Some(format!("{}{rest}", self.dist_info))
     }
 
-    /// The content of each script that the entry points ask for, by name.
+    /// The content of each script that the entry points define, by name.
     fn generated_scripts(&mut self) -> BTreeMap<String, Arc<[u8]>> {
         let wanted = self.wheel.entry_points.iter();
         let mut wanted: Vec<_> = wanted
@@ -212,11 +219,11 @@ impl Spread<'_> {
             })
             .collect();
         if self.wheel.name.name.normalized() == "pip" {
-            wanted = script::console_names(wanted, self.ground.python.target.version);
+            wanted = script::console_names(wanted, self.destination.python.target.version);
         }
         let mut scripts = BTreeMap::new();
         for (name, module, attribute) in wanted {
-            match script::launcher(&self.ground.python.executable, &module, &attribute) {
+            match script::launcher(&self.destination.python.executable, &module, &attribute) {
                 Ok(content) => {
                     scripts.insert(name, content.into());
                 }
@@ -237,20 +244,9 @@ impl Spread<'_> {
         }
     }
 
-    fn script(&mut self, name: &str, content: Arc<[u8]>) {
-        match RelPath::parse(name) {
-            Ok(path) => self.generated(SchemeKey::Scripts, &path, content, true),
-            Err(fault) => {
-                let path = name.to_owned();
-                self.faults
-                    .push(SpreadFault::UnsafePath { path, fault }.into());
-            }
-        }
-    }
-
     /// The files of dist-info that the installer writes (Recording installed projects).
     fn metadata(&mut self) {
-        let installer = format!("{}\n", self.ground.installer);
+        let installer = format!("{}\n", self.destination.installer);
         self.dist_info_file("INSTALLER", installer.into_bytes().into());
         if self.wheel.source.requested {
             self.dist_info_file("REQUESTED", Arc::from([]));
@@ -258,32 +254,38 @@ impl Spread<'_> {
         if let Some(direct_url) = &self.wheel.direct_url {
             self.dist_info_file("direct_url.json", direct_url.clone());
         }
-        if let Ok(path) = RelPath::parse(&format!("{}/RECORD", self.dist_info)) {
-            let record = NewContent {
-                content: Content::Record,
-                size: 0,
-                digest: None,
-                identity: None,
-                executable: false,
-            };
-            self.push(self.library, &path, record);
-        }
+        let record = NewContent {
+            content: Content::Record(self.owner),
+            size: 0,
+            digest: None,
+            identity: None,
+            executable: false,
+        };
+        let path = format!("{}/RECORD", self.dist_info);
+        self.generated(self.library, &path, record);
     }
 
     fn dist_info_file(&mut self, name: &str, content: Arc<[u8]>) {
-        if let Ok(path) = RelPath::parse(&format!("{}/{name}", self.dist_info)) {
-            self.generated(self.library, &path, content, false);
+        let path = format!("{}/{name}", self.dist_info);
+        let made = self.made(content);
+        self.generated(self.library, &path, made);
+    }
+
+    /// Adds a file that is no entry of the wheel.
+    fn generated(&mut self, key: SchemeKey, path: &str, new: NewContent) {
+        match RelPath::parse(path) {
+            Ok(path) => self.push(key, &path, new),
+            Err(fault) => {
+                let path = path.to_owned();
+                self.faults
+                    .push(SpreadFault::UnsafePath { path, fault }.into());
+            }
         }
     }
 
-    fn generated(&mut self, key: SchemeKey, path: &RelPath, bytes: Arc<[u8]>, executable: bool) {
-        let made = self.made(bytes);
-        self.push(key, path, NewContent { executable, ..made });
-    }
-
     fn push(&mut self, key: SchemeKey, path: &RelPath, new: NewContent) {
-        let layout = self.ground.layout;
-        self.files.push(NewFile {
+        let layout = self.destination.layout;
+        self.files.push(WantedFile {
             place: layout.place(key, path),
             recorded: layout.recorded(self.library, key, path),
             owner: self.owner,
@@ -295,17 +297,18 @@ impl Spread<'_> {
         });
     }
 
-    /// Refuses files that would take the place of the interpreter, the environment's own files or
-    /// this tool's state.
+    /// Refuses files at protected places, and names that the file system reserves.
     fn check_protected(&mut self) {
-        let guard = Guard::of(self.ground.layout);
+        let destination = self.destination;
         let faults = self.files.iter().filter_map(|file| {
-            let what = guard.protects(self.ground.layout, &file.place)?;
+            let what = destination
+                .protected
+                .reason(destination.layout, &file.place)?;
             let path = file.recorded.to_string();
             Some(SpreadFault::Protected { path, what }.into())
         });
         self.faults.extend(faults);
-        if self.ground.windows_names {
+        if self.destination.windows_names {
             let reserved = self.files.iter().filter(|file| is_reserved(&file.place));
             self.faults.extend(
                 reserved.map(|file| SpreadFault::ReservedName(file.recorded.to_string()).into()),
@@ -314,21 +317,9 @@ impl Spread<'_> {
     }
 }
 
-/// Whether Windows would take any name on the way to a place for something else, or not at all.
+/// Whether a component of the path is a name that Windows reserves or cannot have.
 pub fn is_reserved(place: &Place) -> bool {
     place.path.components().any(path::is_reserved_on_windows)
-}
-
-/// Whether a component of the path is the state directory.
-fn holds_state_dir(path: &str) -> bool {
-    memchr::memchr_iter(b'.', path.as_bytes()).any(|at| {
-        let (before, name) = path.split_at(at);
-        let is_whole = |rest: &str| rest.is_empty() || rest.starts_with('/');
-        (before.is_empty() || before.ends_with('/'))
-            && name
-                .split_at_checked(STATE_DIR.len())
-                .is_some_and(|(name, rest)| name.eq_ignore_ascii_case(STATE_DIR) && is_whole(rest))
-    })
 }
 
 struct NewContent {
@@ -337,51 +328,4 @@ struct NewContent {
     digest: Option<Digest>,
     identity: Option<Identity>,
     executable: bool,
-}
-
-/// What in an environment no project may own. Places are compared by where they are: a link or a
-/// mount inside the environment is another way to the same directory.
-pub struct Guard {
-    scripts: PathBuf,
-    home: PathBuf,
-    libraries: [PathBuf; 2],
-}
-
-impl Guard {
-    /// The guard of an environment.
-    pub fn of(layout: &Layout) -> Self {
-        let own = |key| layout.absolute_directory(key);
-        let libraries = [own(SchemeKey::Purelib), own(SchemeKey::Platlib)];
-        Self {
-            scripts: own(SchemeKey::Scripts),
-            home: own(SchemeKey::Data),
-            libraries,
-        }
-    }
-
-    /// What stands, or could stand, at `place` and must not be touched; `None` for an ordinary
-    /// file.
-    pub fn protects(&self, layout: &Layout, place: &Place) -> Option<&'static str> {
-        if holds_state_dir(place.path.as_str()) {
-            return Some("the state of a transaction");
-        }
-        let name = place.path.file_name();
-        let is_settings = name.eq_ignore_ascii_case("pyvenv.cfg");
-        let is_lock = name.eq_ignore_ascii_case(".lock");
-        let program = script::is_protected_name(name);
-        if !is_settings && !is_lock && program.is_none() {
-            return None;
-        }
-        let path = layout.absolute(place);
-        let directory = path.parent()?;
-        if is_settings && directory == self.home {
-            return Some("the environment's configuration");
-        }
-        if is_lock
-            && (directory == self.home || self.libraries.iter().any(|library| directory == library))
-        {
-            return Some("the environment's lock");
-        }
-        program.filter(|_| directory == self.scripts)
-    }
 }

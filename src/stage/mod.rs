@@ -99,7 +99,7 @@ pub fn stage(
         .plan
         .files
         .iter()
-        .filter(|file| !matches!(file.content, Content::Record));
+        .filter(|file| !matches!(file.content, Content::Record(_)));
     options
         .progress
         .begin(files.count() as u64, staged.plan.bytes());
@@ -117,11 +117,7 @@ pub fn stage(
 impl Staging<'_> {
     /// The staging directory and the path in it of a file.
     fn path_of(&self, number: usize) -> String {
-        let at = &self.plan.staged[number];
-        match &at.below {
-            Some(below) => format!("{}/{below}", at.slot),
-            None => at.slot.to_string(),
-        }
+        self.plan.staged_path(&self.plan.files[number])
     }
 
     fn make_directories(&self) -> Result<()> {
@@ -148,14 +144,14 @@ impl Staging<'_> {
         digests: &HashMap<usize, Digest>,
         options: StageOptions<'_>,
     ) -> Result<()> {
-        let records: Vec<usize> = (0..self.plan.files.len())
-            .filter(|&number| matches!(self.plan.files[number].content, Content::Record))
-            .collect();
-        for number in records {
+        for number in 0..self.plan.files.len() {
+            let Content::Record(owner) = self.plan.files[number].content else {
+                continue;
+            };
+            let owner = owner.0 as usize;
             if options.cancel.load(Ordering::Relaxed) {
                 return Err(Error::interrupted());
             }
-            let owner = self.plan.files[number].owner.0 as usize;
             let content = record::write_record(&self.rows(owner, digests));
             let path = self.path_of(number);
             let mut file = self.stages[&self.plan.files[number].place.root].create(&path, false)?;
@@ -167,17 +163,19 @@ impl Staging<'_> {
     }
 
     fn rows(&self, owner: usize, digests: &HashMap<usize, Digest>) -> Vec<RecordRow> {
-        let mut rows: Vec<RecordRow> = self.plan.records[owner]
+        let mut rows: Vec<RecordRow> = self.plan.changes[owner]
+            .record
             .iter()
             .map(|row| match &row.file {
                 RowFile::Live(live) => RecordRow {
                     path: row.recorded.to_string(),
-                    ..(**live).clone()
+                    digest: live.digest,
+                    size: live.size,
                 },
                 RowFile::New(number) => {
                     let number = *number as usize;
                     let file = &self.plan.files[number];
-                    let own = matches!(file.content, Content::Record);
+                    let own = matches!(file.content, Content::Record(_));
                     RecordRow {
                         path: row.recorded.to_string(),
                         digest: file

@@ -15,7 +15,7 @@ use crate::archive::{Entry, Expected, Item, Memory, Scratch, Stretch};
 use crate::digest::{Algorithm, Digest};
 use crate::error::{Effect, Error, Result, SourceFault};
 use crate::outcome::Action;
-use crate::plan::{Content, NewFile, WheelId};
+use crate::plan::{Content, PlannedFile, WheelId};
 use crate::spec::record::Verify;
 use crate::wheel::Wheel;
 
@@ -34,7 +34,7 @@ pub(super) fn write_files(
     let (mut here, mut coming): (Vec<usize>, HashMap<WheelId, Vec<usize>>) = Default::default();
     for (number, file) in staged.plan.files.iter().enumerate() {
         match file.content {
-            Content::Record => {}
+            Content::Record(_) => {}
             Content::Entry(id, _) if !wheels[id.0 as usize].is_here() => {
                 coming.entry(id).or_default().push(number);
             }
@@ -246,7 +246,7 @@ impl Work<'_> {
                 );
                 unpacked.map_err(|error| error.of_wheel(&wheel.label))?
             }
-            Content::Record => None,
+            Content::Record(_) => None,
         };
         self.finish(number, digest);
         Ok(())
@@ -261,7 +261,7 @@ impl Work<'_> {
         self.options.progress.advance(1, file.size);
     }
 
-    fn expected(&self, file: &NewFile) -> Expected {
+    fn expected(&self, file: &PlannedFile) -> Expected {
         let digest = file.digest.filter(|_| self.options.verify != Verify::Off);
         Expected {
             digest,

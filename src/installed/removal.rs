@@ -1,0 +1,476 @@
+//! Removal: what replaced and removed projects take with them, and what lies around it.
+//!
+//! Input: the projects that leave. Output: a [`Removal`]. A RECORD is trusted only as far as the
+//! environment reaches: rows that lead outside, name directories, or name protected files are
+//! skipped with a warning. A file that another project lists too stays. Bytecode leaves with the
+//! sources that it was compiled from.
+
+use std::sync::Arc;
+
+use foldhash::{HashMap, HashSet, HashSetExt as _};
+
+use super::Installed;
+use super::ownership::Ownership;
+use super::survey::Survey;
+use crate::digest::Digest;
+use crate::environment::layout::{Place, by_directory};
+use crate::environment::protected::Protected;
+use crate::error::{ErrorKind, Result};
+use crate::fs::{self, Kind, Stat};
+use crate::outcome::Warning;
+use crate::path::RelPath;
+use crate::spec::record::RecordRow;
+use crate::threads::in_parallel;
+
+/// The directory that holds the bytecode of its neighbours (PEP 3147).
+const BYTECODE: &str = "__pycache__";
+
+/// What leaves, and what lies around it.
+#[derive(Debug, Clone, Default)]
+pub struct Removal {
+    /// The projects that leave.
+    pub projects: Vec<LeavingProject>,
+    /// Their files that are there and may be removed, with bytecode.
+    pub files: HashSet<Place>,
+    /// The content of every directory above one of `files`, except for the environment's own
+    /// directories.
+    pub listings: HashMap<Place, Vec<ListedName>>,
+    /// Directories in those that hold no file, at no depth.
+    pub empty_dirs: HashSet<Place>,
+}
+
+/// A project that leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LeavingProject {
+    /// Its index among the installed projects.
+    pub installed: usize,
+    /// How many files it takes with it, bytecode not counted; a file of two leaving projects counts
+    /// for the first.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// A name in a directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedName {
+    /// The name; `None` if it is not UTF-8.
+    pub name: Option<String>,
+    /// Whether it is a directory; symbolic links are not.
+    pub is_directory: bool,
+}
+
+/// Collects what the projects with the indices `leaving` take with them.
+///
+/// # Errors
+/// If a project has no usable RECORD, or something cannot be looked at.
+pub fn collect(
+    survey: &mut Survey<'_>,
+    ownership: &mut Ownership<'_>,
+    protected: &Protected,
+    leaving: &[usize],
+) -> Result<(Removal, Vec<Warning>)> {
+    let mut collector = Collector {
+        survey,
+        ownership,
+        protected,
+        warnings: Vec::new(),
+    };
+    if leaving.is_empty() {
+        return Ok((Removal::default(), Vec::new()));
+    }
+    let removal = collector.collect(leaving)?;
+    Ok((removal, collector.warnings))
+}
+
+struct Collector<'g, 'a, 'l> {
+    survey: &'g mut Survey<'l>,
+    ownership: &'g mut Ownership<'a>,
+    protected: &'g Protected,
+    warnings: Vec<Warning>,
+}
+
+/// An installed project that leaves, and what its RECORD lists.
+struct Leaver {
+    number: usize,
+    rows: Arc<Vec<RecordRow>>,
+    /// The place of each row; `None` outside of the environment.
+    places: Vec<Option<Place>>,
+}
+
+/// A file that RECORD lists and that is there.
+struct PresentFile {
+    place: Place,
+    stat: Stat,
+    path: String,
+    digest: Option<Digest>,
+}
+
+impl Collector<'_, '_, '_> {
+    fn collect(&mut self, leaving: &[usize]) -> Result<Removal> {
+        let leavers = self.read_ahead(leaving)?;
+        let mut present = Vec::with_capacity(leavers.len());
+        for leaver in &leavers {
+            present.push(self.present_files(leaver)?);
+        }
+        let leaving: HashSet<usize> = leaving.iter().copied().collect();
+        let shared = if leaving.len() == self.ownership.installed.len() {
+            HashSet::new()
+        } else {
+            let places = present.iter().flatten().map(|file| &file.place).collect();
+            self.ownership
+                .listed_by_others(&places, &leaving, self.survey)?
+        };
+        let mut removal = Removal::default();
+        for (leaver, files) in leavers.iter().zip(present) {
+            self.add_project(leaver.number, files, &shared, &mut removal)?;
+        }
+        self.add_bytecode(&mut removal)?;
+        self.add_surroundings(&mut removal)?;
+        Ok(removal)
+    }
+
+    /// Reads every RECORD and lists every directory that a file may leave, both in parallel. What
+    /// follows depends on so many small facts that asking for them one by one would take longer
+    /// than everything else.
+    fn read_ahead(&mut self, leaving: &[usize]) -> Result<Vec<Leaver>> {
+        let installed = self.ownership.installed;
+        self.ownership.read_all(self.survey.layout());
+        let mut leavers = Vec::with_capacity(leaving.len());
+        for &number in leaving {
+            leavers.push(Leaver {
+                number,
+                rows: self.ownership.require_rows(number, self.survey.layout())?,
+                places: Vec::new(),
+            });
+        }
+        let layout = self.survey.layout();
+        let places = in_parallel(
+            self.ownership.pool,
+            &leavers,
+            |leaver| -> Vec<Option<Place>> {
+                let library = installed[leaver.number].library;
+                let rows = leaver.rows.iter();
+                rows.map(|row| layout.of_recorded(library, &row.path))
+                    .collect()
+            },
+        );
+        let mut directories: HashSet<Place> = HashSet::new();
+        for (leaver, places) in leavers.iter_mut().zip(places) {
+            directories.insert(installed[leaver.number].place.clone());
+            add_directories(&places, &mut directories);
+            leaver.places = places;
+        }
+        self.list_all(directories.iter().cloned().collect())?;
+        let caches = directories.iter().filter_map(|directory| {
+            self.survey.remembered(directory)?.stat(BYTECODE)?;
+            Some(directory.join(&bytecode_directory()))
+        });
+        let caches = caches
+            .filter(|cache| !directories.contains(cache))
+            .collect();
+        self.list_all(caches)?;
+        Ok(leavers)
+    }
+
+    fn list_all(&mut self, directories: Vec<Place>) -> Result<()> {
+        let layout = self.survey.layout();
+        let listings = in_parallel(self.ownership.pool, &directories, |directory| {
+            fs::look_into(&layout.absolute(directory))
+        });
+        for (directory, listing) in directories.into_iter().zip(listings) {
+            self.survey
+                .remember(listing?.map(|listing| (directory, listing)));
+        }
+        Ok(())
+    }
+
+    /// The files of an installed project that are there and may be removed.
+    fn present_files(&mut self, leaver: &Leaver) -> Result<Vec<PresentFile>> {
+        let project = &self.ownership.installed[leaver.number];
+        let unlisted = self.unlisted(project, &leaver.rows)?;
+        let mut files = Vec::with_capacity(leaver.rows.len() + unlisted.len());
+        for (row, place) in leaver.rows.iter().zip(&leaver.places) {
+            if let Some((place, stat)) = self.removable(project, &row.path, place.as_ref())? {
+                files.push(PresentFile {
+                    place,
+                    stat,
+                    path: row.path.clone(),
+                    digest: row.digest,
+                });
+            }
+        }
+        for path in unlisted {
+            let place = self.survey.layout().of_recorded(project.library, &path);
+            if let Some((place, stat)) = self.removable(project, &path, place.as_ref())? {
+                files.push(PresentFile {
+                    place,
+                    stat,
+                    path,
+                    digest: None,
+                });
+            }
+        }
+        Ok(files)
+    }
+
+    /// Files in the project's dist-info directory that RECORD does not list, spelled as RECORD
+    /// would: the directory is the project's own, so they leave with it.
+    fn unlisted(&self, project: &Installed, rows: &[RecordRow]) -> Result<Vec<String>> {
+        let listed: HashSet<&str> = rows.iter().map(|row| row.path.as_str()).collect();
+        let mut unlisted = Vec::new();
+        let name = project.place.path.file_name().to_owned();
+        let mut directories = vec![(project.place.clone(), name)];
+        while let Some((directory, shown)) = directories.pop() {
+            for (name, kind) in self.survey.list(&directory)? {
+                let Some(name) = name.and_then(|name| RelPath::parse(&name).ok()) else {
+                    continue;
+                };
+                let path = format!("{shown}/{name}");
+                if kind == Kind::Directory {
+                    directories.push((directory.join(&name), path));
+                } else if !listed.contains(path.as_str()) {
+                    unlisted.push(path);
+                }
+            }
+        }
+        Ok(unlisted)
+    }
+
+    /// The file that a row of RECORD means, if it is there and may be removed.
+    fn removable(
+        &mut self,
+        project: &Installed,
+        path: &str,
+        place: Option<&Place>,
+    ) -> Result<Option<(Place, Stat)>> {
+        let Some(place) = place else {
+            let message = format!("RECORD lists `{path}`, which is outside of the environment");
+            self.warn(project, "record-leads-outside", message);
+            return Ok(None);
+        };
+        let seen = match self.survey.look(place) {
+            Ok(seen) => seen,
+            // A symbolic link on the way leads out of the environment.
+            Err(error) if error.kind() == ErrorKind::Environment => {
+                let message = format!("RECORD lists `{path}`: {error}");
+                self.warn(project, "record-leads-outside", message);
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        // A link inside the environment may be another way to a protected file.
+        let layout = self.survey.layout();
+        let mut reason = self.protected.reason(layout, place);
+        if reason.is_none() && *place != seen.place {
+            reason = self.protected.reason(layout, &seen.place);
+        }
+        if let Some(reason) = reason {
+            let message = format!("RECORD lists `{path}`, which is {reason}");
+            self.warn(project, "record-protected", message);
+            return Ok(None);
+        }
+        match seen.stat {
+            Some(stat) if stat.kind == Kind::Directory => {
+                let message = format!("RECORD lists `{path}`, which is a directory");
+                self.warn(project, "record-directory", message);
+                Ok(None)
+            }
+            Some(stat) => Ok(Some((seen.place, stat))),
+            None => Ok(None),
+        }
+    }
+
+    /// Adds the files of one project, except for those in `shared`.
+    fn add_project(
+        &mut self,
+        number: usize,
+        files: Vec<PresentFile>,
+        shared: &HashSet<Place>,
+        removal: &mut Removal,
+    ) -> Result<()> {
+        let project = &self.ownership.installed[number];
+        let dist_info = self.survey.layout().absolute(&project.place);
+        let record = fs::lstat(&dist_info.join("RECORD"))?;
+        let mut leaving = LeavingProject {
+            installed: number,
+            files: 0,
+            bytes: 0,
+        };
+        for file in files
+            .into_iter()
+            .filter(|file| !shared.contains(&file.place))
+        {
+            // RECORD is written last, so only a younger file can have been edited since. That
+            // spares all others being read.
+            let is_younger = record.is_some_and(|record| file.stat.modified > record.modified);
+            if let Some(digest) = file.digest.filter(|_| is_younger)
+                && file.stat.kind == Kind::File
+                && self.survey.digest(&file.place, digest.algorithm())? != Some(digest)
+            {
+                let message = format!("`{}` was edited since it was installed", file.path);
+                self.warn(project, "edited-file", message);
+            }
+            if removal.files.insert(file.place) {
+                leaving.files += 1;
+                leaving.bytes += file.stat.size;
+            }
+        }
+        removal.projects.push(leaving);
+        Ok(())
+    }
+
+    /// Adds the bytecode of the sources that leave, in `__pycache__` and beside them.
+    fn add_bytecode(&mut self, removal: &mut Removal) -> Result<()> {
+        let cache = bytecode_directory();
+        let mut compiled = Vec::new();
+        for ((root, _), files) in by_directory(&removal.files) {
+            let stems: HashSet<&str> = files
+                .keys()
+                .filter_map(|name| name.strip_suffix(".py"))
+                .collect();
+            let Some(source) = files.values().next().filter(|_| !stems.is_empty()) else {
+                continue;
+            };
+            // Beside modules directly in a root only `__pycache__` is looked into: a listing of
+            // the root itself would cost more than old-style bytecode there is worth.
+            let directory = source.parent();
+            let cache = directory.as_ref().map_or_else(
+                || Place {
+                    root,
+                    path: cache.clone(),
+                },
+                |at| at.join(&cache),
+            );
+            let is_beside = |name: &str| {
+                name.strip_suffix(".pyc")
+                    .is_some_and(|stem| stems.contains(stem))
+            };
+            if let Some(directory) = directory {
+                compiled.extend(self.files_in(&directory, is_beside)?);
+            }
+            compiled.extend(self.files_in(&cache, |name| is_bytecode_of(name, &stems))?);
+        }
+        removal.files.extend(compiled);
+        Ok(())
+    }
+
+    /// The regular files in a directory whose names are wanted.
+    fn files_in(&self, directory: &Place, is_wanted: impl Fn(&str) -> bool) -> Result<Vec<Place>> {
+        let names = self.survey.list(directory)?.into_iter();
+        let files = names.filter(|(_, kind)| *kind == Kind::File);
+        let wanted = files
+            .filter_map(|(name, _)| RelPath::parse(&name.filter(|name| is_wanted(name))?).ok());
+        Ok(wanted.map(|name| directory.join(&name)).collect())
+    }
+
+    /// Lists every directory that a file leaves, and finds the empty ones in them.
+    fn add_surroundings(&mut self, removal: &mut Removal) -> Result<()> {
+        let holding = by_directory(&removal.files);
+        let mut directories: HashSet<Place> = HashSet::new();
+        for file in holding.values().filter_map(|files| files.values().next()) {
+            let mut at = file.parent();
+            while let Some(directory) = at {
+                at = directory.parent();
+                if directories.contains(&directory)
+                    || self.survey.layout().is_own_directory(&directory)
+                {
+                    break;
+                }
+                directories.insert(directory);
+            }
+        }
+        for directory in &directories {
+            let names = self.survey.list(directory)?;
+            for name in names
+                .iter()
+                .filter(|(_, kind)| *kind == Kind::Directory)
+                .filter_map(|(name, _)| RelPath::parse(name.as_deref()?).ok())
+            {
+                let child = directory.join(&name);
+                if !directories.contains(&child) && self.holds_no_file(&child)? {
+                    removal.empty_dirs.insert(child);
+                }
+            }
+            let names = names.into_iter().map(|(name, kind)| ListedName {
+                name,
+                is_directory: kind == Kind::Directory,
+            });
+            removal.listings.insert(directory.clone(), names.collect());
+        }
+        Ok(())
+    }
+
+    fn holds_no_file(&self, directory: &Place) -> Result<bool> {
+        let inside = fs::walk(&self.survey.layout().absolute(directory))?;
+        Ok(inside.iter().all(|(_, stat)| stat.kind == Kind::Directory))
+    }
+
+    fn warn(&mut self, project: &Installed, code: &'static str, message: String) {
+        self.warnings.push(Warning {
+            code,
+            wheel: Some(project.name.normalized().to_owned()),
+            message,
+        });
+    }
+}
+
+/// Adds every directory above one of the places.
+fn add_directories(places: &[Option<Place>], directories: &mut HashSet<Place>) {
+    let places: Vec<&Place> = places.iter().flatten().collect();
+    // Rows are sorted as a rule, so those of one directory follow each other.
+    for beside in
+        places.chunk_by(|a, b| (a.root, a.path.directory()) == (b.root, b.path.directory()))
+    {
+        let mut at = beside[0].parent();
+        while let Some(directory) = at {
+            at = directory.parent();
+            if !directories.insert(directory) {
+                break;
+            }
+        }
+    }
+}
+
+fn bytecode_directory() -> RelPath {
+    RelPath::parse(BYTECODE).expect("a plain name is a path")
+}
+
+/// Whether `cache`, a name in `__pycache__`, was compiled from one of the sources with these stems,
+/// by any interpreter and at any level (PEP 3147, PEP 488): `stem.tag.pyc` or `stem.tag.opt-N.pyc`.
+fn is_bytecode_of(cache: &str, stems: &HashSet<&str>) -> bool {
+    let Some(rest) = cache.strip_suffix(".pyc") else {
+        return false;
+    };
+    let rest = match rest.rsplit_once('.') {
+        Some((head, last)) if last.starts_with("opt-") => head,
+        _ => rest,
+    };
+    rest.rsplit_once('.')
+        .is_some_and(|(stem, _)| stems.contains(stem))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c56_bytecode_of_every_level_and_interpreter() {
+        let stems = HashSet::from_iter(["mod", "__init__"]);
+        for cache in [
+            "mod.cpython-311.pyc",
+            "mod.cpython-39.opt-2.pyc",
+            "__init__.pypy311.pyc",
+        ] {
+            assert!(is_bytecode_of(cache, &stems), "{cache}");
+        }
+        for cache in [
+            "other.cpython-311.pyc",
+            "mod.py",
+            "mod.pyc",
+            "mod.x.y.cpython-311.pyc",
+        ] {
+            assert!(!is_bytecode_of(cache, &stems), "{cache}");
+        }
+    }
+}
