@@ -53,29 +53,93 @@
 //!
 //! [`Options::durable`]: command::Options::durable
 
+#![cfg_attr(
+    not(feature = "testing"),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "tests and benches use more of the modules; with `testing` the compiler sees them all"
+    )
+)]
+
 #[cfg(not(unix))]
 compile_error!("pkg-install works on Unix only");
 
+#[cfg(feature = "testing")]
 pub mod archive;
-pub mod command;
+#[cfg(feature = "testing")]
 pub mod digest;
-#[cfg(feature = "http")]
+#[cfg(all(feature = "testing", feature = "http"))]
 pub mod download;
+#[cfg(feature = "testing")]
 pub mod environment;
-pub mod error;
+#[cfg(feature = "testing")]
 pub mod fs;
-#[cfg(any(test, fuzzing))]
-pub mod fuzzing;
+#[cfg(feature = "testing")]
 pub mod installed;
+#[cfg(feature = "testing")]
 pub mod outcome;
+#[cfg(feature = "testing")]
 pub mod path;
+#[cfg(feature = "testing")]
 pub mod plan;
+#[cfg(feature = "testing")]
 pub mod script;
+#[cfg(feature = "testing")]
 pub mod source;
+#[cfg(feature = "testing")]
 pub mod spec;
+#[cfg(feature = "testing")]
 pub mod stage;
+#[cfg(feature = "testing")]
 pub mod threads;
+#[cfg(feature = "testing")]
 pub mod transaction;
+#[cfg(feature = "testing")]
 pub mod wheel;
 
+#[cfg(not(feature = "testing"))]
+mod archive;
+#[cfg(not(feature = "testing"))]
+mod digest;
+#[cfg(all(not(feature = "testing"), feature = "http"))]
+mod download;
+#[cfg(not(feature = "testing"))]
+mod environment;
+#[cfg(not(feature = "testing"))]
+mod fs;
+#[cfg(not(feature = "testing"))]
+mod installed;
+#[cfg(not(feature = "testing"))]
+mod outcome;
+#[cfg(not(feature = "testing"))]
+mod path;
+#[cfg(not(feature = "testing"))]
+mod plan;
+#[cfg(not(feature = "testing"))]
+mod script;
+#[cfg(not(feature = "testing"))]
+mod source;
+#[cfg(not(feature = "testing"))]
+mod spec;
+#[cfg(not(feature = "testing"))]
+mod stage;
+#[cfg(not(feature = "testing"))]
+mod threads;
+#[cfg(not(feature = "testing"))]
+mod transaction;
+#[cfg(not(feature = "testing"))]
+mod wheel;
+
+pub mod command;
+pub mod error;
+
+pub use environment::{Environment, Locate};
 pub use error::{Effect, Error, ErrorKind, Result};
+pub use outcome::{
+    Action, ChangeReport, ConflictReport, Difference, DifferenceState, ListedProject, Outcome,
+    PlannedFiles, Progress, Report, Silent, Timings, Warning,
+};
+pub use plan::conflict::OnConflict;
+pub use source::Source;
+pub use spec::record::Verify;

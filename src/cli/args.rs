@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use clap::builder::{FalseyValueParser, PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use pkg_install::plan::conflict::OnConflict;
-use pkg_install::spec::record::Verify;
+use pkg_install::OnConflict;
+use pkg_install::Verify;
 
 /// Install wheels, all of them or none: planned first, unpacked in parallel, every byte checked,
 /// moved in as one transaction.

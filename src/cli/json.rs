@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use pkg_install::error::{Effect, Error, ErrorKind, Fault};
-use pkg_install::outcome::{
+use pkg_install::{
     Action, ChangeReport, ConflictReport, Difference, DifferenceState, ListedProject, Outcome,
     Report,
 };

@@ -17,10 +17,10 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anstream::{AutoStream, ColorChoice};
+use pkg_install::Report;
+use pkg_install::command::Fs;
 use pkg_install::command::{self, Context};
 use pkg_install::error::{ErrorKind, Result};
-use pkg_install::fs::Fs;
-use pkg_install::outcome::Report;
 
 use args::{Color, OutputArgs};
 use options::{Command, Parsed};

@@ -15,12 +15,11 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 
+use pkg_install::Locate;
+use pkg_install::Source;
+use pkg_install::command::Selection;
 use pkg_install::command::{Document, Input, Options};
-use pkg_install::environment::Locate;
 use pkg_install::error::{Error, Result};
-use pkg_install::source::Source;
-use pkg_install::spec::direct_url::without_credentials;
-use pkg_install::spec::pylock::Selection;
 
 #[cfg(feature = "http")]
 use super::args::DownloadArgs;
@@ -118,17 +117,18 @@ fn parsed(cli: Cli) -> Parsed {
             environment: cli.environment,
         },
         #[cfg(feature = "http")]
-        Some(SubCommand::Download(args)) => Parsed {
-            command: Command::Download(args.request, args.dest),
-            options: Options {
-                require_hashes: args.require_hashes,
-                compat_check: !args.no_compat_check,
-                download: download_settings(&args.download),
-                ..Options::default()
-            },
-            output: args.output,
-            environment: args.environment,
-        },
+        Some(SubCommand::Download(args)) => {
+            let options = Options::default()
+                .with_require_hashes(args.require_hashes)
+                .with_compat_check(!args.no_compat_check)
+                .with_download(download_settings(&args.download));
+            Parsed {
+                command: Command::Download(args.request, args.dest),
+                options,
+                output: args.output,
+                environment: args.environment,
+            }
+        }
         Some(SubCommand::Uninstall(args)) => {
             let mut parsed = changing(Command::Uninstall { names: args.names }, args.changing);
             parsed.options.undoable = args.undoable;
@@ -155,47 +155,42 @@ fn changing(command: Command, args: ChangingArgs) -> Parsed {
 }
 
 fn reading(command: Command, args: ReadingArgs) -> Parsed {
+    let lock_timeout = Duration::from_secs(args.lock_timeout);
     Parsed {
         command,
-        options: Options {
-            lock_timeout: Duration::from_secs(args.lock_timeout),
-            ..Options::default()
-        },
+        options: Options::default().with_lock_timeout(lock_timeout),
         output: args.output,
         environment: args.environment,
     }
 }
 
 fn install_options(args: &InstallArgs, transaction: &TransactionArgs) -> Options {
-    Options {
-        on_conflict: args.on_conflict,
-        verify: args.verify,
-        reinstall: args.reinstall,
-        require_hashes: args.require_hashes,
-        undoable: args.undoable,
-        installer: args.installer.clone(),
-        direct_url: args.direct_url,
-        compat_check: !args.no_compat_check,
-        #[cfg(feature = "http")]
-        download: download_settings(&args.download),
-        ..transaction_options(transaction)
-    }
+    let options = transaction_options(transaction)
+        .with_on_conflict(args.on_conflict)
+        .with_verify(args.verify)
+        .with_reinstall(args.reinstall)
+        .with_require_hashes(args.require_hashes)
+        .with_undoable(args.undoable)
+        .with_installer(&args.installer)
+        .with_direct_url(args.direct_url)
+        .with_compat_check(!args.no_compat_check);
+    #[cfg(feature = "http")]
+    let options = options.with_download(download_settings(&args.download));
+    options
 }
 
 fn transaction_options(args: &TransactionArgs) -> Options {
-    Options {
-        durable: args.durable,
-        dry_run: args.dry_run,
-        jobs: args.jobs.map(usize::from),
-        lock_timeout: Duration::from_secs(args.lock_timeout),
-        ..Options::default()
-    }
+    Options::default()
+        .with_durable(args.durable)
+        .with_dry_run(args.dry_run)
+        .with_jobs(args.jobs.map(usize::from))
+        .with_lock_timeout(Duration::from_secs(args.lock_timeout))
 }
 
 /// The download settings, with proxies, certificates, logins and the cache directory from the
 /// process's variables.
 #[cfg(feature = "http")]
-fn download_settings(args: &DownloadArgs) -> pkg_install::download::Settings {
+fn download_settings(args: &DownloadArgs) -> pkg_install::command::Settings {
     let variable = |names: &[&str]| {
         let mut values = names.iter().filter_map(std::env::var_os);
         values.find(|value| !value.is_empty())
@@ -211,7 +206,7 @@ fn download_settings(args: &DownloadArgs) -> pkg_install::download::Settings {
         Some(cached.join("pkg-install"))
     });
     let all = text(&["ALL_PROXY", "all_proxy"]);
-    pkg_install::download::Settings {
+    pkg_install::command::Settings {
         cache: cache.filter(|_| !args.no_cache),
         offline: args.offline,
         connections: usize::from(args.concurrent_downloads),
@@ -223,7 +218,7 @@ fn download_settings(args: &DownloadArgs) -> pkg_install::download::Settings {
         netrc: variable(&["NETRC"])
             .map(PathBuf::from)
             .or_else(|| Some(home?.join(".netrc"))),
-        ..pkg_install::download::Settings::default()
+        ..pkg_install::command::Settings::default()
     }
 }
 
@@ -259,18 +254,17 @@ impl Parsed {
     /// How to find the environment, including `VIRTUAL_ENV`, `PATH` and the current directory.
     pub fn locate(&self) -> Locate {
         let given = self.environment.clone();
-        Locate {
-            target: given.target,
-            python: given.python,
-            prefix: given.prefix,
-            root: given.root,
-            break_system_packages: given.break_system_packages,
-            virtual_env: std::env::var_os("VIRTUAL_ENV").map(PathBuf::from),
-            directory: std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
-            search: std::env::var_os("PATH")
-                .map(|path| std::env::split_paths(&path).collect())
-                .unwrap_or_default(),
-        }
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        Locate::default()
+            .with_target(given.target)
+            .with_python(given.python)
+            .with_prefix(given.prefix)
+            .with_root(given.root)
+            .with_break_system_packages(given.break_system_packages)
+            .with_virtual_env(std::env::var_os("VIRTUAL_ENV").map(PathBuf::from))
+            // Without a current directory there is no `./.venv` either.
+            .with_directory(std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")))
+            .with_search(std::env::split_paths(&path).collect())
     }
 }
 
@@ -331,20 +325,15 @@ fn selection(args: &RequestArgs) -> Selection {
 /// The contents of the files; `-` reads stdin.
 fn documents(paths: &[PathBuf]) -> Result<Vec<Document>> {
     let read = |path: &PathBuf| {
-        let content = if path.as_os_str() == STDIN {
-            let mut content = Vec::new();
-            let read = std::io::stdin().lock().read_to_end(&mut content);
-            read.map_err(|error| Error::io("read", Path::new("stdin"), error))
-                .map(|_| content)
-        } else if let Ok(None) = pkg_install::fs::stat(path) {
-            let shown = without_credentials(&path.display().to_string());
-            Err(Error::usage(format!("there is no file `{shown}`")))
-        } else {
-            pkg_install::fs::read(path)
-        };
+        if path.as_os_str() != STDIN {
+            return Document::read(path);
+        }
+        let mut content = Vec::new();
+        let read = std::io::stdin().lock().read_to_end(&mut content);
+        read.map_err(|error| Error::io("read", Path::new("stdin"), error))?;
         Ok(Document {
             at: path.clone(),
-            content: content?,
+            content,
         })
     };
     paths.iter().map(read).collect()

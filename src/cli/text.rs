@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::options::{Command, Parsed};
 use super::{Body, hints};
 use pkg_install::error::{Effect, Error, ErrorKind, escaped};
-use pkg_install::outcome::{
+use pkg_install::{
     Action, ChangeReport, ConflictReport, Difference, DifferenceState, ListedProject, Outcome,
     Report, Timings, Warning,
 };

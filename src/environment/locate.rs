@@ -24,6 +24,19 @@ pub fn locate(request: &Locate) -> Result<Environment> {
     Ok(environment)
 }
 
+impl Environment {
+    /// Finds the environment that `request` means: its target, otherwise its interpreter's,
+    /// otherwise the active virtual environment, otherwise `.venv` in its directory.
+    ///
+    /// # Errors
+    /// A contradictory request is [`ErrorKind::Usage`](crate::ErrorKind::Usage). No environment, or
+    /// one that is broken or externally managed, is
+    /// [`ErrorKind::Environment`](crate::ErrorKind::Environment).
+    pub fn locate(request: &Locate) -> Result<Self> {
+        locate(request)
+    }
+}
+
 fn find(request: &Locate) -> Result<Environment> {
     for (place, other) in [("prefix", &request.prefix), ("root", &request.root)] {
         if request.target.is_some() && other.is_some() {

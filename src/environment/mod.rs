@@ -14,6 +14,7 @@ mod find_python;
 mod interpreter;
 pub mod layout;
 mod locate;
+mod locate_request;
 mod marker_environment;
 pub mod protected;
 mod pyvenv_cfg;
@@ -25,32 +26,11 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 pub use locate::locate;
+pub use locate_request::Locate;
 pub use marker_environment::marker_values;
 
 use crate::spec::tags::Target;
 use crate::spec::version::Version;
-
-/// What a user said about the environment, and where else to look.
-#[derive(Debug, Clone, Default)]
-pub struct Locate {
-    /// `--target`: a virtual environment, or a plain directory.
-    pub target: Option<PathBuf>,
-    /// `--python`: an interpreter, a name of one to look for in `search`, or the root of its
-    /// environment.
-    pub python: Option<PathBuf>,
-    /// `--prefix`: another prefix for the interpreter's scheme.
-    pub prefix: Option<PathBuf>,
-    /// `--root`: the directory below which everything is put (destdir).
-    pub root: Option<PathBuf>,
-    /// `--break-system-packages`: PEP 668 does not hold.
-    pub break_system_packages: bool,
-    /// `$VIRTUAL_ENV`; empty counts as not set.
-    pub virtual_env: Option<PathBuf>,
-    /// The directory whose `.venv` is taken where nothing is named.
-    pub directory: PathBuf,
-    /// The directories of `$PATH`, for an interpreter that is given by its name, or not at all.
-    pub search: Vec<PathBuf>,
-}
 
 /// What sort of environment it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -24,6 +24,7 @@ mod dry_looks;
 mod entry_refusals;
 mod environment_shapes;
 mod faults;
+mod fuzzing;
 mod http_server;
 mod io_errors;
 mod kept_undo;

@@ -109,7 +109,7 @@ impl Source {
     /// Parses `text`; the path says whether all of it is test code.
     pub fn new(path: &str, text: &str) -> Self {
         let file = syn::parse_file(text).unwrap_or_else(|error| panic!("{path}: {error}"));
-        let tests = ["/tests.rs", "/tests/", "/fuzzing/"];
+        let tests = ["/tests.rs", "/tests/"];
         let test =
             !path.starts_with("src/") || tests.iter().any(|part| format!("/{path}").contains(part));
         let mut source = Self {

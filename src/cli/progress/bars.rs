@@ -19,8 +19,8 @@ use super::counters::{Counters, Seen, SeenStaging, SeenTransfer};
 use super::terminal::{self, Terminal};
 use super::{plain, say};
 use crate::cli::text::size;
+use pkg_install::Progress;
 use pkg_install::error::escaped;
-use pkg_install::outcome::Progress;
 
 /// Frames per second.
 const FRAMES: u8 = 10;

@@ -32,7 +32,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use pkg_install::outcome::Progress;
+use pkg_install::Progress;
 
 const PAUSE: Duration = Duration::from_millis(100);
 

@@ -18,7 +18,7 @@ mod terminal;
 use std::io::{IsTerminal as _, Write as _};
 
 use super::args::{OutputArgs, ProgressMode};
-use pkg_install::outcome::{Progress, Silent};
+use pkg_install::{Progress, Silent};
 
 /// The progress that the options ask for. Dropping it clears what it drew.
 pub fn of(output: &OutputArgs) -> Box<dyn Progress> {

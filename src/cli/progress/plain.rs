@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use super::say;
+use pkg_install::Progress;
 use pkg_install::error::escaped;
-use pkg_install::outcome::Progress;
 
 /// The line that says that another process holds the lock; without a newline.
 pub fn waiting(lock: &Path) -> String {

@@ -1,5 +1,5 @@
-//! Installations: see `pkg_install::fuzzing::install`.
+//! Installations: see `pkg_install_fuzz::fuzzing::install`.
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| pkg_install::fuzzing::install(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| pkg_install_fuzz::fuzzing::install(data));

@@ -1,5 +1,5 @@
-//! What resolvers leave: see `pkg_install::fuzzing::resolution`.
+//! What resolvers leave: see `pkg_install_fuzz::fuzzing::resolution`.
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| pkg_install::fuzzing::resolution(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| pkg_install_fuzz::fuzzing::resolution(data));

@@ -1,5 +1,5 @@
-//! File names of wheels: see `pkg_install::fuzzing::wheel_name`.
+//! File names of wheels: see `pkg_install_fuzz::fuzzing::wheel_name`.
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| pkg_install::fuzzing::wheel_name(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| pkg_install_fuzz::fuzzing::wheel_name(data));

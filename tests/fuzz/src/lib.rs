@@ -1,9 +1,8 @@
-//! Fuzzing: coverage-guided bytes for every door through which bytes come in that nobody vouches
-//! for.
+//! Fuzz targets: coverage-guided bytes for every kind of untrusted input.
 //!
-//! What each target does, and what must hold, stands in the main crate's `src/fuzzing`; here are
-//! the targets, their seeds and their words. It needs a nightly toolchain and `cargo install
-//! cargo-fuzz --locked`. From the main crate's directory:
+//! `tests/it/fuzzing` has the function of each target and says what must hold; here are the targets,
+//! their seeds and their dictionaries. They need a nightly toolchain and `cargo install cargo-fuzz
+//! --locked`. From the main crate's directory:
 //!
 //! ```text
 //! python3 tests/fuzz/seeds.py
@@ -21,7 +20,16 @@
 //! `artifacts`; neither is kept in the repository. Limits: one process and one thread; a process
 //! that is killed leaves its directory in `/dev/shm`.
 
-#[path = "../../../src/fuzzing/other_reader.rs"]
-pub mod other_reader;
+#![allow(
+    dead_code,
+    reason = "the targets use only a part of the test support of the main crate"
+)]
 
-pub use other_reader::agree;
+#[path = "../../it/fuzzing/mod.rs"]
+pub mod fuzzing;
+#[path = "../../it/wheel_builder.rs"]
+mod wheel_builder;
+#[path = "../../it/zip_image.rs"]
+mod zip_image;
+
+pub use fuzzing::other_reader::agree;

@@ -11,17 +11,17 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::command::{self, Context, Options};
-use crate::environment::Locate;
-use crate::error::{Effect, ErrorKind};
-use crate::fs::{self, Fs, Kind};
-use crate::outcome::{DifferenceState, Outcome, Report, Silent};
-use crate::plan::conflict::OnConflict;
-use crate::source::Source;
-use crate::spec::record::Verify;
-use crate::spec::wheel_name::WheelName;
+use pkg_install::command::{self, Context, Options};
+use pkg_install::environment::Locate;
+use pkg_install::error::{Effect, ErrorKind};
+use pkg_install::fs::{self, Fs, Kind};
+use pkg_install::outcome::{DifferenceState, Outcome, Report, Silent};
+use pkg_install::plan::conflict::OnConflict;
+use pkg_install::source::Source;
+use pkg_install::spec::record::Verify;
+use pkg_install::spec::wheel_name::WheelName;
 
-use super::wheel_builder::Wheel;
+use crate::wheel_builder::Wheel;
 
 /// The directory that packages are in.
 const LIBRARY: &str = "venv/lib/python3.13/site-packages";
@@ -140,7 +140,11 @@ impl Ground {
     }
 
     /// Runs a command; one that must succeed does.
-    fn run(&self, what: &str, command: impl FnOnce(Context<'_>, &mut Report) -> crate::Result<()>) {
+    fn run(
+        &self,
+        what: &str,
+        command: impl FnOnce(Context<'_>, &mut Report) -> pkg_install::Result<()>,
+    ) {
         let (result, _) = with_context(command);
         result.unwrap_or_else(|error| panic!("{what}: {error}"));
     }

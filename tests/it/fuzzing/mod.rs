@@ -1,10 +1,9 @@
-//! What is fuzzed: one function for each door through which bytes come in that nobody vouches for.
+//! Properties for fuzzing: one function for each kind of untrusted input.
 //!
-//! Input: any bytes. Output: nothing, or what was accepted, for another reader to compare with; a
-//! panic is a fault. Each function says what must hold of everything that is accepted. They are
-//! only compiled for tests, where the bytes come from `proptest` (`tests`), and for `cargo fuzz`,
-//! where coverage guides them (`tests/fuzz`). Limits: what an entry holds is read up to
-//! [`MOST_CONTENT`] bytes.
+//! Input: any bytes. Output: nothing, or the accepted content, to be compared with another reader's;
+//! a panic is a fault. Each function checks what must hold for all accepted input. In these tests
+//! the bytes come from `proptest` (`tests`); `cargo fuzz` compiles the same functions and guides
+//! them by coverage (`tests/fuzz`). Limits: at most [`MOST_CONTENT`] bytes of an entry are read.
 
 #![allow(
     clippy::panic,
@@ -15,38 +14,33 @@
 
 mod forge;
 mod ground;
-#[cfg(test)]
-mod other_reader;
+pub mod other_reader;
 #[cfg(test)]
 mod tests;
-#[path = "../../tests/it/wheel_builder.rs"]
-mod wheel_builder;
-#[path = "../../tests/it/zip_image.rs"]
-mod zip_image;
 
 use std::path::{Component, Path};
 
 pub use forge::forge;
 pub use ground::install;
 
-use crate::archive::{Archive, Expected, Scratch};
-use crate::digest::{Algorithm, Digest};
-use crate::path::{PathFault, RelPath, check_component};
-use crate::script;
-use crate::spec::core_metadata::{Headers, Metadata, WheelInfo};
-use crate::spec::entry_points;
-use crate::spec::location::{Location, hashes_in};
-use crate::spec::marker::{Context, Marker};
-use crate::spec::name::ProjectName;
-use crate::spec::pip_report::PipReport;
-use crate::spec::pylock::Lock;
-use crate::spec::record::{
+use pkg_install::archive::{Archive, Expected, Scratch};
+use pkg_install::digest::{Algorithm, Digest};
+use pkg_install::path::{PathFault, RelPath, check_component};
+use pkg_install::script;
+use pkg_install::spec::core_metadata::{Headers, Metadata, WheelInfo};
+use pkg_install::spec::entry_points;
+use pkg_install::spec::location::{Location, hashes_in};
+use pkg_install::spec::marker::{Context, Marker};
+use pkg_install::spec::name::ProjectName;
+use pkg_install::spec::pip_report::PipReport;
+use pkg_install::spec::pylock::Lock;
+use pkg_install::spec::record::{
     RecordRow, Verify, read_installed_record, read_wheel_record, write_record,
 };
-use crate::spec::requirements::Requirements;
-use crate::spec::version::Version;
-use crate::spec::wheel_name::WheelName;
-use crate::transaction::journal::Journal;
+use pkg_install::spec::requirements::Requirements;
+use pkg_install::spec::version::Version;
+use pkg_install::spec::wheel_name::WheelName;
+use pkg_install::transaction::Journal;
 
 /// The most bytes of one entry that are read.
 pub const MOST_CONTENT: u64 = 1 << 22;
@@ -212,7 +206,7 @@ pub fn wheel_name(data: &[u8]) {
     for tag in [&parsed.tags[0], &parsed.tags[parsed.tags.len() - 1]] {
         let plain = format!("{name}-{version}{build}-{tag}.whl");
         // The canonical spelling of a version may be longer than the name of a file can be.
-        if plain.len() > crate::path::MAX_COMPONENT {
+        if plain.len() > pkg_install::path::MAX_COMPONENT {
             continue;
         }
         let again = WheelName::parse(&plain)

@@ -1,0 +1,23 @@
+//! Reading the documents that a request names.
+
+use std::path::Path;
+
+use super::Document;
+use crate::error::{Error, Result};
+use crate::fs;
+use crate::spec::direct_url::without_credentials;
+
+impl Document {
+    /// Reads the file at `path`; a missing one is a usage error.
+    pub fn read(path: &Path) -> Result<Self> {
+        if fs::stat(path)?.is_none() {
+            // A URL where a path is expected is no file either, and may hold a password.
+            let shown = without_credentials(&path.display().to_string());
+            return Err(Error::usage(format!("there is no file `{shown}`")));
+        }
+        Ok(Self {
+            at: path.to_owned(),
+            content: fs::read(path)?,
+        })
+    }
+}

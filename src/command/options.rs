@@ -1,0 +1,177 @@
+//! How commands behave.
+
+use std::time::Duration;
+
+use crate::digest::Backend;
+use crate::environment::capabilities::Capabilities;
+use crate::plan::conflict::OnConflict;
+use crate::spec::record::Verify;
+
+/// How commands behave. The fields have the names of the command line's options.
+///
+/// [`Options::default`] is the behaviour without any option; the methods `with_…` change it:
+///
+/// ```
+/// use pkg_install::{OnConflict, Options};
+///
+/// let options = Options::default()
+///     .with_on_conflict(OnConflict::First)
+///     .with_durable(true);
+/// assert!(options.durable && !options.reinstall);
+/// ```
+#[derive(Debug, Clone)]
+#[cfg_attr(not(feature = "testing"), non_exhaustive)]
+pub struct Options {
+    /// What to do if two projects want different contents at one path.
+    pub on_conflict: OnConflict,
+    /// How strictly RECORD is read and contents are checked.
+    pub verify: Verify,
+    /// Whether to replace a project that is installed in the same version already.
+    pub reinstall: bool,
+    /// Whether every wheel must be pinned to a hash.
+    pub require_hashes: bool,
+    /// Whether to flush everything to the disk, so that the result survives a loss of power.
+    pub durable: bool,
+    /// Whether to keep the replaced files, which [`undo`](super::undo) needs.
+    pub undoable: bool,
+    /// Whether to plan and report only, and change nothing.
+    pub dry_run: bool,
+    /// How many threads work; `None` means one per processor.
+    pub jobs: Option<usize>,
+    /// The content of INSTALLER, without the line end.
+    pub installer: String,
+    /// Whether wheels that were given as arguments count as direct references, so that their
+    /// direct_url.json is written.
+    pub direct_url: bool,
+    /// Whether to refuse wheels whose tags or `Requires-Python` do not fit the interpreter.
+    pub compat_check: bool,
+    /// How long to wait while another process holds the lock.
+    pub lock_timeout: Duration,
+    /// The implementation that hashes. The command line has no such option: only tests need
+    /// another one than the fastest.
+    #[doc(hidden)]
+    pub backend: Backend,
+    /// How remote wheels are fetched.
+    #[cfg(feature = "http")]
+    pub download: crate::download::Settings,
+    /// How the file system treats names; `None` means to find out.
+    #[doc(hidden)]
+    pub capabilities: Option<Capabilities>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            on_conflict: OnConflict::Error,
+            verify: Verify::Normal,
+            reinstall: false,
+            require_hashes: false,
+            durable: false,
+            undoable: false,
+            dry_run: false,
+            jobs: None,
+            installer: "pkg-install".to_owned(),
+            direct_url: false,
+            compat_check: true,
+            lock_timeout: Duration::from_secs(60),
+            backend: Backend::default(),
+            #[cfg(feature = "http")]
+            download: crate::download::Settings::default(),
+            capabilities: None,
+        }
+    }
+}
+
+impl Options {
+    /// With this [`Options::on_conflict`].
+    #[must_use]
+    pub fn with_on_conflict(mut self, on_conflict: OnConflict) -> Self {
+        self.on_conflict = on_conflict;
+        self
+    }
+
+    /// With this [`Options::verify`].
+    #[must_use]
+    pub fn with_verify(mut self, verify: Verify) -> Self {
+        self.verify = verify;
+        self
+    }
+
+    /// With this [`Options::reinstall`].
+    #[must_use]
+    pub fn with_reinstall(mut self, reinstall: bool) -> Self {
+        self.reinstall = reinstall;
+        self
+    }
+
+    /// With this [`Options::require_hashes`].
+    #[must_use]
+    pub fn with_require_hashes(mut self, require_hashes: bool) -> Self {
+        self.require_hashes = require_hashes;
+        self
+    }
+
+    /// With this [`Options::durable`].
+    #[must_use]
+    pub fn with_durable(mut self, durable: bool) -> Self {
+        self.durable = durable;
+        self
+    }
+
+    /// With this [`Options::undoable`].
+    #[must_use]
+    pub fn with_undoable(mut self, undoable: bool) -> Self {
+        self.undoable = undoable;
+        self
+    }
+
+    /// With this [`Options::dry_run`].
+    #[must_use]
+    pub fn with_dry_run(mut self, dry_run: bool) -> Self {
+        self.dry_run = dry_run;
+        self
+    }
+
+    /// With this [`Options::jobs`].
+    #[must_use]
+    pub fn with_jobs(mut self, jobs: impl Into<Option<usize>>) -> Self {
+        self.jobs = jobs.into();
+        self
+    }
+
+    /// With this [`Options::installer`].
+    #[must_use]
+    pub fn with_installer(mut self, installer: impl Into<String>) -> Self {
+        self.installer = installer.into();
+        self
+    }
+
+    /// With this [`Options::direct_url`].
+    #[must_use]
+    pub fn with_direct_url(mut self, direct_url: bool) -> Self {
+        self.direct_url = direct_url;
+        self
+    }
+
+    /// With this [`Options::compat_check`].
+    #[must_use]
+    pub fn with_compat_check(mut self, compat_check: bool) -> Self {
+        self.compat_check = compat_check;
+        self
+    }
+
+    /// With this [`Options::lock_timeout`].
+    #[must_use]
+    pub fn with_lock_timeout(mut self, lock_timeout: Duration) -> Self {
+        self.lock_timeout = lock_timeout;
+        self
+    }
+
+    /// With this [`Options::download`].
+    #[cfg(feature = "http")]
+    #[must_use]
+    pub fn with_download(mut self, download: crate::download::Settings) -> Self {
+        self.download = download;
+        self
+    }
+}

@@ -1,0 +1,106 @@
+//! What a user says about the environment.
+
+use std::path::PathBuf;
+
+/// Which environment is meant, and where else to look for one.
+///
+/// ```
+/// use pkg_install::Locate;
+///
+/// let venv = Locate::target("venv");
+/// let other_prefix = Locate::python("/usr/bin/python3").with_prefix(std::path::PathBuf::from("/opt/tool"));
+/// # let _ = (venv, other_prefix);
+/// ```
+///
+/// The library reads no variable of the process: `VIRTUAL_ENV`, `PATH` and the current directory
+/// only count if they are passed.
+#[derive(Debug, Clone, Default)]
+#[cfg_attr(not(feature = "testing"), non_exhaustive)]
+pub struct Locate {
+    /// `--target`: a virtual environment, or a plain directory.
+    pub target: Option<PathBuf>,
+    /// `--python`: an interpreter, the name of one to look for in `search`, or the root of its
+    /// environment.
+    pub python: Option<PathBuf>,
+    /// `--prefix`: another prefix for the interpreter's scheme.
+    pub prefix: Option<PathBuf>,
+    /// `--root`: the directory below which everything is put (destdir).
+    pub root: Option<PathBuf>,
+    /// `--break-system-packages`: ignore the mark of an externally managed environment (PEP 668).
+    pub break_system_packages: bool,
+    /// `$VIRTUAL_ENV`; an empty path counts as unset.
+    pub virtual_env: Option<PathBuf>,
+    /// The directory whose `.venv` is used if nothing is named.
+    pub directory: PathBuf,
+    /// The directories of `$PATH`, for an interpreter that is given by name, or not at all.
+    pub search: Vec<PathBuf>,
+}
+
+impl Locate {
+    /// The virtual environment at this path, otherwise a plain directory in the layout of `pip
+    /// install --target`.
+    pub fn target(path: impl Into<PathBuf>) -> Self {
+        Self::default().with_target(path.into())
+    }
+
+    /// The environment of this interpreter.
+    pub fn python(path: impl Into<PathBuf>) -> Self {
+        Self::default().with_python(path.into())
+    }
+
+    /// With this [`Locate::target`].
+    #[must_use]
+    pub fn with_target(mut self, target: impl Into<Option<PathBuf>>) -> Self {
+        self.target = target.into();
+        self
+    }
+
+    /// With this [`Locate::python`].
+    #[must_use]
+    pub fn with_python(mut self, python: impl Into<Option<PathBuf>>) -> Self {
+        self.python = python.into();
+        self
+    }
+
+    /// With this [`Locate::prefix`].
+    #[must_use]
+    pub fn with_prefix(mut self, prefix: impl Into<Option<PathBuf>>) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
+    /// With this [`Locate::root`].
+    #[must_use]
+    pub fn with_root(mut self, root: impl Into<Option<PathBuf>>) -> Self {
+        self.root = root.into();
+        self
+    }
+
+    /// With this [`Locate::break_system_packages`].
+    #[must_use]
+    pub fn with_break_system_packages(mut self, break_system_packages: bool) -> Self {
+        self.break_system_packages = break_system_packages;
+        self
+    }
+
+    /// With this [`Locate::virtual_env`].
+    #[must_use]
+    pub fn with_virtual_env(mut self, virtual_env: impl Into<Option<PathBuf>>) -> Self {
+        self.virtual_env = virtual_env.into();
+        self
+    }
+
+    /// With this [`Locate::directory`].
+    #[must_use]
+    pub fn with_directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.directory = directory.into();
+        self
+    }
+
+    /// With this [`Locate::search`].
+    #[must_use]
+    pub fn with_search(mut self, search: Vec<PathBuf>) -> Self {
+        self.search = search;
+        self
+    }
+}
