@@ -36,7 +36,7 @@ use pkg_install::spec::pip_report::PipReport;
 use pkg_install::spec::pylock::Lock;
 use pkg_install::spec::record::{self, RecordRow, Verify};
 use pkg_install::spec::requirements::Requirements;
-use pkg_install::wheel::Wheel;
+use pkg_install::wheel::{Wheel, WheelId};
 
 use ground::{Bench, OPEN, noise};
 
@@ -207,17 +207,17 @@ fn stage<'a, T>(name: &'static str, mut work: impl FnMut() -> T + 'a) -> Stage<'
 
 fn reading(bench: &Bench) -> Vec<Stage<'_>> {
     let path = bench.sources[0].path().expect("the wheels are files");
-    let (wheel, source) = (&bench.wheels[0], &bench.sources[0]);
+    let source = &bench.sources[0];
+    let archive = bench.archives.get(WheelId(0)).expect("it is open");
     vec![
         stage("archive-open", move || {
             Archive::open(path, "wheel").expect("the archive is right")
         }),
         stage("wheel-open", move || {
-            Wheel::open(source.clone(), OPEN).expect("the wheel is right")
+            Wheel::open(source, OPEN).expect("the wheel is right")
         }),
         stage("inflate", move || {
             let mut scratch = Scratch::new();
-            let archive = wheel.archive();
             let mut length = 0;
             for entry in archive.entries() {
                 let mut sink = |piece: &[u8]| {

@@ -230,14 +230,15 @@ impl Bench {
             verify,
             backend: Backend::default(),
             pool: &self.pool,
-            bring: None,
+            arrivals: None,
             cancel: &NEVER,
             progress: &Silent,
         };
         let areas =
             Areas::make(&self.fs, &self.layout, &plan.operations).expect("they can be made");
         let stages = areas.stages().expect("they can be opened");
-        let staged = stage::stage(&stages, plan, &self.wheels, options).expect("it can be staged");
+        let staged =
+            stage::stage(&stages, plan, &self.archives, options).expect("it can be staged");
         (areas, staged)
     }
 

@@ -29,7 +29,7 @@ use pkg_install::plan::{Candidate, Change, ChangeId, WantedFile, Wants};
 use pkg_install::source::Source;
 use pkg_install::spec::record::Verify;
 use pkg_install::threads::Pool;
-use pkg_install::wheel::{self, OpenOptions, Records, Wheel};
+use pkg_install::wheel::{self, Archives, OpenOptions, Records, Wheel};
 
 const MODULES: usize = 120;
 const BIG: usize = 2 << 20;
@@ -37,7 +37,6 @@ const BIG: usize = 2 << 20;
 pub const OPEN: OpenOptions = OpenOptions {
     verify: Verify::Normal,
     require_hashes: false,
-    direct_url: false,
     records: Records::All,
 };
 
@@ -51,6 +50,7 @@ pub struct Bench {
     pub fs: Fs,
     pub sources: Vec<Source>,
     pub wheels: Vec<Wheel>,
+    pub archives: Archives,
 }
 
 impl Bench {
@@ -84,7 +84,8 @@ impl Bench {
         let environment = environment::locate(&locate).expect("there is a python3 on the PATH");
         let layout = Layout::of(&environment).expect("the directory can be looked at");
         let pool = Pool::new(None).expect("threads can be started");
-        let wheels = wheel::open_all(&pool, &sources, OPEN).expect("the wheels are right");
+        let (wheels, archives) =
+            wheel::open_all(&pool, &sources, OPEN).expect("the wheels are right");
         let fs = Fs::default();
         Self {
             _directory: directory,
@@ -95,6 +96,7 @@ impl Bench {
             fs,
             sources,
             wheels,
+            archives,
         }
     }
 

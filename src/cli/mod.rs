@@ -71,11 +71,8 @@ fn act(parsed: &Parsed, context: Context<'_>, report: &mut Report) -> Result<Bod
         #[cfg(feature = "http")]
         Command::Download(args, dest) => {
             let request = options::request(args)?;
-            let fetch = command::Fetch {
-                input: &request,
-                dest,
-            };
-            command::download(&locate, fetch, options, context, report).map(Body::Downloaded)
+            let sources = command::sources(&locate, &request, options, report)?;
+            command::download(&sources, dest, options, context, report).map(Body::Downloaded)
         }
         Command::Uninstall { names } => {
             command::uninstall(&locate, names, options, context, report).map(|()| Body::Changes)

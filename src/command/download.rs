@@ -1,58 +1,41 @@
-//! `download`: the wheels that an installation would need, in a directory, and nothing installed.
-//!
-//! Input: what would be installed. Output: the paths of the wheels. What had their names before is
-//! replaced. Limits: an environment is looked for only where a report, a lock file or a list has to
-//! be fitted to one.
+//! `download`: puts the wheels that an installation would need into a directory, and installs
+//! nothing.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::fetching::wanted;
-use super::{Context, Input, Options};
+use super::remote::remote_file;
+use super::{Context, Options};
 use crate::archive;
 use crate::digest::Digest;
 use crate::download::{Downloader, RemoteFile};
-use crate::environment::{self, Locate};
 use crate::error::{ArchiveFault, Error, Result, SourceFault};
 use crate::fs::{Dir, OpenFile, ReadAt as _};
 use crate::outcome::{Outcome, Report};
-use crate::source::{Source, merged};
+use crate::source::Source;
 use crate::spec::wheel_name::WheelName;
 
-/// What to fetch, and where to put it.
-#[derive(Debug, Clone, Copy)]
-pub struct Fetch<'a> {
-    /// What would be installed.
-    pub input: &'a Input,
-    /// The directory for its wheels; made where it is missing.
-    pub dest: &'a Path,
-}
-
-/// Puts every wheel into a directory; returns their paths, in the order of the input.
+/// Puts every wheel into the directory `dest`, which is made if it is missing, under its file name.
+/// Files of the same names are replaced. Returns the paths in the order of `sources`.
 ///
 /// # Errors
-/// Where one cannot be fetched or is not what was promised; those that came before it stay.
+/// The first wheel that cannot be fetched or read, or is not what was promised. Wheels that were put
+/// there before it stay.
 pub fn download(
-    locate: &Locate,
-    fetch: Fetch<'_>,
+    sources: &[Source],
+    dest: &Path,
     options: &Options,
     context: Context<'_>,
     report: &mut Report,
 ) -> Result<Vec<PathBuf>> {
-    let Fetch { input, dest } = fetch;
-    let sources = if input.needs_environment() {
-        input.resolve(&environment::locate(locate)?, options, report)?
-    } else {
-        merged(input.sources.clone())
-    };
     let mut names = HashSet::new();
     if let Some(twice) = sources
         .iter()
         .find(|source| !names.insert(&source.file_name))
     {
         return Err(Error::usage(format!(
-            "there are two files that are called `{}`",
+            "two of the wheels have the file name `{}`",
             twice.file_name
         )));
     }
@@ -64,7 +47,7 @@ pub fn download(
     Dir::make_all(context.fs, dest)?;
     let dest = Dir::open(context.fs, dest)?;
     let downloader = Downloader::new(&options.download, context.fs, Arc::clone(context.cancel))?;
-    for source in &sources {
+    for source in sources {
         if let Some(path) = source.path() {
             let file = OpenFile::open(path)?
                 .ok_or_else(|| Error::wheel(&source.label(), ArchiveFault::NotAFile))?;
@@ -73,14 +56,15 @@ pub fn download(
     }
     let (remote, missing): (Vec<&Source>, Vec<RemoteFile>) = sources
         .iter()
-        .filter_map(|source| Some((source, wanted(source)?)))
+        .filter_map(|source| Some((source, remote_file(source)?)))
         .unzip();
     let turn = Mutex::new(());
     downloader.fetch_all(
         &missing,
         context.progress,
         &|index: usize, file: OpenFile| {
-            let _one_at_a_time = turn.lock().unwrap_or_else(PoisonError::into_inner);
+            // Copies side by side would only compete for the disk.
+            let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
             put(&dest, remote[index], &file, &missing[index].pinned)
         },
     )?;
@@ -92,8 +76,8 @@ pub fn download(
         .collect())
 }
 
-/// Copies a wheel into the directory under its own name, in one step for whoever looks. `known` are
-/// digests of the file that were computed already.
+/// Checks a wheel against its pinned digests and copies it into the directory. `known` are digests
+/// of this file that were computed before.
 fn put(dest: &Dir, source: &Source, file: &OpenFile, known: &[Digest]) -> Result<()> {
     let label = source.label();
     let digest_of = |algorithm| {
@@ -103,8 +87,10 @@ fn put(dest: &Dir, source: &Source, file: &OpenFile, known: &[Digest]) -> Result
         return Err(Error::wheel(&label, fault));
     }
     let name = &source.file_name;
-    // A wheel's name is one component of a path, and no hidden one.
+    // The name comes from a URL or a report. A wheel's name is a single component of a path, and
+    // does not begin with a dot.
     WheelName::parse(name).map_err(|fault| Error::wheel(&label, fault))?;
+    // Written under another name, so that the directory never shows half a wheel.
     let partial = format!(".{name}.part");
     dest.remove_file(&partial)?;
     let mut copy = dest.create(&partial, false)?;

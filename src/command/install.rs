@@ -2,17 +2,17 @@
 
 use std::time::Instant;
 
-use super::input::Input;
-use super::opening::{self, Opened};
+use super::open::{self, Opened};
 use super::planning;
+use super::request::Input;
 use super::session::{Purpose, Session, environment_report};
 use super::{Context, Options};
 use crate::environment::{self, Environment, Locate};
-use crate::error::{Error, ErrorKind, Fault, MetadataFault, Result};
+use crate::error::{Error, Fault, MetadataFault, Result};
 use crate::outcome::{Outcome, Report};
 use crate::plan::Plan;
 use crate::spec::tags::TagSet;
-use crate::stage::{self, Bring, StageOptions};
+use crate::stage::{self, StageOptions};
 use crate::threads::Pool;
 use crate::transaction::{self, Areas, CommitOptions};
 use crate::wheel::Wheel;
@@ -20,8 +20,8 @@ use crate::wheel::Wheel;
 /// Installs all wheels, or none.
 ///
 /// # Errors
-/// Where anything at all fails; the environment is as it was then, unless [`Error::effect`] says
-/// otherwise.
+/// The first failure of any kind. The environment is then as it was before, unless
+/// [`Error::effect`] says otherwise.
 pub fn install(
     locate: &Locate,
     input: &Input,
@@ -34,75 +34,42 @@ pub fn install(
     report.environment = Some(environment_report(&environment));
     let begin = Instant::now();
     let sources = input.resolve(&environment, options, report)?;
-    let mut opened = opening::open(&sources, options, &pool, context)?;
+    let mut opened = open::open(sources, options, &pool, context)?;
     report.timings_ms.open = Some(milliseconds(begin));
-    let before = report.clone();
     report.warnings.extend(opened.warnings());
     if options.compat_check {
         check_fit(&opened.wheels, &environment)?;
     }
-    let mut done = Act::of(&opened, &pool, options, context).install(&environment, report);
-    // A file of which no digest is known is like no other, so whatever depends on one shows as a
-    // conflict, or a refusal.
-    let depends_on_digests = match &done {
-        Ok(()) => !report.conflicts.is_empty(),
-        Err(error) => error.is_refusal() || error.kind() == ErrorKind::Conflict,
-    };
-    if depends_on_digests && opened.look_closer(context.progress)? {
-        *report = before;
-        report.warnings.extend(opened.warnings());
-        done = Act::of(&opened, &pool, options, context).install(&environment, report);
-    }
-    report.warnings.extend(
-        opened
-            .coming
-            .iter()
-            .flat_map(|coming| coming.take_warnings()),
-    );
+    let begin = Instant::now();
+    let session = Session::begin(&environment, Purpose::Change, options, context, report);
+    let done = session.and_then(|mut session| {
+        let planned = planning::install(&mut session, &mut opened, &pool, options, report);
+        report.timings_ms.plan = Some(milliseconds(begin));
+        let act = Act {
+            opened: &opened,
+            pool: &pool,
+            options,
+            context,
+        };
+        act.carry_out(session, planned, report)
+    });
+    report.warnings.extend(opened.take_warnings());
     done
 }
 
-/// What carrying out a plan needs.
+/// Everything that carrying out a plan needs.
 pub(super) struct Act<'a> {
-    /// The wheels that the plan speaks of.
-    pub wheels: &'a [Wheel],
-    /// What brings those of them that are not here.
-    pub bring: Option<&'a dyn Bring>,
-    /// Where the work is done.
+    /// The wheels of the plan.
+    pub opened: &'a Opened,
+    /// The threads that stage.
     pub pool: &'a Pool,
-    /// How.
+    /// The options of the command.
     pub options: &'a Options,
-    /// With what.
+    /// The file system, cancellation and progress.
     pub context: Context<'a>,
 }
 
-impl<'a> Act<'a> {
-    fn of(opened: &'a Opened, pool: &'a Pool, options: &'a Options, context: Context<'a>) -> Self {
-        let bring = opened.coming.as_deref().map(|coming| coming as &dyn Bring);
-        Self {
-            wheels: &opened.wheels,
-            bring,
-            pool,
-            options,
-            context,
-        }
-    }
-
-    /// Plans to install all of the wheels, and does it.
-    fn install(&self, environment: &Environment, report: &mut Report) -> Result<()> {
-        let begin = Instant::now();
-        let mut session = Session::begin(
-            environment,
-            Purpose::Change,
-            self.options,
-            self.context,
-            report,
-        )?;
-        let planned = planning::install(&mut session, self.wheels, self.pool, self.options, report);
-        report.timings_ms.plan = Some(milliseconds(begin));
-        self.carry_out(session, planned, report)
-    }
-
+impl Act<'_> {
     /// Does what was planned, or leaves the environment as it was.
     pub fn carry_out(
         &self,
@@ -132,17 +99,23 @@ impl<'a> Act<'a> {
     fn apply(&self, session: &Session<'_>, plan: Plan, report: &mut Report) -> Result<()> {
         let (options, context) = (self.options, self.context);
         let begin = Instant::now();
-        let (cancel, progress) = (context.cancel, context.progress);
-        let stage_options = StageOptions {
-            verify: options.verify,
-            backend: options.backend,
-            pool: self.pool,
-            bring: self.bring,
-            cancel,
-            progress,
-        };
         let areas = Areas::make(context.fs, &session.layout, &plan.operations)?;
-        let staged = stage::stage(&areas.stages()?, plan, self.wheels, stage_options)?;
+        let stages = areas.stages()?;
+        let needed: Vec<_> = plan.wheels().collect();
+        let staged = self
+            .opened
+            .while_downloading(&needed, context.progress, |arrivals| {
+                let stage_options = StageOptions {
+                    verify: options.verify,
+                    backend: options.backend,
+                    pool: self.pool,
+                    arrivals,
+                    cancel: context.cancel,
+                    progress: context.progress,
+                };
+                let archives = &self.opened.archives;
+                stage::stage(&stages, plan, archives, stage_options)
+            })?;
         for (change, staged) in report.changes.iter_mut().zip(&staged.plan.changes) {
             change.bytes = staged.bytes;
         }

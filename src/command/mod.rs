@@ -1,23 +1,22 @@
-//! The commands: each one the natural way from what the user named to a report, in the order in
-//! which things happen.
+//! The commands, one file each: every step from the user's request to the report, in order.
 //!
-//! Input: an environment to locate, what to do with it, [`Options`]. Output: a filled
-//! [`Report`](crate::outcome::Report). A command opens and checks its input first, then takes the
-//! lock, settles what a crash left, plans, and only then writes.
+//! Input: an environment to locate, a request, and [`Options`]. Output: a filled
+//! [`Report`](crate::outcome::Report). A command first opens and checks its input; then it takes the
+//! lock, recovers from a crash if there was one, and plans; only then it writes.
 
 mod check;
 mod document;
 #[cfg(feature = "http")]
 mod download;
-#[cfg(feature = "http")]
-mod fetching;
-mod input;
 mod install;
 mod list;
-mod opening;
+mod open;
 mod options;
 mod planning;
 mod recover;
+#[cfg(feature = "http")]
+mod remote;
+mod request;
 mod session;
 mod undo;
 mod uninstall;
@@ -27,12 +26,14 @@ use std::sync::atomic::AtomicBool;
 
 pub use check::check;
 #[cfg(feature = "http")]
-pub use download::{Fetch, download};
-pub use input::{Document, Input};
+pub use download::download;
 pub use install::install;
 pub use list::list;
 pub use options::Options;
 pub use recover::recover;
+#[cfg(feature = "http")]
+pub use request::sources;
+pub use request::{Document, Input};
 pub use undo::undo;
 pub use uninstall::uninstall;
 
@@ -44,13 +45,13 @@ pub use crate::spec::pylock::Selection;
 
 use crate::outcome::Progress;
 
-/// What a command works with beside its options.
+/// What every command needs beside its options.
 #[derive(Clone, Copy)]
 pub struct Context<'a> {
-    /// The way to the file system.
+    /// The file system.
     pub fs: &'a Fs,
-    /// Stops the command once it is true; a commit that has begun is finished.
+    /// Stops the command once it is true. A commit that has begun is finished.
     pub cancel: &'a Arc<AtomicBool>,
-    /// Told of what goes on.
+    /// Gets an event for every step.
     pub progress: &'a dyn Progress,
 }

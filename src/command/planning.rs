@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::Options;
+use super::open::Opened;
 use super::session::Session;
 use crate::digest::Algorithm;
 use crate::environment::capabilities;
@@ -20,7 +21,7 @@ use crate::plan::changes::{self, Installs, Offer};
 use crate::plan::conflict::OnConflict;
 use crate::plan::spread::{Destination, is_reserved, spread};
 use crate::plan::{
-    self, Candidate, Change, ChangeId, OperationKind, Plan, WantedFile, Wants, WheelId,
+    self, Candidate, Change, ChangeId, OperationKind, Plan, WantedFile, Wants, WheelId, digests,
 };
 use crate::spec::name::ProjectName;
 use crate::spec::record::Verify;
@@ -30,11 +31,12 @@ use crate::wheel::Wheel;
 /// Plans an installation.
 pub fn install(
     session: &mut Session<'_>,
-    wheels: &[Wheel],
+    opened: &mut Opened,
     pool: &Pool,
     options: &Options,
     report: &mut Report,
 ) -> Result<Plan> {
+    let wheels = &opened.wheels;
     let offers: Vec<Offer<'_>> = wheels
         .iter()
         .map(|wheel| Offer {
@@ -59,10 +61,13 @@ pub fn install(
         verified: options.verify != Verify::Off,
         windows_names: capabilities.windows_names,
     };
+    let verified = destination.verified;
     let files = spread_all(&destination, wheels, &changes, pool, report)?;
     let intent = Intent {
         changes,
         files,
+        opened: Some(opened),
+        verified,
         on_conflict: options.on_conflict,
         ignores_case: capabilities.ignores_case,
     };
@@ -79,6 +84,8 @@ pub fn uninstall(
     let intent = Intent {
         changes: changes::removals(names, &session.installed)?,
         files: Vec::new(),
+        opened: None,
+        verified: true,
         on_conflict: OnConflict::Error,
         // No new names, so none can be in conflict with others.
         ignores_case: false,
@@ -142,15 +149,20 @@ fn not_portable(wheel: &Wheel, files: &[WantedFile]) -> Option<Warning> {
 }
 
 /// What is wanted, before anything is known about the places of the files.
-struct Intent {
+struct Intent<'a> {
     changes: Vec<Change>,
     files: Vec<WantedFile>,
+    /// The wheels that the files come from.
+    opened: Option<&'a mut Opened>,
+    /// Whether contents are checked against their digests.
+    verified: bool,
     on_conflict: OnConflict,
     ignores_case: bool,
 }
 
-impl Intent {
+impl Intent<'_> {
     fn plan(self, session: &mut Session<'_>, pool: &Pool, report: &mut Report) -> Result<Plan> {
+        let progress = session.progress();
         let protected = Protected::of(&session.layout);
         let mut gather = Gather::new(&mut session.layout, &session.installed, protected, pool);
         let changes = self.changes.iter();
@@ -160,6 +172,15 @@ impl Intent {
         for file in self.files {
             let site = gather.site(&file.place)?;
             candidates.push(Candidate::new(file, site));
+        }
+        if let Some(opened) = self.opened {
+            // Only now is it known which of the RECORDs that were left out a decision depends on.
+            let undecided = digests::undecided(&candidates, &opened.wheels);
+            if !undecided.is_empty() {
+                let warnings = opened.read_digests(&undecided, progress)?;
+                report.warnings.extend(warnings);
+                digests::fill(&mut candidates, &undecided, &opened.wheels, self.verified);
+            }
         }
         for Candidate { file, live, .. } in &mut candidates {
             if let Some(live) = live {

@@ -11,7 +11,7 @@ use crate::environment::layout::Layout;
 use crate::error::{Error, Result};
 use crate::fs::{self, Dir, Lock, LockWait};
 use crate::installed::{self, Installed};
-use crate::outcome::{EnvironmentReport, Report, Warning};
+use crate::outcome::{EnvironmentReport, Progress, Report, Warning};
 use crate::transaction::{self, Recovered};
 
 /// The name of the lock file in an environment's root: the one that uv takes.
@@ -116,6 +116,11 @@ impl<'a> Session<'a> {
                 "another directory has taken its place meanwhile; try again",
             )),
         }
+    }
+
+    /// What gets the events of this session.
+    pub fn progress(&self) -> &'a dyn Progress {
+        self.context.progress
     }
 
     fn recover(&self, report: &mut Report) -> Result<()> {

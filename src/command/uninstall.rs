@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::install::{Act, milliseconds};
+use super::open::Opened;
 use super::planning;
 use super::session::{Purpose, Session, environment_report};
 use super::{Context, Options};
@@ -39,8 +40,7 @@ pub fn uninstall(
     let planned = planning::uninstall(&mut session, &names, &pool, report);
     report.timings_ms.plan = Some(milliseconds(begin));
     Act {
-        wheels: &[],
-        bring: None,
+        opened: &Opened::default(),
         pool: &pool,
         options,
         context,

@@ -80,25 +80,9 @@ impl fmt::Debug for Downloader {
     }
 }
 
-/// Receives files.
-pub trait Receiver: Sync {
-    /// The file with this index is complete and checked.
-    ///
-    /// # Errors
-    /// If it cannot be used; an error ends everything.
-    fn arrived(&self, index: usize, file: OpenFile) -> Result<()>;
-
-    /// Whether anything is still worth fetching; polled while files are fetched.
-    fn wants_more(&self) -> bool {
-        true
-    }
-}
-
-impl<F: Fn(usize, OpenFile) -> Result<()> + Sync> Receiver for F {
-    fn arrived(&self, index: usize, file: OpenFile) -> Result<()> {
-        self(index, file)
-    }
-}
+/// Gets each file with its index as soon as it is complete and checked, on the thread that handled
+/// it. An error ends everything.
+pub type Arrived<'a> = dyn Fn(usize, OpenFile) -> Result<()> + Sync + 'a;
 
 /// The work on one file of a batch, by its index.
 type EachFile<'a> = dyn Fn(usize, &Arc<Batch>, &Cancel) -> Result<()> + Sync + 'a;
@@ -142,20 +126,34 @@ impl Downloader {
             .fetch(file, None, &self.fetcher.cancel, progress)
     }
 
-    /// All whole files, several at once, the largest first. `receiver` gets each as soon as it is
-    /// complete, on the thread that handled it. Files of one address are fetched once.
+    /// All whole files, several at once, the largest first. Files of one address are fetched once.
     ///
     /// # Errors
-    /// The first failure, which ends the rest; also that of `receiver`. Offline, one error names
+    /// The first failure, which ends the rest; also that of `arrived`. Offline, one error names
     /// all files that are missing.
     pub fn fetch_all(
         &self,
         files: &[RemoteFile],
         progress: &dyn Progress,
-        receiver: &dyn Receiver,
+        arrived: &Arrived<'_>,
+    ) -> Result<()> {
+        self.fetch_until(&AtomicBool::new(false), files, progress, arrived)
+    }
+
+    /// As [`Downloader::fetch_all`], but ends soon after `enough` becomes true.
+    ///
+    /// # Errors
+    /// As [`Downloader::fetch_all`]; and of the kind [`Interrupted`](crate::ErrorKind::Interrupted)
+    /// if `enough` ended it.
+    pub fn fetch_until(
+        &self,
+        enough: &AtomicBool,
+        files: &[RemoteFile],
+        progress: &dyn Progress,
+        arrived: &Arrived<'_>,
     ) -> Result<()> {
         if self.fetcher.offline {
-            return self.all_cached(files, receiver);
+            return self.all_cached(files, arrived);
         }
         if !files.is_empty() {
             let lengths = files
@@ -166,9 +164,9 @@ impl Downloader {
         let fetch = |index: usize, batch: &Arc<Batch>, cancel: &Cancel| {
             let file = &files[index];
             let found = self.fetcher.fetch(file, Some(batch), cancel, progress)?;
-            receiver.arrived(index, found)
+            arrived(index, found)
         };
-        self.each(files, progress, &|| receiver.wants_more(), &fetch)
+        self.each(files, progress, enough, &fetch)
     }
 
     /// Previews of all files, several at once. `previewed` gets each with its index, on a thread
@@ -186,7 +184,7 @@ impl Downloader {
             let peek = Peek::open(&self.fetcher, &files[index], Some(batch), cancel)?;
             previewed(index, peek)
         };
-        self.each(files, progress, &|| true, &preview)
+        self.each(files, progress, &AtomicBool::new(false), &preview)
     }
 
     /// Has a resource fetched, unless its address was asked for before; returns whether it was not.
@@ -216,12 +214,12 @@ impl Downloader {
     }
 
     /// Does `work` with each index of `files`, on as many threads as there are connections for
-    /// files, as long as more is wanted.
+    /// files, until `enough` is true.
     fn each(
         &self,
         files: &[RemoteFile],
         progress: &dyn Progress,
-        wants_more: &dyn Fn() -> bool,
+        enough: &AtomicBool,
         work: &EachFile<'_>,
     ) -> Result<()> {
         let groups = self.in_order(files);
@@ -258,7 +256,7 @@ impl Downloader {
             let workers: Vec<_> = (0..threads).map(|_| scope.spawn(run)).collect();
             while !workers.iter().all(ScopedJoinHandle::is_finished) {
                 // The token's own flag must follow the user's: waiting for a lock polls only that.
-                if cancel.is_cancelled() || !wants_more() {
+                if cancel.is_cancelled() || enough.load(Ordering::Relaxed) {
                     cancel.cancel();
                 }
                 self.fetcher.previews.report(progress);
@@ -285,7 +283,7 @@ impl Downloader {
         groups
     }
 
-    fn all_cached(&self, files: &[RemoteFile], receiver: &dyn Receiver) -> Result<()> {
+    fn all_cached(&self, files: &[RemoteFile], arrived: &Arrived<'_>) -> Result<()> {
         let (mut found, mut missing) = (Vec::new(), Vec::new());
         for file in files {
             match self.cached(file)? {
@@ -297,6 +295,6 @@ impl Downloader {
             return Err(Error::offline(missing));
         }
         let mut found = found.into_iter().enumerate();
-        found.try_for_each(|(index, file)| receiver.arrived(index, file))
+        found.try_for_each(|(index, file)| arrived(index, file))
     }
 }

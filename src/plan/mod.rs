@@ -8,6 +8,7 @@
 
 pub mod changes;
 pub mod conflict;
+pub mod digests;
 mod folded_names;
 mod losers;
 pub mod operations;
@@ -27,13 +28,10 @@ use crate::outcome::{Action, ConflictReport};
 use crate::spec::name::ProjectName;
 use crate::wheel::EntryId;
 
+pub use crate::wheel::WheelId;
 pub use operations::{Operation, OperationKind};
 
 use conflict::{OnConflict, Resolved, Rules};
-
-/// The number of a wheel in the order of the command.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct WheelId(pub u32);
 
 /// The number of a change in its plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -196,6 +194,14 @@ impl Plan {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
         self.operations.is_empty()
+    }
+
+    /// The wheels that are installed from, in the order of the changes.
+    pub fn wheels(&self) -> impl Iterator<Item = WheelId> {
+        let changes = self.changes.iter();
+        changes
+            .filter(|change| change.action != Action::Keep)
+            .filter_map(|change| change.wheel)
     }
 
     /// The bytes that will be written, as far as they are known before.

@@ -17,7 +17,7 @@ use crate::environment::protected::Protected;
 use crate::error::{Fault, MetadataFault, SpreadFault};
 use crate::path::{self, RelPath};
 use crate::script;
-use crate::wheel::{Wheel, WheelFile};
+use crate::wheel::{Wheel, WheelEntry};
 
 /// The environment that every wheel of a command is spread over.
 #[derive(Debug, Clone, Copy)]
@@ -63,12 +63,12 @@ pub fn spread(
         },
         data: format!("{}/", wheel.data_directory()),
         dist_info,
-        files: Vec::with_capacity(wheel.files.len() + 4),
+        files: Vec::with_capacity(wheel.entries.len() + 4),
         faults: Vec::new(),
     };
     let scripts = spread.generated_scripts();
-    for file in &wheel.files {
-        if let Err(fault) = spread.entry(file, &scripts) {
+    for entry in &wheel.entries {
+        if let Err(fault) = spread.entry(entry, &scripts) {
             spread.faults.push(fault);
         }
     }
@@ -105,10 +105,9 @@ impl Spread<'_> {
     /// Adds the file of one entry, unless a generated script takes its place.
     fn entry(
         &mut self,
-        file: &WheelFile,
+        entry: &WheelEntry,
         scripts: &BTreeMap<String, Arc<[u8]>>,
     ) -> Result<(), Fault> {
-        let entry = self.wheel.entry(file.entry);
         let text = entry.path.as_str();
         let plain = |path: &str| {
             RelPath::parse(path).map_err(|fault| SpreadFault::UnsafePath {
@@ -136,7 +135,7 @@ impl Spread<'_> {
                 None => (self.library, entry.path.clone()),
             },
         };
-        let mut new = match &file.script {
+        let mut new = match &entry.script {
             Some(original) => {
                 let rewritten = script::rewritten(original, &self.destination.python.executable);
                 self.made(
@@ -146,13 +145,10 @@ impl Spread<'_> {
                 )
             }
             None => NewContent {
-                content: Content::Entry(self.id, file.entry),
+                content: Content::Entry(self.id, entry.id),
                 size: entry.size,
-                digest: file.digest,
-                identity: match (self.destination.verified, file.digest) {
-                    (true, digest) => digest.map(Identity::Digest),
-                    (false, _) => Some(Identity::Crc(entry.crc)),
-                },
+                digest: entry.digest,
+                identity: identity_of(entry, self.destination.verified),
                 executable: false,
             },
         };
@@ -248,7 +244,7 @@ impl Spread<'_> {
     fn metadata(&mut self) {
         let installer = format!("{}\n", self.destination.installer);
         self.dist_info_file("INSTALLER", installer.into_bytes().into());
-        if self.wheel.source.requested {
+        if self.wheel.requested {
             self.dist_info_file("REQUESTED", Arc::from([]));
         }
         if let Some(direct_url) = &self.wheel.direct_url {
@@ -320,6 +316,16 @@ impl Spread<'_> {
 /// Whether a component of the path is a name that Windows reserves or cannot have.
 pub fn is_reserved(place: &Place) -> bool {
     place.path.components().any(path::is_reserved_on_windows)
+}
+
+/// What the content of an entry is compared by: the digest in RECORD if that is verified, the
+/// CRC-32 in the archive otherwise.
+pub(super) fn identity_of(entry: &WheelEntry, verified: bool) -> Option<Identity> {
+    if verified {
+        entry.digest.map(Identity::Digest)
+    } else {
+        Some(Identity::Crc(entry.crc))
+    }
 }
 
 struct NewContent {

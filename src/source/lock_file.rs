@@ -59,7 +59,7 @@ fn source(wheel: LockedWheel, directory: &Path) -> Source {
         file_name: wheel.file_name,
         pinned: Pins::all_of(wheel.hashes),
         size: wheel.size,
-        direct_url: if wheel.is_direct {
+        direct_reference: if wheel.is_direct {
             DirectReference::Always
         } else {
             DirectReference::Never

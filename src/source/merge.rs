@@ -50,8 +50,8 @@ impl Source {
         self.pinned = std::mem::take(&mut self.pinned).and(other.pinned);
         self.size = self.size.or(other.size);
         self.requested |= other.requested;
-        if directness(&other.direct_url) > directness(&self.direct_url) {
-            (self.location, self.direct_url) = (other.location, other.direct_url);
+        if directness(&other.direct_reference) > directness(&self.direct_reference) {
+            (self.location, self.direct_reference) = (other.location, other.direct_reference);
         }
     }
 }
@@ -164,13 +164,13 @@ mod tests {
     #[test]
     fn nothing_that_was_said_of_it_is_lost() {
         let first = Source {
-            direct_url: DirectReference::Never,
+            direct_reference: DirectReference::Never,
             ..pinned(ONE, &[b"x"], &[])
         };
         let second = Source {
             requested: true,
             size: Some(7),
-            direct_url: DirectReference::Always,
+            direct_reference: DirectReference::Always,
             ..pinned(TWO, &[b"x", b"y"], &[b"z", b"x"])
         };
         let found = merged(vec![
@@ -184,7 +184,7 @@ mod tests {
         };
         assert_eq!(one.label(), TWO);
         assert_eq!(
-            (one.requested, one.size, &one.direct_url),
+            (one.requested, one.size, &one.direct_reference),
             (true, Some(7), &DirectReference::Always)
         );
         assert_eq!(one.pinned, second.pinned);

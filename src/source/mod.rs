@@ -42,21 +42,22 @@ pub struct Source {
     /// Whether the user asked for this very project, which REQUESTED records. A wheel given as a
     /// path is what a resolver left, so nothing is known of that.
     pub requested: bool,
-    /// Whether direct_url.json says where it came from.
-    pub direct_url: DirectReference,
+    /// Whether it counts as a direct reference.
+    pub direct_reference: DirectReference,
 }
 
-/// Whether a wheel counts as named by its URL, which direct_url.json then records ("Direct URL data
-/// structure").
+/// Whether a wheel counts as a direct reference, which means that direct_url.json records its
+/// location ("Direct URL data structure").
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DirectReference {
     /// No: it was found by name and version.
     Never,
-    /// As the user says: it was given as an argument.
+    /// It was given as an argument, so this depends on an option: see
+    /// [`Source::settle_direct_reference`]. Until then it counts as none.
     IfAsked,
-    /// Yes.
+    /// Yes; the content of direct_url.json follows from the location and the digest of the wheel.
     Always,
-    /// Yes, in these words: the whole content of the file.
+    /// Yes; this is the content of direct_url.json, as a resolver wrote it.
     Written(Arc<[u8]>),
 }
 
@@ -109,20 +110,31 @@ impl Source {
     /// A wheel of which nothing is promised, wherever it is.
     pub fn from_location(location: Location) -> Self {
         let file_name = location.file_name();
-        let (pinned, direct_url) = (Pins::default(), DirectReference::IfAsked);
+        let (pinned, direct_reference) = (Pins::default(), DirectReference::IfAsked);
         Self {
             location,
             file_name,
             pinned,
             size: None,
             requested: false,
-            direct_url,
+            direct_reference,
         }
     }
 
     /// How errors and reports name the wheel: its path, or its URL without credentials.
     pub fn label(&self) -> String {
         self.location.label()
+    }
+
+    /// Decides for a wheel that was given as an argument whether it counts as a direct reference.
+    pub fn settle_direct_reference(&mut self, arguments_are_direct: bool) {
+        if self.direct_reference == DirectReference::IfAsked {
+            self.direct_reference = if arguments_are_direct {
+                DirectReference::Always
+            } else {
+                DirectReference::Never
+            };
+        }
     }
 
     /// Its path, where it is on this machine.

@@ -29,7 +29,7 @@ pub fn sources(text: &[u8], at: &Path, fitting: &Fitting) -> Result<Sourced> {
 }
 
 fn source(item: ReportItem) -> Source {
-    let direct_url = match item.direct_url {
+    let direct_reference = match item.direct_url {
         Some(json) => DirectReference::Written(json.into()),
         None => DirectReference::Never,
     };
@@ -37,7 +37,7 @@ fn source(item: ReportItem) -> Source {
     Source {
         pinned,
         requested: item.requested,
-        direct_url,
+        direct_reference,
         ..Source::from_location(item.location)
     }
 }

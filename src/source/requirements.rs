@@ -104,7 +104,7 @@ fn by_url(entry: &Requirement) -> Option<Source> {
     let pinned = Pins::all_of(hashes.clone()).and_one_of(entry.hashes.clone());
     Some(Source {
         pinned,
-        direct_url: DirectReference::Always,
+        direct_reference: DirectReference::Always,
         ..Source::from_location(location.clone())
     })
 }
@@ -152,7 +152,7 @@ impl Shelves {
         match ranked.min_by(|(one, _), (other, _)| one.cmp(other)) {
             Some((_, path)) => Ok(Source {
                 pinned: Pins::default().and_one_of(entry.hashes.clone()),
-                direct_url: DirectReference::Never,
+                direct_reference: DirectReference::Never,
                 ..Source::from_path(path)
             }),
             None => Err(ResolutionFault::NotFound {

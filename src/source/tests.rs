@@ -62,7 +62,7 @@ fn e106_arguments_may_be_urls_with_hashes() {
         ("six-1.17.0-py2.py3-none-any.whl", None)
     );
     assert_eq!(six.pinned, Pins::all_of(vec![sha()]));
-    assert_eq!(six.direct_url, DirectReference::IfAsked);
+    assert_eq!(six.direct_reference, DirectReference::IfAsked);
 
     let scratch = shelf(&[
         "a b%20c/six-1-py3-none-any.whl",
@@ -142,7 +142,7 @@ fn c51_c72_a_report_gives_its_wheels_where_it_was_made_for_this_environment() {
         panic!("{found:?}")
     };
     assert_eq!(
-        (six.requested, &six.direct_url, &six.pinned.all),
+        (six.requested, &six.direct_reference, &six.pinned.all),
         (true, &DirectReference::Never, &vec![sha()])
     );
     assert_eq!(
@@ -150,7 +150,7 @@ fn c51_c72_a_report_gives_its_wheels_where_it_was_made_for_this_environment() {
         (false, Some(Path::new("/w/a-1-py3-none-any.whl")))
     );
     let json = &br#"{"archive_info":{},"url":"file:///w/a-1-py3-none-any.whl"}"#[..];
-    assert_eq!(a.direct_url, DirectReference::Written(json.into()));
+    assert_eq!(a.direct_reference, DirectReference::Written(json.into()));
     let [warning] = found.warnings.as_slice() else {
         panic!("{found:?}")
     };
@@ -212,7 +212,7 @@ fn c65_c69_a_lock_file_is_known_by_its_name_and_its_paths_are_relative_to_it() {
         (Some(Path::new("/p/locks/../w/six.whl")), Some(7))
     );
     assert_eq!(
-        (six.file_name.as_str(), &six.direct_url),
+        (six.file_name.as_str(), &six.direct_reference),
         ("six-1-py3-none-any.whl", &DirectReference::Never)
     );
     assert_eq!(six.pinned.all, [sha()]);
@@ -245,7 +245,7 @@ fn c51_an_archive_that_is_a_wheel_is_a_direct_reference() {
         &Selection::default(),
     )
     .unwrap();
-    assert_eq!(found.sources[0].direct_url, DirectReference::Always);
+    assert_eq!(found.sources[0].direct_reference, DirectReference::Always);
 }
 
 #[test]
@@ -313,7 +313,7 @@ fn c74_a_pinned_version_is_found_in_directories_by_tags_and_build() {
         ),
         (0, 2)
     );
-    assert_eq!(found.sources[0].direct_url, DirectReference::Never);
+    assert_eq!(found.sources[0].direct_reference, DirectReference::Never);
 
     let (kind, text) = message(listed("six==3\nwin==1", &at, &[one, two.clone()]));
     assert_eq!(kind, ErrorKind::Input);
@@ -339,7 +339,7 @@ fn c73_a_requirement_with_a_url_needs_no_directory() {
         found.sources[0].pinned,
         Pins::all_of(vec![sha()]).and_one_of(vec![sha()])
     );
-    assert_eq!(found.sources[0].direct_url, DirectReference::Always);
+    assert_eq!(found.sources[0].direct_reference, DirectReference::Always);
     let error = requirements::sources(b"a==1\nb==1\nc==1", Path::new("-"), &fitting(true), &[])
         .unwrap_err();
     assert_eq!(error.code(), "nowhere-to-look");

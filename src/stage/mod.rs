@@ -1,69 +1,57 @@
-//! Stage: every file that the plan writes, written once, checked, with its final mode, where nobody
-//! looks.
+//! Staging: every file of the plan is written once and checked, with its final mode, into a
+//! directory that nothing else looks at.
 //!
-//! Input: a [`Plan`], the wheels, an empty staging directory for each root. Output: [`Staged`], which
-//! `commit` moves in. Directories are made
-//! first, from a sorted set; then all files in parallel, entry by entry and big ones first, those
-//! of a wheel that is still on its way when it has arrived; then each RECORD, when all digests are
-//! known. The first failure stops all workers.
+//! Input: a [`Plan`], the wheels' [`Archives`], and an empty staging directory for each root.
+//! Output: [`Staged`], which `transaction::commit` moves into place. There are two passes: first the
+//! contents, on all threads, the largest first and remote wheels as they arrive; then the RECORDs,
+//! because they state digests that may be known only when a content was written. The first failure
+//! stops everything.
 
 mod queue;
+mod seal;
 mod writers;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Receiver;
 
-use crate::digest::{Backend, Digest};
+use crate::archive::Archive;
+use crate::digest::Backend;
 use crate::environment::layout::RootId;
 use crate::error::{Error, Result};
 use crate::fs::Dir;
 use crate::outcome::Progress;
-use crate::plan::{Content, Plan, RowFile, WheelId};
-use crate::spec::record::{self, RecordRow, Verify};
+use crate::plan::Plan;
+use crate::spec::record::Verify;
 use crate::threads::Pool;
-use crate::wheel::Wheel;
+use crate::wheel::{Archives, WheelId};
 
 /// What staging needs beside the plan.
-#[derive(Clone, Copy)]
 pub struct StageOptions<'a> {
     /// How strictly contents are checked.
     pub verify: Verify,
-    /// What hashes.
+    /// The implementation that hashes.
     pub backend: Backend,
-    /// The pool that the work is done on.
+    /// The threads that write.
     pub pool: &'a Pool,
-    /// What brings the wheels that are not here yet.
-    pub bring: Option<&'a dyn Bring>,
-    /// Stops the work once it is true.
+    /// The wheels that are still being downloaded, if any.
+    pub arrivals: Option<Arrivals<'a>>,
+    /// Stops staging once it is true.
     pub cancel: &'a AtomicBool,
-    /// Told of every file.
+    /// Gets an event for every file.
     pub progress: &'a dyn Progress,
 }
 
-/// Brings wheels that were only previewed, while those that are here are staged.
-pub trait Bring: Sync {
-    /// Makes every wheel of `needed` [arrive](Wheel::arrive), and says so as soon as it has; ends
-    /// early where no more are wanted.
-    ///
-    /// # Errors
-    /// The first failure; nothing is staged any more then.
-    fn bring(
-        &self,
-        wheels: &[Wheel],
-        needed: &[WheelId],
-        progress: &dyn Progress,
-        waiting: &dyn Waiting,
-    ) -> Result<()>;
+/// The remote wheels of a plan, each checked and sent as soon as its download has finished.
+pub struct Arrivals<'a> {
+    /// Ends after the last wheel. An error stops staging, which then fails with it.
+    pub archives: Receiver<Arrival>,
+    /// Becomes true when staging has failed, so that the rest need not be downloaded.
+    pub enough: &'a AtomicBool,
 }
 
-/// Who waits for wheels.
-pub trait Waiting: Sync {
-    /// This wheel has arrived.
-    fn here(&self, id: WheelId);
-
-    /// Whether any more are wanted.
-    fn wants_more(&self) -> bool;
-}
+/// A wheel that has arrived, or the reason why it will not.
+pub type Arrival = Result<(WheelId, Archive)>;
 
 /// The open staging directory of each root.
 pub type Stages = HashMap<RootId, Dir>;
@@ -75,119 +63,52 @@ pub struct Staged {
     pub plan: Plan,
 }
 
-/// A plan while it is staged.
-struct Staging<'a> {
-    plan: Plan,
-    stages: &'a Stages,
-}
-
-/// Writes every file of the plan into the staging directories, which are empty. The directories'
-/// owner deletes them after an error.
+/// Writes every file of the plan into the staging directories, which are empty. The owner of the
+/// directories deletes them after an error.
 ///
 /// # Errors
-/// The first failure of any worker.
+/// The first failure of any worker or download.
 pub fn stage(
     stages: &Stages,
-    plan: Plan,
-    wheels: &[Wheel],
+    mut plan: Plan,
+    archives: &Archives,
     options: StageOptions<'_>,
 ) -> Result<Staged> {
-    let mut staged = Staging { plan, stages };
-    staged.make_directories()?;
-    // RECORDs come afterwards, and nobody waits for them.
-    let files = staged
-        .plan
-        .files
-        .iter()
-        .filter(|file| !matches!(file.content, Content::Record(_)));
-    options
-        .progress
-        .begin(files.count() as u64, staged.plan.bytes());
-    let written = writers::write_files(&staged, wheels, options);
-    options.progress.end();
-    let digests = written?;
-    staged.write_records(&digests, options)?;
-    if options.cancel.load(Ordering::Relaxed) {
-        Err(Error::interrupted())
-    } else {
-        Ok(Staged { plan: staged.plan })
-    }
+    make_directories(&plan, stages)?;
+    let cancel = options.cancel;
+    let digests = writers::write_contents(&plan, stages, archives, options)?;
+    seal::write_records(&mut plan, stages, &digests, cancel)?;
+    check_cancel(cancel)?;
+    Ok(Staged { plan })
 }
 
-impl Staging<'_> {
-    /// The staging directory and the path in it of a file.
-    fn path_of(&self, number: usize) -> String {
-        self.plan.staged_path(&self.plan.files[number])
-    }
-
-    fn make_directories(&self) -> Result<()> {
-        let mut directories: BTreeSet<(RootId, String)> = BTreeSet::new();
-        for number in 0..self.plan.files.len() {
-            let root = self.plan.files[number].place.root;
-            let path = self.path_of(number);
-            let mut at = path.as_str();
-            while let Some((parent, _)) = at.rsplit_once('/') {
-                if !directories.insert((root, parent.to_owned())) {
-                    break;
-                }
-                at = parent;
+/// Makes the staged directories, each before those in it.
+fn make_directories(plan: &Plan, stages: &Stages) -> Result<()> {
+    let mut directories: BTreeSet<(RootId, String)> = BTreeSet::new();
+    for file in &plan.files {
+        let path = plan.staged_path(file);
+        let mut rest = path.as_str();
+        while let Some((parent, _)) = rest.rsplit_once('/') {
+            // Whatever holds a known directory is known, too.
+            if !directories.insert((file.place.root, parent.to_owned())) {
+                break;
             }
+            rest = parent;
         }
-        directories
-            .iter()
-            .try_for_each(|(root, path)| self.stages[root].make_dir(path))
     }
+    // A path sorts before the paths that it begins.
+    directories
+        .iter()
+        .try_for_each(|(root, path)| stages[root].make_dir(path))
+}
 
-    /// Writes each RECORD: its rows sorted by path, its own without digest and size.
-    fn write_records(
-        &mut self,
-        digests: &HashMap<usize, Digest>,
-        options: StageOptions<'_>,
-    ) -> Result<()> {
-        for number in 0..self.plan.files.len() {
-            let Content::Record(owner) = self.plan.files[number].content else {
-                continue;
-            };
-            let owner = owner.0 as usize;
-            if options.cancel.load(Ordering::Relaxed) {
-                return Err(Error::interrupted());
-            }
-            let content = record::write_record(&self.rows(owner, digests));
-            let path = self.path_of(number);
-            let mut file = self.stages[&self.plan.files[number].place.root].create(&path, false)?;
-            file.write(&content)?;
-            self.plan.files[number].size = content.len() as u64;
-            self.plan.changes[owner].bytes += content.len() as u64;
-        }
+/// # Errors
+/// [`ErrorKind::Interrupted`](crate::error::ErrorKind::Interrupted) if the user wants to stop.
+fn check_cancel(cancel: &AtomicBool) -> Result<()> {
+    // The flag guards no other data, so its order against other memory does not matter.
+    if cancel.load(Ordering::Relaxed) {
+        Err(Error::interrupted())
+    } else {
         Ok(())
-    }
-
-    fn rows(&self, owner: usize, digests: &HashMap<usize, Digest>) -> Vec<RecordRow> {
-        let mut rows: Vec<RecordRow> = self.plan.changes[owner]
-            .record
-            .iter()
-            .map(|row| match &row.file {
-                RowFile::Live(live) => RecordRow {
-                    path: row.recorded.to_string(),
-                    digest: live.digest,
-                    size: live.size,
-                },
-                RowFile::New(number) => {
-                    let number = *number as usize;
-                    let file = &self.plan.files[number];
-                    let own = matches!(file.content, Content::Record(_));
-                    RecordRow {
-                        path: row.recorded.to_string(),
-                        digest: file
-                            .digest
-                            .or_else(|| digests.get(&number).copied())
-                            .filter(|_| !own),
-                        size: (!own).then_some(file.size),
-                    }
-                }
-            })
-            .collect();
-        rows.sort_by(|a, b| a.path.cmp(&b.path));
-        rows
     }
 }

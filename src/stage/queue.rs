@@ -1,65 +1,68 @@
-//! The queue of what is to be written, which may grow while it is worked off.
+//! The queue of groups of files to write, to which groups may be added while workers take from it.
 //!
-//! Input: groups of files, each with its weight. Output: the heaviest first. Invariant: once
-//! stopped it gives nothing more; until it is complete who asks for more than there is waits.
+//! [`Queue::next`] blocks until a group is queued or the queue is closed. Once the queue is stopped,
+//! it gives out nothing more.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// Files that are written one after the other by one worker, by their numbers.
+/// Files that one worker writes one after the other.
 pub(super) struct Group {
-    pub(super) weight: (bool, u64),
+    /// Whether they are unpacked from an archive. Those come first: unpacking takes the longest,
+    /// and all other files are small.
+    pub(super) unpacks: bool,
+    /// What writing them costs, in bytes of content that cost as much.
+    pub(super) cost: u64,
+    /// Their numbers in the plan.
     pub(super) files: Vec<usize>,
 }
 
+/// See the head of this file.
 pub(super) struct Queue {
     state: Mutex<State>,
     changed: Condvar,
 }
 
 struct State {
-    /// Sorted by weight: the heaviest is the last.
+    /// Sorted by cost: the most expensive group is the last.
     groups: Vec<Group>,
-    grows: bool,
-    stopped: bool,
+    is_open: bool,
+    is_stopped: bool,
 }
 
 impl Queue {
-    /// An empty queue. Where it grows, it has an end only when it is said to be complete.
-    pub(super) fn new(grows: bool) -> Self {
+    /// An empty queue. If it is open, groups may be added until it is [closed](Queue::close).
+    pub(super) fn new(is_open: bool) -> Self {
         Self {
             state: Mutex::new(State {
                 groups: Vec::new(),
-                grows,
-                stopped: false,
+                is_open,
+                is_stopped: false,
             }),
             changed: Condvar::new(),
         }
     }
 
-    /// Adds groups, unless nothing is wanted any more.
+    /// Adds groups, unless the queue is stopped.
     pub(super) fn add(&self, groups: Vec<Group>) {
         let mut state = self.lock();
-        if !state.stopped {
+        if !state.is_stopped {
             state.groups.extend(groups);
-            state.groups.sort_by_key(|group| group.weight);
+            state
+                .groups
+                .sort_by_key(|group| (group.unpacks, group.cost));
         }
         drop(state);
         self.changed.notify_all();
     }
 
-    /// Whether nothing is wanted any more.
-    pub(super) fn is_stopped(&self) -> bool {
-        self.lock().stopped
-    }
-
-    /// The heaviest group; `None` when there will be none any more.
+    /// Takes out the most expensive group; `None` if there will be no more.
     pub(super) fn next(&self) -> Option<Vec<usize>> {
         let mut state = self.lock();
         loop {
             if let Some(group) = state.groups.pop() {
                 return Some(group.files);
             }
-            if !state.grows {
+            if !state.is_open {
                 return None;
             }
             state = self
@@ -70,21 +73,67 @@ impl Queue {
     }
 
     /// Nothing will be added any more.
-    pub(super) fn complete(&self) {
-        self.lock().grows = false;
+    pub(super) fn close(&self) {
+        self.lock().is_open = false;
         self.changed.notify_all();
     }
 
-    /// Whatever is left is not wanted any more.
+    /// Throws away what is left, and closes the queue.
     pub(super) fn stop(&self) {
         let mut state = self.lock();
         state.groups.clear();
-        (state.grows, state.stopped) = (false, true);
+        state.is_open = false;
+        state.is_stopped = true;
         drop(state);
         self.changed.notify_all();
     }
 
+    // No method leaves the state half changed, so it is right even after a panic.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn group(unpacks: bool, cost: u64) -> Group {
+        let files = vec![usize::try_from(cost).unwrap()];
+        Group {
+            unpacks,
+            cost,
+            files,
+        }
+    }
+
+    #[test]
+    fn archives_come_first_and_the_largest_of_them_before_the_others() {
+        let queue = Queue::new(false);
+        queue.add(vec![group(true, 1), group(false, 9)]);
+        queue.add(vec![group(true, 5)]);
+        let order: Vec<usize> = std::iter::from_fn(|| queue.next()).flatten().collect();
+        assert_eq!(order, [5, 1, 9]);
+    }
+
+    #[test]
+    fn an_open_queue_is_waited_for_until_it_is_closed() {
+        let queue = Queue::new(true);
+        std::thread::scope(|scope| {
+            let worker = scope.spawn(|| std::iter::from_fn(|| queue.next()).count());
+            queue.add(vec![group(true, 1)]);
+            queue.add(vec![group(true, 2)]);
+            queue.close();
+            assert_eq!(worker.join().unwrap(), 2);
+        });
+    }
+
+    #[test]
+    fn a_stopped_queue_gives_and_takes_nothing() {
+        let queue = Queue::new(true);
+        queue.add(vec![group(true, 1)]);
+        queue.stop();
+        queue.add(vec![group(true, 2)]);
+        assert_eq!(queue.next(), None);
     }
 }

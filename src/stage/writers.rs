@@ -1,110 +1,107 @@
-//! Writing the files: by all workers at once, the heaviest first, wheels that are on their way when
-//! they have arrived.
+//! The first pass: all contents, written by all threads at once.
 //!
-//! Input: what is to be staged, in directories that are there. Output: the digests that were not
-//! known before. Each worker takes a group of files from the queue: small entries that lie side by
-//! side, or one file.
+//! Each worker takes one group of files at a time: small entries that lie side by side in their
+//! archive, or a single file. A group of a remote wheel is queued when the wheel arrives.
 
 use std::collections::HashMap;
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::queue::{Group, Queue};
-use super::{StageOptions, Stages, Staging, Waiting};
+use super::{Arrival, StageOptions, Stages, check_cancel};
 use crate::archive::{Entry, Expected, Item, Memory, Scratch, Stretch};
-use crate::digest::{Algorithm, Digest};
+use crate::digest::{Algorithm, Backend, Digest};
 use crate::error::{Effect, Error, Result, SourceFault};
-use crate::outcome::Action;
-use crate::plan::{Content, PlannedFile, WheelId};
+use crate::outcome::Progress;
+use crate::plan::{Content, Plan, PlannedFile};
 use crate::spec::record::Verify;
-use crate::wheel::Wheel;
+use crate::wheel::{Archives, WheelId};
 
 /// What making a file costs, in bytes of content that cost as much.
-const A_FILE: u64 = 1 << 14;
-/// How many bytes of large entries all workers hold together at the most.
+const FILE_COST: u64 = 1 << 14;
+/// How many bytes of large entries all workers together hold in memory at most.
 const MEMORY: u64 = 40 << 20;
 
-/// Writes all files but RECORDs; returns the digests that were not known before, by the files'
-/// numbers.
-pub(super) fn write_files(
-    staged: &Staging<'_>,
-    wheels: &[Wheel],
+/// Writes all files but the RECORDs. Returns the digests that were not known before, by the numbers
+/// of the files.
+pub(super) fn write_contents(
+    plan: &Plan,
+    stages: &Stages,
+    archives: &Archives,
     options: StageOptions<'_>,
 ) -> Result<HashMap<usize, Digest>> {
-    let (mut here, mut coming): (Vec<usize>, HashMap<WheelId, Vec<usize>>) = Default::default();
-    for (number, file) in staged.plan.files.iter().enumerate() {
+    let mut here: Vec<usize> = Vec::with_capacity(plan.files.len());
+    let mut awaited: HashMap<WheelId, Vec<usize>> = HashMap::new();
+    let mut records = 0;
+    for (number, file) in plan.files.iter().enumerate() {
         match file.content {
-            Content::Record(_) => {}
-            Content::Entry(id, _) if !wheels[id.0 as usize].is_here() => {
-                coming.entry(id).or_default().push(number);
+            Content::Record(_) => records += 1,
+            Content::Entry(id, _) if !archives.is_here(id) => {
+                awaited.entry(id).or_default().push(number);
             }
-            _ => here.push(number),
+            Content::Entry(..) | Content::Bytes(_) => here.push(number),
         }
     }
-    let changes = staged
-        .plan
-        .changes
-        .iter()
-        .filter(|change| change.action != Action::Keep);
-    let needed: Vec<WheelId> = changes
-        .filter_map(|change| change.wheel)
-        .filter(|id| !wheels[id.0 as usize].is_here())
-        .collect();
-    let work = Work {
-        staged,
-        stages: staged.stages,
-        wheels,
-        options,
-        queue: Queue::new(!needed.is_empty()),
+    let (arrivals, enough) = match options.arrivals {
+        Some(arrivals) => (Some(arrivals.archives), Some(arrivals.enough)),
+        None => (None, None),
+    };
+    let workers = Workers {
+        plan,
+        stages,
+        archives,
+        verify: options.verify,
+        backend: options.backend,
+        cancel: options.cancel,
+        progress: options.progress,
+        enough,
+        queue: Queue::new(true),
         memory: Arc::new(Memory::new(MEMORY)),
         failure: Mutex::new(None),
         digests: Mutex::new(HashMap::new()),
     };
-    work.queue.add(work.groups(here));
+    let files = (plan.files.len() - records) as u64;
+    workers.progress.begin(files, plan.bytes());
+    workers.queue.add(workers.groups(here));
     std::thread::scope(|scope| {
-        if !needed.is_empty() {
-            scope.spawn(|| work.bring(&needed, coming));
+        match arrivals {
+            Some(arrivals) => {
+                scope.spawn(|| workers.receive(arrivals, awaited));
+            }
+            None => workers.close(&awaited),
         }
-        options.pool.on_each_thread(|| work.run());
+        options.pool.on_each_thread(|| workers.run());
     });
-    match work.failure.into_inner() {
-        Ok(Some(error)) => Err(error),
-        _ => Ok(work.digests.into_inner().unwrap_or_default()),
+    workers.progress.end();
+    // A panic of a worker goes on in this thread, so neither lock is poisoned here.
+    let failure = workers.failure.into_inner();
+    let digests = workers.digests.into_inner();
+    match failure.unwrap_or_else(PoisonError::into_inner) {
+        Some(error) => Err(error),
+        None => Ok(digests.unwrap_or_else(PoisonError::into_inner)),
     }
 }
 
-/// What the workers share.
-struct Work<'a> {
-    staged: &'a Staging<'a>,
+/// The workers, and what they share.
+struct Workers<'a> {
+    plan: &'a Plan,
     stages: &'a Stages,
-    wheels: &'a [Wheel],
-    options: StageOptions<'a>,
+    archives: &'a Archives,
+    verify: Verify,
+    backend: Backend,
+    cancel: &'a AtomicBool,
+    progress: &'a dyn Progress,
+    /// Set to true on failure, to end the downloads.
+    enough: Option<&'a AtomicBool>,
     queue: Queue,
     memory: Arc<Memory>,
+    /// The first failure.
     failure: Mutex<Option<Error>>,
     digests: Mutex<HashMap<usize, Digest>>,
 }
 
-/// The files that are queued when their wheels arrive.
-struct Arrivals<'a> {
-    work: &'a Work<'a>,
-    coming: HashMap<WheelId, Vec<usize>>,
-}
-
-impl Waiting for Arrivals<'_> {
-    fn here(&self, id: WheelId) {
-        self.work.queue.add(
-            self.work
-                .groups(self.coming.get(&id).cloned().unwrap_or_default()),
-        );
-    }
-
-    fn wants_more(&self) -> bool {
-        !self.work.queue.is_stopped()
-    }
-}
-
-impl Work<'_> {
+impl Workers<'_> {
     /// What one worker does.
     fn run(&self) {
         let mut scratch = Scratch::sharing(&self.memory);
@@ -115,45 +112,58 @@ impl Work<'_> {
         }
     }
 
-    /// Has the wheels brought whose files are `coming`, and queues these as they arrive.
-    fn bring(&self, needed: &[WheelId], coming: HashMap<WheelId, Vec<usize>>) {
-        let missing = || {
-            Error::wheel(
-                &self.wheels[needed[0].0 as usize].label,
-                SourceFault::NotFetched,
-            )
-        };
-        let arrivals = Arrivals { work: self, coming };
-        let bring = self.options.bring.ok_or_else(missing);
-        match bring
-            .and_then(|bring| bring.bring(self.wheels, needed, self.options.progress, &arrivals))
-        {
-            Ok(()) => self.queue.complete(),
-            // What ended because it was not wanted any more fails too, after the failure that is
-            // told.
-            Err(error) => self.fail(error),
+    /// Queues the files of each remote wheel when it arrives, and closes the queue after the last
+    /// one.
+    fn receive(&self, arrivals: Receiver<Arrival>, mut awaited: HashMap<WheelId, Vec<usize>>) {
+        for arrival in arrivals {
+            match arrival {
+                Ok((id, archive)) => {
+                    self.archives.fill(id, archive);
+                    let files = awaited.remove(&id).unwrap_or_default();
+                    self.queue.add(self.groups(files));
+                }
+                Err(error) => return self.fail(error),
+            }
+        }
+        self.close(&awaited);
+    }
+
+    /// Closes the queue: no more wheels will arrive. It is a failure if any are still awaited.
+    fn close(&self, awaited: &HashMap<WheelId, Vec<usize>>) {
+        match awaited.keys().next() {
+            Some(id) => {
+                let label = self.archives.label(*id);
+                self.fail(Error::wheel(label, SourceFault::NotFetched));
+            }
+            None => self.queue.close(),
         }
     }
 
+    /// Stops everything. Only the first failure is kept: a download that ends because nothing is
+    /// wanted any more fails, too, and says nothing of the cause.
     fn fail(&self, error: Error) {
-        if let Ok(mut failure) = self.failure.lock() {
-            failure.get_or_insert(error.with_effect(Effect::Untouched));
+        self.failure
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get_or_insert(error.with_effect(Effect::Untouched));
+        if let Some(enough) = self.enough {
+            // Only asks to stop early; no data depends on when it is seen.
+            enough.store(true, Ordering::Relaxed);
         }
         self.queue.stop();
     }
 
-    /// Puts together what is unpacked at once: small entries that lie side by side in their wheel;
-    /// everything else alone.
+    /// Puts together the files that are unpacked at once: small entries that lie side by side in
+    /// their archive. All other files get a group each.
     fn groups(&self, mut files: Vec<usize>) -> Vec<Group> {
-        let place = |number: usize| {
+        files.sort_by_key(|&number| {
             self.entry(number)
-                .map(|(wheel, entry)| (wheel.0, entry.range().start))
-        };
-        files.sort_by_key(|&number| place(number));
+                .map(|(wheel, entry)| (wheel, entry.range().start))
+        });
         let mut groups: Vec<Group> = Vec::new();
         let mut last: Option<(WheelId, Stretch)> = None;
         for number in files {
-            let weight = self.staged.plan.files[number].size + A_FILE;
+            let cost = self.plan.files[number].size + FILE_COST;
             let entry = self.entry(number);
             let goes_on = match (&mut last, entry) {
                 (Some((wheel, stretch)), Some((id, entry))) => {
@@ -163,12 +173,13 @@ impl Work<'_> {
             };
             match groups.last_mut() {
                 Some(group) if goes_on => {
-                    group.weight.1 += weight;
+                    group.cost += cost;
                     group.files.push(number);
                 }
                 _ => {
                     groups.push(Group {
-                        weight: (entry.is_some(), weight),
+                        unpacks: entry.is_some(),
+                        cost,
                         files: vec![number],
                     });
                     last = entry.map(|(id, entry)| (id, Stretch::of(entry)));
@@ -178,73 +189,69 @@ impl Work<'_> {
         groups
     }
 
-    /// The entry that a file is unpacked from, and its wheel.
+    /// The entry that a file is unpacked from, and its wheel; `None` for a file of another kind.
+    /// The wheel has to be here.
     fn entry(&self, number: usize) -> Option<(WheelId, &Entry)> {
-        match self.staged.plan.files[number].content {
-            Content::Entry(id, entry) => Some((id, self.wheels[id.0 as usize].entry(entry))),
-            _ => None,
-        }
+        let Content::Entry(id, entry) = self.plan.files[number].content else {
+            return None;
+        };
+        let archive = self.archives.get(id).ok()?;
+        Some((id, &archive.entries()[entry.0 as usize]))
     }
 
     /// Writes a group of small entries of one wheel, or one file of any kind.
     fn write_group(&self, group: &[usize], scratch: &mut Scratch) -> Result<()> {
-        self.check_cancel()?;
+        check_cancel(self.cancel)?;
         if let [number] = group {
             return self.write_alone(*number, scratch);
         }
-        let entries: Vec<(WheelId, &Entry)> = group
-            .iter()
-            .filter_map(|&number| self.entry(number))
-            .collect();
-        let Some((id, _)) = entries.first() else {
+        let mut wheel = None;
+        let mut items: Vec<Item<'_>> = Vec::with_capacity(group.len());
+        for &number in group {
+            if let Some((id, entry)) = self.entry(number) {
+                wheel = Some(id);
+                let expected = self.expected(&self.plan.files[number]);
+                items.push(Item { entry, expected });
+            }
+        }
+        let Some(wheel) = wheel else {
             return Ok(());
         };
-        let wheel = &self.wheels[id.0 as usize];
-        let expected = group
-            .iter()
-            .map(|&number| self.expected(&self.staged.plan.files[number]));
-        let items: Vec<Item<'_>> = entries
-            .iter()
-            .zip(expected)
-            .map(|((_, entry), expected)| Item { entry, expected })
-            .collect();
-        let backend = self.options.backend;
-        let unpacked =
-            wheel
-                .archive()
-                .unpack_each(&items, backend, scratch, &mut |at, content, digest| {
-                    self.check_cancel()?;
-                    let path = self.staged.path_of(group[at]);
-                    let file = &self.staged.plan.files[group[at]];
-                    self.stages[&file.place.root]
-                        .create(&path, file.executable)?
-                        .write(content)?;
-                    self.finish(group[at], digest);
-                    Ok(())
-                });
-        unpacked.map_err(|error| error.of_wheel(&wheel.label))
+        let archive = self.archives.get(wheel)?;
+        let mut sink = |at: usize, content: &[u8], digest| {
+            check_cancel(self.cancel)?;
+            let file = &self.plan.files[group[at]];
+            self.stages[&file.place.root]
+                .create(&self.plan.staged_path(file), file.executable)?
+                .write(content)?;
+            self.finish(group[at], digest);
+            Ok(())
+        };
+        archive
+            .unpack_each(&items, self.backend, scratch, &mut sink)
+            .map_err(|error| error.of_wheel(self.archives.label(wheel)))
     }
 
-    /// Writes what is at hand, or a large entry in pieces.
+    /// Writes one file: bytes that are in memory, or an entry, in pieces if it is large.
     fn write_alone(&self, number: usize, scratch: &mut Scratch) -> Result<()> {
-        let file = &self.staged.plan.files[number];
-        let path = self.staged.path_of(number);
+        let file = &self.plan.files[number];
+        let path = self.plan.staged_path(file);
         let mut output = self.stages[&file.place.root].create(&path, file.executable)?;
         let digest = match &file.content {
-            Content::Bytes(bytes) => output.write(bytes).map(|()| None)?,
+            Content::Bytes(bytes) => {
+                output.write(bytes)?;
+                None
+            }
             Content::Entry(id, entry) => {
-                let wheel = &self.wheels[id.0 as usize];
+                let archive = self.archives.get(*id)?;
+                let entry = &archive.entries()[entry.0 as usize];
                 let mut sink = |piece: &[u8]| {
-                    self.check_cancel()?;
+                    check_cancel(self.cancel)?;
                     output.write(piece)
                 };
-                let unpacked = wheel.archive().unpack(
-                    wheel.entry(*entry),
-                    self.expected(file),
-                    scratch,
-                    &mut sink,
-                );
-                unpacked.map_err(|error| error.of_wheel(&wheel.label))?
+                archive
+                    .unpack(entry, self.expected(file), scratch, &mut sink)
+                    .map_err(|error| error.of_wheel(self.archives.label(*id)))?
             }
             Content::Record(_) => None,
         };
@@ -252,28 +259,23 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// A file is on disk: its digest is kept where it was not known before.
+    /// A file is on disk. Keeps its digest if it was not known before.
     fn finish(&self, number: usize, digest: Option<Digest>) {
-        let file = &self.staged.plan.files[number];
-        if let (None, Some(digest), Ok(mut digests)) = (file.digest, digest, self.digests.lock()) {
-            digests.insert(number, digest);
+        let file = &self.plan.files[number];
+        if let (None, Some(digest)) = (file.digest, digest) {
+            self.digests
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(number, digest);
         }
-        self.options.progress.advance(1, file.size);
+        self.progress.advance(1, file.size);
     }
 
     fn expected(&self, file: &PlannedFile) -> Expected {
-        let digest = file.digest.filter(|_| self.options.verify != Verify::Off);
         Expected {
-            digest,
+            digest: file.digest.filter(|_| self.verify != Verify::Off),
+            // RECORD states a digest in any case.
             compute: file.digest.is_none().then_some(Algorithm::Sha256),
-        }
-    }
-
-    fn check_cancel(&self) -> Result<()> {
-        if self.options.cancel.load(Ordering::Relaxed) {
-            Err(Error::interrupted())
-        } else {
-            Ok(())
         }
     }
 }

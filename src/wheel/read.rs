@@ -1,15 +1,13 @@
-//! A wheel's metadata files: WHEEL, METADATA, entry points, and RECORD against the entries of the
-//! archive.
+//! The metadata files of a wheel: WHEEL, METADATA, entry points, and RECORD, which is compared with
+//! the archive's index.
 //!
-//! Input: an archive whose index was checked, and its dist-info directory. Output: what the files
-//! say, and the files to install with their digests. Every fault and every oddity is collected
-//! before anything fails.
+//! [`Reading`] collects every fault and every oddity of all files before anything fails.
 
 use std::sync::Arc;
 
 use foldhash::HashMap;
 
-use super::{EntryId, MAX_METADATA, OpenOptions, WheelFile, data_directory, warning};
+use super::{Digests, EntryId, MAX_METADATA, OpenOptions, WheelEntry, data_directory};
 use crate::archive::{Archive, Entry, EntryError, Expected, Scratch};
 use crate::digest::Digest;
 use crate::error::{Fault, MetadataFault, RecordFault, Result};
@@ -19,72 +17,46 @@ use crate::script;
 use crate::spec::entry_points::{self, EntryPoint};
 use crate::spec::record::{self, RecordRow, Verify};
 
-/// Files of dist-info that are read.
+/// The files of dist-info that are read.
 pub(super) const READ: [&str; 4] = ["METADATA", "WHEEL", "RECORD", "entry_points.txt"];
-/// Files of dist-info that an installer writes. A wheel that has them was made from an installed
-/// tree; they say nothing.
+/// The files of dist-info that only an installer writes. A wheel contains them if it was packed
+/// from an installed project; they are ignored.
 const WRITTEN_BY_INSTALLERS: [&str; 3] = ["INSTALLER", "REQUESTED", "direct_url.json"];
-/// Files of dist-info that RECORD need not list.
+/// The files of dist-info that RECORD need not list: they sign it.
 const SIGNATURES: [&str; 2] = ["RECORD.jws", "RECORD.p7s"];
 
-/// A wheel's metadata files while they are read: faults and warnings are collected.
+/// A wheel whose metadata files are being read.
 pub(super) struct Reading<'a> {
     archive: &'a Archive,
     label: &'a str,
     dist_info: &'a str,
-    by_path: HashMap<&'a str, EntryId>,
+    by_path: HashMap<&'a str, &'a Entry>,
     scratch: Scratch,
     pub(super) faults: Vec<Fault>,
-    pub(super) warnings: Vec<Warning>,
-    pub(super) record_read: bool,
+    warnings: Vec<Warning>,
 }
 
 impl<'a> Reading<'a> {
+    /// Begins to read the wheel `label`, whose dist-info directory is called `dist_info`.
     pub(super) fn new(archive: &'a Archive, label: &'a str, dist_info: &'a str) -> Self {
-        let by_path = archive
-            .entries()
-            .iter()
-            .zip(0..)
-            .map(|(entry, id)| (entry.path.as_str(), EntryId(id)))
-            .collect();
-        let (scratch, faults, warnings) = (Scratch::new(), Vec::new(), Vec::new());
+        let entries = archive.entries().iter();
         Self {
             archive,
             label,
             dist_info,
-            by_path,
-            scratch,
-            faults,
-            warnings,
-            record_read: false,
+            by_path: entries.map(|entry| (entry.path.as_str(), entry)).collect(),
+            scratch: Scratch::new(),
+            faults: Vec::new(),
+            warnings: Vec::new(),
         }
     }
 
-    /// The content of a file of dist-info; `None` where there is none or it is at fault.
-    fn content(&mut self, name: &str) -> Result<Option<Vec<u8>>> {
-        let path = format!("{}/{name}", self.dist_info);
-        match self.by_path.get(path.as_str()) {
-            Some(&id) => self.entry_content(id, Expected::default()),
-            None => Ok(None),
-        }
+    /// All faults, and all warnings.
+    pub(super) fn finish(self) -> (Vec<Fault>, Vec<Warning>) {
+        (self.faults, self.warnings)
     }
 
-    fn entry_content(&mut self, id: EntryId, expected: Expected) -> Result<Option<Vec<u8>>> {
-        let entry = &self.archive.entries()[id.0 as usize];
-        match self
-            .archive
-            .content(entry, expected, MAX_METADATA, &mut self.scratch)
-        {
-            Ok(content) => Ok(Some(content)),
-            Err(EntryError::Fault(fault)) => {
-                self.faults.push(fault.into());
-                Ok(None)
-            }
-            Err(EntryError::Other(error)) => Err(error),
-        }
-    }
-
-    /// A file that every wheel has, read by `parse`.
+    /// Reads a file that every wheel has. `None` if it is missing or at fault.
     pub(super) fn required<T, F: Into<Fault>>(
         &mut self,
         name: &str,
@@ -92,6 +64,7 @@ impl<'a> Reading<'a> {
     ) -> Result<Option<T>> {
         let faults = self.faults.len();
         let Some(content) = self.content(name)? else {
+            // A file that is there and cannot be read has added a fault already.
             if self.faults.len() == faults {
                 let path = format!("{}/{name}", self.dist_info);
                 self.faults.push(MetadataFault::Missing(path).into());
@@ -103,6 +76,7 @@ impl<'a> Reading<'a> {
             .ok())
     }
 
+    /// Reads entry_points.txt, which a wheel need not have.
     pub(super) fn entry_points(&mut self) -> Result<Vec<EntryPoint>> {
         let Some(content) = self.content("entry_points.txt")? else {
             return Ok(Vec::new());
@@ -113,83 +87,110 @@ impl<'a> Reading<'a> {
         }))
     }
 
-    /// The files to install, each with its row of RECORD (Recording installed projects, "The RECORD
-    /// file"), unless that is left out.
-    pub(super) fn files(&mut self, options: OpenOptions) -> Result<Vec<WheelFile>> {
+    /// The files to install with the digests in RECORD (Recording installed projects, "The RECORD
+    /// file"), or without digests if `options` leave this RECORD out.
+    pub(super) fn entries(&mut self, options: OpenOptions) -> Result<(Vec<WheelEntry>, Digests)> {
         let path = format!("{}/RECORD", self.dist_info);
-        let record = self
-            .by_path
-            .get(path.as_str())
-            .map(|id| &self.archive.entries()[id.0 as usize]);
+        let record = self.by_path.get(path.as_str());
         if record.is_some_and(|entry| options.records.leave_out("RECORD", entry)) {
-            // Without rows there is nothing to compare with.
-            return self.files_of(&[], Verify::Off);
+            // There is nothing to compare the index with, as if nothing were to be verified.
+            return Ok((self.with_rows(&[], Verify::Off)?, Digests::NotRead));
         }
         let verify = options.verify;
         let Some(content) = self.required("RECORD", |bytes| {
             Ok::<_, RecordFault>(record::read_wheel_record(bytes, verify))
         })?
         else {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), Digests::NotRead));
         };
         self.faults
             .extend(content.faults.into_iter().map(Fault::from));
-        let label = self.label;
-        self.warnings.extend(
-            content
-                .warnings
-                .iter()
-                .map(|(code, fault)| warning(code, label, fault)),
-        );
+        let odd = content.warnings.iter();
+        self.warnings
+            .extend(odd.map(|(code, fault)| warning(code, self.label, fault)));
         self.check_absent(&content.rows, verify);
-        self.record_read = true;
-        self.files_of(&content.rows, verify)
+        Ok((self.with_rows(&content.rows, verify)?, Digests::Known))
     }
 
-    fn files_of(&mut self, rows: &[RecordRow], verify: Verify) -> Result<Vec<WheelFile>> {
+    /// The content of a file of dist-info. `None` if it is missing or at fault.
+    fn content(&mut self, name: &str) -> Result<Option<Vec<u8>>> {
+        let path = format!("{}/{name}", self.dist_info);
+        match self.by_path.get(path.as_str()) {
+            Some(&entry) => self.entry_content(entry, Expected::default()),
+            None => Ok(None),
+        }
+    }
+
+    /// The content of an entry. `None` if the entry is at fault.
+    fn entry_content(&mut self, entry: &Entry, expected: Expected) -> Result<Option<Vec<u8>>> {
+        let content = self
+            .archive
+            .content(entry, expected, MAX_METADATA, &mut self.scratch);
+        match content {
+            Ok(content) => Ok(Some(content)),
+            Err(EntryError::Fault(fault)) => {
+                self.faults.push(fault.into());
+                Ok(None)
+            }
+            Err(EntryError::Other(error)) => Err(error),
+        }
+    }
+
+    /// The files to install, each with the digest in its row of RECORD.
+    fn with_rows(&mut self, rows: &[RecordRow], verify: Verify) -> Result<Vec<WheelEntry>> {
         let rows: HashMap<&str, &RecordRow> =
             rows.iter().map(|row| (row.path.as_str(), row)).collect();
-        let mut files = Vec::with_capacity(self.archive.entries().len());
-        for (entry, id) in self.archive.entries().iter().zip(0..) {
+        let archive = self.archive;
+        let scripts = format!("{}/scripts/", data_directory(self.dist_info));
+        let mut entries = Vec::with_capacity(archive.entries().len());
+        for (entry, id) in archive.entries().iter().zip(0..) {
             let row = rows.get(entry.path.as_str()).copied();
             if let Some(digest) = self.recorded(entry, row, verify) {
-                files.push(WheelFile {
-                    entry: EntryId(id),
+                entries.push(WheelEntry {
+                    id: EntryId(id),
+                    path: entry.path.clone(),
+                    size: entry.size,
+                    crc: entry.crc,
+                    executable: entry.executable,
                     digest,
                     script: None,
                 });
             }
         }
-        for file in &mut files {
-            file.script = self.script(file, verify)?;
+        // After all rows, so that faults come in the order of the archive.
+        for entry in &mut entries {
+            if entry.path.as_str().starts_with(&scripts) {
+                let digest = entry.digest.filter(|_| verify != Verify::Off);
+                entry.script = self.script(&archive.entries()[entry.id.0 as usize], digest)?;
+            }
         }
-        Ok(files)
+        Ok(entries)
     }
 
-    /// The digest that `entry` must have, or `None` where it is not installed from the archive.
+    /// The digest that `entry` must have, if it is installed from the archive. The outer `None`
+    /// means that it is not installed, the inner one that RECORD states no digest.
     fn recorded(
         &mut self,
         entry: &Entry,
         row: Option<&RecordRow>,
         verify: Verify,
     ) -> Option<Option<Digest>> {
-        let inside = entry
+        let digest = row.and_then(|row| row.digest);
+        let in_dist_info = entry
             .path
             .as_str()
             .strip_prefix(self.dist_info)
             .and_then(|rest| rest.strip_prefix('/'));
-        match inside {
+        match in_dist_info {
             Some("RECORD") => {
-                if row.is_some_and(|row| row.digest.is_some()) {
-                    self.odd(
-                        "record-own-digest",
-                        "RECORD states a digest of itself".to_owned(),
-                    );
+                if digest.is_some() {
+                    let message = "RECORD states a digest of itself";
+                    self.warn("record-own-digest", message.to_owned());
                 }
                 return None;
             }
             Some(name) if WRITTEN_BY_INSTALLERS.contains(&name) => {
-                self.odd(
+                self.warn(
                     "repacked-file",
                     format!("`{name}` is an installer's to write, the wheel's own is left out"),
                 );
@@ -198,80 +199,64 @@ impl<'a> Reading<'a> {
             Some(name) if SIGNATURES.contains(&name) => return Some(None),
             _ => {}
         }
-        if verify == Verify::Off {
-            return Some(row.and_then(|row| row.digest));
+        if verify != Verify::Off {
+            self.check_row(entry, row);
         }
-        match row {
-            None => {
-                let path = entry.path.to_string();
-                self.faults.push(RecordFault::NotRecorded(path).into());
-            }
-            Some(RecordRow {
-                digest: None, path, ..
-            }) => {
-                // A digest that could not be read is a fault of its own already.
-                let known = self.faults.iter().any(
-                    |fault| matches!(fault, Fault::Record(RecordFault::Digest { path: at, .. }) if at == path),
-                );
-                if !known {
-                    let fault = RecordFault::Digest {
-                        path: path.clone(),
-                        reason: "it has no digest",
-                        text: String::new(),
-                    };
-                    self.faults.push(fault.into());
-                }
-            }
-            Some(RecordRow {
-                size: Some(size), ..
-            }) if *size != entry.size => {
-                let fault = RecordFault::Size {
-                    entry: entry.path.to_string(),
-                    recorded: *size,
-                    actual: entry.size,
+        Some(digest)
+    }
+
+    /// Checks that RECORD lists `entry`, with a digest and without another size.
+    fn check_row(&mut self, entry: &Entry, row: Option<&RecordRow>) {
+        let Some(row) = row else {
+            let path = entry.path.to_string();
+            self.faults.push(RecordFault::NotRecorded(path).into());
+            return;
+        };
+        if row.digest.is_none() {
+            // A digest that cannot be read has added a fault already.
+            let is_known = self.faults.iter().any(
+                |fault| matches!(fault, Fault::Record(RecordFault::Digest { path, .. }) if *path == row.path),
+            );
+            if !is_known {
+                let fault = RecordFault::Digest {
+                    path: row.path.clone(),
+                    reason: "it has no digest",
+                    text: String::new(),
                 };
                 self.faults.push(fault.into());
             }
-            Some(_) => {}
+        } else if let Some(recorded) = row.size.filter(|size| *size != entry.size) {
+            let fault = RecordFault::Size {
+                entry: entry.path.to_string(),
+                recorded,
+                actual: entry.size,
+            };
+            self.faults.push(fault.into());
         }
-        Some(row.and_then(|row| row.digest))
     }
 
-    /// Rows of RECORD that name no entry: a warning, or in strict reading a fault. One that leads
-    /// outside is a fault.
+    /// Checks the rows of RECORD that name no entry. A path that leads outside of the environment
+    /// is a fault; any other row is a warning, or a fault with `Verify::Strict`.
     fn check_absent(&mut self, rows: &[RecordRow], verify: Verify) {
         for row in rows {
             if self.by_path.contains_key(row.path.as_str()) {
                 continue;
             }
-            let fault = RecordFault::Absent(row.path.clone());
+            let absent = RecordFault::Absent(row.path.clone());
             match RelPath::parse(&row.path) {
                 Err(fault @ (PathFault::Dots | PathFault::Absolute | PathFault::Colon)) => {
                     let path = row.path.clone();
                     self.faults
                         .push(RecordFault::UnsafePath { path, fault }.into());
                 }
-                _ if verify == Verify::Strict => self.faults.push(fault.into()),
-                _ => self.odd("record-absent-file", fault.to_string()),
+                _ if verify == Verify::Strict => self.faults.push(absent.into()),
+                _ => self.warn("record-absent-file", absent.to_string()),
             }
         }
     }
 
-    fn odd(&mut self, code: &'static str, message: String) {
-        self.warnings.push(Warning {
-            code,
-            wheel: Some(self.label.to_owned()),
-            message,
-        });
-    }
-
-    /// The content of a file below `.data/scripts` that begins with `#!python`.
-    fn script(&mut self, file: &WheelFile, verify: Verify) -> Result<Option<Arc<[u8]>>> {
-        let entry = &self.archive.entries()[file.entry.0 as usize];
-        let scripts = format!("{}/scripts/", data_directory(self.dist_info));
-        if !entry.path.as_str().starts_with(&scripts) {
-            return Ok(None);
-        }
+    /// The content of a file in `.data/scripts` if it begins with `#!python`.
+    fn script(&mut self, entry: &Entry, digest: Option<Digest>) -> Result<Option<Arc<[u8]>>> {
         match self.archive.head(entry, &mut self.scratch) {
             Ok(head) if script::wants_rewrite(&head) => {}
             Ok(_) => return Ok(None),
@@ -281,11 +266,27 @@ impl<'a> Reading<'a> {
             }
             Err(EntryError::Other(error)) => return Err(error),
         }
-        let digest = file.digest.filter(|_| verify != Verify::Off);
         let expected = Expected {
             digest,
             compute: None,
         };
-        Ok(self.entry_content(file.entry, expected)?.map(Arc::from))
+        Ok(self.entry_content(entry, expected)?.map(Arc::from))
+    }
+
+    fn warn(&mut self, code: &'static str, message: String) {
+        self.warnings.push(Warning {
+            code,
+            wheel: Some(self.label.to_owned()),
+            message,
+        });
+    }
+}
+
+/// A warning about the wheel `label` with the sentence of `fault`.
+pub(super) fn warning(code: &'static str, label: &str, fault: &impl ToString) -> Warning {
+    Warning {
+        code,
+        wheel: Some(label.to_owned()),
+        message: fault.to_string(),
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use pkg_install::download::{RemoteFile, Settings};
 use pkg_install::outcome::Silent;
 use pkg_install::source::Source;
-use pkg_install::wheel::{self, OpenOptions, Records};
+use pkg_install::wheel::{self, Digests, OpenOptions, Records};
 use serde_json::{Value, json};
 
 use crate::downloads::{body, content, downloader, loose, settings};
@@ -215,21 +215,24 @@ fn a_wheel_whose_record_was_not_read_does_not_arrive() {
             ..OpenOptions::default()
         };
         let peek = downloader.peek(&wanted).expect("it answers");
-        wheel::Wheel::preview(source(), Box::new(peek), options).expect("it is sound")
+        wheel::Wheel::preview(&source(), Box::new(peek), options).expect("it is sound")
     };
     let (shallow, deep) = (look(Records::Small), look(Records::All));
-    assert!(!shallow.is_record_read() && shallow.files.iter().all(|file| file.digest.is_none()));
-    assert_eq!(shallow.files.len(), deep.files.len());
+    assert_eq!(
+        (shallow.digests, deep.digests),
+        (Digests::NotRead, Digests::Known)
+    );
+    assert!(shallow.entries.iter().all(|entry| entry.digest.is_none()));
+    assert!(shallow.installs_the_same(&deep));
     let file = || downloader.fetch(&wanted, &Silent).expect("it comes");
     assert_eq!(content(&file()).len() as u64, ground.length);
     let error = shallow
-        .arrive(file(), &[], OpenOptions::default())
-        .expect_err("its files were never known");
+        .check_whole(&source(), file(), &[], OpenOptions::default())
+        .expect_err("its digests are not known");
     assert!(
         error.to_string().contains("another file than the one"),
         "{error}"
     );
-    assert!(!shallow.is_here());
-    deep.arrive(file(), &[], OpenOptions::default())
+    deep.check_whole(&source(), file(), &[], OpenOptions::default())
         .expect("it is what it seemed to be");
 }

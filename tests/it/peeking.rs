@@ -267,9 +267,9 @@ fn a_wheel_with_a_large_index_is_looked_at_in_three_journeys() {
         .peek(&loose(server.url(NAME)))
         .expect("it answers");
     let options = OpenOptions::default();
-    let seen = wheel::Wheel::preview(Source::from_path(&path), Box::new(peek), options)
+    let seen = wheel::Wheel::preview(&Source::from_path(&path), Box::new(peek), options)
         .expect("it is sound");
-    assert_eq!(seen.files.len(), 4004 - 1, "all but RECORD");
+    assert_eq!(seen.entries.len(), 4004 - 1, "all but RECORD");
     assert_eq!(
         server.seen(NAME).len(),
         3,

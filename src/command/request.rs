@@ -1,0 +1,123 @@
+//! The wheels that a command is asked for: named as arguments, or pinned by a resolver.
+//!
+//! All texts (installation reports, lock files, lists of pinned requirements) are read before
+//! anything fails. The wheels come in the order: arguments, reports, lock files, lists. A wheel that
+//! is named twice is in the result once.
+
+use std::path::PathBuf;
+
+use super::Options;
+#[cfg(feature = "http")]
+use crate::environment::{self, Locate};
+use crate::environment::{Environment, marker_values};
+use crate::error::{Error, Result};
+use crate::outcome::Report;
+use crate::source::{Fitting, Source, Sourced, lock_file, merged, pip_report, requirements};
+use crate::spec::pylock::Selection;
+
+/// What to install, as the user said it. By default nothing.
+#[derive(Debug, Default)]
+pub struct Input {
+    /// Wheels that were named as arguments.
+    pub sources: Vec<Source>,
+    /// pip's installation reports.
+    pub reports: Vec<Document>,
+    /// Lock files (PEP 751).
+    pub locks: Vec<Document>,
+    /// The extras and dependency groups of the lock files.
+    pub selection: Selection,
+    /// Lists of pinned requirements.
+    pub requirements: Vec<Document>,
+    /// Directories that contain the wheels of the lists.
+    pub find_links: Vec<PathBuf>,
+}
+
+/// A text that was read already.
+#[derive(Debug)]
+pub struct Document {
+    /// Its path, or `-` for stdin; messages name it so.
+    pub at: PathBuf,
+    /// Its bytes.
+    pub content: Vec<u8>,
+}
+
+impl From<Vec<Source>> for Input {
+    fn from(sources: Vec<Source>) -> Self {
+        Self {
+            sources,
+            ..Self::default()
+        }
+    }
+}
+
+impl Input {
+    /// Whether nothing was named. Texts may still turn out to name no wheel.
+    pub fn is_empty(&self) -> bool {
+        self.sources.is_empty()
+            && self.reports.is_empty()
+            && self.locks.is_empty()
+            && self.requirements.is_empty()
+    }
+
+    /// The wheels for an environment. Oddities of the texts become warnings in `report`.
+    ///
+    /// # Errors
+    /// All faults of all texts in one error.
+    pub(super) fn resolve(
+        &self,
+        environment: &Environment,
+        options: &Options,
+        report: &mut Report,
+    ) -> Result<Vec<Source>> {
+        let python = &environment.python;
+        let fitting = Fitting::new(
+            &python.target,
+            &python.version,
+            marker_values(python),
+            options.compat_check,
+        );
+        let reports = self
+            .reports
+            .iter()
+            .map(|text| pip_report::sources(&text.content, &text.at, &fitting));
+        let locks = self
+            .locks
+            .iter()
+            .map(|text| lock_file::sources(&text.content, &text.at, &fitting, &self.selection));
+        let lists = self
+            .requirements
+            .iter()
+            .map(|text| requirements::sources(&text.content, &text.at, &fitting, &self.find_links));
+        let mut warn = |Sourced { sources, warnings }| {
+            report.warnings.extend(warnings);
+            sources
+        };
+        let pinned = reports.chain(locks).chain(lists);
+        let pinned = Error::all_or_refused(pinned.map(|sourced| sourced.map(&mut warn)))?;
+        let named = self.sources.iter().cloned();
+        let mut sources = merged(named.chain(pinned.into_iter().flatten()).collect());
+        for source in &mut sources {
+            source.settle_direct_reference(options.direct_url);
+        }
+        Ok(sources)
+    }
+}
+
+/// The wheels that an installation into the environment would need. An environment is located only
+/// if the input depends on one.
+///
+/// # Errors
+/// All faults of all texts in one error, or there is no such environment.
+#[cfg(feature = "http")]
+pub fn sources(
+    locate: &Locate,
+    input: &Input,
+    options: &Options,
+    report: &mut Report,
+) -> Result<Vec<Source>> {
+    // Only reports, lock files and lists are fitted to an interpreter.
+    if input.reports.is_empty() && input.locks.is_empty() && input.requirements.is_empty() {
+        return Ok(merged(input.sources.clone()));
+    }
+    input.resolve(&environment::locate(locate)?, options, report)
+}
