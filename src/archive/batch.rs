@@ -1,41 +1,42 @@
-//! Neighbours in an archive: small entries that are read at once, and hashed side by side where
-//! that is faster.
+//! Small entries that lie side by side in an archive: read with one system call, and hashed side by
+//! side if that is faster.
 //!
-//! Input: entries in the order in which their data lies. Output: their contents, each handed on
-//! only after its size, CRC-32 and digest were found right. Limits, but for one entry alone:
-//! [`DATA`], [`CONTENT`] and [`MOST`].
+//! Input: entries in the order of their data. Output: their contents, each passed on only after its
+//! size, CRC-32 and digest were found right. Limits: [`MAX_DATA`], [`MAX_CONTENT`] and
+//! [`MAX_COUNT`]; a single entry may be larger.
 
+use std::io::{self, Read};
 use std::ops::Range;
 
-use super::extract::{
-    Attempt, EntryError, Scratch, Trouble, check_sums, corrupt, fill, grow, nothing_follows,
-};
-use super::extract::{unreadable, zstd};
-use super::inflate::{Inflater, MARGIN};
-use super::{Archive, Entry, Expected, Method};
+use super::entry::{ArchiveError, ArchiveResult, Entry, Method, corrupt, unreadable};
+use super::inflate::{Inflater, MARGIN, zstd};
+use super::scratch::{Scratch, grow};
+use super::verify::{Expected, check_fully_used, check_size_and_crc};
 use crate::digest::{Backend, Digest};
 use crate::error::Result;
+use crate::fs::ReadAt;
 
-/// The most compressed data of a stretch, in bytes.
-const DATA: u64 = 1 << 18;
-/// The most content of a stretch, in bytes.
-const CONTENT: u64 = 1 << 19;
-/// The widest gap between two entries that is read for nothing, in bytes.
-const WIDEST_GAP: u64 = 1 << 14;
-/// The most entries of a stretch: several threads share the work, and making files takes time
-/// whatever their size is.
-const MOST: usize = 64;
+/// The most compressed data of a batch, in bytes.
+const MAX_DATA: u64 = 1 << 18;
+/// The most content of a batch, in bytes.
+const MAX_CONTENT: u64 = 1 << 19;
+/// The widest gap between two entries that is read along, in bytes: reading it costs less than
+/// another system call.
+const MAX_GAP: u64 = 1 << 14;
+/// The most entries of a batch. Creating a file takes time whatever its size, so larger batches
+/// would be shared out unevenly among threads.
+const MAX_COUNT: usize = 64;
 
 /// Entries that lie side by side.
 #[derive(Debug)]
-pub struct Stretch {
+pub struct EntryBatch {
     data: Range<u64>,
     content: u64,
     count: usize,
 }
 
-impl Stretch {
-    /// One entry.
+impl EntryBatch {
+    /// A batch of one entry, of any size.
     pub fn of(entry: &Entry) -> Self {
         Self {
             data: entry.range(),
@@ -44,18 +45,19 @@ impl Stretch {
         }
     }
 
-    /// Goes on to another entry, where that is small, lies close behind and keeps within the
-    /// limits.
-    pub fn goes_on_to(&mut self, entry: &Entry) -> bool {
+    /// Adds `entry` if it lies close behind the others and the batch stays within its limits;
+    /// returns whether it did.
+    pub fn add(&mut self, entry: &Entry) -> bool {
         let Range { start, end } = entry.range();
         let fits = start >= self.data.end
-            && start - self.data.end <= WIDEST_GAP
-            && end - self.data.start <= DATA
-            && self.content.saturating_add(entry.size) <= CONTENT
-            && self.count < MOST;
+            && start - self.data.end <= MAX_GAP
+            && end - self.data.start <= MAX_DATA
+            && self.content.saturating_add(entry.size) <= MAX_CONTENT
+            && self.count < MAX_COUNT;
         if fits {
-            (self.data.end, self.content, self.count) =
-                (end, self.content + entry.size, self.count + 1);
+            self.data.end = end;
+            self.content += entry.size;
+            self.count += 1;
         }
         fits
     }
@@ -64,80 +66,74 @@ impl Stretch {
 /// An entry to unpack.
 #[derive(Debug, Clone, Copy)]
 pub struct Item<'a> {
-    /// Which one it is.
+    /// The entry.
     pub entry: &'a Entry,
-    /// What its content should be.
+    /// What its content must be.
     pub expected: Expected,
 }
 
-/// Where contents go: the number of each, and its digest where there is one.
-pub(super) type Held<'a> = dyn FnMut(usize, &[u8], Option<Digest>) -> Result<()> + 'a;
+/// The receiver of whole contents: the item's position among the items, its content, and its digest
+/// if one was expected or asked for.
+pub type ItemSink<'a> = dyn FnMut(usize, &[u8], Option<Digest>) -> Result<()> + 'a;
 
-impl Archive {
-    /// Unpacks the entries of one [`Stretch`], in their order. Hands on each number in `items`,
-    /// content, and digest where one was expected or asked for, until one is at fault.
-    ///
-    /// # Errors
-    /// Where the content of one is not what it should be, or `sink` fails with it.
-    pub fn unpack_each(
-        &self,
-        items: &[Item<'_>],
-        backend: Backend,
-        scratch: &mut Scratch,
-        sink: &mut Held<'_>,
-    ) -> std::result::Result<(), EntryError> {
-        let Some(first) = items.first() else {
-            return Ok(());
-        };
-        let begin = first.entry.data;
-        let end = items
-            .iter()
-            .map(|item| item.entry.range().end)
-            .fold(begin, u64::max);
-        let length = usize::try_from(end - begin).unwrap_or(usize::MAX);
-        grow(&mut scratch.compressed, MARGIN + length + MARGIN);
-        let read = self
-            .file
-            .read_exact_at(&mut scratch.compressed[MARGIN..MARGIN + length], begin);
-        read.map_err(|error| unreadable(&*self.file, first.entry, error))?;
-        // Where nothing is gained by holding several, each is handed on while the processor has it
-        // at hand.
-        let at_once = if backend.lanes() == 1 { 1 } else { items.len() };
-        for (number, items) in (0..).step_by(at_once).zip(items.chunks(at_once)) {
-            hand_on_each(
-                items,
-                begin,
-                backend,
-                scratch,
-                &mut |at, content, digest| sink(number + at, content, digest),
-            )?;
-        }
-        Ok(())
+/// Unpacks the entries of one [`EntryBatch`] and passes them to `sink` in their order, up to the
+/// first that is at fault.
+pub(super) fn unpack_each(
+    file: &dyn ReadAt,
+    items: &[Item<'_>],
+    backend: Backend,
+    scratch: &mut Scratch,
+    sink: &mut ItemSink<'_>,
+) -> ArchiveResult<()> {
+    let Some(first) = items.first() else {
+        return Ok(());
+    };
+    let begin = first.entry.data;
+    let end = items
+        .iter()
+        .map(|item| item.entry.range().end)
+        .fold(begin, u64::max);
+    let length = first.entry.in_memory(end - begin)?;
+    grow(&mut scratch.compressed, MARGIN + length + MARGIN);
+    file.read_exact_at(&mut scratch.compressed[MARGIN..MARGIN + length], begin)
+        .map_err(|error| unreadable(file, first.entry, error))?;
+    // A backend that hashes one content at a time gains nothing from several at once, and a content
+    // that is passed on at once is still in the processor's cache.
+    let at_once = if backend.lanes() == 1 { 1 } else { items.len() };
+    for (number, items) in (0..).step_by(at_once).zip(items.chunks(at_once)) {
+        unpack_chunk(
+            items,
+            begin,
+            backend,
+            scratch,
+            &mut |at, content, digest| sink(number + at, content, digest),
+        )?;
     }
+    Ok(())
 }
 
-/// Inflates, checks and hands on entries whose data was read from `begin` on.
-fn hand_on_each(
+/// Inflates, checks and passes on entries whose data was read from offset `begin` of the archive.
+fn unpack_chunk(
     items: &[Item<'_>],
     begin: u64,
     backend: Backend,
     scratch: &mut Scratch,
-    sink: &mut Held<'_>,
-) -> Attempt<()> {
-    let room = items
-        .iter()
-        .map(|item| usize::try_from(item.entry.size).unwrap_or(0) + 1)
-        .sum();
+    sink: &mut ItemSink<'_>,
+) -> ArchiveResult<()> {
+    let mut room = 0;
+    for item in items {
+        room += item.entry.in_memory(item.entry.size)? + 1;
+    }
     grow(&mut scratch.content, room);
     let mut rest = &mut scratch.content[..];
     let mut contents: Vec<&[u8]> = Vec::with_capacity(items.len());
     let mut failure = None;
     for item in items {
-        match hold(
+        match inflate_one(
             item.entry,
             begin,
             &mut scratch.compressed,
-            &mut scratch.inflate,
+            &mut scratch.inflater,
             &mut *rest,
         ) {
             Ok(length) => {
@@ -145,66 +141,84 @@ fn hand_on_each(
                 contents.push(content);
                 rest = after;
             }
-            Err(trouble) => {
-                failure = Some(trouble);
+            Err(error) => {
+                // The entries before this one are good and are passed on first, as if they had been
+                // unpacked one by one.
+                failure = Some(error);
                 break;
             }
         }
     }
-    let held = || items.iter().zip(&contents);
-    let hashed: Vec<_> = held()
+    let unpacked = || items.iter().zip(&contents);
+    let hashed: Vec<_> = unpacked()
         .filter_map(|(item, content)| Some((item.expected.algorithm()?, *content)))
         .collect();
     let mut digests = backend.digest_each(&hashed).into_iter();
-    for (number, (item, content)) in held().enumerate() {
+    for (number, (item, content)) in unpacked().enumerate() {
         let digest = item.expected.algorithm().and_then(|_| digests.next());
         let digest = item.expected.check(item.entry, digest)?;
-        sink(number, content, digest).map_err(Trouble::Other)?;
+        sink(number, content, digest).map_err(ArchiveError::Other)?;
     }
     failure.map_or(Ok(()), Err)
 }
 
-/// Puts the content of `entry` at the beginning of `room`, which is longer than it; returns its
-/// length. Size and CRC-32 are right then. `compressed` holds the archive from `begin` on, with
-/// margins; what is used up around the data are local headers, which are longer than margins and
-/// known already.
-fn hold(
+/// Puts the content of `entry` at the beginning of `room`, which is longer than it, checks size and
+/// CRC-32, and returns the length. `compressed` holds the archive from offset `begin` on, with a
+/// margin before and after it.
+///
+/// The margins that inflating overwrites are the bytes around the entry's data: local headers,
+/// which are longer than a margin and have been checked already, or a data descriptor and a header.
+fn inflate_one(
     entry: &Entry,
     begin: u64,
     compressed: &mut [u8],
-    inflate: &mut Inflater,
+    inflater: &mut Inflater,
     room: &mut [u8],
-) -> Attempt<usize> {
-    let at = usize::try_from(entry.data - begin).map_err(|error| corrupt(entry, &error))?;
-    let length = usize::try_from(entry.compressed).map_err(|error| corrupt(entry, &error))?;
-    let size = usize::try_from(entry.size).unwrap_or(0);
+) -> ArchiveResult<usize> {
+    let at = entry.in_memory(entry.data - begin)?;
+    let length = entry.in_memory(entry.compressed)?;
+    let size = entry.in_memory(entry.size)?;
     let member = &mut compressed[at..at + MARGIN + length + MARGIN];
-    // One byte more than stated, so that content which is too long is seen as such.
+    // One byte more than stated, so that content which is too long does not look right.
     let room = &mut room[..=size];
-    let (count, checked) = match entry.method {
+    let (count, crc_checked) = match entry.method {
         Method::Stored => {
             let most = length.min(size);
             room[..most].copy_from_slice(&member[MARGIN..MARGIN + most]);
             (length, false)
         }
         Method::Deflate => {
-            let inflated = inflate.inflate(entry, member, room)?;
-            (inflated.length, inflated.checked)
+            let inflated = inflater.inflate(entry, member, room)?;
+            (inflated.length, inflated.crc_checked)
         }
         Method::Zstd => {
             let mut rest = &member[MARGIN..MARGIN + length];
             let count =
                 fill(zstd(entry, &mut rest)?, room).map_err(|error| corrupt(entry, &error))?;
-            nothing_follows(entry, rest.len() as u64)?;
+            check_fully_used(entry, rest.len() as u64)?;
             (count, false)
         }
     };
-    check_sums(entry, count as u64, || {
-        if checked {
+    check_size_and_crc(entry, count as u64, || {
+        if crc_checked {
             entry.crc
         } else {
             crc32fast::hash(&room[..count])
         }
     })?;
     Ok(count)
+}
+
+/// Reads until `room` is full or the input ends; returns the number of bytes.
+fn fill(mut from: impl Read, room: &mut [u8]) -> io::Result<usize> {
+    let mut length = 0;
+    while length < room.len() {
+        match from.read(&mut room[length..]) {
+            Ok(0) => break,
+            Ok(count) => length += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(length)
 }

@@ -1,39 +1,45 @@
-//! Deflated data that is in memory as a whole (RFC 1951): where libdeflate is built in, by
-//! libdeflate, which is half as fast again as anything that can work in pieces; whatever it does
-//! not take, and every fault, is zlib-rs's to judge.
+//! The decompressors: deflate for data that is in memory as a whole (RFC 1951), and zstd.
 //!
-//! libdeflate does not say how much of its input it has read, and bytes behind the end of a stream
-//! have to be found. So the stream is dressed as a member of a gzip file (RFC 1952): behind its end
-//! stand the CRC-32 and the size that the archive states, which libdeflate compares. They are
-//! looked for nowhere else in the data, so that it cannot have stopped before.
+//! With the feature `libdeflate`, libdeflate inflates: it is half as fast again as any decompressor
+//! that can work in pieces. Data that it refuses goes to zlib-rs, which decides and names the
+//! fault.
+//!
+//! libdeflate does not report how much of its input it has read, but bytes after the end of a
+//! stream must be found. Therefore the stream is presented as a member of a gzip file (RFC 1952),
+//! with the CRC-32 and the size that the archive states as its trailer, which libdeflate compares.
+//! The trailer's bytes must occur nowhere else in the data, so libdeflate cannot have stopped
+//! early.
+
+use std::io::Read;
 
 use flate2::{Decompress, FlushDecompress, Status};
 
-use super::Entry;
-use super::extract::{Attempt, corrupt, nothing_follows};
+use super::entry::{ArchiveResult, Entry, corrupt};
+use super::verify::check_fully_used;
 
-/// A gzip header without any option (RFC 1952, 2.3).
+/// A gzip header without options (RFC 1952, 2.3).
 const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
 /// The length of a gzip trailer: CRC-32 and size.
 #[cfg(feature = "libdeflate")]
 const TRAILER: usize = 8;
-/// How many bytes around the compressed data are used up: room for the header before it, and for
-/// the trailer behind it.
+/// How many bytes before and after the compressed data are overwritten, by the gzip header and by
+/// the trailer.
 pub(super) const MARGIN: usize = HEADER.len();
 
-/// What inflates one stream after the other.
+/// Inflates one stream after the other.
 pub(super) struct Inflater {
     #[cfg(feature = "libdeflate")]
     whole: libdeflater::Decompressor,
+    /// For streams that are inflated in pieces, and for those that libdeflate refuses.
     pub(super) pieces: Decompress,
 }
 
-/// What came of inflating.
+/// The result of inflating a stream.
 pub(super) struct Inflated {
-    /// How many bytes of content there are.
+    /// The length of the content in bytes.
     pub(super) length: usize,
-    /// Whether their CRC-32 is known to be the stated one.
-    pub(super) checked: bool,
+    /// Whether its CRC-32 is already known to be the stated one.
+    pub(super) crc_checked: bool,
 }
 
 impl Inflater {
@@ -45,30 +51,30 @@ impl Inflater {
         }
     }
 
-    /// Inflates an entry's compressed data, which is `member` but for a [`MARGIN`] at both ends,
-    /// into `room`, which is longer than the content should be. What the margins held is lost.
+    /// Inflates an entry into `room`, which is one byte longer than the stated size. `member` is
+    /// the compressed data with a [`MARGIN`] at both ends, whose bytes are overwritten.
     pub(super) fn inflate(
         &mut self,
         entry: &Entry,
         member: &mut [u8],
         room: &mut [u8],
-    ) -> Attempt<Inflated> {
+    ) -> ArchiveResult<Inflated> {
         let end = member.len() - MARGIN;
         #[cfg(feature = "libdeflate")]
         if let Some(length) = self.inflate_member(entry, &mut member[..end + TRAILER], room) {
             return Ok(Inflated {
                 length,
-                checked: true,
+                crc_checked: true,
             });
         }
         let length = inflate_slowly(entry, &mut self.pieces, &member[MARGIN..end], room)?;
         Ok(Inflated {
             length,
-            checked: false,
+            crc_checked: false,
         })
     }
 
-    /// The length of the content, where there is nothing to say against it.
+    /// The length of the content; `None` if anything is wrong with the stream, or might be.
     #[cfg(feature = "libdeflate")]
     fn inflate_member(
         &mut self,
@@ -82,6 +88,7 @@ impl Inflater {
         member[end..end + 4].copy_from_slice(&entry.crc.to_le_bytes());
         member[end + 4..].copy_from_slice(&size.to_le_bytes());
         let (data, trailer) = (&member[HEADER.len()..], &member[end..]);
+        // An earlier occurrence could be where libdeflate stops, with unread bytes behind it.
         if memchr::memmem::find(data, trailer) != Some(end - HEADER.len()) {
             return None;
         }
@@ -95,16 +102,22 @@ fn inflate_slowly(
     inflate: &mut Decompress,
     from: &[u8],
     into: &mut [u8],
-) -> Attempt<usize> {
+) -> ArchiveResult<usize> {
     inflate.reset(false);
     let status = inflate
         .decompress(from, into, FlushDecompress::Finish)
         .map_err(|error| corrupt(entry, &error))?;
+    // Output as long as the buffer is longer than stated; the caller reports that as a wrong size.
     if status != Status::StreamEnd && inflate.total_out() < into.len() as u64 {
         return Err(corrupt(entry, &"the compressed data ends early").into());
     }
     if status == Status::StreamEnd {
-        nothing_follows(entry, from.len() as u64 - inflate.total_in())?;
+        check_fully_used(entry, from.len() as u64 - inflate.total_in())?;
     }
-    usize::try_from(inflate.total_out()).map_err(|error| corrupt(entry, &error).into())
+    entry.in_memory(inflate.total_out())
+}
+
+/// A reader of the content of one zstd frame.
+pub(super) fn zstd<R: Read>(entry: &Entry, data: R) -> ArchiveResult<impl Read> {
+    ruzstd::decoding::StreamingDecoder::new(data).map_err(|error| corrupt(entry, &error).into())
 }

@@ -1,191 +1,159 @@
-//! The content of one large entry, in pieces as it comes.
+//! Unpacks one large entry in pieces.
 //!
-//! Input: an entry. Output: its bytes, handed on in order. Size, CRC-32 and digest are known at the
-//! end, so what is wrong is found then, with all but the last piece handed on; never more is handed
-//! on than the archive states. Memory: two buffers of [`PIECE`] bytes.
+//! Input: an entry. Output: its content, passed to a sink in order. Size, CRC-32 and digest are
+//! only known at the end, so a fault is reported after pieces were passed on, but never more bytes
+//! are passed on than the archive states. Memory: two buffers of [`PIECE`] bytes, and the window of
+//! a zstd frame.
 
 use std::io::{self, Read};
 
 use flate2::{FlushDecompress, Status};
 
-use super::extract::{
-    Attempt, Expected, Scratch, Sink, Trouble, check_sums, corrupt, grow, nothing_follows,
-    unreadable, zstd,
-};
-use super::{Archive, Entry, Method};
+use super::entry::{ArchiveError, ArchiveResult, Entry, Method, corrupt, unreadable};
+use super::inflate::zstd;
+use super::scratch::{Scratch, grow};
+use super::verify::{Expected, check_fully_used, check_size_and_crc, wrong_size};
 use crate::digest::{Digest, Hasher};
-use crate::error::ArchiveFault as Fault;
+use crate::error::Result;
 use crate::fs::ReadAt;
 
-/// The size of a piece.
+/// The size of a piece in bytes. Inflating gains nothing from pieces above 128 KiB.
 const PIECE: usize = 1 << 18;
 
-impl Archive {
-    /// Hands the content on in pieces, as it comes.
-    pub(super) fn unpack_in_pieces(
-        &self,
-        entry: &Entry,
-        expected: Expected,
-        scratch: &mut Scratch,
-        sink: &mut Sink<'_>,
-    ) -> Attempt<Option<Digest>> {
-        let mut seal = Seal::new(expected);
-        let data = Data {
-            file: &*self.file,
-            at: entry.data,
-            left: entry.compressed,
-        };
-        match entry.method {
-            Method::Stored => copy(entry, data, &mut scratch.content, &mut seal, sink)?,
-            Method::Zstd => {
-                let mut data = data;
-                copy(
-                    entry,
-                    zstd(entry, &mut data)?,
-                    &mut scratch.content,
-                    &mut seal,
-                    sink,
-                )?;
-                nothing_follows(entry, data.left)?;
-            }
-            Method::Deflate => inflate_pieces(entry, data, scratch, &mut seal, sink)?,
+/// The receiver of an entry's content, which comes in one or more pieces.
+pub(super) type Sink<'a> = dyn FnMut(&[u8]) -> Result<()> + 'a;
+
+/// Passes the content of `entry` to `sink` in pieces, and returns its digest if one was expected or
+/// asked for.
+pub(super) fn unpack(
+    file: &dyn ReadAt,
+    entry: &Entry,
+    expected: Expected,
+    scratch: &mut Scratch,
+    sink: &mut Sink<'_>,
+) -> ArchiveResult<Option<Digest>> {
+    let mut writer = PieceWriter {
+        entry,
+        crc: crc32fast::Hasher::new(),
+        digest: expected.algorithm().map(Hasher::new),
+        size: 0,
+        sink,
+    };
+    let mut data = Data::new(file, entry);
+    match entry.method {
+        Method::Stored => writer.copy(data, &mut scratch.content)?,
+        Method::Deflate => writer.inflate(data, scratch)?,
+        Method::Zstd => {
+            writer.copy(zstd(entry, &mut data)?, &mut scratch.content)?;
+            check_fully_used(entry, data.left)?;
         }
-        seal.check(entry, expected)
     }
+    check_size_and_crc(entry, writer.size, || writer.crc.finalize())?;
+    expected.check(entry, writer.digest.map(Hasher::finish))
 }
 
-/// Size, CRC-32 and digest of what has been unpacked so far.
-struct Seal {
+/// The content so far: passed on, counted and hashed.
+struct PieceWriter<'a, 's> {
+    entry: &'a Entry,
     crc: crc32fast::Hasher,
     digest: Option<Hasher>,
     size: u64,
+    sink: &'a mut Sink<'s>,
 }
 
-impl Seal {
-    fn new(expected: Expected) -> Self {
-        Self {
-            crc: crc32fast::Hasher::new(),
-            digest: expected.algorithm().map(Hasher::new),
-            size: 0,
+impl PieceWriter<'_, '_> {
+    /// Passes one piece on, unless it goes beyond the stated size.
+    fn write(&mut self, piece: &[u8]) -> ArchiveResult<()> {
+        self.size += piece.len() as u64;
+        if self.size > self.entry.size {
+            return Err(wrong_size(self.entry, self.size));
         }
-    }
-
-    fn update(&mut self, piece: &[u8]) {
         self.crc.update(piece);
         if let Some(digest) = &mut self.digest {
             digest.update(piece);
         }
-        self.size += piece.len() as u64;
+        (self.sink)(piece).map_err(ArchiveError::Other)
     }
 
-    fn check(self, entry: &Entry, expected: Expected) -> Attempt<Option<Digest>> {
-        check_sums(entry, self.size, || self.crc.finalize())?;
-        expected.check(entry, self.digest.map(Hasher::finish))
-    }
-}
-
-fn inflate_pieces(
-    entry: &Entry,
-    mut data: Data<'_>,
-    scratch: &mut Scratch,
-    seal: &mut Seal,
-    sink: &mut Sink<'_>,
-) -> Attempt<()> {
-    grow(&mut scratch.compressed, PIECE);
-    grow(&mut scratch.content, PIECE);
-    scratch.inflate.pieces.reset(false);
-    loop {
-        let count = data
-            .read(&mut scratch.compressed[..PIECE])
-            .map_err(|error| unreadable(data.file, entry, error))?;
-        if count == 0 {
-            return Err(corrupt(entry, &"the compressed data ends early").into());
-        }
-        let mut input = &scratch.compressed[..count];
+    /// Copies everything that `from` yields.
+    fn copy(&mut self, mut from: impl Read, buffer: &mut Vec<u8>) -> ArchiveResult<()> {
+        grow(buffer, PIECE);
         loop {
-            let (before_in, before_out) = (
-                scratch.inflate.pieces.total_in(),
-                scratch.inflate.pieces.total_out(),
-            );
-            let output = &mut scratch.content[..PIECE];
-            let status = scratch
-                .inflate
-                .pieces
-                .decompress(input, output, FlushDecompress::None)
-                .map_err(|error| corrupt(entry, &error))?;
-            let used = usize::try_from(scratch.inflate.pieces.total_in() - before_in)
-                .unwrap_or(input.len());
-            let made =
-                usize::try_from(scratch.inflate.pieces.total_out() - before_out).unwrap_or(0);
-            input = &input[used..];
-            hand_on(entry, &scratch.content[..made], seal, sink)?;
-            if status == Status::StreamEnd {
-                let left = input.len() as u64 + data.left;
-                return if left == 0 {
-                    Ok(())
-                } else {
-                    Err(corrupt(entry, &"bytes follow the compressed data").into())
-                };
+            match from.read(&mut buffer[..PIECE]) {
+                Ok(0) => return Ok(()),
+                Ok(count) => self.write(&buffer[..count])?,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(corrupt(self.entry, &error).into()),
             }
-            if input.is_empty() && made < PIECE {
-                break;
+        }
+    }
+
+    /// Inflates `data`, which must end with its stream.
+    fn inflate(&mut self, mut data: Data<'_>, scratch: &mut Scratch) -> ArchiveResult<()> {
+        grow(&mut scratch.compressed, PIECE);
+        grow(&mut scratch.content, PIECE);
+        let inflater = &mut scratch.inflater.pieces;
+        inflater.reset(false);
+        loop {
+            let count = data
+                .read(&mut scratch.compressed[..PIECE])
+                .map_err(|error| unreadable(data.file, self.entry, error))?;
+            if count == 0 {
+                return Err(corrupt(self.entry, &"the compressed data ends early").into());
             }
-            if used == 0 && made == 0 {
-                return Err(corrupt(entry, &"the compressed data makes no sense").into());
+            let mut input = &scratch.compressed[..count];
+            loop {
+                let before = (inflater.total_in(), inflater.total_out());
+                let room = &mut scratch.content[..PIECE];
+                let status = inflater
+                    .decompress(input, room, FlushDecompress::None)
+                    .map_err(|error| corrupt(self.entry, &error))?;
+                let used = self.entry.in_memory(inflater.total_in() - before.0)?;
+                let made = self.entry.in_memory(inflater.total_out() - before.1)?;
+                input = &input[used..];
+                self.write(&scratch.content[..made])?;
+                if status == Status::StreamEnd {
+                    return check_fully_used(self.entry, input.len() as u64 + data.left);
+                }
+                // If the buffer is full, there may be more output of the same input.
+                if input.is_empty() && made < PIECE {
+                    break;
+                }
+                // Without progress this loop would never end.
+                if used == 0 && made == 0 {
+                    return Err(corrupt(self.entry, &"the compressed data makes no sense").into());
+                }
             }
         }
     }
 }
 
-/// Copies everything that `from` gives.
-fn copy(
-    entry: &Entry,
-    mut from: impl Read,
-    buffer: &mut Vec<u8>,
-    seal: &mut Seal,
-    sink: &mut Sink<'_>,
-) -> Attempt<()> {
-    grow(buffer, PIECE);
-    loop {
-        match from.read(&mut buffer[..PIECE]) {
-            Ok(0) => return Ok(()),
-            Ok(count) => hand_on(entry, &buffer[..count], seal, sink)?,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(corrupt(entry, &error).into()),
-        }
-    }
-}
-
-/// Takes one piece in, but never more than the archive states.
-fn hand_on(entry: &Entry, piece: &[u8], seal: &mut Seal, sink: &mut Sink<'_>) -> Attempt<()> {
-    seal.update(piece);
-    if seal.size > entry.size {
-        return Err(Fault::Size {
-            entry: entry.path.to_string(),
-            stated: entry.size,
-            actual: seal.size,
-        }
-        .into());
-    }
-    sink(piece).map_err(Trouble::Other)
-}
-
-/// The compressed bytes of one entry, in order.
+/// Reads the compressed data of one entry, in order.
 pub(super) struct Data<'a> {
-    pub(super) file: &'a dyn ReadAt,
-    pub(super) at: u64,
-    pub(super) left: u64,
+    file: &'a dyn ReadAt,
+    at: u64,
+    /// How many bytes have not been read yet.
+    left: u64,
+}
+
+impl<'a> Data<'a> {
+    pub(super) fn new(file: &'a dyn ReadAt, entry: &Entry) -> Self {
+        Self {
+            file,
+            at: entry.data,
+            left: entry.compressed,
+        }
+    }
 }
 
 impl Read for Data<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let most = usize::try_from(self.left)
-            .unwrap_or(usize::MAX)
-            .min(into.len());
+        let most = usize::try_from(self.left).map_or(into.len(), |left| left.min(into.len()));
         if most == 0 {
             return Ok(0);
         }
         let count = self.file.read_at(&mut into[..most], self.at)?;
+        // Decompressors take 0 bytes for a regular end; the file has become shorter.
         if count == 0 {
             return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
         }

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::queue::{Group, Queue};
 use super::{Arrival, StageOptions, Stages, check_cancel};
-use crate::archive::{Entry, Expected, Item, Memory, Scratch, Stretch};
+use crate::archive::{Budget, Entry, EntryBatch, Expected, Item, Scratch};
 use crate::digest::{Algorithm, Backend, Digest};
 use crate::error::{Effect, Error, Result, SourceFault};
 use crate::outcome::Progress;
@@ -21,7 +21,7 @@ use crate::wheel::{Archives, WheelId};
 /// What making a file costs, in bytes of content that cost as much.
 const FILE_COST: u64 = 1 << 14;
 /// How many bytes of large entries all workers together hold in memory at most.
-const MEMORY: u64 = 40 << 20;
+const MAX_BUDGET: u64 = 40 << 20;
 
 /// Writes all files but the RECORDs. Returns the digests that were not known before, by the numbers
 /// of the files.
@@ -57,7 +57,7 @@ pub(super) fn write_contents(
         progress: options.progress,
         enough,
         queue: Queue::new(true),
-        memory: Arc::new(Memory::new(MEMORY)),
+        budget: Arc::new(Budget::new(MAX_BUDGET)),
         failure: Mutex::new(None),
         digests: Mutex::new(HashMap::new()),
     };
@@ -95,7 +95,7 @@ struct Workers<'a> {
     /// Set to true on failure, to end the downloads.
     enough: Option<&'a AtomicBool>,
     queue: Queue,
-    memory: Arc<Memory>,
+    budget: Arc<Budget>,
     /// The first failure.
     failure: Mutex<Option<Error>>,
     digests: Mutex<HashMap<usize, Digest>>,
@@ -104,7 +104,7 @@ struct Workers<'a> {
 impl Workers<'_> {
     /// What one worker does.
     fn run(&self) {
-        let mut scratch = Scratch::sharing(&self.memory);
+        let mut scratch = Scratch::sharing(&self.budget);
         while let Some(group) = self.queue.next() {
             if let Err(error) = self.write_group(&group, &mut scratch) {
                 self.fail(error);
@@ -161,14 +161,12 @@ impl Workers<'_> {
                 .map(|(wheel, entry)| (wheel, entry.range().start))
         });
         let mut groups: Vec<Group> = Vec::new();
-        let mut last: Option<(WheelId, Stretch)> = None;
+        let mut last: Option<(WheelId, EntryBatch)> = None;
         for number in files {
             let cost = self.plan.files[number].size + FILE_COST;
             let entry = self.entry(number);
             let goes_on = match (&mut last, entry) {
-                (Some((wheel, stretch)), Some((id, entry))) => {
-                    *wheel == id && stretch.goes_on_to(entry)
-                }
+                (Some((wheel, batch)), Some((id, entry))) => *wheel == id && batch.add(entry),
                 _ => false,
             };
             match groups.last_mut() {
@@ -182,7 +180,7 @@ impl Workers<'_> {
                         cost,
                         files: vec![number],
                     });
-                    last = entry.map(|(id, entry)| (id, Stretch::of(entry)));
+                    last = entry.map(|(id, entry)| (id, EntryBatch::of(entry)));
                 }
             }
         }

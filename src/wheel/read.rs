@@ -8,7 +8,7 @@ use std::sync::Arc;
 use foldhash::HashMap;
 
 use super::{Digests, EntryId, MAX_METADATA, OpenOptions, WheelEntry, data_directory};
-use crate::archive::{Archive, Entry, EntryError, Expected, Scratch};
+use crate::archive::{Archive, ArchiveError, Entry, Expected, Scratch};
 use crate::digest::Digest;
 use crate::error::{Fault, MetadataFault, RecordFault, Result};
 use crate::outcome::Warning;
@@ -128,11 +128,11 @@ impl<'a> Reading<'a> {
             .content(entry, expected, MAX_METADATA, &mut self.scratch);
         match content {
             Ok(content) => Ok(Some(content)),
-            Err(EntryError::Fault(fault)) => {
+            Err(ArchiveError::Fault(fault)) => {
                 self.faults.push(fault.into());
                 Ok(None)
             }
-            Err(EntryError::Other(error)) => Err(error),
+            Err(ArchiveError::Other(error)) => Err(error),
         }
     }
 
@@ -260,11 +260,11 @@ impl<'a> Reading<'a> {
         match self.archive.head(entry, &mut self.scratch) {
             Ok(head) if script::wants_rewrite(&head) => {}
             Ok(_) => return Ok(None),
-            Err(EntryError::Fault(fault)) => {
+            Err(ArchiveError::Fault(fault)) => {
                 self.faults.push(fault.into());
                 return Ok(None);
             }
-            Err(EntryError::Other(error)) => return Err(error),
+            Err(ArchiveError::Other(error)) => return Err(error),
         }
         let expected = Expected {
             digest,

@@ -1,22 +1,47 @@
-//! The same archive through another reader: what is accepted must mean the same to `rawzip`.
+//! The same archive through other readers: an archive that is accepted must mean the same to
+//! `rawzip` and to `zip`.
 //!
-//! Input: an archive's bytes, and the files that were read of it. Output: nothing; a panic where
-//! the other reader refuses it, or sees other names, sizes or contents. The fuzz targets include
-//! this file, too.
+//! Input: an archive's bytes, and the files that were read from it. Output: nothing; a panic if
+//! another reader refuses the archive, or sees other names, sizes or contents. The fuzz targets
+//! include this file, too.
 
-use std::io::Read;
+use std::io::{Cursor, Read};
 
 use rawzip::{CompressionMethod, ZipArchive, ZipSliceArchive};
 
-/// Compares what was accepted of `image`, in the order of the archive, with what the other reader
-/// makes of it.
+/// Compares the files that were read from `image`, in the order of the archive, with those that the
+/// other readers see.
 pub fn agree(image: &[u8], accepted: &[(String, Vec<u8>)]) {
-    let archive = ZipArchive::from_slice(image).expect("the other reader takes it for an archive");
+    rawzip_agrees(image, accepted);
+    zip_agrees(image, accepted);
+}
+
+fn zip_agrees(image: &[u8], accepted: &[(String, Vec<u8>)]) {
+    let archive = zip::ZipArchive::new(Cursor::new(image)).expect("`zip` opens the archive");
+    assert_eq!(archive.offset(), 0, "`zip` sees bytes before the archive");
+    let mut rest = accepted.iter();
+    for number in 0..archive.len() {
+        let entry = archive.by_index_data(number).expect("it has that many");
+        let name = String::from_utf8_lossy(entry.name_raw());
+        if name.ends_with('/') {
+            continue;
+        }
+        let (path, content) = rest
+            .next()
+            .unwrap_or_else(|| panic!("only `zip` sees `{name}`"));
+        assert_eq!(*path, name);
+        assert_eq!(entry.size(), content.len() as u64, "the size of `{name}`");
+    }
+    assert!(rest.next().is_none(), "`zip` sees fewer files");
+}
+
+fn rawzip_agrees(image: &[u8], accepted: &[(String, Vec<u8>)]) {
+    let archive = ZipArchive::from_slice(image).expect("`rawzip` opens the archive");
     let mut entries = archive.entries();
     let (mut count, mut rest) = (0, accepted.iter());
     while let Some(entry) = entries
         .next_entry()
-        .expect("the other reader reads the central directory")
+        .expect("`rawzip` reads the central directory")
     {
         count += 1;
         let name =
@@ -26,7 +51,7 @@ pub fn agree(image: &[u8], accepted: &[(String, Vec<u8>)]) {
         }
         let (path, content) = rest
             .next()
-            .unwrap_or_else(|| panic!("only the other reader sees `{name}`"));
+            .unwrap_or_else(|| panic!("only `rawzip` sees `{name}`"));
         assert_eq!(path, &name);
         assert_eq!(
             entry.uncompressed_size_hint(),
@@ -39,7 +64,7 @@ pub fn agree(image: &[u8], accepted: &[(String, Vec<u8>)]) {
             "the content of `{name}`"
         );
     }
-    assert!(rest.next().is_none(), "the other reader sees fewer files");
+    assert!(rest.next().is_none(), "`rawzip` sees fewer files");
     assert_eq!(archive.entries_hint(), count, "the number of entries");
 }
 
