@@ -1,8 +1,8 @@
-//! Digests behind one small door: SHA-256 and the other algorithms that RECORD may use.
+//! Digests: SHA-256 and the other algorithms that RECORD may use.
 //!
-//! Input: bytes. Output: a [`Digest`]. Only what the specification of RECORD calls secure is here
-//! ("sha256 or better"): md5, sha1 and the shortened SHA-2 are unknown to this crate, and so cannot
-//! be accepted by accident.
+//! Input: bytes. Output: a [`Digest`]. Only algorithms that the specification of RECORD calls
+//! secure are here ("sha256 or better"): md5, sha1 and sha224 are unknown to this crate, so they
+//! cannot be accepted by accident.
 
 mod multi_buffer;
 
@@ -47,7 +47,7 @@ impl Algorithm {
         Self::Blake2s,
     ];
 
-    /// The algorithm of this `hashlib` name, where it is secure and known.
+    /// The algorithm of this `hashlib` name; `None` if it is unknown or not secure.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL
             .into_iter()
@@ -78,7 +78,7 @@ impl Algorithm {
     }
 }
 
-/// A digest and the algorithm that made it. Equal digests of one algorithm stand for equal bytes.
+/// A digest and the algorithm that made it. Equal digests mean equal bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Digest {
     algorithm: Algorithm,
@@ -93,7 +93,7 @@ impl Digest {
         hasher.finish()
     }
 
-    /// A digest from its bytes; `None` where their number is not the algorithm's.
+    /// A digest from its bytes; `None` if there are too many or too few of them.
     pub fn from_bytes(algorithm: Algorithm, bytes: &[u8]) -> Option<Self> {
         let mut digest = Self {
             algorithm,
@@ -105,7 +105,8 @@ impl Digest {
         })
     }
 
-    /// A digest from hexadecimal digits of either case, as `#sha256=…` and lock files write it.
+    /// A digest from hexadecimal digits of either case, as in `#sha256=…` and lock files; `None` if
+    /// there are too many or too few, or other characters.
     pub fn from_hex(algorithm: Algorithm, text: &str) -> Option<Self> {
         if !text.is_ascii() || text.len() != 2 * algorithm.length() {
             return None;
@@ -114,7 +115,7 @@ impl Digest {
             .step_by(2)
             .map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok())
             .collect();
-        // `from_str_radix` takes a sign, which is no digit.
+        // `from_str_radix` accepts a sign.
         if text.contains(['+', '-']) {
             None
         } else {
@@ -135,7 +136,7 @@ impl Digest {
         self.algorithm
     }
 
-    /// The bytes, as many as the algorithm makes.
+    /// The bytes; their number depends on the algorithm.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes[..self.algorithm.length()]
     }
@@ -169,17 +170,17 @@ impl fmt::Debug for Digest {
     }
 }
 
-/// What two contents are compared by without looking at them.
+/// A value that is equal for two contents only if they are the same, as far as it is trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Identity {
-    /// A digest that is, or will be, verified.
+    /// A digest that has been verified, or will be before the content is used.
     Digest(Digest),
-    /// The CRC-32, where digests are not verified and so prove nothing.
+    /// The CRC-32, if digests are not verified and so prove nothing.
     Crc(u32),
 }
 
 impl Identity {
-    /// What `content` is compared by: a digest where those are `verified`.
+    /// The identity of `content`: a digest if digests are `verified`.
     pub fn of(content: &[u8], verified: bool) -> Self {
         if verified {
             Self::Digest(Digest::of(Algorithm::Sha256, content))
@@ -189,13 +190,13 @@ impl Identity {
     }
 }
 
-/// A digest in the making.
+/// Computes a digest of bytes that come in pieces.
 pub struct Hasher {
     algorithm: Algorithm,
-    state: State,
+    state: AlgorithmState,
 }
 
-enum State {
+enum AlgorithmState {
     Sha256(sha2::Sha256),
     Sha384(sha2::Sha384),
     Sha512(sha2::Sha512),
@@ -206,34 +207,34 @@ enum State {
     Blake2s(Box<blake2::Blake2s256>),
 }
 
-/// The same expression for whichever state it is.
+/// Evaluates one expression for the state of any algorithm.
 macro_rules! each_state {
     ($value:expr, $state:ident => $body:expr) => {
         match $value {
-            State::Sha256($state) => $body,
-            State::Sha384($state) => $body,
-            State::Sha512($state) => $body,
-            State::Sha3_256($state) => $body,
-            State::Sha3_384($state) => $body,
-            State::Sha3_512($state) => $body,
-            State::Blake2b($state) => $body,
-            State::Blake2s($state) => $body,
+            AlgorithmState::Sha256($state) => $body,
+            AlgorithmState::Sha384($state) => $body,
+            AlgorithmState::Sha512($state) => $body,
+            AlgorithmState::Sha3_256($state) => $body,
+            AlgorithmState::Sha3_384($state) => $body,
+            AlgorithmState::Sha3_512($state) => $body,
+            AlgorithmState::Blake2b($state) => $body,
+            AlgorithmState::Blake2s($state) => $body,
         }
     };
 }
 
 impl Hasher {
-    /// A digest of nothing yet.
+    /// A hasher that has taken in nothing yet.
     pub fn new(algorithm: Algorithm) -> Self {
         let state = match algorithm {
-            Algorithm::Sha256 => State::Sha256(sha2::Sha256::new()),
-            Algorithm::Sha384 => State::Sha384(sha2::Sha384::new()),
-            Algorithm::Sha512 => State::Sha512(sha2::Sha512::new()),
-            Algorithm::Sha3_256 => State::Sha3_256(sha3::Sha3_256::new()),
-            Algorithm::Sha3_384 => State::Sha3_384(sha3::Sha3_384::new()),
-            Algorithm::Sha3_512 => State::Sha3_512(sha3::Sha3_512::new()),
-            Algorithm::Blake2b => State::Blake2b(Box::default()),
-            Algorithm::Blake2s => State::Blake2s(Box::default()),
+            Algorithm::Sha256 => AlgorithmState::Sha256(sha2::Sha256::new()),
+            Algorithm::Sha384 => AlgorithmState::Sha384(sha2::Sha384::new()),
+            Algorithm::Sha512 => AlgorithmState::Sha512(sha2::Sha512::new()),
+            Algorithm::Sha3_256 => AlgorithmState::Sha3_256(sha3::Sha3_256::new()),
+            Algorithm::Sha3_384 => AlgorithmState::Sha3_384(sha3::Sha3_384::new()),
+            Algorithm::Sha3_512 => AlgorithmState::Sha3_512(sha3::Sha3_512::new()),
+            Algorithm::Blake2b => AlgorithmState::Blake2b(Box::default()),
+            Algorithm::Blake2s => AlgorithmState::Blake2s(Box::default()),
         };
         Self { algorithm, state }
     }
@@ -243,7 +244,7 @@ impl Hasher {
         each_state!(&mut self.state, state => state.update(content));
     }
 
-    /// The digest of all that was taken in.
+    /// The digest of everything that was taken in.
     pub fn finish(self) -> Digest {
         let mut digest = Digest {
             algorithm: self.algorithm,

@@ -1,12 +1,12 @@
-//! SHA-256 of many messages side by side: one vector instruction does the same step for sixteen of
-//! them.
+//! SHA-256 of many messages side by side ("multi-buffer"): one vector instruction does the same
+//! step for sixteen of them, each in a lane of its own.
 //!
-//! Input: contents of any lengths. Output: their digests, in their order. A processor with SHA
-//! instructions hashes one message after the other about as fast as AVX2 does it here, and half as
-//! fast as AVX-512; one without them, several times slower than either. The steps are plain
-//! arithmetic on arrays, compiled once for each set of instructions, so that every [`Backend`]
-//! gives the same digests on every processor. Limits: a lane that has nothing to do costs as much
-//! as one that has, so messages of nearly the same length should come together.
+//! Input: contents of any lengths. Output: their digests, in the same order. One message after the
+//! other, SHA instructions are about as fast as AVX2 is here, and half as fast as AVX-512; a
+//! processor without them is several times slower than either. The steps are plain arithmetic on
+//! arrays, compiled once for each instruction set, so every [`Backend`] computes the same digests
+//! on every processor. Limits: an idle lane costs as much as a busy one, so messages of similar
+//! lengths are hashed together.
 
 use std::cmp::Reverse;
 
@@ -21,22 +21,22 @@ const BLOCK: usize = 64;
 
 type Block = [u8; BLOCK];
 
-/// A word of each message.
+/// One word of each message.
 #[derive(Clone, Copy)]
 #[repr(align(64))]
 struct Row([u32; LANES]);
 
-/// The eight words between two blocks, of each message.
+/// The state between two blocks, eight words for each message.
 type States = [Row; 8];
-/// The sixteen words of a block, of each message.
+/// The sixteen words of one block of each message.
 type Words = [Row; 16];
-/// The blocks of each message that lie side by side.
+/// The next blocks of each message; all have the same number.
 type Lanes<'a> = [&'a [Block]; LANES];
 
-/// What hashes many contents. All give the same digests everywhere; they differ in speed.
+/// A way to hash many contents. All compute the same digests; they differ in speed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Backend {
-    /// One after the other, with SHA instructions where the processor has them.
+    /// One after the other, with SHA instructions if the processor has them.
     Single,
     /// Side by side, with AVX2.
     Avx2,
@@ -60,7 +60,7 @@ impl Default for Backend {
     }
 }
 
-/// Whether the processor does SHA-256 in instructions of its own.
+/// Whether the processor has instructions for SHA-256.
 fn has_sha() -> bool {
     #[cfg(target_arch = "x86_64")]
     {
@@ -73,7 +73,7 @@ fn has_sha() -> bool {
 }
 
 impl Backend {
-    /// How many contents it takes at once to be at its best.
+    /// How many contents it hashes at once.
     pub fn lanes(self) -> usize {
         match self {
             Self::Single => 1,
@@ -81,8 +81,8 @@ impl Backend {
         }
     }
 
-    /// The digest of each content by its algorithm, in the order of the contents; SHA-256 is what
-    /// is done side by side.
+    /// The digest of each content by its algorithm, in the order of the contents. Only SHA-256 is
+    /// computed side by side.
     pub fn digest_each(self, contents: &[(Algorithm, &[u8])]) -> Vec<Digest> {
         let blank = Digest {
             algorithm: Algorithm::Sha256,
@@ -98,6 +98,7 @@ impl Backend {
                 *digest = Digest::of(algorithm, content);
             }
         }
+        // Sorted, so that messages of similar lengths are in the lanes at the same time.
         messages.sort_unstable_by_key(|message| Reverse(message.body.len()));
         self.hash(&messages, |message, words| {
             for (bytes, word) in digests[message.number].bytes.chunks_exact_mut(4).zip(words) {
@@ -107,13 +108,14 @@ impl Backend {
         digests
     }
 
-    /// With fewer messages than this, one after the other is as fast.
+    /// With fewer messages than this, hashing one after the other is as fast. The better a
+    /// processor hashes a single message, the more lanes must be busy to gain anything.
     fn fewest() -> usize {
         if has_sha() { LANES / 2 } else { LANES / 8 }
     }
 
-    /// Hands the eight words of every message's digest to `done`, in the order in which they are
-    /// ready.
+    /// Calls `done` with the eight words of every message's digest, in the order in which they are
+    /// finished.
     fn hash(self, messages: &[Message<'_>], mut done: impl FnMut(&Message<'_>, [u32; 8])) {
         let mut waiting = messages.iter();
         let mut lanes: [Option<Lane<'_>>; LANES] = [const { None }; LANES];
@@ -131,8 +133,8 @@ impl Backend {
                 break;
             }
             let mut working = lanes.iter().flatten().map(Lane::blocks);
-            // A lane that has nothing to do does the work of another once more, and nobody looks at
-            // what comes of it.
+            // An idle lane repeats the work of another one, and its result is not used: it costs
+            // nothing extra and needs no branch.
             let any = working.next().unwrap_or_default();
             let count = working.map(<[Block]>::len).fold(any.len(), usize::min);
             let blocks = lanes
@@ -148,7 +150,7 @@ impl Backend {
                 }
             }
         }
-        // Nothing waits any more, and what is left goes on alone from where it is.
+        // No message waits any more. The few that are left continue alone from their states.
         for (number, mut lane) in lanes
             .into_iter()
             .enumerate()
@@ -165,16 +167,15 @@ impl Backend {
         }
     }
 
-    /// Takes in all blocks of each lane, which has as many as every other, with the instructions
-    /// that the backend is named after.
+    /// Takes in all blocks of each lane, with the instructions after which the backend is named.
     #[allow(
         unsafe_code,
-        reason = "the one fs to code for processors that have more instructions than every one has"
+        reason = "calls functions that are compiled for instructions which not all processors have"
     )]
     fn compress(self, states: &mut States, blocks: &Lanes<'_>) {
         match self {
-            // SAFETY: the processor has the instructions that the function is compiled for, asked
-            // on this very line.
+            // SAFETY: the guard has checked that the processor has the instructions for which the
+            // function is compiled.
             #[cfg(target_arch = "x86_64")]
             Self::Avx512 if is_x86_feature_detected!("avx512f") => unsafe {
                 compress_avx512(states, blocks);
@@ -189,7 +190,7 @@ impl Backend {
     }
 }
 
-/// A content as whole blocks, and the one or two blocks that end it.
+/// A content as whole blocks, followed by one or two blocks that end it.
 struct Message<'a> {
     number: usize,
     body: &'a [Block],
@@ -198,8 +199,8 @@ struct Message<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// Pads `content`: a bit, zeros, and the length in bits at the end of a block (FIPS 180-4,
-    /// 5.1.1).
+    /// Pads `content` with one bit, zeros, and the length in bits at the end of a block (FIPS
+    /// 180-4, 5.1.1).
     fn new(number: usize, content: &'a [u8]) -> Self {
         let (body, rest) = content.as_chunks();
         let mut end = [[0; BLOCK]; 2];
@@ -218,7 +219,7 @@ impl<'a> Message<'a> {
     }
 }
 
-/// A message on its way, and how much of it has been taken in.
+/// A message that is being hashed, and how many of its blocks were taken in.
 struct Lane<'a> {
     message: &'a Message<'a>,
     at: usize,
@@ -229,7 +230,7 @@ impl<'a> Lane<'a> {
         Self { message, at: 0 }
     }
 
-    /// The next blocks that lie side by side; at least one.
+    /// The next blocks that are contiguous in memory; at least one.
     fn blocks(&self) -> &'a [Block] {
         let Message {
             body, end, ends, ..
@@ -241,7 +242,7 @@ impl<'a> Lane<'a> {
         }
     }
 
-    /// Goes on by so many blocks; true at the end.
+    /// Moves on by `count` blocks; returns whether the message is finished.
     fn advance(&mut self, count: usize) -> bool {
         self.at += count;
         self.at == self.message.body.len() + self.message.ends
@@ -274,14 +275,14 @@ fn compress_avx2(states: &mut States, blocks: &Lanes<'_>) {
 #[inline(always)]
 fn compress(states: &mut States, blocks: &Lanes<'_>) {
     for at in 0..blocks[0].len() {
-        rounds(states, &mut turned(&blocks.map(|blocks| &blocks[at])));
+        rounds(states, &mut transpose(&blocks.map(|blocks| &blocks[at])));
     }
 }
 
-/// The words of a block of each lane: four words of four lanes at a time, which is what vectors are
-/// turned round in.
+/// The words of one block of each lane, transposed: from one block a lane to one word of all lanes
+/// a row. It goes by four words of four lanes, the unit in which vector instructions transpose.
 #[inline(always)]
-fn turned(blocks: &[&Block; LANES]) -> Words {
+fn transpose(blocks: &[&Block; LANES]) -> Words {
     let mut words = [Row([0; LANES]); 16];
     for (lane, blocks) in (0..).step_by(4).zip(blocks.as_chunks().0) {
         let quarters: [_; 4] = blocks.map(|block| block.as_chunks::<16>().0);
@@ -330,10 +331,10 @@ fn rounds(states: &mut States, words: &mut Words) {
     }
 }
 
-/// One round, and the word that is needed sixteen rounds later in place of the one that was used.
-/// The eight names rotate with the round and the rows stay where they are, so that nothing is
-/// moved. What the next round waits for is added last. All of it is one loop over the lanes, which
-/// is what becomes vector instructions.
+/// One round; it also replaces the word that it used with the one that is needed sixteen rounds
+/// later. Instead of moving rows, the eight names rotate with the round. The sum on which the next
+/// round depends is added last. All of it is one loop over the lanes, because the compiler turns
+/// such loops into vector instructions.
 #[inline(always)]
 fn round<const R: usize>(rows: &mut States, words: &mut Words, constants: &[u32; 16]) {
     let [a, b, c, d, e, f, g, h] = [0, 1, 2, 3, 4, 5, 6, 7].map(|name: usize| (name + 16 - R) % 8);
@@ -356,7 +357,7 @@ fn round<const R: usize>(rows: &mut States, words: &mut Words, constants: &[u32;
     }
 }
 
-/// The words before the first block (FIPS 180-4, 5.3.3).
+/// The initial state (FIPS 180-4, 5.3.3).
 const INITIAL: [u32; 8] = [
     0x6a09_e667,
     0xbb67_ae85,

@@ -1,20 +1,23 @@
-//! What an interpreter's file says about the system it runs on, without starting it.
+//! The platform of an interpreter, read from its executable file without running it.
 //!
 //! Input: the path of an ELF file. Output: its [`Platform`], by the rules of PEP 600 and PEP 656
-//! and of `packaging`, or `None` where anything is not certain, so that the interpreter is asked.
-//! Invariants: never fails and never panics on whatever the file holds. Limits: 32-bit ARM is never
-//! certain, since its name is the kernel's; neither is an interpreter without a loader (static),
-//! nor one whose C library does not lie beside its loader.
+//! and of `packaging`, or `None` if anything is uncertain; the interpreter is then asked.
+//! Invariants: never fails or panics, whatever the file holds. Limits: 32-bit ARM is never certain,
+//! because its name depends on the kernel; neither is an interpreter without a loader (static), nor
+//! one whose C library is not in the directory of its loader.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use memchr::memmem;
+
 use crate::fs::{self, OpenFile, ReadAt as _};
 use crate::spec::tags::Platform;
 
-/// The program headers directly follow the ELF header in everything that linkers make.
+/// How many bytes of the file are read. Linkers put the program headers directly after the ELF
+/// header.
 const HEAD: u64 = 4096;
-/// A path longer than this is not one.
+/// The longest path of a loader, in bytes: Linux takes no longer ones.
 const MAX_LOADER: u64 = 4096;
 
 /// What the start of an ELF file says.
@@ -22,11 +25,11 @@ const MAX_LOADER: u64 = 4096;
 struct Header {
     arch: Option<&'static str>,
     hard_float: bool,
-    /// Where in the file the loader's path stands.
+    /// The position of the loader's path in the file.
     loader: Option<Range<u64>>,
 }
 
-/// The system that this program runs on.
+/// The platform for which a program was built and on which it runs.
 pub(super) fn platform(executable: &Path) -> Option<Platform> {
     let (header, loader) = open(executable)?;
     let (arch, loader) = (header.arch?.to_owned(), loader?);
@@ -38,8 +41,8 @@ pub(super) fn platform(executable: &Path) -> Option<Platform> {
     if !name.starts_with("ld-linux") && !name.starts_with("ld64.so.") {
         return None;
     }
-    // The loader is of the same release as the library, which is ten times its size, and says so
-    // since 2.33.
+    // The loader has the version of the C library and is a tenth of its size. It states the version
+    // since 2.33; for older ones the library is read.
     let loader = fs::canonical(&loader).ok()?;
     let version = |file: &Path, name: &[u8]| glibc_version(&fs::read(file).ok()?, name);
     let library = || version(&loader.with_file_name("libc.so.6"), b"GNU C Library");
@@ -47,8 +50,8 @@ pub(super) fn platform(executable: &Path) -> Option<Platform> {
     Some(Platform::Glibc { major, minor, arch })
 }
 
-/// The musl loader that starts this program, and musl's version where its file tells; `None` where
-/// it is not musl.
+/// The musl loader of a program, and musl's version if the loader's file states it; `None` if the
+/// program's loader is another one.
 pub(super) fn musl(executable: &Path) -> Option<(PathBuf, Option<(u32, u32)>)> {
     let loader = open(executable)?.1?;
     loader
@@ -62,7 +65,7 @@ pub(super) fn musl(executable: &Path) -> Option<(PathBuf, Option<(u32, u32)>)> {
     Some((loader, version))
 }
 
-/// Whether this is a 32-bit ARM program of the ABI that manylinux means: EABI 5 with hardware
+/// Whether this is a 32-bit ARM program of the ABI that manylinux requires: EABI 5 with hardware
 /// floating point.
 pub(super) fn is_hard_float(executable: &Path) -> bool {
     open(executable).is_some_and(|(header, _)| header.hard_float)
@@ -78,7 +81,7 @@ fn open(executable: &Path) -> Option<(Header, Option<PathBuf>)> {
     Some((header, loader))
 }
 
-/// The loader's path. It stands anywhere in the file: `patchelf` moves it to the end.
+/// The loader's path. It may be anywhere in the file: `patchelf` moves it to the end.
 fn loader(file: &Path, range: &Range<u64>) -> Option<PathBuf> {
     let length = range
         .end
@@ -93,7 +96,7 @@ fn loader(file: &Path, range: &Range<u64>) -> Option<PathBuf> {
     Some(PathBuf::from(text)).filter(|path| path.is_absolute())
 }
 
-/// The fields of an ELF file, whose width and byte order are its own.
+/// The fields of an ELF file, in its own width and byte order.
 struct Fields<'a> {
     bytes: &'a [u8],
     wide: bool,
@@ -180,11 +183,11 @@ fn arch(machine: u64, wide: bool, big: bool) -> Option<&'static str> {
     })
 }
 
-/// The version in the C library's own words: `GNU C Library (…) stable release version 2.36.`, or
-/// `ld.so (…) …`.
+/// The version that glibc states in a file of its own: `GNU C Library (…) stable release version
+/// 2.36.`, or `ld.so (…) …`. `name` is the beginning of that text.
 fn glibc_version(bytes: &[u8], name: &[u8]) -> Option<(u32, u32)> {
     const VERSION: &str = "release version ";
-    let start = find(bytes, name)?;
+    let start = memmem::find(bytes, name)?;
     let line = bytes[start..]
         .split(|&byte| byte == b'\n' || byte == 0)
         .next()?;
@@ -192,9 +195,10 @@ fn glibc_version(bytes: &[u8], name: &[u8]) -> Option<(u32, u32)> {
     version(&line[line.find(VERSION)? + VERSION.len()..])
 }
 
-/// The version in musl's loader: the one text between two zero bytes that is three numbers.
+/// The version in musl's loader: the only text between two zero bytes that consists of three
+/// numbers. `None` if there are two such texts.
 fn musl_version(bytes: &[u8]) -> Option<(u32, u32)> {
-    find(bytes, b"musl libc (")?;
+    memmem::find(bytes, b"musl libc (")?;
     let mut found = None;
     for text in bytes.split(|&byte| byte == 0) {
         let is_version = (5..12).contains(&text.len())
@@ -216,19 +220,6 @@ pub(super) fn version(text: &str) -> Option<(u32, u32)> {
         .find(|c: char| !c.is_ascii_digit())
         .unwrap_or(rest.len());
     Some((major.parse().ok()?, rest[..end].parse().ok()?))
-}
-
-/// Where `wanted` first stands.
-fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
-    let first = *wanted.first()?;
-    let mut at = 0;
-    loop {
-        at += bytes.get(at..)?.iter().position(|&byte| byte == first)?;
-        if bytes[at..].starts_with(wanted) {
-            return Some(at);
-        }
-        at += 1;
-    }
 }
 
 #[cfg(test)]
@@ -292,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_certain_is_not_said() {
+    fn uncertain_platforms_are_none() {
         // x32 is neither of the two architectures of its processor, and ARM's name is the kernel's.
         assert_eq!(header(&crafted(false, false, 62, 0, 3)).unwrap().arch, None);
         assert_eq!(header(&crafted(false, false, 40, 0, 3)).unwrap().arch, None);
