@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::digest::Backend;
-use crate::environment::capabilities::Capabilities;
+use crate::fs::Capabilities;
 use crate::plan::conflict::OnConflict;
 use crate::spec::record::Verify;
 

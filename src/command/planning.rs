@@ -10,11 +10,10 @@ use super::Options;
 use super::open::Opened;
 use super::session::Session;
 use crate::digest::Algorithm;
-use crate::environment::capabilities;
 use crate::environment::layout::Layout;
 use crate::environment::protected::Protected;
 use crate::error::{Error, Result};
-use crate::fs;
+use crate::fs::{self, Capabilities};
 use crate::installed::facts::Gather;
 use crate::outcome::{Action, ChangeReport, PlannedFiles, Report, Warning};
 use crate::plan::changes::{self, Installs, Offer};
@@ -50,7 +49,7 @@ pub fn install(
     let capabilities = match options.capabilities {
         Some(capabilities) => capabilities,
         None => {
-            capabilities::probe(&session.layout.roots()[usize::from(session.layout.main_root().0)])?
+            Capabilities::probe(&session.layout.roots()[usize::from(session.layout.main_root().0)])?
         }
     };
     let destination = Destination {

@@ -7,7 +7,6 @@
 //! they do not answer. Limits: Unix only; a Debian Python before 3.10 kept its scheme in
 //! `distutils`, which is not asked.
 
-pub mod capabilities;
 mod elf;
 mod externally_managed;
 mod find_python;

@@ -1,10 +1,10 @@
-//! Files of a cache: written at any position, renamed when they are complete, and directories that
-//! vanish at the end.
+//! Files of a cache: written at any position, and renamed when they are complete; and temporary
+//! directories.
 //!
 //! Input: a path in a cache that other processes use too. Output: a [`CacheFile`] that is read and
 //! written in place, an [`OpenFile`] under its final name, a [`PrivateDirectory`]. Invariant:
-//! changes go through [`Fs`] like all others. Limits: nothing here locks; who writes holds the
-//! lock of what he writes.
+//! changes go through [`Fs`] like all others. Limits: nothing here locks; the caller holds the lock
+//! of what it writes.
 
 use std::fs::File;
 use std::io;
@@ -13,12 +13,13 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 
-use super::read::{Kind, OpenFile, ReadAt as _, Stat};
+use super::read::{OpenFile, ReadAt as _, read_at};
+use super::stat::{Kind, Stat};
 use super::{Fs, OwnedFsOp};
 use crate::error::{Error, Result};
 
-/// A regular file that is read and written at any position; what was never written is a hole of
-/// zeros.
+/// A regular file that is read and written at any position. Parts that were never written are holes
+/// and read as zeros.
 #[derive(Debug)]
 pub struct CacheFile {
     file: File,
@@ -27,12 +28,13 @@ pub struct CacheFile {
 }
 
 impl CacheFile {
-    /// Opens the file at `path`, which is made, empty, where it is missing. No symbolic link is
+    /// Opens the file at `path`, or makes it, empty, if it is missing. A symbolic link is not
     /// followed.
     ///
     /// # Errors
-    /// Where it cannot be opened or is not a regular file.
+    /// A file that is not a regular one, or cannot be opened or made.
     pub fn open(fs: &Fs, path: &Path) -> Result<Self> {
+        // NONBLOCK: opening a pipe that was put there would wait for its other end.
         let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
         let open = |flags| rustix::fs::open(path, flags, Mode::from_raw_mode(0o666));
         let fd = match open(flags) {
@@ -58,15 +60,15 @@ impl CacheFile {
         }
     }
 
-    /// The path that was opened.
+    /// The path by which it was opened.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// What the file system says of the open file.
+    /// The metadata of the open file.
     ///
     /// # Errors
-    /// Where it does not answer.
+    /// A file system that does not answer.
     pub fn stat(&self) -> Result<Stat> {
         let stat = rustix::fs::fstat(&self.file)
             .map_err(|error| Error::io("look at", &self.path, error.into()))?;
@@ -76,7 +78,7 @@ impl CacheFile {
     /// Writes `bytes` from `offset` on.
     ///
     /// # Errors
-    /// Where they cannot be written.
+    /// A failure to write, for example on a full disk; a part of the bytes may have been written.
     pub fn write_at(&self, bytes: &[u8], offset: u64) -> Result<()> {
         self.fs
             .run_write(
@@ -90,20 +92,15 @@ impl CacheFile {
     /// Reads up to `buffer.len()` bytes from `offset` on; 0 at the end.
     ///
     /// # Errors
-    /// Where the file cannot be read.
+    /// A file that cannot be read.
     pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        loop {
-            match self.file.read_at(buffer, offset) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                result => return result,
-            }
-        }
+        read_at(&self.file, buffer, offset)
     }
 
-    /// Makes the file `length` bytes long: cut off, or with a hole at its end.
+    /// Makes the file `length` bytes long, by cutting it or with a hole at its end.
     ///
     /// # Errors
-    /// Where that fails, as on a full disk.
+    /// A failure of the file system, for example one that has no holes and is full.
     pub fn set_length(&self, length: u64) -> Result<()> {
         self.fs
             .run_write(|| self.path.clone(), &[], || self.file.set_len(length))
@@ -112,11 +109,11 @@ impl CacheFile {
 }
 
 impl OpenFile {
-    /// Gives the file the name `to` on the same file system, in place of whatever file stands
-    /// there. It stays open: what was read before is what stands there now.
+    /// Moves the file to `to` on the same file system and replaces a file of that name. It stays
+    /// open, so the content that was read before is the content at `to`.
     ///
     /// # Errors
-    /// Where it cannot be moved.
+    /// A file that cannot be moved.
     pub fn renamed(mut self, fs: &Fs, to: &Path) -> Result<Self> {
         let from = self.path().to_owned();
         fs.run(
@@ -129,10 +126,10 @@ impl OpenFile {
     }
 }
 
-/// Makes a directory that other processes may be making too, and those above it.
+/// Makes a directory, and those above it, while other processes may be making the same ones.
 ///
 /// # Errors
-/// Where it cannot be made.
+/// A directory that cannot be made.
 pub fn make_shared(fs: &Fs, path: &Path) -> Result<()> {
     if super::stat(path)?.is_some() {
         return Ok(());
@@ -151,10 +148,10 @@ pub fn make_shared(fs: &Fs, path: &Path) -> Result<()> {
     }
 }
 
-/// Removes a file by its path; nothing happens where there is none.
+/// Removes a file by its path; a missing one is fine.
 ///
 /// # Errors
-/// Where it cannot be removed.
+/// A file that cannot be removed.
 pub fn remove(fs: &Fs, path: &Path) -> Result<()> {
     match fs.run(
         || OwnedFsOp::Remove(path.to_owned()),
@@ -167,23 +164,23 @@ pub fn remove(fs: &Fs, path: &Path) -> Result<()> {
     }
 }
 
-/// A directory with a name of its own that only this user may enter, and that goes with all it
-/// holds when it is dropped.
+/// A new directory that only this user may enter. It is deleted with everything in it when it is
+/// dropped.
 #[derive(Debug)]
 pub struct PrivateDirectory(tempfile::TempDir);
 
 impl PrivateDirectory {
-    /// Makes one where the system keeps temporary files.
+    /// Makes one in the system's directory for temporary files.
     ///
     /// # Errors
-    /// Where it cannot be made.
+    /// A directory that cannot be made.
     pub fn new() -> Result<Self> {
         let made = tempfile::Builder::new().prefix("pkg-install-").tempdir();
         made.map(Self)
             .map_err(|error| Error::io("make a directory in", &std::env::temp_dir(), error))
     }
 
-    /// Where it is.
+    /// Its path.
     pub fn path(&self) -> &Path {
         self.0.path()
     }

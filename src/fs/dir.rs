@@ -1,12 +1,12 @@
-//! An open directory: every change is made relative to one, so that no swapped parent can lead it
-//! elsewhere.
+//! An open directory. Every change is made relative to one, so that a parent which another process
+//! swaps for a symbolic link cannot redirect it.
 //!
 //! Names are relative paths in normal form. [`Dir::open_below`] goes down one component at a time
-//! and follows no symbolic link. Renames never replace, but for [`Dir::replace`].
+//! and follows no symbolic link. Renames replace nothing, except [`Dir::replace`].
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io::{self, Read as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
@@ -14,11 +14,12 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
-use super::read::{Kind, Stat};
-use super::{Fs, OwnedFsOp};
+use super::stat::{Kind, Stat};
+use super::{Fs, OutputFile, OwnedFsOp};
 use crate::error::{Error, Result};
 
-/// A directory that was opened once and is the same ever after, whatever its path comes to mean.
+/// A directory that was opened once. It stays the same directory, even if its path names another
+/// one later.
 pub struct Dir {
     fd: OwnedFd,
     path: PathBuf,
@@ -30,10 +31,10 @@ const DIRECTORY: OFlags = OFlags::RDONLY
     .union(OFlags::CLOEXEC);
 
 impl Dir {
-    /// Opens a directory by its path; symbolic links are followed.
+    /// Opens a directory by its path, following symbolic links.
     ///
     /// # Errors
-    /// Where there is none.
+    /// A path that is missing, no directory, or cannot be opened.
     pub fn open(fs: &Fs, path: &Path) -> Result<Self> {
         let fd = rustix::io::retry_on_intr(|| rustix::fs::open(path, DIRECTORY, Mode::empty()))
             .map_err(|error| Error::io("open", path, error.into()))?;
@@ -44,18 +45,18 @@ impl Dir {
         })
     }
 
-    /// Makes a directory by its path, and those above it that are missing; returns those it made,
-    /// outermost first.
+    /// Makes a directory by its path, and the missing ones above it. Returns the paths of those it
+    /// made, outermost first.
     ///
     /// # Errors
-    /// Where one cannot be made; those that were made before are removed again.
+    /// The first directory that cannot be made; those made before it are removed again.
     pub fn make_all(fs: &Fs, path: &Path) -> Result<Vec<PathBuf>> {
         let mut missing = Vec::new();
         let mut at = path;
         while super::stat(at)?.is_none() {
             missing.push(at.to_owned());
             match at.parent() {
-                // What is above the first name of a relative path is there.
+                // An empty parent is the working directory, which exists.
                 Some(parent) if !parent.as_os_str().is_empty() => at = parent,
                 _ => break,
             }
@@ -64,7 +65,7 @@ impl Dir {
         for (made, path) in missing.iter().enumerate() {
             let make = || rustix::fs::mkdir(path, Mode::from_raw_mode(0o777));
             if let Err(error) = fs.run(|| OwnedFsOp::MakeDir(path.clone()), make) {
-                // The failure matters more than an empty directory that cannot be removed.
+                // The first failure matters more than an empty directory that stays behind.
                 let _ = Self::remove_made(fs, &missing[..made]);
                 return Err(Error::io("make the directory", path, error));
             }
@@ -72,11 +73,11 @@ impl Dir {
         Ok(missing)
     }
 
-    /// Removes directories that [`Dir::make_all`] made, innermost first; one that holds something
-    /// by now stays.
+    /// Removes directories that [`Dir::make_all`] made, innermost first. One that is missing or no
+    /// longer empty is skipped.
     ///
     /// # Errors
-    /// Where one cannot be removed.
+    /// The first directory that cannot be removed.
     pub fn remove_made(fs: &Fs, made: &[PathBuf]) -> Result<()> {
         for path in made.iter().rev() {
             let act = || rustix::fs::rmdir(path);
@@ -93,14 +94,14 @@ impl Dir {
         Ok(())
     }
 
-    /// Makes a directory with a name that is not taken, which begins with `prefix` and which only
-    /// this user may enter.
+    /// Makes a directory that only this user may enter, under a random name that begins with
+    /// `prefix`. Returns the name.
     ///
     /// # Errors
-    /// Where it cannot be made.
+    /// A directory that cannot be made.
     pub fn make_unique(&self, prefix: &str) -> Result<String> {
         let make = |path: &Path| {
-            let name = path.file_name().unwrap_or_default();
+            let name = path.file_name().expect("tempfile adds a name");
             self.fs.run(
                 || OwnedFsOp::MakeDir(path.to_owned()),
                 || rustix::fs::mkdirat(&self.fd, name, Mode::RWXU),
@@ -109,23 +110,21 @@ impl Dir {
         let made = tempfile::Builder::new()
             .prefix(prefix)
             .make_in(&self.path, make);
-        let made = made.map_err(|error| {
-            Error::io("make a directory in", &self.path, code_of(&error).into())
-        })?;
-        // From here on it is the transaction's to delete.
+        let made = made
+            .map_err(|error| Error::io("make a directory in", &self.path, without_path(error)))?;
+        // Otherwise tempfile would delete it when `made` is dropped; the transaction does so later.
         let kept = made.into_temp_path().keep();
         let path = kept.map_err(|error| Error::io("keep", &self.path, error.error))?;
-        Ok(path
-            .file_name()
-            .map(|name| name.to_string_lossy().into_owned())
-            .unwrap_or_default())
+        let name = path.file_name().expect("tempfile adds a name");
+        let name = name.to_str().expect("tempfile's names are ASCII");
+        Ok(name.to_owned())
     }
 
-    /// Opens a directory below, one component after the other, following no symbolic link; `None`
-    /// where there is none.
+    /// Opens a directory below this one, one component after the other, following no symbolic link;
+    /// `None` if one is missing.
     ///
     /// # Errors
-    /// Where a component is not a directory, or cannot be opened.
+    /// A component that is not a directory, or cannot be opened.
     pub fn open_below(&self, below: &str) -> Result<Option<Self>> {
         let mut opened: Option<OwnedFd> = None;
         for component in below.split('/') {
@@ -145,7 +144,7 @@ impl Dir {
                 }
             }
         }
-        let Some(fd) = opened else { return Ok(None) };
+        let fd = opened.expect("a path has at least one component");
         Ok(Some(Self {
             fd,
             path: self.path.join(below),
@@ -153,25 +152,29 @@ impl Dir {
         }))
     }
 
-    /// The path that the directory was opened by.
+    /// The path by which the directory was opened.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// What the file system says of the directory itself.
+    pub(super) fn fs(&self) -> &Fs {
+        &self.fs
+    }
+
+    /// The metadata of the directory itself.
     ///
     /// # Errors
-    /// Where it does not answer.
+    /// A file system that does not answer.
     pub fn own_stat(&self) -> Result<Stat> {
         let stat = rustix::fs::fstat(&self.fd)
             .map_err(|error| Error::io("look at", &self.path, error.into()))?;
         Ok(Stat::of(&stat))
     }
 
-    /// What stands at `name`, a symbolic link not followed; `None` where nothing does.
+    /// The metadata of `name`, without following a symbolic link; `None` if nothing is there.
     ///
     /// # Errors
-    /// Where it cannot be looked at.
+    /// A failure other than a missing file.
     pub fn stat(&self, name: &str) -> Result<Option<Stat>> {
         match rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => Ok(Some(Stat::of(&stat))),
@@ -180,10 +183,10 @@ impl Dir {
         }
     }
 
-    /// The names in the directory and what they stand for, unsorted.
+    /// The names in the directory and their types, unsorted.
     ///
     /// # Errors
-    /// Where it cannot be read.
+    /// A directory that cannot be read.
     pub fn names(&self) -> Result<Vec<(OsString, Kind)>> {
         let fail = |error: Errno| Error::io("list", &self.path, error.into());
         let mut names = Vec::new();
@@ -194,27 +197,24 @@ impl Dir {
                 continue;
             }
             let kind = match entry.file_type() {
-                FileType::RegularFile => Kind::File,
-                FileType::Directory => Kind::Directory,
-                FileType::Symlink => Kind::Symlink,
+                // Some file systems do not store types in directories.
                 FileType::Unknown => {
                     let stat =
                         rustix::fs::statat(&self.fd, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW);
                     Stat::of(&stat.map_err(fail)?).kind
                 }
-                _ => Kind::Other,
+                kind => Kind::of(kind),
             };
             names.push((OsString::from_vec(name.to_vec()), kind));
         }
         Ok(names)
     }
 
-    /// The content of a small regular file; `None` where there is none.
+    /// Reads a file of at most `limit` bytes; `None` if it is missing.
     ///
     /// # Errors
-    /// Where it cannot be read, or is a symbolic link or longer than `limit` bytes.
+    /// A file that is longer, is a symbolic link, or cannot be read.
     pub fn read(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>> {
-        use std::io::Read as _;
         let fail = |error: io::Error| Error::io("read", &self.path.join(name), error);
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
         let file = match rustix::io::retry_on_intr(|| {
@@ -224,15 +224,17 @@ impl Dir {
             Err(Errno::NOENT) => return Ok(None),
             Err(error) => return Err(fail(error.into())),
         };
-        let mut content = Vec::new();
+        let too_large = || fail(io::Error::from(io::ErrorKind::FileTooLarge));
         if file.metadata().map_err(fail)?.len() > limit {
-            return Err(fail(io::Error::from(io::ErrorKind::FileTooLarge)));
+            return Err(too_large());
         }
+        let mut content = Vec::new();
+        // The file may grow, or be no regular file and tell no length.
         file.take(limit + 1)
             .read_to_end(&mut content)
             .map_err(fail)?;
         if content.len() as u64 > limit {
-            return Err(fail(io::Error::from(io::ErrorKind::FileTooLarge)));
+            return Err(too_large());
         }
         Ok(Some(content))
     }
@@ -240,7 +242,7 @@ impl Dir {
     /// Makes a directory with the permissions that the user's mask leaves.
     ///
     /// # Errors
-    /// Where it cannot be made; also where it is there already.
+    /// A directory that exists already or cannot be made.
     pub fn make_dir(&self, name: &str) -> Result<()> {
         let make = || rustix::fs::mkdirat(&self.fd, name, Mode::from_raw_mode(0o777));
         self.fs
@@ -248,11 +250,11 @@ impl Dir {
             .map_err(|error| Error::io("make the directory", &self.path.join(name), error))
     }
 
-    /// Makes a directory with exactly these permissions, whatever the user's mask: one that was
-    /// there before.
+    /// Makes a directory that was removed before, with exactly the permissions that it had,
+    /// whatever the user's mask is.
     ///
     /// # Errors
-    /// Where it cannot be made; also where it is there already.
+    /// A directory that exists already or cannot be made.
     pub fn make_dir_again(&self, name: &str, mode: u32) -> Result<()> {
         let mode = Mode::from_raw_mode(mode);
         let make = || {
@@ -264,12 +266,12 @@ impl Dir {
             .map_err(|error| Error::io("make the directory", &self.path.join(name), error))
     }
 
-    /// Makes an empty file that must not be there yet, with its final permissions: those that the
-    /// user's mask leaves of `0o777` for an executable, of `0o666` for any other file.
+    /// Makes an empty file with its final permissions: those that the user's mask leaves of `0o777`
+    /// if it is executable, of `0o666` otherwise.
     ///
     /// # Errors
-    /// Where it cannot be made.
-    pub fn create<'a>(&'a self, name: &'a str, executable: bool) -> Result<NewFile<'a>> {
+    /// A file that exists already or cannot be made.
+    pub fn create<'a>(&'a self, name: &'a str, executable: bool) -> Result<OutputFile<'a>> {
         let mode = Mode::from_raw_mode(if executable { 0o777 } else { 0o666 });
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -280,18 +282,18 @@ impl Dir {
                 || rustix::fs::openat(&self.fd, name, flags, mode),
             )
             .map_err(|error| Error::io("create", &self.path.join(name), error))?;
-        Ok(NewFile {
+        Ok(OutputFile {
             file: fd.into(),
-            dir: self,
+            fs: &self.fs,
+            directory: &self.path,
             name,
         })
     }
 
-    /// Moves `name` to `new_name` in `to`, where nothing may stand.
+    /// Moves `name` to `new_name` in `to`, which must be free.
     ///
     /// # Errors
-    /// Where something stands there, where the two are on different devices, or where it cannot be
-    /// moved.
+    /// A new name that exists, directories on different devices, or a name that cannot be moved.
     pub fn rename(&self, name: &str, to: &Self, new_name: &str) -> Result<()> {
         let act = || match rustix::fs::renameat_with(
             &self.fd,
@@ -300,7 +302,8 @@ impl Dir {
             new_name,
             RenameFlags::NOREPLACE,
         ) {
-            // This file system cannot promise not to replace: look, under the lock, and rename.
+            // This file system, or this system, has no rename that replaces nothing. Programs that
+            // respect the lock make no names between the look and the rename.
             Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
                 self.look_and_rename(name, to, new_name)
             }
@@ -329,10 +332,10 @@ impl Dir {
         }
     }
 
-    /// Moves `name` to `new_name` in the same directory, in place of whatever file stands there.
+    /// Moves `name` to `new_name` in the same directory and replaces a file of that name.
     ///
     /// # Errors
-    /// Where it cannot be moved.
+    /// A name that cannot be moved.
     pub fn replace(&self, name: &str, new_name: &str) -> Result<()> {
         let act = || rustix::fs::renameat(&self.fd, name, &self.fd, new_name);
         self.fs
@@ -350,10 +353,10 @@ impl Dir {
             })
     }
 
-    /// Removes a file or symbolic link; nothing happens where there is none.
+    /// Removes a file or symbolic link; a missing one is fine.
     ///
     /// # Errors
-    /// Where it cannot be removed.
+    /// A file that cannot be removed.
     pub fn remove_file(&self, name: &str) -> Result<()> {
         let act = || rustix::fs::unlinkat(&self.fd, name, AtFlags::empty());
         self.absent_is_fine(
@@ -362,10 +365,10 @@ impl Dir {
         )
     }
 
-    /// Removes an empty directory; nothing happens where there is none.
+    /// Removes an empty directory; a missing one is fine.
     ///
     /// # Errors
-    /// Where it is not empty or cannot be removed.
+    /// A directory that is not empty or cannot be removed.
     pub fn remove_dir(&self, name: &str) -> Result<()> {
         let act = || rustix::fs::unlinkat(&self.fd, name, AtFlags::REMOVEDIR);
         self.absent_is_fine(
@@ -384,28 +387,14 @@ impl Dir {
         }
     }
 
-    /// Removes whatever stands at `name`, directories with all they hold; symbolic links are
-    /// removed, not followed.
-    ///
-    /// # Errors
-    /// The first removal that fails; what could be removed before is gone.
-    pub fn remove_tree(&self, name: &str) -> Result<()> {
-        match self.stat(name)? {
-            None => Ok(()),
-            Some(stat) if stat.kind == Kind::Directory => {
-                super::remove_tree::remove(self, name, self.fs.threads())
-            }
-            Some(_) => self.remove_file(name),
-        }
-    }
-
     /// Makes everything durable that was written to the file system which holds the directory.
     ///
     /// # Errors
-    /// Where any of it could not be written back.
+    /// Data that could not be written back.
     pub fn flush_file_system(&self) -> Result<()> {
         #[cfg(any(target_os = "linux", target_os = "android"))]
         let act = || rustix::fs::syncfs(&self.fd);
+        // Other systems can only flush all of their file systems, and report no errors.
         #[cfg(not(any(target_os = "linux", target_os = "android")))]
         let act = || {
             rustix::fs::sync();
@@ -419,7 +408,7 @@ impl Dir {
     /// Makes the directory's own entries durable.
     ///
     /// # Errors
-    /// Where they could not be written back.
+    /// Entries that could not be written back.
     pub fn flush(&self) -> Result<()> {
         self.fs
             .run(
@@ -430,50 +419,15 @@ impl Dir {
     }
 }
 
-/// The system's code of an error that tempfile has put its path around.
-fn code_of(error: &io::Error) -> Errno {
+/// The error of the system call inside an error to which tempfile has added its path: messages here
+/// name the path themselves.
+fn without_path(error: io::Error) -> io::Error {
     let inner = error
         .get_ref()
         .and_then(std::error::Error::source)
-        .and_then(|inner| inner.downcast_ref::<io::Error>());
-    inner
-        .and_then(Errno::from_io_error)
-        .or_else(|| Errno::from_io_error(error))
-        .unwrap_or(Errno::IO)
-}
-
-/// A file that this process made, while it is written.
-pub struct NewFile<'a> {
-    file: File,
-    dir: &'a Dir,
-    name: &'a str,
-}
-
-impl NewFile<'_> {
-    /// Appends `bytes`.
-    ///
-    /// # Errors
-    /// Where they cannot be written.
-    pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        let Self { file, dir, name } = self;
-        dir.fs
-            .run_write(|| dir.path.join(*name), bytes, || file.write_all(bytes))
-            .map_err(|error| Error::io("write", &dir.path.join(*name), error))
-    }
-
-    /// Makes the content durable.
-    ///
-    /// # Errors
-    /// Where it could not be written back.
-    pub fn flush(&self) -> Result<()> {
-        self.dir
-            .fs
-            .run(
-                || OwnedFsOp::Flush(self.dir.path.join(self.name)),
-                || rustix::fs::fsync(&self.file),
-            )
-            .map_err(|error| Error::io("flush", &self.dir.path.join(self.name), error))
-    }
+        .and_then(|inner| inner.downcast_ref::<io::Error>())
+        .and_then(io::Error::raw_os_error);
+    inner.map_or(error, io::Error::from_raw_os_error)
 }
 
 #[cfg(test)]
@@ -481,7 +435,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn r106_where_nothing_promises_not_to_replace_it_is_looked_at_first() {
+    fn r106_without_a_rename_that_replaces_nothing_the_new_name_is_looked_at_first() {
         let scratch = tempfile::tempdir().unwrap();
         let path = |name: &str| scratch.path().join(name);
         let dir = Dir::open(&Fs::default(), scratch.path()).unwrap();

@@ -1,11 +1,11 @@
 //! The lock of an environment: an exclusive `flock` on the file `.lock` in its root.
 //!
-//! It is the same file and the same kind of lock that uv takes, so the two exclude each other. The
-//! kernel releases it when its holder dies; no process that is started inherits it. After it was
-//! acquired the path is looked at again: where another file stands there by now, the lock was one
-//! of nothing and is taken anew. Failing to lock is an error. pip takes no lock at all. The file
-//! itself stays, as uv's does: removing one that another process waits for would let two in. Only a
-//! command that made the file and then changed nothing takes it away again.
+//! uv takes the same kind of lock on the same file, so the two programs exclude each other; pip
+//! takes none. The kernel releases the lock when its holder dies, and no process that is started
+//! inherits it. After the lock was taken, the path is looked at again: if another file is there by
+//! now, the lock excludes no other process and is taken anew. Failing to lock is an error. The file
+//! stays, as uv's does: removing a file that another process waits for would let two processes in.
+//! Only a command that made the file and then changed nothing removes it again.
 
 use std::fs::File;
 use std::io;
@@ -14,21 +14,26 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
+use rustix::io::Errno;
 
-use super::read::{Kind, Stat};
+use super::stat::{Kind, Stat};
 use super::{Fs, OwnedFsOp};
 use crate::error::{Error, Result};
 
-/// The longest pause between two looks at a lock that another process holds.
-const LONGEST_PAUSE: Duration = Duration::from_millis(100);
+/// The first and the longest pause between two attempts to take a lock that another process holds.
+/// Short commands hold it for milliseconds; a longer pause than the last would be noticed.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(100));
 
-/// How long to wait for a lock, who can end the waiting, and who is told of it.
+/// Permissions of a new lock file, less the user's mask.
+const MODE: Mode = Mode::from_raw_mode(0o666);
+
+/// How to wait for a lock.
 pub struct LockWait<'a> {
-    /// How long to wait at the most.
+    /// The longest time to wait.
     pub timeout: Duration,
     /// Ends the waiting once it is true.
     pub cancel: &'a AtomicBool,
-    /// Told once, when the waiting begins.
+    /// Called once, when the waiting begins, with the path of the lock.
     pub waiting: &'a dyn Fn(&Path),
 }
 
@@ -41,17 +46,18 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock `path`, whose file is made where it is missing.
+    /// Takes the lock `path` and creates its file if it is missing.
     ///
     /// # Errors
-    /// Where the file cannot be made or locked, or another process holds it for too long.
-    pub fn acquire(fs: &Fs, path: &Path, patience: &LockWait<'_>) -> Result<Self> {
+    /// A file that cannot be made or locked, or a lock that another process holds for too long.
+    pub fn acquire(fs: &Fs, path: &Path, wait: &LockWait<'_>) -> Result<Self> {
         let mut created = false;
         loop {
-            let file = match open(path, OFlags::empty()) {
+            let file = match open(path, OFlags::RDWR) {
                 Ok(file) => file,
-                Err(rustix::io::Errno::NOENT) => {
-                    let make = || open(path, OFlags::CREATE | OFlags::EXCL);
+                Err(Errno::NOENT) => {
+                    // EXCL: only the process that made the file may remove it again.
+                    let make = || open(path, OFlags::RDWR | OFlags::CREATE | OFlags::EXCL);
                     match fs.run(|| OwnedFsOp::Create(path.to_owned()), make) {
                         Ok(file) => {
                             created = true;
@@ -63,8 +69,8 @@ impl Lock {
                 }
                 Err(error) => return Err(Error::lock_failed(path, error.into())),
             };
-            wait(&file, path, patience)?;
-            if still_there(&file, path)? {
+            take(&file, path, wait)?;
+            if is_still_there(&file, path)? {
                 return Ok(Self {
                     file,
                     path: path.to_owned(),
@@ -74,20 +80,19 @@ impl Lock {
         }
     }
 
-    /// Takes the lock where its file is there; without the file nobody holds it.
+    /// Takes the lock if its file exists; without a file no process holds it.
     ///
     /// # Errors
     /// As [`Lock::acquire`].
-    pub fn acquire_existing(path: &Path, patience: &LockWait<'_>) -> Result<Option<Self>> {
+    pub fn acquire_existing(path: &Path, wait: &LockWait<'_>) -> Result<Option<Self>> {
         loop {
-            let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
-            let file = match rustix::fs::open(path, flags, Mode::empty()) {
-                Ok(file) => File::from(file),
-                Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => return Ok(None),
+            let file = match open(path, OFlags::RDONLY) {
+                Ok(file) => file,
+                Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
                 Err(error) => return Err(Error::lock_failed(path, error.into())),
             };
-            wait(&file, path, patience)?;
-            if still_there(&file, path)? {
+            take(&file, path, wait)?;
+            if is_still_there(&file, path)? {
                 return Ok(Some(Self {
                     file,
                     path: path.to_owned(),
@@ -97,19 +102,20 @@ impl Lock {
         }
     }
 
-    /// Releases the lock and takes its file away. Only for locks that nobody but this program
-    /// takes: who waits for it sees that it is gone and begins anew.
+    /// Removes the lock's file and releases the lock. Only for locks that no other program takes: a
+    /// process of this program that waits for it sees that the file is gone and begins anew.
     ///
     /// # Errors
-    /// Where the file cannot be removed.
+    /// A file that cannot be removed.
     pub fn release_removed(self, fs: &Fs) -> Result<()> {
         super::remove(fs, &self.path)
     }
 
-    /// Releases the lock after a command that changed nothing: a lock file that it made goes too.
+    /// Releases the lock after a command that changed nothing, and removes the lock's file if this
+    /// command made it.
     ///
     /// # Errors
-    /// Where the file cannot be removed.
+    /// A file that cannot be removed.
     pub fn release_unused(self, fs: &Fs) -> Result<()> {
         if self.created {
             fs.run(
@@ -123,42 +129,46 @@ impl Lock {
     }
 }
 
-fn open(path: &Path, more: OFlags) -> rustix::io::Result<File> {
-    let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK | more;
-    rustix::fs::open(path, flags, Mode::from_raw_mode(0o666)).map(File::from)
+/// Opens a lock's file, without following a symbolic link to another file.
+fn open(path: &Path, flags: OFlags) -> rustix::io::Result<File> {
+    // NONBLOCK: opening a pipe that was put there would wait for its other end.
+    let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    rustix::fs::open(path, flags, MODE).map(File::from)
 }
 
-fn wait(file: &File, path: &Path, patience: &LockWait<'_>) -> Result<()> {
+fn take(file: &File, path: &Path, wait: &LockWait<'_>) -> Result<()> {
     let begin = Instant::now();
-    let mut pause = Duration::from_millis(5);
+    let (mut pause, longest) = PAUSES;
     let mut told = false;
     loop {
-        // In full, since `File` has methods of the same name by now, with another error type.
+        // By its full name: `File` has a method of the same name by now, with another error type.
         match fs2::FileExt::try_lock_exclusive(file) {
             Ok(()) => return Ok(()),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) if error.raw_os_error() == fs2::lock_contended_error().raw_os_error() => {
-                if patience.cancel.load(Ordering::Relaxed) {
+                // Relaxed: the flag is all that is shared, and it only ever becomes true.
+                if wait.cancel.load(Ordering::Relaxed) {
                     return Err(Error::interrupted());
                 }
-                if begin.elapsed() >= patience.timeout {
-                    return Err(Error::locked(path, patience.timeout.as_secs()));
+                if begin.elapsed() >= wait.timeout {
+                    return Err(Error::locked(path, wait.timeout.as_secs()));
                 }
                 if !told {
-                    (patience.waiting)(path);
+                    (wait.waiting)(path);
                     told = true;
                 }
+                // Attempts instead of a blocking call, which could not be cancelled.
                 std::thread::sleep(pause);
-                pause = (pause * 2).min(LONGEST_PAUSE);
+                pause = (pause * 2).min(longest);
             }
             Err(error) => return Err(Error::lock_failed(path, error)),
         }
     }
 }
 
-/// Whether the locked file is still the one that its path names, and a regular file.
-fn still_there(file: &File, path: &Path) -> Result<bool> {
-    let fail = |error: rustix::io::Errno| Error::lock_failed(path, error.into());
+/// Whether the path still names the locked file, which must be a regular file.
+fn is_still_there(file: &File, path: &Path) -> Result<bool> {
+    let fail = |error: Errno| Error::lock_failed(path, error.into());
     let locked = Stat::of(&rustix::fs::fstat(file).map_err(fail)?);
     if locked.kind != Kind::File {
         return Err(Error::lock_failed(
@@ -168,7 +178,7 @@ fn still_there(file: &File, path: &Path) -> Result<bool> {
     }
     match rustix::fs::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW) {
         Ok(stat) => Ok(Stat::of(&stat).is_same(&locked)),
-        Err(rustix::io::Errno::NOENT) => Ok(false),
+        Err(Errno::NOENT) => Ok(false),
         Err(error) => Err(fail(error)),
     }
 }

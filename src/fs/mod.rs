@@ -1,69 +1,77 @@
-//! The only door to the file system.
+//! The file system. Only this module calls it.
 //!
-//! Input: paths and open directories. Output: what is there, or the change made. Invariants: every
-//! error names the operation and the path; everything that changes the file system goes through
-//! [`Fs`], where a [`FaultHook`] can count it, refuse it or replay it; nothing here decides
-//! anything. Reading functions are plain functions of this module, changing ones are methods of
-//! [`Dir`] and [`NewFile`]. Limits: Unix only.
+//! Input: paths and open directories. Output: what is there, or the change that was made.
+//! Invariants: every error names the operation and the path; every change goes through [`Fs`],
+//! where a [`FaultHook`] can count it, refuse it or replay it; nothing here makes decisions.
+//! Functions that read are plain functions of this module, those that change something are methods
+//! of [`Dir`], [`OutputFile`] and [`CacheFile`], or take an [`Fs`]. Limits: Unix only.
 
 mod cache_file;
+mod capabilities;
 mod dir;
 mod lock;
+mod output_file;
 mod read;
 mod remove_tree;
+mod stat;
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use cache_file::{CacheFile, PrivateDirectory, make_shared, remove};
-pub use dir::{Dir, NewFile};
+pub use capabilities::Capabilities;
+pub use dir::Dir;
 pub use lock::{Lock, LockWait};
+pub use output_file::OutputFile;
 pub use read::{
-    Inside, Kind, OpenFile, ReadAt, Stat, absolute, available_space, canonical, is_executable,
-    is_of_windows, is_writable, link_target, list, look_into, lstat, mount_of, read, read_to_limit,
-    stat, user, walk,
+    DirectorySnapshot, OpenFile, ReadAt, absolute, canonical, link_target, list, read,
+    read_to_limit, snapshot, walk,
+};
+pub use remove_tree::remove_tree;
+pub use stat::{
+    Kind, Stat, available_space, effective_user, is_executable, is_writable, lstat, mount_of, stat,
 };
 
-/// A change to the file system, about to be made or just made. All paths are absolute.
+/// A change to the file system. All paths are absolute.
 #[derive(Debug, Clone, Copy)]
 pub enum FsOp<'a> {
-    /// A directory is made.
+    /// Makes a directory.
     MakeDir(&'a Path),
-    /// An empty file is made.
+    /// Makes an empty file.
     Create(&'a Path),
-    /// Bytes are appended to a file that this process made, or written into one of a cache.
+    /// Appends bytes to a file that this process made, or writes them into a file of a cache.
     Write(&'a Path, &'a [u8]),
-    /// Something is renamed to a name that is free, or, for the journal alone, to one that is not.
+    /// Renames the first path to the second, which is free. Only the journal replaces a file.
     Rename(&'a Path, &'a Path),
-    /// A file or symbolic link is removed.
+    /// Removes a file or symbolic link.
     Remove(&'a Path),
-    /// An empty directory is removed.
+    /// Removes an empty directory.
     RemoveDir(&'a Path),
-    /// Everything written to the file system that holds the path is made durable.
+    /// Makes everything durable that was written to the file system which holds the path.
     FlushFileSystem(&'a Path),
-    /// A file's data, or a directory's entries, are made durable.
+    /// Makes a file's data, or a directory's entries, durable.
     Flush(&'a Path),
 }
 
-/// Sees every change before and after it is made; for tests of crashes, errors and power cuts.
+/// Is called before and after each change, by tests of crashes, errors and power cuts.
 pub trait FaultHook: Send + Sync {
-    /// An error stands for the operation's own failure: the change is then not made.
+    /// A change is about to be made.
     ///
     /// # Errors
-    /// Whatever the operation shall fail with.
-    fn before(&self, mutation: &FsOp<'_>) -> io::Result<()>;
+    /// An error takes the place of the operation's own failure; the change is then not made.
+    fn before(&self, op: &FsOp<'_>) -> io::Result<()>;
 
     /// The change was made.
-    fn after(&self, mutation: &FsOp<'_>) {
-        let _ = mutation;
+    fn after(&self, op: &FsOp<'_>) {
+        let _ = op;
     }
 }
 
-/// The way through which every change to the file system goes.
+/// The handle through which every change to the file system goes.
 #[derive(Clone, Default)]
 pub struct Fs {
-    watch: Option<Arc<dyn FaultHook>>,
+    hook: Option<Arc<dyn FaultHook>>,
     threads: Option<usize>,
 }
 
@@ -74,60 +82,62 @@ impl std::fmt::Debug for Fs {
 }
 
 impl Fs {
-    /// The same door, through which this many threads go at once when a tree is taken apart;
-    /// otherwise there are as many as there are cores.
+    /// Removes trees on this many threads; `None` means as many as there are cores.
     pub fn with_threads(self, threads: Option<usize>) -> Self {
         Self { threads, ..self }
     }
 
-    fn threads(&self) -> usize {
-        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-        self.threads.unwrap_or_else(cores).clamp(1, 16)
-    }
-
-    /// A door at which somebody watches.
-    pub fn with_hook(watch: Arc<dyn FaultHook>) -> Self {
+    /// A handle that calls `hook` with each change.
+    pub fn with_hook(hook: Arc<dyn FaultHook>) -> Self {
         Self {
-            watch: Some(watch),
+            hook: Some(hook),
             threads: None,
         }
     }
 
-    /// Makes one change, repeated where a signal interrupts it.
+    fn threads(&self) -> usize {
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        // Above 16 threads the kernel's locks on directories leave nothing to gain.
+        self.threads.unwrap_or_else(cores).clamp(1, 16)
+    }
+
+    /// Makes one change, again if a signal interrupts it.
     fn run<T>(
         &self,
-        mutation: impl FnOnce() -> OwnedFsOp,
+        op: impl FnOnce() -> OwnedFsOp,
         mut act: impl FnMut() -> rustix::io::Result<T>,
     ) -> io::Result<T> {
-        let Some(watch) = &self.watch else {
+        let Some(hook) = &self.hook else {
             return Ok(rustix::io::retry_on_intr(act)?);
         };
-        let mutation = mutation();
-        retried(|| watch.before(&mutation.borrowed()))?;
+        let op = op();
+        retry_if_interrupted(|| hook.before(&op.borrowed()))?;
         let result = rustix::io::retry_on_intr(&mut act)?;
-        watch.after(&mutation.borrowed());
+        hook.after(&op.borrowed());
         Ok(result)
     }
 
+    /// Writes to the file at `path`. Unlike [`Fs::run`] it repeats nothing: `act` may have written
+    /// a part of the bytes.
     fn run_write(
         &self,
         path: impl FnOnce() -> PathBuf,
         bytes: &[u8],
         act: impl FnOnce() -> io::Result<()>,
     ) -> io::Result<()> {
-        let Some(watch) = &self.watch else {
+        let Some(hook) = &self.hook else {
             return act();
         };
         let path = path();
-        retried(|| watch.before(&FsOp::Write(&path, bytes)))?;
+        retry_if_interrupted(|| hook.before(&FsOp::Write(&path, bytes)))?;
         act()?;
-        watch.after(&FsOp::Write(&path, bytes));
+        hook.after(&FsOp::Write(&path, bytes));
         Ok(())
     }
 }
 
-/// What a signal interrupts is made again, as the system calls themselves are.
-fn retried(mut act: impl FnMut() -> io::Result<()>) -> io::Result<()> {
+/// Repeats `act` as long as a signal interrupts it, as is done with the system calls themselves.
+fn retry_if_interrupted(mut act: impl FnMut() -> io::Result<()>) -> io::Result<()> {
     loop {
         match act() {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -136,7 +146,7 @@ fn retried(mut act: impl FnMut() -> io::Result<()>) -> io::Result<()> {
     }
 }
 
-/// A [`FsOp`] whose paths were put together only because somebody watches.
+/// A [`FsOp`] with paths of its own. It is only built if there is a hook.
 enum OwnedFsOp {
     MakeDir(PathBuf),
     Create(PathBuf),

@@ -1,73 +1,84 @@
-//! Taking a tree apart, by several threads.
+//! Removes a directory tree on several threads.
 //!
-//! Input: an open directory and a name in it. Output: nothing stands there any more. Each directory
-//! is opened below its parent, following no symbolic link, and removed from its parent by whoever
-//! removed the last thing in it. Limits: as many directories are open at once as the tree is deep,
-//! for each thread.
+//! Input: an open directory and a name in it. Output: the name is gone. Each directory is opened
+//! relative to its parent, following no symbolic link, and removed from its parent by the thread
+//! that removed the last thing in it. Limits: each thread holds as many directories open at once as
+//! the tree is deep.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::dir::Dir;
-use super::read::Kind;
+use super::stat::Kind;
 use crate::error::{Error, Result};
 
-/// A directory that is being emptied, and where it stands.
-struct Emptied {
-    dir: Dir,
-    place: Place,
+/// Removes `name` from `dir`: a directory with everything in it, or a file or symbolic link. A
+/// missing name is fine.
+///
+/// # Errors
+/// The first removal that fails; other parts of the tree may have been removed.
+pub fn remove_tree(dir: &Dir, name: &str) -> Result<()> {
+    match dir.stat(name)? {
+        None => Ok(()),
+        Some(stat) if stat.kind == Kind::Directory => remove_directory(dir, name),
+        Some(_) => dir.remove_file(name),
+    }
 }
 
-/// A name in a directory: of the tree's own top, or in a directory that is being emptied.
+fn remove_directory(top: &Dir, name: &str) -> Result<()> {
+    let root = Subdirectory {
+        above: None,
+        name: name.to_owned(),
+    };
+    let removal = TreeRemoval {
+        top,
+        queue: Mutex::new(Pending {
+            waiting: vec![root],
+            ..Pending::default()
+        }),
+        changed: Condvar::new(),
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..top.fs().threads() {
+            // If the system gives no more threads, the existing ones do all of the work.
+            let _ = std::thread::Builder::new().spawn_scoped(scope, || removal.run());
+        }
+        removal.run();
+    });
+    let failed = removal.lock().failed.take();
+    failed.map_or(Ok(()), Err)
+}
+
+/// A directory that is being emptied, and where it is.
+struct Emptied {
+    dir: Dir,
+    place: Subdirectory,
+}
+
+/// A name in the top directory, or in a directory that is being emptied.
 #[derive(Clone)]
-struct Place {
+struct Subdirectory {
     above: Option<Arc<Emptied>>,
     name: String,
 }
 
-/// What there is to do, and who is doing something.
+/// The directories that wait to be emptied.
 #[derive(Default)]
-struct Queue {
-    waiting: Vec<Place>,
+struct Pending {
+    waiting: Vec<Subdirectory>,
+    /// How many threads are emptying one, and may queue more.
     busy: usize,
     failed: Option<Error>,
 }
 
-struct Work<'a> {
+struct TreeRemoval<'a> {
     top: &'a Dir,
-    queue: Mutex<Queue>,
+    queue: Mutex<Pending>,
     changed: Condvar,
 }
 
-/// Removes the directory `name` of `top` with all it holds.
-///
-/// # Errors
-/// The first removal that fails; what could be removed before is gone.
-pub(super) fn remove(top: &Dir, name: &str, threads: usize) -> Result<()> {
-    let queue = Queue {
-        waiting: vec![Place {
-            above: None,
-            name: name.to_owned(),
-        }],
-        ..Queue::default()
-    };
-    let work = Work {
-        top,
-        queue: Mutex::new(queue),
-        changed: Condvar::new(),
-    };
-    std::thread::scope(|scope| {
-        for _ in 1..threads {
-            // Where no thread can be had, those that there are do it.
-            let _ = std::thread::Builder::new().spawn_scoped(scope, || work.run());
-        }
-        work.run();
-    });
-    let failed = work.lock().failed.take();
-    failed.map_or(Ok(()), Err)
-}
-
-impl Work<'_> {
-    fn lock(&self) -> MutexGuard<'_, Queue> {
+impl TreeRemoval<'_> {
+    fn lock(&self) -> MutexGuard<'_, Pending> {
+        // A panic ends the whole scope; until then the queue itself is consistent.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -84,13 +95,14 @@ impl Work<'_> {
         }
     }
 
-    /// The innermost directory that waits; `None` when there will be none any more.
-    fn next(&self) -> Option<Place> {
+    /// Waits for a directory to empty, innermost first; `None` if there will be no more.
+    fn next(&self) -> Option<Subdirectory> {
         let mut queue = self.lock();
         loop {
             if queue.failed.is_some() {
                 return None;
             }
+            // The last one queued is the innermost, which keeps the number of open ones low.
             if let Some(place) = queue.waiting.pop() {
                 queue.busy += 1;
                 return Some(place);
@@ -105,7 +117,8 @@ impl Work<'_> {
         }
     }
 
-    fn empty(&self, place: Place) -> Result<()> {
+    /// Removes the files in a directory and queues the directories in it.
+    fn empty(&self, place: Subdirectory) -> Result<()> {
         let above = place.above.as_ref().map_or(self.top, |above| &above.dir);
         let Some(dir) = above.open_below(&place.name)? else {
             return Ok(());
@@ -122,7 +135,7 @@ impl Work<'_> {
                 ));
             };
             if kind == Kind::Directory {
-                directories.push(Place {
+                directories.push(Subdirectory {
                     above: Some(Arc::clone(&emptied)),
                     name: name.to_owned(),
                 });
@@ -137,9 +150,10 @@ impl Work<'_> {
         self.leave(emptied)
     }
 
-    /// Removes a directory when nobody is in it or below it any more, and then the one above it
-    /// where that was the last.
+    /// Removes a directory if this thread is the last to hold it, and then the one above it in the
+    /// same way.
     fn leave(&self, emptied: Arc<Emptied>) -> Result<()> {
+        // The directories below hold a reference to it: the last one is dropped when it is empty.
         let mut last = Arc::into_inner(emptied);
         while let Some(Emptied { dir, place }) = last {
             drop(dir);

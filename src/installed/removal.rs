@@ -176,7 +176,7 @@ impl Collector<'_, '_, '_> {
     fn list_all(&mut self, directories: Vec<Place>) -> Result<()> {
         let layout = self.survey.layout();
         let listings = in_parallel(self.ownership.pool, &directories, |directory| {
-            fs::look_into(&layout.absolute(directory))
+            fs::snapshot(&layout.absolute(directory))
         });
         for (directory, listing) in directories.into_iter().zip(listings) {
             self.survey

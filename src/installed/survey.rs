@@ -13,7 +13,7 @@ use foldhash::{HashMap, HashMapExt as _};
 use crate::digest::{Algorithm, Digest, Hasher};
 use crate::environment::layout::{Layout, Place, RootId};
 use crate::error::{Error, Result};
-use crate::fs::{self, Inside, Kind, OpenFile, ReadAt as _, Stat};
+use crate::fs::{self, DirectorySnapshot, Kind, OpenFile, ReadAt as _, Stat};
 use crate::path::RelPath;
 
 /// What stands at a place.
@@ -45,7 +45,7 @@ struct Last {
     root: RootId,
     directory: Option<RelPath>,
     known: Known,
-    inside: Option<Arc<Inside>>,
+    inside: Option<Arc<DirectorySnapshot>>,
 }
 
 /// Looks at the file system under a layout, and remembers what it saw.
@@ -53,7 +53,7 @@ pub struct Survey<'a> {
     layout: &'a mut Layout,
     directories: HashMap<(RootId, Option<RelPath>), Known>,
     last: Option<Last>,
-    listings: HashMap<Place, Arc<Inside>>,
+    listings: HashMap<Place, Arc<DirectorySnapshot>>,
     mounts: HashMap<RootId, u64>,
 }
 
@@ -82,7 +82,7 @@ impl<'a> Survey<'a> {
 
     /// Remembers listings that were made elsewhere, in parallel: nothing in these directories is
     /// looked at again.
-    pub fn remember(&mut self, listings: impl IntoIterator<Item = (Place, Inside)>) {
+    pub fn remember(&mut self, listings: impl IntoIterator<Item = (Place, DirectorySnapshot)>) {
         let shared = listings
             .into_iter()
             .map(|(place, inside)| (place, Arc::new(inside)));
@@ -90,7 +90,7 @@ impl<'a> Survey<'a> {
     }
 
     /// The remembered listing of a directory.
-    pub fn remembered(&self, directory: &Place) -> Option<&Inside> {
+    pub fn remembered(&self, directory: &Place) -> Option<&DirectorySnapshot> {
         self.listings.get(directory).map(Arc::as_ref)
     }
 
@@ -176,7 +176,7 @@ impl<'a> Survey<'a> {
     /// If it cannot be read.
     pub fn list(&self, place: &Place) -> Result<Vec<(Option<String>, Kind)>> {
         if let Some(inside) = self.listings.get(place) {
-            let names = inside.names.iter();
+            let names = inside.entries.iter();
             return Ok(names
                 .map(|(name, stat)| (name.to_str().map(str::to_owned), stat.kind))
                 .collect());
@@ -398,7 +398,7 @@ mod tests {
         std::fs::create_dir(root.join("d")).expect("made");
         let mut layout = Layout::for_tests(root.to_str().expect("UTF-8"), "");
         let mut survey = Survey::new(&mut layout);
-        let inside = fs::look_into(&root.join("d")).expect("readable");
+        let inside = fs::snapshot(&root.join("d")).expect("readable");
         survey.remember(inside.map(|inside| (place("d"), inside)));
         std::fs::write(root.join("d/later"), b"x").expect("written");
         assert_eq!(survey.look(&place("d/later")).expect("inside").stat, None);

@@ -140,7 +140,7 @@ fn journal_of(layout: &Layout, areas: &Areas, operations: &[Operation]) -> Resul
         })
         .collect();
     Ok(Journal {
-        uid: fs::user(),
+        uid: fs::effective_user(),
         roots,
         operations,
         undoable: false,

@@ -90,7 +90,7 @@ impl StateDir {
         };
         // Another user could have planted a journal. Root may settle everybody's environments.
         let owner = dir.own_stat()?.uid;
-        if owner != fs::user() && fs::user() != 0 {
+        if owner != fs::effective_user() && fs::effective_user() != 0 {
             let reason = format!("its directory belongs to user {owner}");
             return Err(Error::journal(&path, reason));
         }
@@ -209,7 +209,7 @@ impl StateDir {
             let ours =
                 is_private(&name) || name == NEW_JOURNAL || name == UNDO || name.starts_with(MARKS);
             if ours && !kept.iter().any(|kept| *kept == name) {
-                self.dir.remove_tree(&name)?;
+                fs::remove_tree(&self.dir, &name)?;
             }
         }
         self.dir.remove_file(AREAS)?;
@@ -360,7 +360,7 @@ impl Areas {
         for area in self.by_root.values() {
             for name in [&area.stage, &area.trash] {
                 if !name.is_empty() {
-                    area.state.dir.remove_tree(name)?;
+                    fs::remove_tree(&area.state.dir, name)?;
                 }
             }
             // It is not empty, and stays, if an undo is kept in it or something unknown is.

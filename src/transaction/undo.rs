@@ -224,7 +224,7 @@ fn opposite(fs: &Fs, layout: &Layout, done: Journal) -> Result<Journal> {
         operations.push(JournalOperation { kind, ..operation });
     }
     Ok(Journal {
-        uid: fs::user(),
+        uid: fs::effective_user(),
         roots,
         operations,
         undoable: false,

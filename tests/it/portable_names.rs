@@ -10,9 +10,8 @@ use std::sync::Arc;
 
 use pkg_install::command::{self, Context, Options};
 use pkg_install::environment::Locate;
-use pkg_install::environment::capabilities::Capabilities;
 use pkg_install::error::{Effect, ErrorKind};
-use pkg_install::fs::Fs;
+use pkg_install::fs::{Capabilities, Fs};
 use pkg_install::outcome::{Report, Silent};
 use pkg_install::plan::conflict::OnConflict;
 use pkg_install::source::Source;
