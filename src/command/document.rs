@@ -5,7 +5,7 @@ use std::path::Path;
 use super::Document;
 use crate::error::{Error, Result};
 use crate::fs;
-use crate::spec::direct_url::without_credentials;
+use crate::spec::location::without_credentials;
 
 impl Document {
     /// Reads the file at `path`; a missing one is a usage error.

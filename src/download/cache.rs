@@ -13,13 +13,14 @@ use std::time::Duration;
 
 use super::cancel::Cancel;
 use super::partial::{Head, Partial, Provenance};
-use super::remote_file::{RemoteFile, bare};
+use super::remote_file::RemoteFile;
 use crate::digest::{Algorithm, Digest, Hasher};
 use crate::error::{ArchiveFault, Error, Fault, Result, SourceFault};
 use crate::fs::{
     self, CacheFile, Fs, Kind, Lock, LockWait, OpenFile, PrivateDirectory, ReadAt as _,
 };
 use crate::outcome::Warning;
+use crate::spec::location::request_url;
 
 #[derive(Debug)]
 pub(super) struct Cache {
@@ -289,5 +290,9 @@ fn key(wanted: &RemoteFile) -> String {
 
 /// The address without credentials, hashed.
 fn address(wanted: &RemoteFile) -> String {
-    Digest::of(Algorithm::Sha256, bare(&wanted.url).as_str().as_bytes()).to_hex()
+    Digest::of(
+        Algorithm::Sha256,
+        request_url(&wanted.url).as_str().as_bytes(),
+    )
+    .to_hex()
 }

@@ -17,12 +17,12 @@ use url::Url;
 
 use super::cancel::Cancel;
 use super::netrc::{Login, Netrc};
-use super::remote_file::{bare, label_of};
 use super::response::Response;
 use super::retry::FetchError;
 use super::settings::Settings;
 use crate::error::{Error, NetworkFault, Result};
 use crate::fs;
+use crate::spec::location::{label_of, request_url};
 
 /// As many as other clients follow at the most.
 const MOST_REDIRECTS: usize = 10;
@@ -164,7 +164,7 @@ impl Client {
         authorization: Option<String>,
         headers: &RequestHeaders,
     ) -> ureq::RequestBuilder<ureq::typestate::WithoutBody> {
-        let request = self.agent(url).get(bare(url).as_str());
+        let request = self.agent(url).get(request_url(url).as_str());
         let request = headers.iter().fold(request, |request, (name, value)| {
             request.header(*name, value.as_str())
         });
@@ -367,7 +367,7 @@ mod tests {
             (login.name.as_str(), login.password.as_str()),
             ("an@na", "p:é%zz")
         );
-        assert_eq!(bare(&url).as_str(), "https://example.org/a.whl");
-        assert_eq!(login_of(&bare(&url)), None);
+        assert_eq!(request_url(&url).as_str(), "https://example.org/a.whl");
+        assert_eq!(login_of(&request_url(&url)), None);
     }
 }

@@ -57,7 +57,9 @@ use crate::outcome::{Progress, Warning};
 
 pub use cancel::Cancel;
 pub use range_reader::Peek;
-pub use remote_file::{RemoteFile, label_of};
+pub use remote_file::RemoteFile;
+
+pub use crate::spec::location::label_of;
 pub use resources::{Resource, ResourceRequest};
 pub use settings::Settings;
 

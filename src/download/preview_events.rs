@@ -7,9 +7,10 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::remote_file::{RemoteFile, label_of};
+use super::remote_file::RemoteFile;
 use super::transfer::TransferEvent;
 use crate::outcome::Progress;
+use crate::spec::location::label_of;
 
 /// The events of previews that were not reported yet.
 #[derive(Debug, Default)]

@@ -18,7 +18,7 @@ pub struct RemoteFile {
     pub size: Option<u64>,
     /// The digests that it must have, all of them.
     pub pinned: Vec<Digest>,
-    /// Its name in messages: the address without credentials, as [`label_of`] makes it.
+    /// Its name in messages: the address without credentials, as [`label_of`](crate::spec::location::label_of) makes it.
     pub label: String,
 }
 
@@ -48,19 +48,4 @@ impl fmt::Debug for RemoteFile {
             .field("pinned", &self.pinned)
             .finish_non_exhaustive()
     }
-}
-
-/// The address as it may be shown: without credentials and without a fragment.
-pub fn label_of(url: &Url) -> String {
-    bare(url).into()
-}
-
-/// The address as it is sent: without credentials and without a fragment.
-pub(super) fn bare(url: &Url) -> Url {
-    let mut bare = url.clone();
-    // These fail only for URLs without a host, which hold no credentials.
-    let _ = bare.set_username("");
-    let _ = bare.set_password(None);
-    bare.set_fragment(None);
-    bare
 }

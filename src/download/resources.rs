@@ -16,10 +16,10 @@ use super::client::{Client, RequestHeaders, identity};
 use super::fetcher::{Fetcher, PAUSE};
 use super::queue::{Class, Job, Ran, Task};
 use super::ranges::Part;
-use super::remote_file::label_of;
 use super::response::HeaderFields;
 use super::retry::{Attempts, FetchError};
 use crate::error::{Error, NetworkFault, Result};
+use crate::spec::location::label_of;
 
 /// A small body to fetch.
 #[derive(Debug, Clone)]

@@ -1,77 +1,46 @@
 //! "Marking a base environment as externally managed" (PEP 668).
 //!
 //! Input: an interpreter's standard library directory. Output: a refusal in the distributor's own
-//! words, where it has the marker. Limits: the message that is not for one language (`Error`),
-//! whatever the user speaks.
+//! words, if the directory has the marker. Limits: only the message without a language (`Error`) is
+//! shown, not the translations.
 
 use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::fs;
+use crate::spec::ini;
 
-/// No message needs more; the rest of a longer file is not read.
+/// The limit of the marker in bytes; the rest of a longer file is not read.
 const MAX_MARKER: u64 = 1 << 20;
 
-/// What is said where the marker says nothing.
+/// The message of a marker that has none.
 const NO_WORDS: &str = "its distributor asks to leave it to the distribution's own tools";
 
-/// Refuses an environment whose standard library directory has `EXTERNALLY-MANAGED`; `prefix` names
-/// it to the user.
-///
-/// # Errors
-/// Where it has, or where that cannot be found out.
+/// Refuses an environment whose standard library directory has the file `EXTERNALLY-MANAGED`.
+/// `prefix` is the environment in the message.
 pub(super) fn refuse(stdlib: &Path, prefix: &Path) -> Result<()> {
     let marker = stdlib.join("EXTERNALLY-MANAGED");
     if fs::stat(&marker)?.is_none_or(|stat| stat.kind != fs::Kind::File) {
         return Ok(());
     }
-    // The marker alone decides; one that cannot be read or understood still forbids.
-    let bytes = fs::read_to_limit(&marker, MAX_MARKER).unwrap_or_default();
-    let message = message(&String::from_utf8_lossy(&bytes));
+    // The existence of the marker decides: one that cannot be read or understood still forbids.
+    let message = fs::read_to_limit(&marker, MAX_MARKER)
+        .ok()
+        .and_then(|bytes| message(&String::from_utf8_lossy(&bytes)));
     Err(Error::externally_managed(
         prefix,
         message.unwrap_or_else(|| NO_WORDS.to_owned()),
     ))
 }
 
-/// The value of `Error` in section `externally-managed`, as Python's `configparser` without
-/// interpolation reads it.
+/// The value of `Error` in the section `externally-managed`; the last one if there are several.
 fn message(text: &str) -> Option<String> {
-    let mut section = "";
-    let mut key: Option<(bool, usize)> = None;
-    let mut lines: Vec<&str> = Vec::new();
-    for line in text.trim_start_matches('\u{feff}').lines() {
-        let content = line.trim();
-        let indent = line.len() - line.trim_start().len();
-        if content.starts_with(['#', ';']) {
-            continue;
-        }
-        match key {
-            // A value goes on in lines that are indented more than its key, and over empty ones.
-            Some((wanted, of_key)) if content.is_empty() || indent > of_key => {
-                if wanted {
-                    lines.push(content);
-                }
-                continue;
-            }
-            _ => key = None,
-        }
-        if let Some(name) = content
-            .strip_prefix('[')
-            .and_then(|rest| rest.split_once(']'))
-        {
-            section = name.0;
-        } else if let Some((name, value)) = content.split_once(['=', ':']) {
-            let wanted =
-                section == "externally-managed" && name.trim().eq_ignore_ascii_case("error");
-            if wanted {
-                lines = vec![value.trim()];
-            }
-            key = Some((wanted, indent));
-        }
-    }
-    let message = lines.join("\n").trim().to_owned();
-    (!message.is_empty()).then_some(message)
+    let items = ini::items(text, &['=', ':']);
+    let found = items.into_iter().rfind(|item| {
+        item.section == Some("externally-managed") && item.name.eq_ignore_ascii_case("error")
+    })?;
+    let message = found.value.trim();
+    (!message.is_empty()).then(|| message.to_owned())
 }
 
 #[cfg(test)]

@@ -191,7 +191,7 @@ fn resolver_file(path: &Path) -> Option<RequestFault> {
 
 /// An argument that is a URL.
 fn from_url(text: &str) -> Result<Vec<Source>> {
-    let shown = || crate::spec::direct_url::without_credentials(text);
+    let shown = || crate::spec::location::without_credentials(text);
     let (location, fragment) = Location::from_url(text)
         .map_err(|reason| Error::usage(format!("`{}` cannot be used: {reason}", shown())))?;
     let pinned = fragment.as_deref().map(pins).transpose()?;

@@ -142,7 +142,7 @@ impl Shelves {
         let named: Vec<_> = self
             .wheels
             .iter()
-            .filter(|(_, name)| name.name == entry.name && is(name, version))
+            .filter(|(_, name)| name.name == entry.name && name.version.matches(version))
             .collect();
         let worst = (!fitting.compat_check).then_some(usize::MAX);
         let ranked = named.iter().filter_map(|(path, name)| {
@@ -170,10 +170,4 @@ impl Shelves {
             }),
         }
     }
-}
-
-/// Whether a wheel is of this version; a local part that is not asked for may be there ("Version
-/// specifiers", "Version matching").
-fn is(name: &WheelName, version: &Version) -> bool {
-    name.version == *version || name.version.without_local() == *version
 }

@@ -7,6 +7,7 @@
 
 use std::borrow::Cow;
 
+use super::digits;
 use crate::error::MetadataFault;
 use crate::spec::name::ProjectName;
 use crate::spec::version::{Specifiers, Version};
@@ -221,16 +222,7 @@ fn unreadable(file: &'static str, field: &'static str, value: &str) -> MetadataF
 /// The major and minor version of a file format; `None` where there is anything but numbers and
 /// dots.
 fn format_version(text: &str) -> Option<(u64, u64)> {
-    let numbers: Option<Vec<u64>> = text
-        .split('.')
-        // `parse` would take a sign.
-        .map(|part| {
-            part.bytes()
-                .all(|byte| byte.is_ascii_digit())
-                .then(|| part.parse().ok())
-                .flatten()
-        })
-        .collect();
+    let numbers: Option<Vec<u64>> = text.split('.').map(digits::number).collect();
     let numbers = numbers?;
     Some((*numbers.first()?, numbers.get(1).copied().unwrap_or(0)))
 }

@@ -1,21 +1,25 @@
-//! entry_points.txt, as far as scripts come from it.
+//! `entry_points.txt`, as far as scripts are made from it.
 //!
-//! Input: the bytes of the file. Output: the entry points of the two script groups, or everything
-//! that is wrong with them. Invariants: a name is one safe component of a path and never the
-//! interpreter's; module and attribute are dotted identifiers, so that a launcher made of them runs
-//! nothing else. Limits: the caller bounds the size; everything here is linear in it. Names that
-//! differ only in case, or between the two groups, are the caller's to compare.
+//! Input: the bytes of the file. Output: the entry points of the two groups of scripts, or
+//! everything that is wrong with them. Invariants: a name is one safe component of a path and is
+//! not the interpreter's; module and attribute are dotted identifiers, so that a launcher that
+//! imports them runs nothing else. Limits: the caller bounds the size; the work is linear in it.
+//! Names that differ only in case, or occur in both groups, are for the caller to compare.
 
 use std::collections::HashMap;
 
+use super::ini;
+use super::python_name::{is_dotted_identifier, is_interpreter};
 use crate::error::MetadataFault;
 use crate::path::check_component;
+
+/// The groups whose entry points become scripts ("Entry points specification", "Use for scripts").
+/// On POSIX the two do not differ.
+const GROUPS: [&str; 2] = ["console_scripts", "gui_scripts"];
 
 /// An entry point that becomes a script ("Entry points specification", "Use for scripts").
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EntryPoint {
-    /// The group that it is in.
-    pub kind: ScriptKind,
     /// The script's name.
     pub name: String,
     /// The module to import, dotted.
@@ -24,57 +28,51 @@ pub struct EntryPoint {
     pub attribute: String,
 }
 
-/// What sort of script an entry point becomes ("Entry points specification", "Use for scripts").
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum ScriptKind {
-    /// Of the group `console_scripts`.
-    Console,
-    /// Of the group `gui_scripts`: on Windows, it gets no console.
-    Gui,
-}
-
-/// The section that a line stands in.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Section {
-    None,
-    Scripts(ScriptKind),
-    Other,
-}
-
-/// The entry points of the two script groups, in the order in which their names first appear.
+/// The entry points of the two groups of scripts, in the order in which their names first appear.
 ///
 /// The file is read as the specification has `configparser` read it ("Entry points specification",
-/// "File format"): only `=` delimits, names are case-sensitive, comments are whole lines, nothing
-/// is interpolated, and a line that is indented deeper continues the value before it. A name given
-/// twice in one group keeps its last value. Extras are ignored, and so is whatever other groups
-/// hold.
+/// "File format"): only `=` is a delimiter, names are case-sensitive, and nothing is interpolated.
+/// If a name occurs twice in one group, its last value counts. Extras and the other groups are
+/// ignored.
 ///
 /// # Errors
-/// All faults: [`MetadataFault::NotUtf8`], [`MetadataFault::EntryPointLine`] for lines that are no section and no
-/// entry, [`MetadataFault::EntryPoint`] for entries that cannot become a script.
+/// All faults: [`MetadataFault::NotUtf8`], [`MetadataFault::EntryPointLine`] for lines that are
+/// neither a section nor an entry, [`MetadataFault::EntryPoint`] for entries that cannot become a
+/// script.
 pub fn parse(bytes: &[u8]) -> Result<Vec<EntryPoint>, Vec<MetadataFault>> {
     let text = std::str::from_utf8(bytes)
         .map_err(|_| vec![MetadataFault::NotUtf8("entry_points.txt".to_owned())])?;
-    let mut reader = Reader::default();
-    for (line, number) in text
-        .strip_prefix('\u{feff}')
-        .unwrap_or(text)
-        .split('\n')
-        .zip(1..)
-    {
-        reader.line(line, number);
+    let mut faults = Vec::new();
+    let mut assignments: Vec<(&str, String)> = Vec::new();
+    let mut places = HashMap::new();
+    for item in ini::items(text, &['=']) {
+        let group = item.section.filter(|section| GROUPS.contains(section));
+        match group {
+            Some(group) if !item.name.is_empty() => {
+                let place = *places
+                    .entry((group, item.name))
+                    .or_insert(assignments.len());
+                if place == assignments.len() {
+                    assignments.push((item.name, item.value));
+                } else {
+                    assignments[place].1 = item.value;
+                }
+            }
+            // A line of another group is ignored, unless it looks like the broken header of a group
+            // of scripts.
+            None if item.section.is_some() && !item.text.starts_with('[') => {}
+            _ => faults.push(MetadataFault::EntryPointLine {
+                line: item.line,
+                text: item.text.to_owned(),
+            }),
+        }
     }
-    let Reader {
-        assignments,
-        mut faults,
-        ..
-    } = reader;
     let mut entry_points = Vec::with_capacity(assignments.len());
-    for Assignment { kind, name, value } in assignments {
-        match script(kind, &name, value.trim_end()) {
+    for (name, value) in assignments {
+        match script(name, value.trim_end()) {
             Ok(entry_point) => entry_points.push(entry_point),
             Err(reason) => faults.push(MetadataFault::EntryPoint {
-                name,
+                name: name.to_owned(),
                 value: value.trim_end().to_owned(),
                 reason,
             }),
@@ -87,135 +85,13 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<EntryPoint>, Vec<MetadataFault>> {
     }
 }
 
-/// One `name = value` of a script group.
-struct Assignment {
-    kind: ScriptKind,
-    name: String,
-    value: String,
-}
-
-/// What a continuation line is added to.
-#[derive(Clone, Copy)]
-enum Open {
-    /// Nothing: there was no entry in this section yet.
-    Nothing,
-    /// An entry that nobody needs.
-    Ignored,
-    /// This assignment.
-    Assignment(usize),
-}
-
-/// The state between two lines.
-struct Reader {
-    section: Section,
-    open: Open,
-    /// How deep the open entry is indented, in characters.
-    indent: usize,
-    assignments: Vec<Assignment>,
-    places: HashMap<(ScriptKind, String), usize>,
-    faults: Vec<MetadataFault>,
-}
-
-impl Default for Reader {
-    fn default() -> Self {
-        Self {
-            section: Section::None,
-            open: Open::Nothing,
-            indent: 0,
-            assignments: Vec::new(),
-            places: HashMap::new(),
-            faults: Vec::new(),
-        }
-    }
-}
-
-impl Reader {
-    fn line(&mut self, line: &str, number: u64) {
-        let content = line.trim();
-        if content.starts_with(['#', ';']) {
-            return;
-        }
-        if content.is_empty() {
-            self.continue_value("");
-            return;
-        }
-        let indent = line
-            .chars()
-            .take_while(|character| character.is_whitespace())
-            .count();
-        if indent > self.indent && !matches!(self.open, Open::Nothing) {
-            self.continue_value(content);
-            return;
-        }
-        self.indent = indent;
-        if let Some(name) = section_name(content) {
-            self.open = Open::Nothing;
-            self.section = match name {
-                "console_scripts" => Section::Scripts(ScriptKind::Console),
-                "gui_scripts" => Section::Scripts(ScriptKind::Gui),
-                _ => Section::Other,
-            };
-        } else {
-            self.entry(content, number);
-        }
-    }
-
-    fn continue_value(&mut self, content: &str) {
-        if let Open::Assignment(place) = self.open {
-            let value = &mut self.assignments[place].value;
-            value.push('\n');
-            value.push_str(content);
-        }
-    }
-
-    fn entry(&mut self, content: &str, number: u64) {
-        let entry = content
-            .split_once('=')
-            .map(|(name, value)| (name.trim(), value.trim()));
-        self.open = Open::Ignored;
-        match (self.section, entry) {
-            (Section::Scripts(kind), Some((name, value))) if !name.is_empty() => {
-                let assignments = &mut self.assignments;
-                let place = *self
-                    .places
-                    .entry((kind, name.to_owned()))
-                    .or_insert_with(|| {
-                        assignments.push(Assignment {
-                            kind,
-                            name: name.to_owned(),
-                            value: String::new(),
-                        });
-                        assignments.len() - 1
-                    });
-                value.clone_into(&mut assignments[place].value);
-                self.open = Open::Assignment(place);
-            }
-            // A section that was meant to begin here could be one of scripts.
-            (Section::Other, _) if !content.starts_with('[') => {}
-            _ => self.faults.push(MetadataFault::EntryPointLine {
-                line: number,
-                text: content.to_owned(),
-            }),
-        }
-    }
-}
-
-/// The name in `[name]`; as for `configparser`, what follows the last `]` does not matter.
-fn section_name(content: &str) -> Option<&str> {
-    let inner = content.strip_prefix('[')?;
-    inner
-        .rfind(']')
-        .map(|end| &inner[..end])
-        .filter(|name| !name.is_empty())
-}
-
 /// The entry point of this name and value ("Entry points specification", "Data model").
-fn script(kind: ScriptKind, name: &str, value: &str) -> Result<EntryPoint, &'static str> {
+fn script(name: &str, value: &str) -> Result<EntryPoint, &'static str> {
     check_component(name).map_err(|_| "the name is not a plain file name")?;
     if is_interpreter(name) {
-        return Err("it would replace the interpreter `python`");
+        return Err("it would replace the interpreter");
     }
-    // Line ends are white space to `trim`, which is why they are looked for before the parts are.
+    // Checked before the parts are trimmed: line ends are white space to `trim`.
     if value.contains('\n') {
         return Err("its value has more than one line");
     }
@@ -228,7 +104,7 @@ fn script(kind: ScriptKind, name: &str, value: &str) -> Result<EntryPoint, &'sta
     };
     let (module, attribute) = object
         .split_once(':')
-        .ok_or("it names no object in its module, as `module:object`")?;
+        .ok_or("it does not have the form `module:object`")?;
     let (module, attribute) = (module.trim(), attribute.trim());
     if !is_dotted_identifier(module) {
         return Err("its module is not a dotted Python identifier");
@@ -237,31 +113,9 @@ fn script(kind: ScriptKind, name: &str, value: &str) -> Result<EntryPoint, &'sta
         return Err("its object is not a dotted Python identifier");
     }
     Ok(EntryPoint {
-        kind,
         name: name.to_owned(),
         module: module.to_owned(),
         attribute: attribute.to_owned(),
-    })
-}
-
-/// Whether a script of this name would stand in the interpreter's place: `python`, `Python3.11t`,
-/// `pythonw.exe`.
-fn is_interpreter(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    let stem = name.strip_suffix(".exe").unwrap_or(&name);
-    stem.strip_prefix("python").is_some_and(|rest| {
-        let rest = rest
-            .trim_start_matches(|character: char| character.is_ascii_digit() || character == '.');
-        matches!(rest, "" | "t" | "w")
-    })
-}
-
-fn is_dotted_identifier(text: &str) -> bool {
-    text.split('.').all(|part| {
-        part.chars().next().is_some_and(|first| !first.is_numeric())
-            && part
-                .chars()
-                .all(|character| character.is_alphanumeric() || character == '_')
     })
 }
 
@@ -280,7 +134,6 @@ mod tests {
             name,
             module,
             attribute,
-            ..
         } = found.remove(0);
         (name, module, attribute)
     }
@@ -300,19 +153,11 @@ mod tests {
             b"[other]\nplugin = just.a.module\nno delimiter\n%(x)s\n[console_scripts]\na = m:f\n\n\
             [gui_scripts]\nb = n:g\n[pytest11]\nc = d\n[console_scripts]\nz=y:x";
         let found = parse(text).expect("two groups");
-        let names: Vec<_> = found
-            .iter()
-            .map(|entry| (entry.kind, entry.name.as_str()))
-            .collect();
-        assert_eq!(
-            names,
-            [
-                (ScriptKind::Console, "a"),
-                (ScriptKind::Gui, "b"),
-                (ScriptKind::Console, "z")
-            ]
-        );
+        let names: Vec<_> = found.iter().map(|entry| entry.name.as_str()).collect();
+        assert_eq!(names, ["a", "b", "z"]);
         assert_eq!(parse(b"").expect("nothing"), []);
+        let both = b"[console_scripts]\na = m:f\n[gui_scripts]\na = m:g\n";
+        assert_eq!(parse(both).expect("one in each").len(), 2);
     }
 
     #[test]
@@ -431,6 +276,7 @@ mod tests {
             "pythonw",
             "pythonw.exe",
             "python3.EXE",
+            "pypy3",
         ] {
             assert!(refused(name, "m:f"), "{name}");
         }

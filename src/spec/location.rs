@@ -1,9 +1,8 @@
-//! Where a file is: a path, or a URL.
+//! Where a file is: a path, or a URL; and URLs without their credentials.
 //!
 //! Input: a URL's text. Output: a [`Location`] and the URL's fragment. Invariants: percent signs
-//! are decoded exactly once; a `file` URL has become a path of this machine; a [`Location::Url`]
-//! has a host, no fragment, and is `http` or `https`. Limits: the paths of `file` URLs are those of
-//! Unix.
+//! are decoded exactly once; a `file` URL becomes a path of this machine; a [`Location::Url`] has a
+//! host, no fragment, and is `http` or `https`. Limits: the paths of `file` URLs are Unix paths.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -11,7 +10,6 @@ use std::path::{Path, PathBuf};
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-use super::direct_url::{DirectUrl, without_credentials};
 use crate::digest::{Algorithm, Digest};
 
 /// Where a file is.
@@ -32,10 +30,7 @@ impl Location {
         scheme.is_some_and(|scheme| matches!(scheme.as_str(), "http" | "https" | "file"))
     }
 
-    /// Reads a URL: the location, and what stands behind its `#`.
-    ///
-    /// # Errors
-    /// Why it cannot be used.
+    /// Reads a URL into the location and the fragment, or says why it cannot be used.
     pub fn from_url(text: &str) -> Result<(Self, Option<String>), &'static str> {
         let mut url = Url::parse(text).map_err(|_| "this is not a URL")?;
         let fragment = url.fragment().map(str::to_owned);
@@ -62,7 +57,7 @@ impl Location {
         }
     }
 
-    /// How errors and reports name it: the path, or the URL without credentials.
+    /// The name in messages and reports: the path, or the URL without credentials.
     pub fn label(&self) -> String {
         match self {
             Self::File(path) => path.display().to_string(),
@@ -70,15 +65,7 @@ impl Location {
         }
     }
 
-    /// It as a direct reference; a path has to be absolute.
-    pub fn direct_url(&self, hashes: &[Digest]) -> DirectUrl {
-        match self {
-            Self::File(path) => DirectUrl::for_local_file(path, hashes),
-            Self::Url(url) => DirectUrl::for_url(url.as_str(), hashes),
-        }
-    }
-
-    /// The path, where it is on this machine.
+    /// The path, if it is on this machine.
     pub fn path(&self) -> Option<&Path> {
         match self {
             Self::File(path) => Some(path),
@@ -96,22 +83,20 @@ impl fmt::Debug for Location {
 
 /// The path of a `file` URL (RFC 8089): absolute, on this host, decoded once.
 fn local_path(text: &str, url: &Url) -> Result<PathBuf, &'static str> {
-    // A URL parser makes an absolute path of a relative one.
+    // The URL parser would turn a relative path into an absolute one.
     if !text
         .trim_start()
         .get("file:".len()..)
         .is_some_and(|rest| rest.starts_with('/'))
     {
-        return Err("the path of a `file` URL is absolute");
+        return Err("a `file` URL needs an absolute path");
     }
     url.to_file_path()
-        .map_err(|()| "a `file` URL names a file of this machine, and no host")
+        .map_err(|()| "a `file` URL cannot name another host")
 }
 
-/// The secure hashes of a URL's fragment, `sha256=…`; other keys and weak hashes say nothing.
-///
-/// # Errors
-/// The hash that cannot be read.
+/// The secure hashes of a URL's fragment, as `sha256=…`; other keys and weak hashes are ignored.
+/// The error is a hash that is not valid.
 pub fn hashes_in(fragment: &str) -> Result<Vec<Digest>, String> {
     let mut hashes = Vec::new();
     for part in fragment.split('&') {
@@ -125,9 +110,64 @@ pub fn hashes_in(fragment: &str) -> Result<Vec<Digest>, String> {
     Ok(hashes)
 }
 
-/// What `without_credentials` makes of a text that may be a URL; for messages.
-pub(super) fn shown(text: &str) -> String {
-    without_credentials(text)
+/// `url` without user and password ("Direct URL data structure", "Specification").
+///
+/// The specification allows a few harmless ones, which stay: `${USER}`, `${USER}:${PASSWORD}` and
+/// the user `git`. A text that is not a URL with an authority is returned unchanged.
+pub fn without_credentials(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return url.to_owned();
+    };
+    if !scheme
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
+    {
+        return url.to_owned();
+    }
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, tail) = rest.split_at(end);
+    // The last `@`: an unescaped one in a password must not leave half of it behind.
+    match authority.rsplit_once('@') {
+        Some((user, host)) if !is_harmless(user) => format!("{scheme}://{host}{tail}"),
+        _ => url.to_owned(),
+    }
+}
+
+fn is_harmless(user: &str) -> bool {
+    user == "git"
+        || user.split_once(':').map_or_else(
+            || is_variable(user),
+            |(a, b)| is_variable(a) && is_variable(b),
+        )
+}
+
+/// Whether `text` is `${NAME}`.
+fn is_variable(text: &str) -> bool {
+    text.strip_prefix("${")
+        .and_then(|text| text.strip_suffix('}'))
+        .is_some_and(|name| {
+            !name.is_empty()
+                && name
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+        })
+}
+
+/// `url` as a request names it: without user, password and fragment.
+pub fn request_url(url: &Url) -> Url {
+    let mut bare = url.clone();
+    // Both fail only for URLs that cannot have credentials.
+    let _ = bare.set_username("");
+    let _ = bare.set_password(None);
+    bare.set_fragment(None);
+    bare
+}
+
+/// `url` as messages name it: without credentials and fragment.
+pub fn label_of(url: &Url) -> String {
+    let mut url = url.clone();
+    url.set_fragment(None);
+    without_credentials(url.as_str())
 }
 
 #[cfg(test)]
@@ -158,10 +198,10 @@ mod tests {
         for (url, reason) in [
             (
                 "file://example.com/w/a.whl",
-                "a `file` URL names a file of this machine, and no host",
+                "a `file` URL cannot name another host",
             ),
-            ("file:a.whl", "the path of a `file` URL is absolute"),
-            ("file:../a.whl", "the path of a `file` URL is absolute"),
+            ("file:a.whl", "a `file` URL needs an absolute path"),
+            ("file:../a.whl", "a `file` URL needs an absolute path"),
             (
                 "ftp://example.com/a.whl",
                 "only `https`, `http` and `file` URLs can be read",
@@ -178,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn c52_labels_and_references_have_neither_credentials_nor_fragment() {
+    fn c52_labels_have_neither_credentials_nor_fragment() {
         let url = "https://me:secret@example.com/p/torch-2.0%2Bcpu-py3-none-any.whl#sha256=00";
         let (location, fragment) = Location::from_url(url).unwrap();
         assert_eq!(
@@ -188,9 +228,6 @@ mod tests {
         assert!(!format!("{location:?}").contains("secret"));
         assert_eq!(location.file_name(), "torch-2.0+cpu-py3-none-any.whl");
         assert_eq!(fragment.as_deref(), Some("sha256=00"));
-        let json = String::from_utf8(location.direct_url(&[]).to_json()).unwrap();
-        let expected = "{\"url\":\"https://example.com/p/torch-2.0%2Bcpu-py3-none-any.whl\",\"archive_info\":{\"hashes\":{}}}";
-        assert_eq!(json, expected);
     }
 
     #[test]
@@ -199,5 +236,33 @@ mod tests {
         let found = hashes_in(&format!("egg=six&md5=00&sha256={hex}&subdirectory=x&y")).unwrap();
         assert_eq!(found, [Digest::from_hex(Algorithm::Sha256, &hex).unwrap()]);
         assert_eq!(hashes_in("sha256=ab"), Err("sha256=ab".to_owned()));
+    }
+
+    #[test]
+    fn c52_credentials_are_stripped_but_variables_and_git_stay() {
+        for (url, expected) in [
+            ("https://user:secret@host/a.whl", "https://host/a.whl"),
+            (
+                "https://token@host:8080/a.whl?x=1#y",
+                "https://host:8080/a.whl?x=1#y",
+            ),
+            ("https://u:p@ss@host/a.whl", "https://host/a.whl"),
+            ("https://@host/a.whl", "https://host/a.whl"),
+            (
+                "https://${USER}:${PASS-1}@host/a.whl",
+                "https://${USER}:${PASS-1}@host/a.whl",
+            ),
+            ("https://${TOKEN}@host/a.whl", "https://${TOKEN}@host/a.whl"),
+            ("https://${USER}:secret@host/a.whl", "https://host/a.whl"),
+            ("https://${}@host/a.whl", "https://host/a.whl"),
+            ("git+ssh://git@host/a.git@v1", "git+ssh://git@host/a.git@v1"),
+            ("ssh://git:secret@host/a.git", "ssh://host/a.git"),
+            ("https://host/a@b.whl", "https://host/a@b.whl"),
+            ("https://host?a@b", "https://host?a@b"),
+            ("file:///x@y/a.whl", "file:///x@y/a.whl"),
+            ("/not a url://u@h", "/not a url://u@h"),
+        ] {
+            assert_eq!(without_credentials(url), expected, "{url}");
+        }
     }
 }

@@ -1,13 +1,16 @@
 //! One file per specification of the PyPA: text in, types out, no I/O.
 
 pub mod core_metadata;
+pub(crate) mod digits;
 pub mod direct_url;
 pub mod entry_points;
+pub mod ini;
 pub mod location;
 pub mod marker;
 pub mod name;
 pub mod pip_report;
 pub mod pylock;
+pub mod python_name;
 pub mod record;
 pub mod requirements;
 pub mod tags;

@@ -10,8 +10,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::direct_url::without_credentials;
-use super::location::{Location, hashes_in, shown};
+use super::location::{Location, hashes_in, without_credentials};
 use super::marker::MarkerEnvironment;
 use super::name::ProjectName;
 use super::version::Version;
@@ -200,7 +199,7 @@ fn read_item(item: TextItem, release: &str) -> Result<ReportItem, Refusal> {
         (_, Some(VcsInfo { vcs }), _) => {
             return Err(Refusal::NotAWheel(format!(
                 "a {vcs} repository, `{}`",
-                shown(&info.url)
+                without_credentials(&info.url)
             )));
         }
         (_, _, Some(directory)) => {
@@ -211,7 +210,7 @@ fn read_item(item: TextItem, release: &str) -> Result<ReportItem, Refusal> {
             };
             return Err(Refusal::NotAWheel(format!(
                 "{kind}, `{}`",
-                shown(&info.url)
+                without_credentials(&info.url)
             )));
         }
         (Some(archive), None, None) => archive,
@@ -222,7 +221,7 @@ fn read_item(item: TextItem, release: &str) -> Result<ReportItem, Refusal> {
         }
     };
     let (location, fragment) = Location::from_url(&info.url).map_err(|reason| {
-        let (entry, location) = (release.to_owned(), shown(&info.url));
+        let (entry, location) = (release.to_owned(), without_credentials(&info.url));
         refuse(ResolutionFault::Location {
             entry,
             location,
@@ -267,9 +266,7 @@ fn is_of(file_name: &str, metadata: &TextMetadata) -> bool {
     };
     let version = Version::parse(&metadata.version);
     ProjectName::parse(&metadata.name).is_some_and(|project| project == name.name)
-        && version.is_some_and(|version| {
-            version == name.version || version == name.version.without_local()
-        })
+        && version.is_some_and(|version| name.version.matches(&version))
 }
 
 impl ArchiveInfo {
@@ -477,8 +474,8 @@ mod tests {
         assert_eq!(
             refused(&report(&host)),
             [
-                "`six 1.17.0` is at `file://example.com/six-1.17.0-py3-none-any.whl`: a `file` URL names a file of this \
-              machine, and no host"
+                "`six 1.17.0` is at `file://example.com/six-1.17.0-py3-none-any.whl`: \
+                 a `file` URL cannot name another host",
             ]
         );
         let hash = archive("https://example.com/six-1.17.0-py3-none-any.whl").replace(SHA, "00");

@@ -1,8 +1,8 @@
 //! Versions and the sets of versions that a project supports.
 //!
-//! Input: text. Output: a [`Version`] or [`Specifiers`]; `None` where the text is not one. Both
-//! keep their text, for messages and for the file names that were built from it. Limits: numbers of
-//! at most 64 bits. The only file that names the crate behind them.
+//! Input: text. Output: a [`Version`] or [`Specifiers`], or `None`. Both keep their text, for
+//! messages and for the file names that were built from it. Limits: numbers of at most 64 bits.
+//! Only this file names the crate `pep440_rs`.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -11,8 +11,8 @@ use std::str::FromStr as _;
 
 use pep440_rs::{Operator, VersionSpecifier};
 
-/// How many numbers of a release are compared with a pattern such as `==3.8.*`, which stands for at
-/// least this many.
+/// How many numbers of a release are compared with a pattern such as `==3.8.*`. No pattern in use
+/// is longer.
 const RELEASE_LENGTH: usize = 8;
 
 /// A version ("Version specifiers").
@@ -25,7 +25,7 @@ pub struct Version {
 }
 
 impl Version {
-    /// Reads a version in any spelling that the specification normalizes; `None` where it is none.
+    /// Reads a version in any spelling that the specification normalizes.
     pub fn parse(text: &str) -> Option<Self> {
         let parsed = pep440_rs::Version::from_str(text).ok()?;
         Some(Self {
@@ -44,6 +44,13 @@ impl Version {
     /// projects", "The .dist-info directory").
     pub fn escaped(&self) -> String {
         self.to_string().replace('-', "_")
+    }
+
+    /// Whether the version of a wheel, this one, satisfies a request for `wanted`: they are equal, or
+    /// differ only in a local label that `wanted` does not have ("Version specifiers", "Version
+    /// matching"). `1.0+cu121` matches `1.0`, but not the other way round.
+    pub fn matches(&self, wanted: &Self) -> bool {
+        self == wanted || self.without_local() == *wanted
     }
 
     /// The same version without its local label: `1.0` for `1.0+cu121` ("Version specifiers",
@@ -121,10 +128,9 @@ impl Specifiers {
         })
     }
 
-    /// Whether `version` satisfies every clause; pre-releases are in, as `packaging`'s
-    /// `SpecifierSet.contains(version, prereleases=True)` has it. `<3.14` still excludes
-    /// `3.14.0rc1`: pass an interpreter's release part alone where its pre-releases shall count as
-    /// the release.
+    /// Whether `version` satisfies every clause. Pre-releases do, as in `packaging`'s
+    /// `SpecifierSet.contains(version, prereleases=True)`; but `<3.14` still excludes `3.14.0rc1`.
+    /// If a pre-release of an interpreter shall count as the release, pass the release alone.
     pub fn contains(&self, version: &Version) -> bool {
         self.clauses
             .iter()
@@ -136,8 +142,8 @@ impl Specifiers {
 fn allows(clause: &VersionSpecifier, version: &pep440_rs::Version) -> bool {
     let bound = clause.version();
     match clause.operator() {
-        // The crate never lets a pre-release satisfy `<` with the same release; the specification
-        // does so where the bound itself is a pre-release: 3.14rc1 is in `<3.14rc2`.
+        // In the crate a pre-release never satisfies `<` with the same release. By the specification
+        // it can, if the bound itself is a pre-release: 3.14rc1 is in `<3.14rc2`.
         Operator::LessThan if bound.any_prerelease() => version.clone().without_local() < *bound,
         Operator::EqualStar | Operator::NotEqualStar | Operator::TildeEqual => {
             clause.contains(&padded(version))
@@ -146,8 +152,8 @@ fn allows(clause: &VersionSpecifier, version: &pep440_rs::Version) -> bool {
     }
 }
 
-/// `version` with zeros that the crate does not assume when it compares with a prefix: 3 is 3.0,
-/// which is not in `3.8.*`.
+/// `version` with trailing zeros: 3 is 3.0, which is not in `3.8.*`. The crate does not assume them
+/// when it compares with a prefix.
 fn padded(version: &pep440_rs::Version) -> pep440_rs::Version {
     let mut release = version.release().to_vec();
     release.resize(release.len().max(RELEASE_LENGTH), 0);
@@ -198,6 +204,10 @@ mod tests {
 
     #[test]
     fn e27_the_local_label_can_be_left_out() {
+        assert!(version("1.0+cu121").matches(&version("1.0.0")));
+        assert!(version("1.0+cu121").matches(&version("1+cu121")));
+        assert!(!version("1.0").matches(&version("1.0+cu121")));
+        assert!(!version("1.0+cpu").matches(&version("1.0+cu121")));
         assert_eq!(version("1.0+cu121").without_local(), version("1.0"));
         assert_eq!(version("1.0+cu121").without_local().raw(), "1.0");
     }

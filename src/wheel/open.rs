@@ -14,6 +14,7 @@ use crate::error::{ArchiveFault, Error, Fault, MetadataFault, Result, SourceFaul
 use crate::fs::{OpenFile, ReadAt};
 use crate::source::{DirectReference, Location, Source};
 use crate::spec::core_metadata::{Metadata, WheelInfo};
+use crate::spec::direct_url::DirectUrl;
 use crate::spec::name::ProjectName;
 use crate::spec::version::Version;
 use crate::spec::wheel_name::WheelName;
@@ -201,7 +202,9 @@ fn direct_url(digest: Option<Digest>, source: &Source) -> Result<Arc<[u8]>> {
         Some(path) => Location::File(crate::fs::absolute(path)?),
         None => source.location.clone(),
     };
-    Ok(location.direct_url(digest.as_slice()).to_json().into())
+    Ok(DirectUrl::of_archive(&location, digest.as_slice())
+        .to_json()
+        .into())
 }
 
 /// Finds the one dist-info directory at the top level. It has to be that of the project and version
@@ -247,8 +250,7 @@ fn find_dist_info(
 /// Whether `text`, in which `_` stands for `-`, is the version in the file name. Some build
 /// backends leave the local part out.
 fn is_version_of(text: &str, name: &WheelName) -> bool {
-    Version::parse(&text.replace('_', "-"))
-        .is_some_and(|version| version == name.version || version == name.version.without_local())
+    Version::parse(&text.replace('_', "-")).is_some_and(|version| name.version.matches(&version))
 }
 
 /// The fields in which METADATA contradicts the file name.
@@ -261,7 +263,7 @@ fn disagreements(metadata: &Metadata, name: &WheelName) -> Vec<MetadataFault> {
             file_name: name.name.as_str().to_owned(),
         });
     }
-    if metadata.version != name.version && metadata.version != name.version.without_local() {
+    if !name.version.matches(&metadata.version) {
         faults.push(MetadataFault::Mismatch {
             field: "Version",
             metadata: metadata.version.to_string(),

@@ -13,6 +13,7 @@ use keys::Keys;
 
 pub use select::{Choice, LockedWheel, Selection};
 
+use super::digits::number;
 use super::marker::{Context, Marker};
 use super::name::ProjectName;
 use super::version::{Specifiers, Version};
@@ -142,13 +143,6 @@ fn supported(version: String) -> Result<(u32, u32)> {
             found: version,
             supported: "1.x",
         })
-}
-
-fn number(text: &str) -> Option<u32> {
-    text.bytes()
-        .all(|byte| byte.is_ascii_digit())
-        .then(|| text.parse().ok())
-        .flatten()
 }
 
 fn specifiers(keys: &mut Keys) -> Result<Option<Specifiers>> {

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use super::{Artifact, Lock, Package, Result};
 use crate::digest::{Algorithm, Digest};
 use crate::error::{Fault, MetadataFault, ResolutionFault};
-use crate::spec::location::{Location, shown};
+use crate::spec::location::{Location, without_credentials};
 use crate::spec::marker::{MarkerEnvironment, Sets, normalized};
 use crate::spec::version::Version;
 use crate::spec::wheel_name::{Tag, WheelName};
@@ -221,9 +221,7 @@ impl Package {
 
     /// Whether a wheel is one of this project, in this version where that is known.
     fn is_of(&self, name: &WheelName) -> bool {
-        let is_version = |version: &Version| {
-            *version == name.version || *version == name.version.without_local()
-        };
+        let is_version = |version: &Version| name.version.matches(version);
         self.name == name.name && self.version.as_ref().is_none_or(is_version)
     }
 
@@ -248,9 +246,10 @@ impl Package {
             &self.sdist,
             self.wheels.is_empty(),
         ) {
-            (Some((kind, place)), None, None, None, true) => {
-                other(format!("a {kind} repository, `{}`", shown(place)))
-            }
+            (Some((kind, place)), None, None, None, true) => other(format!(
+                "a {kind} repository, `{}`",
+                without_credentials(place)
+            )),
             (None, Some((place, true)), None, None, true) => {
                 other(format!("an editable directory, `{place}`"))
             }
@@ -323,7 +322,7 @@ impl Artifact {
             (None, url) => {
                 let url = url.as_deref().unwrap_or_default();
                 let refuse = |reason| {
-                    let (entry, location) = (entry.to_owned(), shown(url));
+                    let (entry, location) = (entry.to_owned(), without_credentials(url));
                     ResolutionFault::Location {
                         entry,
                         location,

@@ -13,6 +13,7 @@ use std::collections::hash_map::Entry;
 
 use csv::{QuoteStyle, ReaderBuilder, StringRecord, WriterBuilder};
 
+use super::digits::number;
 use crate::digest::Digest;
 use crate::error::RecordFault;
 use digest::parse_digest;
@@ -104,7 +105,7 @@ pub fn read_installed_record(bytes: &[u8]) -> Result<Vec<RecordRow>, RecordFault
             rows.push(RecordRow {
                 path: column(0).to_owned(),
                 digest,
-                size: parse_size(column(2)),
+                size: number(column(2)),
             });
         }
     })?;
@@ -179,14 +180,6 @@ fn next_line(text: &str, position: &csv::Position) -> u64 {
     position.line() + ends.filter(|byte| **byte == b'\n').map(|_| 1).sum::<u64>()
 }
 
-/// Digits only: `parse` would take a sign.
-fn parse_size(text: &str) -> Option<u64> {
-    text.bytes()
-        .all(|byte| byte.is_ascii_digit())
-        .then(|| text.parse().ok())
-        .flatten()
-}
-
 fn shown(text: &str) -> String {
     match text.char_indices().nth(SHOWN) {
         Some((end, _)) => format!("{}…", &text[..end]),
@@ -233,7 +226,7 @@ impl Reading {
         }
         let faults = self.record.faults.len();
         let digest = self.digest(&path, column(1));
-        let size = parse_size(column(2));
+        let size = number(column(2));
         if size.is_none() && !column(2).is_empty() && self.verify != Verify::Off {
             self.record.faults.push(about("its size is not a number"));
         }

@@ -5,7 +5,7 @@
 //! while for pip it swallows the next line.
 
 use crate::error::ResolutionFault;
-use crate::spec::direct_url::without_credentials;
+use crate::spec::location::without_credentials;
 
 /// A logical line.
 #[derive(Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@
 use super::lines::Line;
 use super::{Pin, Result, VARIABLE};
 use crate::error::ResolutionFault;
-use crate::spec::location::{Location, hashes_in, shown};
+use crate::spec::location::{Location, hashes_in, without_credentials};
 use crate::spec::marker::{Context, Marker};
 use crate::spec::name::ProjectName;
 use crate::spec::version::Version;
@@ -157,11 +157,11 @@ fn at_url(name: &ProjectName, url: &str) -> Result<Pin> {
     {
         return Ok(Pin::NotAWheel(format!(
             "a {vcs} repository, `{}`",
-            shown(url)
+            without_credentials(url)
         )));
     }
     let refuse = |reason| {
-        let (entry, location) = (name.to_string(), shown(url));
+        let (entry, location) = (name.to_string(), without_credentials(url));
         ResolutionFault::Location {
             entry,
             location,

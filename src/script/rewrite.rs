@@ -1,0 +1,59 @@
+//! The first line of the scripts in a wheel.
+
+use std::path::Path;
+
+use super::shebang::{
+    checked, coding_line, declared_encoding, fits, is_utf8, simple, trampoline,
+    trampoline_in_comment,
+};
+
+/// The beginning of a script that asks for the interpreter of its environment ("Recommended
+/// installer features").
+const PLACEHOLDER: &[u8] = b"#!python";
+
+/// How many bytes of a file [`wants_rewrite`] needs.
+pub const HEAD: usize = PLACEHOLDER.len();
+
+/// Whether a file below `.data/scripts` that begins with `head` gets another first line: it begins
+/// with `#!python`, as `#!pythonw` and `#!python3` do too ("Recommended installer features").
+/// [`HEAD`] bytes are enough.
+pub fn wants_rewrite(head: &[u8]) -> bool {
+    head.starts_with(PLACEHOLDER)
+}
+
+/// `content` with the interpreter in its first line; unchanged if [`wants_rewrite`] says no
+/// ("Recommended installer features"). The error says why the path cannot be written into a script.
+///
+/// The whole first line is replaced, with its arguments and its carriage return. All other bytes
+/// are kept. If Python would no longer find the declaration of the script's encoding in the first
+/// two lines (PEP 263), it is repeated there.
+pub fn rewritten(content: &[u8], interpreter: &Path) -> Result<Vec<u8>, &'static str> {
+    if !wants_rewrite(content) {
+        return Ok(content.to_vec());
+    }
+    let path = checked(interpreter)?;
+    let end = content
+        .iter()
+        .position(|byte| *byte == b'\n')
+        .map_or(content.len(), |at| at + 1);
+    let (first, rest) = content.split_at(end);
+    let second = rest
+        .split(|byte| matches!(byte, b'\n' | b'\r'))
+        .next()
+        .unwrap_or(rest);
+    let of_first = declared_encoding(first);
+    let encoding = of_first.or_else(|| declared_encoding(second));
+    let mentions = |word: &[u8]| rest.windows(word.len()).any(|window| window == word);
+    let readable = path.is_ascii() || encoding.is_none_or(is_utf8);
+    let mut script = if fits(path) && readable {
+        let mut line = simple(path);
+        line.extend(of_first.map(coding_line).unwrap_or_default().as_bytes());
+        line
+    } else if mentions(b"__doc__") || mentions(b"__future__") {
+        trampoline_in_comment(path, encoding)
+    } else {
+        trampoline(path, encoding)
+    };
+    script.extend_from_slice(rest);
+    Ok(script)
+}
