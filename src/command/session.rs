@@ -1,7 +1,7 @@
-//! A session: an environment under its lock, recovered, with what is installed in it.
+//! A session: an environment under its lock, recovered, and the projects that are installed in it.
 //!
-//! Input: a located environment. Output: a [`Session`]. Directories that had to be made for the
-//! lock, and the lock file itself, are taken away again by [`Session::leave_unchanged`].
+//! Input: a located environment. Output: a [`Session`]. [`Session::leave_unchanged`] removes the
+//! lock file and the directories that were made for it, if the session made them.
 
 use std::path::PathBuf;
 
@@ -14,15 +14,15 @@ use crate::installed::{self, Installed};
 use crate::outcome::{EnvironmentReport, Progress, Report, Warning};
 use crate::transaction::{self, Recovered};
 
-/// The name of the lock file in an environment's root: the one that uv takes.
+/// The name of the lock file in an environment's root. uv locks the same file.
 const LOCK: &str = ".lock";
 
-/// What a session is for.
+/// Whether a session may change the environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
-    /// To change the environment, unless it is a dry run.
+    /// It changes the environment, unless it is a dry run.
     Change,
-    /// To look at it.
+    /// It only reads, apart from settling an interrupted command.
     Look,
 }
 
@@ -40,10 +40,11 @@ pub struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    /// Locks the environment, settles what a crash left in it, and looks what is installed.
+    /// Locks the environment, settles an interrupted command in it, and lists the installed
+    /// projects.
     ///
     /// # Errors
-    /// Where it cannot be locked, recovered or read.
+    /// It cannot be locked, recovered or read. Whatever was made for the lock is removed again.
     pub fn begin(
         environment: &'a Environment,
         purpose: Purpose,
@@ -81,13 +82,13 @@ impl<'a> Session<'a> {
             self.lock = Some(Lock::acquire(self.context.fs, &path, &patience)?);
             self.check_identity()?;
             self.recover(report)?;
-            // What the state of the transaction lies in is there before anything is planned around
-            // it.
+            // Planning looks at the directory that will hold the state directory, so it is made
+            // before.
             let home = self.layout.state_home(self.layout.main_root());
             self.made.extend(Dir::make_all(self.context.fs, &home)?);
         } else {
-            // Changes nothing, so makes no lock file either: without one there is nobody to wait
-            // for.
+            // A session that only reads makes no lock file. If there is none, no other command is
+            // running that would have made one.
             self.lock = Lock::acquire_existing(&path, &patience)?;
             self.check_identity()?;
             if transaction::is_interrupted(&self.layout)? {
@@ -102,8 +103,8 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// What was found out about the environment holds for the directory that it was found in, and
-    /// no other.
+    /// Refuses another directory at the environment's path than the one that was located before the
+    /// lock was taken.
     fn check_identity(&self) -> Result<()> {
         let root = &self.environment.root;
         let Some(found) = self.environment.identity else {
@@ -113,7 +114,7 @@ impl<'a> Session<'a> {
             Some(stat) if (stat.device, stat.inode) == found => Ok(()),
             _ => Err(Error::bad_environment(
                 root,
-                "another directory has taken its place meanwhile; try again",
+                "another directory has taken its place in the meantime; try again",
             )),
         }
     }
@@ -131,11 +132,11 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Ends a session that changed nothing: what it made for itself goes.
+    /// Ends a session that changed nothing, and removes what it made for itself.
     pub fn leave_unchanged(mut self) {
         let fs = self.context.fs;
-        // What cannot be removed is an empty lock file or an empty directory; the failure that led
-        // here matters more.
+        // Only an empty lock file or empty directories can be left. The failure that led here
+        // matters more than that.
         if let Some(lock) = self.lock.take() {
             let _ = lock.release_unused(fs);
         }
@@ -146,13 +147,9 @@ impl<'a> Session<'a> {
 fn recovered(what: Recovered) -> Option<Warning> {
     let message = match what {
         Recovered::Nothing => return None,
-        Recovered::Cleaned => {
-            "an interrupted command had left files that nobody saw; they are deleted"
-        }
-        Recovered::RolledBack => {
-            "an interrupted command had left the environment in mid-change; its changes are taken back"
-        }
-        Recovered::Finished => "an interrupted command had made all its changes; it is finished",
+        Recovered::Cleaned => "deleted the staged files of an interrupted command",
+        Recovered::RolledBack => "took back the changes of an interrupted command",
+        Recovered::Finished => "finished an interrupted command, which had made all its changes",
     };
     Some(Warning {
         code: "recovered",
@@ -162,7 +159,8 @@ fn recovered(what: Recovered) -> Option<Warning> {
 }
 
 fn unsettled() -> Warning {
-    let message = "an interrupted command has left the environment in mid-change; the plan is of what is there now";
+    let message =
+        "an interrupted command has left the environment in mid-change, and is not settled now";
     Warning {
         code: "unsettled",
         wheel: None,
@@ -170,7 +168,7 @@ fn unsettled() -> Warning {
     }
 }
 
-/// The environment as reports show it.
+/// The environment as it is shown in reports.
 pub fn environment_report(environment: &Environment) -> EnvironmentReport {
     EnvironmentReport {
         root: environment.root.clone(),

@@ -144,6 +144,11 @@ impl Layout {
         &self.roots
     }
 
+    /// The resolved path of the environment's own root directory.
+    pub fn environment_root(&self) -> &Path {
+        &self.roots[usize::from(self.own.root.0)]
+    }
+
     /// The numbers of all roots.
     pub fn root_ids(&self) -> impl Iterator<Item = RootId> + use<> {
         let count = u16::try_from(self.roots.len()).expect("roots are counted in 16 bits");

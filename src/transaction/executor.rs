@@ -1,8 +1,12 @@
-//! The field on which a journal is played: its roots and private directories, opened once.
+//! Applies, checks and reverts the operations of a journal.
 //!
-//! Input: a journal whose roots are still the ones it was written for. Output: operations executed,
-//! judged and reverted. All of it is relative to open directories; no symbolic link is followed on
-//! the way to a live name.
+//! Input: a journal and the layout that it was found in. Output: its roots and private directories,
+//! opened once, and operations made relative to them. A root is recognised by the random names of
+//! its private directories, whatever device or path it has by now. No symbolic link is followed on
+//! the way to a live name, and nothing outside of the layout is opened.
+
+use std::ffi::OsStr;
+use std::path::PathBuf;
 
 use super::journal::{Journal, JournalOperation};
 use super::state_dir::{JOURNAL, StateDir};
@@ -15,51 +19,62 @@ use crate::plan::{Operation, OperationKind};
 /// The open directories of a journal.
 pub struct Executor {
     main: StateDir,
-    roots: Vec<Root>,
+    roots: Vec<OpenRoot>,
     state_dirs: Vec<StateDir>,
 }
 
 /// The open directories of one root of a journal.
-struct Root {
+struct OpenRoot {
     live: Dir,
     stage: Dir,
     trash: Dir,
 }
 
 impl Executor {
-    /// Opens every directory that the journal names, all of them inside the layout.
+    /// Opens every directory that the journal names.
     ///
     /// # Errors
-    /// A directory is missing, is another one than the journal's, or lies outside of the
-    /// environment.
+    /// A root, or one of its private directories, is missing or cannot be reached inside the layout
+    /// without following a link. Nothing has been changed then.
     pub fn open(fs: &Fs, layout: &Layout, journal: &Journal) -> Result<Self> {
         let home = layout.state_home(layout.main_root());
         let path = home.join(STATE_DIR).join(JOURNAL);
-        let refuse = |reason: &str| Error::journal(&path, reason);
+        let refuse = |reason: String| Error::journal(&path, reason);
+        let main = StateDir::main(fs, layout)?;
+        let main = main.ok_or_else(|| refuse("its directory is gone".to_owned()))?;
         let mut roots = Vec::with_capacity(journal.roots.len());
         let mut state_dirs = Vec::with_capacity(journal.roots.len());
         for root in &journal.roots {
-            if layout.of_resolved(&root.path).is_none() {
-                return Err(refuse("it names a root outside of the environment"));
+            let path = root.at.path(layout);
+            let live = layout.open(fs, &path)?;
+            let live =
+                live.ok_or_else(|| refuse(format!("its root `{}` is gone", path.display())))?;
+            let home = root.home_path(layout);
+            let state = StateDir::open(fs, layout, &home)?;
+            let state = state.ok_or_else(|| {
+                refuse(format!(
+                    "its state directory in `{}` is gone",
+                    home.display()
+                ))
+            })?;
+            let private = |name: &str| {
+                let opened = state.open_private(name)?;
+                opened.ok_or_else(|| {
+                    let path = state.dir().path().join(name);
+                    refuse(format!(
+                        "its private directory `{}` is gone",
+                        path.display()
+                    ))
+                })
+            };
+            let (stage, trash) = (private(&root.stage)?, private(&root.trash)?);
+            roots.push(OpenRoot { live, stage, trash });
+            // If something is mounted on the main library, two roots share one directory.
+            let is_known = |known: &StateDir| known.home() == state.home();
+            if !state_dirs.iter().any(is_known) {
+                state_dirs.push(state);
             }
-            let live = layout
-                .open(fs, &root.path)?
-                .ok_or_else(|| refuse("its root is gone"))?;
-            if live.own_stat()?.inode != root.inode {
-                return Err(refuse("another directory stands in the place of its root"));
-            }
-            let state = StateDir::open(fs, layout, &root.home)?
-                .ok_or_else(|| refuse("its private directory is gone"))?;
-            let stage = state
-                .open_private(&root.stage)?
-                .ok_or_else(|| refuse("what it staged is gone"))?;
-            let trash = state
-                .open_private(&root.trash)?
-                .ok_or_else(|| refuse("its trash is gone"))?;
-            roots.push(Root { live, stage, trash });
-            state_dirs.push(state);
         }
-        let main = StateDir::main(fs, layout)?.ok_or_else(|| refuse("its directory is gone"))?;
         Ok(Self {
             main,
             roots,
@@ -72,19 +87,24 @@ impl Executor {
         &self.main
     }
 
-    /// The state directory of each root, in the order of the journal.
+    /// The state directories of all roots, each once.
     pub fn state_dirs(&self) -> &[StateDir] {
         &self.state_dirs
     }
 
-    /// Makes everything durable that was done on any of the file systems.
+    /// The path of what an operation moves.
+    pub fn live_path(&self, operation: &JournalOperation) -> PathBuf {
+        self.roots[operation.root].live.path().join(&operation.path)
+    }
+
+    /// Makes everything durable that was written to the file system of any root.
     pub fn flush_file_systems(&self) -> Result<()> {
         self.roots
             .iter()
             .try_for_each(|root| root.live.flush_file_system())
     }
 
-    /// Executes one operation.
+    /// Makes one operation.
     pub fn execute(&self, operation: &JournalOperation) -> Result<()> {
         let root = &self.roots[operation.root];
         let (parent, name) = root.parent(&operation.path)?;
@@ -96,17 +116,23 @@ impl Executor {
         }
     }
 
-    /// Whether one operation was executed: judged by its private side, where there is one.
+    /// Whether one operation was made.
+    ///
+    /// Only the private side of a rename is looked at. The live side misleads: after something went
+    /// out and something else came in, the same name is taken before and after.
     pub fn is_done(&self, operation: &JournalOperation) -> Result<bool> {
         let root = &self.roots[operation.root];
         Ok(match operation.kind {
-            OperationKind::Out => root.trash.stat(&operation.slot)?.is_some(),
+            OperationKind::Out => {
+                root.trash.stat(&operation.slot)?.is_some()
+                    || root.trash.stat(&halfway(&operation.slot))?.is_some()
+            }
             OperationKind::In => root.stage.stat(&operation.slot)?.is_none(),
             OperationKind::RemoveDir => root.live.stat(&operation.path)?.is_none(),
         })
     }
 
-    /// Reverts one operation where it was executed.
+    /// Reverts one operation if it was made.
     pub fn revert(&self, operation: &JournalOperation) -> Result<()> {
         if !self.is_done(operation)? {
             return Ok(());
@@ -115,21 +141,41 @@ impl Executor {
         let (parent, name) = root.parent(&operation.path)?;
         let parent = parent.as_ref().unwrap_or(&root.live);
         match operation.kind {
-            OperationKind::Out => root.trash.rename(&operation.slot, parent, name),
-            OperationKind::In => match parent.stat(name)? {
-                // Neither staged nor live: a power cut took what had not been flushed.
-                None => Ok(()),
-                Some(_) => parent.rename(name, &root.stage, &operation.slot),
-            },
+            OperationKind::Out => {
+                let halfway = halfway(&operation.slot);
+                let private = |name| At {
+                    dir: &root.trash,
+                    name,
+                };
+                let live = At { dir: parent, name };
+                carry(&private(&operation.slot), &private(&halfway), &live)
+            }
+            OperationKind::In => {
+                let halfway = halfway(&operation.slot);
+                let private = |name| At {
+                    dir: &root.stage,
+                    name,
+                };
+                let live = At { dir: parent, name };
+                if parent.stat(name)?.is_some() || root.stage.stat(&halfway)?.is_some() {
+                    return carry(&live, &private(&halfway), &private(&operation.slot));
+                }
+                // Neither staged nor live: a power cut lost what had not been flushed. Something
+                // has to be in the stage all the same. Otherwise a recovery that is interrupted
+                // after the old file has returned would take that one for the new one.
+                root.stage.make_dir(&operation.slot)
+            }
             OperationKind::RemoveDir => {
                 parent.make_dir_again(name, operation.mode.unwrap_or(0o755))
             }
         }
     }
 
-    /// The same operations, but directories go entry by entry, and then as empty ones. One at which
-    /// a device was crossed is rarely alone: all of a lower layer are like it, so all are expanded
-    /// at once.
+    /// The same operations, but each directory that is moved out is emptied entry by entry and then
+    /// removed.
+    ///
+    /// An overlay refuses to rename a directory of its lower layer, and reports another device. All
+    /// directories are expanded at once, because the others are most likely of that layer too.
     pub fn expanded(&self, journal: &Journal, operations: &[Operation]) -> Result<Vec<Operation>> {
         let mut expanded = Vec::new();
         for (operation, written) in operations.iter().zip(&journal.operations) {
@@ -137,21 +183,19 @@ impl Executor {
             let kind = live.stat(&written.path)?.map(|stat| stat.kind);
             let moves_directory =
                 operation.kind == OperationKind::Out && kind == Some(Kind::Directory);
-            match if moves_directory {
+            let directory = if moves_directory {
                 live.open_below(&written.path)?
             } else {
                 None
-            } {
+            };
+            match directory {
                 Some(directory) => expand(&directory, &operation.place, &mut expanded)?,
                 None => expanded.push(operation.clone()),
             }
         }
-        // What is staged keeps its slots; what goes gets new ones.
-        let free = operations
-            .iter()
-            .map(|operation| operation.slot + 1)
-            .max()
-            .unwrap_or_default();
+        // Staged files lie at their slots already; everything else gets new ones behind those.
+        let used = operations.iter().map(|operation| operation.slot + 1);
+        let free = used.max().unwrap_or(0);
         let outgoing = expanded
             .iter_mut()
             .filter(|operation| operation.kind != OperationKind::In);
@@ -162,19 +206,87 @@ impl Executor {
     }
 }
 
+/// The private name of a directory that is moved back entry by entry.
+fn halfway(slot: &str) -> String {
+    format!("{slot}-halfway")
+}
+
+/// A name in an open directory.
+struct At<'a> {
+    dir: &'a Dir,
+    name: &'a str,
+}
+
+/// Moves something to a name that is free. May be killed anywhere and called again.
+///
+/// If the interrupted command ran in what is a lower layer of an overlay by now, its directories
+/// cannot be renamed. Their entries are moved to a new directory, which is renamed in the end. That
+/// directory is private, so that nothing incomplete becomes live.
+fn carry(from: &At<'_>, halfway: &At<'_>, to: &At<'_>) -> Result<()> {
+    let private = halfway.dir;
+    if private.stat(halfway.name)?.is_none() {
+        let error = match from.dir.rename(from.name, to.dir, to.name) {
+            Err(error) if is_cross_device(&error) => error,
+            result => return result,
+        };
+        match from.dir.stat(from.name)? {
+            Some(stat) if stat.kind == Kind::Directory => {
+                private.make_dir_again(halfway.name, stat.mode)?;
+            }
+            _ => return Err(error),
+        }
+    }
+    let target = private.open_below(halfway.name)?;
+    if let (Some(source), Some(target)) = (from.dir.open_below(from.name)?, target) {
+        move_entries(&source, &target)?;
+        from.dir.remove_dir(from.name)?;
+    }
+    private.rename(halfway.name, to.dir, to.name)
+}
+
+/// Moves the entries of a directory, and those of each directory in it, one by one.
+fn move_entries(source: &Dir, target: &Dir) -> Result<()> {
+    for (name, kind) in source.names()? {
+        let name = text_of(source, &name)?;
+        if kind != Kind::Directory {
+            source.rename(&name, target, &name)?;
+            continue;
+        }
+        if target.stat(&name)?.is_none() {
+            let mode = source.stat(&name)?.map_or(0o755, |stat| stat.mode);
+            target.make_dir_again(&name, mode)?;
+        }
+        let inner = (source.open_below(&name)?, target.open_below(&name)?);
+        if let (Some(source), Some(target)) = inner {
+            move_entries(&source, &target)?;
+        }
+        source.remove_dir(&name)?;
+    }
+    Ok(())
+}
+
+/// The name of an entry as text.
+fn text_of(directory: &Dir, name: &OsStr) -> Result<String> {
+    name.to_str().map(str::to_owned).ok_or_else(|| {
+        let path = directory.path().join(name);
+        Error::bad_environment(&path, "its name cannot be recorded")
+    })
+}
+
+/// Whether a rename failed because it would cross file systems, or layers of an overlay.
+pub(super) fn is_cross_device(error: &Error) -> bool {
+    error.os_code() == Some(rustix::io::Errno::XDEV.raw_os_error())
+}
+
+/// Operations that move out every entry of a directory and then remove it.
 fn expand(directory: &Dir, place: &Place, operations: &mut Vec<Operation>) -> Result<()> {
     let mut names = directory.names()?;
-    // Of a dist-info what makes it one goes first: without METADATA no tool takes it for an
-    // installed project.
+    // METADATA goes first: without it no tool takes a dist-info for an installed project, so that
+    // none is seen with half of its files.
     names.sort_by_key(|(name, _)| (name != "METADATA", name.clone()));
     for (name, kind) in names {
-        let path = name.to_str().and_then(|name| RelPath::parse(name).ok());
-        let Some(path) = path else {
-            return Err(Error::bad_environment(
-                &directory.path().join(&name),
-                "its name cannot be recorded",
-            ));
-        };
+        let path = RelPath::parse(&text_of(directory, &name)?)
+            .map_err(|fault| Error::bad_environment(directory.path(), fault.to_string()))?;
         let child = place.join(&path);
         match directory.open_below(path.as_str()) {
             Ok(Some(inner)) if kind == Kind::Directory => expand(&inner, &child, operations)?,
@@ -196,9 +308,8 @@ fn expand(directory: &Dir, place: &Place, operations: &mut Vec<Operation>) -> Re
     Ok(())
 }
 
-impl Root {
-    /// The open parent of a live path, `None` where that is the root itself, and the last
-    /// component.
+impl OpenRoot {
+    /// The open parent of a live path, `None` if that is the root itself, and the last component.
     fn parent<'p>(&self, path: &'p str) -> Result<(Option<Dir>, &'p str)> {
         let Some((parent, name)) = path.rsplit_once('/') else {
             return Ok((None, path));

@@ -1,15 +1,17 @@
-//! Recovery: settling what a crash left behind.
+//! Recovery: settles what a crash left behind.
 //!
 //! Input: an environment under its lock. Output: the environment as it was before the interrupted
-//! transaction, or after it where every operation had been made; and nothing of ours left in it.
-//! Every command begins with it. It is idempotent and may itself be killed anywhere. A journal that
-//! is not ours is never acted on.
+//! transaction, or as it is after it if every operation had been made; and nothing of ours left in
+//! it. Every command begins with it. It is idempotent and may itself be killed anywhere. A journal
+//! that cannot be trusted is never acted on and never deleted.
 
 use super::executor::Executor;
-use super::state_dir::{self, JOURNAL, StateDir};
-use super::{commit_point, journal, roll_back, undo};
+use super::journal::Journal;
+use super::protocol::{commit_point, roll_back};
+use super::state_dir::{self, JOURNAL, StateDir, UNDO};
+use super::{marks, read};
 use crate::environment::layout::Layout;
-use crate::error::Result;
+use crate::error::{Effect, Error, Result};
 use crate::fs::Fs;
 
 /// What recovery found, and did about it.
@@ -19,44 +21,57 @@ pub enum Recovered {
     Nothing,
     /// Only staged files were left; they are deleted.
     Cleaned,
-    /// A transaction was in mid-change; it is taken back.
+    /// The changes of an interrupted transaction were taken back.
     RolledBack,
-    /// A transaction had made all its changes; it is finished.
+    /// All changes of an interrupted transaction had been made; it is finished.
     Finished,
 }
 
 /// Settles whatever an interrupted command left in the environment. The lock must be held.
 ///
 /// # Errors
-/// Where the journal is not ours or cannot be read, or something cannot be moved back; nothing is
-/// deleted then.
+/// The journal cannot be trusted or read, or something cannot be moved back. The journal stays
+/// then, and with it everything that it takes to settle the environment later.
 pub fn recover(fs: &Fs, layout: &Layout) -> Result<Recovered> {
-    let dirs = state_dir::all(fs, layout)?;
+    let mut homes = state_dir::homes(fs, layout)?;
+    let dirs = state_dir::open_all(fs, layout, &homes)?;
     let Some(main) = StateDir::main(fs, layout)? else {
         return clean_leftovers(&dirs, &[]);
     };
-    let Some(journal) = journal::read(&main, JOURNAL)? else {
-        return clean_leftovers(&dirs, &undo::kept(&main)?);
+    let Some(journal) = read::read(&main, layout, JOURNAL)? else {
+        return clean_leftovers(&dirs, &kept(&main, layout)?);
     };
-    let executor = Executor::open(fs, layout, &journal)?;
+    let unfinished = |error: Error| error.with_effect(Effect::Unfinished);
+    let executor = Executor::open(fs, layout, &journal).map_err(unfinished)?;
+    let recovered = settle(&executor, &journal).map_err(unfinished)?;
+    // A root of the journal may be one that the layout does not know, such as a mount.
+    homes.extend(journal.roots.iter().map(|root| root.home_path(layout)));
+    let dirs = state_dir::open_all(fs, layout, &homes)?;
+    state_dir::clean(&dirs, &kept(&main, layout)?)?;
+    Ok(recovered)
+}
+
+fn settle(executor: &Executor, journal: &Journal) -> Result<Recovered> {
     let mut all_done = true;
     for operation in &journal.operations {
         all_done = all_done && executor.is_done(operation)?;
     }
-    let recovered = if all_done && !journal.operations.is_empty() {
+    // Flushes are always made here: whether the interrupted command was durable is not known.
+    if all_done && !journal.operations.is_empty() {
         executor.flush_file_systems()?;
-        commit_point(&executor, &journal, true)?;
-        main.dir().flush()?;
-        Recovered::Finished
+        commit_point(executor, journal, true)?;
+        executor.main().dir().flush()?;
+        Ok(Recovered::Finished)
     } else {
-        roll_back(&executor, &journal, true)?;
-        Recovered::RolledBack
-    };
-    let kept = undo::kept(&main)?;
-    // A root of the journal may be one that the layout does not know, such as a mount.
-    state_dir::clean(executor.state_dirs(), &kept)?;
-    state_dir::clean(&state_dir::all(fs, layout)?, &kept)?;
-    Ok(recovered)
+        roll_back(executor, journal, true)?;
+        Ok(Recovered::RolledBack)
+    }
+}
+
+/// The names that must stay because the last transaction can be undone.
+fn kept(main: &StateDir, layout: &Layout) -> Result<Vec<String>> {
+    let journal = read::read(main, layout, UNDO)?.filter(|journal| journal.undoable);
+    Ok(journal.as_ref().map_or_else(Vec::new, marks::kept_names))
 }
 
 fn clean_leftovers(dirs: &[StateDir], kept: &[String]) -> Result<Recovered> {

@@ -9,6 +9,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
+use serde::Deserialize;
+
+use super::root_name::RootName;
 use crate::environment::layout::{Layout, RootId, STATE_DIR};
 use crate::error::{Error, Result};
 use crate::fs::{self, Dir, Fs, Kind};
@@ -47,6 +50,11 @@ pub(super) fn marks_name(trash: &str) -> String {
     format!("{MARKS}{}", trash.strip_prefix(TRASH).unwrap_or(trash))
 }
 
+/// The path of a private directory by its name.
+pub(super) fn private_path(home: &Path, name: &str) -> PathBuf {
+    home.join(STATE_DIR).join(name)
+}
+
 /// Whether an interrupted transaction has left a journal. Only looks: the journal is not read, and
 /// nobody needs to hold the lock.
 pub fn is_interrupted(layout: &Layout) -> Result<bool> {
@@ -83,7 +91,7 @@ impl StateDir {
         };
         let path = home.path().join(STATE_DIR).join(JOURNAL);
         if stat.kind != Kind::Directory {
-            return Err(Error::journal(&path, "its directory is none"));
+            return Err(Error::journal(&path, "its directory is not a directory"));
         }
         let Some(dir) = home.open_below(STATE_DIR)? else {
             return Ok(None);
@@ -136,7 +144,7 @@ impl StateDir {
             return Ok(None);
         };
         if stat.kind != Kind::File {
-            return Err(refuse("it is no regular file".to_owned()));
+            return Err(refuse("it is not a regular file".to_owned()));
         }
         if stat.size > MAX_STATE {
             let size = stat.size;
@@ -179,18 +187,23 @@ impl StateDir {
         self.dir.open_below(name)
     }
 
-    /// The directories that hold other state directories of an interrupted command. The list is
-    /// only a hint: entries outside of the environment are dropped, and so is a list that cannot be
-    /// understood.
+    /// The directories that hold other state directories of an interrupted command.
     fn others(&self, layout: &Layout) -> Result<Vec<PathBuf>> {
-        let listed = self.dir.read(AREAS, MAX_STATE)?;
-        let homes: Vec<PathBuf> = listed
-            .and_then(|listed| serde_json::from_slice(&listed).ok())
-            .unwrap_or_default();
-        Ok(homes
-            .into_iter()
-            .filter(|home| layout.of_resolved(home).is_some())
-            .collect())
+        let Some(listed) = self.dir.read(AREAS, MAX_STATE)? else {
+            return Ok(Vec::new());
+        };
+        let names: Vec<RootName> = match serde_json::from_slice(&listed) {
+            Ok(ListedHomes::Names(names)) => names,
+            Ok(ListedHomes::Paths(paths)) => {
+                let names = paths.iter().map(|path| RootName::of_path(layout, path));
+                names.flatten().collect()
+            }
+            // A power cut can tear the list, since it is not flushed. No journal was written then,
+            // so all that is lost is the place of some leftovers.
+            Err(_) => Vec::new(),
+        };
+        let names = names.iter().filter(|name| name.is_plain());
+        Ok(names.map(|name| name.path(layout)).collect())
     }
 
     /// Whether [`clean`] would delete anything that a transaction had used.
@@ -220,16 +233,31 @@ impl StateDir {
     }
 }
 
-/// Every state directory that a command may have left in the environment, also one from which the
-/// journal is gone.
-pub(super) fn all(fs: &Fs, layout: &Layout) -> Result<Vec<StateDir>> {
-    let mut homes: BTreeSet<PathBuf> = layout
-        .root_ids()
-        .map(|root| layout.state_home(root))
-        .collect();
+/// The content of the list of the others.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum ListedHomes {
+    Names(Vec<RootName>),
+    /// Absolute paths, as the first version of this tool wrote them.
+    Paths(Vec<PathBuf>),
+}
+
+/// Every directory that may hold a state directory of an interrupted command.
+pub(super) fn homes(fs: &Fs, layout: &Layout) -> Result<BTreeSet<PathBuf>> {
+    let roots = layout.root_ids();
+    let mut homes: BTreeSet<PathBuf> = roots.map(|root| layout.state_home(root)).collect();
     if let Some(main) = StateDir::main(fs, layout)? {
         homes.extend(main.others(layout)?);
     }
+    Ok(homes)
+}
+
+/// The state directories in these homes, as far as there are any.
+pub(super) fn open_all(
+    fs: &Fs,
+    layout: &Layout,
+    homes: &BTreeSet<PathBuf>,
+) -> Result<Vec<StateDir>> {
     let open = |home: &PathBuf| StateDir::open(fs, layout, home).transpose();
     homes.iter().filter_map(open).collect()
 }
@@ -269,6 +297,19 @@ pub(super) struct Area {
     pub stage: String,
     /// The name of the directory with files that were moved out.
     pub trash: String,
+}
+
+impl Area {
+    /// The directory that holds the state directory, as a path below the root; empty for the root
+    /// itself.
+    pub fn home_below_root(&self) -> String {
+        let below = self.state.home().strip_prefix(self.live.path());
+        let below = below.expect("a state directory is inside its root");
+        let below = below
+            .to_str()
+            .expect("the layout refuses paths that are not UTF-8");
+        below.to_owned()
+    }
 }
 
 /// The private directories of a transaction, which are deleted on drop unless a journal names them.
@@ -331,8 +372,9 @@ impl Areas {
     /// Writes down which other roots get a state directory, for a recovery that would not look
     /// there otherwise. A mount inside the environment is such a root.
     fn list_others(&self, layout: &Layout, main: RootId, others: &BTreeSet<RootId>) -> Result<()> {
-        let homes: Vec<PathBuf> = others.iter().map(|root| layout.state_home(*root)).collect();
-        let list = serde_json::to_vec(&homes).expect("the layout refuses paths that are not UTF-8");
+        let names = others.iter().map(|root| RootName::of(layout, *root));
+        let names: Vec<RootName> = names.collect();
+        let list = serde_json::to_vec(&names).expect("names of roots are text");
         self.by_root[&main].state.write(AREAS, &list, false)
     }
 

@@ -129,9 +129,8 @@ def wheels() -> list[bytes]:
 def journal() -> str:
     """The body of a journal; the target adds the first line."""
     root = {
-        "path": "/venv",
-        "inode": 7,
-        "home": "/venv/lib",
+        "at": {"base": "environment", "path": ""},
+        "home": "lib",
         "stage": "stage-a",
         "trash": "trash-b",
     }

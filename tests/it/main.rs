@@ -35,6 +35,7 @@ mod looking;
 mod loose_disk;
 mod lower_layer;
 mod metadata_refusals;
+mod moved;
 mod new_target;
 mod partial_files;
 mod peeking;

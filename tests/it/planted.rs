@@ -14,9 +14,14 @@ use pkg_install::transaction::Journal;
 
 use crate::faults::{Change, Fault, Fuse};
 use crate::living::Life;
+use crate::moved::{old_journal, sealed};
 use crate::scene::{Scene, assert_unchanged, tree};
 use crate::tree_image::Image;
 use crate::wheel_builder::Wheel;
+
+fn text(path: &Path) -> String {
+    path.display().to_string()
+}
 
 /// An environment in mid-change, and a directory beside it that is none of its business.
 struct Ruin {
@@ -116,10 +121,10 @@ fn r124_a_journal_that_is_torn_swollen_or_of_the_future_is_never_acted_on() {
     *flipped.last_mut().expect("it is not empty") ^= 1;
     let future = String::from_utf8(good.clone())
         .expect("text")
-        .replacen(" 1 ", " 2 ", 1)
+        .replacen(" 2 ", " 3 ", 1)
         .into_bytes();
     for (title, bytes, says) in [
-        ("no bytes", &[][..], "it is torn"),
+        ("no bytes", &[][..], "it is incomplete"),
         (
             "half of it",
             &good[..good.len() / 2],
@@ -137,7 +142,7 @@ fn r124_a_journal_that_is_torn_swollen_or_of_the_future_is_never_acted_on() {
         ruin.assert_refused(title, says);
     }
     for (title, length, says) in [
-        ("100 MB of nothing", 100 << 20, "it is torn"),
+        ("100 MB of nothing", 100 << 20, "it is incomplete"),
         ("more than is read", 3 << 30, "it has 3221225472 bytes"),
     ] {
         File::create(&path)
@@ -163,25 +168,24 @@ fn r125_a_journal_that_names_what_is_elsewhere_is_refused() {
     symlink(&ruin.outside, &link).expect("a link can be made");
     let foreign: Spoil = |journal, outside| {
         let root = &mut journal.roots[0];
-        (root.path, root.home) = (outside.to_owned(), outside.to_owned());
+        (root.at.path, root.home) = (text(outside), String::new());
         (root.stage, root.trash) = ("stage-a1".to_owned(), "trash-b2".to_owned());
-        root.inode = fs::metadata(outside).expect("it is there").ino();
     };
-    let cases: [(&str, Spoil, &str); 9] = [
+    let cases: [(&str, Spoil, &str); 11] = [
         (
             "a path with `..`",
             |journal, _| journal.operations[0].path = "../outside/x".into(),
-            "leads elsewhere",
+            "outside of its root",
         ),
         (
             "an absolute path",
             |journal, _| journal.operations[0].path = "/etc/passwd".into(),
-            "leads elsewhere",
+            "outside of its root",
         ),
         (
             "no such root",
             |journal, _| journal.operations[0].root = 7,
-            "leads elsewhere",
+            "outside of its root",
         ),
         (
             "a slot that is a path",
@@ -195,14 +199,24 @@ fn r125_a_journal_that_names_what_is_elsewhere_is_refused() {
         ),
         (
             "a home elsewhere",
-            |journal, outside| journal.roots[0].home = outside.into(),
-            "root that is none",
+            |journal, outside| journal.roots[0].home = text(outside),
+            "outside of the environment",
+        ),
+        (
+            "a home above",
+            |journal, _| journal.roots[0].home = "../outside".into(),
+            "outside of the environment",
         ),
         ("a root elsewhere", foreign, "outside of the environment"),
         (
-            "another directory at its root",
-            |journal, _| journal.roots[0].inode += 1,
-            "another directory",
+            "a root above",
+            |journal, _| journal.roots[0].at.path = "..".into(),
+            "outside of the environment",
+        ),
+        (
+            "private directories of another transaction",
+            |journal, _| journal.roots[0].stage = "stage-a1".into(),
+            "is gone",
         ),
         (
             "another user's",
@@ -221,6 +235,65 @@ fn r125_a_journal_that_names_what_is_elsewhere_is_refused() {
     ruin.assert_settles();
 }
 
+/// A journal of version 1 names absolute paths, and is refused if they lie elsewhere.
+#[test]
+fn r125_an_old_journal_that_names_what_is_elsewhere_is_refused() {
+    type Spoil = fn(&mut serde_json::Value, &str);
+    let ruin = Ruin::new();
+    let path = ruin.journal();
+    let good = fs::read(&path).expect("it is there");
+    let journal = Journal::decode(&good).expect("it is a journal");
+    let outside = text(&ruin.outside);
+    let foreign: Spoil = |journal, outside| {
+        let root = &mut journal["roots"][0];
+        (root["path"], root["home"]) = (outside.into(), outside.into());
+        (root["stage"], root["trash"]) = ("stage-a1".into(), "trash-b2".into());
+    };
+    let cases: [(&str, Spoil, &str); 6] = [
+        ("a root elsewhere", foreign, "outside of the environment"),
+        (
+            "a home elsewhere",
+            |journal, outside| journal["roots"][0]["home"] = outside.into(),
+            "outside of the environment",
+        ),
+        (
+            "a root by `..`",
+            |journal, outside| {
+                let path = format!("{outside}/../outside");
+                let root = &mut journal["roots"][0];
+                (root["path"], root["home"]) = (path.clone().into(), path.into());
+            },
+            "outside of the environment",
+        ),
+        (
+            "a relative root",
+            |journal, _| journal["roots"][0]["path"] = "lib".into(),
+            "outside of the environment",
+        ),
+        (
+            "private directories of another transaction",
+            |journal, _| journal["roots"][0]["trash"] = "trash-b2".into(),
+            "is gone",
+        ),
+        (
+            "a path with `..`",
+            |journal, _| journal["operations"][0]["path"] = "../outside/x".into(),
+            "outside of its root",
+        ),
+    ];
+    for (title, spoil, says) in cases {
+        let mut old = old_journal(&journal, &ruin.life.root);
+        spoil(&mut old, &outside);
+        fs::write(&path, sealed(&old)).expect("it can be written");
+        ruin.assert_refused(title, says);
+    }
+    // The inode does not count: a directory that was restored from a backup has another one.
+    let mut old = old_journal(&journal, &ruin.life.root);
+    old["roots"][0]["inode"] = 1.into();
+    fs::write(&path, sealed(&old)).expect("it can be written");
+    ruin.assert_settles();
+}
+
 #[test]
 fn r125_a_journal_that_leads_out_by_a_link_is_refused() {
     let ruin = Ruin::new();
@@ -228,10 +301,9 @@ fn r125_a_journal_that_leads_out_by_a_link_is_refused() {
     let good = fs::read(&path).expect("it is there");
     symlink(&ruin.outside, ruin.life.root.join("link")).expect("a link can be made");
     let mut journal = Journal::decode(&good).expect("it is a journal");
-    let (root, outside) = (&mut journal.roots[0], ruin.life.root.join("link"));
-    (root.path, root.home) = (outside.clone(), outside.clone());
+    let root = &mut journal.roots[0];
+    (root.at.path, root.home) = ("link".to_owned(), String::new());
     (root.stage, root.trash) = ("stage-a1".to_owned(), "trash-b2".to_owned());
-    root.inode = fs::metadata(&outside).expect("it is there").ino();
     fs::write(&path, journal.encode()).expect("it can be written");
     let (before, elsewhere) = (tree(&ruin.life.root), tree(&ruin.outside));
     for command in [&["recover"][..], &[&ruin.wheel], &["uninstall", "demo"]] {
@@ -250,10 +322,10 @@ fn r125_what_is_no_file_or_no_directory_is_no_state_of_ours() {
     fs::copy(&path, &aside).expect("it can be copied");
     fs::remove_file(&path).expect("it can be removed");
     symlink(&aside, &path).expect("a link can be made");
-    ruin.assert_refused("a journal that is a link", "it is no regular file");
+    ruin.assert_refused("a journal that is a link", "it is not a regular file");
     fs::remove_file(&path).expect("it can be removed");
     fs::create_dir(&path).expect("a directory can be made");
-    ruin.assert_refused("a journal that is a directory", "it is no regular file");
+    ruin.assert_refused("a journal that is a directory", "it is not a regular file");
     fs::remove_dir(&path).expect("it can be removed");
     fs::copy(&aside, &path).expect("it can be copied");
 
@@ -268,7 +340,7 @@ fn r125_what_is_no_file_or_no_directory_is_no_state_of_ours() {
     let moved = tree(&elsewhere);
     ruin.assert_refused(
         "a private directory that is a link",
-        "its directory is none",
+        "its directory is not a directory",
     );
     assert_unchanged(&moved, &tree(&elsewhere));
     fs::remove_file(&ruin.control).expect("it can be removed");
@@ -282,7 +354,8 @@ fn r125_what_is_no_file_or_no_directory_is_no_state_of_ours() {
         &["undo"],
     ] {
         let run = ruin.scene.install(&ruin.life.root, command);
-        run.assert_code(5).assert_stderr("its directory is none");
+        run.assert_code(5)
+            .assert_stderr("its directory is not a directory");
         assert_unchanged(&before, &tree(&ruin.life.root));
     }
     fs::remove_file(&ruin.control).expect("it can be removed");

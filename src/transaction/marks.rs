@@ -1,0 +1,327 @@
+//! Marks: what a transaction moved in, so that `undo` can tell whether it has changed since.
+//!
+//! Input: a committed journal. Output: a file `marks-RANDOM` beside the record of the transaction,
+//! as JSON:
+//!
+//! ```json
+//! {"moved_in": [null, {"times": "9f0c…", "content": "51ab…"}]}
+//! ```
+//!
+//! There is one entry for each operation, `null` for those that move nothing in. `times` is a digest
+//! of the names, kinds, modes, sizes and modification times of the files. If it is the same, nothing
+//! has changed and no file is read. `cp -a`, `mv` and backups keep it the same; a plain `cp -r` does
+//! not. Then `content` decides: a digest of the names, kinds and sizes, and of the content of each
+//! RECORD. If that is the same, every file must have the digest that RECORD states for it.
+//! Directories and bytecode do not count, because interpreters write bytecode whenever they like.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::executor::Executor;
+use super::journal::{Journal, JournalOperation};
+use super::state_dir::{self, MAX_STATE, StateDir};
+use crate::digest::{Algorithm, Digest, Hasher};
+use crate::environment::layout::{Layout, SchemeKey};
+use crate::error::{Error, Result};
+use crate::fs::{self, Kind, OpenFile, ReadAt as _, Stat};
+use crate::plan::OperationKind;
+use crate::spec::record;
+
+/// The largest RECORD that is read, in bytes.
+const MAX_RECORD: u64 = 256 << 20;
+
+/// The marks of a transaction.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Marks {
+    /// As they are written.
+    Present { moved_in: Vec<Option<Mark>> },
+    /// As the first version of this tool wrote them: only the digests with the times.
+    Old { seen: Vec<Option<String>> },
+}
+
+/// What one operation moved in, as two digests in hexadecimal.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Mark {
+    times: String,
+    content: String,
+}
+
+/// The name of a journal's marks.
+pub(super) fn name(journal: &Journal) -> String {
+    let trash = journal.roots.first().map_or("", |root| &root.trash);
+    state_dir::marks_name(trash)
+}
+
+/// The names in the state directories that it takes to undo a transaction.
+pub(super) fn kept_names(journal: &Journal) -> Vec<String> {
+    let mut names = vec![state_dir::UNDO.to_owned(), name(journal)];
+    let mut kinds = journal.operations.iter().map(|operation| operation.kind);
+    if kinds.any(|kind| kind == OperationKind::Out) {
+        names.extend(journal.roots.iter().map(|root| root.trash.clone()));
+    }
+    names
+}
+
+/// Writes the marks of a transaction whose operations have all been made.
+pub(super) fn write(executor: &Executor, journal: &Journal, durable: bool) -> Result<()> {
+    let mut moved_in = Vec::with_capacity(journal.operations.len());
+    for operation in &journal.operations {
+        moved_in.push(match operation.kind {
+            OperationKind::In => {
+                let path = executor.live_path(operation);
+                Some(mark(&path, &fs::walk(&path)?)?)
+            }
+            _ => None,
+        });
+    }
+    let marks = Marks::Present { moved_in };
+    let content = serde_json::to_vec(&marks).expect("marks are plain text");
+    executor.main().write(&name(journal), &content, durable)
+}
+
+/// The marks that were kept for a journal; `None` if they are gone or do not belong to it.
+pub(super) fn read(main: &StateDir, journal: &Journal) -> Result<Option<Marks>> {
+    let Some(content) = main.dir().read(&name(journal), MAX_STATE)? else {
+        return Ok(None);
+    };
+    let Ok(marks) = serde_json::from_slice::<Marks>(&content) else {
+        return Ok(None);
+    };
+    let count = match &marks {
+        Marks::Present { moved_in } => moved_in.len(),
+        Marks::Old { seen } => seen.len(),
+    };
+    Ok((count == journal.operations.len()).then_some(marks))
+}
+
+/// The first file or directory that the transaction moved in and that has changed since, as its
+/// path below its root.
+pub(super) fn changed<'a>(
+    marks: &Marks,
+    journal: &'a Journal,
+    layout: &Layout,
+) -> Result<Option<&'a str>> {
+    let mut unsure = Vec::new();
+    for (number, operation) in journal.operations.iter().enumerate() {
+        if operation.kind != OperationKind::In {
+            continue;
+        }
+        let path = live_path(journal, operation, layout);
+        let files = fs::walk(&path)?;
+        let same = match marks {
+            Marks::Old { seen } => seen[number] == Some(times(&files)),
+            Marks::Present { moved_in } => match &moved_in[number] {
+                Some(mark) if mark.times == times(&files) => true,
+                Some(mark) if mark.content == content(&path, &files)? => {
+                    unsure.push((operation, path, files));
+                    true
+                }
+                _ => false,
+            },
+        };
+        if !same {
+            return Ok(Some(&operation.path));
+        }
+    }
+    if unsure.is_empty() {
+        return Ok(None);
+    }
+    // Only the times differ, as after a copy that does not keep them. Every RECORD is as it was, so
+    // it says what the files have to hold.
+    let recorded = recorded(journal, layout)?;
+    for (operation, path, files) in unsure {
+        if !is_recorded(&path, &files, &recorded)? {
+            return Ok(Some(&operation.path));
+        }
+    }
+    Ok(None)
+}
+
+/// The present path of what an operation moves.
+pub(super) fn live_path(
+    journal: &Journal,
+    operation: &JournalOperation,
+    layout: &Layout,
+) -> PathBuf {
+    let root = &journal.roots[operation.root];
+    root.at.path(layout).join(&operation.path)
+}
+
+/// What is found at a path and below it, by paths relative to it.
+type Files = [(PathBuf, Stat)];
+
+fn mark(path: &Path, files: &Files) -> Result<Mark> {
+    Ok(Mark {
+        times: times(files),
+        content: content(path, files)?,
+    })
+}
+
+/// The files that count: all but directories and bytecode.
+fn counted(files: &Files) -> impl Iterator<Item = (std::borrow::Cow<'_, str>, &Stat)> {
+    let named = files
+        .iter()
+        .map(|(below, stat)| (below.to_string_lossy(), stat));
+    named.filter(|(name, stat)| stat.kind != Kind::Directory && !name.ends_with(".pyc"))
+}
+
+/// The digest with the times. Its lines are those of the first version, so that marks of that time
+/// can still be compared.
+fn times(files: &Files) -> String {
+    let mut hasher = Hasher::new(Algorithm::Sha256);
+    for (name, stat) in counted(files) {
+        let (seconds, nanoseconds) = stat.modified;
+        let line = format!(
+            "{name}\0{:?}\0{:o}\0{}\0{seconds}.{nanoseconds}\n",
+            stat.kind, stat.mode, stat.size
+        );
+        hasher.update(line.as_bytes());
+    }
+    hasher.finish().to_hex()
+}
+
+/// The digest that a copy does not change.
+fn content(path: &Path, files: &Files) -> Result<String> {
+    let mut hasher = Hasher::new(Algorithm::Sha256);
+    for (name, stat) in counted(files) {
+        let mut line = format!("{name}\0{:?}\0{}\0", stat.kind, stat.size);
+        let file = join(path, &name);
+        if stat.kind == Kind::File && is_record(&file) {
+            let record = fs::read_to_limit(&file, MAX_RECORD)?;
+            line.push_str(&Digest::of(Algorithm::Sha256, &record).to_hex());
+        }
+        line.push('\n');
+        hasher.update(line.as_bytes());
+    }
+    Ok(hasher.finish().to_hex())
+}
+
+/// `path` itself if `below` is empty, without the final slash that joining would add.
+fn join(path: &Path, below: &str) -> PathBuf {
+    if below.is_empty() {
+        path.to_owned()
+    } else {
+        path.join(below)
+    }
+}
+
+/// Whether a file is the RECORD of an installed project.
+fn is_record(file: &Path) -> bool {
+    let directory = file.parent().and_then(Path::file_name);
+    file.ends_with("RECORD")
+        && directory.is_some_and(|name| name.to_string_lossy().ends_with(".dist-info"))
+}
+
+/// The digest of each file that a RECORD of the transaction lists, by absolute path.
+fn recorded(journal: &Journal, layout: &Layout) -> Result<HashMap<PathBuf, Digest>> {
+    let mut digests = HashMap::new();
+    for operation in &journal.operations {
+        if operation.kind != OperationKind::In {
+            continue;
+        }
+        let path = live_path(journal, operation, layout);
+        for (name, _) in counted(&fs::walk(&path)?) {
+            let file = join(&path, &name);
+            let Some(library) = library_of(&file, layout) else {
+                continue;
+            };
+            let text = fs::read_to_limit(&file, MAX_RECORD)?;
+            let rows = record::read_installed_record(&text).map_err(|fault| {
+                Error::bad_environment(&file, format!("it cannot be read: {fault}"))
+            })?;
+            for row in rows {
+                if let Some(digest) = row.digest
+                    && let Some(place) = layout.of_recorded(library, &row.path)
+                {
+                    digests.insert(layout.absolute(&place), digest);
+                }
+            }
+        }
+    }
+    Ok(digests)
+}
+
+/// The library of a RECORD; `None` for any other file.
+fn library_of(file: &Path, layout: &Layout) -> Option<SchemeKey> {
+    let library = file.parent()?.parent()?;
+    let is_in = |key: &SchemeKey| layout.absolute_directory(*key) == library;
+    let keys = [SchemeKey::Purelib, SchemeKey::Platlib];
+    keys.into_iter().find(is_in).filter(|_| is_record(file))
+}
+
+/// Whether every file has the digest that its RECORD states.
+fn is_recorded(path: &Path, files: &Files, recorded: &HashMap<PathBuf, Digest>) -> Result<bool> {
+    for (name, _) in counted(files) {
+        let file = join(path, &name);
+        if is_record(&file) {
+            // Its own digest is part of the mark.
+            continue;
+        }
+        let Some(expected) = recorded.get(&file) else {
+            return Ok(false);
+        };
+        let Some(open) = OpenFile::open(&file)? else {
+            return Ok(false);
+        };
+        let mut hasher = Hasher::new(expected.algorithm());
+        open.in_pieces(&mut |piece| {
+            hasher.update(piece);
+            Ok(())
+        })?;
+        if hasher.finish() != *expected {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn old_and_present_marks_are_told_apart() {
+        let old: Marks = serde_json::from_str(r#"{"seen":[null,"ab"]}"#).expect("it is one");
+        assert!(matches!(old, Marks::Old { seen } if seen.len() == 2));
+        let text = r#"{"moved_in":[null,{"times":"ab","content":"cd"}]}"#;
+        let present: Marks = serde_json::from_str(text).expect("it is one");
+        assert!(matches!(present, Marks::Present { moved_in } if moved_in[1].is_some()));
+    }
+
+    #[test]
+    fn only_a_record_in_a_dist_info_is_one() {
+        for (path, is) in [
+            ("/v/demo-1.dist-info/RECORD", true),
+            ("/v/demo/RECORD", false),
+            ("/v/demo-1.dist-info/RECORDS", false),
+            ("RECORD", false),
+        ] {
+            assert_eq!(is_record(Path::new(path)), is, "{path}");
+        }
+    }
+
+    #[test]
+    fn times_change_one_digest_and_sizes_change_both() {
+        let stat = |size, seconds| Stat {
+            kind: Kind::File,
+            mode: 0o644,
+            size,
+            device: 1,
+            inode: 2,
+            uid: 3,
+            modified: (seconds, 0),
+        };
+        let marked = |size, seconds| {
+            let files = [(PathBuf::from("a.py"), stat(size, seconds))];
+            mark(Path::new("/v/demo"), &files).expect("nothing is read")
+        };
+        let first = marked(1, 1);
+        assert_eq!(marked(1, 1), first);
+        assert_ne!(marked(1, 2).times, first.times);
+        assert_eq!(marked(1, 2).content, first.content);
+        assert_ne!(marked(2, 1).content, first.content);
+    }
+}

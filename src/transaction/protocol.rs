@@ -1,0 +1,190 @@
+//! The protocol of a transaction, from the journal to the commit point and back.
+//!
+//! Input: a journal and its open directories. Output: all of its operations made, or none of them.
+//! Everything before the journal is renamed to its name, and everything after it loses that name,
+//! needs no undoing. A failure in between is undone in reverse by [`roll_back`], which is also what
+//! recovery calls after a crash.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::executor::Executor;
+use super::journal::Journal;
+use super::marks;
+use super::state_dir::{self, JOURNAL, NEW_JOURNAL, UNDO};
+use crate::error::{Effect, Error, Result};
+use crate::outcome::Warning;
+
+/// How to commit.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct CommitOptions {
+    /// Flush the staged files before the journal, and the renames before the commit point.
+    pub durable: bool,
+    /// Keep what `undo` needs.
+    pub undoable: bool,
+}
+
+/// A transaction that has happened.
+#[derive(Debug)]
+pub struct Committed {
+    /// How long it took up to the commit point.
+    pub moved: Duration,
+    /// Faults of the cleaning afterwards.
+    pub warnings: Vec<Warning>,
+}
+
+/// A transaction that failed, and the state in which it left the environment.
+pub struct Failed {
+    /// Why it failed.
+    pub error: Error,
+    /// What is left of it.
+    pub effect: Effect,
+}
+
+impl Failed {
+    /// Nothing was changed yet.
+    pub(super) fn untouched(error: Error) -> Self {
+        Self {
+            error,
+            effect: Effect::Untouched,
+        }
+    }
+}
+
+impl fmt::Debug for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {}", self.effect, self.error)
+    }
+}
+
+impl From<Failed> for Error {
+    fn from(failed: Failed) -> Self {
+        failed.error.with_effect(failed.effect)
+    }
+}
+
+/// Runs the protocol up to and including the commit point.
+pub(super) fn run(
+    executor: &Executor,
+    journal: &Journal,
+    durable: bool,
+) -> std::result::Result<(), Failed> {
+    if durable {
+        // Errors of delayed writing show here, before anything was moved.
+        executor.flush_file_systems().map_err(Failed::untouched)?;
+    }
+    if let Err(error) = write_journal(executor, journal, durable) {
+        // The journal may be visible already. Nothing was moved yet, so without it nothing has
+        // happened.
+        let state = executor.main().dir();
+        let gone = state
+            .remove_file(JOURNAL)
+            .and_then(|()| state.remove_file(NEW_JOURNAL));
+        let effect = match gone {
+            Ok(()) => Effect::Untouched,
+            Err(_) => Effect::Unfinished,
+        };
+        return Err(Failed { error, effect });
+    }
+    let moved = journal
+        .operations
+        .iter()
+        .try_for_each(|operation| executor.execute(operation));
+    let flushed = moved.and_then(|()| {
+        if durable {
+            executor.flush_file_systems()
+        } else {
+            Ok(())
+        }
+    });
+    let Err(error) = flushed.and_then(|()| commit_point(executor, journal, durable)) else {
+        return Ok(());
+    };
+    let effect = match roll_back(executor, journal, durable) {
+        Ok(()) => Effect::RolledBack,
+        Err(_) => Effect::Unfinished,
+    };
+    Err(Failed { error, effect })
+}
+
+fn write_journal(executor: &Executor, journal: &Journal, durable: bool) -> Result<()> {
+    let state = executor.main();
+    // A torn journal never has the journal's name: it is complete, and flushed, before the rename.
+    state.write(NEW_JOURNAL, &journal.encode(), durable)?;
+    state.dir().replace(NEW_JOURNAL, JOURNAL)?;
+    if durable {
+        state.dir().flush()?;
+    }
+    Ok(())
+}
+
+/// The instant in which the transaction has happened: the journal is gone, or has become the record
+/// that `undo` reads.
+pub(super) fn commit_point(executor: &Executor, journal: &Journal, durable: bool) -> Result<()> {
+    let state = executor.main().dir();
+    if journal.undoable {
+        marks::write(executor, journal, durable)?;
+        state.replace(JOURNAL, UNDO)
+    } else if state.stat(UNDO)?.is_some() {
+        // The record of an earlier transaction becomes void in the same instant: the record of one
+        // that cannot be undone takes its place.
+        state.replace(JOURNAL, UNDO)
+    } else {
+        state.remove_file(JOURNAL)
+    }
+}
+
+/// Reverts the operations that were made, last one first, and then removes the journal. May be
+/// killed anywhere and called again.
+///
+/// # Errors
+/// Something cannot be moved back. The journal stays then, and a later call goes on.
+pub(super) fn roll_back(executor: &Executor, journal: &Journal, durable: bool) -> Result<()> {
+    for operation in journal.operations.iter().rev() {
+        executor.revert(operation)?;
+    }
+    if durable {
+        // The renames must not be lost once the journal that names them is gone.
+        executor.flush_file_systems()?;
+    }
+    let state = executor.main().dir();
+    if journal.undoable {
+        state.remove_file(&marks::name(journal))?;
+    }
+    state.remove_file(JOURNAL)?;
+    if durable {
+        state.flush()?;
+    }
+    Ok(())
+}
+
+/// Makes the commit durable and deletes what is not needed any more. The transaction has happened,
+/// so failures are only warnings.
+pub(super) fn finish(executor: &Executor, journal: &Journal, durable: bool) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    let mut warn = |code, message| {
+        warnings.push(Warning {
+            code,
+            wheel: None,
+            message,
+        });
+    };
+    if durable && let Err(error) = executor.main().dir().flush() {
+        warn(
+            "not-durable",
+            format!("the change is made, but may not survive a loss of power: {error}"),
+        );
+    }
+    let kept = if journal.undoable {
+        marks::kept_names(journal)
+    } else {
+        Vec::new()
+    };
+    if let Err(error) = state_dir::clean(executor.state_dirs(), &kept) {
+        warn(
+            "not-cleaned",
+            format!("{error}; the next command deletes it"),
+        );
+    }
+    warnings
+}
