@@ -19,8 +19,8 @@
 //! [`error`], [`path`] and [`digest`] know nothing of anything; [`spec`] turns the texts of the
 //! PyPA's specifications into types; [`fs`] is the only door to the file system; [`archive`] reads
 //! a zip in the one way in which it can be read; `download` fetches over http; [`environment`]
-//! knows an interpreter's directories and what is installed in them; [`source`] says where wheels
-//! are, from arguments, reports, lock files and lists; [`wheel`] is what may be installed;
+//! knows an interpreter's directories; [`source`] says where wheels are, from arguments, reports,
+//! lock files and lists; [`wheel`] is what may be installed; [`installed`] is what is on disk;
 //! [`mod@plan`] decides; [`stage`] writes; [`transaction`] moves; [`command`] is all of it in
 //! order.
 //!

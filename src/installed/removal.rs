@@ -15,7 +15,7 @@ use super::survey::Survey;
 use crate::digest::Digest;
 use crate::environment::layout::{Place, by_directory};
 use crate::environment::protected::Protected;
-use crate::error::{ErrorKind, Result};
+use crate::error::Result;
 use crate::fs::{self, Kind, Stat};
 use crate::outcome::Warning;
 use crate::path::RelPath;
@@ -249,16 +249,12 @@ impl Collector<'_, '_, '_> {
             self.warn(project, "record-leads-outside", message);
             return Ok(None);
         };
-        let seen = match self.survey.look(place) {
-            Ok(seen) => seen,
-            // A symbolic link on the way leads out of the environment.
-            Err(error) if error.kind() == ErrorKind::Environment => {
-                let message = format!("RECORD lists `{path}`: {error}");
-                self.warn(project, "record-leads-outside", message);
-                return Ok(None);
-            }
-            Err(error) => return Err(error),
-        };
+        if let Some(error) = self.survey.leads_outside(place)? {
+            let message = format!("RECORD lists `{path}`: {error}");
+            self.warn(project, "record-leads-outside", message);
+            return Ok(None);
+        }
+        let seen = self.survey.look(place)?;
         // A link inside the environment may be another way to a protected file.
         let layout = self.survey.layout();
         let mut reason = self.protected.reason(layout, place);

@@ -5,7 +5,7 @@
 //! followed if it leads to somewhere inside the environment, and the answer names the real place;
 //! if it leads outside, that is an error. A directory on which something is mounted becomes a root.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt as _};
@@ -34,8 +34,19 @@ pub struct Surveyed {
 #[derive(Debug, Clone)]
 enum Known {
     There(RootId, Option<RelPath>),
-    Missing { missing_root: Place, real: Place },
-    Blocked { by: Place, real: Place },
+    Missing {
+        missing_root: Place,
+        real: Place,
+    },
+    Blocked {
+        by: Place,
+        real: Place,
+    },
+    /// A symbolic link on the way leads out of the environment.
+    Outside {
+        link: PathBuf,
+        target: PathBuf,
+    },
 }
 
 /// The directory that was asked for last: its spelling, what it is, and its listing if one was
@@ -143,8 +154,21 @@ impl<'a> Survey<'a> {
                 stat: None,
                 blocked_by: Some(by.clone()),
             },
+            Known::Outside { link, target } => return Err(Error::leads_outside(link, target)),
         };
         Ok(seen)
+    }
+
+    /// The error that [`Survey::look`] fails with if a symbolic link on the way to the place leads
+    /// out of the environment; `None` if none does.
+    ///
+    /// # Errors
+    /// If the way cannot be looked at.
+    pub fn leads_outside(&mut self, place: &Place) -> Result<Option<Error>> {
+        Ok(match &self.directory_of(place)?.known {
+            Known::Outside { link, target } => Some(Error::leads_outside(link, target)),
+            Known::There(..) | Known::Missing { .. } | Known::Blocked { .. } => None,
+        })
     }
 
     /// The place itself, symbolic links to directories resolved, whether anything stands there or
@@ -158,6 +182,7 @@ impl<'a> Survey<'a> {
             Known::Missing { real, .. } | Known::Blocked { real, .. } => {
                 named(place, real.root, Some(&real.path))
             }
+            Known::Outside { link, target } => return Err(Error::leads_outside(link, target)),
         })
     }
 
@@ -263,6 +288,7 @@ impl<'a> Survey<'a> {
                 let real = real.join(&name);
                 return Ok(Known::Blocked { by, real });
             }
+            Known::Outside { .. } => return Ok(parent),
         };
         let real = Place {
             root,
@@ -291,7 +317,10 @@ impl<'a> Survey<'a> {
     fn through_link(&mut self, path: &Path) -> Result<Known> {
         let resolved = fs::canonical(path)?;
         match self.layout.of_resolved(&resolved) {
-            None => Err(Error::leads_outside(path, &resolved)),
+            None => Ok(Known::Outside {
+                link: path.to_owned(),
+                target: resolved,
+            }),
             Some((root, None)) => self.root(root),
             Some((root, Some(path))) => self.entered(Place { root, path }, &resolved),
         }
@@ -388,6 +417,10 @@ mod tests {
         let seen = survey.look(&place("real/file/below/x.py")).expect("inside");
         assert_eq!(seen.blocked_by, Some(place("real/file")));
         assert!(survey.look(&place("out/etc/passwd")).is_err());
+        for (path, leads_outside) in [("out/etc/passwd", true), ("link/file", false)] {
+            let error = survey.leads_outside(&place(path)).expect("readable");
+            assert_eq!(error.is_some(), leads_outside, "{path}");
+        }
         assert_eq!(survey.list(&place("nothing")).expect("no such"), []);
     }
 

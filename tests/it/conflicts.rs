@@ -306,6 +306,31 @@ fn r88_a_file_of_an_installed_project() {
 }
 
 #[test]
+fn e66_a_project_that_is_replaced_loses_no_record_to_its_own_new_version() {
+    let scene = Scene::new();
+    let venv = scene.venv();
+    let shared = [
+        project("one", &[("ns/shared.py", "same"), ("one.py", "1")]),
+        project("two", &[("ns/shared.py", "same")]),
+    ];
+    let paths = wheels(&scene, &shared);
+    scene.install(&venv, &texts(&paths)).assert_code(0);
+    let newer = Wheel::new("one", "2.0")
+        .file("ns/shared.py", "other")
+        .file("one.py", "2");
+    let newer = wheels(&scene, &[newer]).remove(0);
+    refused(&scene, &venv, &[&newer], 4, &["ns/shared.py"]);
+    scene
+        .install(&venv, &["--on-conflict", "last", &newer])
+        .assert_code(0);
+    assert_eq!(read(&site_packages(&venv).join("ns/shared.py")), "other");
+    assert!(!site_packages(&venv).join("one-1.0.dist-info").exists());
+    for dist_info in ["one-2.0.dist-info", "two-1.0.dist-info"] {
+        assert_eq!(Rows::of(&venv, dist_info).lies(), [""; 0], "{dist_info}");
+    }
+}
+
+#[test]
 fn e70_r89_a_file_that_nobody_owns() {
     let scene = Scene::new();
     let (venv, file) = with_unowned(&scene, "mine\n");
