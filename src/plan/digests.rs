@@ -59,44 +59,22 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::digest::{Algorithm, Digest, Identity};
+    use crate::digest::Identity;
     use crate::installed::facts::{Live, LiveContent, LiveFile};
-    use crate::path::RelPath;
-    use crate::plan::scenario::place;
+    use crate::plan::scenario::{place, wheel};
     use crate::plan::{ChangeId, WantedFile};
-    use crate::spec::core_metadata::Metadata;
-    use crate::spec::wheel_name::WheelName;
-    use crate::wheel::{EntryId, WheelEntry};
+    use crate::wheel::EntryId;
 
     /// A wheel with the files `m/0` to `m/2`, and digests of their paths if they are known.
-    fn wheel(digests: Digests) -> Wheel {
-        let metadata = b"Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n";
-        let entry = |id: u32| {
-            let path = RelPath::parse(&format!("m/{id}")).unwrap();
-            let digest = Digest::of(Algorithm::Sha256, path.as_str().as_bytes());
-            WheelEntry {
-                id: EntryId(id),
-                path,
-                size: 1,
-                crc: id,
-                executable: false,
-                digest: (digests == Digests::Known).then_some(digest),
-                script: None,
+    fn demo(digests: Digests) -> Wheel {
+        let mut wheel = wheel("demo-1.0-py3-none-any.whl", &["m/0", "m/1", "m/2"]);
+        if digests == Digests::NotRead {
+            wheel.digests = digests;
+            for entry in &mut wheel.entries {
+                entry.digest = None;
             }
-        };
-        Wheel {
-            label: "demo".to_owned(),
-            name: WheelName::parse("demo-1.0-py3-none-any.whl").unwrap(),
-            metadata: Metadata::parse(metadata).unwrap(),
-            root_is_purelib: true,
-            dist_info: "demo-1.0.dist-info".to_owned(),
-            entries: (0..3).map(entry).collect(),
-            digests,
-            entry_points: Vec::new(),
-            requested: false,
-            direct_url: None,
-            warnings: Vec::new(),
         }
+        wheel
     }
 
     fn wanted(wheel: u32, entry: u32, path: &str) -> Candidate {
@@ -131,7 +109,7 @@ mod tests {
 
     #[test]
     fn only_a_file_that_meets_another_one_makes_digests_matter() {
-        let wheels = [Digests::NotRead, Digests::NotRead, Digests::Known].map(wheel);
+        let wheels = [Digests::NotRead, Digests::NotRead, Digests::Known].map(demo);
         let alone = vec![wanted(0, 0, "a"), wanted(1, 0, "b"), wanted(2, 0, "c")];
         assert_eq!(undecided(&alone, &wheels), []);
         let shared = vec![wanted(0, 0, "a"), wanted(1, 0, "b"), wanted(2, 0, "b")];
@@ -148,7 +126,7 @@ mod tests {
 
     #[test]
     fn digests_are_filled_in_for_the_wheels_that_were_read() {
-        let wheels = [Digests::Known, Digests::NotRead].map(wheel);
+        let wheels = [Digests::Known, Digests::NotRead].map(demo);
         let digest = wheels[0].entries[2].digest;
         for (verified, identity) in [
             (true, digest.map(Identity::Digest)),

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::conflict::OnConflict;
 use super::{Candidate, Change, ChangeId, Content, Plan, WantedFile, Wants, WheelId, make};
 use crate::digest::{Algorithm, Digest, Identity};
+use crate::environment::Python;
 use crate::environment::layout::{Layout, Place, RootId, SchemeKey};
 use crate::environment::protected::Protected;
 use crate::error::Result;
@@ -17,8 +18,13 @@ use crate::installed::removal::{LeavingProject, ListedName, Removal};
 use crate::installed::{Form, Installed};
 use crate::outcome::Action;
 use crate::path::RelPath;
+use crate::spec::core_metadata::Metadata;
 use crate::spec::name::ProjectName;
 use crate::spec::record::RecordRow;
+use crate::spec::tags::{Implementation, Platform, Target};
+use crate::spec::version::Version;
+use crate::spec::wheel_name::WheelName;
+use crate::wheel::{Digests, EntryId, Wheel, WheelEntry};
 
 /// A place below the root `/target`.
 pub fn place(path: &str) -> Place {
@@ -37,6 +43,59 @@ pub fn installed_project(name: &str, version: &str) -> Installed {
         library: SchemeKey::Purelib,
         form: Form::Recorded,
         installer: None,
+    }
+}
+
+/// A wheel with this file name and these entries, each with the digest of its path.
+pub fn wheel(file_name: &str, paths: &[&str]) -> Wheel {
+    let mut parts = file_name.splitn(3, '-');
+    let (project, version) = (parts.next(), parts.next());
+    let stem = format!(
+        "{}-{}",
+        project.expect("a name"),
+        version.expect("a version")
+    );
+    let metadata = b"Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n";
+    let entries = paths.iter().zip(0..).map(|(path, number)| WheelEntry {
+        id: EntryId(number),
+        path: RelPath::parse(path).expect("plain"),
+        size: path.len() as u64,
+        crc: number,
+        executable: false,
+        digest: Some(Digest::of(Algorithm::Sha256, path.as_bytes())),
+        script: None,
+    });
+    Wheel {
+        label: file_name.to_owned(),
+        name: WheelName::parse(file_name).expect("a wheel's name"),
+        metadata: Metadata::parse(metadata).expect("metadata"),
+        root_is_purelib: true,
+        dist_info: format!("{stem}.dist-info"),
+        entries: entries.collect(),
+        digests: Digests::Known,
+        entry_points: Vec::new(),
+        requested: false,
+        direct_url: None,
+        warnings: Vec::new(),
+    }
+}
+
+/// CPython 3.11 on Linux, at `/venv/bin/python`.
+pub fn python() -> Python {
+    let platform = Platform::Linux {
+        arch: "x86_64".to_owned(),
+    };
+    Python {
+        executable: "/venv/bin/python".into(),
+        version: Version::parse("3.11.7").expect("a version"),
+        target: Target {
+            implementation: Implementation::CPython,
+            version: (3, 11),
+            abi: None,
+            free_threaded: false,
+            debug: false,
+            platform,
+        },
     }
 }
 

@@ -335,3 +335,128 @@ struct NewContent {
     identity: Option<Identity>,
     executable: bool,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::scenario::{python, wheel};
+    use crate::spec::entry_points::EntryPoint;
+    use crate::spec::name::ProjectName;
+
+    const LIBRARY: &str = "lib/python3.11/site-packages";
+
+    /// The file of each place in a virtual environment.
+    fn spread_out(wheel: &Wheel) -> Result<BTreeMap<String, WantedFile>, Vec<Fault>> {
+        let layout = Layout::for_tests("/venv", LIBRARY);
+        let destination = Destination {
+            layout: &layout,
+            protected: &Protected::of(&layout),
+            python: &python(),
+            installer: "test",
+            verified: true,
+            windows_names: true,
+        };
+        let files = spread(wheel, WheelId(3), ChangeId(1), &destination)?;
+        assert!(files.is_sorted_by(|a, b| a.place <= b.place));
+        let by_place = files.into_iter().map(|file| {
+            let path = file.place.path.as_str();
+            let shown = path.strip_prefix(LIBRARY).map(|below| format!("~{below}"));
+            (shown.unwrap_or_else(|| path.to_owned()), file)
+        });
+        Ok(by_place.collect())
+    }
+
+    fn faults(paths: &[&str]) -> Vec<Fault> {
+        spread_out(&wheel("demo-1.0-py3-none-any.whl", paths)).expect_err("refused")
+    }
+
+    #[test]
+    fn every_entry_goes_to_its_scheme_and_the_installers_files_are_added() {
+        let mut wheel = wheel(
+            "My.Demo-1.0-py3-none-any.whl",
+            &[
+                "demo/a.py",
+                "other-1.0.data/scripts/x",
+                "My.Demo-1.0.dist-info/METADATA",
+                "My.Demo-1.0.data/purelib/b.py",
+                "My.Demo-1.0.data/scripts/tool",
+                "My.Demo-1.0.data/headers/demo.h",
+                "My.Demo-1.0.data/data/share/doc",
+            ],
+        );
+        wheel.requested = true;
+        let files = spread_out(&wheel).expect("nothing is wrong");
+        let places: Vec<&str> = files.keys().map(String::as_str).collect();
+        assert_eq!(
+            places,
+            [
+                "bin/tool",
+                "include/My.Demo/demo.h",
+                "share/doc",
+                "~/b.py",
+                "~/demo/a.py",
+                "~/my_demo-1.0.dist-info/INSTALLER",
+                "~/my_demo-1.0.dist-info/METADATA",
+                "~/my_demo-1.0.dist-info/RECORD",
+                "~/my_demo-1.0.dist-info/REQUESTED",
+                "~/other-1.0.data/scripts/x",
+            ]
+        );
+        let recorded = |place: &str| files[place].recorded.to_string();
+        assert_eq!(recorded("bin/tool"), "../../../bin/tool");
+        assert_eq!(recorded("~/demo/a.py"), "demo/a.py");
+        assert!(files["bin/tool"].executable && !files["~/demo/a.py"].executable);
+        assert!(files.values().all(|file| file.owner == ChangeId(1)));
+        let record = &files["~/my_demo-1.0.dist-info/RECORD"];
+        assert!(matches!(record.content, Content::Record(ChangeId(1))));
+        let module = &files["~/demo/a.py"].content;
+        assert!(matches!(module, Content::Entry(WheelId(3), id) if *id == wheel.entries[0].id));
+    }
+
+    #[test]
+    fn an_entry_point_takes_the_place_of_a_script_with_its_name() {
+        let paths = ["demo-1.0.data/scripts/tool", "demo-1.0.data/scripts/other"];
+        let mut wheel = wheel("demo-1.0-py3-none-any.whl", &paths);
+        wheel.entry_points.push(EntryPoint {
+            name: "tool".to_owned(),
+            module: "demo".to_owned(),
+            attribute: "main".to_owned(),
+        });
+        let files = spread_out(&wheel).expect("nothing is wrong");
+        assert!(matches!(files["bin/tool"].content, Content::Bytes(_)));
+        assert!(matches!(files["bin/other"].content, Content::Entry(..)));
+    }
+
+    #[test]
+    fn all_faults_of_a_wheel_are_found() {
+        let found = faults(&[
+            "demo-1.0.data/stdlib/x.py",
+            "demo-1.0.data/scripts/a/b",
+            "demo-1.0.data/scripts/python3",
+            "demo-1.0.data/data/pyvenv.cfg",
+            "demo/.pkg-install/journal",
+            "demo/nul.py",
+        ]);
+        let is = |fault: &Fault| match fault {
+            Fault::Spread(SpreadFault::DataScheme(_)) => 'd',
+            Fault::Spread(SpreadFault::NestedScript(_)) => 'n',
+            Fault::Spread(SpreadFault::Protected { .. }) => 'p',
+            Fault::Spread(SpreadFault::ReservedName(_)) => 'r',
+            _ => '?',
+        };
+        let mut kinds: Vec<char> = found.iter().map(is).collect();
+        kinds.sort_unstable();
+        assert_eq!(kinds, ['d', 'n', 'p', 'p', 'p', 'r']);
+    }
+
+    #[test]
+    fn a_dist_info_whose_name_is_too_long_is_a_fault_and_not_left_out() {
+        let mut wheel = wheel("demo-1.0-py3-none-any.whl", &["demo.py"]);
+        wheel.name.name = ProjectName::parse(&"a".repeat(250)).expect("a name");
+        let found = spread_out(&wheel).expect_err("refused");
+        let unsafe_paths = found
+            .iter()
+            .filter(|fault| matches!(fault, Fault::Spread(SpreadFault::UnsafePath { .. })));
+        assert_eq!(unsafe_paths.count(), 2, "INSTALLER and RECORD: {found:?}");
+    }
+}
