@@ -1,57 +1,70 @@
-//! A parallel wheel installer with a transactional file layout.
+//! A parallel installer of Python wheels with transactions.
 //!
-//! All the wheels of one command are installed, or none is: on bad input, on a full disk, on
-//! Ctrl-C, on `kill -9`, and with [`Options::durable`] on the loss of power. What will happen is
-//! known, and can be printed, before anything is written. The result does not depend on the number
-//! of threads nor on the order of the arguments. Every byte is checked against RECORD.
+//! All the wheels of one command are installed, or none: on bad input, a full disk, Ctrl-C or `kill
+//! -9`, and with [`Options::durable`] on power loss. What will happen is known and can be printed
+//! before anything is written. The result depends neither on the number of threads nor on the order
+//! of the arguments. Every byte is checked against RECORD.
 //!
-//! ```text
-//!    where bytes are      what they are        what will happen     it is on disk,        it happened
-//!                                                                   nobody sees it
-//!    ┌────────┐  open    ┌───────┐   plan     ┌──────┐   stage     ┌────────┐  commit   ┌────────┐
-//!    │ Source │ ───────► │ Wheel │ ─────────► │ Plan │ ──────────► │ Staged │ ────────► │ Report │
-//!    └────────┘          └───────┘            └──────┘             └────────┘           └────────┘
-//!     path, URL, hash     validated once;      pure value;          files, RECORD,       plain data
-//!                         then trusted         printable            INSTALLER complete
-//! ```
+//! # Installing
 //!
-//! Removing, replacing and undoing are other plans, never other ways. From the bottom up:
-//! [`error`], [`path`] and [`digest`] know nothing of anything; [`spec`] turns the texts of the
-//! PyPA's specifications into types; [`fs`] is the only door to the file system; [`archive`] reads
-//! a zip in the one way in which it can be read; `download` fetches over http; [`environment`]
-//! knows an interpreter's directories; [`source`] says where wheels are, from arguments, reports,
-//! lock files and lists; [`wheel`] is what may be installed; [`installed`] is what is on disk;
-//! [`mod@plan`] decides; [`stage`] writes; [`transaction`] moves; [`command`] is all of it in
-//! order.
-//!
-//! # Example
+//! Locate an environment, plan, look at the plan, apply it. The environment stays locked in between,
+//! so the plan that was printed is the one that is applied.
 //!
 //! ```no_run
-//! use pkg_install::command::{self, Context, Options};
-//! use pkg_install::environment::Locate;
-//! use pkg_install::outcome::{Report, Silent};
-//! use pkg_install::source::Source;
+//! use pkg_install::{Environment, Locate, Observer, Options, WheelSource};
 //!
 //! # fn main() -> pkg_install::Result<()> {
-//! let locate = Locate { target: Some("venv".into()), ..Locate::default() };
-//! let input = vec![Source::from_path("six-1.17.0-py2.py3-none-any.whl")].into();
-//! let (fs, cancel) = (pkg_install::fs::Fs::default(), std::sync::Arc::default());
-//! let context = Context { fs: &fs, cancel: &cancel, progress: &Silent };
-//! let mut report = Report::new();
-//! command::install(&locate, &input, &Options::default(), context, &mut report)?;
-//! println!("{:?}", report.changes);
+//! let environment = Environment::locate(&Locate::target("venv"))?;
+//! let wheels = [WheelSource::path("six-1.17.0-py2.py3-none-any.whl")];
+//! let plan = pkg_install::plan(&environment, &wheels, &Options::default())?;
+//! print!("{plan}");
+//! let outcome = plan.apply(&Observer::none())?; // or plan.discard()
+//! for change in outcome.changes {
+//!     println!("{:?} {} {}", change.action, change.name, change.version);
+//! }
 //! # Ok(())
 //! # }
 //! ```
 //!
+//! Uninstalling is another plan: [`plan_removal`]. [`undo`] reverts the last transaction, if it ran
+//! with [`Options::undoable`]. [`list()`] and [`check()`] change nothing. Every function first settles
+//! what an interrupted transaction left behind.
+//!
+//! # Options and events
+//!
+//! [`Options`] says how: what to do about conflicts ([`OnConflict`]), how strictly to verify
+//! ([`Verify`]), how many threads, how long to wait for the lock. A [`Cancellation`] stops a command
+//! from another thread. An [`Observer`] gets the [`Events`]: progress and each [`Warning`]. The
+//! library itself never prints, reads no variables and does not exit.
+//!
+//! # Errors
+//!
+//! Every [`Error`] has a [kind](Error::kind), a stable [code](Error::code), and the
+//! [effect](Error::effect) that the failed command had on the environment: none, or a change that a
+//! crash of the machine left [unfinished](Effect::Unfinished) and the next command settles.
+//!
+//! ```no_run
+//! use pkg_install::{Effect, Environment, ErrorKind, Locate};
+//!
+//! match Environment::locate(&Locate::target("venv")) {
+//!     Err(error) if error.kind() == ErrorKind::Environment => eprintln!("not usable: {error}"),
+//!     Err(error) => assert_eq!(error.effect(), Effect::Untouched),
+//!     Ok(environment) => println!("{}", environment.root.display()),
+//! }
+//! ```
+//!
+//! # More
+//!
+//! [`command`] is the level of the `pkg-install` program: reports of pip, lock files, lists of
+//! requirements and downloads. [`error`] has the details of errors. All other modules are private;
+//! `ARCHITECTURE.md` in the repository describes them.
+//!
 //! # Limits
 //!
-//! Unix only. A reader sees a mixture in the milliseconds in which renames are made, and after a
-//! crash until the next command. pip takes no lock, so nothing keeps it from changing an
-//! environment at the same time. Without [`Options::durable`] the loss of power soon after success
-//! may leave empty files.
-//!
-//! [`Options::durable`]: command::Options::durable
+//! Unix only. Readers see a mixture of old and new files during the milliseconds of the renames,
+//! and after a crash until the next command. pip takes no lock, so nothing keeps it from changing an
+//! environment at the same time. Without [`Options::durable`] a power loss soon after success may
+//! leave empty files.
 
 #![cfg_attr(
     not(feature = "testing"),
@@ -131,15 +144,17 @@ mod transaction;
 #[cfg(not(feature = "testing"))]
 mod wheel;
 
+mod api;
 pub mod command;
 pub mod error;
 
+pub use api::{WheelSource, check, list, plan, plan_removal, undo};
+pub use command::{Cancellation, Observer, Options, PlannedTransaction};
 pub use environment::{Environment, Locate};
 pub use error::{Effect, Error, ErrorKind, Result};
 pub use outcome::{
-    Action, ChangeReport, ConflictReport, Difference, DifferenceState, ListedProject, Outcome,
-    PlannedFiles, Progress, Report, Silent, Timings, Warning,
+    Action, CheckOutcome, Difference, DifferenceState, Events, InstalledProject, Outcome,
+    PathConflict, PlannedFiles, ProjectChange, Status, Warning,
 };
 pub use plan::conflict::OnConflict;
-pub use source::Source;
 pub use spec::record::Verify;

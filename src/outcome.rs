@@ -1,78 +1,66 @@
-//! What happened, or would happen, as plain data.
+//! What happened, or would happen, as plain data; and the events on the way there.
 //!
-//! A command fills a [`Report`] as it goes, so that a failure too can say which environment it was
-//! about and what was warned of before it. Nothing here formats for people or machines: that is the
-//! command line's.
+//! Commands return values. Whatever else is worth knowing goes to [`Events`], also if the command
+//! fails later: warnings, progress, how long each step took. Nothing here formats for people or
+//! machines; that is the command line's.
 
-use std::path::PathBuf;
+use std::path::Path;
+use std::time::Duration;
 
 use crate::error::Clash;
 
-/// The whole report of one command.
-#[derive(Debug, Clone)]
-pub struct Report {
+/// The result of a command that changes an environment, or would.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Outcome {
     /// How the command ended.
-    pub outcome: Outcome,
-    /// The environment that it was about; null where none was found.
-    pub environment: Option<EnvironmentReport>,
+    pub status: Status,
     /// What was, or would be, done to which project, sorted by name.
-    pub changes: Vec<ChangeReport>,
-    /// Paths with more than one owner, and how each was settled.
-    pub conflicts: Vec<ConflictReport>,
-    /// What was odd and did not stop the command.
-    pub warnings: Vec<Warning>,
-    /// Which files would be written and removed; only of `--dry-run`.
-    pub plan: Option<PlannedFiles>,
-    /// What is installed, sorted by name; only of `list`.
-    pub projects: Option<Vec<ListedProject>>,
-    /// How many installed projects were compared; only of `check`.
-    pub projects_checked: Option<usize>,
-    /// What differs from its RECORD; only of `check`.
-    pub differences: Option<Vec<Difference>>,
-    /// How long each step took, in milliseconds.
-    pub timings_ms: Timings,
+    pub changes: Vec<ProjectChange>,
+    /// The conflicts that were resolved, and how.
+    pub conflicts: Vec<PathConflict>,
+    /// The files that would be written and removed; only of a dry run.
+    pub files: Option<PlannedFiles>,
+}
+
+impl Outcome {
+    pub(crate) fn new(status: Status) -> Self {
+        Self {
+            status,
+            changes: Vec::new(),
+            conflicts: Vec::new(),
+            files: None,
+        }
+    }
 }
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// Done: the changes are in the environment.
+#[non_exhaustive]
+pub enum Status {
+    /// The changes are in the environment.
     Committed,
-    /// Only planned (`--dry-run`).
+    /// The command was a dry run.
     Planned,
     /// There was nothing to do.
     Unchanged,
 }
 
-/// Where things go in an environment; all paths are absolute.
-#[derive(Debug, Clone)]
-pub struct EnvironmentReport {
-    /// The virtual environment, the target directory or the prefix.
-    pub root: PathBuf,
-    /// `venv`, `target` or `prefix`.
-    pub kind: &'static str,
-    /// Where pure Python files go.
-    pub purelib: PathBuf,
-    /// Where platform-dependent files go.
-    pub platlib: PathBuf,
-    /// Where scripts go.
-    pub scripts: PathBuf,
-}
-
-/// One project and what becomes of it.
+/// One project and what is done to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ChangeReport {
+#[non_exhaustive]
+pub struct ProjectChange {
     /// What is done.
     pub action: Action,
     /// The project's name, normalised.
     pub name: String,
-    /// The version that is there afterwards; of a removed project the one that was there.
+    /// The version afterwards; for a removed project the version before.
     pub version: String,
-    /// The version that was there before, where there was one.
+    /// The version before, if the project was installed.
     pub previous: Option<String>,
-    /// The wheel it comes from; null where nothing is installed.
+    /// The wheel that is installed, as it was named.
     pub source: Option<String>,
-    /// How many files it has, of those that are written or removed.
+    /// How many files are written, or removed.
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
@@ -80,37 +68,39 @@ pub struct ChangeReport {
 
 /// What is done to a project.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Action {
-    /// It was not there.
+    /// It is new.
     Install,
-    /// Another version takes its place.
+    /// Another version replaces it.
     Replace,
-    /// The same version takes its place.
+    /// The same version replaces it.
     Reinstall,
-    /// It goes.
+    /// It is removed.
     Remove,
-    /// It is there already and stays as it is.
+    /// It is already installed and stays as it is.
     Keep,
 }
 
-/// The files that a plan is about, as paths relative to the directory of the packages where they
-/// are inside it, else to the environment's root.
+/// The files of a plan. Paths are relative to the directory of the packages if they are inside it,
+/// otherwise to the environment's root.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PlannedFiles {
-    /// What would be written, sorted.
+    /// The files to write, sorted.
     pub write: Vec<String>,
-    /// What would be moved out, sorted: files, and directories of which nothing would stay. What is
-    /// in both lists is replaced.
+    /// The files to remove, sorted, and directories that are removed as a whole. A path in both
+    /// lists is replaced.
     pub remove: Vec<String>,
 }
 
 /// A path with more than one owner.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConflictReport {
-    /// The path, relative to the directory of the packages where it is inside, else to the
-    /// environment's root.
+#[non_exhaustive]
+pub struct PathConflict {
+    /// The path, as in [`PlannedFiles`].
     pub path: String,
-    /// The owners: project names, or what else stands there.
+    /// The owners: project names, or what else is at the path.
     pub owners: Vec<String>,
     /// What each owner has there, in the same order: a digest, or `a file`, `a directory`.
     pub contents: Vec<String>,
@@ -118,7 +108,7 @@ pub struct ConflictReport {
     pub resolution: String,
 }
 
-impl ConflictReport {
+impl PathConflict {
     /// A conflict that stopped the command.
     pub fn refused(clash: &Clash) -> Self {
         Self {
@@ -137,63 +127,25 @@ impl ConflictReport {
 /// Something odd that did not stop the command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Warning {
-    /// A short fixed word for it, as `record-padded-digest`.
+    /// A short fixed word for its kind, such as `record-padded-digest`.
     pub code: &'static str,
-    /// The wheel or project that it is about, where it is about one.
+    /// The wheel or project that it is about, if it is about one.
     pub wheel: Option<String>,
-    /// A sentence about it.
+    /// A sentence.
     pub message: String,
 }
 
-/// Milliseconds per step; absent where the step was not reached.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Timings {
-    /// Opening and validating the wheels.
-    pub open: Option<f64>,
-    /// Waiting for the lock, reading what is installed, deciding.
-    pub plan: Option<f64>,
-    /// Unpacking, checking, writing.
-    pub stage: Option<f64>,
-    /// Moving everything in.
-    pub commit: Option<f64>,
-    /// Deleting what was moved out.
-    pub clean: Option<f64>,
-}
-
-impl Report {
-    /// A report of a command that has done nothing yet.
-    pub fn new() -> Self {
-        Self {
-            outcome: Outcome::Unchanged,
-            environment: None,
-            changes: Vec::new(),
-            conflicts: Vec::new(),
-            warnings: Vec::new(),
-            plan: None,
-            projects: None,
-            projects_checked: None,
-            differences: None,
-            timings_ms: Timings::default(),
-        }
-    }
-}
-
-impl Default for Report {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-/// What `list` knows of one installed project.
-#[derive(Debug, Clone)]
-pub struct ListedProject {
+/// An installed project.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct InstalledProject {
     /// The name, normalised.
     pub name: String,
-    /// The version as its dist-info says it.
+    /// The version as its dist-info states it.
     pub version: String,
-    /// The word in INSTALLER.
+    /// The content of INSTALLER.
     pub installer: Option<String>,
-    /// How many files its RECORD lists; null where it has none.
+    /// How many files its RECORD lists; `None` if it has no RECORD.
     pub files: Option<u64>,
     /// Their bytes as recorded.
     pub bytes: Option<u64>,
@@ -201,8 +153,19 @@ pub struct ListedProject {
     pub conflicts: Vec<String>,
 }
 
-/// One file that `check` found to differ from its RECORD.
+/// The result of comparing installed projects with their RECORDs.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CheckOutcome {
+    /// How many projects were compared.
+    pub projects: usize,
+    /// What differs, sorted by project and path; empty if all is as recorded.
+    pub differences: Vec<Difference>,
+}
+
+/// One file that differs from its RECORD.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Difference {
     /// The project whose RECORD lists the file.
     pub project: String,
@@ -210,55 +173,80 @@ pub struct Difference {
     pub path: String,
     /// What is wrong with it.
     pub state: DifferenceState,
-    /// The two sides, where there are two.
+    /// Both sides of the difference, if there are two.
     pub detail: Option<String>,
 }
 
 /// What is wrong with an installed file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum DifferenceState {
     /// It is not there.
     Missing,
     /// Its content is not what RECORD states.
     Changed,
-    /// It cannot be read, or is no regular file.
+    /// It cannot be read, or is not a regular file.
     Unreadable,
-    /// It is a script that cannot be executed, or a file that nobody but its owner can read though
-    /// its directory is open.
+    /// It is a script that cannot be executed, or only its owner can read it although its directory
+    /// is open to others.
     Mode,
-    /// RECORD has rows of another machine, or ones that cannot be read.
+    /// RECORD cannot be read, or has rows of another machine.
     Record,
 }
 
-/// What is told while a command works. All methods may be called from several threads; by default
-/// nothing is done.
-pub trait Progress: Sync {
-    /// Staging begins: so many files and bytes will be written.
+/// One step of a command, in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Step {
+    /// Opening and validating the wheels.
+    Open,
+    /// Waiting for the lock, reading what is installed, deciding.
+    Plan,
+    /// Unpacking, checking, writing.
+    Stage,
+    /// Moving everything in.
+    Commit,
+    /// Deleting what was moved out.
+    Clean,
+}
+
+/// What happens while a command works. Methods may be called from several threads at once; by
+/// default they do nothing.
+pub trait Events: Sync {
+    /// Something is odd, and the command goes on.
+    fn warning(&self, warning: Warning) {
+        let _ = warning;
+    }
+    /// A step has ended after so long.
+    fn step(&self, step: Step, took: Duration) {
+        let _ = (step, took);
+    }
+    /// Staging begins; it will write so many files and bytes.
     fn begin(&self, files: u64, bytes: u64) {
         let _ = (files, bytes);
     }
-    /// So many more files and bytes were written.
+    /// So many more files and bytes are written.
     fn advance(&self, files: u64, bytes: u64) {
         let _ = (files, bytes);
     }
-    /// Waiting for another process that holds the lock.
-    fn waiting(&self, lock: &std::path::Path) {
+    /// Another process holds the lock, and the command waits for it.
+    fn waiting(&self, lock: &Path) {
         let _ = lock;
     }
-    /// Staging has ended, well or not.
+    /// Staging has ended, whether it succeeded or not.
     fn end(&self) {}
-    /// So many files will be fetched, each of them a transfer; their bytes, where the length of
-    /// each is known beforehand.
+    /// So many files will be fetched, each as one transfer; `bytes` is their sum if the length of
+    /// each is known.
     fn transfers(&self, files: usize, bytes: Option<u64>) {
         let _ = (files, bytes);
     }
-    /// A look at a file came to a halt, for this reason, and is tried again. A look is no transfer,
-    /// unless it brings the whole file: then it is told as one once it has.
+    /// A preview of a file failed and is tried again. A preview is no transfer, unless it fetches
+    /// the whole file: then it is reported as one afterwards.
     fn look_retry(&self, name: &str, why: &str) {
         let _ = (name, why);
     }
-    /// A file is being fetched, of which `present` bytes of `total` are here already. Told again
-    /// under the same number where its length becomes known, or where it begins anew.
+    /// A file is being fetched; `present` of its `total` bytes are here already. Comes again with
+    /// the same number once the length is known, or if the file is started again.
     fn transfer_begin(&self, transfer: usize, name: &str, total: Option<u64>, present: u64) {
         let _ = (transfer, name, total, present);
     }
@@ -266,7 +254,7 @@ pub trait Progress: Sync {
     fn transfer_advance(&self, transfer: usize, bytes: u64) {
         let _ = (transfer, bytes);
     }
-    /// It came to a halt, for this reason, and is tried again.
+    /// It failed and is tried again.
     fn transfer_retry(&self, transfer: usize, why: &str) {
         let _ = (transfer, why);
     }
@@ -276,8 +264,8 @@ pub trait Progress: Sync {
     }
 }
 
-/// Progress that nobody is told of.
+/// Ignores all events.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Silent;
 
-impl Progress for Silent {}
+impl Events for Silent {}

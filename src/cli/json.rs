@@ -5,11 +5,14 @@
 //! characters.
 
 use std::path::Path;
+use std::time::Duration;
 
-use pkg_install::error::{Effect, Error, ErrorKind, Fault};
+use super::{CommandResult, Results};
+use pkg_install::command::Step;
+use pkg_install::error::{Clash, Effect, Error, ErrorKind, Fault};
 use pkg_install::{
-    Action, ChangeReport, ConflictReport, Difference, DifferenceState, ListedProject, Outcome,
-    Report,
+    Action, Difference, DifferenceState, Environment, InstalledProject, PathConflict,
+    ProjectChange, Status, Warning,
 };
 use serde::{Serialize, Serializer};
 
@@ -18,7 +21,7 @@ const VERSION: u32 = 1;
 
 /// The whole object.
 #[derive(Serialize)]
-struct Root<'a> {
+struct ResultObject<'a> {
     version: u32,
     /// `committed`, `planned`, `unchanged` or `failed`.
     outcome: &'static str,
@@ -151,9 +154,9 @@ struct RefusedObject {
     codes: Vec<&'static str>,
 }
 
-/// The object for `report`, or for `error` if the command failed. Ends with a newline.
-pub fn object(report: &Report, error: Option<&Error>) -> String {
-    let root = Root::of(report, error);
+/// The object for `results`, or for `error` if the command failed. Ends with a newline.
+pub fn object(results: &Results, error: Option<&Error>) -> String {
+    let root = ResultObject::of(results, error);
     serde_json::to_string_pretty(&root)
         .expect("strings and numbers below string keys are always written")
         + "\n"
@@ -161,96 +164,115 @@ pub fn object(report: &Report, error: Option<&Error>) -> String {
 
 /// The JSON object of a usage error, found before any command began.
 pub fn refusal(message: &str) -> String {
-    object(&Report::new(), Some(&Error::usage(message)))
+    object(&Results::default(), Some(&Error::usage(message)))
 }
 
-impl<'a> Root<'a> {
-    fn of(report: &'a Report, error: Option<&'a Error>) -> Self {
-        let environment = report
-            .environment
-            .as_ref()
-            .map(|environment| EnvironmentObject {
-                root: &environment.root,
-                kind: environment.kind,
-                purelib: &environment.purelib,
-                platlib: &environment.platlib,
-                scripts: &environment.scripts,
-            });
-        let timings = report.timings_ms;
-        Self {
+impl<'a> ResultObject<'a> {
+    fn of(results: &'a Results, error: Option<&'a Error>) -> Self {
+        let mut root = Self {
             version: VERSION,
-            outcome: match (error, report.outcome) {
-                (Some(_), _) => "failed",
-                (None, Outcome::Committed) => "committed",
-                (None, Outcome::Planned) => "planned",
-                (None, Outcome::Unchanged) => "unchanged",
-            },
-            environment,
-            changes: match error {
-                // What was planned did not happen.
-                Some(_) => Vec::new(),
-                None => report.changes.iter().map(ChangeObject::of).collect(),
-            },
-            conflicts: conflicts(report, error),
-            warnings: report
-                .warnings
-                .iter()
-                .map(|warning| WarningObject {
-                    code: warning.code,
-                    wheel: warning.wheel.as_deref(),
-                    message: &warning.message,
-                })
-                .collect(),
-            plan: report.plan.as_ref().map(|plan| PlanObject {
-                write: &plan.write,
-                remove: &plan.remove,
-            }),
-            projects: report
-                .projects
-                .as_deref()
-                .map(|projects| projects.iter().map(ProjectObject::of).collect()),
-            projects_checked: report.projects_checked,
-            differences: report
-                .differences
-                .as_deref()
-                .map(|found| found.iter().map(DifferenceObject::of).collect()),
-            timings_ms: TimingsObject {
-                open: timings.open,
-                plan: timings.plan,
-                stage: timings.stage,
-                commit: timings.commit,
-                clean: timings.clean,
-            },
+            outcome: "unchanged",
+            environment: results.environment.as_ref().map(EnvironmentObject::of),
+            changes: Vec::new(),
+            conflicts: Vec::new(),
+            warnings: results.warnings.iter().map(WarningObject::of).collect(),
+            plan: None,
+            projects: None,
+            projects_checked: None,
+            differences: None,
+            timings_ms: TimingsObject::of(&results.timings),
             error: error.map(ErrorObject::of),
+        };
+        match &results.done {
+            Some(
+                CommandResult::Changes(outcome)
+                | CommandResult::Undone(outcome)
+                | CommandResult::Recovered(outcome),
+            ) => {
+                root.outcome = match outcome.status {
+                    Status::Committed => "committed",
+                    Status::Planned => "planned",
+                    _ => "unchanged",
+                };
+                root.changes = outcome.changes.iter().map(ChangeObject::of).collect();
+                root.conflicts = outcome.conflicts.iter().map(ConflictObject::of).collect();
+                root.plan = outcome.files.as_ref().map(|files| PlanObject {
+                    write: &files.write,
+                    remove: &files.remove,
+                });
+            }
+            Some(CommandResult::Checked(checked)) => {
+                root.projects_checked = Some(checked.projects);
+                let differences = checked.differences.iter().map(DifferenceObject::of);
+                root.differences = Some(differences.collect());
+            }
+            Some(CommandResult::Listed(projects)) => {
+                root.projects = Some(projects.iter().map(ProjectObject::of).collect());
+            }
+            #[cfg(feature = "http")]
+            Some(CommandResult::Downloaded(_)) => root.outcome = "committed",
+            None => {}
+        }
+        if let Some(error) = error {
+            root.outcome = "failed";
+            root.conflicts = error
+                .clashes()
+                .iter()
+                .map(ConflictObject::refused)
+                .collect();
+        }
+        root
+    }
+}
+
+impl<'a> EnvironmentObject<'a> {
+    fn of(environment: &'a Environment) -> Self {
+        Self {
+            root: &environment.root,
+            kind: environment.kind.word(),
+            purelib: &environment.scheme.purelib,
+            platlib: &environment.scheme.platlib,
+            scripts: &environment.scheme.scripts,
         }
     }
 }
 
-/// The conflicts that stopped the command, otherwise those that were resolved.
-fn conflicts<'a>(report: &'a Report, error: Option<&'a Error>) -> Vec<ConflictObject<'a>> {
-    match error.map(Error::clashes) {
-        None | Some([]) => report.conflicts.iter().map(ConflictObject::of).collect(),
-        Some(clashes) => clashes
-            .iter()
-            .map(|clash| ConflictObject {
-                path: &clash.path,
-                owners: clash.owners.iter().map(|(owner, _)| &**owner).collect(),
-                contents: clash.owners.iter().map(|(_, what)| &**what).collect(),
-                resolution: "error",
-            })
-            .collect(),
+impl<'a> WarningObject<'a> {
+    fn of(warning: &'a Warning) -> Self {
+        Self {
+            code: warning.code,
+            wheel: warning.wheel.as_deref(),
+            message: &warning.message,
+        }
+    }
+}
+
+impl TimingsObject {
+    fn of(timings: &[(Step, Duration)]) -> Self {
+        let of = |step| {
+            let (_, took) = timings.iter().find(|(other, _)| *other == step)?;
+            Some(took.as_secs_f64() * 1e3)
+        };
+        Self {
+            open: of(Step::Open),
+            plan: of(Step::Plan),
+            stage: of(Step::Stage),
+            commit: of(Step::Commit),
+            clean: of(Step::Clean),
+        }
     }
 }
 
 impl<'a> ChangeObject<'a> {
-    fn of(change: &'a ChangeReport) -> Self {
+    fn of(change: &'a ProjectChange) -> Self {
         Self {
             action: match change.action {
                 Action::Install => "install",
                 Action::Replace => "replace",
                 Action::Reinstall => "reinstall",
                 Action::Remove => "remove",
-                Action::Keep => "keep",
+                // Also an action that the library adds later: this schema has no word for it.
+                _ => "keep",
             },
             name: &change.name,
             version: &change.version,
@@ -263,7 +285,17 @@ impl<'a> ChangeObject<'a> {
 }
 
 impl<'a> ConflictObject<'a> {
-    fn of(conflict: &'a ConflictReport) -> Self {
+    /// A conflict that stopped the command.
+    fn refused(clash: &'a Clash) -> Self {
+        Self {
+            path: &clash.path,
+            owners: clash.owners.iter().map(|(owner, _)| &**owner).collect(),
+            contents: clash.owners.iter().map(|(_, what)| &**what).collect(),
+            resolution: "error",
+        }
+    }
+
+    fn of(conflict: &'a PathConflict) -> Self {
         Self {
             path: &conflict.path,
             owners: conflict.owners.iter().map(String::as_str).collect(),
@@ -274,7 +306,7 @@ impl<'a> ConflictObject<'a> {
 }
 
 impl<'a> ProjectObject<'a> {
-    fn of(project: &'a ListedProject) -> Self {
+    fn of(project: &'a InstalledProject) -> Self {
         Self {
             name: &project.name,
             version: &project.version,
@@ -294,9 +326,10 @@ impl<'a> DifferenceObject<'a> {
             state: match difference.state {
                 DifferenceState::Missing => "missing",
                 DifferenceState::Changed => "changed",
-                DifferenceState::Unreadable => "unreadable",
                 DifferenceState::Mode => "mode",
                 DifferenceState::Record => "record",
+                // Also a state that the library adds later: this schema has no word for it.
+                _ => "unreadable",
             },
             detail: difference.detail.as_deref(),
         }

@@ -13,28 +13,39 @@ mod text;
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
+#[cfg(feature = "http")]
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anstream::{AutoStream, ColorChoice};
-use pkg_install::Report;
-use pkg_install::command::Fs;
-use pkg_install::command::{self, Context};
-use pkg_install::error::{ErrorKind, Result};
+use pkg_install::command::{self, Context, Fs, Step};
+use pkg_install::{
+    CheckOutcome, Environment, Error, ErrorKind, InstalledProject, Outcome, Result, Warning,
+};
 
 use args::{Color, OutputArgs};
 use options::{Command, Parsed};
 
-/// What to print about a command that succeeded.
-enum Body {
-    Changes,
-    Undone,
-    Recovered,
-    Checked,
-    Listed,
+/// Everything that there is to print about a command beside its error.
+#[derive(Default)]
+struct Results {
+    environment: Option<Environment>,
+    done: Option<CommandResult>,
+    warnings: Vec<Warning>,
+    timings: Vec<(Step, Duration)>,
+}
+
+/// What a command has done.
+enum CommandResult {
+    Changes(Outcome),
+    Undone(Outcome),
+    Recovered(Outcome),
+    Checked(CheckOutcome),
+    Listed(Vec<InstalledProject>),
     /// The paths of the wheels.
     #[cfg(feature = "http")]
-    Downloaded(Vec<std::path::PathBuf>),
+    Downloaded(Vec<PathBuf>),
 }
 
 /// Runs the program with these arguments; the first one is its own name.
@@ -49,65 +60,81 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     signals::raise_file_limit();
     let cancel = signals::watch();
     let fs = Fs::default().with_threads(parsed.options.jobs);
-    let mut report = Report::new();
     let context = Context {
         fs: &fs,
         cancel: &cancel,
-        progress: &*progress,
+        events: &progress,
     };
-    let result = act(&parsed, context, &mut report);
+    let mut results = Results::default();
+    let mut error = act(&parsed, context, &mut results).err();
     // Clears the bars, so that nothing of them stays among the results.
-    drop(progress);
-    render(&parsed, &report, &result, begin)
+    (results.warnings, results.timings) = progress.end();
+    if let Some(CommandResult::Checked(checked)) = &results.done
+        && !checked.differences.is_empty()
+    {
+        error = Some(Error::differences(checked.differences.len()));
+    }
+    render(&parsed, &results, error.as_ref(), begin)
 }
 
-fn act(parsed: &Parsed, context: Context<'_>, report: &mut Report) -> Result<Body> {
+fn act(parsed: &Parsed, context: Context<'_>, results: &mut Results) -> Result<()> {
     let (locate, options) = (parsed.locate(), &parsed.options);
-    match &parsed.command {
+    let mut environment = || -> Result<Environment> {
+        let environment = Environment::locate(&locate)?;
+        results.environment = Some(environment.clone());
+        Ok(environment)
+    };
+    let done = match &parsed.command {
         Command::Install(args) => {
             let request = options::request(args)?;
-            command::install(&locate, &request, options, context, report).map(|()| Body::Changes)
+            CommandResult::Changes(command::install(
+                &environment()?,
+                &request,
+                options,
+                context,
+            )?)
         }
         #[cfg(feature = "http")]
         Command::Download(args, dest) => {
             let request = options::request(args)?;
-            let sources = command::sources(&locate, &request, options, report)?;
-            command::download(&sources, dest, options, context, report).map(Body::Downloaded)
+            let sources = command::sources(&locate, &request, options, context)?;
+            CommandResult::Downloaded(command::download(&sources, dest, options, context)?)
         }
-        Command::Uninstall { names } => {
-            command::uninstall(&locate, names, options, context, report).map(|()| Body::Changes)
-        }
+        Command::Uninstall { names } => CommandResult::Changes(command::uninstall(
+            &environment()?,
+            names,
+            options,
+            context,
+        )?),
         Command::Check { names } => {
-            command::check(&locate, names, options, context, report).map(|()| Body::Checked)
+            CommandResult::Checked(command::check(&environment()?, names, options, context)?)
         }
-        Command::List => command::list(&locate, options, context, report).map(|()| Body::Listed),
-        Command::Undo => command::undo(&locate, options, context, report).map(|()| Body::Undone),
+        Command::List => CommandResult::Listed(command::list(&environment()?, options, context)?),
+        Command::Undo => CommandResult::Undone(command::undo(&environment()?, options, context)?),
         Command::Recover => {
-            command::recover(&locate, options, context, report).map(|()| Body::Recovered)
+            CommandResult::Recovered(command::recover(&environment()?, options, context)?)
         }
-    }
+    };
+    results.done = Some(done);
+    Ok(())
 }
 
 /// Prints the results and returns the exit code.
-fn render(parsed: &Parsed, report: &Report, result: &Result<Body>, begin: Instant) -> ExitCode {
+fn render(parsed: &Parsed, results: &Results, error: Option<&Error>, begin: Instant) -> ExitCode {
     let OutputArgs { quiet, verbose, .. } = parsed.output;
-    let error = result.as_ref().err();
-    let results = if parsed.output.json {
-        json::object(report, error)
+    let printed = if parsed.output.json {
+        json::object(results, error)
     } else if quiet {
         String::new()
     } else {
-        match result {
-            Ok(body) => text::results(body, report, verbose, begin.elapsed()),
-            Err(_) => text::differences(report.differences.as_deref().unwrap_or_default()),
-        }
+        text::results(results, verbose, begin.elapsed())
     };
     let mut remarks = String::new();
     if !quiet {
-        remarks += &text::warnings(&report.warnings, verbose);
+        remarks += &text::warnings(&results.warnings, verbose);
     }
     if let Some(error) = error {
-        remarks += &text::error(error, report, parsed);
+        remarks += &text::error(error, results, parsed);
     }
     let color = parsed.output.color;
     // A reader that went away does not change what was done, so a failed write is no failure.
@@ -116,7 +143,7 @@ fn render(parsed: &Parsed, report: &Report, result: &Result<Body>, begin: Instan
         .write_all(remarks.as_bytes());
     let _ = AutoStream::new(io::stdout(), color.into())
         .lock()
-        .write_all(results.as_bytes());
+        .write_all(printed.as_bytes());
     error.map_or(ExitCode::SUCCESS, |error| exit_code(error.kind()))
 }
 

@@ -16,8 +16,8 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 
 use pkg_install::Locate;
-use pkg_install::Source;
 use pkg_install::command::Selection;
+use pkg_install::command::Source;
 use pkg_install::command::{Document, Input, Options};
 use pkg_install::error::{Error, Result};
 

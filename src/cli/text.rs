@@ -7,11 +7,12 @@
 use std::time::Duration;
 
 use super::options::{Command, Parsed};
-use super::{Body, hints};
+use super::{CommandResult, Results, hints};
+use pkg_install::command::Step;
 use pkg_install::error::{Effect, Error, ErrorKind, escaped};
 use pkg_install::{
-    Action, ChangeReport, ConflictReport, Difference, DifferenceState, ListedProject, Outcome,
-    Report, Timings, Warning,
+    Action, Difference, DifferenceState, InstalledProject, Outcome, PathConflict, ProjectChange,
+    Status, Warning,
 };
 
 /// How many projects are listed without `-v`.
@@ -19,52 +20,57 @@ const MAX_PROJECTS: usize = 12;
 /// How many warnings of one kind are shown without `-v`.
 const MAX_WARNINGS: usize = 3;
 
-/// The results of a command that succeeded. `elapsed` is the time since the program started.
-pub fn results(body: &Body, report: &Report, verbose: bool, elapsed: Duration) -> String {
-    let mut text = match body {
-        Body::Changes => changes(report, verbose, elapsed),
-        Body::Undone if report.outcome == Outcome::Planned => {
+/// What a command has done. `elapsed` is the time since the program started.
+pub fn results(results: &Results, verbose: bool, elapsed: Duration) -> String {
+    let Some(done) = &results.done else {
+        return String::new();
+    };
+    let mut text = match done {
+        CommandResult::Changes(outcome) => changes(outcome, verbose, elapsed),
+        CommandResult::Undone(outcome) if outcome.status == Status::Planned => {
             "would undo the last transaction\n".to_owned()
         }
-        Body::Undone => "undone: the last transaction\n".to_owned(),
-        Body::Recovered if report.outcome == Outcome::Unchanged => {
+        CommandResult::Undone(_) => "undone: the last transaction\n".to_owned(),
+        CommandResult::Recovered(outcome) if outcome.status == Status::Unchanged => {
             "nothing to recover\n".to_owned()
         }
-        Body::Recovered => "recovered\n".to_owned(),
-        Body::Checked => {
-            let count = report.projects_checked.unwrap_or_default();
-            format!("{} as recorded\n", counted(count, "project"))
+        CommandResult::Recovered(_) => "recovered\n".to_owned(),
+        CommandResult::Checked(checked) if checked.differences.is_empty() => {
+            format!("{} as recorded\n", counted(checked.projects, "project"))
         }
+        CommandResult::Checked(checked) => differences(&checked.differences),
         #[cfg(feature = "http")]
-        Body::Downloaded(paths) => paths
+        CommandResult::Downloaded(paths) => paths
             .iter()
             .map(|path| format!("{}\n", escaped(&path.display().to_string())))
             .collect(),
-        Body::Listed => list(report.projects.as_deref().unwrap_or_default()),
+        CommandResult::Listed(projects) => list(projects),
     };
     if verbose {
-        text += &timings(&report.timings_ms);
+        text.extend(results.timings.iter().map(|&(step, took)| {
+            let milliseconds = took.as_secs_f64() * 1e3;
+            format!("  {:7}{milliseconds:9.1} ms\n", step_name(step))
+        }));
     }
     text
 }
 
-fn timings(timings: &Timings) -> String {
-    let steps = [
-        ("open", timings.open),
-        ("plan", timings.plan),
-        ("stage", timings.stage),
-        ("commit", timings.commit),
-        ("clean", timings.clean),
-    ];
-    steps
-        .into_iter()
-        .filter_map(|(step, time)| Some(format!("  {step:7}{:9.1} ms\n", time?)))
-        .collect()
+/// The name of a step.
+fn step_name(step: Step) -> &'static str {
+    match step {
+        Step::Open => "open",
+        Step::Plan => "plan",
+        Step::Stage => "stage",
+        Step::Commit => "commit",
+        Step::Clean => "clean",
+        // A step that the library adds later.
+        _ => "other",
+    }
 }
 
-fn changes(report: &Report, verbose: bool, elapsed: Duration) -> String {
+fn changes(outcome: &Outcome, verbose: bool, elapsed: Duration) -> String {
     let shown = if verbose { usize::MAX } else { MAX_PROJECTS };
-    let changed: Vec<&ChangeReport> = report
+    let changed: Vec<&ProjectChange> = outcome
         .changes
         .iter()
         .filter(|change| change.action != Action::Keep)
@@ -73,29 +79,24 @@ fn changes(report: &Report, verbose: bool, elapsed: Duration) -> String {
     if changed.len() > shown {
         text += &format!("   … and {} more\n", changed.len() - shown);
     }
-    text.extend(report.conflicts.iter().map(conflict));
-    let files = report
-        .plan
-        .as_ref()
-        .filter(|_| verbose && report.outcome == Outcome::Planned);
-    if let Some(files) = files {
+    text.extend(outcome.conflicts.iter().map(conflict));
+    if let Some(files) = outcome.files.as_ref().filter(|_| verbose) {
         for (word, paths) in [("remove", &files.remove), ("write", &files.write)] {
-            text.extend(
-                paths
-                    .iter()
-                    .map(|path| format!("   {word:6}  {}\n", escaped(path))),
-            );
+            let lines = paths
+                .iter()
+                .map(|path| format!("   {word:6}  {}\n", escaped(path)));
+            text.extend(lines);
         }
     }
-    let kept = report.changes.len() - changed.len();
+    let kept = outcome.changes.len() - changed.len();
     if kept > 0 {
         let are = if kept == 1 { "is" } else { "are" };
         text += &format!("{} {are} already installed\n", counted(kept, "project"));
     }
-    text + &summary(report, &changed, elapsed)
+    text + &summary(outcome, &changed, elapsed)
 }
 
-fn change(change: &ChangeReport) -> String {
+fn change(change: &ProjectChange) -> String {
     let (name, version) = (&change.name, escaped(&change.version));
     match change.action {
         Action::Install => format!(" {} {name} {version}\n", paint("32", "+")),
@@ -105,11 +106,12 @@ fn change(change: &ChangeReport) -> String {
         }
         Action::Reinstall => format!(" {} {name} {version}\n", paint("33", "~")),
         Action::Remove => format!(" {} {name} {version}\n", paint("31", "-")),
-        Action::Keep => String::new(),
+        // Nothing is done, or something that the library adds later.
+        _ => String::new(),
     }
 }
 
-fn conflict(conflict: &ConflictReport) -> String {
+fn conflict(conflict: &PathConflict) -> String {
     format!(
         "   `{}` of {}: {} wins\n",
         escaped(&conflict.path),
@@ -118,14 +120,14 @@ fn conflict(conflict: &ConflictReport) -> String {
     )
 }
 
-fn summary(report: &Report, changed: &[&ChangeReport], elapsed: Duration) -> String {
+fn summary(outcome: &Outcome, changed: &[&ProjectChange], elapsed: Duration) -> String {
     let count = |actions: &[Action]| {
         let these = changed
             .iter()
             .filter(|change| actions.contains(&change.action));
         these.count()
     };
-    let planned = report.outcome == Outcome::Planned;
+    let planned = outcome.status == Status::Planned;
     let parts: Vec<String> = [
         (count(&[Action::Install]), "installed", "would install"),
         (
@@ -161,13 +163,14 @@ fn summary(report: &Report, changed: &[&ChangeReport], elapsed: Duration) -> Str
     )
 }
 
-fn list(projects: &[ListedProject]) -> String {
-    let width =
-        |column: fn(&ListedProject) -> usize| projects.iter().map(column).max().unwrap_or_default();
+fn list(projects: &[InstalledProject]) -> String {
+    let width = |column: fn(&InstalledProject) -> usize| {
+        projects.iter().map(column).max().unwrap_or_default()
+    };
     let name = width(|project| project.name.len());
     let version = width(|project| project.version.len());
     let installer = width(|project| project.installer.as_deref().unwrap_or("-").len());
-    let line = |project: &ListedProject| {
+    let line = |project: &InstalledProject| {
         let files = project.files.map_or_else(
             || "no RECORD".to_owned(),
             |files| format!("{} files", grouped(files)),
@@ -189,7 +192,7 @@ fn list(projects: &[ListedProject]) -> String {
 }
 
 /// One line per file that differs from its RECORD.
-pub fn differences(found: &[Difference]) -> String {
+fn differences(found: &[Difference]) -> String {
     let line = |difference: &Difference| {
         let state = match difference.state {
             DifferenceState::Missing => "missing",
@@ -197,6 +200,7 @@ pub fn differences(found: &[Difference]) -> String {
             DifferenceState::Unreadable => "unreadable",
             DifferenceState::Mode => "mode",
             DifferenceState::Record => "record",
+            _ => "differs",
         };
         let detail = difference
             .detail
@@ -245,12 +249,12 @@ pub fn warnings(warnings: &[Warning], verbose: bool) -> String {
 }
 
 /// The error, what to do about it, and the state in which the environment is.
-pub fn error(error: &Error, report: &Report, parsed: &Parsed) -> String {
+pub fn error(error: &Error, results: &Results, parsed: &Parsed) -> String {
     let mut text = format!("{}: {error}\n", paint("31", "error"));
     if let Some(hint) = hints::hint(error) {
         text += &format!("{}: {hint}\n", paint("36", "hint"));
     }
-    let place = report
+    let place = results
         .environment
         .as_ref()
         .map(|environment| format!(" in `{}`", escaped(&environment.root.display().to_string())))
@@ -261,7 +265,7 @@ pub fn error(error: &Error, report: &Report, parsed: &Parsed) -> String {
             format!("all changes were rolled back, nothing is changed{place}")
         }
         Effect::Unfinished => {
-            let options = environment_options(parsed, report);
+            let options = environment_options(parsed, results);
             format!(
                 "a change is unfinished{place}; run `pkg-install recover{options}` to settle it"
             )
@@ -277,7 +281,7 @@ pub fn error(error: &Error, report: &Report, parsed: &Parsed) -> String {
 }
 
 /// The options that select the same environment again, with a space before each.
-fn environment_options(parsed: &Parsed, report: &Report) -> String {
+fn environment_options(parsed: &Parsed, results: &Results) -> String {
     let locate = parsed.locate();
     if let Some(python) = locate.python.filter(|_| locate.target.is_none()) {
         let mut words = format!(" --python {}", python.display());
@@ -288,7 +292,7 @@ fn environment_options(parsed: &Parsed, report: &Report) -> String {
         }
         return words;
     }
-    let root = report
+    let root = results
         .environment
         .as_ref()
         .map(|environment| environment.root.display().to_string());

@@ -1,40 +1,32 @@
 //! `check`: compares installed projects with their RECORDs.
 
-use super::session::{Purpose, Session, environment_report};
+use super::session::{Purpose, Session};
 use super::{Context, Options};
-use crate::environment::{self, Locate};
+use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::installed::{self, Installed};
-use crate::outcome::Report;
+use crate::outcome::CheckOutcome;
 use crate::spec::name::ProjectName;
 use crate::threads::Pool;
 
-/// Compares the named projects, or all if `names` is empty, with their RECORDs and fills
-/// `report.differences`.
+/// Compares the named projects, or all if `names` is empty, with their RECORDs.
 ///
 /// # Errors
-/// If something differs, a name is not installed, or the environment cannot be read.
+/// A name is not installed, or the environment cannot be read. Differences are no error.
 pub fn check(
-    locate: &Locate,
+    environment: &Environment,
     names: &[String],
     options: &Options,
     context: Context<'_>,
-    report: &mut Report,
-) -> Result<()> {
+) -> Result<CheckOutcome> {
     let pool = Pool::new(options.jobs)?;
-    let environment = environment::locate(locate)?;
-    report.environment = Some(environment_report(&environment));
-    let session = Session::begin(&environment, Purpose::Look, options, context, report)?;
+    let session = Session::begin(environment, Purpose::Look, options, context)?;
     let chosen = chosen(&session.installed, names)?;
     let differences = installed::check::check(&session.layout, &chosen, &pool)?;
-    let count = differences.len();
-    report.projects_checked = Some(chosen.len());
-    report.differences = Some(differences);
-    if count == 0 {
-        Ok(())
-    } else {
-        Err(Error::differences(count))
-    }
+    Ok(CheckOutcome {
+        projects: chosen.len(),
+        differences,
+    })
 }
 
 fn chosen<'a>(installed: &'a [Installed], names: &[String]) -> Result<Vec<&'a Installed>> {

@@ -12,7 +12,6 @@ use crate::digest::Digest;
 use crate::download::{Downloader, RemoteFile};
 use crate::error::{ArchiveFault, Error, Result, SourceFault};
 use crate::fs::{Dir, OpenFile, ReadAt as _};
-use crate::outcome::{Outcome, Report};
 use crate::source::Source;
 use crate::spec::wheel_name::WheelName;
 
@@ -27,7 +26,6 @@ pub fn download(
     dest: &Path,
     options: &Options,
     context: Context<'_>,
-    report: &mut Report,
 ) -> Result<Vec<PathBuf>> {
     let mut names = HashSet::new();
     if let Some(twice) = sources
@@ -59,17 +57,12 @@ pub fn download(
         .filter_map(|source| Some((source, remote_file(source)?)))
         .unzip();
     let turn = Mutex::new(());
-    downloader.fetch_all(
-        &missing,
-        context.progress,
-        &|index: usize, file: OpenFile| {
-            // Copies side by side would only compete for the disk.
-            let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
-            put(&dest, remote[index], &file, &missing[index].pinned)
-        },
-    )?;
-    report.warnings.extend(downloader.take_warnings());
-    report.outcome = Outcome::Committed;
+    downloader.fetch_all(&missing, context.events, &|index: usize, file: OpenFile| {
+        // Copies side by side would only compete for the disk.
+        let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
+        put(&dest, remote[index], &file, &missing[index].pinned)
+    })?;
+    context.warn(downloader.take_warnings());
     Ok(sources
         .iter()
         .map(|source| dest.path().join(&source.file_name))

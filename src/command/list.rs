@@ -2,28 +2,25 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::session::{Purpose, Session, environment_report};
+use super::session::{Purpose, Session};
 use super::{Context, Options};
 use crate::digest::Digest;
+use crate::environment::Environment;
 use crate::environment::layout::{Layout, Place};
-use crate::environment::{self, Locate};
 use crate::error::Result;
 use crate::installed::Installed;
-use crate::outcome::{ListedProject, Report};
+use crate::outcome::InstalledProject;
 
-/// Lists the installed projects, sorted by name, in `report.projects`.
+/// Lists the installed projects, sorted by name.
 ///
 /// # Errors
 /// If the environment cannot be read.
 pub fn list(
-    locate: &Locate,
+    environment: &Environment,
     options: &Options,
     context: Context<'_>,
-    report: &mut Report,
-) -> Result<()> {
-    let environment = environment::locate(locate)?;
-    report.environment = Some(environment_report(&environment));
-    let session = Session::begin(&environment, Purpose::Look, options, context, report)?;
+) -> Result<Vec<InstalledProject>> {
+    let session = Session::begin(environment, Purpose::Look, options, context)?;
     let mut listing = Listing::default();
     let mut projects = Vec::with_capacity(session.installed.len());
     for (number, project) in session.installed.iter().enumerate() {
@@ -37,8 +34,7 @@ pub fn list(
         project.conflicts.dedup();
     }
     projects.sort_by(|a, b| a.name.cmp(&b.name));
-    report.projects = Some(projects);
-    Ok(())
+    Ok(projects)
 }
 
 /// Finds installed projects that list one file with different digests.
@@ -56,7 +52,7 @@ impl Listing {
         layout: &Layout,
         number: usize,
         project: &Installed,
-    ) -> Result<ListedProject> {
+    ) -> Result<InstalledProject> {
         let recorded = project.read_record(layout)?;
         let rows = recorded.rows();
         for row in rows.into_iter().flat_map(|rows| rows.iter()) {
@@ -69,7 +65,7 @@ impl Listing {
                 self.conflicts.entry(number).or_default().insert(first);
             }
         }
-        Ok(ListedProject {
+        Ok(InstalledProject {
             name: project.name.normalized().to_owned(),
             version: project.version.clone(),
             installer: project.installer.clone(),

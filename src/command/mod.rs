@@ -1,8 +1,13 @@
 //! The commands, one file each: every step from the user's request to the report, in order.
 //!
-//! Input: an environment to locate, a request, and [`Options`]. Output: a filled
-//! [`Report`](crate::outcome::Report). A command first opens and checks its input; then it takes the
-//! lock, recovers from a crash if there was one, and plans; only then it writes.
+//! Input: an environment, a request, and [`Options`]. Output: a value such as
+//! [`Outcome`](crate::Outcome); warnings and progress go to [`Context::events`]. A command first
+//! opens and checks its input; then it takes the lock, recovers from a crash if there was one, and
+//! plans; only then it writes.
+//!
+//! This is the level of the `pkg-install` program: it takes requests from reports, lock files and
+//! lists, and passes its own file system, cancellation and events. The functions at the root of the
+//! crate are simpler.
 
 mod check;
 mod document;
@@ -10,8 +15,10 @@ mod document;
 mod download;
 mod install;
 mod list;
+mod observer;
 mod open;
 mod options;
+mod planned;
 mod planning;
 mod recover;
 #[cfg(feature = "http")]
@@ -28,22 +35,28 @@ pub use check::check;
 #[cfg(feature = "http")]
 pub use download::download;
 pub use install::install;
+pub(crate) use install::plan_install;
 pub use list::list;
+pub use observer::{Cancellation, Observer};
 pub use options::Options;
+pub use planned::PlannedTransaction;
 pub use recover::recover;
 #[cfg(feature = "http")]
 pub use request::sources;
 pub use request::{Document, Input};
 pub use undo::undo;
+pub(crate) use uninstall::plan_uninstall;
 pub use uninstall::uninstall;
 
 #[cfg(feature = "http")]
 pub use crate::download::Settings;
 pub use crate::error::escaped;
 pub use crate::fs::Fs;
+pub use crate::outcome::{Silent, Step};
+pub use crate::source::Source;
 pub use crate::spec::pylock::Selection;
 
-use crate::outcome::Progress;
+use crate::outcome::{Events, Warning};
 
 /// What every command needs beside its options.
 #[derive(Clone, Copy)]
@@ -52,6 +65,12 @@ pub struct Context<'a> {
     pub fs: &'a Fs,
     /// Stops the command once it is true. A commit that has begun is finished.
     pub cancel: &'a Arc<AtomicBool>,
-    /// Gets an event for every step.
-    pub progress: &'a dyn Progress,
+    /// Gets progress and warnings.
+    pub events: &'a dyn Events,
+}
+
+impl Context<'_> {
+    fn warn(self, warnings: impl IntoIterator<Item = Warning>) {
+        Observer::new(self.events).warn(warnings);
+    }
 }

@@ -7,7 +7,7 @@
 use super::remote::{Missing, Remote};
 use super::{Context, Options};
 use crate::error::Result;
-use crate::outcome::{Progress, Warning};
+use crate::outcome::{Events, Warning};
 use crate::source::Source;
 use crate::spec::record::Verify;
 use crate::stage::Arrivals;
@@ -54,7 +54,7 @@ pub fn open(
     #[cfg(feature = "http")]
     if sources.iter().any(|source| source.path().is_none()) {
         let remote = Remote::new(open, options, context)?;
-        let (wheels, archives) = remote.open_among(&sources, pool, context.progress)?;
+        let (wheels, archives) = remote.open_among(&sources, pool, context.events)?;
         return Ok(Opened {
             wheels,
             archives,
@@ -84,11 +84,7 @@ impl Opened {
     ///
     /// # Errors
     /// As [`open`], and [`SourceFault::ChangedOnServer`] if a server has another file by now.
-    pub fn read_digests(
-        &mut self,
-        ids: &[WheelId],
-        progress: &dyn Progress,
-    ) -> Result<Vec<Warning>> {
+    pub fn read_digests(&mut self, ids: &[WheelId], progress: &dyn Events) -> Result<Vec<Warning>> {
         #[cfg(feature = "http")]
         if let Some(remote) = &self.remote {
             let mut warnings = Vec::new();
@@ -111,7 +107,7 @@ impl Opened {
     pub fn while_downloading<T>(
         &self,
         needed: &[WheelId],
-        progress: &dyn Progress,
+        progress: &dyn Events,
         work: impl FnOnce(Option<Arrivals<'_>>) -> T,
     ) -> T {
         #[cfg(feature = "http")]

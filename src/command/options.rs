@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::observer::Cancellation;
 use crate::digest::Backend;
 use crate::fs::Capabilities;
 use crate::plan::conflict::OnConflict;
@@ -47,6 +48,8 @@ pub struct Options {
     pub compat_check: bool,
     /// How long to wait while another process holds the lock.
     pub lock_timeout: Duration,
+    /// Stops the commands with these options from elsewhere.
+    pub cancellation: Cancellation,
     /// The implementation that hashes. The command line has no such option: only tests need
     /// another one than the fastest.
     #[doc(hidden)]
@@ -74,6 +77,7 @@ impl Default for Options {
             direct_url: false,
             compat_check: true,
             lock_timeout: Duration::from_secs(60),
+            cancellation: Cancellation::default(),
             backend: Backend::default(),
             #[cfg(feature = "http")]
             download: crate::download::Settings::default(),
@@ -164,6 +168,13 @@ impl Options {
     #[must_use]
     pub fn with_lock_timeout(mut self, lock_timeout: Duration) -> Self {
         self.lock_timeout = lock_timeout;
+        self
+    }
+
+    /// With this [`Options::cancellation`].
+    #[must_use]
+    pub fn with_cancellation(mut self, cancellation: Cancellation) -> Self {
+        self.cancellation = cancellation;
         self
     }
 

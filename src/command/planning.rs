@@ -6,16 +6,16 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::Options;
 use super::open::Opened;
 use super::session::Session;
+use super::{Context, Options};
 use crate::digest::Algorithm;
 use crate::environment::layout::Layout;
 use crate::environment::protected::Protected;
 use crate::error::{Error, Result};
 use crate::fs::{self, Capabilities};
 use crate::installed::facts::Gather;
-use crate::outcome::{Action, ChangeReport, PlannedFiles, Report, Warning};
+use crate::outcome::{Action, PlannedFiles, ProjectChange, Warning};
 use crate::plan::changes::{self, Installs, Offer};
 use crate::plan::conflict::OnConflict;
 use crate::plan::spread::{Destination, is_reserved, spread};
@@ -33,7 +33,7 @@ pub fn install(
     opened: &mut Opened,
     pool: &Pool,
     options: &Options,
-    report: &mut Report,
+    context: Context<'_>,
 ) -> Result<Plan> {
     let wheels = &opened.wheels;
     let offers: Vec<Offer<'_>> = wheels
@@ -45,7 +45,7 @@ pub fn install(
         .collect();
     let Installs { changes, warnings } =
         changes::installs(&offers, &session.installed, options.reinstall)?;
-    report.warnings.extend(warnings);
+    context.warn(warnings);
     let capabilities = match options.capabilities {
         Some(capabilities) => capabilities,
         None => {
@@ -61,7 +61,7 @@ pub fn install(
         windows_names: capabilities.windows_names,
     };
     let verified = destination.verified;
-    let files = spread_all(&destination, wheels, &changes, pool, report)?;
+    let files = spread_all(&destination, wheels, &changes, pool, context)?;
     let intent = Intent {
         changes,
         files,
@@ -70,7 +70,7 @@ pub fn install(
         on_conflict: options.on_conflict,
         ignores_case: capabilities.ignores_case,
     };
-    intent.plan(session, pool, report)
+    intent.plan(session, pool, context)
 }
 
 /// Plans a removal.
@@ -78,7 +78,7 @@ pub fn uninstall(
     session: &mut Session<'_>,
     names: &[ProjectName],
     pool: &Pool,
-    report: &mut Report,
+    context: Context<'_>,
 ) -> Result<Plan> {
     let intent = Intent {
         changes: changes::removals(names, &session.installed)?,
@@ -89,7 +89,7 @@ pub fn uninstall(
         // No new names, so none can be in conflict with others.
         ignores_case: false,
     };
-    intent.plan(session, pool, report)
+    intent.plan(session, pool, context)
 }
 
 /// Every file that the changes want, in the order of the arguments.
@@ -98,7 +98,7 @@ fn spread_all(
     wheels: &[Wheel],
     changes: &[Change],
     pool: &Pool,
-    report: &mut Report,
+    context: Context<'_>,
 ) -> Result<Vec<WantedFile>> {
     let mut order: Vec<(WheelId, ChangeId)> = changes
         .iter()
@@ -117,7 +117,7 @@ fn spread_all(
     for result in in_parallel(pool, &order, spread_one) {
         match result {
             Ok((warning, more)) => {
-                report.warnings.extend(warning);
+                context.warn(warning);
                 files.extend(more);
             }
             Err(fault) => refused.push(fault),
@@ -160,13 +160,12 @@ struct Intent<'a> {
 }
 
 impl Intent<'_> {
-    fn plan(self, session: &mut Session<'_>, pool: &Pool, report: &mut Report) -> Result<Plan> {
-        let progress = session.progress();
+    fn plan(self, session: &mut Session<'_>, pool: &Pool, context: Context<'_>) -> Result<Plan> {
         let protected = Protected::of(&session.layout);
         let mut gather = Gather::new(&mut session.layout, &session.installed, protected, pool);
         let changes = self.changes.iter();
         let leaving: Vec<usize> = changes.flat_map(|change| &change.old).copied().collect();
-        report.warnings.extend(gather.remove(&leaving)?);
+        context.warn(gather.remove(&leaving)?);
         let mut candidates = Vec::with_capacity(self.files.len());
         for file in self.files {
             let site = gather.site(&file.place)?;
@@ -176,8 +175,8 @@ impl Intent<'_> {
             // Only now is it known which of the RECORDs that were left out a decision depends on.
             let undecided = digests::undecided(&candidates, &opened.wheels);
             if !undecided.is_empty() {
-                let warnings = opened.read_digests(&undecided, progress)?;
-                report.warnings.extend(warnings);
+                let warnings = opened.read_digests(&undecided, context.events)?;
+                context.warn(warnings);
                 digests::fill(&mut candidates, &undecided, &opened.wheels, self.verified);
             }
         }
@@ -236,22 +235,18 @@ fn check_writable(layout: &Layout, plan: &Plan) -> Result<()> {
     }
 }
 
-/// Puts a plan into the report.
-pub fn describe(plan: &Plan, report: &mut Report) {
-    report.conflicts.extend(plan.conflicts.iter().cloned());
-    report.changes = plan
-        .changes
-        .iter()
-        .map(|change| ChangeReport {
-            action: change.action,
-            name: change.name.normalized().to_owned(),
-            version: change.version.clone(),
-            previous: change.previous.clone(),
-            source: change.source.clone(),
-            files: change.files,
-            bytes: change.bytes,
-        })
-        .collect();
+/// The changes of a plan as results show them.
+pub fn changes(plan: &Plan) -> Vec<ProjectChange> {
+    let changes = plan.changes.iter().map(|change| ProjectChange {
+        action: change.action,
+        name: change.name.normalized().to_owned(),
+        version: change.version.clone(),
+        previous: change.previous.clone(),
+        source: change.source.clone(),
+        files: change.files,
+        bytes: change.bytes,
+    });
+    changes.collect()
 }
 
 /// The files that a plan writes and removes, as people see them.

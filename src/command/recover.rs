@@ -1,33 +1,26 @@
 //! `recover`: finishes or reverts what an interrupted command left.
 
-use super::session::{Purpose, Session, environment_report};
+use super::session::{Purpose, Session};
 use super::{Context, Options};
-use crate::environment::{self, Locate};
+use crate::environment::Environment;
 use crate::error::Result;
-use crate::outcome::{Outcome, Report};
+use crate::outcome::{Outcome, Status};
 
 /// Finishes or reverts what an interrupted command left; every other command does so too.
 ///
 /// # Errors
 /// If that fails, or the environment cannot be locked.
 pub fn recover(
-    locate: &Locate,
+    environment: &Environment,
     options: &Options,
     context: Context<'_>,
-    report: &mut Report,
-) -> Result<()> {
-    let environment = environment::locate(locate)?;
-    report.environment = Some(environment_report(&environment));
-    let session = Session::begin(&environment, Purpose::Change, options, context, report)?;
-    let recovered = report
-        .warnings
-        .iter()
-        .any(|warning| warning.code == "recovered");
-    report.outcome = if recovered {
-        Outcome::Committed
+) -> Result<Outcome> {
+    let session = Session::begin(environment, Purpose::Change, options, context)?;
+    let status = if session.recovered {
+        Status::Committed
     } else {
-        Outcome::Unchanged
+        Status::Unchanged
     };
     session.leave_unchanged();
-    Ok(())
+    Ok(Outcome::new(status))
 }

@@ -15,7 +15,7 @@ use crate::digest::Digest;
 use crate::download::{Downloader, Peek, RemoteFile, Settings, label_of};
 use crate::error::{Error, Result, SourceFault};
 use crate::fs::OpenFile;
-use crate::outcome::{Progress, Warning};
+use crate::outcome::{Events, Warning};
 use crate::source::{Location, Source};
 use crate::stage::{Arrival, Arrivals};
 use crate::threads::{Pool, in_parallel};
@@ -83,7 +83,7 @@ impl Remote {
         &self,
         sources: &[Source],
         pool: &Pool,
-        progress: &dyn Progress,
+        progress: &dyn Events,
     ) -> Result<(Vec<Wheel>, Archives)> {
         let is_local = |source: &Source| source.path().is_some();
         let (local, remote): (Vec<&Source>, Vec<&Source>) =
@@ -118,7 +118,7 @@ impl Remote {
     pub fn read_digests(
         &self,
         missing: &[Missing<'_>],
-        progress: &dyn Progress,
+        progress: &dyn Events,
     ) -> Result<Vec<Wheel>> {
         let open = OpenOptions {
             records: Records::All,
@@ -137,7 +137,7 @@ impl Remote {
     pub fn while_downloading<T>(
         &self,
         missing: &[Missing<'_>],
-        progress: &dyn Progress,
+        progress: &dyn Events,
         work: impl FnOnce(Arrivals<'_>) -> T,
     ) -> T {
         let (sender, archives) = mpsc::channel();
@@ -166,7 +166,7 @@ impl Remote {
     fn download(
         &self,
         missing: &[Missing<'_>],
-        progress: &dyn Progress,
+        progress: &dyn Events,
         enough: &AtomicBool,
         sender: &Sender<Arrival>,
     ) {
@@ -205,7 +205,7 @@ impl Remote {
         &self,
         sources: &[&Source],
         open: OpenOptions,
-        progress: &dyn Progress,
+        progress: &dyn Events,
     ) -> Result<Vec<Result<Previewed>>> {
         let (whole, parts): (Vec<usize>, Vec<usize>) = (0..sources.len())
             .partition(|&number| self.offline || wheel::needs_own_digest(sources[number]));

@@ -6,12 +6,11 @@
 
 use std::path::PathBuf;
 
-use super::Options;
+use super::{Context, Options};
 #[cfg(feature = "http")]
 use crate::environment::{self, Locate};
 use crate::environment::{Environment, marker_values};
 use crate::error::{Error, Result};
-use crate::outcome::Report;
 use crate::source::{Fitting, Source, Sourced, lock_file, merged, pip_report, requirements};
 use crate::spec::pylock::Selection;
 
@@ -59,7 +58,7 @@ impl Input {
             && self.requirements.is_empty()
     }
 
-    /// The wheels for an environment. Oddities of the texts become warnings in `report`.
+    /// The wheels for an environment. Oddities of the texts become warnings.
     ///
     /// # Errors
     /// All faults of all texts in one error.
@@ -67,7 +66,7 @@ impl Input {
         &self,
         environment: &Environment,
         options: &Options,
-        report: &mut Report,
+        context: Context<'_>,
     ) -> Result<Vec<Source>> {
         let python = &environment.python;
         let fitting = Fitting::new(
@@ -88,12 +87,12 @@ impl Input {
             .requirements
             .iter()
             .map(|text| requirements::sources(&text.content, &text.at, &fitting, &self.find_links));
-        let mut warn = |Sourced { sources, warnings }| {
-            report.warnings.extend(warnings);
+        let warn = |Sourced { sources, warnings }| {
+            context.warn(warnings);
             sources
         };
         let pinned = reports.chain(locks).chain(lists);
-        let pinned = Error::all_or_refused(pinned.map(|sourced| sourced.map(&mut warn)))?;
+        let pinned = Error::all_or_refused(pinned.map(|sourced| sourced.map(warn)))?;
         let named = self.sources.iter().cloned();
         let mut sources = merged(named.chain(pinned.into_iter().flatten()).collect());
         for source in &mut sources {
@@ -113,11 +112,11 @@ pub fn sources(
     locate: &Locate,
     input: &Input,
     options: &Options,
-    report: &mut Report,
+    context: Context<'_>,
 ) -> Result<Vec<Source>> {
     // Only reports, lock files and lists are fitted to an interpreter.
     if input.reports.is_empty() && input.locks.is_empty() && input.requirements.is_empty() {
         return Ok(merged(input.sources.clone()));
     }
-    input.resolve(&environment::locate(locate)?, options, report)
+    input.resolve(&environment::locate(locate)?, options, context)
 }

@@ -4,14 +4,16 @@
 //! lock file and the directories that were made for it, if the session made them.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use super::{Context, Options};
 use crate::environment::Environment;
 use crate::environment::layout::Layout;
 use crate::error::{Error, Result};
-use crate::fs::{self, Dir, Lock, LockWait};
+use crate::fs::{self, Dir, Fs, Lock, LockWait};
 use crate::installed::{self, Installed};
-use crate::outcome::{EnvironmentReport, Progress, Report, Warning};
+use crate::outcome::Warning;
 use crate::transaction::{self, Recovered};
 
 /// The name of the lock file in an environment's root. uv locks the same file.
@@ -34,7 +36,12 @@ pub struct Session<'a> {
     pub layout: Layout,
     /// What is installed in it.
     pub installed: Vec<Installed>,
-    context: Context<'a>,
+    /// Whether an interrupted transaction was found and settled.
+    pub recovered: bool,
+    /// The file system.
+    pub fs: Fs,
+    /// Stops the command once it is true.
+    pub cancel: Arc<AtomicBool>,
     lock: Option<Lock>,
     made: Vec<PathBuf>,
 }
@@ -49,19 +56,20 @@ impl<'a> Session<'a> {
         environment: &'a Environment,
         purpose: Purpose,
         options: &Options,
-        context: Context<'a>,
-        report: &mut Report,
+        context: Context<'_>,
     ) -> Result<Self> {
         let layout = Layout::of(environment)?;
         let mut session = Self {
             environment,
             layout,
             installed: Vec::new(),
-            context,
+            recovered: false,
+            fs: context.fs.clone(),
+            cancel: Arc::clone(context.cancel),
             lock: None,
             made: Vec::new(),
         };
-        match session.enter(purpose, options, report) {
+        match session.enter(purpose, options, context) {
             Ok(()) => Ok(session),
             Err(error) => {
                 session.leave_unchanged();
@@ -70,22 +78,22 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn enter(&mut self, purpose: Purpose, options: &Options, report: &mut Report) -> Result<()> {
+    fn enter(&mut self, purpose: Purpose, options: &Options, context: Context<'_>) -> Result<()> {
         let path = self.environment.root.join(LOCK);
         let patience = LockWait {
             timeout: options.lock_timeout,
-            cancel: self.context.cancel,
-            waiting: &|path| self.context.progress.waiting(path),
+            cancel: context.cancel,
+            waiting: &|path| context.events.waiting(path),
         };
         if purpose == Purpose::Change && !options.dry_run {
-            self.made = Dir::make_all(self.context.fs, &self.environment.root)?;
-            self.lock = Some(Lock::acquire(self.context.fs, &path, &patience)?);
+            self.made = Dir::make_all(&self.fs, &self.environment.root)?;
+            self.lock = Some(Lock::acquire(&self.fs, &path, &patience)?);
             self.check_identity()?;
-            self.recover(report)?;
+            self.recover(context)?;
             // Planning looks at the directory that will hold the state directory, so it is made
             // before.
             let home = self.layout.state_home(self.layout.main_root());
-            self.made.extend(Dir::make_all(self.context.fs, &home)?);
+            self.made.extend(Dir::make_all(&self.fs, &home)?);
         } else {
             // A session that only reads makes no lock file. If there is none, no other command is
             // running that would have made one.
@@ -93,9 +101,9 @@ impl<'a> Session<'a> {
             self.check_identity()?;
             if transaction::is_interrupted(&self.layout)? {
                 if options.dry_run || self.lock.is_none() {
-                    report.warnings.push(unsettled());
+                    context.events.warning(unsettled());
                 } else {
-                    self.recover(report)?;
+                    self.recover(context)?;
                 }
             }
         }
@@ -119,28 +127,35 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// What gets the events of this session.
-    pub fn progress(&self) -> &'a dyn Progress {
-        self.context.progress
+    fn recover(&mut self, context: Context<'_>) -> Result<()> {
+        let found = transaction::recover(&self.fs, &self.layout)?;
+        self.recovered = found != Recovered::Nothing;
+        if let Some(warning) = recovered(found) {
+            context.events.warning(warning);
+        }
+        Ok(())
     }
 
-    fn recover(&self, report: &mut Report) -> Result<()> {
-        report.warnings.extend(recovered(transaction::recover(
-            self.context.fs,
-            &self.layout,
-        )?));
-        Ok(())
+    /// Ends the session if `result` is an error, since the command then changes nothing.
+    pub fn unless_failed<T>(self, result: Result<T>) -> Result<(Self, T)> {
+        match result {
+            Ok(value) => Ok((self, value)),
+            Err(error) => {
+                self.leave_unchanged();
+                Err(error)
+            }
+        }
     }
 
     /// Ends a session that changed nothing, and removes what it made for itself.
     pub fn leave_unchanged(mut self) {
-        let fs = self.context.fs;
+        let fs = self.fs.clone();
         // Only an empty lock file or empty directories can be left. The failure that led here
         // matters more than that.
         if let Some(lock) = self.lock.take() {
-            let _ = lock.release_unused(fs);
+            let _ = lock.release_unused(&fs);
         }
-        let _ = Dir::remove_made(fs, &self.made);
+        let _ = Dir::remove_made(&fs, &self.made);
     }
 }
 
@@ -165,16 +180,5 @@ fn unsettled() -> Warning {
         code: "unsettled",
         wheel: None,
         message: message.to_owned(),
-    }
-}
-
-/// The environment as it is shown in reports.
-pub fn environment_report(environment: &Environment) -> EnvironmentReport {
-    EnvironmentReport {
-        root: environment.root.clone(),
-        kind: environment.kind.word(),
-        purelib: environment.scheme.purelib.clone(),
-        platlib: environment.scheme.platlib.clone(),
-        scripts: environment.scheme.scripts.clone(),
     }
 }

@@ -2,29 +2,38 @@
 
 use std::time::Instant;
 
-use super::install::{Act, milliseconds};
+use super::observer::Observer;
 use super::open::Opened;
-use super::planning;
-use super::session::{Purpose, Session, environment_report};
-use super::{Context, Options};
-use crate::environment::{self, Locate};
+use super::planned::PlannedTransaction;
+use super::session::{Purpose, Session};
+use super::{Context, Options, planning};
+use crate::environment::Environment;
 use crate::error::{Error, Result};
-use crate::outcome::Report;
+use crate::outcome::{Outcome, Step};
 use crate::spec::name::ProjectName;
 use crate::threads::Pool;
 
 /// Removes all the named projects, or none.
 ///
 /// # Errors
-/// If a name is not installed, or an installed project cannot be removed. The environment is then
+/// A name is not installed, or an installed project cannot be removed. The environment is then
 /// unchanged.
 pub fn uninstall(
-    locate: &Locate,
+    environment: &Environment,
     names: &[String],
     options: &Options,
     context: Context<'_>,
-    report: &mut Report,
-) -> Result<()> {
+) -> Result<Outcome> {
+    plan_uninstall(environment, names, options, context)?.apply(&Observer::new(context.events))
+}
+
+/// Plans to remove all the named projects.
+pub(crate) fn plan_uninstall<'a>(
+    environment: &'a Environment,
+    names: &[String],
+    options: &Options,
+    context: Context<'_>,
+) -> Result<PlannedTransaction<'a>> {
     let names: Vec<ProjectName> = names
         .iter()
         .map(|name| {
@@ -33,17 +42,13 @@ pub fn uninstall(
         })
         .collect::<Result<_>>()?;
     let pool = Pool::new(options.jobs)?;
-    let environment = environment::locate(locate)?;
-    report.environment = Some(environment_report(&environment));
     let begin = Instant::now();
-    let mut session = Session::begin(&environment, Purpose::Change, options, context, report)?;
-    let planned = planning::uninstall(&mut session, &names, &pool, report);
-    report.timings_ms.plan = Some(milliseconds(begin));
-    Act {
-        opened: &Opened::default(),
-        pool: &pool,
-        options,
-        context,
-    }
-    .carry_out(session, planned, report)
+    let mut session = Session::begin(environment, Purpose::Change, options, context)?;
+    let planned = planning::uninstall(&mut session, &names, &pool, context);
+    context.events.step(Step::Plan, begin.elapsed());
+    let (session, plan) = session.unless_failed(planned)?;
+    let opened = Opened::default();
+    Ok(PlannedTransaction::new(
+        session, plan, opened, pool, options,
+    ))
 }

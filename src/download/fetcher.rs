@@ -29,7 +29,7 @@ use super::settings::Settings;
 use super::transfer::{FileTransfer, TransferState};
 use crate::error::{Error, NetworkFault, Result};
 use crate::fs::{Fs, OpenFile, ReadAt as _};
-use crate::outcome::Progress;
+use crate::outcome::Events;
 
 /// The longest time between two checks whether the caller was cancelled.
 pub(super) const PAUSE: Duration = Duration::from_millis(100);
@@ -100,7 +100,7 @@ impl Fetcher {
         file: &RemoteFile,
         batch: Option<&Arc<Batch>>,
         cancel: &Cancel,
-        progress: &dyn Progress,
+        progress: &dyn Events,
     ) -> Result<OpenFile> {
         file.check_name()?;
         cancel.check()?;

@@ -53,7 +53,7 @@ use std::thread::ScopedJoinHandle;
 
 use crate::error::{Error, Result};
 use crate::fs::{Fs, OpenFile};
-use crate::outcome::{Progress, Warning};
+use crate::outcome::{Events, Warning};
 
 pub use cancel::Cancel;
 pub use range_reader::Peek;
@@ -123,7 +123,7 @@ impl Downloader {
     ///
     /// # Errors
     /// If it cannot be fetched, or differs from what was promised.
-    pub fn fetch(&self, file: &RemoteFile, progress: &dyn Progress) -> Result<OpenFile> {
+    pub fn fetch(&self, file: &RemoteFile, progress: &dyn Events) -> Result<OpenFile> {
         self.fetcher
             .fetch(file, None, &self.fetcher.cancel, progress)
     }
@@ -136,7 +136,7 @@ impl Downloader {
     pub fn fetch_all(
         &self,
         files: &[RemoteFile],
-        progress: &dyn Progress,
+        progress: &dyn Events,
         arrived: &Arrived<'_>,
     ) -> Result<()> {
         self.fetch_until(&AtomicBool::new(false), files, progress, arrived)
@@ -151,7 +151,7 @@ impl Downloader {
         &self,
         enough: &AtomicBool,
         files: &[RemoteFile],
-        progress: &dyn Progress,
+        progress: &dyn Events,
         arrived: &Arrived<'_>,
     ) -> Result<()> {
         if self.fetcher.offline {
@@ -179,7 +179,7 @@ impl Downloader {
     pub fn peek_all(
         &self,
         files: &[RemoteFile],
-        progress: &dyn Progress,
+        progress: &dyn Events,
         previewed: &(dyn Fn(usize, Peek) -> Result<()> + Sync),
     ) -> Result<()> {
         let preview = |index: usize, batch: &Arc<Batch>, cancel: &Cancel| {
@@ -220,7 +220,7 @@ impl Downloader {
     fn each(
         &self,
         files: &[RemoteFile],
-        progress: &dyn Progress,
+        progress: &dyn Events,
         enough: &AtomicBool,
         work: &EachFile<'_>,
     ) -> Result<()> {

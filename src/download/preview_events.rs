@@ -1,6 +1,6 @@
 //! How fetching reports its progress: at once for a transfer, later for a preview.
 //!
-//! Input: what happens to a file, from any thread. Output: calls of a [`Progress`], and the lengths
+//! Input: what happens to a file, from any thread. Output: calls of a [`Events`], and the lengths
 //! of the files that were previewed. The progress of the call that made a preview may be gone when
 //! the preview reads on, so the events of previews wait here until a caller polls them.
 
@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::remote_file::RemoteFile;
 use super::transfer::TransferEvent;
-use crate::outcome::Progress;
+use crate::outcome::Events;
 use crate::spec::location::label_of;
 
 /// The events of previews that were not reported yet.
@@ -61,7 +61,7 @@ impl PreviewEvents {
     }
 
     /// Reports everything that was not reported yet.
-    pub(super) fn report(&self, progress: &dyn Progress) {
+    pub(super) fn report(&self, progress: &dyn Events) {
         let pending = std::mem::take(&mut self.lock().pending);
         for one in pending {
             match one {
@@ -88,7 +88,7 @@ impl PreviewEvents {
 #[derive(Clone, Copy)]
 pub(super) enum Reporter<'a> {
     /// It is a transfer with this number.
-    Transfer(&'a dyn Progress, usize),
+    Transfer(&'a dyn Events, usize),
     /// It is a preview, of which only new tries are reported.
     Preview(&'a PreviewEvents),
 }

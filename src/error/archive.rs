@@ -24,7 +24,7 @@ pub enum ArchiveFault {
     DuplicateName(String),
     /// A name is not UTF-8.
     NameNotUtf8(String),
-    /// A name breaks a rule of [`crate::path::RelPath`].
+    /// A name is not a safe relative path.
     UnsafePath { path: String, fault: PathFault },
     /// An entry is compressed with a method that wheels do not use.
     Method { entry: String, method: String },

@@ -485,7 +485,8 @@ impl Error {
         })
     }
 
-    pub(crate) fn differences(count: usize) -> Self {
+    /// So many files differ from RECORD.
+    pub fn differences(count: usize) -> Self {
         Self::new(Detail::Differences { count })
     }
 

@@ -11,7 +11,7 @@ use crate::path::PathFault;
 #[non_exhaustive]
 #[allow(missing_docs, reason = "the sentences of `Display` explain the fields")]
 pub enum SpreadFault {
-    /// The path breaks a rule of [`crate::path::RelPath`].
+    /// The path is not a safe relative path.
     UnsafePath { path: String, fault: PathFault },
     /// A path below `.data` has no scheme, or one that does not exist.
     DataScheme(String),

@@ -14,7 +14,7 @@ use crate::digest::{Digest, Identity};
 use crate::environment::layout::Place;
 use crate::error::Clash;
 use crate::installed::facts::{Blocked, Facts, Live, LiveContent, LiveFile};
-use crate::outcome::ConflictReport;
+use crate::outcome::PathConflict;
 
 /// What to do if the contents of two owners differ (`--on-conflict`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -66,7 +66,7 @@ pub struct Resolved {
     /// Live files that make way, sorted by place.
     pub displaced: Vec<Displaced>,
     /// Conflicts that a policy resolved.
-    pub conflicts: Vec<ConflictReport>,
+    pub conflicts: Vec<PathConflict>,
     /// Conflicts that nothing resolved.
     pub clashes: Vec<Clash>,
     /// Places that one wheel wants twice, with different contents.
@@ -172,9 +172,9 @@ impl Resolved {
             Some(live) => rules.owner_names(&live.owners),
             None => self.name(group[winner].file.owner),
         };
-        self.conflicts.push(ConflictReport {
+        self.conflicts.push(PathConflict {
             resolution,
-            ..ConflictReport::refused(&clash)
+            ..PathConflict::refused(&clash)
         });
         if let Some(live) = live.filter(|_| !live_stays) {
             self.displace(&group[0], live);

@@ -24,7 +24,7 @@ use crate::digest::{Digest, Identity};
 use crate::environment::layout::Place;
 use crate::error::{Error, Fault, Result, SpreadFault};
 use crate::installed::facts::{Blocked, Facts, Live, Site};
-use crate::outcome::{Action, ConflictReport};
+use crate::outcome::{Action, PathConflict};
 use crate::spec::name::ProjectName;
 use crate::wheel::EntryId;
 
@@ -187,7 +187,7 @@ pub struct Plan {
     /// The renames, in order.
     pub operations: Vec<Operation>,
     /// Conflicts, and how each was resolved.
-    pub conflicts: Vec<ConflictReport>,
+    pub conflicts: Vec<PathConflict>,
 }
 
 impl Plan {

@@ -20,7 +20,7 @@ use crate::digest::Backend;
 use crate::environment::layout::RootId;
 use crate::error::{Error, Result};
 use crate::fs::Dir;
-use crate::outcome::Progress;
+use crate::outcome::Events;
 use crate::plan::Plan;
 use crate::spec::record::Verify;
 use crate::threads::Pool;
@@ -39,7 +39,7 @@ pub struct StageOptions<'a> {
     /// Stops staging once it is true.
     pub cancel: &'a AtomicBool,
     /// Gets an event for every file.
-    pub progress: &'a dyn Progress,
+    pub progress: &'a dyn Events,
 }
 
 /// The remote wheels of a plan, each checked and sent as soon as its download has finished.

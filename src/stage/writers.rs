@@ -13,7 +13,7 @@ use super::{Arrival, StageOptions, Stages, check_cancel};
 use crate::archive::{Budget, Entry, EntryBatch, Expected, Item, Scratch};
 use crate::digest::{Algorithm, Backend, Digest};
 use crate::error::{Effect, Error, Result, SourceFault};
-use crate::outcome::Progress;
+use crate::outcome::Events;
 use crate::plan::{Content, Plan, PlannedFile};
 use crate::spec::record::Verify;
 use crate::wheel::{Archives, WheelId};
@@ -91,7 +91,7 @@ struct Workers<'a> {
     verify: Verify,
     backend: Backend,
     cancel: &'a AtomicBool,
-    progress: &'a dyn Progress,
+    progress: &'a dyn Events,
     /// Set to true on failure, to end the downloads.
     enough: Option<&'a AtomicBool>,
     queue: Queue,

@@ -13,7 +13,7 @@ use pkg_install::digest::{Algorithm, Digest};
 use pkg_install::download::{Downloader, RemoteFile, Settings, label_of};
 use pkg_install::error::ErrorKind;
 use pkg_install::fs::{Fs, OpenFile, ReadAt};
-use pkg_install::outcome::{Progress, Silent};
+use pkg_install::outcome::{Events, Silent};
 use pkg_install::{Error, Result};
 use url::Url;
 
@@ -294,7 +294,7 @@ impl Told {
     }
 }
 
-impl Progress for Told {
+impl Events for Told {
     fn transfer_begin(&self, _: usize, name: &str, total: Option<u64>, present: u64) {
         self.add(format!("begin {name} {total:?} {present}"));
     }
@@ -647,7 +647,7 @@ fn the_first_failure_ends_the_rest() {
 /// Does something with the name of each file before it is fetched.
 struct Waits<'a>(&'a (dyn Fn(&str) + Sync));
 
-impl Progress for Waits<'_> {
+impl Events for Waits<'_> {
     fn transfer_begin(&self, _: usize, name: &str, _: Option<u64>, _: u64) {
         (self.0)(name);
     }

@@ -14,7 +14,7 @@ use pkg_install::command::{self, Context, Options};
 use pkg_install::environment::Locate;
 use pkg_install::error::ErrorKind;
 use pkg_install::fs::{FaultHook, Fs, FsOp};
-use pkg_install::outcome::{Report, Silent};
+use pkg_install::outcome::Silent;
 use pkg_install::source::Source;
 use pkg_install::spec::record::Verify;
 
@@ -171,7 +171,7 @@ fn r18_r19_nothing_is_written_beyond_what_is_stated() {
         let context = Context {
             fs: &fs,
             cancel: &cancel,
-            progress: &Silent,
+            events: &Silent,
         };
         let locate = Locate {
             target: Some(venv.clone()),
@@ -181,14 +181,11 @@ fn r18_r19_nothing_is_written_beyond_what_is_stated() {
             verify: Verify::Off,
             ..Options::default()
         };
-        let error = command::install(
-            &locate,
-            &vec![source].into(),
-            &options,
-            context,
-            &mut Report::new(),
-        )
-        .expect_err("a bomb");
+        let error = pkg_install::Environment::locate(&locate)
+            .and_then(|environment| {
+                command::install(&environment, &vec![source].into(), &options, context).map(drop)
+            })
+            .expect_err("a bomb");
         assert!(!cancel.load(Ordering::SeqCst));
         let said = error.to_string();
         assert_eq!(error.kind(), ErrorKind::Input, "{said}");

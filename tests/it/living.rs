@@ -11,10 +11,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use pkg_install::command::{self, Context, Options};
-use pkg_install::environment::Locate;
+use pkg_install::environment::{Environment, Locate};
 use pkg_install::error::Result;
 use pkg_install::fs::Fs;
-use pkg_install::outcome::{Report, Silent};
+use pkg_install::outcome::Silent;
 use pkg_install::source::Source;
 
 use crate::faults::Fuse;
@@ -207,19 +207,19 @@ impl Life {
         let context = Context {
             fs,
             cancel,
-            progress: &Silent,
+            events: &Silent,
         };
-        let (locate, options, report) = (&self.locate, &self.options, &mut Report::new());
-        match &self.attempt {
+        let options = &self.options;
+        let environment = &Environment::locate(&self.locate)?;
+        let outcome = match &self.attempt {
             Attempt::Install(wheels) => {
                 let sources: Vec<Source> = wheels.iter().map(Source::from_path).collect();
-                command::install(locate, &sources.into(), options, context, report)
+                command::install(environment, &sources.into(), options, context)
             }
-            Attempt::Uninstall(names) => {
-                command::uninstall(locate, names, options, context, report)
-            }
-            Attempt::Undo => command::undo(locate, options, context, report),
-        }
+            Attempt::Uninstall(names) => command::uninstall(environment, names, options, context),
+            Attempt::Undo => command::undo(environment, options, context),
+        };
+        outcome.map(drop)
     }
 
     pub fn recover(&self, fs: &Fs) -> Result<()> {
@@ -227,9 +227,10 @@ impl Life {
         let context = Context {
             fs,
             cancel: &cancel,
-            progress: &Silent,
+            events: &Silent,
         };
-        command::recover(&self.locate, &self.options, context, &mut Report::new())
+        let environment = Environment::locate(&self.locate)?;
+        command::recover(&environment, &self.options, context).map(drop)
     }
 
     /// Puts everything back to the beginning.

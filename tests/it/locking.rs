@@ -14,7 +14,7 @@ use pkg_install::command::{self, Context, Options};
 use pkg_install::environment::Locate;
 use pkg_install::error::Result;
 use pkg_install::fs::{FaultHook, Fs, FsOp, Lock, LockWait};
-use pkg_install::outcome::{Report, Silent};
+use pkg_install::outcome::Silent;
 use pkg_install::source::Source;
 
 use crate::scene::{Run, Scene, assert_unchanged, site_packages, tree};
@@ -355,19 +355,21 @@ fn intrude(old: Option<&Wheel>, new: &Wheel, name: &str, make: fn(&Path)) {
     let context = Context {
         fs: &fs,
         cancel: &cancel,
-        progress: &Silent,
+        events: &Silent,
     };
     let locate = Locate {
         target: Some(venv.clone()),
         ..Locate::default()
     };
-    let done = command::install(
-        &locate,
-        &vec![wheel].into(),
-        &Options::default(),
-        context,
-        &mut Report::new(),
-    );
+    let done = pkg_install::Environment::locate(&locate).and_then(|environment| {
+        command::install(
+            &environment,
+            &vec![wheel].into(),
+            &Options::default(),
+            context,
+        )
+        .map(drop)
+    });
     assert!(
         watch.done.load(Ordering::SeqCst),
         "nothing was renamed to `{name}`"

@@ -28,6 +28,7 @@ mod fuzzing;
 mod http_server;
 mod io_errors;
 mod kept_undo;
+mod library;
 mod limits;
 mod living;
 mod locking;

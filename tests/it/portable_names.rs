@@ -12,7 +12,7 @@ use pkg_install::command::{self, Context, Options};
 use pkg_install::environment::Locate;
 use pkg_install::error::{Effect, ErrorKind};
 use pkg_install::fs::{Capabilities, Fs};
-use pkg_install::outcome::{Report, Silent};
+use pkg_install::outcome::Silent;
 use pkg_install::plan::conflict::OnConflict;
 use pkg_install::source::Source;
 
@@ -44,7 +44,7 @@ fn install(
     let context = Context {
         fs: &fs,
         cancel: &cancel,
-        progress: &Silent,
+        events: &Silent,
     };
     let locate = Locate {
         target: Some(venv.to_owned()),
@@ -56,13 +56,9 @@ fn install(
         ..Options::default()
     };
     let before = tree(venv);
-    let result = command::install(
-        &locate,
-        &sources.into(),
-        &options,
-        context,
-        &mut Report::new(),
-    );
+    let result = pkg_install::Environment::locate(&locate).and_then(|environment| {
+        command::install(&environment, &sources.into(), &options, context).map(drop)
+    });
     result.map_err(|error| {
         assert_unchanged(&before, &tree(venv));
         assert_eq!(error.effect(), Effect::Untouched);

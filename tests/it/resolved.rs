@@ -12,7 +12,7 @@ use pkg_install::command::{self, Context, Options};
 use pkg_install::environment::{self, Locate};
 use pkg_install::error::{Error, ErrorKind};
 use pkg_install::fs::Fs;
-use pkg_install::outcome::{Report, Silent};
+use pkg_install::outcome::Silent;
 use pkg_install::source::{Fitting, Source, Sourced, lock_file, pip_report, requirements};
 use pkg_install::spec::pylock::Selection;
 use sha2::Digest as _;
@@ -77,20 +77,16 @@ impl Setting {
         let context = Context {
             fs: &fs,
             cancel: &cancel,
-            progress: &Silent,
+            events: &Silent,
         };
         let options = Options {
             require_hashes: true,
             direct_url: true,
             ..Options::default()
         };
-        command::install(
-            &self.locate(),
-            &sources.to_vec().into(),
-            &options,
-            context,
-            &mut Report::new(),
-        )
+        pkg_install::Environment::locate(&self.locate()).and_then(|environment| {
+            command::install(&environment, &sources.to_vec().into(), &options, context).map(drop)
+        })
     }
 
     /// Installs what was found; then direct_url.json, and whether there is REQUESTED.

@@ -13,7 +13,7 @@ use pkg_install::command::{self, Context, Options};
 use pkg_install::digest::{Algorithm, Backend, Digest};
 use pkg_install::environment::Locate;
 use pkg_install::fs::Fs;
-use pkg_install::outcome::{Report, Silent};
+use pkg_install::outcome::Silent;
 use pkg_install::source::Source;
 use proptest::prelude::*;
 use sha2::Digest as _;
@@ -169,20 +169,16 @@ fn install(scene: &Scene, wheels: &[Wheel], backend: Backend) -> (String, Result
     let context = Context {
         fs: &fs,
         cancel: &cancel,
-        progress: &Silent,
+        events: &Silent,
     };
     let options = Options {
         backend,
         jobs: Some(1),
         ..Options::default()
     };
-    let done = command::install(
-        &locate,
-        &sources.into(),
-        &options,
-        context,
-        &mut Report::new(),
-    );
+    let done = pkg_install::Environment::locate(&locate).and_then(|environment| {
+        command::install(&environment, &sources.into(), &options, context).map(drop)
+    });
     let seen = tree(&venv);
     std::fs::remove_dir_all(&venv).expect("it can be removed");
     (seen, done)

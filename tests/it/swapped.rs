@@ -18,7 +18,7 @@ use pkg_install::digest::{Algorithm, Digest};
 use pkg_install::environment::Locate;
 use pkg_install::error::{Effect, ErrorKind, Result};
 use pkg_install::fs::{FaultHook, Fs, FsOp, Lock, LockWait};
-use pkg_install::outcome::{Progress, Report, Silent};
+use pkg_install::outcome::{Events, Silent};
 use pkg_install::source::{Pins, Source};
 
 use crate::faults::{Fault, Fuse};
@@ -223,7 +223,7 @@ fn install_while(
     let context = Context {
         fs: &fs,
         cancel: &cancel,
-        progress: &Silent,
+        events: &Silent,
     };
     let locate = Locate {
         target: Some(venv),
@@ -236,13 +236,9 @@ fn install_while(
         },
         ..Source::from_path(path)
     };
-    let result = command::install(
-        &locate,
-        &vec![source].into(),
-        &options,
-        context,
-        &mut Report::new(),
-    );
+    let result = pkg_install::Environment::locate(&locate).and_then(|environment| {
+        command::install(&environment, &vec![source].into(), &options, context).map(drop)
+    });
     (watch.seen.load(Ordering::SeqCst) > at).then_some((scene, before, result))
 }
 
@@ -333,7 +329,7 @@ fn r37_e107_a_wheel_that_shrinks_or_changes_in_place_is_refused() {
 /// Says when a command begins to wait.
 struct Waiting(mpsc::Sender<()>);
 
-impl Progress for Waiting {
+impl Events for Waiting {
     fn waiting(&self, _: &Path) {
         self.0.send(()).expect("somebody listens");
     }
@@ -360,23 +356,27 @@ fn r105_an_environment_made_anew_while_waited_for_is_not_the_one_that_was_found(
                 let context = Context {
                     fs: &fs,
                     cancel: &cancel,
-                    progress: &waiting,
+                    events: &waiting,
                 };
                 let locate = Locate {
                     target: Some(venv.clone()),
                     ..Locate::default()
                 };
-                let (options, mut report) = (Options::default(), Report::new());
+                let options = Options::default();
                 if look {
-                    command::list(&locate, &options, context, &mut report)
+                    pkg_install::Environment::locate(&locate).and_then(|environment| {
+                        command::list(&environment, &options, context).map(drop)
+                    })
                 } else {
-                    command::install(
-                        &locate,
-                        &vec![source.clone()].into(),
-                        &options,
-                        context,
-                        &mut report,
-                    )
+                    pkg_install::Environment::locate(&locate).and_then(|environment| {
+                        command::install(
+                            &environment,
+                            &vec![source.clone()].into(),
+                            &options,
+                            context,
+                        )
+                        .map(drop)
+                    })
                 }
             });
             told.recv().expect("it waits");

@@ -93,7 +93,9 @@ const LAYERS: &[&[&str]] = &[
     &["plan"],
     &["stage"],
     &["transaction"],
-    &["command", "lib"],
+    &["command"],
+    &["api"],
+    &["lib"],
     &["cli"],
     &["main"],
 ];

@@ -19,7 +19,7 @@ use super::counters::{Counters, Seen, SeenStaging, SeenTransfer};
 use super::terminal::{self, Terminal};
 use super::{plain, say};
 use crate::cli::text::size;
-use pkg_install::Progress;
+use pkg_install::Events;
 use pkg_install::error::escaped;
 
 /// Frames per second.
@@ -93,7 +93,7 @@ impl Drop for Bars {
     }
 }
 
-impl Progress for Bars {
+impl Events for Bars {
     fn begin(&self, files: u64, bytes: u64) {
         self.shared.counters.stage(files, bytes);
         self.draw();

@@ -32,7 +32,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use pkg_install::Progress;
+use pkg_install::Events;
 
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -231,7 +231,7 @@ impl<W: Write> Log<W> {
     }
 }
 
-impl<W: Write + Send> Progress for JsonLines<W> {
+impl<W: Write + Send> Events for JsonLines<W> {
     fn begin(&self, files: u64, bytes: u64) {
         self.with(|log| {
             log.staging = Some(Staging::default());

@@ -16,18 +16,99 @@ mod plain;
 mod terminal;
 
 use std::io::{IsTerminal as _, Write as _};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use super::args::{OutputArgs, ProgressMode};
-use pkg_install::{Progress, Silent};
+use pkg_install::command::{Silent, Step};
+use pkg_install::{Events, Warning};
 
-/// The progress that the options ask for. Dropping it clears what it drew.
-pub fn of(output: &OutputArgs) -> Box<dyn Progress> {
+/// Shows progress as the options ask for, and keeps what is printed after the command.
+pub struct Display {
+    shower: Box<dyn Events>,
+    warnings: Mutex<Vec<Warning>>,
+    timings: Mutex<Vec<(Step, Duration)>>,
+}
+
+/// The progress that the options ask for.
+pub fn of(output: &OutputArgs) -> Display {
     let terminal = std::io::stderr().is_terminal() && !is_dumb();
-    match output.progress {
+    let shower: Box<dyn Events> = match output.progress {
         ProgressMode::Json => Box::new(json_lines::JsonLines::new(std::io::stderr())),
         _ if output.quiet => Box::new(Silent),
         ProgressMode::Auto if terminal && !output.no_progress => Box::<bars::Bars>::default(),
         ProgressMode::Auto => Box::<plain::Plain>::default(),
+    };
+    Display {
+        shower,
+        warnings: Mutex::default(),
+        timings: Mutex::default(),
+    }
+}
+
+impl Display {
+    /// Clears what was drawn, and returns all warnings and the duration of each step.
+    pub fn end(self) -> (Vec<Warning>, Vec<(Step, Duration)>) {
+        drop(self.shower);
+        let warnings = self.warnings.into_inner();
+        let timings = self.timings.into_inner();
+        (
+            warnings.unwrap_or_else(PoisonError::into_inner),
+            timings.unwrap_or_else(PoisonError::into_inner),
+        )
+    }
+}
+
+impl Events for Display {
+    fn warning(&self, warning: Warning) {
+        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        warnings.push(warning);
+    }
+
+    fn step(&self, step: Step, took: Duration) {
+        let mut timings = self.timings.lock().unwrap_or_else(PoisonError::into_inner);
+        timings.push((step, took));
+    }
+
+    fn begin(&self, files: u64, bytes: u64) {
+        self.shower.begin(files, bytes);
+    }
+
+    fn advance(&self, files: u64, bytes: u64) {
+        self.shower.advance(files, bytes);
+    }
+
+    fn waiting(&self, lock: &Path) {
+        self.shower.waiting(lock);
+    }
+
+    fn end(&self) {
+        self.shower.end();
+    }
+
+    fn transfers(&self, files: usize, bytes: Option<u64>) {
+        self.shower.transfers(files, bytes);
+    }
+
+    fn look_retry(&self, name: &str, why: &str) {
+        self.shower.look_retry(name, why);
+    }
+
+    fn transfer_begin(&self, transfer: usize, name: &str, total: Option<u64>, present: u64) {
+        self.shower.transfer_begin(transfer, name, total, present);
+    }
+
+    fn transfer_advance(&self, transfer: usize, bytes: u64) {
+        self.shower.transfer_advance(transfer, bytes);
+    }
+
+    fn transfer_retry(&self, transfer: usize, why: &str) {
+        self.shower.transfer_retry(transfer, why);
+    }
+
+    fn transfer_end(&self, transfer: usize) {
+        self.shower.transfer_end(transfer);
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use super::say;
-use pkg_install::Progress;
+use pkg_install::Events;
 use pkg_install::error::escaped;
 
 /// The line that says that another process holds the lock; without a newline.
@@ -34,7 +34,7 @@ impl Plain {
     }
 }
 
-impl Progress for Plain {
+impl Events for Plain {
     fn waiting(&self, lock: &Path) {
         say(&(waiting(lock) + "\n"));
     }

@@ -12,10 +12,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pkg_install::command::{self, Context, Options};
-use pkg_install::environment::Locate;
+use pkg_install::environment::{Environment, Locate};
 use pkg_install::error::{Effect, ErrorKind};
 use pkg_install::fs::{self, Fs, Kind};
-use pkg_install::outcome::{DifferenceState, Outcome, Report, Silent};
+use pkg_install::outcome::{DifferenceState, Outcome, Silent, Status};
 use pkg_install::plan::conflict::OnConflict;
 use pkg_install::source::Source;
 use pkg_install::spec::record::Verify;
@@ -101,14 +101,9 @@ impl Ground {
             .file("resident/__init__.py", "x = 1\n")
             .file("shared.py", "1\n");
         let wheel = ground.write(&resident.wheel_file_name(), &resident.bytes());
-        ground.run("resident", |context, report| {
-            command::install(
-                &ground.locate,
-                &vec![Source::from_path(&wheel)].into(),
-                &options(&[]),
-                context,
-                report,
-            )
+        let input = vec![Source::from_path(&wheel)].into();
+        ground.run("resident", |environment, context| {
+            command::install(environment, &input, &options(&[]), context)
         });
         std::fs::remove_file(wheel).expect("the wheel can be removed");
         ground
@@ -140,13 +135,27 @@ impl Ground {
     }
 
     /// Runs a command; one that must succeed does.
-    fn run(
+    fn run<T>(
         &self,
         what: &str,
-        command: impl FnOnce(Context<'_>, &mut Report) -> pkg_install::Result<()>,
-    ) {
-        let (result, _) = with_context(command);
-        result.unwrap_or_else(|error| panic!("{what}: {error}"));
+        command: impl FnOnce(&Environment, Context<'_>) -> pkg_install::Result<T>,
+    ) -> T {
+        self.try_run(command)
+            .unwrap_or_else(|error| panic!("{what}: {error}"))
+    }
+
+    /// Locates the environment and runs a command in it.
+    fn try_run<T>(
+        &self,
+        command: impl FnOnce(&Environment, Context<'_>) -> pkg_install::Result<T>,
+    ) -> pkg_install::Result<T> {
+        let (fs, cancel) = (Fs::default(), Arc::default());
+        let context = Context {
+            fs: &fs,
+            cancel: &cancel,
+            events: &Silent,
+        };
+        command(&Environment::locate(&self.locate)?, context)
     }
 
     fn install(&self, data: &[u8]) {
@@ -154,14 +163,9 @@ impl Ground {
         let wheel = self.write(&name, data);
         let before = self.tree("");
         let options = options(data);
-        let (result, report) = with_context(|context, report| {
-            command::install(
-                &self.locate,
-                &vec![Source::from_path(&wheel)].into(),
-                &options,
-                context,
-                report,
-            )
+        let input = vec![Source::from_path(&wheel)].into();
+        let result = self.try_run(|environment, context| {
+            command::install(environment, &input, &options, context)
         });
         match result {
             Err(error) => {
@@ -171,7 +175,7 @@ impl Ground {
                     "the input is refused by the file system: {error}"
                 );
             }
-            Ok(()) => self.check_installed(&before, &options, &report),
+            Ok(outcome) => self.check_installed(&before, &options, &outcome),
         }
         assert_same(&before, &self.tree(""));
         std::fs::remove_file(wheel).expect("the wheel can be removed");
@@ -179,7 +183,7 @@ impl Ground {
 
     /// What must hold of an environment that the wheel was installed into, which is then taken
     /// back.
-    fn check_installed(&self, before: &Tree, options: &Options, report: &Report) {
+    fn check_installed(&self, before: &Tree, options: &Options, outcome: &Outcome) {
         let beside = |tree: &Tree| {
             tree.clone()
                 .into_iter()
@@ -190,21 +194,21 @@ impl Ground {
         if options.verify != Verify::Off {
             self.check(options);
         }
-        if report.outcome == Outcome::Unchanged {
+        if outcome.status == Status::Unchanged {
             return;
         }
         if options.undoable {
-            self.run("undo", |context, report| {
-                command::undo(&self.locate, options, context, report)
+            self.run("undo", |environment, context| {
+                command::undo(environment, options, context)
             });
         } else {
-            let names: Vec<String> = report
+            let names: Vec<String> = outcome
                 .changes
                 .iter()
                 .map(|change| change.name.clone())
                 .collect();
-            self.run("uninstall", |context, report| {
-                command::uninstall(&self.locate, &names, options, context, report)
+            self.run("uninstall", |environment, context| {
+                command::uninstall(environment, &names, options, context)
             });
         }
     }
@@ -212,12 +216,10 @@ impl Ground {
     /// Nothing differs from RECORD, which says nothing of modes: a wheel may put `#!` beside the
     /// scripts as plain data.
     fn check(&self, options: &Options) {
-        let (result, report) = with_context(|context, report| {
-            command::check(&self.locate, &[], options, context, report)
+        let checked = self.run("check", |environment, context| {
+            command::check(environment, &[], options, context)
         });
-        let differences = report
-            .differences
-            .unwrap_or_else(|| panic!("check: {result:?}"));
+        let differences = checked.differences;
         assert!(
             differences
                 .iter()
@@ -247,21 +249,6 @@ impl Ground {
         }
         tree
     }
-}
-
-/// Calls a command with what it works with, and returns its report, too.
-fn with_context<T>(command: impl FnOnce(Context<'_>, &mut Report) -> T) -> (T, Report) {
-    let mut report = Report::new();
-    let (fs, cancel) = (Fs::default(), Arc::default());
-    let result = command(
-        Context {
-            fs: &fs,
-            cancel: &cancel,
-            progress: &Silent,
-        },
-        &mut report,
-    );
-    (result, report)
 }
 
 #[track_caller]

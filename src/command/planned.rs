@@ -1,0 +1,182 @@
+//! A planned transaction: everything is decided, nothing is written, and the lock is held.
+
+use std::fmt;
+use std::time::Instant;
+
+use super::observer::Observer;
+use super::open::Opened;
+use super::session::Session;
+use super::{Options, planning};
+use crate::error::{Result, escaped};
+use crate::outcome::{
+    Action, Outcome, PathConflict, PlannedFiles, ProjectChange, Status, Step, Warning,
+};
+use crate::plan::Plan;
+use crate::stage::{self, StageOptions};
+use crate::threads::Pool;
+use crate::transaction::{self, Areas, CommitOptions};
+
+/// A plan together with the lock of its environment, so that the plan still holds when it is
+/// applied.
+///
+/// Its [`Display`](fmt::Display) has a line per change, such as `replace idna 2.7 -> 3.20`. Either
+/// [apply](Self::apply) or [discard](Self::discard) it: if it is dropped the lock is released, but
+/// an empty lock file and directories that were made for it stay.
+#[must_use = "nothing happens to the environment before the plan is applied"]
+pub struct PlannedTransaction<'a> {
+    session: Session<'a>,
+    plan: Plan,
+    opened: Opened,
+    pool: Pool,
+    options: Options,
+    changes: Vec<ProjectChange>,
+    warnings: Vec<Warning>,
+}
+
+impl<'a> PlannedTransaction<'a> {
+    pub(super) fn new(
+        session: Session<'a>,
+        plan: Plan,
+        opened: Opened,
+        pool: Pool,
+        options: &Options,
+    ) -> Self {
+        Self {
+            changes: planning::changes(&plan),
+            session,
+            plan,
+            opened,
+            pool,
+            options: options.clone(),
+            warnings: Vec::new(),
+        }
+    }
+
+    pub(crate) fn with_warnings(mut self, warnings: Vec<Warning>) -> Self {
+        self.warnings = warnings;
+        self
+    }
+
+    /// What will be done to which project, sorted by name.
+    pub fn changes(&self) -> &[ProjectChange] {
+        &self.changes
+    }
+
+    /// The conflicts that the options resolve, and how.
+    pub fn conflicts(&self) -> &[PathConflict] {
+        &self.plan.conflicts
+    }
+
+    /// The oddities that were met while planning.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
+    }
+
+    /// The files that will be written and removed.
+    pub fn files(&self) -> PlannedFiles {
+        planning::files(&self.session.layout, &self.plan)
+    }
+
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.plan.is_empty()
+    }
+
+    /// Carries the plan out, all of it or nothing. With [`Options::dry_run`] nothing is written.
+    ///
+    /// # Errors
+    /// The first failure of any kind. The environment is then as it was before, unless
+    /// [`Error::effect`](crate::Error::effect) says otherwise.
+    pub fn apply(mut self, observer: &Observer<'_>) -> Result<Outcome> {
+        let mut outcome = Outcome::new(Status::Unchanged);
+        outcome.changes = std::mem::take(&mut self.changes);
+        outcome.conflicts.clone_from(&self.plan.conflicts);
+        if self.options.dry_run {
+            outcome.status = Status::Planned;
+            outcome.files = Some(self.files());
+        } else if !self.plan.is_empty() {
+            self.write(&mut outcome.changes, observer)?;
+            outcome.status = Status::Committed;
+        }
+        Ok(outcome)
+    }
+
+    /// Gives the lock back and changes nothing.
+    pub fn discard(self) {
+        self.session.leave_unchanged();
+    }
+
+    /// Stages and commits. `changes` get the bytes that were really written, including launchers and
+    /// RECORDs.
+    fn write(mut self, changes: &mut [ProjectChange], observer: &Observer<'_>) -> Result<()> {
+        let written = self.stage_and_commit(observer);
+        observer.warn(self.opened.take_warnings());
+        let (_, bytes) = self.session.unless_failed(written)?;
+        let sizes = changes.iter_mut().zip(bytes);
+        sizes.for_each(|(change, bytes)| change.bytes = bytes);
+        Ok(())
+    }
+
+    /// Returns the bytes that were written for each change.
+    fn stage_and_commit(&mut self, observer: &Observer<'_>) -> Result<Vec<u64>> {
+        let (session, events) = (&self.session, observer.events());
+        let plan = std::mem::take(&mut self.plan);
+        let begin = Instant::now();
+        let areas = Areas::make(&session.fs, &session.layout, &plan.operations)?;
+        let stages = areas.stages()?;
+        let needed: Vec<_> = plan.wheels().collect();
+        let staged = self.opened.while_downloading(&needed, events, |arrivals| {
+            let stage_options = StageOptions {
+                verify: self.options.verify,
+                backend: self.options.backend,
+                pool: &self.pool,
+                arrivals,
+                cancel: &session.cancel,
+                progress: events,
+            };
+            stage::stage(&stages, plan, &self.opened.archives, stage_options)
+        })?;
+        let bytes = staged.plan.changes.iter().map(|change| change.bytes);
+        let bytes = bytes.collect();
+        events.step(Step::Stage, begin.elapsed());
+        let begin = Instant::now();
+        let commit_options = CommitOptions {
+            durable: self.options.durable,
+            undoable: self.options.undoable,
+        };
+        let committed =
+            transaction::commit(&session.fs, &session.layout, areas, staged, commit_options)?;
+        events.step(Step::Commit, committed.moved);
+        events.step(Step::Clean, begin.elapsed().saturating_sub(committed.moved));
+        observer.warn(committed.warnings);
+        Ok(bytes)
+    }
+}
+
+/// A line per change.
+impl fmt::Display for PlannedTransaction<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for change in &self.changes {
+            let (name, version) = (&change.name, escaped(&change.version));
+            match (change.action, &change.previous) {
+                (Action::Install, _) => writeln!(f, "install {name} {version}")?,
+                (Action::Replace, Some(previous)) => {
+                    writeln!(f, "replace {name} {} -> {version}", escaped(previous))?;
+                }
+                (Action::Replace, None) => writeln!(f, "replace {name} {version}")?,
+                (Action::Reinstall, _) => writeln!(f, "reinstall {name} {version}")?,
+                (Action::Remove, _) => writeln!(f, "remove {name} {version}")?,
+                (Action::Keep, _) => writeln!(f, "keep {name} {version}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for PlannedTransaction<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PlannedTransaction")
+            .field("changes", &self.changes)
+            .finish_non_exhaustive()
+    }
+}
