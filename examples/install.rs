@@ -1,5 +1,7 @@
 //! Plans, prints and applies an installation: `cargo run --example install TARGET WHEEL...`
 
+#![allow(clippy::print_stdout, reason = "a program may print")]
+
 use pkg_install::{Environment, Locate, Observer, Options, WheelSource};
 
 fn main() -> pkg_install::Result<()> {
