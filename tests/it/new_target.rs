@@ -67,7 +67,7 @@ fn a_new_directory_may_be_named_from_where_one_stands() {
     ];
     let run = scene.run(&["download", "--dest", "both", &paths[0], &paths[1]]);
     run.assert_code(2)
-        .assert_stderr("two files that are called `demo-1.0-py3-none-any.whl`");
+        .assert_stderr("have the file name `demo-1.0-py3-none-any.whl`");
     scene
         .run(&["download", "--dest", "both", &paths[0], &paths[0]])
         .assert_code(0);
