@@ -1,16 +1,16 @@
-//! How many instructions each pure stage takes, counted by callgrind: has one become dearer? The
-//! answer is the same however busy the machine is.
+//! Counts the instructions of each pure stage with callgrind, to see whether one has become more
+//! expensive. Unlike a time, a count does not depend on how busy the machine is.
 //!
 //! `cargo bench --bench instructions` counts all stages, `… -- plan` those with `plan` in their
 //! name. The first counts are kept in `target/instructions`, and later ones are compared with them;
-//! `… -- --save` keeps the new ones instead. Ends with code 1 where a stage takes more than
-//! [`MOST`] percent more, and with a word and code 0 where there is no valgrind. Beside the counts
-//! lie the profiles: `callgrind_annotate target/instructions/STAGE.new` shows which functions they
-//! belong to.
+//! `… -- --save` keeps the new ones instead. The exit code is 1 if a stage takes more than [`MOST`]
+//! percent more, and 0, with a message, if valgrind is not installed. The profiles are kept beside
+//! the counts: `callgrind_annotate target/instructions/STAGE.new` shows the most expensive
+//! functions.
 //!
 //! Counts depend on the compiler and on the processor as valgrind shows it (without SHA
-//! instructions and AVX-512), so they are worth comparing on one machine only. What waits for the
-//! kernel or for other threads does not show in them.
+//! instructions and AVX-512), so only counts of one machine can be compared. Time in the kernel, and
+//! waiting for other threads, does not show in them.
 
 #![allow(
     clippy::panic,
@@ -20,7 +20,7 @@
     reason = "a bench prints what it found and says what is wrong by panicking, and so does the tests' builder"
 )]
 
-mod ground;
+mod support;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -38,19 +38,20 @@ use pkg_install::spec::record::{self, RecordRow, Verify};
 use pkg_install::spec::requirements::Requirements;
 use pkg_install::wheel::{Wheel, WheelId};
 
-use ground::{Bench, OPEN, noise};
+use support::{Bench, OPEN, noise};
 
-/// How many percent more a stage may take.
+/// By how many percent a count may grow.
 const MOST: f64 = 1.0;
-/// How often a stage is run to be counted: no two hash maps have the same seed, and that evens out.
+/// How often a stage runs while it is counted. Each hash map has another seed, so single runs
+/// differ a little.
 const TIMES: u32 = 10;
 const WHEELS: usize = 4;
 const ROWS: usize = 2_000;
 const PACKAGES: usize = 200;
-/// Says to a process that it is the one that callgrind watches.
+/// The argument of the process that runs below callgrind.
 const WATCHED: &str = "--watched";
 
-/// What a stage is called, and what it does.
+/// The name of a stage, and its work.
 type Stage<'a> = (&'static str, Box<dyn FnMut() + 'a>);
 
 fn main() -> ExitCode {
@@ -63,8 +64,8 @@ fn main() -> ExitCode {
             .peekable();
         filters.peek().is_none() || filters.any(|filter| name.contains(filter.as_str()))
     };
-    // `cargo bench` says `--bench`. `--test`, and `cargo test --benches`, which says nothing, run
-    // everything once.
+    // `cargo bench` passes `--bench`. Everything runs once with `--test`, and with `cargo test
+    // --benches`, which passes nothing.
     if has(WATCHED) || has("--test") || !has("--bench") {
         run(&wanted);
         return ExitCode::SUCCESS;
@@ -96,8 +97,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs the stages that are wanted, each once before it is counted, so that what happens once in a
-/// process is not.
+/// Runs the chosen stages, each once before it is counted, so that work that is done once per
+/// process does not count.
 fn run(wanted: &dyn Fn(&str) -> bool) {
     let bench = Bench::new(WHEELS);
     let texts = Texts::new();
@@ -110,7 +111,7 @@ fn run(wanted: &dyn Fn(&str) -> bool) {
     }
 }
 
-/// The only code that is counted: callgrind knows it by its name.
+/// The only code that is counted; callgrind finds it by this name.
 #[inline(never)]
 fn measured(stage: &mut dyn FnMut()) {
     for _ in 0..TIMES {
@@ -118,8 +119,8 @@ fn measured(stage: &mut dyn FnMut()) {
     }
 }
 
-/// Runs this program below callgrind, which writes one profile for each stage, and gives each the
-/// name of its stage.
+/// Runs this program below callgrind, which writes one numbered profile per stage, and renames the
+/// profiles to their stages. Returns the names.
 fn count(arguments: &[String], directory: &Path) -> Vec<String> {
     let out = directory.join("profile");
     let output = Command::new("valgrind")
@@ -128,7 +129,7 @@ fn count(arguments: &[String], directory: &Path) -> Vec<String> {
             "--toggle-collect=*::measured",
             "--dump-after=*::measured",
         ])
-        // Or a name would stand only in the first of the profiles.
+        // With compression only the first profile would contain the names.
         .arg("--compress-strings=no")
         .arg(format!("--callgrind-out-file={}", out.display()))
         .arg(std::env::current_exe().expect("this program has a path"))
@@ -152,7 +153,7 @@ fn count(arguments: &[String], directory: &Path) -> Vec<String> {
     for (name, number) in names.iter().zip(1..) {
         let profile = format!("{}.{number}", out.display());
         let text = fs::read_to_string(&profile).expect("callgrind wrote a profile of each stage");
-        // A call that had begun when the profile before was written counts as none, which
+        // A call that had begun before the previous profile was written counts 0 times, which
         // callgrind_annotate cannot read.
         let text = text.replace("\ncalls=0 ", "\ncalls=1 ");
         fs::write(directory.join(format!("{name}.new")), text).expect("a profile can be written");
@@ -161,8 +162,8 @@ fn count(arguments: &[String], directory: &Path) -> Vec<String> {
     names
 }
 
-/// Prints a stage's count beside the one that was kept; says whether it is as good. Keeps it where
-/// there is none.
+/// Prints a stage's new count beside the kept one, and returns whether it is within [`MOST`].
+/// Keeps the new count if there was none.
 fn compare(directory: &Path, name: &str, save: bool) -> bool {
     let (new, kept) = (
         directory.join(format!("{name}.new")),
@@ -182,7 +183,7 @@ fn compare(directory: &Path, name: &str, save: bool) -> bool {
     save || change.is_none_or(|change| change <= MOST)
 }
 
-/// The instructions that a profile counted for one run of its stage.
+/// The instructions in a profile, per run of its stage.
 fn total(profile: &Path) -> Option<f64> {
     let text = fs::read_to_string(profile).ok()?;
     let total: f64 = text
@@ -261,7 +262,7 @@ fn planning(bench: &Bench) -> Vec<Stage<'_>> {
     let (wants, facts) = (bench.wants(), bench.facts());
     vec![
         stage("plan-spread", move || bench.spread(&changes)),
-        // Of a copy, since it takes its input.
+        // With a copy, because the stage consumes its input.
         stage("plan-make", move || plan::make(wants.clone(), &facts)),
     ]
 }
@@ -281,7 +282,7 @@ fn hashing() -> Vec<Stage<'static>> {
     ]
 }
 
-/// RECORD, and what a resolver writes.
+/// A RECORD, and the files that resolvers write.
 struct Texts {
     rows: Vec<RecordRow>,
     record: Vec<u8>,

@@ -1,9 +1,8 @@
-//! One bench per stage of an installation, on generated wheels, through the library: what does each
-//! stage cost, and which one has changed?
+//! One bench per stage of an installation, on generated wheels, to see how long each stage takes.
 //!
-//! `cargo bench` measures, `cargo bench -- stage` only what has `stage` in its name, `cargo bench
-//! -- --test` runs everything once. Times depend on what else the machine does; what does not is in
-//! `instructions.rs`. How the whole program compares with others is the business of `against/`.
+//! `cargo bench` runs all benches, `cargo bench -- stage` those with `stage` in their name, and
+//! `cargo bench -- --test` runs everything once without measuring. Times depend on how busy the
+//! machine is; `instructions.rs` counts instructions instead.
 
 #![allow(
     clippy::panic,
@@ -12,7 +11,7 @@
     reason = "a bench says what is wrong by panicking, and so does the tests' builder"
 )]
 
-mod ground;
+mod support;
 
 use std::fs;
 use std::hint::black_box;
@@ -28,18 +27,18 @@ use pkg_install::stage::{self, StageOptions, Staged};
 use pkg_install::transaction::{self, Areas, CommitOptions};
 use pkg_install::wheel::{self, OpenOptions};
 
-use ground::{Bench, OPEN, noise};
+use support::{Bench, OPEN, noise};
 
 const WHEELS: usize = 24;
 const ROWS: usize = 20_000;
 
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
-    let ground = Bench::new(WHEELS);
-    open(&mut criterion, &ground);
-    plan(&mut criterion, &ground);
-    stage(&mut criterion, &ground);
-    commit(&mut criterion, &ground);
+    let bench = Bench::new(WHEELS);
+    open(&mut criterion, &bench);
+    plan(&mut criterion, &bench);
+    stage(&mut criterion, &bench);
+    commit(&mut criterion, &bench);
     records(&mut criterion);
     hashes(&mut criterion);
     engines(&mut criterion);
@@ -92,7 +91,7 @@ fn stage(criterion: &mut Criterion, bench: &Bench) {
         .throughput(Throughput::Bytes(plan.bytes()));
     for (name, verify) in [("normal", Verify::Normal), ("off", Verify::Off)] {
         group.bench_function(name, |b| {
-            // What a run stages is deleted when it is dropped, which is not measured.
+            // Staged files are deleted when the result is dropped, which is not measured.
             b.iter_batched(
                 || plan.clone(),
                 |plan| bench.stage(plan, verify),
@@ -172,8 +171,8 @@ fn hashes(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Thirty-two contents of one length by each backend; `--cfg sha2_backend="soft"` in RUSTFLAGS
-/// shows `Single` as it is on a processor without SHA instructions.
+/// Hashes thirty-two contents of one length with each backend. With `--cfg sha2_backend="soft"` in
+/// RUSTFLAGS, `Single` is as slow as on a processor without SHA instructions.
 fn engines(criterion: &mut Criterion) {
     let content = noise(32 << 18);
     let mut group = criterion.benchmark_group("sha256");
@@ -218,7 +217,7 @@ fn paths(criterion: &mut Criterion) {
 
 static NEVER: AtomicBool = AtomicBool::new(false);
 
-/// What changes files, which only this bench does.
+/// The stages that write files.
 impl Bench {
     /// The plan of installing all wheels into the empty directory.
     fn plan(&self) -> Plan {

@@ -46,12 +46,14 @@ pub(crate) fn plan_install<'a>(
     }
     let begin = Instant::now();
     let session = Session::begin(environment, Purpose::Change, options, context);
-    let mut session = session.inspect_err(|_| context.warn(opened.take_warnings()))?;
-    let planned = planning::install(&mut session, &mut opened, &pool, options, context);
-    context.events.step(Step::Plan, begin.elapsed());
-    let (session, plan) = session
-        .unless_failed(planned)
-        .inspect_err(|_| context.warn(opened.take_warnings()))?;
+    let planned = session.and_then(|mut session| {
+        let planned = planning::install(&mut session, &mut opened, &pool, options, context);
+        context.events.step(Step::Plan, begin.elapsed());
+        session.unless_failed(planned)
+    });
+    // After a failure, too: they may explain it.
+    context.warn(opened.take_warnings());
+    let (session, plan) = planned?;
     Ok(PlannedTransaction::new(
         session, plan, opened, pool, options,
     ))

@@ -4,7 +4,7 @@
 //! needed to read more of them later.
 
 #[cfg(feature = "http")]
-use super::remote::{Missing, Remote};
+use super::remote::{Missing, RemoteWheels};
 use super::{Context, Options};
 use crate::error::Result;
 use crate::outcome::{Events, Warning};
@@ -26,7 +26,7 @@ pub struct Opened {
     sources: Vec<Source>,
     /// Reads remote wheels; `None` if there are none.
     #[cfg(feature = "http")]
-    remote: Option<Remote>,
+    remote: Option<RemoteWheels>,
 }
 
 /// Opens all wheels.
@@ -53,7 +53,7 @@ pub fn open(
     };
     #[cfg(feature = "http")]
     if sources.iter().any(|source| source.path().is_none()) {
-        let remote = Remote::new(open, options, context)?;
+        let remote = RemoteWheels::new(open, options, context)?;
         let (wheels, archives) = remote.open_among(&sources, pool, context.events)?;
         return Ok(Opened {
             wheels,

@@ -95,7 +95,7 @@ impl<'a> PlannedTransaction<'a> {
             outcome.status = Status::Planned;
             outcome.files = Some(self.files());
         } else if !self.plan.is_empty() {
-            self.write(&mut outcome.changes, observer)?;
+            outcome.changes = self.write(observer)?;
             outcome.status = Status::Committed;
         }
         Ok(outcome)
@@ -106,19 +106,16 @@ impl<'a> PlannedTransaction<'a> {
         self.session.leave_unchanged();
     }
 
-    /// Stages and commits. `changes` get the bytes that were really written, including launchers and
-    /// RECORDs.
-    fn write(mut self, changes: &mut [ProjectChange], observer: &Observer<'_>) -> Result<()> {
+    /// Stages and commits. Returns the changes once more, because their bytes include those of the
+    /// RECORDs now.
+    fn write(mut self, observer: &Observer<'_>) -> Result<Vec<ProjectChange>> {
         let written = self.stage_and_commit(observer);
         observer.warn(self.opened.take_warnings());
-        let (_, bytes) = self.session.unless_failed(written)?;
-        let sizes = changes.iter_mut().zip(bytes);
-        sizes.for_each(|(change, bytes)| change.bytes = bytes);
-        Ok(())
+        let (_, changes) = self.session.unless_failed(written)?;
+        Ok(changes)
     }
 
-    /// Returns the bytes that were written for each change.
-    fn stage_and_commit(&mut self, observer: &Observer<'_>) -> Result<Vec<u64>> {
+    fn stage_and_commit(&mut self, observer: &Observer<'_>) -> Result<Vec<ProjectChange>> {
         let (session, events) = (&self.session, observer.events());
         let plan = std::mem::take(&mut self.plan);
         let begin = Instant::now();
@@ -136,8 +133,7 @@ impl<'a> PlannedTransaction<'a> {
             };
             stage::stage(&stages, plan, &self.opened.archives, stage_options)
         })?;
-        let bytes = staged.plan.changes.iter().map(|change| change.bytes);
-        let bytes = bytes.collect();
+        let changes = planning::changes(&staged.plan);
         events.step(Step::Stage, begin.elapsed());
         let begin = Instant::now();
         let commit_options = CommitOptions {
@@ -149,7 +145,7 @@ impl<'a> PlannedTransaction<'a> {
         events.step(Step::Commit, committed.moved);
         events.step(Step::Clean, begin.elapsed().saturating_sub(committed.moved));
         observer.warn(committed.warnings);
-        Ok(bytes)
+        Ok(changes)
     }
 }
 

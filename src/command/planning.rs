@@ -20,7 +20,8 @@ use crate::plan::changes::{self, Installs, Offer};
 use crate::plan::conflict::OnConflict;
 use crate::plan::spread::{Destination, is_reserved, spread};
 use crate::plan::{
-    self, Candidate, Change, ChangeId, OperationKind, Plan, WantedFile, Wants, WheelId, digests,
+    self, Candidate, Change, ChangeId, OperationKind, Plan, Tally, WantedFile, Wants, WheelId,
+    digests,
 };
 use crate::spec::name::ProjectName;
 use crate::spec::record::Verify;
@@ -237,16 +238,19 @@ fn check_writable(layout: &Layout, plan: &Plan) -> Result<()> {
 
 /// The changes of a plan as results show them.
 pub fn changes(plan: &Plan) -> Vec<ProjectChange> {
-    let changes = plan.changes.iter().map(|change| ProjectChange {
-        action: change.action,
-        name: change.name.normalized().to_owned(),
-        version: change.version.clone(),
-        previous: change.previous.clone(),
-        source: change.source.clone(),
-        files: change.files,
-        bytes: change.bytes,
-    });
-    changes.collect()
+    let shown = |change: &Change| {
+        let Tally { files, bytes } = plan.tally(change);
+        ProjectChange {
+            action: change.action,
+            name: change.name.normalized().to_owned(),
+            version: change.version.clone(),
+            previous: change.previous.clone(),
+            source: change.source.clone(),
+            files,
+            bytes,
+        }
+    };
+    plan.changes.iter().map(shown).collect()
 }
 
 /// The files that a plan writes and removes, as people see them.

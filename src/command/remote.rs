@@ -37,7 +37,7 @@ pub struct Missing<'a> {
 }
 
 /// Reads remote wheels.
-pub struct Remote {
+pub struct RemoteWheels {
     downloader: Downloader,
     open: OpenOptions,
     offline: bool,
@@ -60,7 +60,7 @@ pub fn remote_file(source: &Source) -> Option<RemoteFile> {
     })
 }
 
-impl Remote {
+impl RemoteWheels {
     /// Connects to nothing yet.
     pub fn new(open: OpenOptions, options: &Options, context: Context<'_>) -> Result<Self> {
         let mut settings: Settings = options.download.clone();
@@ -113,7 +113,7 @@ impl Remote {
     /// Previews wheels again, and reads every RECORD this time.
     ///
     /// # Errors
-    /// As [`Remote::open_among`], and [`SourceFault::ChangedOnServer`] if a server has another file by
+    /// As [`RemoteWheels::open_among`], and [`SourceFault::ChangedOnServer`] if a server has another file by
     /// now.
     pub fn read_digests(
         &self,

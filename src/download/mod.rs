@@ -84,7 +84,7 @@ impl fmt::Debug for Downloader {
 
 /// Gets each file with its index as soon as it is complete and checked, on the thread that handled
 /// it. An error ends everything.
-pub type Arrived<'a> = dyn Fn(usize, OpenFile) -> Result<()> + Sync + 'a;
+pub type OnArrival<'a> = dyn Fn(usize, OpenFile) -> Result<()> + Sync + 'a;
 
 /// The work on one file of a batch, by its index.
 type EachFile<'a> = dyn Fn(usize, &Arc<Batch>, &Cancel) -> Result<()> + Sync + 'a;
@@ -137,7 +137,7 @@ impl Downloader {
         &self,
         files: &[RemoteFile],
         progress: &dyn Events,
-        arrived: &Arrived<'_>,
+        arrived: &OnArrival<'_>,
     ) -> Result<()> {
         self.fetch_until(&AtomicBool::new(false), files, progress, arrived)
     }
@@ -152,7 +152,7 @@ impl Downloader {
         enough: &AtomicBool,
         files: &[RemoteFile],
         progress: &dyn Events,
-        arrived: &Arrived<'_>,
+        arrived: &OnArrival<'_>,
     ) -> Result<()> {
         if self.fetcher.offline {
             return self.all_cached(files, arrived);
@@ -285,7 +285,7 @@ impl Downloader {
         groups
     }
 
-    fn all_cached(&self, files: &[RemoteFile], arrived: &Arrived<'_>) -> Result<()> {
+    fn all_cached(&self, files: &[RemoteFile], arrived: &OnArrival<'_>) -> Result<()> {
         let (mut found, mut missing) = (Vec::new(), Vec::new());
         for file in files {
             match self.cached(file)? {

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Change, WheelId};
+use super::{Change, Tally, WheelId};
 use crate::error::{Error, Result};
 use crate::installed::Installed;
 use crate::outcome::{Action, Warning};
@@ -121,8 +121,7 @@ fn change(wheel: &Offer<'_>, id: WheelId, old: Vec<usize>, installed: &[Installe
         source: Some(wheel.label.to_owned()),
         old,
         record: Vec::new(),
-        files: 0,
-        bytes: 0,
+        removed: Tally::default(),
     }
 }
 
@@ -149,8 +148,7 @@ pub fn removals(names: &[ProjectName], installed: &[Installed]) -> Result<Vec<Ch
             source: None,
             old,
             record: Vec::new(),
-            files: 0,
-            bytes: 0,
+            removed: Tally::default(),
         };
         changes.insert(&installed[first].name, change);
     }

@@ -58,8 +58,7 @@ pub struct Displaced {
 /// The result of comparing everything that is wanted.
 #[derive(Debug, Default)]
 pub struct Resolved {
-    /// The changes, with the rows of their RECORDs, and their files counted; a shared file counts
-    /// for each owner.
+    /// The changes, with the rows of their RECORDs. A shared file is in the RECORD of each owner.
     pub changes: Vec<Change>,
     /// The files to write, sorted by place, no place twice.
     pub files: Vec<ResolvedFile>,
@@ -186,20 +185,19 @@ impl Resolved {
     /// is on disk afterwards.
     fn write(&mut self, mut group: Vec<Candidate>, winner: usize, stays: Option<&Live>) {
         let executable = group.iter().any(|candidate| candidate.file.executable);
-        let (row, size) = match stays {
+        let row = match stays {
             Some(live) => {
                 let file = live.file();
                 let row = LiveRow {
                     digest: file.and_then(|file| file.sums).map(|(digest, _)| digest),
                     size: file.map(|file| file.size),
                 };
-                let size = row.size.unwrap_or(0);
-                (RowFile::Live(Box::new(row)), size)
+                RowFile::Live(Box::new(row))
             }
             None => {
                 let number = u32::try_from(self.files.len());
                 let number = number.expect("a plan has fewer than 2^32 files");
-                (RowFile::New(number), group[winner].file.size)
+                RowFile::New(number)
             }
         };
         let mut owners: Vec<ChangeId> = Vec::with_capacity(1);
@@ -209,13 +207,10 @@ impl Resolved {
                 continue;
             }
             owners.push(owner);
-            let change = &mut self.changes[owner.0 as usize];
-            change.record.push(NewRow {
+            self.changes[owner.0 as usize].record.push(NewRow {
                 recorded: Arc::clone(&candidate.file.recorded),
                 file: row.clone(),
             });
-            change.files += 1;
-            change.bytes = change.bytes.saturating_add(size);
         }
         if stays.is_none() {
             let Candidate {
@@ -380,6 +375,7 @@ fn same_as_live(file: &WantedFile, live: &Live) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::scenario::Scenario;
+    use super::super::{Plan, Tally};
     use super::*;
     use crate::error::ErrorKind;
 
@@ -394,8 +390,12 @@ mod tests {
         };
         let equal = pair("a").plan(OnConflict::Error).expect("equal contents");
         assert_eq!((equal.files.len(), equal.conflicts.len()), (3, 0));
-        let rows = |change: &Change| (change.record.len(), change.files, change.bytes);
-        assert!(equal.changes.iter().all(|change| rows(change) == (2, 2, 1)));
+        let two_files = Tally { files: 2, bytes: 1 };
+        let all_have_two = |plan: &Plan| {
+            let mut changes = plan.changes.iter();
+            changes.all(|change| plan.tally(change) == two_files)
+        };
+        assert!(all_have_two(&equal));
 
         let refused = pair("b").plan(OnConflict::Error).expect_err("a conflict");
         assert_eq!(refused.clashes().len(), 1);
@@ -403,7 +403,7 @@ mod tests {
             let plan = pair("b").plan(policy).expect("resolved");
             assert_eq!(plan.conflicts[0].resolution, winner);
             assert_eq!(plan.files.len(), 3);
-            assert!(plan.changes.iter().all(|change| rows(change) == (2, 2, 1)));
+            assert!(all_have_two(&plan));
         }
     }
 

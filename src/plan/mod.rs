@@ -57,9 +57,16 @@ pub struct Change {
     pub old: Vec<usize>,
     /// The rows of the RECORD that is written, in no order; empty if none is.
     pub record: Vec<NewRow>,
-    /// How many files are written or removed.
+    /// The files that go with a removed project; nothing for other actions.
+    pub removed: Tally,
+}
+
+/// A number of files, and the sum of their lengths in bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// How many files.
     pub files: u64,
-    /// Their bytes.
+    /// How many bytes.
     pub bytes: u64,
 }
 
@@ -211,6 +218,22 @@ impl Plan {
             .fold(0, |sum: u64, file| sum.saturating_add(file.size))
     }
 
+    /// The files of a removed project, or those that RECORD lists of any other one, files that it
+    /// shares with other projects included. RECORD's own length counts once it is staged.
+    pub fn tally(&self, change: &Change) -> Tally {
+        if change.action == Action::Remove {
+            return change.removed;
+        }
+        let sizes = change.record.iter().map(|row| match &row.file {
+            RowFile::New(number) => self.files[*number as usize].size,
+            RowFile::Live(live) => live.size.unwrap_or(0),
+        });
+        Tally {
+            files: change.record.len() as u64,
+            bytes: sizes.fold(0, u64::saturating_add),
+        }
+    }
+
     /// The path of a file in the staging directory, such as `3/pkg/a.py`: the slot of the operation
     /// that moves it in, and its path below the place of that operation.
     pub fn staged_path(&self, file: &PlannedFile) -> String {
@@ -309,7 +332,7 @@ fn fault(changes: &[Change], change: ChangeId, fault: SpreadFault) -> (String, V
     (wheel, vec![fault.into()])
 }
 
-/// Counts the files of removed projects; for others those that are written count.
+/// Counts the files that go with each removed project.
 fn count_removed(changes: &mut [Change], facts: &Facts<'_>) {
     for change in changes
         .iter_mut()
@@ -317,8 +340,8 @@ fn count_removed(changes: &mut [Change], facts: &Facts<'_>) {
     {
         let projects = facts.removal.projects.iter();
         for project in projects.filter(|project| change.old.contains(&project.installed)) {
-            change.files += project.files;
-            change.bytes += project.bytes;
+            change.removed.files += project.files;
+            change.removed.bytes += project.bytes;
         }
     }
 }
@@ -368,8 +391,8 @@ mod tests {
         assert_eq!(conflict.owners, ["two", "one"]);
         assert_eq!(conflict.resolution, "one");
         assert_eq!(
-            (change.action, change.files, change.record.len()),
-            (Action::Replace, 4, 4)
+            (change.action, plan.tally(change).files),
+            (Action::Replace, 4)
         );
         let paths: Vec<String> = plan
             .files
@@ -389,7 +412,8 @@ mod tests {
             .plan(OnConflict::Error)
             .expect("nothing in the way");
         assert_eq!(shown(&plan), ["Out one-1.dist-info", "Out ns/one.py"]);
-        assert_eq!((plan.changes[0].files, plan.changes[0].bytes), (2, 18));
+        let tally = plan.tally(&plan.changes[0]);
+        assert_eq!((tally.files, tally.bytes), (2, 18));
         assert!(!plan.is_empty() && plan.bytes() == 0);
     }
 

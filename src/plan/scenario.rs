@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::conflict::OnConflict;
-use super::{Candidate, Change, ChangeId, Content, Plan, WantedFile, Wants, WheelId, make};
+use super::{Candidate, Change, ChangeId, Content, Plan, Tally, WantedFile, Wants, WheelId, make};
 use crate::digest::{Algorithm, Digest, Identity};
 use crate::environment::Python;
 use crate::environment::layout::{Layout, Place, RootId, SchemeKey};
@@ -199,8 +199,7 @@ impl Scenario {
             wheel,
             old,
             record: Vec::new(),
-            files: 0,
-            bytes: 0,
+            removed: Tally::default(),
         });
         self
     }

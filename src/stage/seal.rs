@@ -33,7 +33,6 @@ pub(super) fn write_records(
             .create(&path, false)?
             .write(&content)?;
         plan.files[number].size = content.len() as u64;
-        plan.changes[owner].bytes += content.len() as u64;
     }
     Ok(())
 }

@@ -277,3 +277,83 @@ impl Workers<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::super::Arrivals;
+    use super::*;
+    use crate::environment::layout::{Place, RootId};
+    use crate::error::ErrorKind;
+    use crate::outcome::Silent;
+    use crate::path::RelPath;
+    use crate::plan::{Operation, OperationKind, PlannedFile};
+    use crate::threads::Pool;
+    use crate::wheel::EntryId;
+
+    /// Stages one file of a wheel that is not here. Returns the error, and whether the downloads
+    /// were asked to end.
+    fn failure(arrivals: Option<Receiver<Arrival>>) -> (Error, bool) {
+        let place = Place {
+            root: RootId(0),
+            path: RelPath::parse("a.py").unwrap(),
+        };
+        let plan = Plan {
+            files: vec![PlannedFile {
+                place: place.clone(),
+                content: Content::Entry(WheelId(0), EntryId(0)),
+                executable: false,
+                size: 1,
+                digest: None,
+                slot: 0,
+            }],
+            operations: vec![Operation {
+                kind: OperationKind::In,
+                place,
+                slot: 0,
+                mode: None,
+            }],
+            ..Plan::default()
+        };
+        let mut archives = Archives::default();
+        archives.push("a.whl", None);
+        let (never, enough) = (AtomicBool::new(false), AtomicBool::new(false));
+        let options = StageOptions {
+            verify: Verify::Normal,
+            backend: Backend::default(),
+            pool: &Pool::new(Some(2)).unwrap(),
+            arrivals: arrivals.map(|archives| Arrivals {
+                archives,
+                enough: &enough,
+            }),
+            cancel: &never,
+            progress: &Silent,
+        };
+        let written = write_contents(&plan, &Stages::new(), &archives, options);
+        (written.unwrap_err(), enough.into_inner())
+    }
+
+    #[test]
+    fn a_wheel_that_never_arrives_is_named() {
+        let nothing_to_receive = failure(None).0;
+        let (sender, receiver) = mpsc::channel();
+        drop(sender);
+        let (closed_early, enough) = failure(Some(receiver));
+        assert!(enough);
+        for error in [nothing_to_receive, closed_early] {
+            assert_eq!(error.kind(), ErrorKind::Input);
+            assert_eq!(error.refused_wheels()[0].0, "a.whl");
+        }
+    }
+
+    #[test]
+    fn a_failed_download_ends_staging_and_the_other_downloads() {
+        let (sender, receiver) = mpsc::channel();
+        sender.send(Err(Error::interrupted())).unwrap();
+        // The sender lives on, as it does while other downloads run.
+        let (error, enough) = failure(Some(receiver));
+        assert_eq!((error.kind(), enough), (ErrorKind::Interrupted, true));
+        assert!(sender.send(Err(Error::interrupted())).is_err());
+    }
+}

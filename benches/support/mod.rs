@@ -1,9 +1,9 @@
-//! What the benches work on: generated wheels, an empty directory to install them to, and the steps
-//! between.
+//! Support for the benches: generated wheels, an empty directory to install them into, and the steps
+//! in between.
 //!
-//! The wheels are made by the tests' own builder: many small modules, a few big files, scripts, and
-//! a namespace that all share. They are the same at every run. Everything lies in one temporary
-//! directory, in memory where the system offers that, so that the disk is not what is measured.
+//! The wheels are made by the tests' builder: many small modules, a few large files, scripts, and a
+//! namespace that all share. They are the same in every run. Everything is in one temporary
+//! directory, in memory if the system offers that, so that the disk's speed does not matter.
 
 #![allow(dead_code, reason = "not every bench needs all of it")]
 
@@ -40,7 +40,7 @@ pub const OPEN: OpenOptions = OpenOptions {
     records: Records::All,
 };
 
-/// Generated wheels, and an empty directory to install them to.
+/// Generated wheels, and an empty directory to install them into.
 pub struct Bench {
     _directory: tempfile::TempDir,
     pub target: PathBuf,
@@ -54,7 +54,7 @@ pub struct Bench {
 }
 
 impl Bench {
-    /// The first so many of the wheels, opened.
+    /// Generates and opens `wheels` wheels.
     pub fn new(wheels: usize) -> Self {
         let memory = Path::new("/dev/shm");
         let builder = tempfile::Builder::new();
@@ -155,7 +155,7 @@ impl Bench {
         }
     }
 
-    /// What the installation of all wheels wants.
+    /// The wants of an installation of all wheels.
     pub fn wants(&self) -> Wants {
         let changes = self.changes();
         Wants {
@@ -183,7 +183,7 @@ fn make_wheel(number: usize, directory: &Path) -> PathBuf {
     wheel.write_to(directory)
 }
 
-/// Text that compresses about as well as Python does.
+/// Text that compresses about as well as Python code.
 fn source(seed: usize, length: usize) -> String {
     let words = noise(4 * length + 4);
     let mut text = format!("\"\"\"Module {seed}.\"\"\"\n");
@@ -197,7 +197,7 @@ fn source(seed: usize, length: usize) -> String {
     text
 }
 
-/// Bytes without a pattern, always the same.
+/// Bytes without a pattern, the same in every run.
 pub fn noise(length: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut next = || {
