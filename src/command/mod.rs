@@ -1,4 +1,4 @@
-//! The commands, one file each: every step from the user's request to the report, in order.
+//! The commands, one file each: every step from a request to its result, in order.
 //!
 //! Input: an environment, a request, and [`Options`]. Output: a value such as
 //! [`Outcome`](crate::Outcome); warnings and progress go to [`Context::events`]. A command first

@@ -33,6 +33,13 @@ pub struct Opened {
 ///
 /// # Errors
 /// All faults of all wheels in one error; but if anything cannot be read, only that.
+#[cfg_attr(
+    not(feature = "http"),
+    allow(
+        clippy::needless_pass_by_value,
+        reason = "only remote wheels keep their sources"
+    )
+)]
 pub fn open(
     sources: Vec<Source>,
     options: &Options,
@@ -67,7 +74,10 @@ pub fn open(
     Ok(Opened {
         wheels,
         archives,
-        ..Opened::default()
+        #[cfg(feature = "http")]
+        sources: Vec::new(),
+        #[cfg(feature = "http")]
+        remote: None,
     })
 }
 

@@ -35,7 +35,7 @@ pub struct Options {
     pub durable: bool,
     /// Whether to keep the replaced files, which [`undo`](super::undo) needs.
     pub undoable: bool,
-    /// Whether to plan and report only, and change nothing.
+    /// Whether to plan only, and change nothing.
     pub dry_run: bool,
     /// How many threads work; `None` means one per processor.
     pub jobs: Option<usize>,

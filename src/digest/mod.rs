@@ -142,7 +142,7 @@ impl Digest {
     }
 
     /// Lower-case hexadecimal digits, without the algorithm.
-    pub fn to_hex(&self) -> String {
+    pub fn to_hex(self) -> String {
         use fmt::Write as _;
         self.bytes().iter().fold(String::new(), |mut text, byte| {
             let _ = write!(text, "{byte:02x}");

@@ -118,15 +118,19 @@ pub struct Python {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Environment {
     /// What sort it is.
+    #[doc(hidden)]
     pub kind: Kind,
     /// The virtual environment, the target directory, or the prefix, destdir in front.
     ///
     /// A system's own interpreter may have directories of its scheme outside of its prefix.
     pub root: PathBuf,
     /// Where the parts of a wheel go, destdir in front.
+    #[doc(hidden)]
     pub scheme: Scheme,
     /// The interpreter.
+    #[doc(hidden)]
     pub python: Python,
     /// What was at `root` when it was found: device and inode.
+    #[doc(hidden)]
     pub identity: Option<(u64, u64)>,
 }

@@ -1,7 +1,7 @@
-//! Progress, by the program itself: events for programs, remarks in a pipe, bars on a terminal that
-//! leave nothing.
+//! Progress of the program itself: JSON events, plain lines in a pipe, bars on a terminal that leave
+//! nothing behind.
 //!
-//! Wheels come from a server on the loopback that misbehaves; the terminal is a
+//! Wheels come from a local server that misbehaves; the terminal is a
 //! [`pseudo_terminal`](crate::pseudo_terminal).
 
 use std::collections::BTreeMap;
@@ -113,7 +113,7 @@ fn no_secret(run: &Run) {
 }
 
 #[test]
-fn every_transfer_is_told_from_its_begin_to_its_end_with_its_bytes() {
+fn transfers_are_reported_from_begin_to_end_with_their_bytes() {
     let (scene, server) = (Scene::new(), Server::start());
     let served: Vec<(String, u64)> = (0..12)
         .map(|number| serve(&server, &format!("demo{number}")))
@@ -168,7 +168,7 @@ fn every_transfer_is_told_from_its_begin_to_its_end_with_its_bytes() {
 }
 
 #[test]
-fn what_a_look_brings_or_has_to_ask_for_again_is_told_and_the_sum_is_that_of_all_files() {
+fn previews_and_their_retries_are_reported_and_the_sum_is_right() {
     let (scene, server) = (Scene::new(), Server::start());
     scene.venv();
     let served = [("small", 50_000), ("middle", 300_000), ("large", 1_500_000)];
@@ -211,7 +211,7 @@ fn what_a_look_brings_or_has_to_ask_for_again_is_told_and_the_sum_is_that_of_all
 }
 
 #[test]
-fn what_the_cache_has_is_a_transfer_too_where_it_was_asked_for() {
+fn cached_files_are_transfers_too() {
     let (scene, server) = (Scene::new(), Server::start());
     let (path, bytes) = serve(&server, "demo");
     let wheel = Wheel::new("demo", "1.0")
@@ -272,7 +272,7 @@ fn a_failure_while_unpacking_ends_the_downloads_at_once() {
 }
 
 #[test]
-fn staging_is_told_while_wheels_come_and_results_stay_on_stdout() {
+fn staging_is_reported_while_wheels_arrive_and_results_stay_on_stdout() {
     let (scene, server) = (Scene::new(), Server::start());
     scene.venv();
     let (path, bytes) = serve_of(&server, "demo", 600_000);
@@ -356,7 +356,7 @@ fn a_transfer_that_is_given_up_ends_too_and_the_error_is_text() {
 }
 
 #[test]
-fn who_holds_the_lock_is_told_as_an_event() {
+fn waiting_for_the_lock_is_an_event() {
     let scene = Scene::new();
     let lock = scene.venv().join(".lock");
     let (cancel, fs) = (AtomicBool::new(false), Fs::default());
@@ -389,7 +389,7 @@ fn who_holds_the_lock_is_told_as_an_event() {
 }
 
 #[test]
-fn a_pipe_gets_remarks_and_nothing_that_controls_a_terminal() {
+fn a_pipe_gets_plain_lines_and_no_control_characters() {
     let (scene, server) = (Scene::new(), Server::start());
     let (path, _) = serve(&server, "demo");
     let asked = |more: &[&str]| {
@@ -414,7 +414,7 @@ fn a_pipe_gets_remarks_and_nothing_that_controls_a_terminal() {
 }
 
 #[test]
-fn what_is_typed_goes_before_what_a_variable_says() {
+fn typed_options_win_over_variables() {
     let scene = Scene::new();
     scene.venv();
     let wheel = scene
@@ -507,7 +507,7 @@ fn an_interrupt_leaves_no_bar_on_the_terminal() {
 }
 
 #[test]
-fn a_failure_leaves_no_bar_and_what_was_tried_again_stands_above() {
+fn a_failure_leaves_no_bar_and_retries_stay_above() {
     let (scene, server) = (Scene::new(), Server::start());
     let (good, bad) = (serve(&server, "good").0, serve(&server, "bad").0);
     server.script(

@@ -25,14 +25,14 @@ use pkg_install::command::{Silent, Step};
 use pkg_install::{Events, Warning};
 
 /// Shows progress as the options ask for, and keeps what is printed after the command.
-pub struct Display {
+pub struct ProgressDisplay {
     shower: Box<dyn Events>,
     warnings: Mutex<Vec<Warning>>,
     timings: Mutex<Vec<(Step, Duration)>>,
 }
 
 /// The progress that the options ask for.
-pub fn of(output: &OutputArgs) -> Display {
+pub fn of(output: &OutputArgs) -> ProgressDisplay {
     let terminal = std::io::stderr().is_terminal() && !is_dumb();
     let shower: Box<dyn Events> = match output.progress {
         ProgressMode::Json => Box::new(json_lines::JsonLines::new(std::io::stderr())),
@@ -40,14 +40,14 @@ pub fn of(output: &OutputArgs) -> Display {
         ProgressMode::Auto if terminal && !output.no_progress => Box::<bars::Bars>::default(),
         ProgressMode::Auto => Box::<plain::Plain>::default(),
     };
-    Display {
+    ProgressDisplay {
         shower,
         warnings: Mutex::default(),
         timings: Mutex::default(),
     }
 }
 
-impl Display {
+impl ProgressDisplay {
     /// Clears what was drawn, and returns all warnings and the duration of each step.
     pub fn end(self) -> (Vec<Warning>, Vec<(Step, Duration)>) {
         drop(self.shower);
@@ -60,7 +60,7 @@ impl Display {
     }
 }
 
-impl Events for Display {
+impl Events for ProgressDisplay {
     fn warning(&self, warning: Warning) {
         let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
         warnings.push(warning);
