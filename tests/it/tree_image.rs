@@ -2,8 +2,8 @@
 //!
 //! An [`Image`] has every path below a directory with its kind, permissions and whole content;
 //! times are kept too, put back, and not compared. [`Image::restore`] brings a directory to what
-//! the image says and keeps every directory that is there already: its inode number stays, which a
-//! journal looks at. `.lock` in the directory itself is left out.
+//! the image says and keeps every directory that is there already. `.lock` in the directory itself
+//! is left out.
 
 use std::collections::BTreeMap;
 use std::fs;

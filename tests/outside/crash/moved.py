@@ -8,9 +8,11 @@ that is mounted again at another path, or used as the lower layer of a new overl
 layer of a container image does. In each of these places `recover`, `list`, `check`, an
 installation, an uninstallation and `undo` are run.
 
-Every command has to succeed. After `recover`, `list` and `check` the environment has to be byte for
+Every command has to succeed. After the installation all new files have to be there. After `recover`, `list` and `check` the environment has to be byte for
 byte as before or as after the killed command; after the uninstallation no file of a project may be
-left; after `undo` it has to be as before that command or as before the one that came before it.
+left; after `undo` it has to be as before that command or as before the one that came before it. In the
+overlays `undo` may also be refused without any change, because directories of a lower layer cannot
+be renamed.
 
 Prints a line for each place, and one with counts. Exit code 1: anything bad was found; 2: nothing
 could be mounted here. Needs root, Linux with overlayfs, and strace.
@@ -71,6 +73,8 @@ class Moved:
         self.mounted = []
         self.counts = collections.Counter()
         self.faults = []
+        # The state that a place begins with, and whether it is an overlay.
+        self.state, self.layered = "empty", False
         # The states of the story, as trees and as directories.
         self.trees = {}
         venv.make_fast(self.root)
@@ -191,8 +195,8 @@ class Moved:
             print(fault)
         counts = self.counts
         print(
-            f"moved: {counts['good']} commands succeeded, {counts['bad']} bad, "
-            f"{counts['skipped']} places not tested"
+            f"moved: {counts['good']} commands succeeded, {counts['refused']} undos refused above "
+            f"a lower layer, {counts['bad']} bad, {counts['skipped']} places not tested"
         )
         if counts["bad"]:
             return 1
@@ -201,6 +205,7 @@ class Moved:
 
     def one_place(self, name):
         title = name.replace("_", " ")
+        self.layered = "layer" in name or "overlay" in name
         begin = self.counts["good"], self.counts["bad"]
         try:
             for state, words, states in (
@@ -254,7 +259,17 @@ class Moved:
         }.get(command, states)
         # `undo` has nothing to do if the killed command was an undo that recovery finished.
         nothing = command == "undo" and states == ("new", "old") and found == self.trees["old"]
-        good = any(found == self.trees[state] for state in allowed)
+        if command == "install":
+            # New scripts name the interpreter of the place that they are installed in.
+            good = found.keys() == self.trees["new"].keys()
+            good = good and not venv.broken_projects(root / venv.PURELIB)
+        else:
+            good = any(found == self.trees[state] for state in allowed)
+        # What was moved to a lower layer cannot be renamed; an undo is then refused.
+        refused = command == "undo" and self.layered and result.returncode == 1
+        if refused and any(found == self.trees[state] for state in states):
+            self.counts["refused"] += 1
+            return
         if good and (result.returncode == 0 or nothing):
             self.counts["good"] += 1
             return

@@ -82,8 +82,7 @@ class Projects:
 class Workspace:
     """A scratch directory with an environment `root`, and copies of its states to restore.
 
-    The environment's root directory itself is never replaced, because a journal identifies it by
-    its inode.
+    The environment's root directory itself is never replaced, so that it can be a mount.
     """
 
     def __init__(self, scratch: pathlib.Path, binary: pathlib.Path, size: int):
