@@ -167,14 +167,17 @@ impl ArchiveFault {
                 entry,
                 stated,
                 actual,
-            } => write!(f, "entry `{entry}` has {actual} bytes, {stated} are stated"),
+            } => write!(
+                f,
+                "entry `{entry}` has {actual} bytes, but {stated} are stated"
+            ),
             Self::Inflation {
                 content,
                 archive,
                 limit,
             } => write!(
                 f,
-                "its entries have {content} bytes, the archive has {archive}; the limit for it is {limit}"
+                "its entries have {content} bytes, but the archive has {archive}; the limit is {limit}"
             ),
             Self::Crc {
                 entry,

@@ -43,7 +43,7 @@ impl fmt::Display for Error {
                     .collect();
                 write!(
                     f,
-                    "no environment was named, and there is none at {}",
+                    "no environment was named, and none exists at {}",
                     tried.join(" or ")
                 )
             }
@@ -91,7 +91,7 @@ impl fmt::Display for Error {
             Detail::NotInstalled(names) => write!(f, "not installed: {}", list(names)),
             Detail::LeadsOutside { path, target } => write!(
                 f,
-                "`{}` is a symbolic link out of the environment, to `{}`",
+                "`{}` is a symbolic link that leads out of the environment, to `{}`",
                 shown(path),
                 shown(target)
             ),
@@ -103,12 +103,12 @@ impl fmt::Display for Error {
             ),
             Detail::NothingToUndo { path } => write!(
                 f,
-                "nothing can be undone in `{}`: the last transaction was not kept for it",
+                "there is nothing to undo in `{}`: the last transaction was not kept",
                 shown(path)
             ),
             Detail::CannotUndo { path, reason } => write!(
                 f,
-                "nothing can be undone in `{}`: {}",
+                "the last transaction in `{}` cannot be undone: {}",
                 shown(path),
                 escaped(reason)
             ),
@@ -118,7 +118,7 @@ impl fmt::Display for Error {
                 available,
             } => write!(
                 f,
-                "`{}` has {available} bytes free, {needed} are needed",
+                "`{}` has {available} bytes free, but {needed} are needed",
                 shown(path)
             ),
             Detail::Differences { count: 1 } => f.write_str("1 file differs from its RECORD"),
@@ -128,11 +128,7 @@ impl fmt::Display for Error {
             }
             Detail::Cache(error) => write!(f, "cannot use the cache: {error}"),
             Detail::Offline(labels) => {
-                write!(
-                    f,
-                    "not in the cache, and nothing may be fetched: {}",
-                    list(labels)
-                )
+                write!(f, "not cached, and offline: {}", list(labels))
             }
             Detail::Usage(message) | Detail::Request { message, .. } => {
                 f.write_str(&escaped(message))
@@ -170,23 +166,43 @@ fn write_wheels(f: &mut fmt::Formatter<'_>, wheels: &[(String, Vec<Fault>)]) -> 
     write_rest(f, total)
 }
 
+/// One sentence for each set of owners, then the first paths of all.
 fn write_clashes(f: &mut fmt::Formatter<'_>, clashes: &[Clash]) -> fmt::Result {
-    match clashes.len() {
-        1 => f.write_str("1 path has owners whose contents differ")?,
-        count => write!(f, "{count} paths have owners whose contents differ")?,
+    let mut groups: Vec<(Vec<&str>, bool, usize)> = Vec::new();
+    for clash in clashes {
+        let owners: Vec<&str> = clash.owners.iter().map(|(owner, _)| &**owner).collect();
+        let known = groups
+            .iter_mut()
+            .find(|(names, settleable, _)| *names == owners && *settleable == clash.is_settleable);
+        match known {
+            Some((_, _, count)) => *count += 1,
+            None => groups.push((owners, clash.is_settleable, 1)),
+        }
+    }
+    for (number, (owners, settleable, count)) in groups.iter().enumerate() {
+        let separator = if number == 0 { "" } else { "; " };
+        let both = if owners.len() == 2 { "both" } else { "all" };
+        let owners = escaped(&owners.join(" and "));
+        write!(f, "{separator}{owners} {both} provide ")?;
+        match (settleable, count) {
+            (true, 1) => f.write_str("1 file with different contents")?,
+            (true, count) => write!(f, "{count} files with different contents")?,
+            (false, 1) => f.write_str("1 path that cannot be shared")?,
+            (false, count) => write!(f, "{count} paths that cannot be shared")?,
+        }
     }
     for clash in clashes.iter().take(SHOWN) {
-        let owners: Vec<_> = clash
-            .owners
-            .iter()
-            .map(|(owner, what)| format!("{owner} has {what}"))
-            .collect();
-        write!(
-            f,
-            "\n  `{}`: {}",
-            escaped(&clash.path),
-            escaped(&owners.join(", "))
-        )?;
+        write!(f, "\n  `{}`", escaped(&clash.path))?;
+        // A digest tells people nothing; a link or a directory does.
+        let is_digest = |what: &str| what.contains('=');
+        if !clash.owners.iter().all(|(_, what)| is_digest(what)) {
+            let owners: Vec<_> = clash
+                .owners
+                .iter()
+                .map(|(owner, what)| format!("{owner} has {what}"))
+                .collect();
+            write!(f, ": {}", escaped(&owners.join(", ")))?;
+        }
     }
     write_rest(f, clashes.len())
 }

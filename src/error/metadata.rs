@@ -98,7 +98,7 @@ impl MetadataFault {
             ),
             Self::DistInfoName { found, expected } => write!(
                 f,
-                "its dist-info directory is `{found}`, the file name asks for `{expected}`"
+                "its dist-info directory is `{found}`, but the file name requires `{expected}`"
             ),
             Self::Missing(file) => write!(f, "`{file}` is missing"),
             Self::NotUtf8(file) => write!(f, "`{file}` is not UTF-8"),
@@ -111,12 +111,15 @@ impl MetadataFault {
                 file,
                 field,
                 value: Some(value),
-            } => write!(f, "{file} has `{field}: {value}`, which cannot be read"),
+            } => write!(f, "{file} has `{field}: {value}`, which is not valid"),
             Self::Newer {
                 what,
                 found,
                 supported,
-            } => write!(f, "its {what} is {found}, up to {supported} is supported"),
+            } => write!(
+                f,
+                "its {what} is {found}, but only versions up to {supported} are supported"
+            ),
             Self::Mismatch {
                 field,
                 metadata,
@@ -125,7 +128,7 @@ impl MetadataFault {
                 f,
                 "METADATA has {field} `{metadata}`, the file name has `{file_name}`"
             ),
-            Self::Version { what, text } => write!(f, "{what} `{text}` cannot be read"),
+            Self::Version { what, text } => write!(f, "{what} `{text}` is not valid"),
             Self::Incompatible { tags, environment } => write!(
                 f,
                 "it is built for `{tags}`, which does not fit {environment}"
@@ -135,7 +138,7 @@ impl MetadataFault {
                 "it requires Python {requires}, the environment has {python}"
             ),
             Self::EntryPointLine { line, text } => {
-                write!(f, "entry_points.txt line {line} cannot be read: `{text}`")
+                write!(f, "entry_points.txt line {line} is not valid: `{text}`")
             }
             Self::EntryPoint {
                 name,

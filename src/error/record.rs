@@ -82,14 +82,14 @@ impl RecordFault {
                 actual,
             } => write!(
                 f,
-                "entry `{entry}` has {actual} bytes, {recorded} are stated"
+                "entry `{entry}` has {actual} bytes, but RECORD states {recorded}"
             ),
             Self::UnsafePath { path, fault } => {
                 write!(f, "the path `{path}` is unsafe: it has {fault}")
             }
             Self::NotRecorded(entry) => write!(f, "entry `{entry}` is not listed in RECORD"),
             Self::Absent(path) => {
-                write!(f, "RECORD lists `{path}`, which the archive does not hold")
+                write!(f, "RECORD lists `{path}`, which is not in the archive")
             }
         }
     }

@@ -188,15 +188,12 @@ impl ResolutionFault {
                 place,
                 marker,
                 reason,
-            } => write!(
-                f,
-                "the marker `{marker}` of {place} cannot be read: {reason}"
-            ),
+            } => write!(f, "the marker `{marker}` of {place} is not valid: {reason}"),
             Self::OtherEnvironment(differences) => {
                 let list: Vec<_> = differences
                     .iter()
                     .map(|(field, there, here)| {
-                        format!("`{field}` is `{there}` there and `{here}` here")
+                        format!("`{field}` is `{there}` in it and `{here}` here")
                     })
                     .collect();
                 write!(
@@ -222,7 +219,7 @@ impl ResolutionFault {
                 kind,
                 name,
                 offered,
-            } if offered.is_empty() => write!(f, "it has no {kind} `{name}`, nor any other"),
+            } if offered.is_empty() => write!(f, "it has no {kind} `{name}` and no other"),
             Self::NotOffered {
                 kind,
                 name,
@@ -270,13 +267,11 @@ impl ResolutionFault {
             Self::NoSecureHash { entry, found } if found.is_empty() => {
                 write!(f, "`{entry}` has no hash")
             }
-            Self::NoSecureHash { entry, found } => write!(
-                f,
-                "`{entry}` has no secure hash: {} proves nothing",
-                quoted(found)
-            ),
+            Self::NoSecureHash { entry, found } => {
+                write!(f, "`{entry}` has no secure hash, only {}", quoted(found))
+            }
             Self::BadHash { entry, hash } => {
-                write!(f, "the hash `{hash}` of `{entry}` cannot be read")
+                write!(f, "the hash `{hash}` of `{entry}` is not valid")
             }
             Self::Location {
                 entry,
@@ -312,12 +307,12 @@ impl ResolutionFault {
             Self::Yanked(release) => {
                 write!(
                     f,
-                    "`{release}` was yanked: its project took the release back"
+                    "`{release}` was yanked: its project has withdrawn the release"
                 )
             }
             Self::UnknownKey { key, version } => write!(
                 f,
-                "the key `{key}` is not known and is ignored; the lock file is of version {version}"
+                "the unknown key `{key}` is ignored; the lock file has version {version}"
             ),
             Self::IgnoredOption {
                 line,

@@ -81,21 +81,21 @@ impl SourceFault {
             }
             Self::ContentEncoding(encoding) => write!(
                 f,
-                "the server sent it encoded as `{encoding}`; a wheel has to come as it is"
+                "the server sent it in the content encoding `{encoding}`, which changes the file"
             ),
             Self::NotAWheel {
                 content_type,
                 begins,
             } => write!(
                 f,
-                "the server sent no wheel but `{content_type}`, which begins with `{begins}`"
+                "the server sent `{content_type}` instead of a wheel; it begins with `{begins}`"
             ),
-            Self::NotFetched => write!(f, "it is on a server, and has to be fetched first"),
+            Self::NotFetched => write!(f, "it is on a server and was not fetched"),
             Self::ChangedOnServer => write!(
                 f,
-                "the server sent another file than the one that was looked at before it was fetched"
+                "the server sent another file than the one that was previewed"
             ),
-            Self::NotPinned => write!(f, "no hash is pinned for it, and one is required"),
+            Self::NotPinned => write!(f, "a hash is required, but none is pinned"),
         }
     }
 }

@@ -53,13 +53,16 @@ impl SpreadFault {
             }
             Self::DataScheme(path) => write!(
                 f,
-                "`{path}` is in no scheme: below `.data` are purelib, platlib, headers, scripts and data"
+                "`{path}` is in no scheme; the schemes below `.data` are purelib, platlib, headers, scripts and data"
             ),
             Self::NestedScript(path) => write!(
                 f,
                 "`{path}` is in a directory below `.data/scripts`, which holds only files"
             ),
-            Self::Twice(path) => write!(f, "two entries with different contents go to `{path}`"),
+            Self::Twice(path) => write!(
+                f,
+                "two entries with different contents would be installed at `{path}`"
+            ),
             Self::ReservedName(path) => write!(
                 f,
                 "the path `{path}` has a name that Windows reserves or cannot have"

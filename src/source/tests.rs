@@ -160,7 +160,7 @@ fn c51_c72_a_report_gives_its_wheels_where_it_was_made_for_this_environment() {
     );
     assert_eq!(
         warning.message,
-        "`six 1.17.0` was yanked: its project took the release back"
+        "`six 1.17.0` was yanked: its project has withdrawn the release"
     );
 
     let other = report_text("3.12");
@@ -172,7 +172,7 @@ fn c51_c72_a_report_gives_its_wheels_where_it_was_made_for_this_environment() {
     assert_eq!(kind, ErrorKind::Input);
     assert_eq!(
         text,
-        "`r.json`: it was made for another environment: `python_version` is `3.12` there and `3.11` here"
+        "`r.json`: it was made for another environment: `python_version` is `3.12` in it and `3.11` here"
     );
     assert_eq!(
         pip_report::sources(other.as_bytes(), Path::new("-"), &fitting(false))

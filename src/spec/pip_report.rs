@@ -481,17 +481,17 @@ mod tests {
         let hash = archive("https://example.com/six-1.17.0-py3-none-any.whl").replace(SHA, "00");
         assert_eq!(
             refused(&report(&item(&hash, INDEX, "six"))),
-            ["the hash `00` of `six 1.17.0` cannot be read"]
+            ["the hash `00` of `six 1.17.0` is not valid"]
         );
         let older = r#"{"url": "https://example.com/six-1.17.0-py3-none-any.whl", "archive_info": {"hash": "sha256:00"}}"#;
         assert_eq!(
             refused(&report(&item(older, INDEX, "six"))),
-            ["the hash `sha256:00` of `six 1.17.0` cannot be read"]
+            ["the hash `sha256:00` of `six 1.17.0` is not valid"]
         );
         let fragment = archive("https://example.com/six-1.17.0-py3-none-any.whl#sha256=01");
         assert_eq!(
             refused(&report(&item(&fragment, INDEX, "six"))),
-            ["the hash `sha256=01` of `six 1.17.0` cannot be read"]
+            ["the hash `sha256=01` of `six 1.17.0` is not valid"]
         );
     }
 

@@ -70,7 +70,7 @@ fn offline_a_part_is_no_file_and_stays_as_it_is() {
     let error = fails(
         offline.fetch(&wanted, &Silent),
         ErrorKind::Failed,
-        &["not in the cache", &wanted.label],
+        &["not cached", &wanted.label],
     );
     assert_eq!(error.code(), "offline");
     assert!(

@@ -72,8 +72,6 @@ fn e63_e66_r90_two_wheels_with_other_bytes_at_one_path() {
         "cv2/cv2.py",
         "opencv-python",
         "opencv-contrib-python",
-        &one,
-        &two,
         "--on-conflict",
     ];
     let run = refused(&scene, &venv, &texts(&paths), 4, &says);
@@ -91,7 +89,9 @@ fn e63_e66_r90_two_wheels_with_other_bytes_at_one_path() {
         found[0]["owners"],
         json!(["opencv-python", "opencv-contrib-python"])
     );
+    assert_eq!(found[0]["contents"], json!([one, two]));
     assert_eq!(found[0]["resolution"], "error");
+    assert_eq!(run.json()["error"]["code"], "conflict");
     let report = run.json();
     assert_eq!(
         (&report["error"]["kind"], &report["error"]["effect"]),
@@ -113,11 +113,11 @@ fn r90_ten_conflicts_are_shown_and_all_are_in_the_json() {
         })
     };
     let paths = wheels(&scene, &[many("aa"), many("bb")]);
-    let run = refused(&scene, &venv, &texts(&paths), 4, &["25 paths", "15 more"]);
+    let run = refused(&scene, &venv, &texts(&paths), 4, &["25 files", "15 more"]);
     assert_eq!(
         run.stderr
             .lines()
-            .filter(|line| line.contains(" has sha256="))
+            .filter(|line| line.starts_with("  `"))
             .count(),
         10,
         "{}",
@@ -269,13 +269,7 @@ fn r88_a_file_of_an_installed_project() {
     let venv = scene.venv();
     let paths = wheels(&scene, &two_of_a_kind());
     scene.install(&venv, &[&paths[0]]).assert_code(0);
-    let says = [
-        "cv2/cv2.py",
-        "opencv-python",
-        "opencv-contrib-python",
-        &digest(b"one"),
-        &digest(b"two"),
-    ];
+    let says = ["cv2/cv2.py", "opencv-python", "opencv-contrib-python"];
     refused(&scene, &venv, &[&paths[1]], 4, &says);
     scene
         .install(&venv, &["--on-conflict", "first", &paths[1]])
@@ -340,7 +334,7 @@ fn e70_r89_a_file_that_nobody_owns() {
         &venv,
         &[&path],
         4,
-        &["mod.py", "demo", &digest(b"mine\n"), &digest(b"theirs\n")],
+        &["mod.py", "demo", "different contents"],
     );
     scene
         .install(&venv, &["--on-conflict", "first", &path])
@@ -510,7 +504,7 @@ fn e51_r82_the_script_of_one_wheel_and_the_entry_point_of_another() {
         &venv,
         &[&paths[0], &paths[1]],
         4,
-        &["bin/tool", "one", "two", &digest(b"#!/bin/sh\n")],
+        &["bin/tool", "one", "two"],
     );
     refused(
         &scene,

@@ -428,7 +428,7 @@ fn what_is_not_the_promised_file_is_refused() {
     fails(
         downloader.fetch(&wanted, &Silent),
         ErrorKind::Input,
-        &["encoded as `gzip`"],
+        &["content encoding `gzip`"],
     );
     let says = [
         "no wheel but `text/html`",

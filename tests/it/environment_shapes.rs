@@ -139,7 +139,7 @@ fn r95_r99_site_packages_that_leads_outside_is_refused() {
     let before = tree(&outside);
     let says = [
         "site-packages",
-        "symbolic link out of the environment",
+        "symbolic link that leads out of the environment",
         &outside.display().to_string(),
     ];
     refused(&scene, &venv, &[&path], 5, &says);

@@ -192,7 +192,7 @@ fn r18_r19_nothing_is_written_beyond_what_is_stated() {
         assert!(
             said.contains("demo-1.0")
                 && said.contains(FILE)
-                && said.contains(&format!("{STATED} are stated")),
+                && said.contains(&format!("but {STATED} are stated")),
             "{said}"
         );
         let written = *scales.written.lock().expect("no watcher panics");

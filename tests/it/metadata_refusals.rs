@@ -36,8 +36,7 @@ fn c01_c02_c03_r71_e31_e32_wheel_versions() {
         wheel_says("Wheel-Version: 10.1\nRoot-Is-Purelib: true\n").says(&["Wheel-Version is 10.1"]),
         wheel_says("Root-Is-Purelib: true\n").says(&["WHEEL has no `Wheel-Version`"]),
         wheel_says("").says(&["WHEEL has no `Wheel-Version`"]),
-        wheel_says("Wheel-Version: 1.9.dev\n")
-            .says(&["`Wheel-Version: 1.9.dev`", "cannot be read"]),
+        wheel_says("Wheel-Version: 1.9.dev\n").says(&["`Wheel-Version: 1.9.dev`", "not valid"]),
         wheel_says("Wheel-Version: one\n").says(&["`Wheel-Version: one`"]),
         wheel_says("Wheel-Version: -1.0\n").says(&["`Wheel-Version: -1.0`"]),
         Case::new("no WHEEL", &demo().without("{dist-info}/WHEEL"))
@@ -143,7 +142,7 @@ fn e27_a_local_version_may_be_missing_from_the_metadata() {
         wheel("1.0+cu121", "1.0+cpu"),
         wheel("1.0+cu121", "1.1"),
     ];
-    all_refused(others.map(|case| case.says(&["dist-info directory", "the file name asks for"])));
+    all_refused(others.map(|case| case.says(&["dist-info directory", "the file name requires"])));
 }
 
 #[test]

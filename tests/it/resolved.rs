@@ -217,7 +217,7 @@ fn c74_one_of_the_hashes_of_a_requirement_has_to_hold() {
         setting.list(&none),
         "which is none of the 2 hashes that it may have",
     );
-    setting.refuses(setting.list(""), "no hash is pinned for it");
+    setting.refuses(setting.list(""), "none is pinned");
     assert_eq!(
         setting.installed(setting.list(&format!("{none} --hash=sha256:{}", setting.sha))),
         (None, false)
