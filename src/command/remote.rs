@@ -5,7 +5,6 @@
 //! it is planned if its own digest goes into direct_url.json and is not known, or if the downloader
 //! is offline, so that it is in the cache anyway.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -18,7 +17,7 @@ use crate::fs::OpenFile;
 use crate::outcome::{Events, Warning};
 use crate::source::{Location, Source};
 use crate::stage::{Arrival, Arrivals};
-use crate::threads::{Pool, in_parallel};
+use crate::threads::{Cancel, Pool, in_parallel};
 use crate::wheel::{self, Archives, OpenOptions, Records, Wheel, WheelId};
 
 /// How many bytes of a file's end are asked for first if the whole file is probably needed soon.
@@ -141,7 +140,7 @@ impl RemoteWheels {
         work: impl FnOnce(Arrivals<'_>) -> T,
     ) -> T {
         let (sender, archives) = mpsc::channel();
-        let enough = AtomicBool::new(false);
+        let enough = self.downloader.cancel().child();
         std::thread::scope(|scope| {
             let flag = &enough;
             // The sender is dropped with the thread, which ends the channel.
@@ -150,9 +149,8 @@ impl RemoteWheels {
                 archives,
                 enough: &enough,
             });
-            // `work` may have failed before it began to receive. The flag only asks the downloads
-            // to stop early, so no data depends on when it is seen.
-            enough.store(true, Ordering::Relaxed);
+            // `work` may have failed before it began to receive.
+            enough.cancel();
             done
         })
     }
@@ -162,12 +160,12 @@ impl RemoteWheels {
         self.downloader.take_warnings()
     }
 
-    /// Downloads wheels, checks them and sends them, until `enough` is true.
+    /// Downloads wheels, checks them and sends them, until `enough` is cancelled.
     fn download(
         &self,
         missing: &[Missing<'_>],
         progress: &dyn Events,
-        enough: &AtomicBool,
+        enough: &Cancel,
         sender: &Sender<Arrival>,
     ) {
         let files: Vec<RemoteFile> = missing

@@ -11,7 +11,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::cancel::Cancel;
 use super::partial::{Head, Partial, Provenance};
 use super::remote_file::RemoteFile;
 use crate::digest::{Algorithm, Digest, Hasher};
@@ -21,6 +20,7 @@ use crate::fs::{
 };
 use crate::outcome::Warning;
 use crate::spec::location::request_url;
+use crate::threads::Cancel;
 
 #[derive(Debug)]
 pub(super) struct Cache {

@@ -15,7 +15,6 @@ use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Proxy};
 use url::Url;
 
-use super::cancel::Cancel;
 use super::netrc::{Login, Netrc};
 use super::response::Response;
 use super::retry::FetchError;
@@ -23,6 +22,7 @@ use super::settings::Settings;
 use crate::error::{Error, NetworkFault, Result};
 use crate::fs;
 use crate::spec::location::{label_of, request_url};
+use crate::threads::Cancel;
 
 /// As many as other clients follow at the most.
 const MOST_REDIRECTS: usize = 10;

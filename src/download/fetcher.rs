@@ -16,7 +16,6 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use super::cache::{Cache, Checked};
-use super::cancel::Cancel;
 use super::client::Client;
 use super::partial::Partial;
 use super::preview_events::{PreviewEvents, Reporter};
@@ -30,6 +29,7 @@ use super::transfer::{FileTransfer, TransferState};
 use crate::error::{Error, NetworkFault, Result};
 use crate::fs::{Fs, OpenFile, ReadAt as _};
 use crate::outcome::Events;
+use crate::threads::Cancel;
 
 /// The longest time between two checks whether the caller was cancelled.
 pub(super) const PAUSE: Duration = Duration::from_millis(100);
@@ -72,7 +72,7 @@ impl Fetcher {
         let limits = Limits {
             files: connections,
             resources: settings.resource_connections.max(1),
-            host: settings.host_connections.max(1),
+            host: settings.host_connections.max(connections),
         };
         Ok(Self {
             client: Arc::new(Client::new(settings)?),

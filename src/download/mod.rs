@@ -28,7 +28,6 @@
 //! file that is not pinned is fetched anew by every [`Downloader`].
 
 mod cache;
-mod cancel;
 mod client;
 mod fetcher;
 mod netrc;
@@ -54,8 +53,8 @@ use std::thread::ScopedJoinHandle;
 use crate::error::{Error, Result};
 use crate::fs::{Fs, OpenFile};
 use crate::outcome::{Events, Warning};
+use crate::threads::Cancel;
 
-pub use cancel::Cancel;
 pub use range_reader::Peek;
 pub use remote_file::RemoteFile;
 
@@ -102,6 +101,11 @@ impl Downloader {
         })
     }
 
+    /// The token that cancels all of the downloader's work.
+    pub fn cancel(&self) -> &Cancel {
+        &self.fetcher.cancel
+    }
+
     /// The file if the cache has it. It is hashed again, so this reads all of it.
     ///
     /// # Errors
@@ -139,17 +143,18 @@ impl Downloader {
         progress: &dyn Events,
         arrived: &OnArrival<'_>,
     ) -> Result<()> {
-        self.fetch_until(&AtomicBool::new(false), files, progress, arrived)
+        self.fetch_until(&self.fetcher.cancel, files, progress, arrived)
     }
 
-    /// As [`Downloader::fetch_all`], but ends soon after `enough` becomes true.
+    /// As [`Downloader::fetch_all`], but ends soon after `enough`, a child of
+    /// [`Downloader::cancel`], is cancelled.
     ///
     /// # Errors
     /// As [`Downloader::fetch_all`]; and of the kind [`Interrupted`](crate::ErrorKind::Interrupted)
     /// if `enough` ended it.
     pub fn fetch_until(
         &self,
-        enough: &AtomicBool,
+        enough: &Cancel,
         files: &[RemoteFile],
         progress: &dyn Events,
         arrived: &OnArrival<'_>,
@@ -186,7 +191,7 @@ impl Downloader {
             let peek = Peek::open(&self.fetcher, &files[index], Some(batch), cancel)?;
             previewed(index, peek)
         };
-        self.each(files, progress, &AtomicBool::new(false), &preview)
+        self.each(files, progress, &self.fetcher.cancel, &preview)
     }
 
     /// Has a resource fetched, unless its address was asked for before; returns whether it was not.
@@ -216,12 +221,12 @@ impl Downloader {
     }
 
     /// Does `work` with each index of `files`, on as many threads as there are connections for
-    /// files, until `enough` is true.
+    /// files, until `enough` is cancelled.
     fn each(
         &self,
         files: &[RemoteFile],
         progress: &dyn Events,
-        enough: &AtomicBool,
+        enough: &Cancel,
         work: &EachFile<'_>,
     ) -> Result<()> {
         let groups = self.in_order(files);
@@ -230,7 +235,7 @@ impl Downloader {
             waiting: (groups.len() - threads).into(),
             running: threads.into(),
         });
-        let (next, cancel) = (AtomicUsize::new(0), self.fetcher.cancel.child());
+        let (next, cancel) = (AtomicUsize::new(0), enough.child());
         let failure: Mutex<Option<Error>> = Mutex::new(None);
         let caller = std::thread::current();
         // Relaxed: the counters only say how busy the threads are, and scoped threads end with a
@@ -257,8 +262,8 @@ impl Downloader {
         std::thread::scope(|scope| {
             let workers: Vec<_> = (0..threads).map(|_| scope.spawn(run)).collect();
             while !workers.iter().all(ScopedJoinHandle::is_finished) {
-                // The token's own flag must follow the user's: waiting for a lock polls only that.
-                if cancel.is_cancelled() || enough.load(Ordering::Relaxed) {
+                // The token's own flag must follow its parents: waiting for a lock polls only that.
+                if cancel.is_cancelled() {
                     cancel.cancel();
                 }
                 self.fetcher.previews.report(progress);

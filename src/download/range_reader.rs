@@ -15,7 +15,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::cache::Checked;
-use super::cancel::Cancel;
 use super::fetcher::{Fetcher, FileFetch};
 use super::partial::Partial;
 use super::preview_events::Reporter;
@@ -24,6 +23,7 @@ use super::ranges::Part;
 use super::remote_file::RemoteFile;
 use crate::error::{Error, NetworkFault, Result};
 use crate::fs::{OpenFile, ReadAt};
+use crate::threads::Cancel;
 
 /// Reads of an archive's directory are short and close together.
 const GRAIN: u64 = 1 << 14;

@@ -11,7 +11,6 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use url::Url;
 
-use super::cancel::Cancel;
 use super::client::{Client, RequestHeaders, identity};
 use super::fetcher::{Fetcher, PAUSE};
 use super::queue::{Class, Job, Ran, Task};
@@ -20,6 +19,7 @@ use super::response::HeaderFields;
 use super::retry::{Attempts, FetchError};
 use crate::error::{Error, NetworkFault, Result};
 use crate::spec::location::label_of;
+use crate::threads::Cancel;
 
 /// A small body to fetch.
 #[derive(Debug, Clone)]
@@ -186,8 +186,12 @@ impl Job for ResourceFetch {
         };
         let resource = result.as_ref().ok().cloned();
         self.resources.end(&self.label, result);
-        let mut arrived = self.arrived.lock().unwrap_or_else(PoisonError::into_inner);
-        if let (Some(resource), Some(arrived)) = (resource, arrived.take()) {
+        // Taken after a failure too: the callback may hold the downloader, which must not be
+        // dropped together with this job, while the scheduler is locked.
+        let arrived = (self.arrived.lock())
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let (Some(resource), Some(arrived)) = (resource, arrived) {
             arrived(&resource);
         }
         Ran::Done(Ok(()))

@@ -17,7 +17,7 @@ pub struct Settings {
     pub connections: usize,
     /// How many more connections fetch resources at once.
     pub resource_connections: usize,
-    /// How many connections there may be to one host at once.
+    /// How many connections there may be to one host at once; at least as many as `connections`.
     pub host_connections: usize,
     /// How many bytes of a file's end a preview asks for first.
     pub tail: u64,

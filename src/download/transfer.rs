@@ -8,7 +8,6 @@
 use std::io::Read as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::cancel::Cancel;
 use super::client::{Client, identity};
 use super::partial::{Head, Partial, Provenance};
 use super::queue::{Done, Job, Ran};
@@ -17,6 +16,7 @@ use super::remote_file::RemoteFile;
 use super::response::Response;
 use super::retry::FetchError;
 use crate::error::{Error, Result, SourceFault, escaped};
+use crate::threads::Cancel;
 
 /// Large enough that a system call costs little, small enough to stay in the processor's cache
 /// until it is written.

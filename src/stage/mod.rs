@@ -23,7 +23,7 @@ use crate::fs::Dir;
 use crate::outcome::Events;
 use crate::plan::Plan;
 use crate::spec::record::Verify;
-use crate::threads::Pool;
+use crate::threads::{Cancel, Pool};
 use crate::wheel::{Archives, WheelId};
 
 /// What staging needs beside the plan.
@@ -46,8 +46,8 @@ pub struct StageOptions<'a> {
 pub struct Arrivals<'a> {
     /// Ends after the last wheel. An error stops staging, which then fails with it.
     pub archives: Receiver<Arrival>,
-    /// Becomes true when staging has failed, so that the rest need not be downloaded.
-    pub enough: &'a AtomicBool,
+    /// Is cancelled when staging has failed, so that the rest need not be downloaded.
+    pub enough: &'a Cancel,
 }
 
 /// A wheel that has arrived, or the reason why it will not.

@@ -4,7 +4,7 @@
 //! archive, or a single file. A group of a remote wheel is queued when the wheel arrives.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,6 +16,7 @@ use crate::error::{Effect, Error, Result, SourceFault};
 use crate::outcome::Events;
 use crate::plan::{Content, Plan, PlannedFile};
 use crate::spec::record::Verify;
+use crate::threads::Cancel;
 use crate::wheel::{Archives, WheelId};
 
 /// What making a file costs, in bytes of content that cost as much.
@@ -92,8 +93,8 @@ struct Workers<'a> {
     backend: Backend,
     cancel: &'a AtomicBool,
     progress: &'a dyn Events,
-    /// Set to true on failure, to end the downloads.
-    enough: Option<&'a AtomicBool>,
+    /// Cancelled on failure, to end the downloads.
+    enough: Option<&'a Cancel>,
     queue: Queue,
     budget: Arc<Budget>,
     /// The first failure.
@@ -147,8 +148,7 @@ impl Workers<'_> {
             .unwrap_or_else(PoisonError::into_inner)
             .get_or_insert(error.with_effect(Effect::Untouched));
         if let Some(enough) = self.enough {
-            // Only asks to stop early; no data depends on when it is seen.
-            enough.store(true, Ordering::Relaxed);
+            enough.cancel();
         }
         self.queue.stop();
     }
@@ -318,7 +318,7 @@ mod tests {
         };
         let mut archives = Archives::default();
         archives.push("a.whl", None);
-        let (never, enough) = (AtomicBool::new(false), AtomicBool::new(false));
+        let (never, enough) = (AtomicBool::new(false), Cancel::new(Arc::default()));
         let options = StageOptions {
             verify: Verify::Normal,
             backend: Backend::default(),
@@ -331,7 +331,7 @@ mod tests {
             progress: &Silent,
         };
         let written = write_contents(&plan, &Stages::new(), &archives, options);
-        (written.unwrap_err(), enough.into_inner())
+        (written.unwrap_err(), enough.is_cancelled())
     }
 
     #[test]
