@@ -1,4 +1,4 @@
-//! Which interpreter a user means, and which one a plain directory gets.
+//! Finding the interpreter that a user means, or the one for a plain directory.
 //!
 //! Input: a [`Locate`]. Output: the path of a program, or the interpreter that answered.
 //! Invariants: the path is absolute and its symbolic links are left as they are, since an
@@ -14,7 +14,7 @@ use crate::fs;
 /// first that answers.
 ///
 /// # Errors
-/// Where there is none, or none answers.
+/// If there is none, or none answers.
 pub(super) fn any_python(request: &Locate) -> Result<Python> {
     if let Some(python) = &request.python {
         return python_at(&executable(request, python)?);
@@ -29,8 +29,7 @@ pub(super) fn any_python(request: &Locate) -> Result<Python> {
         for path in search(request, name) {
             match python_at(&path?) {
                 Ok(python) => return Ok(python),
-                // A version manager leaves stand-ins on the path that answer only where a version
-                // is chosen.
+                // The shims of version managers answer only if a version is chosen.
                 Err(error) => failure = failure.or(Some(error)),
             }
         }
@@ -45,13 +44,13 @@ fn python_at(executable: &Path) -> Result<Python> {
     }
 }
 
-/// The file that `--python` means: a path, a name on the search path, or the root of an
+/// The program that `python` names: a path, a name on the search path, or the root of an
 /// environment.
 ///
 /// # Errors
-/// Where there is no such program.
+/// If there is no such program.
 pub(super) fn executable(request: &Locate, python: &Path) -> Result<PathBuf> {
-    let path = absolute("--python", python)?;
+    let path = absolute("the interpreter", python)?;
     let is_name = python.file_name() == Some(python.as_os_str());
     if is_name && let Some(found) = search(request, python).next() {
         return found;
@@ -71,7 +70,7 @@ pub(super) fn executable(request: &Locate, python: &Path) -> Result<PathBuf> {
     let reason = match fs::stat(&path)? {
         None => "there is no such file",
         Some(_) if fs::is_executable(&path) => return Ok(path),
-        Some(_) => "it is no program that this user may start",
+        Some(_) => "this user cannot execute it",
     };
     Err(Error::interpreter(&path, reason))
 }
@@ -91,21 +90,21 @@ fn search<'a>(
         .map(|path| fs::absolute(&path))
 }
 
-/// A path that an option gave, absolute.
+/// `path` from the working directory; `what` names it in the error.
 ///
 /// # Errors
-/// Where it is empty.
-pub(super) fn absolute(option: &str, path: &Path) -> Result<PathBuf> {
+/// If it is empty.
+pub(super) fn absolute(what: &str, path: &Path) -> Result<PathBuf> {
     if path.as_os_str().is_empty() {
-        return Err(Error::usage(format!("`{option}` is empty")));
+        return Err(Error::usage(format!("{what} is an empty path")));
     }
     fs::absolute(path)
 }
 
-/// `$VIRTUAL_ENV`, where it is set.
+/// `$VIRTUAL_ENV`, if it is set.
 ///
 /// # Errors
-/// Where the working directory is gone.
+/// If the working directory is gone.
 pub(super) fn active(request: &Locate) -> Result<Option<PathBuf>> {
     request
         .virtual_env
@@ -131,7 +130,7 @@ mod tests {
         std::fs::write(&file, "").unwrap();
         for (python, expected) in [
             (scratch.path().join("none"), "no such file"),
-            (file, "no program"),
+            (file, "cannot execute it"),
             (scratch.path().to_owned(), "without `bin/python`"),
             (
                 PathBuf::from("no-such-python"),

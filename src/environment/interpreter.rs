@@ -1,10 +1,10 @@
-//! Asks an interpreter about itself: the only place that starts a process.
+//! Asking an interpreter about itself. Only this file starts a process.
 //!
-//! Input: its path, and another prefix where one is wanted. Output: what `sys` and `sysconfig` say,
-//! checked and typed. Invariants: it runs isolated (`-I`) and without `site` (`-S`), so that
-//! nothing that is installed for it is executed, and it writes no bytecode (`-B`). Without `site`
-//! an interpreter before 3.14 does not know that it belongs to a virtual environment: such a one is
-//! told from its files. Limits: Python 3.6 and later.
+//! Input: its path, and another prefix if one is wanted. Output: the values of `sys` and
+//! `sysconfig`, checked and typed. Invariants: it runs isolated (`-I`) and without `site` (`-S`), so
+//! that no installed code is executed, and it writes no bytecode (`-B`). Without `site` an
+//! interpreter before 3.14 does not know that it belongs to a virtual environment, so those are
+//! recognised by their files. Limits: Python 3.6 and later.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -21,7 +21,7 @@ use crate::spec::version::Version;
 
 const SCRIPT: &str = include_str!("interpreter.py");
 
-/// How much of what an interpreter complains about is shown, in characters.
+/// How many characters of an interpreter's output messages repeat.
 const SHOWN: usize = 500;
 
 /// What an interpreter says about itself.
@@ -38,7 +38,7 @@ pub(super) struct Interpreter {
 }
 
 #[derive(Deserialize)]
-struct Answer {
+struct InterpreterAnswer {
     implementation: String,
     version: (u32, u32, u32),
     soabi: Option<String>,
@@ -57,12 +57,12 @@ struct Answer {
 /// Starts the interpreter and reads its answer; `executable` is absolute.
 ///
 /// # Errors
-/// Where it cannot be started, fails, or says something else than was asked.
+/// If it cannot be started, fails, or says something else than was asked.
 pub(super) fn ask(executable: &Path, prefix: Option<&Path>) -> Result<Interpreter> {
     let fail = |reason: String| Error::interpreter(executable, reason);
     let mut command = Command::new(executable);
-    // Without the variable macOS 11 and later call themselves 10.16 to a Python that was built for
-    // an older one.
+    // Without this variable, macOS 11 and later report version 10.16 to a Python that was built on
+    // an older system.
     command
         .args(["-I", "-S", "-B", "-c", SCRIPT])
         .args(prefix)
@@ -71,13 +71,13 @@ pub(super) fn ask(executable: &Path, prefix: Option<&Path>) -> Result<Interprete
     if !output.status.success() {
         return Err(fail(complaint(&output)));
     }
-    // A wrapper around the interpreter may have said something before it.
+    // A wrapper around the interpreter may have printed lines before the answer.
     let text = String::from_utf8_lossy(&output.stdout);
     let line = text
         .lines()
         .rfind(|line| !line.trim().is_empty())
         .unwrap_or_default();
-    let answer: Answer = serde_json::from_str(line).map_err(|_| fail(strange(line)))?;
+    let answer: InterpreterAnswer = serde_json::from_str(line).map_err(|_| fail(strange(line)))?;
     understand(answer, executable, prefix).map_err(fail)
 }
 
@@ -89,7 +89,8 @@ fn run(command: &mut Command) -> std::io::Result<Output> {
         .output()
 }
 
-/// All that it complains of: a version manager says the point first, a traceback last.
+/// All of its error output: a version manager has the cause in the first line, a traceback in the
+/// last.
 fn complaint(output: &Output) -> String {
     let text = String::from_utf8_lossy(&output.stderr);
     let lines: Vec<_> = text
@@ -118,7 +119,7 @@ fn shortened(line: &str) -> String {
 
 /// Turns the answer into types; a failure is a reason.
 fn understand(
-    answer: Answer,
+    answer: InterpreterAnswer,
     asked: &Path,
     prefix: Option<&Path>,
 ) -> std::result::Result<Interpreter, String> {
@@ -192,7 +193,7 @@ fn absolute(text: &str) -> Option<PathBuf> {
 }
 
 /// The platform as `packaging` finds it ("Platform Tag", PEP 600, PEP 656).
-fn platform(answer: &Answer, executable: &Path) -> Option<Platform> {
+fn platform(answer: &InterpreterAnswer, executable: &Path) -> Option<Platform> {
     if let Some((version, machine)) = &answer.mac {
         let (major, minor) = elf::version(version).or_else(|| Some((version.parse().ok()?, 0)))?;
         let arch = if answer.narrow && machine == "x86_64" {
@@ -258,8 +259,8 @@ mod tests {
         narrow: bool,
         libc: Option<&str>,
         mac: Option<(&str, &str)>,
-    ) -> Answer {
-        Answer {
+    ) -> InterpreterAnswer {
+        InterpreterAnswer {
             implementation: "pypy".into(),
             version: (3, 11, 13),
             soabi: Some("pypy311-pp73".into()),

@@ -1,4 +1,4 @@
-//! Which environment a user means.
+//! Finding the environment that a user means.
 //!
 //! Input: a [`Locate`]. Output: the [`Environment`], or what to say instead. Invariants:
 //! `--target`, then `--python`, then `$VIRTUAL_ENV`, then `./.venv`; what is named and cannot be
@@ -15,8 +15,8 @@ use crate::fs;
 /// Finds the environment that the user means.
 ///
 /// # Errors
-/// Where the options contradict each other; where there is no environment, or none that can be
-/// used; where the interpreter had to be asked and did not answer; where it is externally managed
+/// If the options contradict each other; if there is no environment, or none that can be
+/// used; if the interpreter had to be asked and did not answer; if it is externally managed
 /// (PEP 668).
 pub fn locate(request: &Locate) -> Result<Environment> {
     let mut environment = find(request)?;
@@ -53,7 +53,7 @@ fn find(request: &Locate) -> Result<Environment> {
         }
     }
     if let Some(target) = &request.target {
-        let target = absolute("--target", target)?;
+        let target = absolute("the target", target)?;
         return if venv::is_venv(&target)? {
             of_venv(request, &target)
         } else {
@@ -66,7 +66,7 @@ fn find(request: &Locate) -> Result<Environment> {
     nearby(request)
 }
 
-/// `--target` with a virtual environment, which has an interpreter of its own.
+/// The target is a virtual environment, which has an interpreter of its own.
 fn of_venv(request: &Locate, root: &Path) -> Result<Environment> {
     let environment = venv::open(root)?;
     if let Some(python) = &request.python {
@@ -82,7 +82,7 @@ fn of_venv(request: &Locate, root: &Path) -> Result<Environment> {
     Ok(environment)
 }
 
-/// `--target` with a plain directory, which may not be there yet.
+/// The target is a plain directory, which need not exist yet.
 fn of_directory(request: &Locate, root: &Path) -> Result<Environment> {
     match fs::stat(root)? {
         Some(stat) if stat.kind == fs::Kind::Directory => {}
@@ -106,18 +106,18 @@ fn of_directory(request: &Locate, root: &Path) -> Result<Environment> {
     })
 }
 
-/// `--python`, with or without another prefix and a destdir.
+/// The environment of a named interpreter, with or without another prefix and a destdir.
 fn of_python(request: &Locate, python: &Path) -> Result<Environment> {
     let executable = executable(request, python)?;
     let destdir = request
         .root
         .as_ref()
-        .map(|root| absolute("--root", root))
+        .map(|root| absolute("the root", root))
         .transpose()?;
     let prefix = request
         .prefix
         .as_ref()
-        .map(|prefix| absolute("--prefix", prefix))
+        .map(|prefix| absolute("the prefix", prefix))
         .transpose()?;
     if prefix.is_none()
         && let Some(root) = venv::of_interpreter(&executable)?
@@ -126,7 +126,7 @@ fn of_python(request: &Locate, python: &Path) -> Result<Environment> {
     }
     let answer = interpreter::ask(&executable, prefix.as_deref())?;
     if prefix.is_none() {
-        // What was started may be a wrapper around a virtual environment's interpreter.
+        // The program may be a wrapper around the interpreter of a virtual environment.
         if let Some(root) = venv::of_interpreter(&answer.python.executable)? {
             return below(venv::open(&root)?, destdir.as_deref());
         }
@@ -144,7 +144,7 @@ fn of_python(request: &Locate, python: &Path) -> Result<Environment> {
     below(environment, destdir.as_deref())
 }
 
-/// The same environment, everything on disk below a destdir.
+/// The same environment with all its paths below a destdir.
 fn below(mut environment: Environment, destdir: Option<&Path>) -> Result<Environment> {
     if let Some(destdir) = destdir {
         let move_in = |path: &Path| destdir.join(path.strip_prefix("/").unwrap_or(path));
@@ -178,7 +178,7 @@ fn nearby(request: &Locate) -> Result<Environment> {
     if fs::lstat(&root)?.is_some() {
         return Err(Error::bad_environment(
             &root,
-            "it is no virtual environment: it has no `pyvenv.cfg`",
+            "it is not a virtual environment: it has no `pyvenv.cfg`",
         ));
     }
     Err(Error::no_environment(vec![root]))

@@ -1,4 +1,4 @@
-//! The values of environment markers for an interpreter, which is not started for them.
+//! The values of environment markers for an interpreter, without starting it.
 //!
 //! Input: a [`Python`]. Output: its [`MarkerEnvironment`]. Invariant: the fields of the system are
 //! those of the running kernel, as Python's `platform` asks it. Limits: a pre-release of Python
@@ -9,7 +9,7 @@ use super::Python;
 use crate::spec::marker::MarkerEnvironment;
 use crate::spec::tags::{Implementation, Platform};
 
-/// What the running kernel says of itself.
+/// The fields of `uname`.
 struct Kernel {
     system: String,
     release: String,

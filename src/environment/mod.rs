@@ -1,4 +1,4 @@
-//! The environment: the interpreter and the directories that wheels are installed for and into.
+//! The environment: an interpreter, and the directories that wheels are installed into.
 //!
 //! Input: what the user said ([`Locate`]). Output: an [`Environment`], complete and absolute;
 //! nothing later asks an interpreter where things go. Invariants: reads only; takes no variable of

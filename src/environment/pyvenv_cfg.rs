@@ -1,21 +1,21 @@
 //! `pyvenv.cfg`, as `venv`, virtualenv and uv write it (PEP 405).
 //!
-//! Input: its text. Output: [`Config`], what it says of the interpreter. Invariants: never fails,
-//! since what it does not say is asked for. Limits: only the keys that this crate needs; `home` is
-//! found by the environment's own link.
+//! Input: its text. Output: [`Config`]. Invariants: this never fails; the interpreter is asked for
+//! missing values. Limits: only the keys that this crate needs; `home` follows from the
+//! environment's link to its interpreter.
 
-/// What `pyvenv.cfg` says.
+/// The values in `pyvenv.cfg`.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Config {
-    /// The three numbers of the interpreter's release, on the day the environment was made.
+    /// The three numbers of the interpreter's release when the environment was made.
     pub(super) version: Option<(u32, u32, u32)>,
-    /// `CPython`, `PyPy`; `venv` does not say.
+    /// `CPython`, `PyPy`; absent if `venv` made the environment.
     pub(super) implementation: Option<String>,
 }
 
 impl Config {
-    /// Lines of `key = value`; keys ignore case, and what is no such line is passed over, as Python
-    /// does.
+    /// Parses lines of `key = value`. As in Python, case does not matter in keys, and other lines are
+    /// ignored.
     pub(super) fn parse(text: &str) -> Self {
         let mut config = Self::default();
         let mut short = None;

@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::fs;
 use crate::spec::tags::{Implementation, Target};
 
-/// A directory of `lib` that belongs to one interpreter: `python3.13t`.
+/// A directory in `lib` that belongs to one interpreter, as `python3.13t`.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Library {
     /// Its name.
@@ -23,7 +23,7 @@ pub(super) struct Library {
 }
 
 impl Library {
-    /// From the name of a directory; `None` where that is no such name.
+    /// Parses the name of a directory.
     pub(super) fn parse(name: &str) -> Option<Self> {
         let split = name
             .find(|c: char| !c.is_ascii_alphabetic())
@@ -39,7 +39,7 @@ impl Library {
         })
     }
 
-    /// The one that an interpreter uses, as `sysconfig` names it.
+    /// The directory of an interpreter, as `sysconfig` names it.
     pub(super) fn of(target: &Target) -> Self {
         let implementation = match &target.implementation {
             Implementation::CPython => "python",
@@ -71,7 +71,7 @@ impl Library {
 /// The directories `lib/*` of a virtual environment that have a `site-packages`.
 ///
 /// # Errors
-/// Where `lib` cannot be looked at.
+/// If `lib` cannot be looked at.
 pub(super) fn libraries(root: &Path) -> Result<Vec<Library>> {
     let lib = root.join("lib");
     let mut libraries = Vec::new();

@@ -1,11 +1,10 @@
 //! Virtual environments, understood from their files (PEP 405).
 //!
 //! Input: a directory with `pyvenv.cfg`, as `venv`, virtualenv and uv write it. Output: its
-//! [`Environment`]. Invariants: for CPython on Linux nothing is executed, if the environment's file
-//! names the version, one directory of `lib` is for that version, and the interpreter's own files
-//! tell its build and its system; where any of this is missing or does not agree, the interpreter
-//! is asked. Limits: the layout of Unix; the last number of a version is that of the day the
-//! environment was made.
+//! [`Environment`]. Invariants: CPython on Linux is not started if `pyvenv.cfg` has the version, one
+//! directory of `lib` is for that version, and the files of the interpreter tell its build and its
+//! system; if anything of this is missing or contradicts, the interpreter is asked. Limits: the
+//! layout of Unix; the last number of the version is from the day the environment was made.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -19,13 +18,13 @@ use crate::spec::tags::{Implementation, Target};
 use crate::spec::version::Version;
 
 const MARKER: &str = "pyvenv.cfg";
-/// No `pyvenv.cfg` is longer; the rest of one that is is not read.
+/// The limit of `pyvenv.cfg` in bytes; the rest of a longer file is not read.
 const MAX_MARKER: u64 = 1 << 20;
 
 /// Whether `root` is the root of a virtual environment.
 ///
 /// # Errors
-/// Where it cannot be looked at.
+/// If it cannot be looked at.
 pub(super) fn is_venv(root: &Path) -> Result<bool> {
     Ok(fs::stat(&root.join(MARKER))?.is_some_and(|stat| stat.kind == fs::Kind::File))
 }
@@ -34,7 +33,7 @@ pub(super) fn is_venv(root: &Path) -> Result<bool> {
 /// finds it.
 ///
 /// # Errors
-/// Where it cannot be looked at.
+/// If it cannot be looked at.
 pub(super) fn of_interpreter(executable: &Path) -> Result<Option<PathBuf>> {
     let Some(root) = executable.parent().and_then(Path::parent) else {
         return Ok(None);
@@ -45,13 +44,13 @@ pub(super) fn of_interpreter(executable: &Path) -> Result<Option<PathBuf>> {
 /// The virtual environment at `root`, which is absolute and has `pyvenv.cfg`.
 ///
 /// # Errors
-/// Where it is not whole, or its interpreter was asked and did not answer.
+/// If it is not whole, or its interpreter was asked and did not answer.
 pub(super) fn open(root: &Path) -> Result<Environment> {
     let executable = executable(root)?;
     let text = fs::read_to_limit(&root.join(MARKER), MAX_MARKER)?;
     let config = Config::parse(&String::from_utf8_lossy(&text));
     let libraries = libraries(root)?;
-    let python = match told_by_files(&executable, &config, &libraries) {
+    let python = match from_files(&executable, &config, &libraries) {
         Some(python) => python,
         None => Python {
             executable: executable.clone(),
@@ -86,7 +85,7 @@ fn executable(root: &Path) -> Result<PathBuf> {
     let path = root.join("bin/python");
     let reason = match fs::link_target(&path) {
         Ok(target) => format!(
-            "its `bin/python` leads to `{}`, which is no program",
+            "its `bin/python` leads to `{}`, which is not a program",
             target.display()
         ),
         Err(_) => "it has no interpreter `bin/python`".to_owned(),
@@ -94,8 +93,8 @@ fn executable(root: &Path) -> Result<PathBuf> {
     Err(Error::bad_environment(root, reason))
 }
 
-/// The interpreter, where files leave no doubt about it: CPython on Linux.
-fn told_by_files(executable: &Path, config: &Config, libraries: &[Library]) -> Option<Python> {
+/// The interpreter, if the files are unambiguous: CPython on Linux.
+fn from_files(executable: &Path, config: &Config, libraries: &[Library]) -> Option<Python> {
     if config
         .implementation
         .as_ref()
@@ -110,7 +109,7 @@ fn told_by_files(executable: &Path, config: &Config, libraries: &[Library]) -> O
     let (library, None) = (fitting.next()?, fitting.next()) else {
         return None;
     };
-    // The system's Python may have been replaced by a later one below the environment's link to it.
+    // A system update may have replaced the Python that the environment links to by a newer one.
     let resolved = fs::canonical(executable).ok()?;
     let rest = resolved
         .file_name()?
@@ -141,8 +140,8 @@ fn told_by_files(executable: &Path, config: &Config, libraries: &[Library]) -> O
 }
 
 /// `sys.abiflags` from the name of the build's description in the standard library,
-/// `_sysconfigdata_FLAGS_linux_…`; `None` where there is none, or several, as beside a
-/// distribution's debug build.
+/// `_sysconfigdata_FLAGS_linux_…`; `None` if there is none, or there are several, as
+/// with a distribution's debug build.
 fn build_flags(resolved: &Path, (major, minor): (u32, u32)) -> Option<String> {
     let prefix = resolved.parent()?.parent()?;
     let mut found = BTreeSet::new();
@@ -170,11 +169,11 @@ fn is_flags(text: &str) -> bool {
     text.bytes().all(|byte| b"dmtu".contains(&byte))
 }
 
-/// Where `sysconfig`'s scheme `venv` has everything, and pip the headers.
+/// The paths of `sysconfig`'s scheme `venv`, with pip's directory of headers.
 fn scheme(root: &Path, library: &Library) -> Result<Scheme> {
     let site = |lib: &str| root.join(lib).join(&library.name).join("site-packages");
     let (purelib, other) = (site("lib"), site("lib64"));
-    // `lib64` is a link to `lib` nearly everywhere; only a directory of its own is a second place.
+    // `lib64` is nearly always a link to `lib`; it counts only if it is another directory.
     let platlib = match (fs::stat(&purelib)?, fs::stat(&other)?) {
         (Some(one), Some(two)) if two.kind == fs::Kind::Directory && !one.is_same(&two) => other,
         _ => purelib.clone(),
@@ -226,7 +225,7 @@ mod tests {
     fn told(scratch: &TempDir) -> Option<Python> {
         let root = scratch.path().join("venv");
         let config = Config::parse(&std::fs::read_to_string(root.join(MARKER)).unwrap());
-        told_by_files(
+        from_files(
             &executable(&root).unwrap(),
             &config,
             &libraries(&root).unwrap(),

@@ -1,9 +1,9 @@
-//! One wheel that several texts name, or one that is named and in a directory too.
+//! Merging of sources that name the same wheel.
 //!
-//! Input: sources in order. Output: the same, each wheel once, at the place where it was named
-//! first. Invariants: all that was promised of a wheel stays promised; two files of one name stay
-//! two unless they are known to be one: by their place, or by a hash that both are pinned to.
-//! Limits: what stays two of one project is refused when the installation is planned.
+//! Input: sources in order. Output: each wheel once, at its first position. Invariants: every
+//! promise about a wheel is kept; two files of one name are merged only if they have the same
+//! location, or are pinned to the same hash. Limits: two wheels of one project are refused later,
+//! when the installation is planned.
 
 use std::collections::HashMap;
 
@@ -27,7 +27,7 @@ pub fn merged(sources: Vec<Source>) -> Vec<Source> {
 }
 
 impl Source {
-    /// Whether both are one wheel, and what is promised of either can be promised of one.
+    /// Whether both are the same wheel, and their promises agree.
     fn is_also(&self, other: &Self) -> bool {
         let sizes = self
             .size
@@ -44,8 +44,8 @@ impl Source {
             .any(|digest| theirs.contains(digest))
     }
 
-    /// The one that is the more of a direct reference says where the wheel is, since
-    /// direct_url.json does.
+    /// Adds the promises of `other`. The stronger direct reference decides the location, since
+    /// direct_url.json records it.
     fn take_in(&mut self, other: Self) {
         self.pinned = std::mem::take(&mut self.pinned).and(other.pinned);
         self.size = self.size.or(other.size);
@@ -65,7 +65,7 @@ fn directness(reference: &DirectReference) -> u8 {
     }
 }
 
-/// A file that cannot be looked at is told when it is opened.
+/// Whether both are the same file. Errors are ignored: opening the file reports them.
 fn is_one_place(one: &Location, other: &Location) -> bool {
     let identity = |location: &Location| {
         let stat = fs::stat(location.path()?).ok().flatten()?;

@@ -1,10 +1,9 @@
 //! Where a wheel's bytes are, and what was promised of them.
 //!
-//! Input: what the user named: a path, a directory, a URL, `file.whl#sha256=…`; or what a resolver
-//! left: an installation report, a lock file, a list of pinned requirements. Output: [`Source`]s,
-//! one a wheel, directories replaced by the wheels directly inside them, sorted by name. A new sort
-//! of input enters the crate here. Limits: nothing is downloaded here, and nothing is ever looked
-//! up by name but in directories.
+//! Input: a path, a directory, a URL, `file.whl#sha256=…`; or the file of a resolver: an
+//! installation report, a lock file, a list of pinned requirements. Output: one [`Source`] for each
+//! wheel; a directory means the wheels directly inside it, sorted by name. New kinds of input belong
+//! here. Limits: nothing is downloaded, and names are looked up only in directories.
 
 pub mod lock_file;
 mod merge;
@@ -33,14 +32,14 @@ use crate::spec::version::Version;
 pub struct Source {
     /// Where it is.
     pub location: Location,
-    /// What its file is called as a wheel, whatever the last part of its location.
+    /// The file name of the wheel; the last part of the location may be another name.
     pub file_name: String,
     /// The digests that it must have.
     pub pinned: Pins,
-    /// Its length in bytes, where that was promised.
+    /// Its length in bytes, if that was promised.
     pub size: Option<u64>,
-    /// Whether the user asked for this very project, which REQUESTED records. A wheel given as a
-    /// path is what a resolver left, so nothing is known of that.
+    /// Whether the user asked for this project, which REQUESTED records. For a wheel that is given as
+    /// a path this is unknown, since a resolver may have chosen it.
     pub requested: bool,
     /// Whether it counts as a direct reference.
     pub direct_reference: DirectReference,
@@ -61,12 +60,12 @@ pub enum DirectReference {
     Written(Arc<[u8]>),
 }
 
-/// What a resolver left, as wheels.
+/// The wheels of a resolver's file.
 #[derive(Debug, Default)]
 pub struct Sourced {
     /// The wheels, in the order of the text.
     pub sources: Vec<Source>,
-    /// What was odd about it.
+    /// What is odd about the file.
     pub warnings: Vec<Warning>,
 }
 
@@ -81,9 +80,8 @@ pub struct Fitting {
 }
 
 impl Fitting {
-    /// What to choose wheels for. Without the check, what was resolved for another environment is
-    /// taken all the same, and so is a wheel without fitting tags where there is no choice; markers
-    /// hold or do not hold as ever.
+    /// Without `compat_check`, a file that was resolved for another environment is accepted, and so is
+    /// a wheel whose tags do not fit if there is no other. Markers are evaluated as always.
     pub fn new(
         target: &Target,
         version: &Version,
@@ -102,12 +100,12 @@ impl Fitting {
 }
 
 impl Source {
-    /// A wheel of which nothing is promised.
+    /// A local wheel without any promise about it.
     pub fn from_path(path: impl Into<PathBuf>) -> Self {
         Self::from_location(Location::File(path.into()))
     }
 
-    /// A wheel of which nothing is promised, wherever it is.
+    /// A wheel without any promise about it.
     pub fn from_location(location: Location) -> Self {
         let file_name = location.file_name();
         let (pinned, direct_reference) = (Pins::default(), DirectReference::IfAsked);
@@ -146,7 +144,7 @@ impl Source {
     /// hash after `#`; or a directory, which stands for every `*.whl` directly inside it.
     ///
     /// # Errors
-    /// Where there is no such file, the URL or hash cannot be read, or a directory holds no wheel.
+    /// If there is no such file, the URL or hash cannot be read, or a directory holds no wheel.
     pub fn from_argument(argument: &Path) -> Result<Vec<Self>> {
         if let Some(text) = argument.to_str().filter(|text| Location::is_url(text)) {
             return from_url(text);
@@ -167,7 +165,7 @@ impl Source {
     }
 }
 
-/// Nothing is at `path`. What looks like a requirement is not looked for elsewhere.
+/// The error for a `path` that does not exist; it may be the name of a project.
 fn nothing_there(path: &Path) -> Error {
     let text = path.display().to_string();
     let is_named = !text.contains('/') && !text.ends_with(".whl");
@@ -204,12 +202,12 @@ fn from_url(text: &str) -> Result<Vec<Source>> {
     }
 }
 
-/// The wheel or the wheels of the directory at `path`; `None` where nothing is.
+/// The wheel, or the wheels of the directory, at `path`; `None` if nothing is there.
 fn on_disk(path: &Path) -> Result<Option<Vec<Source>>> {
     Ok(match fs::stat(path) {
         Ok(None) => None,
         Ok(Some(stat)) if stat.kind == Kind::Directory => Some(wheels_in(path)?),
-        // Opening it tells what is wrong with something that cannot be looked at.
+        // If `stat` failed, opening the file will report why.
         Ok(Some(_)) | Err(_) => match resolver_file(path) {
             None => Some(vec![Source::from_path(path)]),
             Some(fault) => {
@@ -220,7 +218,7 @@ fn on_disk(path: &Path) -> Result<Option<Vec<Source>>> {
     })
 }
 
-/// What stands behind the `#` of an argument: hashes that all have to hold.
+/// The hashes behind the `#` of an argument; all of them must match.
 fn pins(fragment: &str) -> Result<Pins> {
     fragment
         .split('&')
@@ -258,19 +256,19 @@ fn wheels_in(directory: &Path) -> Result<Vec<Source>> {
         .collect();
     if wheels.is_empty() {
         return Err(Error::usage(format!(
-            "the directory `{}` holds no wheel",
+            "the directory `{}` has no wheels",
             directory.display()
         )));
     }
     Ok(wheels)
 }
 
-/// What a resolver left at `at` is refused.
+/// The error for the resolver's file at `at`.
 fn refused(at: &Path, faults: Vec<Fault>) -> Error {
     Error::refused(&at.display().to_string(), faults)
 }
 
-/// What is odd about what a resolver left at `at`.
+/// The warnings about the resolver's file at `at`.
 fn warnings(at: &Path, faults: &[ResolutionFault]) -> Vec<Warning> {
     let warning = |fault: &ResolutionFault| Warning {
         code: fault.code(),

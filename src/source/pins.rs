@@ -1,26 +1,26 @@
 //! The hashes that a wheel is pinned to.
 //!
-//! Input: digests that all have to hold, and lists of which one digest has to. Output: whether an
-//! archive's own digests satisfy them. Invariant: no pin is passed over; each algorithm is asked
-//! for once.
+//! Input: digests that must all match, and lists of which one digest must match. Output: whether
+//! the digests of a file satisfy them. Invariants: every pin is checked; each algorithm is computed
+//! once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::digest::{Algorithm, Digest};
 use crate::error::{Result, SourceFault};
 
-/// What was promised of a wheel's bytes; nothing by default.
+/// The promised digests of a wheel; none by default.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Pins {
-    /// The wheel has every one of them: they speak of this very file.
+    /// The wheel has all of them: they are digests of this one file.
     pub all: Vec<Digest>,
-    /// The wheel has one of each list, none of which is empty: such a list speaks of all the files
-    /// of a release.
+    /// The wheel has one of each list: a list has the digests of all files of a release. No list is
+    /// empty.
     pub any: Vec<Vec<Digest>>,
 }
 
 impl Pins {
-    /// Digests of this very file.
+    /// Pins to digests of one file.
     pub fn all_of(digests: Vec<Digest>) -> Self {
         Self {
             all: digests,
@@ -28,7 +28,7 @@ impl Pins {
         }
     }
 
-    /// The same, where the wheel also has one of `digests`, if there are any.
+    /// Adds the promise that the wheel has one of `digests`, if there are any.
     #[must_use]
     pub fn and_one_of(mut self, digests: Vec<Digest>) -> Self {
         if !digests.is_empty() && !self.any.contains(&digests) {
@@ -37,7 +37,7 @@ impl Pins {
         self
     }
 
-    /// The same, where what `other` promises holds too.
+    /// Adds the promises of `other`.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
         for digest in other.all {
@@ -53,8 +53,8 @@ impl Pins {
         self.all.is_empty() && self.any.is_empty()
     }
 
-    /// The digests that the wheel is known to have before it is here: those of this file, and the
-    /// only one of its release.
+    /// The digests that the wheel must have: those of this file, and those that are alone in their
+    /// list.
     pub fn certain(&self) -> Vec<Digest> {
         let mut certain = self.all.clone();
         for list in &self.any {
@@ -75,10 +75,10 @@ impl Pins {
             .collect()
     }
 
-    /// What is wrong with a wheel whose digests `digest` gives.
+    /// Compares the pins with the digests that `digest` computes; returns the difference.
     ///
     /// # Errors
-    /// Where `digest` fails.
+    /// If `digest` fails.
     pub fn check(
         &self,
         mut digest: impl FnMut(Algorithm) -> Result<Digest>,

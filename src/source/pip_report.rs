@@ -1,8 +1,8 @@
 //! The wheels of a pip installation report.
 //!
-//! Input: its text, and what wheels are chosen for. Output: one source for each item, or why the
-//! report cannot be installed here. Limits: a report is for the one environment that pip ran in;
-//! another is refused where wheels or markers could differ.
+//! Input: its text, and the environment. Output: one source for each item, or the reason why the
+//! report cannot be installed. Limits: a report is for the environment that pip ran in; another one
+//! is refused if wheels or markers could differ.
 
 use std::path::Path;
 
@@ -10,10 +10,10 @@ use super::{DirectReference, Fitting, Pins, Source, Sourced, refused, warnings};
 use crate::error::{Fault, ResolutionFault, Result};
 use crate::spec::pip_report::{PipReport, ReportItem};
 
-/// The wheels that the report in `text` names; `at` is what the report is called.
+/// The wheels of the report in `text`; `at` names the report in messages.
 ///
 /// # Errors
-/// Where the report cannot be read, names what is no wheel, or was made for another environment.
+/// If the report cannot be read, names what is no wheel, or was made for another environment.
 pub fn sources(text: &[u8], at: &Path, fitting: &Fitting) -> Result<Sourced> {
     let report = PipReport::parse(text).map_err(|faults| refused(at, faults))?;
     let differences = report.differences(&fitting.markers);

@@ -1,9 +1,9 @@
 //! The wheels of a list of pinned requirements.
 //!
-//! Input: its text, where it is, and the directories to look in. Output: one source for each
-//! requirement that is meant here. Invariant: of the wheels of a version the one whose tags fit
-//! best is taken, whatever its hash, which then has to be one of those that are listed. Limits:
-//! nothing is looked up elsewhere.
+//! Input: its text, its path, and the directories to look in. Output: one source for each
+//! requirement that applies to the environment. Invariant: among the wheels of a version the one
+//! whose tags fit best is chosen, whatever its hash; that hash must then be one of the listed ones.
+//! Limits: wheels are looked for only in the directories.
 
 use std::cmp::Reverse;
 use std::path::{Path, PathBuf};
@@ -18,12 +18,12 @@ use crate::spec::requirements::{Pin, Requirement, Requirements};
 use crate::spec::version::Version;
 use crate::spec::wheel_name::WheelName;
 
-/// The wheels that the list in `text` means; `at` is its path, or `-`. The list's own
-/// `--find-links` come after `find_links` and are relative to the list, or where nothing is there,
-/// to the working directory; one that is nowhere holds nothing. All this is as for pip.
+/// The wheels that the list in `text` requires; `at` is its path, or `-`. As in pip, the list's own
+/// `--find-links` come after `find_links` and are relative to the list, or, if they do not exist
+/// there, to the working directory. A directory that does not exist has no wheels.
 ///
 /// # Errors
-/// Where it is called as a lock file, a line cannot be used, a requirement has no wheel that fits,
+/// If it is called as a lock file, a line cannot be used, a requirement has no wheel that fits,
 /// or one of `find_links` is no directory.
 pub fn sources(
     text: &[u8],
@@ -56,18 +56,18 @@ pub fn sources(
         .iter()
         .map(|text| directory(home, text))
         .collect::<Result<Vec<_>>>()?;
-    let shelves = Shelves::look(find_links.iter().cloned().chain(own).collect())?;
+    let index = LinkIndex::read(find_links.iter().cloned().chain(own).collect())?;
     let (mut sources, mut faults, mut nowhere) = (Vec::new(), Vec::<Fault>::new(), Vec::new());
     for entry in entries {
         let Pin::Version(version) = &entry.pin else {
             sources.extend(by_url(entry));
             continue;
         };
-        if shelves.directories.is_empty() {
+        if index.directories.is_empty() {
             nowhere.push(entry.label());
             continue;
         }
-        match shelves.find(entry, version, fitting) {
+        match index.find(entry, version, fitting) {
             Ok(source) => sources.push(source),
             Err(fault) => faults.push(fault.into()),
         }
@@ -96,7 +96,7 @@ fn directory(home: &Path, text: &str) -> Result<PathBuf> {
     })
 }
 
-/// A requirement that says where its wheel is.
+/// The source of a requirement with a URL.
 fn by_url(entry: &Requirement) -> Option<Source> {
     let Pin::Wheel(location, hashes) = &entry.pin else {
         return None;
@@ -109,14 +109,14 @@ fn by_url(entry: &Requirement) -> Option<Source> {
     })
 }
 
-/// The wheels in the directories to look in.
-struct Shelves {
+/// The wheels in the directories of `--find-links`.
+struct LinkIndex {
     directories: Vec<PathBuf>,
     wheels: Vec<(PathBuf, WheelName)>,
 }
 
-impl Shelves {
-    fn look(directories: Vec<PathBuf>) -> Result<Self> {
+impl LinkIndex {
+    fn read(directories: Vec<PathBuf>) -> Result<Self> {
         let mut wheels = Vec::new();
         for directory in &directories {
             for path in wheel_paths(directory)? {
@@ -132,7 +132,7 @@ impl Shelves {
         })
     }
 
-    /// The best wheel of a version: by local version, tags and build, of equal ones the first.
+    /// The best wheel of a version: by local version, then tags, then build; the first of equal ones.
     fn find(
         &self,
         entry: &Requirement,

@@ -695,7 +695,7 @@ fn r36_a_wheel_that_is_no_file_is_refused_without_waiting() {
         &venv,
         &[&directory.display().to_string()],
         2,
-        &[NAME, "holds no wheel"],
+        &[NAME, "has no wheels"],
     );
     assert_unchanged(&before, &tree(&venv));
     assert!(!site_packages(&venv).join("demo").exists());

@@ -431,7 +431,7 @@ fn what_is_not_the_promised_file_is_refused() {
         &["content encoding `gzip`"],
     );
     let says = [
-        "no wheel but `text/html`",
+        "`text/html` instead of a wheel",
         "`<!DOCTYPE html><title>Log in</title>`",
     ];
     fails(

@@ -1,10 +1,10 @@
-//! RECORD: which files a wheel or an installed project consists of.
+//! RECORD: the list of files of a wheel or an installed project.
 //!
-//! Input: the bytes of a RECORD. Output: its rows, and all that is wrong with them; or the bytes of
-//! a new one. Invariants: digests are of secure algorithms, and what is written is read back equal,
-//! by Python's `csv` too. Paths are text here: whether they are safe is for
-//! [`crate::path::RelPath`]. Whether a row must have a digest is the caller's rule. Limits: the
-//! caller bounds the size; everything here is linear in it.
+//! Input: the bytes of a RECORD. Output: its rows, and everything that is wrong with them; or the
+//! bytes of a new one. Invariants: digests are of secure algorithms; written rows are read back
+//! equal, also by Python's `csv`. Paths are plain text here: [`crate::path::RelPath`] checks them,
+//! and the caller decides whether a row must have a digest. Limits: the caller bounds the size; the
+//! work is linear in it.
 
 mod digest;
 
@@ -21,17 +21,15 @@ use digest::parse_digest;
 /// How many characters of a row or digest a fault repeats.
 const SHOWN: usize = 200;
 
-/// How closely the RECORD of a wheel is looked at.
+/// How strictly the RECORD of a wheel is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Verify {
-    /// Only what the specification writes is accepted.
+    /// Only what the specification allows is accepted.
     Strict,
-    /// What build tools are known to get wrong, without leaving a doubt, is accepted with a
-    /// warning.
+    /// Known and unambiguous mistakes of build tools are accepted with a warning.
     #[default]
     Normal,
-    /// As `Normal`, but digests and sizes are not looked at: where they cannot be read, they are as
-    /// good as absent.
+    /// As `Normal`, but digests and sizes are not checked, and invalid ones count as absent.
     Off,
 }
 
@@ -50,20 +48,20 @@ pub struct RecordRow {
 /// The RECORD of a wheel.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct WheelRecord {
-    /// One row for each path, in the order written. A row with a fault is here too, without what
-    /// could not be read.
+    /// One row for each path, in their order. A row with a fault is included, without its invalid
+    /// columns.
     pub rows: Vec<RecordRow>,
-    /// What was accepted although the specification does not write it, each with the warning's
-    /// code.
+    /// What was accepted although the specification does not allow it, each with the code of the
+    /// warning.
     pub warnings: Vec<(&'static str, RecordFault)>,
-    /// Everything for which the wheel is to be refused.
+    /// The reasons to refuse the wheel.
     pub faults: Vec<RecordFault>,
 }
 
 /// Reads the RECORD of a wheel ("Binary distribution format", "Signed wheel files"; "Recording
 /// installed projects", "The RECORD file"). All faults are collected.
 pub fn read_wheel_record(bytes: &[u8], verify: Verify) -> WheelRecord {
-    let mut reading = Reading {
+    let mut reading = RecordReader {
         verify,
         record: WheelRecord::default(),
         places: HashMap::new(),
@@ -90,8 +88,8 @@ pub fn read_wheel_record(bytes: &[u8], verify: Verify) -> WheelRecord {
 }
 
 /// Reads the RECORD of an installed project ("Recording installed projects", "The RECORD file") as
-/// tolerantly as pip: digests and sizes that cannot be read are absent, rows without a path are
-/// dropped, and paths stay as they are.
+/// tolerantly as pip: invalid digests and sizes count as absent, rows without a path are dropped,
+/// and paths are unchanged.
 ///
 /// # Errors
 /// [`RecordFault::NotUtf8`], and [`RecordFault::Row`] where the text is not CSV.
@@ -115,7 +113,7 @@ pub fn read_installed_record(bytes: &[u8]) -> Result<Vec<RecordRow>, RecordFault
 /// The bytes of a RECORD with these rows, in this order ("Recording installed projects", "The
 /// RECORD file"): lines end in `\n`, and only fields that need quotes have them.
 pub fn write_record(rows: &[RecordRow]) -> Vec<u8> {
-    // Without quotes, a byte order mark at the beginning would be taken for the file's own.
+    // Without quotes, a path's byte order mark would be read as that of the file.
     let marked = rows
         .first()
         .is_some_and(|row| row.path.starts_with('\u{feff}'));
@@ -143,7 +141,7 @@ pub fn write_record(rows: &[RecordRow]) -> Vec<u8> {
 }
 
 /// Calls `take` with each row of CSV that is not blank, and the number of its first line. A byte
-/// order mark is passed over.
+/// order mark is ignored.
 fn each_row(text: &str, mut take: impl FnMut(u64, &StringRecord)) -> Result<(), RecordFault> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut reader = ReaderBuilder::new()
@@ -169,8 +167,8 @@ fn each_row(text: &str, mut take: impl FnMut(u64, &StringRecord)) -> Result<(), 
     }
 }
 
-/// The line of the next row. The crate's own count stands where the last row ended: before the `\n`
-/// of its `\r\n`, and before any blank lines.
+/// The line of the next row. The position of the csv crate is the end of the last row, before the
+/// `\n` of its `\r\n` and before blank lines.
 fn next_line(text: &str, position: &csv::Position) -> u64 {
     let rest = usize::try_from(position.byte())
         .ok()
@@ -187,16 +185,16 @@ fn shown(text: &str) -> String {
     }
 }
 
-/// A RECORD of a wheel in the reading.
-struct Reading {
+/// The state while the RECORD of a wheel is read.
+struct RecordReader {
     verify: Verify,
     record: WheelRecord,
-    /// Where the row of each path is, and whether it has no fault.
+    /// The index of the row of each path, and whether it has no fault.
     places: HashMap<String, (usize, bool)>,
 }
 
-impl Reading {
-    /// Something that the specification does not write and that leaves no doubt.
+impl RecordReader {
+    /// Reports something that the specification does not allow but that is unambiguous.
     fn odd(&mut self, code: &'static str, fault: RecordFault) {
         match self.verify {
             Verify::Strict => self.record.faults.push(fault),
@@ -234,7 +232,7 @@ impl Reading {
         self.add(RecordRow { path, digest, size }, sound, about);
     }
 
-    /// The path in normal form, as far as build tools are known to depart from it.
+    /// The path without the known mistakes of build tools.
     fn path(&mut self, text: &str, about: impl Fn(&'static str) -> RecordFault) -> String {
         let mut path = text.to_owned();
         if path.contains('\\') {
@@ -276,7 +274,7 @@ impl Reading {
         }
     }
 
-    /// Takes the row in, unless there is one of its path.
+    /// Adds the row, unless its path is listed already.
     fn add(&mut self, row: RecordRow, sound: bool, about: impl Fn(&'static str) -> RecordFault) {
         match self.places.entry(row.path.clone()) {
             Entry::Vacant(place) => {
@@ -288,7 +286,7 @@ impl Reading {
                 if self.verify == Verify::Off || self.record.rows[place] == row {
                     self.odd("record-duplicate-row", about("its path is listed before"));
                 } else if sound && first_sound {
-                    // Where one of the two has a fault of its own, that they differ is no news.
+                    // A row with a fault of its own has been reported already.
                     self.record
                         .faults
                         .push(RecordFault::Contradiction(row.path));
