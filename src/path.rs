@@ -176,10 +176,11 @@ pub fn is_invisible(character: char) -> bool {
         return character.is_ascii_control();
     }
     let is_formatting = matches!(character,
-        '\u{ad}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{890}'..='\u{891}' | '\u{8e2}'
-        | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
-        | '\u{fff0}'..='\u{fffb}' | '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{1343f}' | '\u{1bca0}'..='\u{1bca3}'
-        | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}');
+        '\u{ad}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}'
+        | '\u{890}'..='\u{891}' | '\u{8e2}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
+        | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+        | '\u{fff0}'..='\u{fffb}' | '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{1343f}'
+        | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}');
     let is_private = matches!(character, '\u{e000}'..='\u{f8ff}' | '\u{f0000}'..);
     let is_none =
         matches!(character, '\u{fdd0}'..='\u{fdef}') || u32::from(character) & 0xfffe == 0xfffe;
@@ -338,7 +339,9 @@ mod tests {
     #[test]
     fn r58_what_cannot_be_seen_is_no_name() {
         for character in
-            "\u{1b}\u{7f}\u{9b}\u{202e}\u{200d}\u{2069}\u{feff}\u{e000}\u{ffff}\u{fdd0}\u{e0041}\u{10ffff}".chars()
+            "\u{1b}\u{7f}\u{9b}\u{202e}\u{200d}\u{2069}\u{feff}\u{e000}\u{ffff}\u{fdd0}\u{e0041}\
+             \u{10ffff}"
+                .chars()
         {
             let name = format!("a{character}b");
             assert_eq!(RelPath::parse(&name), Err(PathFault::Control), "{name:?}");

@@ -225,7 +225,8 @@ impl Check<'_> {
         if listed.entry.method == Method::Stored && listed.entry.size != 0 {
             self.structure(
                 format!("entry `{}`", listed.name),
-                "a data descriptor follows stored content, whose end a streaming reader cannot find",
+                "a data descriptor follows stored content, whose end a streaming reader cannot \
+                 find",
             );
         }
         Ok(Some(next))

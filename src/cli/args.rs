@@ -56,10 +56,20 @@ pub struct InstallArgs {
     #[command(flatten)]
     pub request: RequestArgs,
     /// What to do if two projects install different contents to one path
-    #[arg(long, value_parser = one_of(ON_CONFLICT), default_value = "error", env = "PKG_INSTALL_ON_CONFLICT")]
+    #[arg(
+        long,
+        value_parser = one_of(ON_CONFLICT),
+        default_value = "error",
+        env = "PKG_INSTALL_ON_CONFLICT"
+    )]
     pub on_conflict: OnConflict,
     /// How strictly to read RECORD and to check files against it
-    #[arg(long, value_parser = one_of(VERIFY), default_value = "normal", env = "PKG_INSTALL_VERIFY")]
+    #[arg(
+        long,
+        value_parser = one_of(VERIFY),
+        default_value = "normal",
+        env = "PKG_INSTALL_VERIFY"
+    )]
     pub verify: Verify,
     /// Replace projects that are installed in the same version, too
     #[arg(long, env = "PKG_INSTALL_REINSTALL", value_parser = FalseyValueParser::new())]
@@ -71,7 +81,13 @@ pub struct InstallArgs {
     #[arg(long, env = "PKG_INSTALL_UNDOABLE", value_parser = FalseyValueParser::new())]
     pub undoable: bool,
     /// The name to write to INSTALLER
-    #[arg(long, value_name = "NAME", default_value = "pkg-install", value_parser = one_line, env = "PKG_INSTALL_INSTALLER")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "pkg-install",
+        value_parser = one_line,
+        env = "PKG_INSTALL_INSTALLER"
+    )]
     pub installer: String,
     /// Write direct_url.json for wheels given as paths
     #[arg(long, env = "PKG_INSTALL_DIRECT_URL", value_parser = FalseyValueParser::new())]
@@ -131,14 +147,25 @@ pub struct RequestArgs {
 #[command(next_help_heading = "Downloads")]
 pub struct DownloadArgs {
     /// How many wheels to fetch at the same time
-    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256), env = "PKG_INSTALL_CONCURRENT_DOWNLOADS")]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 16,
+        value_parser = clap::value_parser!(u16).range(1..=256),
+        env = "PKG_INSTALL_CONCURRENT_DOWNLOADS"
+    )]
     pub concurrent_downloads: u16,
     /// Where to keep wheels between commands [default: `pkg-install` in $XDG_CACHE_HOME or
     /// ~/.cache]
     #[arg(long, value_name = "DIR", env = "PKG_INSTALL_CACHE_DIR")]
     pub cache_dir: Option<PathBuf>,
     /// Keep nothing between commands
-    #[arg(long, env = "PKG_INSTALL_NO_CACHE", value_parser = FalseyValueParser::new(), conflicts_with = "cache_dir")]
+    #[arg(
+        long,
+        env = "PKG_INSTALL_NO_CACHE",
+        value_parser = FalseyValueParser::new(),
+        conflicts_with = "cache_dir"
+    )]
     pub no_cache: bool,
     /// Take every wheel from the cache and fetch nothing
     #[arg(long, env = "PKG_INSTALL_OFFLINE", value_parser = FalseyValueParser::new())]
@@ -191,7 +218,13 @@ pub struct CheckArgs {
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
     /// Worker threads [default: one per core]
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024), env = "PKG_INSTALL_JOBS")]
+    #[arg(
+        short,
+        long,
+        value_name = "N",
+        value_parser = clap::value_parser!(u16).range(1..=1024),
+        env = "PKG_INSTALL_JOBS"
+    )]
     pub jobs: Option<u16>,
     #[command(flatten)]
     pub reading: ReadingArgs,
@@ -263,7 +296,12 @@ pub struct EnvironmentArgs {
     )]
     pub root: Option<PathBuf>,
     /// Change an environment that another package manager owns (PEP 668)
-    #[arg(long, env = "PKG_INSTALL_BREAK_SYSTEM_PACKAGES", value_parser = FalseyValueParser::new(), help_heading = "Environment")]
+    #[arg(
+        long,
+        env = "PKG_INSTALL_BREAK_SYSTEM_PACKAGES",
+        value_parser = FalseyValueParser::new(),
+        help_heading = "Environment"
+    )]
     pub break_system_packages: bool,
 }
 
@@ -271,10 +309,20 @@ pub struct EnvironmentArgs {
 #[derive(Args)]
 pub struct TransactionArgs {
     /// Make the result survive a power loss
-    #[arg(long, env = "PKG_INSTALL_DURABLE", value_parser = FalseyValueParser::new(), help_heading = "Transaction")]
+    #[arg(
+        long,
+        env = "PKG_INSTALL_DURABLE",
+        value_parser = FalseyValueParser::new(),
+        help_heading = "Transaction"
+    )]
     pub durable: bool,
     /// Print the plan and change nothing
-    #[arg(long, env = "PKG_INSTALL_DRY_RUN", value_parser = FalseyValueParser::new(), help_heading = "Transaction")]
+    #[arg(
+        long,
+        env = "PKG_INSTALL_DRY_RUN",
+        value_parser = FalseyValueParser::new(),
+        help_heading = "Transaction"
+    )]
     pub dry_run: bool,
     /// How long to wait for another process's transaction
     #[arg(
@@ -286,7 +334,14 @@ pub struct TransactionArgs {
     )]
     pub lock_timeout: u64,
     /// Worker threads [default: one per core]
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024), env = "PKG_INSTALL_JOBS", help_heading = "Transaction")]
+    #[arg(
+        short,
+        long,
+        value_name = "N",
+        value_parser = clap::value_parser!(u16).range(1..=1024),
+        env = "PKG_INSTALL_JOBS",
+        help_heading = "Transaction"
+    )]
     pub jobs: Option<u16>,
 }
 
@@ -294,22 +349,57 @@ pub struct TransactionArgs {
 #[derive(Args, Debug, Clone)]
 pub struct OutputArgs {
     /// Print the results as one JSON object on stdout
-    #[arg(long, env = "PKG_INSTALL_JSON", value_parser = FalseyValueParser::new(), help_heading = "Output")]
+    #[arg(
+        long,
+        env = "PKG_INSTALL_JSON",
+        value_parser = FalseyValueParser::new(),
+        help_heading = "Output"
+    )]
     pub json: bool,
     /// Show no progress bars
-    #[arg(long, env = "PKG_INSTALL_NO_PROGRESS", value_parser = FalseyValueParser::new(), help_heading = "Output")]
+    #[arg(
+        long,
+        env = "PKG_INSTALL_NO_PROGRESS",
+        value_parser = FalseyValueParser::new(),
+        help_heading = "Output"
+    )]
     pub no_progress: bool,
     /// How to show progress, on stderr
-    #[arg(long, value_enum, default_value_t = ProgressMode::Auto, env = "PKG_INSTALL_PROGRESS", help_heading = "Output")]
+    #[arg(
+        long,
+        value_enum,
+        default_value_t = ProgressMode::Auto,
+        env = "PKG_INSTALL_PROGRESS",
+        help_heading = "Output"
+    )]
     pub progress: ProgressMode,
     /// When to use colour
-    #[arg(long, value_enum, default_value_t = Color::Auto, env = "PKG_INSTALL_COLOR", help_heading = "Output")]
+    #[arg(
+        long,
+        value_enum,
+        default_value_t = Color::Auto,
+        env = "PKG_INSTALL_COLOR",
+        help_heading = "Output"
+    )]
     pub color: Color,
     /// Print nothing but errors
-    #[arg(short, long, env = "PKG_INSTALL_QUIET", value_parser = FalseyValueParser::new(), help_heading = "Output")]
+    #[arg(
+        short,
+        long,
+        env = "PKG_INSTALL_QUIET",
+        value_parser = FalseyValueParser::new(),
+        help_heading = "Output"
+    )]
     pub quiet: bool,
     /// Print every project, every warning and the duration of each step
-    #[arg(short, long, env = "PKG_INSTALL_VERBOSE", value_parser = FalseyValueParser::new(), conflicts_with = "quiet", help_heading = "Output")]
+    #[arg(
+        short,
+        long,
+        env = "PKG_INSTALL_VERBOSE",
+        value_parser = FalseyValueParser::new(),
+        conflicts_with = "quiet",
+        help_heading = "Output"
+    )]
     pub verbose: bool,
 }
 

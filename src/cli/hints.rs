@@ -26,7 +26,8 @@ fn of_code(code: &str) -> Option<&'static str> {
 const HINTS: &[(&[&str], &str)] = &[
     (
         &["conflict"],
-        "choose one of the projects, or say which one wins with `--on-conflict first` or `--on-conflict last`",
+        "choose one of the projects, or say which one wins with `--on-conflict first` or \
+         `--on-conflict last`",
     ),
     (&["two-versions"], "pass one wheel of each project"),
     (
@@ -55,7 +56,8 @@ const HINTS: &[(&[&str], &str)] = &[
     ),
     (
         &["project-name"],
-        "projects are not looked up by name; `--lock`, `--report` and `--requirements` read what a resolver wrote",
+        "projects are not looked up by name; `--lock`, `--report` and `--requirements` read what \
+         a resolver wrote",
     ),
     (
         &["lock-as-wheel", "lock-as-requirements"],
@@ -132,8 +134,9 @@ const HINTS: &[(&[&str], &str)] = &[
     // Files of resolvers.
     (
         &["not-wheels"],
-        "build wheels of them with `pip wheel --no-deps`, and resolve again with those; `--only-binary :all:` keeps \
-         pip from choosing sources, `uv export --no-emit-local` leaves local projects out",
+        "build wheels of them with `pip wheel --no-deps`, and resolve again with those; \
+         `--only-binary :all:` keeps pip from choosing sources, `uv export --no-emit-local` \
+         leaves local projects out",
     ),
     (
         &["lock-name"],
@@ -145,7 +148,8 @@ const HINTS: &[(&[&str], &str)] = &[
     ),
     (
         &["nowhere-to-look"],
-        "download the wheels with `pip download --no-deps`, and name their directory with `--find-links`",
+        "download the wheels with `pip download --no-deps`, and name their directory with \
+         `--find-links`",
     ),
 ];
 

@@ -12,8 +12,8 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 pub fn watch() -> Arc<AtomicBool> {
     let cancel = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM, SIGHUP] {
-        // If a handler cannot be registered the signal ends the process, as by default, and the next
-        // command recovers.
+        // If a handler cannot be registered the signal ends the process, as by default, and the
+        // next command recovers.
         let _ = signal_hook::flag::register(signal, Arc::clone(&cancel));
     }
     // Any handler keeps SIGXFSZ from ending the process; the flag itself is never read.

@@ -19,8 +19,8 @@ use crate::spec::wheel_name::WheelName;
 /// Files of the same names are replaced. Returns the paths in the order of `sources`.
 ///
 /// # Errors
-/// The first wheel that cannot be fetched or read, or is not what was promised. Wheels that were put
-/// there before it stay.
+/// The first wheel that cannot be fetched or read, or is not what was promised. Wheels that were
+/// put there before it stay.
 pub fn download(
     sources: &[Source],
     dest: &Path,

@@ -112,8 +112,8 @@ impl Opened {
         Ok(Vec::new())
     }
 
-    /// Calls `work` while those of the `needed` wheels that are not here are downloaded. `work` gets them as they
-    /// arrive, or `None` if everything is here already.
+    /// Calls `work` while those of the `needed` wheels that are not here are downloaded. `work`
+    /// gets them as they arrive, or `None` if everything is here already.
     pub fn while_downloading<T>(
         &self,
         needed: &[WheelId],

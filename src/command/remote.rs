@@ -1,9 +1,9 @@
 //! Remote wheels: previewed before anything is planned, downloaded while others are staged.
 //!
 //! Planning needs a few kilobytes of each wheel. Only the wheels of the plan are then downloaded as
-//! a whole; each is checked on its own and against its preview. Limits: a wheel is downloaded before
-//! it is planned if its own digest goes into direct_url.json and is not known, or if the downloader
-//! is offline, so that it is in the cache anyway.
+//! a whole; each is checked on its own and against its preview. Limits: a wheel is downloaded
+//! before it is planned if its own digest goes into direct_url.json and is not known, or if the
+//! downloader is offline, so that it is in the cache anyway.
 
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -112,8 +112,8 @@ impl RemoteWheels {
     /// Previews wheels again, and reads every RECORD this time.
     ///
     /// # Errors
-    /// As [`RemoteWheels::open_among`], and [`SourceFault::ChangedOnServer`] if a server has another file by
-    /// now.
+    /// As [`RemoteWheels::open_among`], and [`SourceFault::ChangedOnServer`] if a server has
+    /// another file by now.
     pub fn read_digests(
         &self,
         missing: &[Missing<'_>],

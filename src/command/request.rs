@@ -1,8 +1,8 @@
 //! The wheels that a command is asked for: named as arguments, or pinned by a resolver.
 //!
 //! All texts (installation reports, lock files, lists of pinned requirements) are read before
-//! anything fails. The wheels come in the order: arguments, reports, lock files, lists. A wheel that
-//! is named twice is in the result once.
+//! anything fails. The wheels come in the order: arguments, reports, lock files, lists. A wheel
+//! that is named twice is in the result once.
 
 use std::path::PathBuf;
 

@@ -1,9 +1,9 @@
 //! HTTP requests: connections, proxies, certificates, credentials, redirects.
 //!
 //! Input: an address and headers. Output: an [`Response`], whose body is still to be read, or a
-//! [`FetchError`]. Everything here blocks, until an answer comes, a timeout passes or another thread
-//! [hangs up](Client::hang_up). Invariants: credentials are sent to their own host only and are in
-//! no message; no redirect leads from https to http. Only this file names the HTTP crate's
+//! [`FetchError`]. Everything here blocks, until an answer comes, a timeout passes or another
+//! thread [hangs up](Client::hang_up). Invariants: credentials are sent to their own host only and
+//! are in no message; no redirect leads from https to http. Only this file names the HTTP crate's
 //! requests.
 
 use std::sync::{Arc, Mutex, PoisonError};

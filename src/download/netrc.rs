@@ -88,8 +88,10 @@ mod tests {
 
     #[test]
     fn logins_are_found_by_host_and_by_default() {
-        let text = "# a comment\nmachine One.example login anna password \"p#1\"\nmachine two.example\n  login bert\n\
-                    \tpassword s3\nmacdef init\nmachine evil.example login x\n\nmachine one.example login later password no\n\
+        let text = "# a comment\nmachine One.example login anna password \"p#1\"\n\
+                    machine two.example\n  login bert\n\
+                    \tpassword s3\nmacdef init\nmachine evil.example login x\n\n\
+                    machine one.example login later password no\n\
                     default login anyone password guest";
         let netrc = Netrc::parse(text);
         let found = |host: &str| {

@@ -18,7 +18,8 @@ pub struct RemoteFile {
     pub size: Option<u64>,
     /// The digests that it must have, all of them.
     pub pinned: Vec<Digest>,
-    /// Its name in messages: the address without credentials, as [`label_of`](crate::spec::location::label_of) makes it.
+    /// Its name in messages: the address without credentials, as
+    /// [`label_of`](crate::spec::location::label_of) makes it.
     pub label: String,
 }
 

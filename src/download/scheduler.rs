@@ -1,8 +1,8 @@
 //! The connection threads.
 //!
 //! Input: [`Task`]s. Output: calls of [`Job::run`](super::queue::Job::run) on a fixed number of
-//! threads, in the order of the [`RequestQueue`]. A thread stands for one connection: it makes a request,
-//! receives the body, and takes the next part.
+//! threads, in the order of the [`RequestQueue`]. A thread stands for one connection: it makes a
+//! request, receives the body, and takes the next part.
 //!
 //! Nothing can interrupt a thread that looks up a name or connects. So nobody waits for a thread:
 //! the waiting side [abandons](Scheduler::abandon) the task, the thread ends by its own timeout,

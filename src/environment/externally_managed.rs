@@ -50,8 +50,10 @@ mod tests {
 
     #[test]
     fn c62_the_message_may_have_many_lines() {
-        let text = "# by the distribution\n[other]\nError=no\n[externally-managed]\nError-de=Nein\n gar nicht\n\
-                    Error=Use apt.\n Really.\n\n # a remark\n See https://example.org/a=b\nLater: x\n";
+        let text = "# by the distribution\n[other]\nError=no\n[externally-managed]\n\
+                    Error-de=Nein\n gar nicht\n\
+                    Error=Use apt.\n Really.\n\n # a remark\n See https://example.org/a=b\n\
+                    Later: x\n";
         assert_eq!(
             message(text).as_deref(),
             Some("Use apt.\nReally.\n\nSee https://example.org/a=b")

@@ -6,9 +6,11 @@ use std::path::PathBuf;
 ///
 /// ```
 /// use pkg_install::Locate;
+/// use std::path::PathBuf;
 ///
 /// let venv = Locate::target("venv");
-/// let other_prefix = Locate::python("/usr/bin/python3").with_prefix(std::path::PathBuf::from("/opt/tool"));
+/// let other_prefix =
+///     Locate::python("/usr/bin/python3").with_prefix(PathBuf::from("/opt/tool"));
 /// # let _ = (venv, other_prefix);
 /// ```
 ///

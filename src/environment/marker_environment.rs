@@ -133,13 +133,16 @@ mod tests {
             .status()
             .unwrap();
         assert!(made.success());
-        let code = "import json, os, sys, platform as p; v = sys.implementation.version; print(json.dumps({\
+        let code = "import json, os, sys, platform as p; v = sys.implementation.version; \
+                    print(json.dumps({\
             'implementation_name': sys.implementation.name,\
             'implementation_version': '%d.%d.%d' % (v.major, v.minor, v.micro),\
             'os_name': os.name, 'platform_machine': p.machine(),\
-            'platform_python_implementation': p.python_implementation(), 'platform_release': p.release(),\
+            'platform_python_implementation': p.python_implementation(), 'platform_release': \
+            p.release(),\
             'platform_system': p.system(), 'platform_version': p.version(),\
-            'python_full_version': p.python_version(), 'python_version': '.'.join(p.python_version_tuple()[:2]),\
+            'python_full_version': p.python_version(), 'python_version': \
+            '.'.join(p.python_version_tuple()[:2]),\
             'sys_platform': sys.platform}))";
         let output = Command::new(root.join("bin/python"))
             .args(["-I", "-c", code])

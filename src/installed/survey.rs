@@ -1,9 +1,10 @@
 //! The survey: what stands in the environment where a plan wants to put or take something.
 //!
-//! Input: places. Output: what was [`Surveyed`] there, and listings of directories. Each directory is
-//! looked at once, and nothing below a missing one is looked at. A symbolic link to a directory is
-//! followed if it leads to somewhere inside the environment, and the answer names the real place;
-//! if it leads outside, that is an error. A directory on which something is mounted becomes a root.
+//! Input: places. Output: what was [`Surveyed`] there, and listings of directories. Each directory
+//! is looked at once, and nothing below a missing one is looked at. A symbolic link to a directory
+//! is followed if it leads to somewhere inside the environment, and the answer names the real
+//! place; if it leads outside, that is an error. A directory on which something is mounted becomes
+//! a root.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

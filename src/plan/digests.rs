@@ -1,7 +1,7 @@
 //! Wheels whose RECORD was left out, and the decisions that depend on it.
 //!
-//! The digests in RECORD decide whether two files are equal. Most files meet no other, so most plans
-//! can do without a large RECORD; this module finds out which ones cannot.
+//! The digests in RECORD decide whether two files are equal. Most files meet no other, so most
+//! plans can do without a large RECORD; this module finds out which ones cannot.
 
 use foldhash::{HashMap, HashMapExt as _};
 

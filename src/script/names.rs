@@ -137,8 +137,9 @@ mod tests {
 
     #[test]
     fn e52_e53_r78_r79_r80_names_of_the_environment_are_protected() {
-        let interpreters = "python Python PYTHON.EXE python3 python3.11 python3.13t python3.12d.exe pythonw \
-                            pythonw.exe pythonw3.11 python_d.exe pypy pypy3 pypy3.11 graalpy python.exe.";
+        let interpreters = "python Python PYTHON.EXE python3 python3.11 python3.13t \
+                            python3.12d.exe pythonw pythonw.exe pythonw3.11 python_d.exe pypy \
+                            pypy3 pypy3.11 graalpy python.exe.";
         for name in interpreters.split_whitespace() {
             assert_eq!(is_protected_name(name), Some("the interpreter"), "{name}");
         }

@@ -9,8 +9,9 @@ pub const MAX_SHEBANG: usize = 127;
 /// The first line, or lines, of a Python script that `interpreter` shall run. The error says why
 /// the path cannot be written into a script.
 ///
-/// If the path is too long for the kernel, or the kernel would split it at a blank, `/bin/sh` starts
-/// the interpreter: the lines are a command for the shell and a string without effect for Python.
+/// If the path is too long for the kernel, or the kernel would split it at a blank, `/bin/sh`
+/// starts the interpreter: the lines are a command for the shell and a string without effect for
+/// Python.
 pub fn shebang(interpreter: &Path) -> Result<Vec<u8>, &'static str> {
     let path = checked(interpreter)?;
     if fits(path) {
@@ -61,8 +62,8 @@ pub(super) fn trampoline(path: &str, encoding: Option<&str>) -> Vec<u8> {
 /// The same in a Python comment, for a script whose first statement must stay the first: a string
 /// before it would become its `__doc__`, and would make a later `from __future__ import` an error.
 ///
-/// The line begins with a form feed. Python skips it and sees a comment. To the shell it makes `#` a
-/// part of a word, the name of a command that cannot exist since it ends with `/`, and the shell
+/// The line begins with a form feed. Python skips it and sees a comment. To the shell it makes `#`
+/// a part of a word, the name of a command that cannot exist since it ends with `/`, and the shell
 /// goes on to the next command. The line declares an encoding, so that the path cannot.
 pub(super) fn trampoline_in_comment(path: &str, encoding: Option<&str>) -> Vec<u8> {
     let encoding = encoding.unwrap_or("utf-8");

@@ -9,8 +9,8 @@ use super::shebang::*;
 use super::*;
 
 /// Directory names that a kernel, a shell or Python would each take for something else.
-const AWKWARD: &str = r##"plain/with space/it's/''/'''/a'''b ''' c'/$HOME/`id`/$(id)/"quoted"/back\slash/
-\x\N{x}\u12\/\' \'''/100% %s %%/é ü 漢/encoding=x/a;b|c&d>e*?[f]!g#h~"##;
+const AWKWARD: &str = r##"plain/with space/it's/''/'''/a'''b ''' c'/$HOME/`id`/$(id)/"quoted"/
+back\slash/\x\N{x}\u12\/\' \'''/100% %s %%/é ü 漢/encoding=x/a;b|c&d>e*?[f]!g#h~"##;
 
 static PYTHON: LazyLock<String> = LazyLock::new(|| {
     let output = Command::new("python3")
@@ -128,7 +128,8 @@ fn c25_c30_a_launcher_calls_and_exits_with_the_result() {
         let root = tempfile::tempdir().expect("a directory");
         let interpreter = interpreter(root.path(), directory);
         std::fs::create_dir(root.path().join("pkg")).expect("created");
-        let module = "import sys\nclass A:\n class b:\n  c = staticmethod(lambda: print(sys.argv))\n\
+        let module = "import sys\n\
+                      class A:\n class b:\n  c = staticmethod(lambda: print(sys.argv))\n\
                       def three(): return 3\ndef words(): return 'no'\n";
         std::fs::write(root.path().join("pkg/mod.py"), module).expect("written");
         let start = |attribute| {

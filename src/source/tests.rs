@@ -123,7 +123,8 @@ fn report_text(python: &str) -> String {
     format!(
         r#"{{"version": "1", "environment": {{"python_version": "{python}"}}, "install": [
         {{"download_info": {{"url": "https://example.com/six-1.17.0-py2.py3-none-any.whl",
-          "archive_info": {{"hashes": {{"sha256": "{SHA}"}}}}}}, "is_direct": false, "is_yanked": true,
+          "archive_info": {{"hashes": {{"sha256": "{SHA}"}}}}}},
+          "is_direct": false, "is_yanked": true,
           "requested": true, "metadata": {{"name": "six", "version": "1.17.0"}}}},
         {{"download_info": {{"url": "file:///w/a-1-py3-none-any.whl", "archive_info": {{}}}},
           "is_direct": true, "metadata": {{"name": "a", "version": "1"}}}}]}}"#
@@ -172,7 +173,8 @@ fn c51_c72_a_report_gives_its_wheels_where_it_was_made_for_this_environment() {
     assert_eq!(kind, ErrorKind::Input);
     assert_eq!(
         text,
-        "`r.json`: it was made for another environment: `python_version` is `3.12` in it and `3.11` here"
+        "`r.json`: it was made for another environment: `python_version` is `3.12` in it and \
+         `3.11` here"
     );
     assert_eq!(
         pip_report::sources(other.as_bytes(), Path::new("-"), &fitting(false))
@@ -186,7 +188,8 @@ fn c51_c72_a_report_gives_its_wheels_where_it_was_made_for_this_environment() {
 fn lock_text(artifact: &str) -> String {
     format!(
         "lock-version = '1.0'\ncreated-by = 'x'\n[[packages]]\nname = 'six'\n\
-         {artifact} = {{name = 'six-1-py3-none-any.whl', path = '../w/six.whl', size = 7, hashes = {{sha256 = '{SHA}'}}}}\n"
+         {artifact} = {{name = 'six-1-py3-none-any.whl', path = '../w/six.whl', size = 7, hashes \
+         = {{sha256 = '{SHA}'}}}}\n"
     )
 }
 
@@ -231,7 +234,8 @@ fn c65_c69_a_lock_file_is_known_by_its_name_and_its_paths_are_relative_to_it() {
     assert_eq!(kind, ErrorKind::Input);
     assert_eq!(
         message,
-        "`/p/lock.toml`: `lock.toml` is not a lock file's name: it is `pylock.toml` or `pylock.NAME.toml`"
+        "`/p/lock.toml`: `lock.toml` is not a lock file's name: it is `pylock.toml` or \
+         `pylock.NAME.toml`"
     );
 }
 
@@ -287,7 +291,8 @@ fn c74_a_pinned_version_is_found_in_directories_by_tags_and_build() {
     ]);
     let (one, two) = (scratch.path().join("one"), scratch.path().join("two"));
     let text = format!(
-        "--find-links two\nsix==1 --hash=sha256:{SHA} --hash=sha256:{}\nA.b==1.0 --hash=sha256:{SHA}\n\
+        "--find-links two\nsix==1 --hash=sha256:{SHA} --hash=sha256:{}\n\
+         A.b==1.0 --hash=sha256:{SHA}\n\
                         torch==2.0 --hash=sha256:{SHA}\n",
         "0".repeat(64)
     );

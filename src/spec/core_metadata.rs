@@ -101,8 +101,9 @@ impl WheelInfo {
     /// Reads WHEEL ("Binary distribution format", "Installing a wheel": "Unpack", a to c).
     ///
     /// # Errors
-    /// [`MetadataFault::NotUtf8`]; [`MetadataFault::Header`] where `Wheel-Version` is missing or not made of
-    /// numbers; [`MetadataFault::Newer`] where its major version is greater than the one that is known.
+    /// [`MetadataFault::NotUtf8`]; [`MetadataFault::Header`] where `Wheel-Version` is missing or
+    /// not made of numbers; [`MetadataFault::Newer`] where its major version is greater than the
+    /// one that is known.
     pub fn parse(bytes: &[u8]) -> Result<Self, MetadataFault> {
         let text =
             std::str::from_utf8(bytes).map_err(|_| MetadataFault::NotUtf8("WHEEL".to_owned()))?;
@@ -144,7 +145,8 @@ pub struct Metadata {
     /// readably.
     pub requires_python: Option<Specifiers>,
     /// What is odd but not wrong: a `Metadata-Version` with a greater minor version
-    /// ([`MetadataFault::Newer`]), a `Requires-Python` that cannot be read ([`MetadataFault::Version`]).
+    /// ([`MetadataFault::Newer`]), a `Requires-Python` that cannot be read
+    /// ([`MetadataFault::Version`]).
     pub warnings: Vec<MetadataFault>,
 }
 
@@ -153,9 +155,9 @@ impl Metadata {
     /// ones).
     ///
     /// # Errors
-    /// [`MetadataFault::NotUtf8`], wherever in the file it is; [`MetadataFault::Header`] where `Metadata-Version`,
-    /// `Name` or `Version` is missing or cannot be read; [`MetadataFault::Newer`] where the major version
-    /// is greater than the one that is known.
+    /// [`MetadataFault::NotUtf8`], wherever in the file it is; [`MetadataFault::Header`] where
+    /// `Metadata-Version`, `Name` or `Version` is missing or cannot be read;
+    /// [`MetadataFault::Newer`] where the major version is greater than the one that is known.
     pub fn parse(bytes: &[u8]) -> Result<Self, MetadataFault> {
         let text = std::str::from_utf8(bytes)
             .map_err(|_| MetadataFault::NotUtf8("METADATA".to_owned()))?;
@@ -338,7 +340,8 @@ mod tests {
     #[test]
     fn e31_the_first_of_several_headers_wins() {
         let info = wheel(
-            "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nWheel-Version: 3.0\nRoot-Is-Purelib: false\n",
+            "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nWheel-Version: 3.0\n\
+             Root-Is-Purelib: false\n",
         );
         assert_eq!(
             info,

@@ -231,7 +231,8 @@ mod tests {
 
     #[test]
     fn c33_unicode_comments_and_percent_signs() {
-        let text = "\u{feff}# comment\r\n; comment\r\n[console_scripts]\r\nké = é.m:ñ\r\n  # inside\r\n50% = m:f\r\n";
+        let text = "\u{feff}# comment\r\n; comment\r\n[console_scripts]\r\n\
+                    ké = é.m:ñ\r\n  # inside\r\n50% = m:f\r\n";
         let found = parse(text.as_bytes()).expect("two scripts");
         assert_eq!(
             (found[0].name.as_str(), found[0].module.as_str()),

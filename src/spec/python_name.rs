@@ -37,8 +37,9 @@ mod tests {
 
     #[test]
     fn r78_every_spelling_of_an_interpreter_is_known() {
-        let interpreters = "python Python PYTHON.EXE python3 python3.11 python3.13t python3.12d.exe \
-                            pythonw pythonw.exe pythonw3.11 python_d.exe pypy pypy3 pypy3.11 graalpy";
+        let interpreters = "python Python PYTHON.EXE python3 python3.11 python3.13t \
+                            python3.12d.exe pythonw pythonw.exe pythonw3.11 python_d.exe pypy \
+                            pypy3 pypy3.11 graalpy";
         for name in interpreters.split_whitespace() {
             assert!(is_interpreter(name), "{name}");
         }

@@ -46,8 +46,8 @@ impl Version {
         self.to_string().replace('-', "_")
     }
 
-    /// Whether the version of a wheel, this one, satisfies a request for `wanted`: they are equal, or
-    /// differ only in a local label that `wanted` does not have ("Version specifiers", "Version
+    /// Whether the version of a wheel, this one, satisfies a request for `wanted`: they are equal,
+    /// or differ only in a local label that `wanted` does not have ("Version specifiers", "Version
     /// matching"). `1.0+cu121` matches `1.0`, but not the other way round.
     pub fn matches(&self, wanted: &Self) -> bool {
         self == wanted || self.without_local() == *wanted
@@ -142,8 +142,8 @@ impl Specifiers {
 fn allows(clause: &VersionSpecifier, version: &pep440_rs::Version) -> bool {
     let bound = clause.version();
     match clause.operator() {
-        // In the crate a pre-release never satisfies `<` with the same release. By the specification
-        // it can, if the bound itself is a pre-release: 3.14rc1 is in `<3.14rc2`.
+        // In the crate a pre-release never satisfies `<` with the same release. By the
+        // specification it can, if the bound itself is a pre-release: 3.14rc1 is in `<3.14rc2`.
         Operator::LessThan if bound.any_prerelease() => version.clone().without_local() < *bound,
         Operator::EqualStar | Operator::NotEqualStar | Operator::TildeEqual => {
             clause.contains(&padded(version))

@@ -197,10 +197,10 @@ mod tests {
             ("", "plain"),
         ] {
             let fault = WheelName::parse(name).expect_err(name);
-            assert!(
-                matches!(fault, MetadataFault::FileName { reason, .. } if reason.contains(expected)),
-                "{name}: {fault}"
-            );
+            let MetadataFault::FileName { reason, .. } = fault else {
+                panic!("{name}: {fault}")
+            };
+            assert!(reason.contains(expected), "{name}: {reason}");
         }
     }
 

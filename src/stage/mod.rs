@@ -2,10 +2,10 @@
 //! directory that nothing else looks at.
 //!
 //! Input: a [`Plan`], the wheels' [`Archives`], and an empty staging directory for each root.
-//! Output: [`Staged`], which `transaction::commit` moves into place. There are two passes: first the
-//! contents, on all threads, the largest first and remote wheels as they arrive; then the RECORDs,
-//! because they state digests that may be known only when a content was written. The first failure
-//! stops everything.
+//! Output: [`Staged`], which `transaction::commit` moves into place. There are two passes: first
+//! the contents, on all threads, the largest first and remote wheels as they arrive; then the
+//! RECORDs, because they state digests that may be known only when a content was written. The first
+//! failure stops everything.
 
 mod queue;
 mod seal;

@@ -1,7 +1,7 @@
 //! The queue of groups of files to write, to which groups may be added while workers take from it.
 //!
-//! [`Queue::next`] blocks until a group is queued or the queue is closed. Once the queue is stopped,
-//! it gives out nothing more.
+//! [`Queue::next`] blocks until a group is queued or the queue is closed. Once the queue is
+//! stopped, it gives out nothing more.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 

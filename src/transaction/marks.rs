@@ -7,11 +7,11 @@
 //! {"moved_in": [null, {"times": "9f0c…", "content": "51ab…"}]}
 //! ```
 //!
-//! There is one entry for each operation, `null` for those that move nothing in. `times` is a digest
-//! of the names, kinds, modes, sizes and modification times of the files. If it is the same, nothing
-//! has changed and no file is read. `cp -a`, `mv` and backups keep it the same; a plain `cp -r` does
-//! not. Then `content` decides: a digest of the names, kinds and sizes, and of the content of each
-//! RECORD. If that is the same, every file must have the digest that RECORD states for it.
+//! There is one entry for each operation, `null` for those that move nothing in. `times` is a
+//! digest of the names, kinds, modes, sizes and modification times of the files. If it is the same,
+//! nothing has changed and no file is read. `cp -a`, `mv` and backups keep it the same; a plain `cp
+//! -r` does not. Then `content` decides: a digest of the names, kinds and sizes, and of the content
+//! of each RECORD. If that is the same, every file must have the digest that RECORD states for it.
 //! Directories and bytecode do not count, because interpreters write bytecode whenever they like.
 
 use std::collections::HashMap;

@@ -1,8 +1,9 @@
 //! Names of roots that stay true when the environment is moved, copied or mounted elsewhere.
 //!
-//! Input: a root or a resolved path of a layout. Output: the scheme directory that holds it, and the
-//! path below that directory. A name that was read from a file says nothing about what is there:
-//! [`RootName::path`] only builds a path inside the layout, and opening it follows no symbolic link.
+//! Input: a root or a resolved path of a layout. Output: the scheme directory that holds it, and
+//! the path below that directory. A name that was read from a file says nothing about what is
+//! there: [`RootName::path`] only builds a path inside the layout, and opening it follows no
+//! symbolic link.
 
 use std::path::{Path, PathBuf};
 

@@ -118,8 +118,8 @@ impl Wheel {
     /// that were computed before.
     ///
     /// # Errors
-    /// As [`Wheel::open`], and [`SourceFault::ChangedOnServer`] if it would not install the same files
-    /// as the preview. A preview without digests never matches.
+    /// As [`Wheel::open`], and [`SourceFault::ChangedOnServer`] if it would not install the same
+    /// files as the preview. A preview without digests never matches.
     pub fn check_whole(
         &self,
         source: &Source,

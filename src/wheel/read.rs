@@ -214,9 +214,10 @@ impl<'a> Reading<'a> {
         };
         if row.digest.is_none() {
             // A digest that cannot be read has added a fault already.
-            let is_known = self.faults.iter().any(
-                |fault| matches!(fault, Fault::Record(RecordFault::Digest { path, .. }) if *path == row.path),
-            );
+            let is_known = self.faults.iter().any(|fault| match fault {
+                Fault::Record(RecordFault::Digest { path, .. }) => *path == row.path,
+                _ => false,
+            });
             if !is_known {
                 let fault = RecordFault::Digest {
                     path: row.path.clone(),

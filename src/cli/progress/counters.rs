@@ -1,7 +1,7 @@
 //! The counters that workers add to, and a snapshot of them for the thread that draws.
 //!
-//! Adding takes a lock that workers share; only a begin or an end takes it exclusively. Numbers that
-//! end or advance without having begun are ignored.
+//! Adding takes a lock that workers share; only a begin or an end takes it exclusively. Numbers
+//! that end or advance without having begun are ignored.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -6,8 +6,8 @@
 //!   terminal, and with `--no-progress`.
 //! * [`json_lines`]: one line of JSON per event, wherever stderr goes. With `--progress json`.
 //!
-//! `--quiet` leaves only the JSON events. Names and reasons contain no credentials. They are escaped
-//! for people and left as they are in JSON.
+//! `--quiet` leaves only the JSON events. Names and reasons contain no credentials. They are
+//! escaped for people and left as they are in JSON.
 
 mod bars;
 mod counters;

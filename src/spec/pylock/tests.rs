@@ -12,57 +12,10 @@ const SIX: &str = "4721f391ed90541fddacab5acf947aa0d3dc7d27b2e1e8eda2be8970586c3
 const IDNA: &str = "946d195a0d259cbba61165e88e65941f16e9b36ea6ddb97f00452bae8b1287d3";
 
 /// As `pip lock` writes it.
-const PIP: &str = r#"
-lock-version = "1.0"
-created-by = "pip"
-
-[[packages]]
-name = "markupsafe"
-version = "3.0.4"
-
-[[packages.wheels]]
-name = "markupsafe-3.0.4-cp311-cp311-manylinux2014_x86_64.manylinux_2_17_x86_64.manylinux_2_28_x86_64.whl"
-url = "https://example.com/81/markupsafe-3.0.4-cp311-cp311-manylinux2014_x86_64.manylinux_2_17_x86_64.manylinux_2_28_x86_64.whl"
-
-[packages.wheels.hashes]
-sha256 = "6da83a088f8ef93b2d483a8232a4dbf4d69d3d8496b568a03c56becac43e1808"
-
-[[packages]]
-name = "six"
-
-[packages.archive]
-url = "file:///w/a%20b%2520c/six-1.17.0-py2.py3-none-any.whl"
-
-[packages.archive.hashes]
-sha256 = "4721f391ed90541fddacab5acf947aa0d3dc7d27b2e1e8eda2be8970586c3274"
-"#;
+const PIP: &str = include_str!("samples/pip.toml");
 
 /// As `uv export --format pylock.toml` writes it.
-const UV: &str = r#"
-lock-version = "1.0"
-created-by = "uv"
-requires-python = ">=3.10"
-
-[[packages]]
-name = "colorama"
-version = "0.4.6"
-marker = "sys_platform == 'win32'"
-index = "https://example.com/simple"
-sdist = { url = "https://example.com/d8/colorama-0.4.6.tar.gz", upload-time = 2022-10-25T02:36:22Z, hashes = { sha256 = "08695f5cb7ed6e0531a20572697297273c47b8cae5a63ffc6d6ed5c201be6e44" } }
-wheels = [{ url = "https://example.com/d1/colorama-0.4.6-py2.py3-none-any.whl", upload-time = 2022-10-25T02:36:20Z, hashes = { sha256 = "4f1d9991f5acc0ca119f9d443620b77f9d6b33703e51011c16baf57afb285fc6" } }]
-
-[[packages]]
-name = "idna"
-version = "3.10"
-archive = { url = "https://example.com/76/idna-3.10-py3-none-any.whl", hashes = { sha256 = "946d195a0d259cbba61165e88e65941f16e9b36ea6ddb97f00452bae8b1287d3" } }
-
-[[packages]]
-name = "pysocks"
-version = "1.7.1"
-index = "https://example.com/simple"
-sdist = { url = "https://example.com/bd/PySocks-1.7.1.tar.gz", upload-time = 2019-09-20T02:07:35Z, hashes = { sha256 = "3f8804571ebe159c380ac6de37643bb4685970655d3bba243530d6558b799aa0" } }
-wheels = [{ name = "pysocks-1.7.1-py3-none-any.whl", url = "https://example.com/8d/PySocks-1.7.1-py3-none-any.whl", upload-time = 2019-09-20T02:06:22Z, size = 16725, hashes = { sha256 = "2725bd0a9925919b9b51739eea5f9e2bae91e83288108a9ad338b2e3a4435ee5" } }]
-"#;
+const UV: &str = include_str!("samples/uv.toml");
 
 /// A lock file with one key `packages` of this text.
 fn lock(packages: &str) -> String {
@@ -72,7 +25,8 @@ fn lock(packages: &str) -> String {
 /// A package with one wheel, and more keys.
 fn six(more: &str, wheel: &str) -> String {
     format!(
-        "[[packages]]\nname = 'six'\nversion = '1.17.0'\n{more}\n[[packages.wheels]]\n{wheel}\nhashes = {{sha256 = '{SIX}'}}\n"
+        "[[packages]]\nname = 'six'\nversion = '1.17.0'\n{more}\n[[packages.wheels]]\n{wheel}\n\
+         hashes = {{sha256 = '{SIX}'}}\n"
     )
 }
 
@@ -184,12 +138,14 @@ fn c65_what_is_not_a_lock_file_says_where() {
         "{:?}",
         refused("a = 1\nb = [\n")
     );
-    let text = "lock-version = '1.0'\nextras = 'a'\nenvironments = ['x == 1']\npackages = [{}, {name = '!'}, {name = 'a', wheels = [{}]}]";
+    let text = "lock-version = '1.0'\nextras = 'a'\nenvironments = ['x == 1']\n\
+                packages = [{}, {name = '!'}, {name = 'a', wheels = [{}]}]";
     assert_eq!(
         refused(text),
         [
             "`created-by` is missing",
-            "the marker `x == 1` of `environments` is not valid: `x` is not a field that may be used here",
+            "the marker `x == 1` of `environments` is not valid: `x` is not a field that may be \
+             used here",
             "`extras` is not a list of texts",
             "`packages[0].name` is missing",
             "`packages[1].name` is not a project's name",
@@ -209,7 +165,8 @@ fn c66_the_environment_has_to_be_one_of_the_lock_files() {
     assert_eq!(
         refused(&other),
         [
-            "it was made for other environments: none of `sys_platform == 'win32'`, `python_version < '3.9'` holds here"
+            "it was made for other environments: none of `sys_platform == 'win32'`, \
+             `python_version < '3.9'` holds here"
         ]
     );
     let unchecked = Setting {
@@ -250,7 +207,8 @@ fn c67_markers_skip_and_two_that_are_left_are_ambiguous() {
     assert_eq!(
         refused(&lock(&six("marker = \"extra == 'a'\"", URL))),
         [
-            "the marker `extra == 'a'` of `six` is not valid: `extra` is not a field that may be used here"
+            "the marker `extra == 'a'` of `six` is not valid: `extra` is not a field that may be \
+             used here"
         ]
     );
 }
@@ -430,7 +388,8 @@ fn c69_names_come_before_paths_and_paths_before_urls() {
             "name = 'six-1.17.0-py3-none-any.whl'\nurl = 'ftp://u:p@example.com/x'"
         ))),
         [
-            "`six 1.17.0` is at `ftp://example.com/x`: only `https`, `http` and `file` URLs can be read"
+            "`six 1.17.0` is at `ftp://example.com/x`: only `https`, `http` and `file` URLs can \
+             be read"
         ]
     );
 }
@@ -466,7 +425,8 @@ fn c70_c74_all_secure_hashes_hold_and_one_has_to_be_there() {
 
 #[test]
 fn c71_dependencies_and_tools_decide_nothing() {
-    let more = "dependencies = [{name = 'gone'}, 3]\ntool = {x = {marker = 'no'}}\nattestation-identities = [{kind = 'x'}]";
+    let more = "dependencies = [{name = 'gone'}, 3]\ntool = {x = {marker = 'no'}}\n\
+                attestation-identities = [{kind = 'x'}]";
     let text = lock(&format!("tool = 1\n{}", six(more, URL)));
     assert_eq!(
         names(&text, &Setting::default()),
@@ -478,21 +438,36 @@ fn c71_dependencies_and_tools_decide_nothing() {
 fn e105_everything_that_is_no_wheel_is_one_fault() {
     let hashes = format!("hashes = {{sha256 = '{SIX}'}}");
     let text = lock(&format!(
-        "[[packages]]\nname = 'a'\nvcs = {{type = 'git', url = 'https://t@example.com/a.git', commit-id = '0'}}\n\
+        "[[packages]]\nname = 'a'\n\
+         vcs = {{type = 'git', url = 'https://t@example.com/a.git', commit-id = '0'}}\n\
          [[packages]]\nname = 'b'\ndirectory = {{path = '../b', editable = true}}\n\
          [[packages]]\nname = 'c'\ndirectory = {{path = '.'}}\n\
          [[packages]]\nname = 'd'\narchive = {{path = 'd.zip', {hashes}}}\n\
-         [[packages]]\nname = 'e'\nversion = '1'\nsdist = {{url = 'https://example.com/e-1.tar.gz', {hashes}}}\n"
+         [[packages]]\nname = 'e'\nversion = '1'\n\
+         sdist = {{url = 'https://example.com/e-1.tar.gz', {hashes}}}\n"
     ));
     assert_eq!(
         refused(&text),
         [
-            "only wheels can be installed, but `a` is a git repository, `https://example.com/a.git`; `b` is an editable \
-          directory, `../b`; `c` is a directory, `.`; `d` is an archive of sources, `d.zip`; `e 1` is a source \
-          distribution, `https://example.com/e-1.tar.gz`"
+            "only wheels can be installed, but `a` is a git repository, \
+             `https://example.com/a.git`; `b` is an editable directory, `../b`; `c` is a \
+             directory, `.`; `d` is an archive of sources, `d.zip`; `e 1` is a source \
+             distribution, `https://example.com/e-1.tar.gz`"
         ]
     );
 }
+
+/// Texts of [`UV`] that are replaced by others.
+const KEYS: &[&str] = &[
+    "1.0",
+    ">=3.10",
+    "sys_platform == 'win32'",
+    "colorama",
+    "0.4.6",
+    "https://example.com/76/idna-3.10-py3-none-any.whl",
+    "name",
+    "16725",
+];
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
@@ -501,7 +476,7 @@ proptest! {
         bytes in proptest::collection::vec(any::<u8>(), 0..60),
         cut in 0..UV.len(),
         value in "\\PC{0,20}",
-        key in prop::sample::select(vec!["1.0", ">=3.10", "sys_platform == 'win32'", "colorama", "0.4.6", "https://example.com/76/idna-3.10-py3-none-any.whl", "name", "16725"]),
+        key in prop::sample::select(KEYS),
     ) {
         let _ = Lock::parse(&bytes);
         let _ = select(UV.get(..cut).unwrap_or_default(), &Setting::default());

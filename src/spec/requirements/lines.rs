@@ -107,7 +107,9 @@ mod tests {
 
     #[test]
     fn lines_are_joined_and_lose_their_comments() {
-        let text = "# head\n\nsix==1 \\\n    --hash=sha256:a \\\n    --hash=sha256:b # via x\n  # via y\na==1 # c\\\nb==2 \\\n# end\n\
+        let text = "# head\n\n\
+                    six==1 \\\n    --hash=sha256:a \\\n    --hash=sha256:b # via x\n  # via y\n\
+                    a==1 # c\\\nb==2 \\\n# end\n\
                     c @ https://h/c.whl#sha256=1\nd==1 \\";
         let found: Vec<_> = lines(text)
             .into_iter()

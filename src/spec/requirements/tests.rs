@@ -105,9 +105,12 @@ fn c74_what_resolvers_print_is_understood() {
 
 #[test]
 fn what_is_not_pinned_is_refused_with_all_its_lines() {
-    let text = "six\nsix>=1\nsix==1.*\nsix==1,<2\nsix~=1.0\n-c other.txt\nsix==1.0 ; python_version > 3\n-r other.txt\n\n--nothing\n\
-                ./six-any.whl\n${ROOT}/six-1-py3-none-any.whl\nsix @ https://${T}@example.com/six.whl\n\
-                six[a==1\n!\nsix @ ftp://example.com/six-1-py3-none-any.whl\n--index-url\nsix==1 --odd=1";
+    let text = "six\nsix>=1\nsix==1.*\nsix==1,<2\nsix~=1.0\n-c other.txt\n\
+                six==1.0 ; python_version > 3\n-r other.txt\n\n--nothing\n\
+                ./six-any.whl\n${ROOT}/six-1-py3-none-any.whl\n\
+                six @ https://${T}@example.com/six.whl\n\
+                six[a==1\n!\nsix @ ftp://example.com/six-1-py3-none-any.whl\n--index-url\n\
+                six==1 --odd=1";
     let pinned = "it is not pinned to one version with `==`, nor to a URL";
     assert_eq!(
         refused(text),
@@ -117,16 +120,21 @@ fn what_is_not_pinned_is_refused_with_all_its_lines() {
             format!("line 3: {pinned}: `six==1.*`"),
             format!("line 4: {pinned}: `six==1,<2`"),
             format!("line 5: {pinned}: `six~=1.0`"),
-            "line 6: constraints are for a resolver: give the list that it printed: `-c other.txt`".into(),
-            "the marker `python_version > 3` of line 7 is not valid: `3` is not a field that may be used here".into(),
-            "line 8: other lists are not followed: name each with `--requirements`: `-r other.txt`".into(),
+            "line 6: constraints are for a resolver: give the list that it printed: `-c other.txt`"
+                .into(),
+            "the marker `python_version > 3` of line 7 is not valid: `3` is not a field that may \
+             be used here"
+                .into(),
+            "line 8: other lists are not followed: name each with `--requirements`: `-r other.txt`"
+                .into(),
             "line 10: this option is not known: `--nothing`".into(),
             "line 11: this is not a wheel's file name: `./six-any.whl`".into(),
             "line 12: variables are not replaced: `${ROOT}/six-1-py3-none-any.whl`".into(),
             "line 13: variables are not replaced: `six @ https://${T}@example.com/six.whl`".into(),
             "line 14: this is not a requirement: `six[a==1`".into(),
             "line 15: this is not a requirement: `!`".into(),
-            "`six` is at `ftp://example.com/six-1-py3-none-any.whl`: only `https`, `http` and `file` URLs can be read"
+            "`six` is at `ftp://example.com/six-1-py3-none-any.whl`: only `https`, `http` and \
+             `file` URLs can be read"
                 .into(),
             "line 17: its value is missing: `--index-url`".into(),
             "line 18: this option is not known: `six==1 --odd=1`".into(),
@@ -219,7 +227,8 @@ fn c73_the_url_of_a_wheel_names_its_project() {
     assert_eq!(
         refused("ftp://u:p@example.com/six-1-py3-none-any.whl"),
         [
-            "`six` is at `ftp://example.com/six-1-py3-none-any.whl`: only `https`, `http` and `file` URLs can be read"
+            "`six` is at `ftp://example.com/six-1-py3-none-any.whl`: only `https`, `http` and \
+             `file` URLs can be read"
         ]
     );
     assert_eq!(
@@ -229,7 +238,8 @@ fn c73_the_url_of_a_wheel_names_its_project() {
     assert_eq!(
         refused("https://example.com/six-1-py3-none-any.whl\nsix==1"),
         [
-            "`six` is listed more than once for this environment: `six` in line 1, `six==1` in line 2"
+            "`six` is listed more than once for this environment: `six` in line 1, `six==1` in \
+             line 2"
         ]
     );
 }
@@ -241,7 +251,8 @@ fn c73_the_path_of_a_wheel_names_its_project() {
         "./Six-1.17.0-py3-none-any.whl \\\n    --hash=sha256:{A}\n\
          ./my wheels/a_b-1-py3-none-any.whl[more] ; sys_platform == 'linux' --hash=sha256:{A}\n\
          /w %20/c-1-py3-none-any.whl;sys_platform == 'win32' --hash=sha256:{A}\n\
-         d-1-py3-none-any.whl --hash=sha256:{A}\nhttps://example.com/e-1-py3-none-any.whl[x] --hash=sha256:{A}\n"
+         d-1-py3-none-any.whl --hash=sha256:{A}\n\
+         https://example.com/e-1-py3-none-any.whl[x] --hash=sha256:{A}\n"
     );
     let found = selected(&text).unwrap();
     let found: Vec<_> = found
@@ -263,14 +274,16 @@ fn c73_the_path_of_a_wheel_names_its_project() {
 
 #[test]
 fn e105_everything_without_a_name_that_would_be_built_is_one_fault() {
-    let text = "six\n-e .\n./src ; os_name == 'posix'\nhttps://u:p@example.com/six-1.tar.gz\ngit+ssh://u:p@h/x.git#egg=x";
+    let text = "six\n-e .\n./src ; os_name == 'posix'\nhttps://u:p@example.com/six-1.tar.gz\n\
+                git+ssh://u:p@h/x.git#egg=x";
     assert_eq!(
         refused(text),
         [
             "line 1: it is not pinned to one version with `==`, nor to a URL: `six`",
-            "only wheels can be installed, but `-e .` is an editable project (line 2); `./src ; os_name == 'posix'` is \
-             no wheel (line 3); `https://example.com/six-1.tar.gz` is no wheel (line 4); `git+ssh://h/x.git#egg=x` is no \
-             wheel (line 5)"
+            "only wheels can be installed, but `-e .` is an editable project (line 2); \
+             `./src ; os_name == 'posix'` is no wheel (line 3); \
+             `https://example.com/six-1.tar.gz` is no wheel (line 4); `git+ssh://h/x.git#egg=x` \
+             is no wheel (line 5)"
         ]
     );
 }
@@ -282,20 +295,23 @@ fn c67_what_is_meant_twice_is_refused() {
     assert_eq!(
         refused("Six==1\nsix==2\na==1 ; sys_platform == 'win32'\na==2"),
         [
-            "`six` is listed more than once for this environment: `six==1` in line 1, `six==2` in line 2"
+            "`six` is listed more than once for this environment: `six==1` in line 1, `six==2` in \
+             line 2"
         ]
     );
 }
 
 #[test]
 fn e105_everything_that_is_no_wheel_is_one_fault() {
-    let text = "a @ git+https://t@example.com/a.git@v1\nb @ file:///src/b\nc @ https://example.com/c-1.tar.gz\n\
+    let text = "a @ git+https://t@example.com/a.git@v1\nb @ file:///src/b\n\
+                c @ https://example.com/c-1.tar.gz\n\
                 d @ hg+file:///d ; sys_platform == 'win32'";
     assert_eq!(
         refused(text),
         [
-            "only wheels can be installed, but `a` is a git repository, `git+https://example.com/a.git@v1`; `b` is no wheel, \
-          `/src/b`; `c` is no wheel, `https://example.com/c-1.tar.gz`"
+            "only wheels can be installed, but `a` is a git repository, \
+             `git+https://example.com/a.git@v1`; `b` is no wheel, `/src/b`; `c` is no wheel, \
+             `https://example.com/c-1.tar.gz`"
         ]
     );
 }
