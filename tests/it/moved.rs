@@ -16,8 +16,6 @@ use std::{fs, io};
 
 use pkg_install::fs::{FaultHook, Fs, FsOp};
 use pkg_install::transaction::Journal;
-use serde_json::{Value, json};
-use sha2::Digest as _;
 
 use crate::faults::{Change, EIO, EXDEV, Fault, Fuse};
 use crate::living::{Attempt, Life, demo_one, demo_two};
@@ -27,7 +25,7 @@ use crate::wheel_builder::Wheel;
 
 /// What happens to an environment between two commands.
 #[derive(Debug, Clone, Copy)]
-enum Journey {
+pub enum Journey {
     /// Copied with all times, and the copy is used.
     Copy,
     /// Copied without times, and the copy is used.
@@ -38,7 +36,7 @@ enum Journey {
     Restore,
 }
 
-const JOURNEYS: [Journey; 4] = [
+pub const JOURNEYS: [Journey; 4] = [
     Journey::Copy,
     Journey::CopyWithoutTimes,
     Journey::Move,
@@ -47,7 +45,7 @@ const JOURNEYS: [Journey; 4] = [
 
 impl Journey {
     /// Makes it, and returns where the environment is then.
-    fn make(self, root: &Path) -> PathBuf {
+    pub fn make(self, root: &Path) -> PathBuf {
         let place = root.parent().expect("an environment is in a directory");
         let other = place.join("elsewhere");
         if other.exists() {
@@ -93,28 +91,28 @@ fn age(directory: &Path) {
 }
 
 /// What the environment is like, without anything of the program's own.
-fn public(root: &Path) -> Image {
+pub fn public(root: &Path) -> Image {
     Image::of(root).public()
 }
 
 #[track_caller]
-fn assert_same(expected: &Image, root: &Path, what: &str) {
+pub fn assert_same(expected: &Image, root: &Path, what: &str) {
     let now = public(root);
     assert!(now == *expected, "{what}:\n{}", expected.difference(&now));
 }
 
 /// Three states of one environment, each but the first reached by a command that can be undone.
-struct Story {
-    life: Life,
-    scene: Scene,
+pub struct Story {
+    pub life: Life,
+    pub scene: Scene,
     /// Without `demo`.
-    first: Image,
-    late: String,
+    pub first: Image,
+    pub late: String,
 }
 
 impl Story {
     /// `demo` was installed so that it can be undone; its replacement is what will be killed.
-    fn new() -> Self {
+    pub fn new() -> Self {
         let mut life = Life::replace();
         life.attempt = Attempt::Uninstall(vec!["demo".to_owned()]);
         life.run(&Fs::default()).expect("it can be removed");
@@ -138,7 +136,7 @@ impl Story {
 
     /// Environments in mid-change: killed at several points of the commit, and of the recovery from
     /// the middle of it.
-    fn crashed(&self) -> Vec<(String, Image)> {
+    pub fn crashed(&self) -> Vec<(String, Image)> {
         let journal = site_packages(Path::new("")).join(".pkg-install/journal");
         let whole = Fuse::new(Fault::None);
         self.life.rehearse(&whole);
@@ -174,14 +172,14 @@ impl Story {
     }
 
     /// Brings back a crashed environment.
-    fn put(&self, image: &Image) {
+    pub fn put(&self, image: &Image) {
         image.restore(&self.life.root);
         // An image has no lock, which every real command leaves.
         fs::write(self.life.root.join(".lock"), "").expect("it can be written");
     }
 
     #[track_caller]
-    fn run(&self, root: &Path, words: &[&str], what: &str) {
+    pub fn run(&self, root: &Path, words: &[&str], what: &str) {
         let run = self.scene.install(root, words);
         assert_eq!(run.code, 0, "{what}: {words:?}: {run:?}");
     }
@@ -189,7 +187,7 @@ impl Story {
     /// Fails unless the environment is as before or as after the killed command; says whether it is
     /// as before.
     #[track_caller]
-    fn is_before(&self, root: &Path, what: &str) -> bool {
+    pub fn is_before(&self, root: &Path, what: &str) -> bool {
         let now = public(root);
         let is_before = now == self.life.before.public();
         assert!(
@@ -471,100 +469,3 @@ fn last_in(image: &Image) -> String {
 }
 
 // Version 1
-
-/// The journal as version 1 wrote it, in the environment `root`.
-pub fn old_journal(journal: &Journal, root: &Path) -> Value {
-    let roots = journal.roots.iter().map(|known| {
-        let path = root.join(&known.at.path);
-        json!({
-            "path": path.components().collect::<PathBuf>(),
-            "inode": 4711,
-            "home": path.join(&known.home),
-            "stage": known.stage,
-            "trash": known.trash,
-        })
-    });
-    json!({
-        "uid": journal.uid,
-        "roots": roots.collect::<Vec<_>>(),
-        "operations": journal.operations,
-        "undoable": journal.undoable,
-    })
-}
-
-/// A file of version 1 with this body.
-pub fn sealed(body: &Value) -> Vec<u8> {
-    let body = body.to_string();
-    let digest: String = sha2::Sha256::digest(&body)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    format!("pkg-install journal 1 {digest} {}\n{body}", body.len()).into_bytes()
-}
-
-/// Turns a journal or a record on disk into one of version 1.
-fn make_old(path: &Path, root: &Path) {
-    let file = fs::read(path).expect("it is there");
-    let journal = Journal::decode(&file).expect("it is a journal");
-    let root = fs::canonicalize(root).expect("it is there");
-    fs::write(path, sealed(&old_journal(&journal, &root))).expect("it can be written");
-}
-
-#[test]
-fn r120_a_journal_of_version_1_is_settled_wherever_it_is() {
-    let story = Story::new();
-    for (crash, image) in story.crashed() {
-        for journey in JOURNEYS {
-            let what = format!("{crash}, {journey:?}");
-            story.put(&image);
-            let control = site_packages(&story.life.root).join(".pkg-install");
-            make_old(&control.join("journal"), &story.life.root);
-            if control.join("undo").exists() {
-                make_old(&control.join("undo"), &story.life.root);
-            }
-            let root = journey.make(&story.life.root);
-            story.run(&root, &["recover"], &what);
-            story.is_before(&root, &what);
-            story.run(&root, &["undo"], &what);
-        }
-    }
-}
-
-#[test]
-fn r120_a_record_of_version_1_can_be_undone_wherever_it_is() {
-    for life in [Life::fresh(), Life::replace()] {
-        let life = life.with(|options| options.undoable = true);
-        life.run(&Fs::default()).expect("the command succeeds");
-        let control = site_packages(&life.root).join(".pkg-install");
-        make_old(&control.join("undo"), &life.root);
-        let marks = fs::read_dir(&control)
-            .expect("it can be listed")
-            .find(|entry| {
-                let name = entry.as_ref().expect("it can be listed").file_name();
-                name.to_string_lossy().starts_with("marks-")
-            });
-        let marks = marks
-            .expect("there are marks")
-            .expect("it can be listed")
-            .path();
-        let text = fs::read(&marks).expect("they can be read");
-        let present: Value = serde_json::from_slice(&text).expect("they are JSON");
-        let moved_in = present["moved_in"].as_array().expect("it is a list");
-        let seen: Vec<Value> = moved_in.iter().map(|mark| mark["times"].clone()).collect();
-        let old = json!({ "seen": seen }).to_string();
-        fs::write(&marks, old).expect("they can be written");
-        let (done, scene) = (Image::of(&life.root), Scene::new());
-        // Such marks hold nothing but the digest with the times.
-        for journey in [Journey::Copy, Journey::Move, Journey::Restore] {
-            done.restore(&life.root);
-            let root = journey.make(&life.root);
-            let run = scene.install(&root, &["undo"]);
-            assert_eq!(run.code, 0, "{}, {journey:?}: {run:?}", life.name);
-            assert!(
-                Image::of(&root) == life.before,
-                "{}, {journey:?}",
-                life.name
-            );
-        }
-    }
-}

@@ -14,7 +14,7 @@ use pkg_install::transaction::Journal;
 
 use crate::faults::{Change, Fault, Fuse};
 use crate::living::Life;
-use crate::moved::{old_journal, sealed};
+use crate::old_journals::{old_journal, sealed};
 use crate::scene::{Scene, assert_unchanged, tree};
 use crate::tree_image::Image;
 use crate::wheel_builder::Wheel;

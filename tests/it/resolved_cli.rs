@@ -14,12 +14,12 @@ use crate::scene::{Run, Scene, assert_unchanged, interpreter, site_packages, tre
 use crate::wheel_builder::Wheel;
 
 /// A scene whose environment is `venv`, with a wheel of each of these projects in `wheels`.
-struct Shop {
-    scene: Scene,
+pub struct Shop {
+    pub scene: Scene,
 }
 
 impl Shop {
-    fn new(names: &[&str]) -> Self {
+    pub fn new(names: &[&str]) -> Self {
         let scene = Scene::new();
         scene.venv();
         for name in names {
@@ -28,7 +28,7 @@ impl Shop {
         Self { scene }
     }
 
-    fn sha(&self, name: &str) -> String {
+    pub fn sha(&self, name: &str) -> String {
         let content = fs::read(self.scene.join(&wheel(name))).expect("the wheel can be read");
         sha2::Sha256::digest(content)
             .iter()
@@ -36,27 +36,27 @@ impl Shop {
     }
 
     /// One item of a report.
-    fn item(&self, name: &str) -> Value {
+    pub fn item(&self, name: &str) -> Value {
         let url = format!("file://{}", self.scene.join(&wheel(name)).display());
         let info = json!({"url": url, "archive_info": {"hashes": {"sha256": self.sha(name)}}});
         item(name, &info)
     }
 
     /// Writes a report; returns its path.
-    fn report(&self, items: &[Value]) -> String {
+    pub fn report(&self, items: &[Value]) -> String {
         let environment =
             json!({"python_version": interpreter().minor, "implementation_name": "cpython"});
         self.report_for(&environment, items)
     }
 
-    fn report_for(&self, environment: &Value, items: &[Value]) -> String {
+    pub fn report_for(&self, environment: &Value, items: &[Value]) -> String {
         let report = json!({"version": "1", "pip_version": "26.3", "install": items, "environment": environment});
         self.scene.write("report.json", report.to_string());
         "report.json".to_owned()
     }
 
     /// A package of a lock file, with a marker where that is not empty.
-    fn package(&self, name: &str, marker: &str) -> String {
+    pub fn package(&self, name: &str, marker: &str) -> String {
         let marker = if marker.is_empty() {
             String::new()
         } else {
@@ -69,7 +69,7 @@ impl Shop {
     }
 
     /// Writes a lock file of this name.
-    fn lock(&self, file_name: &str, head: &str, packages: &[String]) -> String {
+    pub fn lock(&self, file_name: &str, head: &str, packages: &[String]) -> String {
         let text = format!(
             "lock-version = '1.0'\ncreated-by = 'x'\n{head}\n{}",
             packages.concat()
@@ -78,12 +78,12 @@ impl Shop {
         file_name.to_owned()
     }
 
-    fn install(&self, arguments: &[&str]) -> Run {
+    pub fn install(&self, arguments: &[&str]) -> Run {
         self.scene.install(&self.scene.join("venv"), arguments)
     }
 
     /// The projects that are installed.
-    fn installed(&self) -> Vec<String> {
+    pub fn installed(&self) -> Vec<String> {
         let names =
             fs::read_dir(site_packages(&self.scene.join("venv"))).expect("it can be listed");
         let names = names.map(|entry| {
@@ -103,7 +103,7 @@ impl Shop {
     /// Fails unless this is refused with exit code 3 and every one of these words, and changes
     /// nothing.
     #[track_caller]
-    fn refuses(&self, arguments: &[&str], words: &[&str]) {
+    pub fn refuses(&self, arguments: &[&str], words: &[&str]) {
         let before = tree(&self.scene.join("venv"));
         let run = self.install(arguments);
         run.assert_code(3)
@@ -115,11 +115,11 @@ impl Shop {
     }
 }
 
-fn wheel(name: &str) -> String {
+pub fn wheel(name: &str) -> String {
     format!("wheels/{name}-1.0-py3-none-any.whl")
 }
 
-fn item(name: &str, download_info: &Value) -> Value {
+pub fn item(name: &str, download_info: &Value) -> Value {
     json!({"download_info": download_info, "is_direct": false, "is_yanked": false, "requested": true,
         "metadata": {"metadata_version": "2.1", "name": name, "version": "1.0"}})
 }
@@ -338,87 +338,6 @@ fn c74_every_wheel_has_to_be_pinned_where_hashes_are_required() {
 }
 
 #[test]
-fn c68_extras_and_groups_choose_from_a_lock_file() {
-    let head =
-        "extras = ['Socks', 'idn']\ndependency-groups = ['dev', 'docs']\ndefault-groups = ['dev']";
-    for (options, expected) in [
-        (&[][..], &["always", "dev"][..]),
-        (&["--no-default-groups"], &["always"]),
-        (&["--extra", "socks"], &["always", "dev", "socks"]),
-        (
-            &["--extra", "SOCKS", "--extra", "idn", "--no-default-groups"],
-            &["always", "both", "socks"],
-        ),
-        (&["--group", "Docs"], &["always", "dev", "docs"]),
-        (
-            &["--group", "docs", "--no-default-groups"],
-            &["always", "docs"],
-        ),
-        (
-            &["--group", "dev", "--no-default-groups"],
-            &["always", "dev"],
-        ),
-    ] {
-        let shop = Shop::new(&["always", "socks", "both", "dev", "docs", "windows"]);
-        let packages = [
-            shop.package("always", "sys_platform != 'win32'"),
-            shop.package("socks", "'socks' in extras"),
-            shop.package("both", "'socks' in extras and 'idn' in extras"),
-            shop.package("dev", "'dev' in dependency_groups"),
-            shop.package("docs", "'docs' in dependency_groups"),
-            shop.package(
-                "windows",
-                "sys_platform == 'win32' and 'dev' in dependency_groups",
-            ),
-        ];
-        let lock = shop.lock("pylock.toml", head, &packages);
-        shop.install(&[&["--lock", &lock], options].concat())
-            .assert_code(0);
-        assert_eq!(shop.installed(), expected, "{options:?}");
-        shop.refuses(
-            &["--lock", &lock, "--extra", "x", "--group", "y"],
-            &["extra `x`", "dependency group `y`"],
-        );
-    }
-}
-
-#[test]
-fn c68_what_chooses_from_a_lock_file_needs_one() {
-    let shop = Shop::new(&["a"]);
-    for option in [
-        &["--extra", "x"][..],
-        &["--group", "x"],
-        &["--no-default-groups"],
-    ] {
-        let words = format!(
-            "the argument '{}' chooses from a lock file, and needs '--lock'",
-            option[0]
-        );
-        let before = tree(&shop.scene.join("venv"));
-        shop.install(&[&[wheel("a").as_str()][..], option].concat())
-            .assert_code(2)
-            .assert_stderr(&words);
-        shop.scene
-            .run(&[&["download", &wheel("a")][..], option].concat())
-            .assert_code(2)
-            .assert_stderr(&words);
-        assert_unchanged(&before, &tree(&shop.scene.join("venv")));
-    }
-    // A variable may be set for every command, or to nothing.
-    let lock = shop.lock("pylock.toml", "", &[shop.package("a", "")]);
-    for (value, arguments) in [("x", &[wheel("a").as_str()][..]), ("", &["--lock", &lock])] {
-        let mut command = shop.scene.command();
-        Run::of(
-            command
-                .args(arguments)
-                .args(["--target", "venv"])
-                .env("PKG_INSTALL_EXTRA", value),
-        )
-        .assert_code(0);
-    }
-}
-
-#[test]
 fn c72_lines_that_pip_mixes_into_its_report_are_known() {
     let shop = Shop::new(&["a"]);
     let report = shop.report(&[shop.item("a")]);
@@ -431,47 +350,6 @@ fn c72_lines_that_pip_mixes_into_its_report_are_known() {
             "hint: `pip install --report -` mixes it with other lines",
         ],
     );
-}
-
-#[test]
-fn c65_c66_lock_files_are_known_by_name_and_version() {
-    let shop = Shop::new(&["a"]);
-    let packages = [shop.package("a", "")];
-    for name in ["lock.toml", "pylock.a.b.toml", "uv.lock"] {
-        shop.lock(name, "", &packages);
-        let words = format!("`{name}` is not a lock file's name");
-        shop.refuses(
-            &["--lock", name],
-            &[&words, "hint: `--lock -` reads one without a name"],
-        );
-    }
-    let text = fs::read_to_string(shop.scene.join("lock.toml")).unwrap();
-    shop.scene.write(
-        "pylock.toml",
-        text.replace("'1.0'\ncreated", "'2.0'\ncreated"),
-    );
-    shop.refuses(
-        &["--lock", "pylock.toml"],
-        &["its `lock-version` is `2.0`, only `1.x` is supported"],
-    );
-    shop.lock(
-        "pylock.toml",
-        "requires-python = '<3'\nenvironments = [\"sys_platform == 'win32'\"]",
-        &packages,
-    );
-    shop.refuses(
-        &["--lock", "pylock.toml"],
-        &["<3", "sys_platform == 'win32'"],
-    );
-
-    shop.scene.write(
-        "pylock.new.toml",
-        text.replace("'1.0'\ncreated", "'1.1'\nnews = 1\ncreated"),
-    );
-    let run = shop.install(&["--lock", "pylock.new.toml"]);
-    run.assert_code(0)
-        .assert_stderr("the unknown key `news` is ignored; the lock file has version 1.1");
-    assert_eq!(shop.installed(), ["a"]);
 }
 
 #[test]
