@@ -7,9 +7,9 @@
 
 #![allow(dead_code, reason = "not every bench needs all of it")]
 
-#[path = "../../tests/it/wheel_builder.rs"]
+#[path = "../../tests/it/support/wheel_builder.rs"]
 mod wheel_builder;
-#[path = "../../tests/it/zip_image.rs"]
+#[path = "../../tests/it/support/zip_image.rs"]
 mod zip_image;
 
 use std::fmt::Write as _;

@@ -20,7 +20,8 @@ use crate::fs::ReadAt;
 
 use zip_image::{DEFLATE, STORED, ZSTD, ZipEntry, ZipImage};
 
-#[path = "../../tests/it/zip_image.rs"]
+#[allow(dead_code, reason = "these tests use only a part of it")]
+#[path = "../../tests/it/support/zip_image.rs"]
 pub(super) mod zip_image;
 
 /// A file in memory.

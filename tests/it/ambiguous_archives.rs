@@ -5,9 +5,9 @@
 //! Each case is a wheel that was installed once, or one of a public corpus of such archives, built
 //! anew here. The plainer contradictions are in [`archive_refusals`](crate::archive_refusals).
 
-use crate::verdict::{Case, all_accepted, all_refused};
-use crate::wheel_builder::Wheel;
-use crate::zip_image::{ZipEntry, extra, zip64_extra};
+use crate::support::verdict::{Case, all_accepted, all_refused};
+use crate::support::wheel_builder::Wheel;
+use crate::support::zip_image::{ZipEntry, extra, zip64_extra};
 
 const DEFLATED: &str = "demo/__init__.py";
 const STORED: &str = "demo/plain.txt";

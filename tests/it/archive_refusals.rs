@@ -7,10 +7,10 @@
 
 use std::process::Command;
 
-use crate::scene::{Run, Scene, assert_unchanged, site_packages, tree};
-use crate::verdict::{Case, all_accepted, all_refused};
-use crate::wheel_builder::Wheel;
-use crate::zip_image::{self, ZipEntry, ZipImage};
+use crate::support::scene::{Run, Scene, assert_unchanged, site_packages, tree};
+use crate::support::verdict::{Case, all_accepted, all_refused};
+use crate::support::wheel_builder::Wheel;
+use crate::support::zip_image::{self, ZipEntry, ZipImage};
 
 pub const NAME: &str = "demo-1.0-py3-none-any.whl";
 pub const DEFLATED: &str = "demo/__init__.py";
@@ -482,7 +482,7 @@ fn r36_a_wheel_that_is_no_file_is_refused_without_waiting() {
             .assert_stderr("state: nothing was");
         assert_unchanged(&before, &tree(&venv));
     }
-    crate::verdict::refused(
+    crate::support::verdict::refused(
         &scene,
         &venv,
         &[&directory.display().to_string()],

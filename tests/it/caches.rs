@@ -6,9 +6,9 @@ use pkg_install::error::ErrorKind;
 use pkg_install::outcome::Silent;
 
 use crate::downloads::{NAME, body, content, downloader, fails, files, loose, pinned, settings};
-use crate::http_server::{Server, Turn};
-use crate::scene::{Run, Scene};
-use crate::wheel_builder::Wheel;
+use crate::support::http_server::{Server, Turn};
+use crate::support::scene::{Run, Scene};
+use crate::support::wheel_builder::Wheel;
 
 #[test]
 fn a_cache_that_cannot_be_used_is_an_error_that_says_what_to_do_instead() {

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::scene::{Run, Scene, assert_unchanged, python, site_packages, tree};
-use crate::verdict::{Rows, refused};
-use crate::wheel_builder::{Wheel, digest};
+use crate::support::scene::{Run, Scene, assert_unchanged, python, site_packages, tree};
+use crate::support::verdict::{Rows, refused};
+use crate::support::wheel_builder::{Wheel, digest};
 
 /// A project with these files.
 pub fn project(name: &str, files: &[(&str, &str)]) -> Wheel {

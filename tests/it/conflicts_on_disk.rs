@@ -4,9 +4,9 @@
 //! Conflicts between wheels are in [`conflicts`](crate::conflicts).
 
 use crate::conflicts::{project, read, texts, two_of_a_kind, wheels, with_unowned};
-use crate::scene::{Scene, assert_unchanged, site_packages, tree};
-use crate::verdict::{Rows, refused};
-use crate::wheel_builder::{Wheel, digest};
+use crate::support::scene::{Scene, assert_unchanged, site_packages, tree};
+use crate::support::verdict::{Rows, refused};
+use crate::support::wheel_builder::Wheel;
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 

@@ -5,8 +5,8 @@
 //! [`archive_refusals`](crate::archive_refusals).
 
 use crate::archive_refusals::{DEFLATED, STORED, deflated, demo, stored};
-use crate::verdict::{Case, all_accepted, all_refused};
-use crate::zip_image::ZipEntry;
+use crate::support::verdict::{Case, all_accepted, all_refused};
+use crate::support::zip_image::ZipEntry;
 
 #[test]
 fn e21_r19_r20_r22_content_that_is_not_what_the_archive_states() {

@@ -10,9 +10,9 @@ use std::sync::Arc;
 
 use pkg_install::fs::Fs;
 
-use crate::faults::{Change, Fault, Fuse};
-use crate::living::{Attempt, Life};
-use crate::tree_image::Image;
+use crate::support::faults::{Change, Fault, Fuse};
+use crate::support::living::{Attempt, Life};
+use crate::support::tree_image::Image;
 
 /// What the environment may be after recovery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,9 +6,9 @@ use pkg_install::fs::Fs;
 use pkg_install::outcome::Silent;
 
 use crate::downloads::{NAME, body, content, downloader, fails, files, loose, pinned, settings};
-use crate::http_server::{Server, TUNNEL, Turn};
-use crate::scene::{Run, Scene};
-use crate::wheel_builder::Wheel;
+use crate::support::http_server::{Server, TUNNEL, Turn};
+use crate::support::scene::{Run, Scene};
+use crate::support::wheel_builder::Wheel;
 
 /// `anna:s3cr t` in base64, and as URLs write it.
 const ANNA: &str = "Basic YW5uYTpzM2NyIHQ=";

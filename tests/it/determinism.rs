@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::scene::{Run, Scene, assert_unchanged, interpreter, site_packages, tree};
-use crate::verdict::refused;
-use crate::wheel_builder::{EXECUTABLE, Wheel};
+use crate::support::scene::{Run, Scene, assert_unchanged, interpreter, site_packages, tree};
+use crate::support::verdict::refused;
+use crate::support::wheel_builder::{EXECUTABLE, Wheel};
 
 /// Projects that share namespaces, files and directories, with scripts and data.
 fn many() -> Vec<Wheel> {

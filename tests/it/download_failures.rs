@@ -1,4 +1,4 @@
-//! Downloads that fail, or nearly: wrong lengths, busy and broken servers, stalls, content that is
+//! Downloads that fail or almost fail: wrong lengths, busy and broken servers, stalls, content that is
 //! not the promised file, and a full disk.
 //!
 //! Downloads that succeed are in [`downloads`](crate::downloads), with the functions that both use.
@@ -6,9 +6,9 @@
 use crate::downloads::{
     MIB, NAME, body, content, downloader, fails, files, loose, pinned, settings,
 };
-use crate::faults::{ENOSPC, Fault, Fuse};
-use crate::http_server::{Server, Turn};
-use crate::scene::Scene;
+use crate::support::faults::{ENOSPC, Fault, Fuse};
+use crate::support::http_server::{Server, Turn};
+use crate::support::scene::Scene;
 use pkg_install::download::{Downloader, RemoteFile, Settings};
 use pkg_install::error::ErrorKind;
 use pkg_install::outcome::{Events, Silent};

@@ -1,7 +1,7 @@
 //! Fetching from servers that misbehave: what arrives is what was promised, once, or the error says
 //! what is wrong.
 //!
-//! Every server is on the loopback ([`http_server`](crate::http_server)). Retries pause for a
+//! Every server is on the loopback ([`http_server`](crate::support::http_server)). Retries pause for a
 //! millisecond.
 
 use std::path::Path;
@@ -17,8 +17,8 @@ use pkg_install::outcome::{Events, Silent};
 use pkg_install::{Error, Result};
 use url::Url;
 
-use crate::http_server::{Server, Turn};
-use crate::scene::Scene;
+use crate::support::http_server::{Server, Turn};
+use crate::support::scene::Scene;
 
 pub const NAME: &str = "a-1-py3-none-any.whl";
 pub const MIB: usize = 1 << 20;

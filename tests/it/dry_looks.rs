@@ -10,9 +10,9 @@ use pkg_install::wheel::{self, Digests, OpenOptions, Records};
 use serde_json::{Value, json};
 
 use crate::downloads::{body, content, downloader, loose, settings};
-use crate::http_server::Server;
-use crate::scene::{Run, Scene, site_packages};
-use crate::wheel_builder::Wheel;
+use crate::support::http_server::Server;
+use crate::support::scene::{Run, Scene, site_packages};
+use crate::support::wheel_builder::Wheel;
 
 /// A wheel whose RECORD is large, and so are its index and its content.
 fn large() -> Wheel {

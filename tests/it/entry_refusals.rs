@@ -1,10 +1,10 @@
 //! Entries whose names or kinds could lead elsewhere are refused on every system; what only looks
 //! odd is installed.
 
-use crate::scene::{Scene, python, site_packages};
-use crate::verdict::{Case, all_accepted, all_refused, refused};
-use crate::wheel_builder::{FILE, Wheel};
-use crate::zip_image::{self, ZipEntry};
+use crate::support::scene::{Scene, python, site_packages};
+use crate::support::verdict::{Case, all_accepted, all_refused, refused};
+use crate::support::wheel_builder::{FILE, Wheel};
+use crate::support::zip_image::{self, ZipEntry};
 
 fn demo() -> Wheel {
     Wheel::new("demo", "1.0").file("demo/__init__.py", "x = 1\n")

@@ -9,9 +9,11 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::scene::{Run, Scene, assert_unchanged, interpreter, python, site_packages, tree};
-use crate::verdict::{Rows, refused};
-use crate::wheel_builder::Wheel;
+use crate::support::scene::{
+    Run, Scene, assert_unchanged, interpreter, python, site_packages, tree,
+};
+use crate::support::verdict::{Rows, refused};
+use crate::support::wheel_builder::Wheel;
 
 pub fn demo(version: &str) -> Wheel {
     Wheel::new("demo", version)

@@ -9,9 +9,11 @@
 use pkg_install::error::{Effect, ErrorKind};
 use pkg_install::fs::Fs;
 
-use crate::faults::{Change, EACCES, EDQUOT, EINTR, EIO, ENOSPC, EROFS, EXDEV, Fault, Fuse};
-use crate::living::Life;
-use crate::tree_image::Image;
+use crate::support::faults::{
+    Change, EACCES, EDQUOT, EINTR, EIO, ENOSPC, EROFS, EXDEV, Fault, Fuse,
+};
+use crate::support::living::Life;
+use crate::support::tree_image::Image;
 
 const ERRORS: [i32; 5] = [ENOSPC, EIO, EACCES, EDQUOT, EROFS];
 

@@ -9,11 +9,11 @@
 use pkg_install::error::ErrorKind;
 use pkg_install::fs::Fs;
 
-use crate::faults::{EACCES, EDQUOT, EIO, ENOSPC, Fault, Fuse};
-use crate::living::{Attempt, Life};
-use crate::scene::Scene;
-use crate::tree_image::Image;
-use crate::wheel_builder::Wheel;
+use crate::support::faults::{EACCES, EDQUOT, EIO, ENOSPC, Fault, Fuse};
+use crate::support::living::{Attempt, Life};
+use crate::support::scene::Scene;
+use crate::support::tree_image::Image;
+use crate::support::wheel_builder::Wheel;
 
 /// A life in which something was installed to be undone, and what there was before.
 struct Kept {

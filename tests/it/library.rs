@@ -7,8 +7,8 @@ use pkg_install::{
     Warning, WheelSource,
 };
 
-use crate::scene::{Scene, site_packages};
-use crate::wheel_builder::Wheel;
+use crate::support::scene::{Scene, site_packages};
+use crate::support::wheel_builder::Wheel;
 
 /// A scene with a virtual environment, that environment, and a wheel.
 fn prepared() -> (Scene, Environment, WheelSource) {

@@ -18,10 +18,10 @@ use pkg_install::outcome::Silent;
 use pkg_install::source::Source;
 use pkg_install::spec::record::Verify;
 
-use crate::scene::{Scene, assert_unchanged, tree};
-use crate::verdict::{Case, all_refused, refused};
-use crate::wheel_builder::{Wheel, digest};
-use crate::zip_image;
+use crate::support::scene::{Scene, assert_unchanged, tree};
+use crate::support::verdict::{Case, all_refused, refused};
+use crate::support::wheel_builder::{Wheel, digest};
+use crate::support::zip_image;
 
 const FILE: &str = "demo/data.bin";
 const GIB: u64 = 1 << 30;

@@ -2,7 +2,7 @@
 //! markers, and how a lock file is recognised.
 
 use crate::resolved_cli::{Shop, wheel};
-use crate::scene::{Run, assert_unchanged, tree};
+use crate::support::scene::{Run, assert_unchanged, tree};
 use std::fs::{self};
 
 #[test]

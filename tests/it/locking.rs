@@ -17,9 +17,9 @@ use pkg_install::fs::{FaultHook, Fs, FsOp, Lock, LockWait};
 use pkg_install::outcome::Silent;
 use pkg_install::source::Source;
 
-use crate::scene::{Run, Scene, assert_unchanged, site_packages, tree};
-use crate::verdict::refused;
-use crate::wheel_builder::Wheel;
+use crate::support::scene::{Run, Scene, assert_unchanged, site_packages, tree};
+use crate::support::verdict::refused;
+use crate::support::wheel_builder::Wheel;
 
 fn acquire(path: &Path, seconds: u64, waiting: &dyn Fn(&Path)) -> Result<Lock> {
     let cancel = AtomicBool::new(false);

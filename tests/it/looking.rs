@@ -8,9 +8,9 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
-use crate::scene::{Run, Scene, assert_unchanged, site_packages, tree};
-use crate::verdict::refused;
-use crate::wheel_builder::{Wheel, digest};
+use crate::support::scene::{Run, Scene, assert_unchanged, site_packages, tree};
+use crate::support::verdict::refused;
+use crate::support::wheel_builder::{Wheel, digest};
 
 fn write(path: &Path, content: &str) {
     fs::create_dir_all(path.parent().expect("a file has a parent"))

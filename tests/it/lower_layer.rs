@@ -8,9 +8,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use pkg_install::error::Effect;
 use pkg_install::fs::Fs;
 
-use crate::faults::{EIO, Fault, Fuse};
-use crate::living::{Attempt, Life};
-use crate::tree_image::Image;
+use crate::support::faults::{EIO, Fault, Fuse};
+use crate::support::living::{Attempt, Life};
+use crate::support::tree_image::Image;
 
 fn lives() -> [Life; 2] {
     [Life::small_replace(), Life::uninstall()]

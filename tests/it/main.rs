@@ -1,8 +1,7 @@
-//! The integration tests: one binary, one module per concern.
+//! The integration tests: one binary, one module per subject.
 //!
-//! The first modules are the harness: [`wheel_builder`] makes wheels from text, broken ones too,
-//! out of a [`zip_image`]; [`scene`] makes environments and runs the program in them;
-//! [`source_text`] reads this crate's own sources for [`tidy`].
+//! [`support`] makes the wheels, environments, servers and faults that the tests use; its head lists
+//! them. [`source_text`] reads this crate's own sources for [`tidy`].
 
 #![allow(
     clippy::panic,
@@ -26,18 +25,14 @@ mod downloads;
 mod dry_looks;
 mod entry_refusals;
 mod environment_shapes;
-mod faults;
 mod fuzzing;
-mod http_server;
 mod io_errors;
 mod kept_undo;
 mod library;
 mod limits;
-mod living;
 mod lock_file_choices;
 mod locking;
 mod looking;
-mod loose_disk;
 mod lower_layer;
 mod metadata_refusals;
 mod moved;
@@ -53,7 +48,6 @@ mod power_cut;
 mod progress;
 mod progress_terminal;
 mod protocol_order;
-mod pseudo_terminal;
 mod record_levels;
 mod removing;
 mod reordered_cuts;
@@ -61,17 +55,13 @@ mod replacing;
 mod resolved;
 mod resolved_cli;
 mod resources;
-mod scene;
 mod script_rules;
 mod side_by_side;
 mod source_text;
 mod spread_rules;
+mod support;
 mod swapped;
 mod tags;
 mod testdata;
 mod tidy;
 mod together;
-mod tree_image;
-mod verdict;
-mod wheel_builder;
-mod zip_image;

@@ -5,9 +5,9 @@
 
 use sha2::Digest as _;
 
-use crate::scene::{Scene, interpreter, site_packages, tree};
-use crate::verdict::{Case, all_accepted, all_refused, refused};
-use crate::wheel_builder::{Wheel, digest};
+use crate::support::scene::{Scene, interpreter, site_packages, tree};
+use crate::support::verdict::{Case, all_accepted, all_refused, refused};
+use crate::support::wheel_builder::{Wheel, digest};
 
 fn demo() -> Wheel {
     Wheel::new("demo", "1.0").file("demo/__init__.py", "x = 1\n")

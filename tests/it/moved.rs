@@ -17,11 +17,11 @@ use std::{fs, io};
 use pkg_install::fs::{FaultHook, Fs, FsOp};
 use pkg_install::transaction::Journal;
 
-use crate::faults::{Change, EIO, EXDEV, Fault, Fuse};
-use crate::living::{Attempt, Life, demo_one, demo_two};
-use crate::scene::{Run, Scene, site_packages};
-use crate::tree_image::{Image, Node};
-use crate::wheel_builder::Wheel;
+use crate::support::faults::{Change, EIO, EXDEV, Fault, Fuse};
+use crate::support::living::{Attempt, Life, demo_one, demo_two};
+use crate::support::scene::{Run, Scene, site_packages};
+use crate::support::tree_image::{Image, Node};
+use crate::support::wheel_builder::Wheel;
 
 /// What happens to an environment between two commands.
 #[derive(Debug, Clone, Copy)]

@@ -3,11 +3,11 @@
 
 use pkg_install::fs::Fs;
 
-use crate::faults::{ENOSPC, Fault, Fuse};
-use crate::living::Life;
-use crate::scene::Scene;
-use crate::tree_image::Image;
-use crate::wheel_builder::Wheel;
+use crate::support::faults::{ENOSPC, Fault, Fuse};
+use crate::support::living::Life;
+use crate::support::scene::Scene;
+use crate::support::tree_image::Image;
+use crate::support::wheel_builder::Wheel;
 
 #[test]
 fn r126_a_failure_leaves_none_of_the_directories_made_above_a_new_target() {

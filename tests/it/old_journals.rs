@@ -1,9 +1,9 @@
 //! Journals and undo records that version 1 wrote are settled, in place and in a moved environment.
 
-use crate::living::Life;
 use crate::moved::{JOURNEYS, Journey, Story};
-use crate::scene::{Scene, site_packages};
-use crate::tree_image::Image;
+use crate::support::living::Life;
+use crate::support::scene::{Scene, site_packages};
+use crate::support::tree_image::Image;
 use pkg_install::fs::Fs;
 use pkg_install::transaction::Journal;
 use serde_json::{Value, json};

@@ -2,9 +2,9 @@
 //! that another tool put there.
 
 use crate::environment_shapes::{demo, write};
-use crate::scene::{Scene, assert_unchanged, site_packages, tree};
-use crate::verdict::refused;
-use crate::wheel_builder::Wheel;
+use crate::support::scene::{Scene, assert_unchanged, site_packages, tree};
+use crate::support::verdict::refused;
+use crate::support::wheel_builder::Wheel;
 use std::fs::{self};
 use std::os::unix::fs::symlink;
 

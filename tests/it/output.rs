@@ -2,9 +2,9 @@
 //! standard error, usage errors, and options from variables.
 
 use crate::determinism::demo;
-use crate::scene::{Scene, site_packages};
-use crate::verdict::refused;
-use crate::wheel_builder::Wheel;
+use crate::support::scene::{Scene, site_packages};
+use crate::support::verdict::refused;
+use crate::support::wheel_builder::Wheel;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;

@@ -13,8 +13,8 @@ use pkg_install::outcome::Silent;
 use crate::downloads::{
     MIB, NAME, body, content, downloader, fails, files, loose, pinned, settings,
 };
-use crate::http_server::{Server, Turn};
-use crate::scene::Scene;
+use crate::support::http_server::{Server, Turn};
+use crate::support::scene::Scene;
 
 #[test]
 fn what_an_earlier_process_left_is_thrown_away_once_where_it_is_wrong() {

@@ -12,9 +12,9 @@ use pkg_install::source::Source;
 use pkg_install::wheel::{self, OpenOptions};
 
 use crate::downloads::{MIB, NAME, body, content, downloader, files, loose, pinned, settings};
-use crate::http_server::{Server, Turn};
-use crate::scene::Scene;
-use crate::wheel_builder::Wheel;
+use crate::support::http_server::{Server, Turn};
+use crate::support::scene::Scene;
+use crate::support::wheel_builder::Wheel;
 
 #[track_caller]
 fn reads(file: &dyn ReadAt, at: usize, length: usize, whole: &[u8]) {

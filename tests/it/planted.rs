@@ -12,12 +12,12 @@ use std::path::{Path, PathBuf};
 use pkg_install::fs::Fs;
 use pkg_install::transaction::Journal;
 
-use crate::faults::{Change, Fault, Fuse};
-use crate::living::Life;
 use crate::old_journals::{old_journal, sealed};
-use crate::scene::{Scene, assert_unchanged, tree};
-use crate::tree_image::Image;
-use crate::wheel_builder::Wheel;
+use crate::support::faults::{Change, Fault, Fuse};
+use crate::support::living::Life;
+use crate::support::scene::{Scene, assert_unchanged, tree};
+use crate::support::tree_image::Image;
+use crate::support::wheel_builder::Wheel;
 
 fn text(path: &Path) -> String {
     path.display().to_string()
@@ -375,7 +375,7 @@ fn r125_what_was_written_down_of_other_places_leads_nowhere_else() {
         .to_owned();
     let through = venv.join("link");
     symlink(&outside, &through).expect("a link can be made");
-    let library = crate::scene::site_packages(&venv);
+    let library = crate::support::scene::site_packages(&venv);
     let wheel = scene
         .wheel(&Wheel::new("demo", "1.0").file("demo.py", ""))
         .display()

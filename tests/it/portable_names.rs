@@ -16,8 +16,8 @@ use pkg_install::outcome::Silent;
 use pkg_install::plan::conflict::OnConflict;
 use pkg_install::source::Source;
 
-use crate::scene::{Scene, assert_unchanged, site_packages, tree};
-use crate::wheel_builder::Wheel;
+use crate::support::scene::{Scene, assert_unchanged, site_packages, tree};
+use crate::support::wheel_builder::Wheel;
 
 const WINDOWS: Capabilities = Capabilities {
     ignores_case: true,

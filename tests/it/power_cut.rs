@@ -15,8 +15,8 @@ use std::sync::{Arc, Mutex};
 
 use pkg_install::fs::{FaultHook, Fs, FsOp};
 
-use crate::living::Life;
-use crate::tree_image::{Image, Node};
+use crate::support::living::Life;
+use crate::support::tree_image::{Image, Node};
 
 /// A change, with all that is needed to make it again.
 enum Event {

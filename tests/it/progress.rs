@@ -2,7 +2,7 @@
 //! nothing behind.
 //!
 //! Wheels come from a local server that misbehaves; the terminal is a
-//! [`pseudo_terminal`](crate::pseudo_terminal).
+//! [`pseudo_terminal`](crate::support::pseudo_terminal).
 
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
@@ -13,9 +13,9 @@ use pkg_install::fs::{Fs, Lock, LockWait};
 use serde_json::{Value, json};
 
 use crate::downloads::body;
-use crate::http_server::{Server, Turn};
-use crate::scene::{Run, Scene};
-use crate::wheel_builder::Wheel;
+use crate::support::http_server::{Server, Turn};
+use crate::support::scene::{Run, Scene};
+use crate::support::wheel_builder::Wheel;
 
 /// A password, as an address holds it; none of its parts may be shown.
 pub const LOGIN: &str = "anna:s3cr%20t";

@@ -1,13 +1,13 @@
 //! Progress for a person: plain lines in a pipe, and bars on a terminal that leave nothing behind.
 //!
-//! The terminal is a [`pseudo_terminal`](crate::pseudo_terminal). Progress as JSON events is in
+//! The terminal is a [`pseudo_terminal`](crate::support::pseudo_terminal). Progress as JSON events is in
 //! [`progress`](crate::progress).
 
-use crate::http_server::{Server, Turn};
 use crate::progress::{address, events, no_secret, run, serve, serve_of};
-use crate::pseudo_terminal::{Session, screen};
-use crate::scene::Scene;
-use crate::wheel_builder::Wheel;
+use crate::support::http_server::{Server, Turn};
+use crate::support::pseudo_terminal::{Session, screen};
+use crate::support::scene::Scene;
+use crate::support::wheel_builder::Wheel;
 
 #[test]
 fn a_pipe_gets_plain_lines_and_no_control_characters() {

@@ -6,9 +6,9 @@
 
 use std::path::Path;
 
-use crate::faults::{Change, Fault, Fuse};
-use crate::living::Life;
-use crate::tree_image::PRIVATE;
+use crate::support::faults::{Change, Fault, Fuse};
+use crate::support::living::Life;
+use crate::support::tree_image::PRIVATE;
 
 /// The changes of a command, and the numbers of those that matter.
 struct Course {

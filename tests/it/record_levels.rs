@@ -3,9 +3,9 @@
 
 use sha2::Digest as _;
 
-use crate::scene::{Scene, site_packages};
-use crate::verdict::{Case, Rows, all_accepted, all_refused};
-use crate::wheel_builder::{Wheel, digest};
+use crate::support::scene::{Scene, site_packages};
+use crate::support::verdict::{Case, Rows, all_accepted, all_refused};
+use crate::support::wheel_builder::{Wheel, digest};
 
 const CONTENT: &str = "x = '?>'\n";
 const FILE: &str = "demo/__init__.py";
@@ -203,7 +203,9 @@ fn c41_other_secure_digests_are_as_good() {
             "import base64, hashlib\nprint(base64.urlsafe_b64encode(hashlib.new('{name}', {CONTENT:?}.encode()).digest()).decode().rstrip('='))"
         );
         let scene = Scene::new();
-        crate::scene::python(&scene.venv(), &code).trim().to_owned()
+        crate::support::scene::python(&scene.venv(), &code)
+            .trim()
+            .to_owned()
     };
     for name in [
         "sha384", "sha512", "sha3_256", "sha3_384", "sha3_512", "blake2b", "blake2s",
@@ -384,7 +386,7 @@ fn c47_e38_r66_r67_record_itself() {
         &[FILE],
     );
     let binary = demo().tamper_entry("{dist-info}/RECORD", |entry| {
-        *entry = crate::zip_image::ZipEntry::new(
+        *entry = crate::support::zip_image::ZipEntry::new(
             "demo-1.0.dist-info/RECORD",
             b"\xff\xfe,,\n",
             0o100_644,

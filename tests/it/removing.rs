@@ -8,9 +8,11 @@ use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 
-use crate::scene::{Run, Scene, assert_unchanged, difference, interpreter, site_packages, tree};
-use crate::verdict::refused;
-use crate::wheel_builder::Wheel;
+use crate::support::scene::{
+    Run, Scene, assert_unchanged, difference, interpreter, site_packages, tree,
+};
+use crate::support::verdict::refused;
+use crate::support::wheel_builder::Wheel;
 
 fn write(path: &Path, content: &str) {
     fs::create_dir_all(path.parent().expect("a file has a parent"))

@@ -8,9 +8,9 @@
 
 use pkg_install::fs::Fs;
 
-use crate::living::Life;
-use crate::loose_disk::{LooseDisk, Stage};
-use crate::tree_image::Image;
+use crate::support::living::Life;
+use crate::support::loose_disk::{LooseDisk, Stage};
+use crate::support::tree_image::Image;
 
 /// Makes of what a cut left what recovery makes of it; says what is wrong with that.
 fn settle(life: &Life, left: &Image, stage: Stage) -> Result<(), String> {

@@ -7,9 +7,11 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
-use crate::scene::{Run, Scene, assert_unchanged, interpreter, python, site_packages, tree};
-use crate::verdict::{Rows, dist_infos, refused};
-use crate::wheel_builder::{Wheel, digest};
+use crate::support::scene::{
+    Run, Scene, assert_unchanged, interpreter, python, site_packages, tree,
+};
+use crate::support::verdict::{Rows, dist_infos, refused};
+use crate::support::wheel_builder::{Wheel, digest};
 
 fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))

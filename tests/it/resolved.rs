@@ -17,8 +17,8 @@ use pkg_install::source::{Fitting, Source, Sourced, lock_file, pip_report, requi
 use pkg_install::spec::pylock::Selection;
 use sha2::Digest as _;
 
-use crate::scene::{Scene, site_packages, tree};
-use crate::wheel_builder::Wheel;
+use crate::support::scene::{Scene, site_packages, tree};
+use crate::support::wheel_builder::Wheel;
 
 /// A scene with an environment and one wheel, whose directory's name has to be escaped in a URL.
 struct Setting {

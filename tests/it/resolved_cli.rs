@@ -10,8 +10,8 @@ use std::fs::{self, File};
 use serde_json::{Value, json};
 use sha2::Digest as _;
 
-use crate::scene::{Run, Scene, assert_unchanged, interpreter, site_packages, tree};
-use crate::wheel_builder::Wheel;
+use crate::support::scene::{Run, Scene, assert_unchanged, interpreter, site_packages, tree};
+use crate::support::wheel_builder::Wheel;
 
 /// A scene whose environment is `venv`, with a wheel of each of these projects in `wheels`.
 pub struct Shop {

@@ -11,8 +11,8 @@ use pkg_install::fs::Fs;
 use pkg_install::outcome::Silent;
 
 use crate::downloads::{MIB, NAME, body, content, downloader, loose, settings};
-use crate::http_server::{Server, Turn};
-use crate::scene::Scene;
+use crate::support::http_server::{Server, Turn};
+use crate::support::scene::Scene;
 
 fn page(server: &Server, path: &str) -> ResourceRequest {
     ResourceRequest {

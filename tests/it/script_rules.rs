@@ -5,9 +5,9 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::scene::{Run, Scene, python};
-use crate::verdict::{Case, Rows, all_accepted, all_refused};
-use crate::wheel_builder::Wheel;
+use crate::support::scene::{Run, Scene, python};
+use crate::support::verdict::{Case, Rows, all_accepted, all_refused};
+use crate::support::wheel_builder::Wheel;
 
 const MAIN: &str = "import sys\n\
     def none(): pass\n\

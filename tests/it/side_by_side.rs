@@ -18,8 +18,8 @@ use pkg_install::source::Source;
 use proptest::prelude::*;
 use sha2::Digest as _;
 
-use crate::scene::{Scene, assert_unchanged, tree};
-use crate::wheel_builder::Wheel;
+use crate::support::scene::{Scene, assert_unchanged, tree};
+use crate::support::wheel_builder::Wheel;
 
 const ENGINES: [Backend; 3] = [Backend::Single, Backend::Avx2, Backend::Avx512];
 

@@ -9,9 +9,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
-use crate::scene::{Run, Scene, interpreter, python, site_packages, tree};
-use crate::verdict::{Case, Rows, all_accepted, all_refused};
-use crate::wheel_builder::{EXECUTABLE, Wheel};
+use crate::support::scene::{Run, Scene, interpreter, python, site_packages, tree};
+use crate::support::verdict::{Case, Rows, all_accepted, all_refused};
+use crate::support::wheel_builder::{EXECUTABLE, Wheel};
 
 /// A wheel with something in every scheme.
 fn everywhere() -> Wheel {
@@ -150,7 +150,7 @@ fn e06_r75_one_place_from_two_parts_of_a_wheel() {
 #[test]
 fn c23_c24_e17_e18_r57_modes_follow_the_umask_and_the_execute_bit() {
     let odd = |mode: u32| {
-        move |entry: &mut crate::zip_image::ZipEntry| entry.listing.external = mode << 16
+        move |entry: &mut crate::support::zip_image::ZipEntry| entry.listing.external = mode << 16
     };
     let wheel = everywhere()
         .file_mode("demo/run.sh", "#!/bin/sh\n", EXECUTABLE)

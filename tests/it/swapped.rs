@@ -21,11 +21,11 @@ use pkg_install::fs::{FaultHook, Fs, FsOp, Lock, LockWait};
 use pkg_install::outcome::{Events, Silent};
 use pkg_install::source::{Pins, Source};
 
-use crate::faults::{Fault, Fuse};
-use crate::living::Life;
-use crate::scene::{Scene, assert_unchanged, site_packages, tree};
-use crate::tree_image::Image;
-use crate::wheel_builder::Wheel;
+use crate::support::faults::{Fault, Fuse};
+use crate::support::living::Life;
+use crate::support::scene::{Scene, assert_unchanged, site_packages, tree};
+use crate::support::tree_image::Image;
+use crate::support::wheel_builder::Wheel;
 
 /// Acts once, just before the change of this number.
 struct Swap<F> {

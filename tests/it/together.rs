@@ -8,8 +8,8 @@ use pkg_install::fs::ReadAt as _;
 use pkg_install::outcome::Silent;
 
 use crate::downloads::{MIB, NAME, body, content, downloader, loose, pinned, settings};
-use crate::http_server::{Server, Turn};
-use crate::scene::Scene;
+use crate::support::http_server::{Server, Turn};
+use crate::support::scene::Scene;
 
 /// Looks into all files, then fetches them, as an installation does.
 fn fetched(scene: &Scene, connections: usize, wanted: &[RemoteFile]) -> Vec<Vec<u8>> {

@@ -27,9 +27,10 @@
 
 #[path = "../../it/fuzzing/mod.rs"]
 pub mod fuzzing;
-#[path = "../../it/wheel_builder.rs"]
-mod wheel_builder;
-#[path = "../../it/zip_image.rs"]
-mod zip_image;
+#[path = "../../it/support"]
+mod support {
+    pub mod wheel_builder;
+    pub mod zip_image;
+}
 
 pub use fuzzing::other_reader::agree;

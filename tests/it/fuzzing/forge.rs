@@ -5,8 +5,8 @@
 //! same archive. Limits: a few entries of a few hundred bytes, and one of more than is held in
 //! memory at once.
 
-use crate::wheel_builder::{EXECUTABLE, FILE, Wheel};
-use crate::zip_image::{self, DEFLATE, Header, STORED, ZSTD, ZipEntry, ZipImage};
+use crate::support::wheel_builder::{EXECUTABLE, FILE, Wheel};
+use crate::support::zip_image::{self, DEFLATE, Header, STORED, ZSTD, ZipEntry, ZipImage};
 
 /// Where a file of the wheel may want to be.
 const PATHS: &[&str] = &[

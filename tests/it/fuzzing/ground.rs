@@ -21,7 +21,7 @@ use pkg_install::source::Source;
 use pkg_install::spec::record::Verify;
 use pkg_install::spec::wheel_name::WheelName;
 
-use crate::wheel_builder::Wheel;
+use crate::support::wheel_builder::Wheel;
 
 /// The directory that packages are in.
 const LIBRARY: &str = "venv/lib/python3.13/site-packages";

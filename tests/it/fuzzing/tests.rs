@@ -9,7 +9,7 @@ use proptest::test_runner::{RngSeed, TestRunner};
 
 use super::other_reader::agree;
 use super::*;
-use crate::wheel_builder::{EXECUTABLE, Wheel};
+use crate::support::wheel_builder::{EXECUTABLE, Wheel};
 
 /// Gives a number of cases to `check`.
 fn run<S: Strategy>(cases: u32, strategy: S, check: impl Fn(S::Value)) {

@@ -6,11 +6,6 @@
 //! sorted text without times, so that two trees are compared, and their difference read, line by
 //! line.
 
-#![allow(
-    dead_code,
-    reason = "the harness offers what any test may ask, whether or not one does yet"
-)]
-
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::fs;
@@ -21,7 +16,7 @@ use std::sync::OnceLock;
 
 use sha2::Digest as _;
 
-use crate::wheel_builder::Wheel;
+use crate::support::wheel_builder::Wheel;
 
 /// A temporary directory: wheels go to `wheels/`, the environment is `venv/`, the program runs in
 /// the directory itself.

@@ -5,11 +5,6 @@
 //! Only offsets and the counts of the end record are computed, where they are not overridden.
 //! Numbers are little-endian; ZIP64 is written where it is asked for.
 
-#![allow(
-    dead_code,
-    reason = "the harness offers every field of the format, whether or not a test bends it yet"
-)]
-
 use std::io::Write as _;
 
 /// The general purpose flag of an encrypted entry.

@@ -8,7 +8,7 @@
 use std::io::{Read as _, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use crate::scene::{Scene, interpreter};
+use crate::support::scene::{Scene, interpreter};
 
 pub const COLUMNS: usize = 84;
 pub const ROWS: usize = 12;

@@ -5,19 +5,14 @@
 //! [`all_accepted`] give each its own environment and report all cases that went wrong, not only
 //! the first. [`Rows`] reads an installed RECORD.
 
-#![allow(
-    dead_code,
-    reason = "the harness offers what any test may ask, whether or not one does yet"
-)]
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use pkg_install::digest::{Algorithm, Digest};
 
-use crate::scene::{Run, Scene, difference, site_packages, tree};
-use crate::wheel_builder::{Wheel, digest};
+use crate::support::scene::{Run, Scene, difference, site_packages, tree};
+use crate::support::wheel_builder::{Wheel, digest};
 
 /// A wheel, how it is installed, and what must be said of it.
 pub struct Case {
@@ -179,7 +174,7 @@ pub fn refused(scene: &Scene, target: &Path, arguments: &[&str], code: i32, says
     for part in says {
         run.assert_stderr(part);
     }
-    crate::scene::assert_unchanged(&before, &tree(target));
+    crate::support::scene::assert_unchanged(&before, &tree(target));
     run
 }
 

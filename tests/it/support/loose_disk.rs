@@ -19,8 +19,8 @@ use std::time::SystemTime;
 
 use pkg_install::fs::{FaultHook, Fs, FsOp};
 
-use crate::faults::Change;
-use crate::tree_image::{Image, Node};
+use crate::support::faults::Change;
+use crate::support::tree_image::{Image, Node};
 
 /// How many cuts are drawn after each change.
 const DRAWS: usize = 6;

@@ -6,11 +6,6 @@
 //! the [archive](ZipImage). Paths may say `{dist-info}` and `{data}` for the wheel's own
 //! directories. The same calls make the same bytes.
 
-#![allow(
-    dead_code,
-    reason = "the harness offers what any test may bend, whether or not one does yet"
-)]
-
 use std::fmt::{Display, Write as _};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -35,7 +30,6 @@ pub struct Wheel {
     build: Option<String>,
     file_name: Option<String>,
     dist_info: Option<String>,
-    data_directory: Option<String>,
     root_is_purelib: String,
     metadata_lines: String,
     wheel_lines: String,
@@ -77,7 +71,6 @@ impl Wheel {
             build: None,
             file_name: None,
             dist_info: None,
-            data_directory: None,
             root_is_purelib: "true".to_owned(),
             metadata_lines: String::new(),
             wheel_lines: String::new(),
@@ -86,8 +79,6 @@ impl Wheel {
             tampers: Vec::new(),
         }
     }
-
-    // ---- content
 
     /// A file that everybody may read, deflated.
     pub fn file(self, path: &str, content: impl AsRef<[u8]>) -> Self {
@@ -150,8 +141,6 @@ impl Wheel {
         self
     }
 
-    // ---- names and metadata
-
     /// The tags of the file name, compressed as there: `cp311.cp312-abi3-linux_x86_64`.
     pub fn tag(mut self, tag: &str) -> Self {
         self.tag = tag.to_owned();
@@ -173,12 +162,6 @@ impl Wheel {
     /// The dist-info directory, instead of `NAME-VERSION.dist-info`.
     pub fn dist_info(mut self, directory: &str) -> Self {
         self.dist_info = Some(directory.to_owned());
-        self
-    }
-
-    /// The data directory, instead of `NAME-VERSION.data`.
-    pub fn data_directory(mut self, directory: &str) -> Self {
-        self.data_directory = Some(directory.to_owned());
         self
     }
 
@@ -225,8 +208,6 @@ impl Wheel {
         })
         .omit_from_record(&row)
     }
-
-    // ---- RECORD
 
     /// A row in place of the path's true one, or one more where the path has none. The digest is
     /// written as it is.
@@ -286,8 +267,6 @@ impl Wheel {
         self.wrong_digest(&path)
     }
 
-    // ---- the archive
-
     /// Changes the archive before it is written; several changes run in the order of the calls.
     pub fn tamper(mut self, change: impl Fn(&mut ZipImage) + 'static) -> Self {
         self.tampers.push(Rc::new(change));
@@ -310,13 +289,6 @@ impl Wheel {
         self.tamper_entry(path, ZipEntry::use_zip64)
     }
 
-    /// Says that the entry is encrypted.
-    pub fn encrypted(self, path: &str) -> Self {
-        self.tamper_entry(path, |entry| {
-            entry.both(|header| header.flags |= zip_image::ENCRYPTED);
-        })
-    }
-
     /// Says that the entry was compressed by this method.
     pub fn method(self, path: &str, method: u16) -> Self {
         self.tamper_entry(path, move |entry| {
@@ -328,8 +300,6 @@ impl Wheel {
     pub fn crc(self, path: &str, crc: u32) -> Self {
         self.tamper_entry(path, move |entry| entry.both(|header| header.crc = crc))
     }
-
-    // ---- the result
 
     /// The file name.
     pub fn wheel_file_name(&self) -> String {
@@ -477,9 +447,8 @@ impl Wheel {
 
     fn expand(&self, path: &str) -> String {
         let stem = self.dist_info_name();
-        let data = || format!("{}.data", stem.trim_end_matches(".dist-info"));
-        path.replace("{dist-info}", &stem)
-            .replace("{data}", &self.data_directory.clone().unwrap_or_else(data))
+        let data = format!("{}.data", stem.trim_end_matches(".dist-info"));
+        path.replace("{dist-info}", &stem).replace("{data}", &data)
     }
 }
 

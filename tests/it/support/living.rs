@@ -17,10 +17,10 @@ use pkg_install::fs::Fs;
 use pkg_install::outcome::Silent;
 use pkg_install::source::Source;
 
-use crate::faults::Fuse;
-use crate::scene::{Scene, site_packages};
-use crate::tree_image::Image;
-use crate::wheel_builder::Wheel;
+use crate::support::faults::Fuse;
+use crate::support::scene::{Scene, site_packages};
+use crate::support::tree_image::Image;
+use crate::support::wheel_builder::Wheel;
 
 /// The command that is tried.
 #[derive(Debug, Clone)]
