@@ -122,6 +122,8 @@ impl<'a> PlannedTransaction<'a> {
         let areas = Areas::make(&session.fs, &session.layout, &plan.operations)?;
         let stages = areas.stages()?;
         let needed: Vec<_> = plan.wheels().collect();
+        // Before the downloads start: their events come between this one and the end.
+        events.begin(plan.contents().count() as u64, plan.bytes());
         let staged = self.opened.while_downloading(&needed, events, |arrivals| {
             let stage_options = StageOptions {
                 verify: self.options.verify,
@@ -132,7 +134,9 @@ impl<'a> PlannedTransaction<'a> {
                 progress: events,
             };
             stage::stage(&stages, plan, &self.opened.archives, stage_options)
-        })?;
+        });
+        events.end();
+        let staged = staged?;
         let changes = planning::changes(&staged.plan);
         events.step(Step::Stage, begin.elapsed());
         let begin = Instant::now();

@@ -211,6 +211,12 @@ impl Plan {
             .filter_map(|change| change.wheel)
     }
 
+    /// The files whose content is known before it is written: all but RECORDs.
+    pub fn contents(&self) -> impl Iterator<Item = &PlannedFile> {
+        let files = self.files.iter();
+        files.filter(|file| !matches!(file.content, Content::Record(_)))
+    }
+
     /// The bytes that will be written, as far as they are known before.
     pub fn bytes(&self) -> u64 {
         self.files

@@ -34,10 +34,9 @@ pub(super) fn write_contents(
 ) -> Result<HashMap<usize, Digest>> {
     let mut here: Vec<usize> = Vec::with_capacity(plan.files.len());
     let mut awaited: HashMap<WheelId, Vec<usize>> = HashMap::new();
-    let mut records = 0;
     for (number, file) in plan.files.iter().enumerate() {
         match file.content {
-            Content::Record(_) => records += 1,
+            Content::Record(_) => {}
             Content::Entry(id, _) if !archives.is_here(id) => {
                 awaited.entry(id).or_default().push(number);
             }
@@ -62,8 +61,6 @@ pub(super) fn write_contents(
         failure: Mutex::new(None),
         digests: Mutex::new(HashMap::new()),
     };
-    let files = (plan.files.len() - records) as u64;
-    workers.progress.begin(files, plan.bytes());
     workers.queue.add(workers.groups(here));
     std::thread::scope(|scope| {
         match arrivals {
@@ -74,7 +71,6 @@ pub(super) fn write_contents(
         }
         options.pool.on_each_thread(|| workers.run());
     });
-    workers.progress.end();
     // A panic of a worker goes on in this thread, so neither lock is poisoned here.
     let failure = workers.failure.into_inner();
     let digests = workers.digests.into_inner();
