@@ -330,3 +330,128 @@ fn first_few(names: &[String]) -> String {
         _ => quoted(names),
     }
 }
+
+#[cfg(test)]
+pub(super) mod samples {
+    //! One fault of each kind, for the snapshot of all messages.
+
+    use super::super::tests::{text, texts};
+    use super::*;
+
+    pub(in crate::error) fn resolution_faults() -> Vec<ResolutionFault> {
+        use ResolutionFault as F;
+        let package = || text("six 1.17.0");
+        vec![
+            F::NotJson(text("expected value at line 1")),
+            F::NotAReport(text("missing field `install`")),
+            F::NotToml(text("line 1, column 2")),
+            F::NotRequirements(text("invalid UTF-8")),
+            F::LockAsRequirements,
+            F::LockName(text("lock.toml")),
+            F::MissingKey(text("version")),
+            F::BadKey {
+                key: text("packages"),
+                expected: "a list",
+            },
+            F::FormatVersion {
+                key: "lock-version",
+                found: text("2.0"),
+                supported: "1.x",
+            },
+            F::Marker {
+                place: package(),
+                marker: text("x"),
+                reason: text("unknown variable"),
+            },
+            F::OtherEnvironment(vec![("sys_platform", text("win32"), text("linux"))]),
+            F::NoEnvironment(texts(&["os_name == 'nt'"])),
+            F::PackageRequiresPython {
+                package: package(),
+                requires: text(">=3.12"),
+                python: text("3.11.2"),
+            },
+            F::NotOffered {
+                kind: "extra",
+                name: text("x"),
+                offered: Vec::new(),
+            },
+            F::NotOffered {
+                kind: "extra",
+                name: text("x"),
+                offered: texts(&["y", "z"]),
+            },
+            F::Twice {
+                package: package(),
+                found: texts(&["1.0", "2.0"]),
+            },
+            F::Sources {
+                package: package(),
+                found: Vec::new(),
+            },
+            F::Sources {
+                package: package(),
+                found: vec!["archive", "wheels"],
+            },
+            F::NotWheels(vec![(package(), text("a directory, `.`"))]),
+            F::NoWheelFits {
+                package: package(),
+                wheels: 1,
+                environment: text("CPython 3.11"),
+            },
+            F::NoWheelFits {
+                package: package(),
+                wheels: 2,
+                environment: text("CPython 3.11"),
+            },
+            F::OtherWheel {
+                entry: package(),
+                file_name: text("a-1-py3-none-any.whl"),
+            },
+            F::NoSecureHash {
+                entry: package(),
+                found: Vec::new(),
+            },
+            F::NoSecureHash {
+                entry: package(),
+                found: texts(&["md5"]),
+            },
+            F::BadHash {
+                entry: package(),
+                hash: text("sha256:0"),
+            },
+            F::Location {
+                entry: package(),
+                location: text("ftp://host/a.whl"),
+                reason: "this is not a URL",
+            },
+            F::Line {
+                line: 4,
+                text: text("-x"),
+                reason: "this option is not known",
+            },
+            F::NotFound {
+                line: 4,
+                requirement: text("six==1.17.0"),
+                directories: texts(&["wheels"]),
+                others: Vec::new(),
+            },
+            F::NotFound {
+                line: 4,
+                requirement: text("six==1.17.0"),
+                directories: texts(&["wheels"]),
+                others: texts(&["six-1.17.0-cp39-cp39-win32.whl"]),
+            },
+            F::NowhereToLook(texts(&["a==1", "b==1", "c==1", "d==1", "e==1"])),
+            F::Yanked(package()),
+            F::UnknownKey {
+                key: text("x"),
+                version: text("1.1"),
+            },
+            F::IgnoredOption {
+                line: 4,
+                option: text("--pre"),
+                reason: "nothing is looked up in an index",
+            },
+        ]
+    }
+}

@@ -298,7 +298,7 @@ impl Rules<'_> {
         // A project that is installed twice owns it twice.
         names.dedup();
         if names.is_empty() {
-            "a file of nobody".to_owned()
+            "a file of no project".to_owned()
         } else {
             names.join(" and ")
         }
@@ -424,7 +424,7 @@ mod tests {
         assert_eq!(live_rows(OnConflict::First, "new"), (1, 1));
         assert_eq!(live_rows(OnConflict::Last, "new"), (0, 2));
         let error = beside("new").plan(OnConflict::Error).expect_err("refused");
-        assert_eq!(error.clashes()[0].owners[0].0, "a file of nobody");
+        assert_eq!(error.clashes()[0].owners[0].0, "a file of no project");
     }
 
     #[test]
