@@ -33,7 +33,7 @@ use pkg_install::digest::{Algorithm, Backend, Digest};
 use pkg_install::path::RelPath;
 use pkg_install::plan;
 use pkg_install::spec::pip_report::PipReport;
-use pkg_install::spec::pylock::Lock;
+use pkg_install::spec::pylock::LockFile;
 use pkg_install::spec::record::{self, RecordRow, Verify};
 use pkg_install::spec::requirements::Requirements;
 use pkg_install::wheel::{Wheel, WheelId};
@@ -246,7 +246,7 @@ fn parsing(texts: &Texts) -> Vec<Stage<'_>> {
         stage("record-write", || record::write_record(&texts.rows)),
         stage("path-parse", move || texts.rows.iter().filter(safe).count()),
         stage("pylock-parse", || {
-            Lock::parse(texts.lock.as_bytes()).expect("the lock file is right")
+            LockFile::parse(texts.lock.as_bytes()).expect("the lock file is right")
         }),
         stage("report-parse", || {
             PipReport::parse(texts.report.as_bytes()).expect("the report is right")

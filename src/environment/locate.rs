@@ -8,7 +8,7 @@
 use std::path::Path;
 
 use super::find_python::{absolute, active, any_python, executable};
-use super::{Environment, Kind, Locate, Scheme, externally_managed, interpreter, venv};
+use super::{Environment, EnvironmentKind, Locate, Scheme, externally_managed, interpreter, venv};
 use crate::error::{Error, RequestFault, Result};
 use crate::fs;
 
@@ -98,7 +98,7 @@ fn of_directory(request: &Locate, root: &Path) -> Result<Environment> {
     let python = any_python(request)?;
     let scheme = Scheme::flat(root);
     Ok(Environment {
-        kind: Kind::Target,
+        kind: EnvironmentKind::Target,
         root: root.to_owned(),
         scheme,
         python,
@@ -135,7 +135,7 @@ fn of_python(request: &Locate, python: &Path) -> Result<Environment> {
         }
     }
     let environment = Environment {
-        kind: Kind::Prefix,
+        kind: EnvironmentKind::Prefix,
         root: answer.prefix,
         scheme: answer.scheme,
         python: answer.python,
@@ -247,7 +247,7 @@ mod tests {
         make_venv(&here);
         request.virtual_env = Some(PathBuf::new());
         let found = locate(&request).unwrap();
-        assert_eq!((found.kind, &found.root), (Kind::Venv, &here));
+        assert_eq!((found.kind, &found.root), (EnvironmentKind::Venv, &here));
         assert_eq!(found.python.executable, here.join("bin/python"));
         request.virtual_env = Some(scratch.path().join("gone"));
         assert!(failure(&request).1.contains("`VIRTUAL_ENV` names it"));
@@ -305,7 +305,7 @@ mod tests {
         // E56: whatever the spelling.
         request.target = Some(PathBuf::from(format!("/{}/./x/..//", root.display())));
         let found = locate(&request).unwrap();
-        assert_eq!((found.kind, &found.root), (Kind::Target, &root));
+        assert_eq!((found.kind, &found.root), (EnvironmentKind::Target, &root));
         assert_eq!(found.scheme, Scheme::flat(&root));
         assert_eq!(found.scheme.purelib.as_os_str(), root.as_os_str());
         assert_eq!(found.python.executable.parent(), system_python().parent());
@@ -385,7 +385,7 @@ mod tests {
         })
         .unwrap();
         let inside = destdir.join(root.strip_prefix("/").unwrap());
-        assert_eq!((found.kind, &found.root), (Kind::Venv, &inside));
+        assert_eq!((found.kind, &found.root), (EnvironmentKind::Venv, &inside));
         assert_eq!(found.scheme.scripts, inside.join("bin"));
         assert_eq!(found.python, by_target.python);
     }
@@ -404,7 +404,7 @@ mod tests {
         let lib = PathBuf::from(format!("/opt/app/lib/python{major}.{minor}/site-packages"));
         assert_eq!(
             (found.kind, found.root.as_path()),
-            (Kind::Prefix, Path::new("/opt/app"))
+            (EnvironmentKind::Prefix, Path::new("/opt/app"))
         );
         assert_eq!(
             (&found.scheme.purelib, &found.python.executable),

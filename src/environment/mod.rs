@@ -33,7 +33,7 @@ use crate::spec::version::Version;
 
 /// What sort of environment it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum EnvironmentKind {
     /// A virtual environment (PEP 405).
     Venv,
     /// A plain directory that programs put on their import path.
@@ -42,7 +42,7 @@ pub enum Kind {
     Prefix,
 }
 
-impl Kind {
+impl EnvironmentKind {
     /// The word for it in reports.
     pub fn word(self) -> &'static str {
         match self {
@@ -53,7 +53,7 @@ impl Kind {
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for EnvironmentKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.word())
     }
@@ -119,7 +119,7 @@ pub struct Python {
 pub struct Environment {
     /// What sort it is.
     #[doc(hidden)]
-    pub kind: Kind,
+    pub kind: EnvironmentKind,
     /// The virtual environment, the target directory, or the prefix, destdir in front.
     ///
     /// A system's own interpreter may have directories of its scheme outside of its prefix.

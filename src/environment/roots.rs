@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use super::layout::{Base, Layout, root_id};
-use super::{Environment, Kind};
+use super::{Environment, EnvironmentKind};
 use crate::error::{Error, Result};
 use crate::fs::{self, Dir, Fs};
 use crate::path::RelPath;
@@ -45,7 +45,7 @@ impl Layout {
             roots: resolver.roots,
             own,
             bases,
-            keeps_include: environment.kind != Kind::Target,
+            keeps_include: environment.kind != EnvironmentKind::Target,
         })
     }
 

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::pyvenv_cfg::Config;
 use super::site_packages::{Library, libraries};
-use super::{Environment, Kind, Python, Scheme, elf, interpreter};
+use super::{Environment, EnvironmentKind, Python, Scheme, elf, interpreter};
 use crate::error::{Error, Result};
 use crate::fs;
 use crate::spec::tags::{Implementation, Target};
@@ -66,7 +66,7 @@ pub(super) fn open(root: &Path) -> Result<Environment> {
         })?;
     let scheme = scheme(root, library)?;
     Ok(Environment {
-        kind: Kind::Venv,
+        kind: EnvironmentKind::Venv,
         root: root.to_owned(),
         scheme,
         python,
@@ -244,7 +244,7 @@ mod tests {
         let scratch = unstartable(CONFIG, "python3.13", &[DATA, SITE]);
         let root = scratch.path().join("venv");
         let found = open(&root).unwrap();
-        assert_eq!(found.kind, Kind::Venv);
+        assert_eq!(found.kind, EnvironmentKind::Venv);
         assert_eq!(found.python.executable, root.join("bin/python"));
         assert_eq!(found.python.version.to_string(), "3.13.1");
         assert_eq!(found.python.target.platform, platform);

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::{DirectReference, Fitting, Location, Pins, Source, Sourced, refused, warnings};
 use crate::error::{Fault, ResolutionFault, Result};
-use crate::spec::pylock::{Choice, Lock, LockedWheel, Selection, is_lock_name};
+use crate::spec::pylock::{Choice, LockFile, LockedWheel, Selection, is_lock_name};
 
 /// The wheels of the lock file in `text`. `at` is its path, or `-` for one without a name; the paths
 /// in that one are relative to the working directory.
@@ -37,7 +37,7 @@ pub fn sources(
         rank: &|tags| fitting.tags.best(tags),
         compat_check: fitting.compat_check,
     };
-    let lock = Lock::parse(text).map_err(|faults| refused(at, faults))?;
+    let lock = LockFile::parse(text).map_err(|faults| refused(at, faults))?;
     let wheels = lock.select(&choice).map_err(|faults| refused(at, faults))?;
     let directory = at.parent().unwrap_or(Path::new(""));
     let sources = wheels

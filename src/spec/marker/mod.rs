@@ -46,7 +46,7 @@ pub struct Sets {
 
 /// Where a marker stands, which decides on the fields that it may name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Context {
+pub enum MarkerScope {
     /// Everywhere: fields with one value.
     Plain,
     /// `packages.marker` of a lock file: `extras` and `dependency_groups` too.
@@ -134,8 +134,8 @@ impl Marker {
     ///
     /// # Errors
     /// The first reason why it cannot be read; a field that is not known is one.
-    pub fn parse(text: &str, context: Context) -> Result<Self, String> {
-        let mut reader = Reader {
+    pub fn parse(text: &str, context: MarkerScope) -> Result<Self, String> {
+        let mut reader = MarkerReader {
             rest: text,
             context,
             depth: 0,
@@ -156,13 +156,13 @@ impl Marker {
 }
 
 /// What is still to be read of a marker.
-struct Reader<'a> {
+struct MarkerReader<'a> {
     rest: &'a str,
-    context: Context,
+    context: MarkerScope,
     depth: u32,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> MarkerReader<'a> {
     fn skip_space(&mut self) {
         self.rest = self.rest.trim_start_matches([' ', '\t']);
     }
@@ -271,7 +271,7 @@ impl<'a> Reader<'a> {
             .iter()
             .find(|(name, _)| *name == word)
             .map(|(_, field)| *field);
-        match field.filter(|field| self.context == Context::LockedPackage || !field.is_set()) {
+        match field.filter(|field| self.context == MarkerScope::LockedPackage || !field.is_set()) {
             Some(field) => {
                 self.rest = &self.rest[word.len()..];
                 Ok(Operand::Field(field))

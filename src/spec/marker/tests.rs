@@ -25,7 +25,7 @@ fn holds(text: &str) -> bool {
         extras: vec!["a-b".into()],
         dependency_groups: vec!["dev".into()],
     };
-    let marker = Marker::parse(text, Context::LockedPackage)
+    let marker = Marker::parse(text, MarkerScope::LockedPackage)
         .unwrap_or_else(|reason| panic!("{text}: {reason}"));
     marker.holds(&linux(), &sets)
 }
@@ -82,7 +82,7 @@ fn c68_extras_and_groups_are_sets_of_what_is_selected() {
     ] {
         assert_eq!(holds(text), expected, "{text}");
     }
-    assert!(Marker::parse("'a' in extras", Context::Plain).is_err());
+    assert!(Marker::parse("'a' in extras", MarkerScope::Plain).is_err());
 }
 
 #[test]
@@ -133,13 +133,13 @@ fn what_cannot_be_read_says_why() {
         ),
     ] {
         assert_eq!(
-            Marker::parse(text, Context::Plain),
+            Marker::parse(text, MarkerScope::Plain),
             Err(reason.to_owned()),
             "{text}"
         );
     }
     let deep = "(".repeat(100_000);
-    assert!(Marker::parse(&deep, Context::Plain).is_err_and(|reason| reason.contains("nest")));
+    assert!(Marker::parse(&deep, MarkerScope::Plain).is_err_and(|reason| reason.contains("nest")));
 }
 
 /// Parts of markers.
@@ -167,7 +167,7 @@ proptest! {
         soup in proptest::collection::vec(prop::sample::select(WORDS), 0..12),
     ) {
         for text in [text, soup.join(" ")] {
-            if let Ok(marker) = Marker::parse(&text, Context::LockedPackage) {
+            if let Ok(marker) = Marker::parse(&text, MarkerScope::LockedPackage) {
                 marker.holds(&linux(), &Sets::default());
             }
         }

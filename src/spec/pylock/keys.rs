@@ -8,8 +8,6 @@ use toml::{Table, Value};
 
 use crate::error::ResolutionFault;
 
-type Result<T> = std::result::Result<T, ResolutionFault>;
-
 /// A table of which keys are taken.
 pub(super) struct Keys {
     table: Table,
@@ -18,7 +16,7 @@ pub(super) struct Keys {
 
 impl Keys {
     /// Reads a whole text.
-    pub(super) fn parse(text: &[u8]) -> Result<Self> {
+    pub(super) fn parse(text: &[u8]) -> Result<Self, ResolutionFault> {
         let syntax = ResolutionFault::NotToml;
         let text = std::str::from_utf8(text).map_err(|error| syntax(error.to_string()))?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -61,18 +59,18 @@ impl Keys {
         key: &str,
         expected: &'static str,
         read: impl FnOnce(Value) -> Option<T>,
-    ) -> Result<Option<T>> {
+    ) -> Result<Option<T>, ResolutionFault> {
         let value = self.table.remove(key);
         value
             .map(|value| read(value).ok_or_else(|| self.bad(key, expected)))
             .transpose()
     }
 
-    pub(super) fn text(&mut self, key: &str) -> Result<Option<String>> {
+    pub(super) fn text(&mut self, key: &str) -> Result<Option<String>, ResolutionFault> {
         self.take(key, "text", text)
     }
 
-    pub(super) fn required(&mut self, key: &str) -> Result<String> {
+    pub(super) fn required(&mut self, key: &str) -> Result<String, ResolutionFault> {
         let text = self.text(key)?;
         text.ok_or_else(|| ResolutionFault::MissingKey(self.path(key)))
     }
@@ -83,14 +81,14 @@ impl Keys {
         key: &str,
         expected: &'static str,
         parse: impl FnOnce(&str) -> Option<T>,
-    ) -> Result<Option<T>> {
+    ) -> Result<Option<T>, ResolutionFault> {
         self.take(key, expected, |value| {
             text(value).and_then(|text| parse(&text))
         })
     }
 
     /// A list of texts; empty where there is none.
-    pub(super) fn texts(&mut self, key: &str) -> Result<Vec<String>> {
+    pub(super) fn texts(&mut self, key: &str) -> Result<Vec<String>, ResolutionFault> {
         let texts = self.take(key, "a list of texts", |value| match value {
             Value::Array(items) => items.into_iter().map(text).collect(),
             _ => None,
@@ -98,7 +96,7 @@ impl Keys {
         Ok(texts.unwrap_or_default())
     }
 
-    pub(super) fn number(&mut self, key: &str) -> Result<Option<u64>> {
+    pub(super) fn number(&mut self, key: &str) -> Result<Option<u64>, ResolutionFault> {
         self.take(key, "a number of bytes", |value| {
             value
                 .as_integer()
@@ -107,13 +105,13 @@ impl Keys {
     }
 
     /// Whether a key is `true`; it is not where there is none.
-    pub(super) fn flag(&mut self, key: &str) -> Result<bool> {
+    pub(super) fn flag(&mut self, key: &str) -> Result<bool, ResolutionFault> {
         Ok(self
             .take(key, "`true` or `false`", |value| value.as_bool())?
             .unwrap_or_default())
     }
 
-    pub(super) fn table(&mut self, key: &str) -> Result<Option<Self>> {
+    pub(super) fn table(&mut self, key: &str) -> Result<Option<Self>, ResolutionFault> {
         let at = self.path(key);
         self.take(key, "a table", |value| match value {
             Value::Table(table) => Some(Self { table, at }),
@@ -122,7 +120,7 @@ impl Keys {
     }
 
     /// A list of tables; `None` where there is none, which is not the same as an empty one.
-    pub(super) fn tables(&mut self, key: &str) -> Result<Option<Vec<Self>>> {
+    pub(super) fn tables(&mut self, key: &str) -> Result<Option<Vec<Self>>, ResolutionFault> {
         let at = self.path(key);
         self.take(key, "a list of tables", |value| match value {
             Value::Array(items) => items
@@ -141,7 +139,7 @@ impl Keys {
     }
 
     /// All keys with their texts: the table is one of pairs.
-    pub(super) fn pairs(self) -> Result<Vec<(String, String)>> {
+    pub(super) fn pairs(self) -> Result<Vec<(String, String)>, ResolutionFault> {
         let Self { table, at } = self;
         let bad = |key: &str| ResolutionFault::BadKey {
             key: format!("{at}.{key}"),

@@ -1,6 +1,6 @@
 //! Lock files: `pylock.toml`.
 //!
-//! Input: the TOML of version 1.x. Output: a [`Lock`], and by [`Lock::select`] the wheels that it
+//! Input: the TOML of version 1.x. Output: a [`LockFile`], and by [`LockFile::select`] the wheels that it
 //! means for one environment. Invariants: `packages.dependencies` and the tables `tool` are never
 //! looked at; which wheel is chosen depends on the lock file and the environment alone, never on
 //! what can be had. Limits: only wheels are installed, from `packages.wheels` and from a
@@ -14,19 +14,17 @@ use keys::Keys;
 pub use select::{Choice, LockedWheel, Selection};
 
 use super::digits::number;
-use super::marker::{Context, Marker};
+use super::marker::{Marker, MarkerScope};
 use super::name::ProjectName;
 use super::version::{Specifiers, Version};
 use crate::error::{Fault, ResolutionFault};
-
-type Result<T> = std::result::Result<T, ResolutionFault>;
 
 /// The highest minor version of format 1 whose keys are all known.
 const MINOR: u32 = 0;
 
 /// A lock file ("`pylock.toml` specification", "File Format").
 #[derive(Debug)]
-pub struct Lock {
+pub struct LockFile {
     /// What was odd about it.
     pub warnings: Vec<ResolutionFault>,
     requires_python: Option<Specifiers>,
@@ -76,19 +74,19 @@ pub fn is_lock_name(file_name: &str) -> bool {
     })
 }
 
-impl Lock {
+impl LockFile {
     /// Reads a lock file ("`pylock.toml` specification", "File Format").
     ///
     /// # Errors
     /// All that is wrong with it: a version that is not known, keys that are missing or are not
     /// what they have to be.
-    pub fn parse(text: &[u8]) -> std::result::Result<Self, Vec<Fault>> {
+    pub fn parse(text: &[u8]) -> Result<Self, Vec<Fault>> {
         let mut keys = Keys::parse(text).map_err(|fault| vec![fault.into()])?;
         let version = keys
             .required("lock-version")
             .and_then(supported)
             .map_err(|fault| vec![fault.into()])?;
-        let mut reading = Reading {
+        let mut reading = LockFileReader {
             faults: Vec::new(),
             unknown: Vec::new(),
         };
@@ -132,7 +130,7 @@ impl Lock {
 }
 
 /// Major and minor version, where the major one is supported.
-fn supported(version: String) -> Result<(u32, u32)> {
+fn supported(version: String) -> Result<(u32, u32), ResolutionFault> {
     let numbers = version
         .split_once('.')
         .and_then(|(a, b)| Some((number(a)?, number(b)?)));
@@ -145,21 +143,21 @@ fn supported(version: String) -> Result<(u32, u32)> {
         })
 }
 
-fn specifiers(keys: &mut Keys) -> Result<Option<Specifiers>> {
+fn specifiers(keys: &mut Keys) -> Result<Option<Specifiers>, ResolutionFault> {
     keys.parsed("requires-python", "a set of versions", Specifiers::parse)
 }
 
-fn markers(texts: Vec<String>) -> Result<Vec<(String, Marker)>> {
+fn markers(texts: Vec<String>) -> Result<Vec<(String, Marker)>, ResolutionFault> {
     let read = |text: String| {
         Ok((
             text.clone(),
-            marker("`environments`".to_owned(), text, Context::Plain)?,
+            marker("`environments`".to_owned(), text, MarkerScope::Plain)?,
         ))
     };
     texts.into_iter().map(read).collect()
 }
 
-fn marker(place: String, text: String, context: Context) -> Result<Marker> {
+fn marker(place: String, text: String, context: MarkerScope) -> Result<Marker, ResolutionFault> {
     Marker::parse(&text, context).map_err(|reason| ResolutionFault::Marker {
         place,
         marker: text,
@@ -168,13 +166,13 @@ fn marker(place: String, text: String, context: Context) -> Result<Marker> {
 }
 
 /// What is found while a lock file is read.
-struct Reading {
+struct LockFileReader {
     faults: Vec<ResolutionFault>,
     unknown: Vec<String>,
 }
 
-impl Reading {
-    fn keep<T>(&mut self, result: Result<T>) -> Option<T> {
+impl LockFileReader {
+    fn keep<T>(&mut self, result: Result<T, ResolutionFault>) -> Option<T> {
         result.map_err(|fault| self.faults.push(fault)).ok()
     }
 
@@ -193,7 +191,7 @@ impl Reading {
             .collect()
     }
 
-    fn package(&mut self, mut keys: Keys) -> Result<Package> {
+    fn package(&mut self, mut keys: Keys) -> Result<Package, ResolutionFault> {
         let name = keys.required("name")?;
         let Some(name) = ProjectName::parse(&name) else {
             return Err(ResolutionFault::BadKey {
@@ -202,7 +200,7 @@ impl Reading {
             });
         };
         let place = || format!("`{name}`");
-        let read_marker = |text| marker(place(), text, Context::LockedPackage);
+        let read_marker = |text| marker(place(), text, MarkerScope::LockedPackage);
         let package = Package {
             version: keys.parsed("version", "a version", Version::parse)?,
             marker: keys.text("marker")?.map(read_marker).transpose()?,
@@ -225,7 +223,7 @@ impl Reading {
                 .unwrap_or_default()
                 .into_iter()
                 .map(|wheel| self.artifact(wheel))
-                .collect::<Result<_>>()?,
+                .collect::<Result<_, ResolutionFault>>()?,
             name,
         };
         keys.ignore(&["dependencies", "index", "attestation-identities", "tool"]);
@@ -233,7 +231,7 @@ impl Reading {
         Ok(package)
     }
 
-    fn vcs(&mut self, mut keys: Keys) -> Result<(String, String)> {
+    fn vcs(&mut self, mut keys: Keys) -> Result<(String, String), ResolutionFault> {
         let kind = keys.required("type")?;
         let (url, path) = (keys.text("url")?, keys.text("path")?);
         keys.ignore(&["requested-revision", "commit-id", "subdirectory"]);
@@ -243,7 +241,7 @@ impl Reading {
             .ok_or_else(|| ResolutionFault::MissingKey(keys.path("url")))
     }
 
-    fn directory(&mut self, mut keys: Keys) -> Result<(String, bool)> {
+    fn directory(&mut self, mut keys: Keys) -> Result<(String, bool), ResolutionFault> {
         let path = keys.required("path")?;
         let editable = keys.flag("editable")?;
         keys.ignore(&["subdirectory"]);
@@ -251,7 +249,7 @@ impl Reading {
         Ok((path, editable))
     }
 
-    fn artifact(&mut self, mut keys: Keys) -> Result<Artifact> {
+    fn artifact(&mut self, mut keys: Keys) -> Result<Artifact, ResolutionFault> {
         let (name, path, url) = (keys.text("name")?, keys.text("path")?, keys.text("url")?);
         if path.is_none() && url.is_none() {
             return Err(ResolutionFault::MissingKey(keys.path("url")));

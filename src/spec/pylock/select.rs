@@ -1,6 +1,6 @@
 //! What a lock file means for one environment.
 //!
-//! Input: a [`Lock`] and a [`Choice`]: the environment's markers and version, what is selected, and
+//! Input: a [`LockFile`] and a [`Choice`]: the environment's markers and version, what is selected, and
 //! how well tags fit. Output: one [`LockedWheel`] for each package that is meant, or every reason
 //! why not. Invariant: nothing is looked up; the steps are those of the specification's section
 //! "Installation".
@@ -8,7 +8,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use super::{Artifact, Lock, Package, Result};
+use super::{Artifact, LockFile, Package};
 use crate::digest::{Algorithm, Digest};
 use crate::error::{Fault, MetadataFault, ResolutionFault};
 use crate::spec::location::{Location, without_credentials};
@@ -65,13 +65,13 @@ enum Origin<'a> {
     NotAWheel(String),
 }
 
-impl Lock {
+impl LockFile {
     /// The wheels for one environment, in the lock file's order ("`pylock.toml` specification",
     /// "Installation").
     ///
     /// # Errors
     /// Every reason why it cannot be installed; packages that are no wheels are one fault.
-    pub fn select(&self, choice: &Choice<'_>) -> std::result::Result<Vec<LockedWheel>, Vec<Fault>> {
+    pub fn select(&self, choice: &Choice<'_>) -> Result<Vec<LockedWheel>, Vec<Fault>> {
         let mut faults: Vec<Fault> = self.unsupported(choice);
         let mut sets = Sets::default();
         match self.sets(choice.selection) {
@@ -142,7 +142,7 @@ impl Lock {
     }
 
     /// The values of `extras` and `dependency_groups`.
-    fn sets(&self, selection: &Selection) -> std::result::Result<Sets, Vec<ResolutionFault>> {
+    fn sets(&self, selection: &Selection) -> Result<Sets, Vec<ResolutionFault>> {
         let names = |names: &[String]| {
             names
                 .iter()
@@ -226,7 +226,7 @@ impl Package {
     }
 
     /// What it is installed from.
-    fn wheel(&self, choice: &Choice<'_>) -> Result<Origin<'_>> {
+    fn wheel(&self, choice: &Choice<'_>) -> Result<Origin<'_>, ResolutionFault> {
         if let Some(requires) = &self.requires_python
             && choice.compat_check
             && !requires.contains(choice.python)
@@ -292,7 +292,7 @@ impl Package {
 
     /// The wheel whose tags fit best, of equal ones the one of the highest build, then the first.
     /// Without a check the only one will do. A wheel whose name cannot be read fits nothing.
-    fn best(&self, choice: &Choice<'_>) -> Result<&Artifact> {
+    fn best(&self, choice: &Choice<'_>) -> Result<&Artifact, ResolutionFault> {
         let named = self
             .wheels
             .iter()
@@ -316,7 +316,7 @@ impl Package {
 
 impl Artifact {
     /// Where it is: `path` comes before `url`.
-    fn location(&self, entry: &str) -> Result<Location> {
+    fn location(&self, entry: &str) -> Result<Location, ResolutionFault> {
         match (&self.path, &self.url) {
             (Some(path), _) => Ok(Location::File(path.into())),
             (None, url) => {
@@ -346,7 +346,7 @@ impl Artifact {
         self.name.clone().unwrap_or_else(of_location)
     }
 
-    fn locked(&self, package: &Package, is_direct: bool) -> Result<LockedWheel> {
+    fn locked(&self, package: &Package, is_direct: bool) -> Result<LockedWheel, ResolutionFault> {
         let (entry, file_name) = (package.label(), self.file_name());
         // A name that cannot be read is refused when the wheel is opened.
         if WheelName::parse(&file_name).is_ok_and(|name| !package.is_of(&name)) {
@@ -363,7 +363,7 @@ impl Artifact {
     }
 
     /// All hashes that prove something; there has to be one.
-    fn secure_hashes(&self, entry: &str) -> Result<Vec<Digest>> {
+    fn secure_hashes(&self, entry: &str) -> Result<Vec<Digest>, ResolutionFault> {
         let known = self.hashes.iter().filter_map(|(name, hex)| {
             let algorithm = Algorithm::from_name(&name.to_ascii_lowercase())?;
             let bad = || ResolutionFault::BadHash {
@@ -372,7 +372,7 @@ impl Artifact {
             };
             Some(Digest::from_hex(algorithm, hex).ok_or_else(bad))
         });
-        let hashes: Vec<Digest> = known.collect::<Result<_>>()?;
+        let hashes: Vec<Digest> = known.collect::<Result<_, ResolutionFault>>()?;
         if hashes.is_empty() {
             let found = self.hashes.iter().map(|(name, _)| name.clone()).collect();
             return Err(ResolutionFault::NoSecureHash {

@@ -46,7 +46,7 @@ impl Default for Setting {
     }
 }
 
-fn select(text: &str, setting: &Setting) -> std::result::Result<Vec<LockedWheel>, Vec<String>> {
+fn select(text: &str, setting: &Setting) -> Result<Vec<LockedWheel>, Vec<String>> {
     let shown = |faults: Vec<Fault>| faults.iter().map(ToString::to_string).collect::<Vec<_>>();
     let environment = MarkerEnvironment {
         implementation_name: "cpython".into(),
@@ -65,7 +65,7 @@ fn select(text: &str, setting: &Setting) -> std::result::Result<Vec<LockedWheel>
         rank: &|tags_of_wheel| tags.best(tags_of_wheel),
         compat_check: setting.compat_check,
     };
-    Lock::parse(text.as_bytes())
+    LockFile::parse(text.as_bytes())
         .map_err(shown)?
         .select(&choice)
         .map_err(shown)
@@ -117,13 +117,13 @@ fn c65_versions_that_are_not_known_are_refused_and_newer_keys_told() {
     assert_eq!(refused(&text("1.0")), ["`lock-version` is not text"]);
     assert_eq!(refused("packages = []"), ["`lock-version` is missing"]);
     assert!(
-        Lock::parse(text("'1.0'").as_bytes())
+        LockFile::parse(text("'1.0'").as_bytes())
             .unwrap()
             .warnings
             .is_empty()
     );
     let newer = text("'1.1'").replace("[]", "[{name = 'a', tool = {x = 1}, odd = 1}]");
-    let told: Vec<_> = Lock::parse(newer.as_bytes()).unwrap().warnings;
+    let told: Vec<_> = LockFile::parse(newer.as_bytes()).unwrap().warnings;
     let key = |key: &str| ResolutionFault::UnknownKey {
         key: key.into(),
         version: "1.1".into(),
@@ -478,7 +478,7 @@ proptest! {
         value in "\\PC{0,20}",
         key in prop::sample::select(KEYS),
     ) {
-        let _ = Lock::parse(&bytes);
+        let _ = LockFile::parse(&bytes);
         let _ = select(UV.get(..cut).unwrap_or_default(), &Setting::default());
         let _ = select(&UV.replace(key, &value), &Setting::default());
     }

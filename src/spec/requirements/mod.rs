@@ -21,8 +21,6 @@ use super::version::Version;
 use crate::digest::{Algorithm, Digest};
 use crate::error::{Fault, ResolutionFault};
 
-type Result<T> = std::result::Result<T, ResolutionFault>;
-
 /// What the format is called in messages.
 const VARIABLE: &str = "variables are not replaced";
 
@@ -78,7 +76,7 @@ impl Requirements {
     ///
     /// # Errors
     /// Every line that cannot be used.
-    pub fn parse(text: &[u8]) -> std::result::Result<Self, Vec<Fault>> {
+    pub fn parse(text: &[u8]) -> Result<Self, Vec<Fault>> {
         let syntax = |error: std::str::Utf8Error| {
             vec![ResolutionFault::NotRequirements(error.to_string()).into()]
         };
@@ -112,10 +110,7 @@ impl Requirements {
     ///
     /// # Errors
     /// Every reason why they cannot be installed; what is no wheel is one fault.
-    pub fn select(
-        &self,
-        environment: &MarkerEnvironment,
-    ) -> std::result::Result<Vec<&Requirement>, Vec<Fault>> {
+    pub fn select(&self, environment: &MarkerEnvironment) -> Result<Vec<&Requirement>, Vec<Fault>> {
         let holds = |marker: &Marker| marker.holds(environment, &Sets::default());
         let meant: Vec<_> = self
             .entries
@@ -153,7 +148,7 @@ impl Requirements {
     }
 
     /// A line of options.
-    fn options(&mut self, line: &Line) -> Result<()> {
+    fn options(&mut self, line: &Line) -> Result<(), ResolutionFault> {
         let mut words = line.text.split_whitespace();
         while let Some(word) = words.next() {
             let (option, attached) = split_option(word);
@@ -224,7 +219,7 @@ impl Requirements {
     }
 
     /// A line with a requirement and its own options.
-    fn requirement(&mut self, line: &Line) -> Result<()> {
+    fn requirement(&mut self, line: &Line) -> Result<(), ResolutionFault> {
         let (specification, options) = line.split_options();
         let Specified { name, pin, marker } = Specified::read(line, specification)?;
         let mut requirement = Requirement {
@@ -277,7 +272,7 @@ fn split_option(word: &str) -> (&str, Option<&str>) {
 }
 
 /// `sha256:…`; `None` where the algorithm is weak or not known.
-fn hash(value: &str, requirement: &Requirement) -> Result<Option<Digest>> {
+fn hash(value: &str, requirement: &Requirement) -> Result<Option<Digest>, ResolutionFault> {
     let bad = || ResolutionFault::BadHash {
         entry: requirement.label(),
         hash: value.to_owned(),

@@ -5,10 +5,10 @@
 //! here; variables are not replaced.
 
 use super::lines::Line;
-use super::{Pin, Result, VARIABLE};
+use super::{Pin, VARIABLE};
 use crate::error::ResolutionFault;
 use crate::spec::location::{Location, hashes_in, without_credentials};
-use crate::spec::marker::{Context, Marker};
+use crate::spec::marker::{Marker, MarkerScope};
 use crate::spec::name::ProjectName;
 use crate::spec::version::Version;
 use crate::spec::wheel_name::WheelName;
@@ -25,7 +25,7 @@ pub(super) struct Specified {
 
 impl Specified {
     /// Reads a requirement.
-    pub(super) fn read(line: &Line, text: &str) -> Result<Self> {
+    pub(super) fn read(line: &Line, text: &str) -> Result<Self, ResolutionFault> {
         if text.contains("${") {
             return Err(line.fault(VARIABLE));
         }
@@ -65,7 +65,7 @@ impl Specified {
 
     /// A wheel without a name, by its URL or path, as `uv export` writes local wheels: its file's
     /// own name has the project's. A path is relative to the working directory, as for pip and uv.
-    fn unnamed(line: &Line, text: &str) -> Result<Self> {
+    fn unnamed(line: &Line, text: &str) -> Result<Self, ResolutionFault> {
         let is_url = text.contains("://") || Location::is_url(text);
         let (place, marker) = if is_url {
             url_and_marker(line, text)?
@@ -121,7 +121,10 @@ fn text_and_marker(text: &str) -> (&str, Option<&str>) {
 }
 
 /// A URL ends at white space; only a marker may follow.
-fn url_and_marker<'a>(line: &Line, text: &'a str) -> Result<(&'a str, Option<&'a str>)> {
+fn url_and_marker<'a>(
+    line: &Line,
+    text: &'a str,
+) -> Result<(&'a str, Option<&'a str>), ResolutionFault> {
     let (url, rest) = text.split_at(text.find(char::is_whitespace).unwrap_or(text.len()));
     let rest = rest.trim_start();
     let marker = rest.strip_prefix(';');
@@ -132,7 +135,7 @@ fn url_and_marker<'a>(line: &Line, text: &'a str) -> Result<(&'a str, Option<&'a
     }
 }
 
-fn read_marker(line: &Line, text: Option<&str>) -> Result<Option<Marker>> {
+fn read_marker(line: &Line, text: Option<&str>) -> Result<Option<Marker>, ResolutionFault> {
     let Some(text) = text.map(str::trim) else {
         return Ok(None);
     };
@@ -144,13 +147,13 @@ fn read_marker(line: &Line, text: Option<&str>) -> Result<Option<Marker>> {
             reason,
         }
     };
-    Marker::parse(text, Context::Plain)
+    Marker::parse(text, MarkerScope::Plain)
         .map(Some)
         .map_err(refuse)
 }
 
 /// What a URL is.
-fn at_url(name: &ProjectName, url: &str) -> Result<Pin> {
+fn at_url(name: &ProjectName, url: &str) -> Result<Pin, ResolutionFault> {
     if let Some((vcs, _)) = url
         .split_once("://")
         .and_then(|(scheme, _)| scheme.split_once('+'))

@@ -30,10 +30,10 @@ use pkg_install::script;
 use pkg_install::spec::core_metadata::{Headers, Metadata, WheelInfo};
 use pkg_install::spec::entry_points;
 use pkg_install::spec::location::{Location, hashes_in};
-use pkg_install::spec::marker::{Context, Marker};
+use pkg_install::spec::marker::{Marker, MarkerScope};
 use pkg_install::spec::name::ProjectName;
 use pkg_install::spec::pip_report::PipReport;
-use pkg_install::spec::pylock::Lock;
+use pkg_install::spec::pylock::LockFile;
 use pkg_install::spec::record::{
     RecordRow, Verify, read_installed_record, read_wheel_record, write_record,
 };
@@ -262,12 +262,12 @@ pub fn journal(data: &[u8]) {
 /// address. An address is shown without its password.
 pub fn resolution(data: &[u8]) {
     let _ = PipReport::parse(data);
-    let _ = Lock::parse(data);
+    let _ = LockFile::parse(data);
     let _ = Requirements::parse(data);
     let Ok(text) = std::str::from_utf8(data) else {
         return;
     };
-    for context in [Context::Plain, Context::LockedPackage] {
+    for context in [MarkerScope::Plain, MarkerScope::LockedPackage] {
         let _ = Marker::parse(text, context);
     }
     let _ = hashes_in(text);
