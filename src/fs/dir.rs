@@ -61,16 +61,24 @@ impl Dir {
                 _ => break,
             }
         }
-        missing.reverse();
-        for (made, path) in missing.iter().enumerate() {
-            let make = || rustix::fs::mkdir(path, Mode::from_raw_mode(0o777));
-            if let Err(error) = fs.run(|| OwnedFsOp::MakeDir(path.clone()), make) {
-                // The first failure matters more than an empty directory that stays behind.
-                let _ = Self::remove_made(fs, &missing[..made]);
-                return Err(Error::io("make the directory", path, error));
+        let mut made = Vec::with_capacity(missing.len());
+        for path in missing.into_iter().rev() {
+            let make = || rustix::fs::mkdir(&path, Mode::from_raw_mode(0o777));
+            match fs.run(|| OwnedFsOp::MakeDir(path.clone()), make) {
+                Ok(()) => made.push(path),
+                // Another process has made it since we looked, so it is not ours to remove.
+                Err(error)
+                    if error.kind() == io::ErrorKind::AlreadyExists
+                        && super::stat(&path)?.is_some_and(|stat| stat.kind == Kind::Directory) => {
+                }
+                Err(error) => {
+                    // The first failure matters more than an empty directory that stays behind.
+                    let _ = Self::remove_made(fs, &made);
+                    return Err(Error::io("make the directory", &path, error));
+                }
             }
         }
-        Ok(missing)
+        Ok(made)
     }
 
     /// Removes directories that [`Dir::make_all`] made, innermost first. One that is missing or no
@@ -432,7 +440,10 @@ fn without_path(error: io::Error) -> io::Error {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::fs::{FaultHook, FsOp};
 
     #[test]
     fn r106_without_a_rename_that_replaces_nothing_the_new_name_is_looked_at_first() {
@@ -454,5 +465,26 @@ mod tests {
         assert_eq!(dir.look_and_rename("new", &dir, "free"), Ok(()));
         assert_eq!(std::fs::read(path("free")).unwrap(), b"new");
         assert!(!path("new").exists());
+    }
+
+    /// Another process that makes each directory just before this one does.
+    struct Rival;
+
+    impl FaultHook for Rival {
+        fn before(&self, operation: &FsOp<'_>) -> io::Result<()> {
+            if let FsOp::MakeDir(path) = operation {
+                std::fs::create_dir(path)?;
+            }
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn directories_that_another_process_makes_meanwhile_are_used_but_not_ours() {
+        let root = tempfile::tempdir().expect("there is room");
+        let path = root.path().join("a/b");
+        let fs = Fs::with_hook(Arc::new(Rival));
+        let made = Dir::make_all(&fs, &path).expect("they are there");
+        assert!(path.is_dir() && made.is_empty(), "{made:?}");
     }
 }
