@@ -1,9 +1,9 @@
 //! `RelPath`: the only path that may come out of an archive or a RECORD.
 //!
 //! Input: text. Output: a relative path of plain components, separated by `/`, that cannot lead out
-//! of the directory it is joined to, on any operating system. Invariant: once parsed, nobody looks
-//! at the rules again. Limits: [`MAX_PATH`] bytes in all, [`MAX_COMPONENT`] bytes and [`MAX_DEPTH`]
-//! components.
+//! of the directory it is joined to, on any operating system. Invariant: the rules are checked
+//! once, when the text is parsed. Limits: [`MAX_PATH`] bytes in all, [`MAX_COMPONENT`] bytes and
+//! [`MAX_DEPTH`] components.
 
 use std::fmt;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ pub const MAX_DEPTH: usize = 256;
 /// A relative path in normal form: no empty, `.` or `..` component, no backslash, colon or control
 /// character.
 ///
-/// Ordered component by component, so that a directory stands directly before what it holds. A
+/// Ordered component by component, so that a directory sorts directly before its content. A
 /// clone is the same text.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct RelPath(Arc<str>);
@@ -90,7 +90,7 @@ impl RelPath {
         &self.0
     }
 
-    /// The same text, for whoever needs not know that it is a path.
+    /// The same text, for callers that need no path type.
     pub fn text(&self) -> Arc<str> {
         Arc::clone(&self.0)
     }
@@ -105,12 +105,12 @@ impl RelPath {
         memchr::memrchr(b'/', self.0.as_bytes()).map_or(&self.0, |at| &self.0[at + 1..])
     }
 
-    /// The path without its last component; `None` where it has only one.
+    /// The path without its last component; `None` if it has only one.
     pub fn parent(&self) -> Option<Self> {
         self.directory().map(|directory| Self(directory.into()))
     }
 
-    /// The text of the path without its last component; `None` where it has only one.
+    /// The text of the path without its last component; `None` if it has only one.
     pub fn directory(&self) -> Option<&str> {
         memchr::memrchr(b'/', self.0.as_bytes()).map(|at| &self.0[..at])
     }
@@ -127,12 +127,12 @@ impl RelPath {
         Self([&self.0, "/", other.file_name()].concat().into())
     }
 
-    /// What is left of the path below `base`; `None` where it is not below it.
+    /// The rest of the path below `base`; `None` if it is not below it.
     pub fn strip_prefix(&self, base: &Self) -> Option<Self> {
         self.below(base).map(|rest| Self(rest.into()))
     }
 
-    /// The text of what is left of the path below `base`; `None` where it is not below it.
+    /// The text of the rest of the path below `base`; `None` if it is not below it.
     pub fn below(&self, base: &Self) -> Option<&str> {
         self.0.strip_prefix(&*base.0)?.strip_prefix('/')
     }
@@ -168,9 +168,9 @@ pub fn check_component(component: &str) -> Result<(), PathFault> {
     Ok(())
 }
 
-/// What a terminal would obey or hide instead of showing it: Unicode's control and formatting
-/// characters, line and paragraph separators, what is for private use, and what is no character at
-/// all. Code points that may become characters one day are none of these.
+/// Whether a terminal would obey or hide the character instead of showing it: Unicode's control and
+/// formatting characters, line and paragraph separators, private-use characters and noncharacters.
+/// Unassigned code points are not among them, because they may become characters.
 pub fn is_invisible(character: char) -> bool {
     if character.is_ascii() {
         return character.is_ascii_control();
@@ -187,9 +187,9 @@ pub fn is_invisible(character: char) -> bool {
     character.is_control() || is_formatting || is_private || is_none
 }
 
-/// A name as a file system sees it that does not mind case: spellings that differ in case, in how
-/// accents are composed, or in ligatures and the like come out as one (Unicode, canonical caseless
-/// matching with full case folding).
+/// A name as a file system that ignores case sees it: spellings that differ only in case, in how
+/// accents are composed, or in ligatures give the same result (Unicode, canonical caseless matching
+/// with full case folding).
 pub fn folded(text: &str) -> String {
     use caseless::Caseless as _;
     use unicode_normalization::UnicodeNormalization as _;

@@ -68,7 +68,7 @@ impl EntryBatch {
 pub struct Item<'a> {
     /// The entry.
     pub entry: &'a Entry,
-    /// What its content must be.
+    /// The digest that its content must have, or the digest to compute of it.
     pub expected: Expected,
 }
 

@@ -1,9 +1,9 @@
 //! The central directory: the one walk over its headers, which reads and checks each of them
 //! (APPNOTE 4.3.12).
 //!
-//! Input: the bytes of the directory and the number of its entries. Output: what each header says,
-//! or everything that is wrong with them. Only what wheels need is accepted: files and directories
-//! with safe names in UTF-8, stored, deflated or compressed with zstd, not encrypted.
+//! Input: the bytes of the directory and the number of its entries. Output: the content of each
+//! header, or everything that is wrong with them. Only what wheels need is accepted: files and
+//! directories with safe names in UTF-8, stored, deflated or compressed with zstd, not encrypted.
 
 use foldhash::{HashSet, HashSetExt as _};
 
@@ -112,7 +112,7 @@ pub(super) fn read(
     }
 }
 
-/// What one header says; a fault if no wheel may hold such an entry.
+/// Reads one header; a fault if no wheel may hold such an entry.
 fn list<'a>(header: &CentralHeader<'a>) -> Result<ListedEntry<'a>, ArchiveFault> {
     let fields = header.fields;
     let not_utf8 =

@@ -36,7 +36,7 @@ const LONGEST_TAIL: usize = END_RECORD64 + LOCATOR64 + END_RECORD + u16::MAX as 
 /// fetched.
 const ANNOUNCED_FOR_ENTRY: u64 = 1 << 9;
 
-/// What the end records state, checked against their position.
+/// The numbers in the end records, checked against their position.
 pub(super) struct EndRecords {
     /// The number of entries, at most [`MAX_ENTRIES`].
     pub(super) entries: usize,
@@ -163,8 +163,8 @@ fn numbers(record: &[u8; END_RECORD], before: &[u8], begin: u64) -> ArchiveResul
 /// record.
 ///
 /// Some readers look for a locator only if the end record has placeholders, others always do.
-/// Whatever looks like one must therefore be one, even if it lies in an extra field of the last
-/// entry.
+/// Everything that looks like one must therefore be one, even if it lies in an extra field of the
+/// last entry.
 fn zip64_numbers(before: &[u8], begin: u64) -> ArchiveResult<Option<(Numbers, u64)>> {
     let Some((before, locator)) = before
         .split_last_chunk::<LOCATOR64>()

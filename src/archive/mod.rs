@@ -1,7 +1,7 @@
 //! Wheels' archives: read so strictly that there is only one way to read them.
 //!
 //! Input: one open file. Output: its [`Entry`]s, and their contents one at a time from any thread.
-//! The index is the central directory, read once by a walk of this module's own; whatever another
+//! The index is the central directory, read once by this module's own walk; everything that another
 //! reader could see differently is refused. Steps: `end_records` says where the central directory
 //! is, `central_directory` reads it, `local_headers` compares the rest of the file with it,
 //! `extract` unpacks. Only this module names the inflate crates. Limits: two million entries,

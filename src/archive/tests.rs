@@ -49,7 +49,7 @@ fn read(image: &[u8]) -> crate::error::Result<Archive> {
     Archive::read(Box::new(Bytes(image.into())), "demo", &Extent::Whole)
 }
 
-/// What all three readers say of one file.
+/// The result of all three readers for one file.
 #[derive(Debug, PartialEq, Eq)]
 struct SeenEntry {
     name: String,

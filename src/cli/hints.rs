@@ -6,7 +6,7 @@
 use pkg_install::error::{Error, Fault};
 
 const OVERRIDE: &str = "`--no-compat-check` installs it all the same";
-const ASK: &str = "ask whoever runs the server";
+const ASK: &str = "ask the server's administrator";
 
 /// What to do about `error`.
 pub fn hint(error: &Error) -> Option<&'static str> {
@@ -101,12 +101,12 @@ const HINTS: &[(&[&str], &str)] = &[
     ),
     (
         &["expired-certificate"],
-        "check the clock of this machine, or ask whoever runs the server",
+        "check the clock of this machine, or ask the server's administrator",
     ),
     (&["tls"], ASK),
     (
         &["redirect"],
-        "ask whoever runs the server, or take the wheel from elsewhere",
+        "ask the server's administrator, or take the wheel from elsewhere",
     ),
     (
         &["address"],

@@ -36,7 +36,7 @@ struct Results {
     timings: Vec<(Step, Duration)>,
 }
 
-/// What a command has done.
+/// The result of a command.
 enum CommandResult {
     Changes(Outcome),
     Undone(Outcome),

@@ -305,7 +305,7 @@ pub fn request(args: &RequestArgs) -> Result<Input> {
     }
 }
 
-/// What to choose from lock files.
+/// The extras and groups to select from lock files.
 fn selection(args: &RequestArgs) -> Selection {
     // A variable that is empty or ends in a comma yields empty names.
     let named = |names: &[String]| {

@@ -1,4 +1,4 @@
-//! What may watch a transaction, and stop it.
+//! Watching a transaction, and stopping it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -14,7 +14,7 @@ use crate::stage::Arrivals;
 use crate::threads::Pool;
 use crate::wheel::{self, Archives, OpenOptions, Records, Wheel, WheelId};
 
-/// Wheels that can be planned with, and where their bytes are. By default there are none.
+/// Wheels that can be planned with, and their archives. By default there are none.
 #[derive(Default)]
 pub struct Opened {
     /// One wheel per source.

@@ -148,7 +148,7 @@ fn not_portable(wheel: &Wheel, files: &[WantedFile]) -> Option<Warning> {
     })
 }
 
-/// What is wanted, before anything is known about the places of the files.
+/// The wanted files, before anything is known about their places.
 struct Intent<'a> {
     changes: Vec<Change>,
     files: Vec<WantedFile>,

@@ -29,9 +29,9 @@ const TAIL: u64 = 1 << 18;
 pub struct Missing<'a> {
     /// Its position in the input.
     pub id: WheelId,
-    /// Where to download it from.
+    /// The file to download.
     pub source: &'a Source,
-    /// What is known of it so far.
+    /// The wheel as previewed so far.
     pub preview: &'a Wheel,
 }
 

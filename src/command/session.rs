@@ -34,7 +34,7 @@ pub struct Session<'a> {
     pub environment: &'a Environment,
     /// Its places.
     pub layout: Layout,
-    /// What is installed in it.
+    /// The installed projects.
     pub installed: Vec<Installed>,
     /// Whether an interrupted transaction was found and settled.
     pub recovered: bool,
@@ -51,7 +51,8 @@ impl<'a> Session<'a> {
     /// projects.
     ///
     /// # Errors
-    /// It cannot be locked, recovered or read. Whatever was made for the lock is removed again.
+    /// It cannot be locked, recovered or read. Files and directories that were made for the lock
+    /// are removed again.
     pub fn begin(
         environment: &'a Environment,
         purpose: Purpose,

@@ -241,7 +241,7 @@ impl FileFetch<'_> {
             let moved = count > most;
             most = most.max(count);
             if divided {
-                // Whatever went wrong, one connection goes on alone.
+                // After any failure one connection continues alone.
                 may_divide = false;
                 continue;
             }
@@ -262,7 +262,7 @@ impl FileFetch<'_> {
         }
     }
 
-    /// What to ask for next; nothing if `part` is present.
+    /// The parts to ask for next; none if `part` is present.
     fn next(&self, partial: &Partial, part: &Part, may_divide: bool) -> Vec<Part> {
         let Some(head) = partial.head() else {
             // Only an answer says how long the file is and whether the server supports ranges. A

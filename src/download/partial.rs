@@ -81,7 +81,7 @@ impl Head {
     }
 
     /// The value of `If-Range` for another range of this file from `origin`. Without it a server
-    /// would send a range of whatever the file is by now.
+    /// would send a range of the file's present version.
     pub(super) fn if_range(&self, origin: &Provenance) -> Option<String> {
         let usable = self.strong && self.address == origin.address;
         self.tag.clone().filter(|_| usable)

@@ -84,7 +84,7 @@ impl PreviewEvents {
     }
 }
 
-/// Where the progress of one file goes.
+/// How the progress of one file is reported.
 #[derive(Clone, Copy)]
 pub(super) enum Reporter<'a> {
     /// It is a transfer with this number.

@@ -40,7 +40,7 @@ pub(super) enum Ran {
 /// Which limit applies to a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Class {
-    /// Small bodies, which somebody waits for.
+    /// Small bodies that block the caller.
     Resource,
     /// Files and ranges of files.
     File,
@@ -78,7 +78,7 @@ pub(super) struct Batch {
     pub(super) running: AtomicUsize,
 }
 
-/// What a caller wants done.
+/// A caller's order of requests.
 pub(super) struct Task {
     pub(super) job: Arc<dyn Job>,
     pub(super) class: Class,
@@ -87,7 +87,7 @@ pub(super) struct Task {
     pub(super) parts: Vec<Part>,
     /// Needed for [`Part::Share`]s only.
     pub(super) split: Option<Split>,
-    /// Receives one result for each request, if anybody waits for them.
+    /// Receives one result for each request, if the caller waits for them.
     pub(super) results: Option<Sender<Done>>,
 }
 
@@ -105,7 +105,7 @@ struct OpenTask {
 }
 
 impl OpenTask {
-    /// How many bytes nobody has asked for yet; `None` if that is unknown, which may be many.
+    /// How many bytes have not been requested yet; `None` if that is unknown (it may be many).
     fn left(&self) -> Option<u64> {
         self.task.parts.iter().map(Part::length).sum()
     }
@@ -345,7 +345,7 @@ mod tests {
         }
     }
 
-    /// What is handed out until nothing is left, or the limits are reached.
+    /// The parts handed out until nothing is left or the limits are reached.
     fn handed_out(queue: &mut RequestQueue) -> Vec<(u64, Part)> {
         let take = || queue.take(Instant::now()).ok();
         let tickets = std::iter::from_fn(take);

@@ -52,7 +52,7 @@ struct SharedPeek {
     state: Mutex<PeekState>,
 }
 
-/// Where the file comes from, and how.
+/// The source of the file, and how it is read.
 struct Remote {
     fetcher: Arc<Fetcher>,
     file: RemoteFile,

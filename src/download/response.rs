@@ -72,7 +72,7 @@ impl Response {
             .filter(|encoding| !matches!(encoding.trim(), "" | "identity"))
     }
 
-    /// What identifies the present state of the file (RFC 9110, 8.8).
+    /// The identity of the file's present version (RFC 9110, 8.8).
     pub(super) fn validator(&self) -> Validator {
         if let Some(tag) = self.header("etag").map(str::trim) {
             let strong = tag.len() >= 2 && tag.starts_with('"') && tag.ends_with('"');

@@ -67,7 +67,7 @@ impl FetchError {
         Self::Passing(Passing::new(why))
     }
 
-    /// The error of whoever does not try again.
+    /// The error to report if there is no further attempt.
     pub(super) fn into_error(self, label: &str) -> Error {
         match self {
             Self::Passing(passing) => Error::network(passing.fault, label, passing.why),

@@ -4,10 +4,10 @@
 //! threads, in the order of the [`RequestQueue`]. A thread stands for one connection: it makes a
 //! request, receives the body, and takes the next part.
 //!
-//! Nothing can interrupt a thread that looks up a name or connects. So nobody waits for a thread:
-//! the waiting side [abandons](Scheduler::abandon) the task, the thread ends by its own timeout,
-//! and a new thread may take its place at once. Invariant: once a task is abandoned, its result is
-//! dropped. This file knows no sockets.
+//! Nothing can interrupt a thread that looks up a name or connects. Therefore nothing waits for a
+//! thread: the waiting side [abandons](Scheduler::abandon) the task, the thread ends by its own
+//! timeout, and a new thread may take its place at once. Invariant: once a task is abandoned, its
+//! result is dropped. This file knows no sockets.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
@@ -182,7 +182,7 @@ mod tests {
         host: 1,
     };
 
-    /// Job that blocks until it is told how to end.
+    /// A job that blocks until the test sends its result.
     struct Blocking {
         begun: Mutex<Sender<ThreadId>>,
         ends: Mutex<Receiver<()>>,

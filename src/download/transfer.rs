@@ -1,8 +1,8 @@
 //! One file in progress: what a connection does with one part of it.
 //!
 //! Input: a [`Part`] to ask for. Output: bytes in the [`Partial`] file, and [`TransferEvent`]s for
-//! whoever waits. Invariants: an answer that cannot be the wanted file is refused before its body
-//! is read; bytes that are present are given up only once the first bytes of another file have
+//! the waiting side. Invariants: an answer that cannot be the wanted file is refused before its
+//! body is read; bytes that are present are given up only once the first bytes of another file have
 //! come; after [`FileTransfer::close`] no connection writes any more. Limits: nothing is tried
 //! again here.
 

@@ -1,8 +1,8 @@
 //! Asking an interpreter about itself. Only this file starts a process.
 //!
 //! Input: its path, and another prefix if one is wanted. Output: the values of `sys` and
-//! `sysconfig`, checked and typed. Invariants: it runs isolated (`-I`) and without `site` (`-S`), so
-//! that no installed code is executed, and it writes no bytecode (`-B`). Without `site` an
+//! `sysconfig`, checked and typed. Invariants: it runs isolated (`-I`) and without `site` (`-S`),
+//! so that no installed code is executed, and it writes no bytecode (`-B`). Without `site` an
 //! interpreter before 3.14 does not know that it belongs to a virtual environment, so those are
 //! recognised by their files. Limits: Python 3.6 and later.
 

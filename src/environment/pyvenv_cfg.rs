@@ -14,8 +14,8 @@ pub(super) struct Config {
 }
 
 impl Config {
-    /// Parses lines of `key = value`. As in Python, case does not matter in keys, and other lines are
-    /// ignored.
+    /// Parses lines of `key = value`. As in Python, case does not matter in keys, and other lines
+    /// are ignored.
     pub(super) fn parse(text: &str) -> Self {
         let mut config = Self::default();
         let mut short = None;

@@ -1,9 +1,9 @@
 //! Virtual environments, understood from their files (PEP 405).
 //!
 //! Input: a directory with `pyvenv.cfg`, as `venv`, virtualenv and uv write it. Output: its
-//! [`Environment`]. Invariants: CPython on Linux is not started if `pyvenv.cfg` has the version, one
-//! directory of `lib` is for that version, and the files of the interpreter tell its build and its
-//! system; if anything of this is missing or contradicts, the interpreter is asked. Limits: the
+//! [`Environment`]. Invariants: CPython on Linux is not started if `pyvenv.cfg` has the version,
+//! one directory of `lib` is for that version, and the files of the interpreter tell its build and
+//! its system; if anything of this is missing or contradicts, the interpreter is asked. Limits: the
 //! layout of Unix; the last number of the version is from the day the environment was made.
 
 use std::collections::BTreeSet;

@@ -122,7 +122,7 @@ mod tests {
         assert_eq!(with_other_case(OsStr::new("12_é")), None);
     }
 
-    /// What the tests' file system really does, found out by writing.
+    /// The real capabilities of the tests' file system, found out by writing.
     fn really_ignores_case() -> bool {
         let scratch = tempfile::tempdir().unwrap();
         std::fs::write(scratch.path().join("a"), "").unwrap();

@@ -1,10 +1,10 @@
 //! The file system. Only this module calls it.
 //!
 //! Input: paths and open directories. Output: what is there, or the change that was made.
-//! Invariants: every error names the operation and the path; every change goes through [`Fs`],
-//! where a [`FaultHook`] can count it, refuse it or replay it; nothing here makes decisions.
-//! Functions that read are plain functions of this module, those that change something are methods
-//! of [`Dir`], [`OutputFile`] and [`CacheFile`], or take an [`Fs`]. Limits: Unix only.
+//! Invariants: every error names the operation and the path; every change is made through [`Fs`],
+//! so that a [`FaultHook`] can count, refuse or replay it; nothing here makes decisions. Functions
+//! that read are plain functions of this module, those that change something are methods of
+//! [`Dir`], [`OutputFile`] and [`CacheFile`], or take an [`Fs`]. Limits: Unix only.
 
 mod cache_file;
 mod capabilities;
@@ -68,7 +68,7 @@ pub trait FaultHook: Send + Sync {
     }
 }
 
-/// The handle through which every change to the file system goes.
+/// The handle that makes every change to the file system.
 #[derive(Clone, Default)]
 pub struct Fs {
     hook: Option<Arc<dyn FaultHook>>,

@@ -48,7 +48,7 @@ fn remove_directory(top: &Dir, name: &str) -> Result<()> {
     failed.map_or(Ok(()), Err)
 }
 
-/// A directory that is being emptied, and where it is.
+/// A directory that is being emptied, and its place in the tree.
 struct Emptied {
     dir: Dir,
     place: Subdirectory,

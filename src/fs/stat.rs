@@ -1,4 +1,4 @@
-//! What the file system says of a path, of a mount and of its free space, without reading content.
+//! Metadata of paths, mounts and free space, without reading content.
 
 use std::os::fd::AsFd;
 use std::path::Path;
@@ -45,7 +45,7 @@ pub struct Stat {
     pub device: u64,
     /// Its number on the device.
     pub inode: u64,
-    /// The user who owns it.
+    /// The ID of the user that owns it.
     pub uid: u32,
     /// When its content was last changed: seconds since 1970, and nanoseconds.
     pub modified: (i64, i64),

@@ -1,7 +1,7 @@
 //! Facts: everything on disk that a plan depends on, as plain data.
 //!
-//! Input: an environment's layout and what is installed in it. A command asks [`Gather`] first what
-//! the projects that leave take with them, then what stands at each place that a new file wants,
+//! Input: an environment's layout and what is installed in it. A command asks [`Gather`] first
+//! which files the removed projects take with them, then what exists at the place of each new file,
 //! and gets the rest as [`Facts`] at the end. Files are read, and RECORDs with them, only if the
 //! plan depends on their content: nothing is read for an installation into free places.
 
@@ -19,7 +19,7 @@ use crate::fs::{Kind, Stat};
 use crate::outcome::Warning;
 use crate::threads::Pool;
 
-/// What stands at a place that a new file wants.
+/// What exists at the place of a new file.
 #[derive(Debug, Clone)]
 pub struct Site {
     /// The place itself, symbolic links to directories resolved.
@@ -27,32 +27,32 @@ pub struct Site {
     /// The outermost directory that is missing on the way to the place; the place itself if its
     /// directory is there.
     pub missing_root: Place,
-    /// What stands there, unless it is a file that leaves.
+    /// The file or directory that exists there, unless it is removed.
     pub live: Option<Box<Live>>,
-    /// Something that stays and stands where a directory of the place has to be.
+    /// A file that stays and blocks a directory of the place.
     pub blocked: Option<Box<Blocked>>,
 }
 
-/// Something that is no directory, and stands where one has to be.
+/// Something other than a directory at the place of a required directory.
 #[derive(Debug, Clone)]
 pub struct Blocked {
-    /// Where it stands.
+    /// Its place.
     pub by: Place,
     /// The installed projects that list it, as indices.
     pub owners: Vec<usize>,
 }
 
-/// Something that stands where a file is wanted.
+/// Something that exists at the place of a new file.
 #[derive(Debug, Clone)]
 pub struct Live {
-    /// What it is.
+    /// Its type.
     pub content: LiveContent,
     /// The installed projects that list it, as indices; for a directory those that list something
     /// in it.
     pub owners: Vec<usize>,
 }
 
-/// What stands where a file is wanted.
+/// The type of what exists at the place of a new file.
 #[derive(Debug, Clone)]
 pub enum LiveContent {
     /// A regular file.
@@ -98,10 +98,10 @@ pub struct Facts<'a> {
     pub layout: &'a Layout,
     /// The installed projects; other fields refer to them by index.
     pub installed: &'a [Installed],
-    /// What the projects that leave take with them.
+    /// The files that the removed projects take with them.
     pub removal: Removal,
-    /// What the owners of live files record, by their index: a project that loses a file gets its
-    /// RECORD corrected.
+    /// The RECORDs of the owners of live files, by their index: a project that loses a file gets
+    /// its RECORD corrected.
     pub records: BTreeMap<usize, Vec<PlacedRow>>,
     /// Whether two spellings in different case are one name here.
     pub ignores_case: bool,
@@ -118,7 +118,7 @@ pub struct Gather<'a> {
     ownership: Ownership<'a>,
     protected: Protected,
     removal: Removal,
-    /// Owners of what stands at places that were asked for.
+    /// The owners of the places that were asked for.
     live_owners: BTreeSet<usize>,
 }
 
@@ -155,7 +155,7 @@ impl<'a> Gather<'a> {
         Ok(warnings)
     }
 
-    /// Looks at the place of a new file, but does not read what stands there.
+    /// Looks at the place of a new file, but does not read a file there.
     ///
     /// # Errors
     /// If it cannot be looked at, or a symbolic link on the way leads out of the environment.

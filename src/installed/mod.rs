@@ -1,4 +1,4 @@
-//! What is on disk: the installed projects, what their RECORDs list, and what stands at a place.
+//! What is on disk: the installed projects, what their RECORDs list, and what exists at a place.
 //!
 //! Input: a [`Layout`]. Output: plain data that plans, listings and checks are made from; nothing
 //! is changed. [`scan`] finds one [`Installed`] per dist-info directory (Recording installed
@@ -50,7 +50,7 @@ pub enum Form {
     Egg,
 }
 
-/// What an installed project says about its own files.
+/// The RECORD of an installed project, or why there is none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Recorded {
     /// The rows of its RECORD, shared because several questions are answered from them.

@@ -59,7 +59,7 @@ impl<'a> Ownership<'a> {
             .extend(read.filter_map(|(number, recorded)| Some((number, recorded.ok()?))));
     }
 
-    /// What an installed project records.
+    /// Reads the RECORD of an installed project, once.
     ///
     /// # Errors
     /// If its RECORD is there and cannot be read from disk.

@@ -1,4 +1,4 @@
-//! Removal: what replaced and removed projects take with them, and what lies around it.
+//! Removal: the files that replaced and removed projects take with them, and their surroundings.
 //!
 //! Input: the projects that leave. Output: a [`Removal`]. A RECORD is trusted only as far as the
 //! environment reaches: rows that lead outside, name directories, or name protected files are
@@ -25,7 +25,7 @@ use crate::threads::in_parallel;
 /// The directory that holds the bytecode of its neighbours (PEP 3147).
 const BYTECODE: &str = "__pycache__";
 
-/// What leaves, and what lies around it.
+/// The files that leave, and the directories around them.
 #[derive(Debug, Clone, Default)]
 pub struct Removal {
     /// The projects that leave.

@@ -1,4 +1,4 @@
-//! The survey: what stands in the environment where a plan wants to put or take something.
+//! The survey: what exists at the places that a plan would change.
 //!
 //! Input: places. Output: what was [`Surveyed`] there, and listings of directories. Each directory
 //! is looked at once, and nothing below a missing one is looked at. A symbolic link to a directory
@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::fs::{self, DirectorySnapshot, Kind, OpenFile, ReadAt as _, Stat};
 use crate::path::RelPath;
 
-/// What stands at a place.
+/// What exists at a place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Surveyed {
     /// The place itself, symbolic links to directories resolved.
@@ -25,9 +25,9 @@ pub struct Surveyed {
     /// The outermost directory that is missing on the way to the place; the place itself if its
     /// directory is there.
     pub missing_root: Place,
-    /// What stands there; `None` if nothing does.
+    /// The metadata of what exists there; `None` if nothing does.
     pub stat: Option<Stat>,
-    /// Something that is no directory, and stands where a directory of the place has to be.
+    /// Something other than a directory that blocks a directory of the place.
     pub blocked_by: Option<Place>,
 }
 
@@ -106,7 +106,7 @@ impl<'a> Survey<'a> {
         self.listings.get(directory).map(Arc::as_ref)
     }
 
-    /// What stands at a real place; a symbolic link there is not followed.
+    /// The metadata of a real place; a symbolic link there is not followed.
     fn stat(&self, real: &Place) -> Result<Option<Stat>> {
         match self.remembered_at(real) {
             Some(stat) => Ok(stat),
@@ -114,13 +114,14 @@ impl<'a> Survey<'a> {
         }
     }
 
-    /// What the remembered listings say of a real place; the outer `None` means nothing.
+    /// The metadata of a real place in the remembered listings; the outer `None` means that no
+    /// listing covers it.
     fn remembered_at(&self, real: &Place) -> Option<Option<Stat>> {
         let inside = self.listings.get(&real.parent()?)?;
         Some(inside.stat(real.path.file_name()).copied())
     }
 
-    /// What stands at `place`.
+    /// What exists at `place`.
     ///
     /// # Errors
     /// If it cannot be looked at, or a symbolic link on the way leads out of the environment.
@@ -172,7 +173,7 @@ impl<'a> Survey<'a> {
         })
     }
 
-    /// The place itself, symbolic links to directories resolved, whether anything stands there or
+    /// The place itself, symbolic links to directories resolved, whether anything exists there or
     /// not.
     ///
     /// # Errors
@@ -195,7 +196,7 @@ impl<'a> Survey<'a> {
         digest_of(&self.layout.absolute(place), algorithm)
     }
 
-    /// The names in a directory at a real place, with what they stand for; a name that is not UTF-8
+    /// The names in a directory at a real place, with their types; a name that is not UTF-8
     /// is `None`. Empty if there is no such directory.
     ///
     /// # Errors

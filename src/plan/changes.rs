@@ -2,7 +2,7 @@
 //!
 //! Input: the wheels of a command in order, or the names to remove, and what is installed. Output:
 //! one [`Change`] per project, sorted by name. Two versions of one project in the input are an
-//! error; of two builds of one version the higher build tag wins.
+//! error; if there are two builds of one version, the higher build tag wins.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ use crate::spec::wheel_name::WheelName;
 /// A wheel that a command was given.
 #[derive(Debug, Clone, Copy)]
 pub struct Offer<'a> {
-    /// What its file name says.
+    /// Its parsed file name.
     pub name: &'a WheelName,
     /// How messages and reports name it.
     pub label: &'a str,
@@ -74,8 +74,8 @@ pub fn installs(
     Ok(installs)
 }
 
-/// Of several wheels of one project the one with the highest build tag, if they differ in nothing
-/// else.
+/// The wheel with the highest build tag among several wheels of one project, if they differ in
+/// nothing else.
 fn best_build(wheels: &[Offer<'_>], name: &ProjectName, candidates: &[usize]) -> Result<usize> {
     let mut best = candidates[0];
     for &other in &candidates[1..] {

@@ -1,6 +1,6 @@
 //! Conflicts: two owners of one path, found before anything is written.
 //!
-//! Input: every file that the projects want, with what stands in its place. Output: the files to
+//! Input: every file that the projects want, and what exists at its place. Output: the files to
 //! write, each place once; the rows of each RECORD; and every conflict with its resolution. Equal
 //! contents are shared and never a conflict. The result does not depend on the timing of threads:
 //! only the order of the arguments counts. Limits: contents whose digests are not known never
@@ -22,9 +22,9 @@ pub enum OnConflict {
     /// Refuse.
     #[default]
     Error,
-    /// What is installed, or comes first in the arguments, stays.
+    /// The installed file, or the first in the order of the arguments, stays.
     First,
-    /// What comes last in the arguments wins.
+    /// The last file in the order of the arguments wins.
     Last,
 }
 
@@ -49,7 +49,7 @@ pub struct ResolvedFile {
 /// A live file that makes way for a winner.
 #[derive(Debug, Clone)]
 pub struct Displaced {
-    /// Where it stands.
+    /// Its place.
     pub place: Place,
     /// The installed projects that list it, as indices.
     pub owners: Vec<usize>,
@@ -72,11 +72,11 @@ pub struct Resolved {
     pub doubled: Vec<(ChangeId, String)>,
 }
 
-/// What conflicts are resolved by.
+/// The rules that conflicts are resolved by.
 pub struct Rules<'a> {
     /// The policy.
     pub on_conflict: OnConflict,
-    /// What is on disk.
+    /// The facts about the disk.
     pub facts: &'a Facts<'a>,
     /// The files and whole directories that leave, sorted.
     pub out: &'a [Place],
@@ -304,7 +304,7 @@ impl Rules<'_> {
         }
     }
 
-    /// Whether a directory stands in the file's place of which nothing stays.
+    /// Whether the file's place is a directory whose content leaves completely.
     fn makes_way(&self, candidate: &Candidate) -> bool {
         let is_directory = |live: &Live| matches!(live.content, LiveContent::Directory);
         if !candidate.live.as_deref().is_some_and(is_directory) {

@@ -37,14 +37,14 @@ use conflict::{OnConflict, Resolved, Rules};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ChangeId(pub u32);
 
-/// What is done to one project.
+/// The change of one project.
 #[derive(Debug, Clone)]
 pub struct Change {
-    /// What is done.
+    /// The action.
     pub action: Action,
     /// The project.
     pub name: ProjectName,
-    /// The version that is installed afterwards; of a removed project the one that was.
+    /// The version that is installed afterwards; for a removed project its last version.
     pub version: String,
     /// The version that was installed before.
     pub previous: Option<String>,
@@ -92,7 +92,7 @@ pub struct WantedFile {
     pub identity: Option<Identity>,
 }
 
-/// Where a file's content comes from.
+/// The source of a file's content.
 #[derive(Debug, Clone)]
 pub enum Content {
     /// An entry of a wheel.
@@ -121,7 +121,7 @@ pub enum RowFile {
     Live(Box<LiveRow>),
 }
 
-/// What RECORD states about a file that is on disk already.
+/// The columns of RECORD for a file that is on disk already.
 #[derive(Debug, Clone)]
 pub struct LiveRow {
     /// Its digest; `None` for a symbolic link.
@@ -130,16 +130,16 @@ pub struct LiveRow {
     pub size: Option<u64>,
 }
 
-/// A file that a project wants, with what stands in its place.
+/// A file that a project wants, and what exists at its place.
 #[derive(Debug, Clone)]
 pub struct Candidate {
     /// The file, at its real place.
     pub file: WantedFile,
     /// The outermost directory that is missing on the way to it; its own place if none is.
     pub missing_root: Place,
-    /// What stands in its place, unless it is a file that leaves.
+    /// The file or directory at its place, unless it leaves.
     pub live: Option<Box<Live>>,
-    /// Something that stays and stands where a directory has to be.
+    /// A file that stays and blocks a directory of the place.
     pub blocked: Option<Box<Blocked>>,
 }
 
@@ -156,7 +156,7 @@ impl Candidate {
     }
 }
 
-/// What a command wants to happen.
+/// The goal of a command.
 #[derive(Debug, Clone)]
 pub struct Wants {
     /// The projects that change, sorted by name. A [`ChangeId`] is an index.
@@ -224,8 +224,9 @@ impl Plan {
             .fold(0, |sum: u64, file| sum.saturating_add(file.size))
     }
 
-    /// The files of a removed project, or those that RECORD lists of any other one, files that it
-    /// shares with other projects included. RECORD's own length counts once it is staged.
+    /// For a removed project its removed files; for any other project the files in its RECORD,
+    /// including those that it shares with other projects. RECORD's own length counts once it is
+    /// staged.
     pub fn tally(&self, change: &Change) -> Tally {
         if change.action == Action::Remove {
             return change.removed;

@@ -19,7 +19,7 @@ use crate::environment::layout::{Layout, Place, SchemeKey};
 /// One rename, or the removal of an empty directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operation {
-    /// What is done.
+    /// The kind of operation.
     pub kind: OperationKind,
     /// The place in the environment.
     pub place: Place,
@@ -30,13 +30,13 @@ pub struct Operation {
     pub mode: Option<u32>,
 }
 
-/// What an operation does.
+/// The kinds of operations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OperationKind {
     /// Moves what is there to the trash.
     Out,
-    /// Moves what was staged to a place at which nothing stands.
+    /// Moves a staged file or directory to a free place.
     In,
     /// Removes an empty directory.
     RemoveDir,

@@ -1,8 +1,9 @@
 //! Removal: the fewest things to move out, so that everything that leaves is gone.
 //!
 //! Input: the files that leave, and listings of the directories around them. Output: places. A
-//! directory is moved out whole if all that it holds leaves, else its files one by one. What no
-//! project owns stays, and its directories with it. The environment's own directories always stay.
+//! directory is moved out whole if all that it holds leaves, else its files one by one. Files that
+//! no project owns stay, and so do their directories. The environment's own directories always
+//! stay.
 
 use std::cmp::Reverse;
 
@@ -57,7 +58,7 @@ pub fn outgoing(removal: &Removal, layout: &Layout) -> Vec<Place> {
     places
 }
 
-/// What leaves one directory, by name.
+/// The names that leave one directory.
 struct Leaving<'a> {
     files: Option<&'a HashMap<&'a str, &'a Place>>,
     whole: Option<&'a HashMap<&'a str, &'a Place>>,

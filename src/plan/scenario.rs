@@ -99,11 +99,11 @@ pub fn python() -> Python {
     }
 }
 
-/// What is on disk, and what a command wants.
+/// The files on disk, and the goal of a command.
 #[derive(Default)]
 pub struct Scenario {
     installed: Vec<Installed>,
-    /// What each installed project lists.
+    /// The files that each installed project lists.
     listed: Vec<Vec<String>>,
     /// The content of each file on disk.
     on_disk: BTreeMap<String, String>,

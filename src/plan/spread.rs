@@ -318,8 +318,8 @@ pub fn is_reserved(place: &Place) -> bool {
     place.path.components().any(path::is_reserved_on_windows)
 }
 
-/// What the content of an entry is compared by: the digest in RECORD if that is verified, the
-/// CRC-32 in the archive otherwise.
+/// The value that an entry's content is compared by: the digest in RECORD if that is verified,
+/// otherwise the CRC-32 in the archive.
 pub(super) fn identity_of(entry: &WheelEntry, verified: bool) -> Option<Identity> {
     if verified {
         entry.digest.map(Identity::Digest)

@@ -1,8 +1,8 @@
 //! The wheels of a lock file.
 //!
 //! Input: its text, its path, and the selected extras and groups. Output: one source for each
-//! package that applies to the environment. Limits: the lock file is local and trusted, so a path in
-//! it may lead anywhere on this machine.
+//! package that applies to the environment. Limits: the lock file is local and trusted, so a path
+//! in it may lead anywhere on this machine.
 
 use std::path::Path;
 
@@ -10,8 +10,8 @@ use super::{DirectReference, Fitting, Location, Pins, Source, Sourced, refused, 
 use crate::error::{Fault, ResolutionFault, Result};
 use crate::spec::pylock::{Choice, LockFile, LockedWheel, Selection, is_lock_name};
 
-/// The wheels of the lock file in `text`. `at` is its path, or `-` for one without a name; the paths
-/// in that one are relative to the working directory.
+/// The wheels of the lock file in `text`. `at` is its path, or `-` for one without a name; the
+/// paths in that one are relative to the working directory.
 ///
 /// # Errors
 /// If the lock file is not called as one, cannot be read, or cannot be installed here.

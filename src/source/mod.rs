@@ -2,8 +2,8 @@
 //!
 //! Input: a path, a directory, a URL, `file.whl#sha256=…`; or the file of a resolver: an
 //! installation report, a lock file, a list of pinned requirements. Output: one [`Source`] for each
-//! wheel; a directory means the wheels directly inside it, sorted by name. New kinds of input belong
-//! here. Limits: nothing is downloaded, and names are looked up only in directories.
+//! wheel; a directory means the wheels directly inside it, sorted by name. New kinds of input
+//! belong here. Limits: nothing is downloaded, and names are looked up only in directories.
 
 pub mod lock_file;
 mod merge;
@@ -38,8 +38,8 @@ pub struct Source {
     pub pinned: Pins,
     /// Its length in bytes, if that was promised.
     pub size: Option<u64>,
-    /// Whether the user asked for this project, which REQUESTED records. For a wheel that is given as
-    /// a path this is unknown, since a resolver may have chosen it.
+    /// Whether the user asked for this project, which REQUESTED records. For a wheel that is given
+    /// as a path this is unknown, since a resolver may have chosen it.
     pub requested: bool,
     /// Whether it counts as a direct reference.
     pub direct_reference: DirectReference,
@@ -80,8 +80,8 @@ pub struct Fitting {
 }
 
 impl Fitting {
-    /// Without `compat_check`, a file that was resolved for another environment is accepted, and so is
-    /// a wheel whose tags do not fit if there is no other. Markers are evaluated as always.
+    /// Without `compat_check`, a file that was resolved for another environment is accepted, and so
+    /// is a wheel whose tags do not fit if there is no other. Markers are evaluated as always.
     pub fn new(
         target: &Target,
         version: &Version,

@@ -132,7 +132,8 @@ impl LinkIndex {
         })
     }
 
-    /// The best wheel of a version: by local version, then tags, then build; the first of equal ones.
+    /// The best wheel of a version: by local version, then tags, then build; the first of equal
+    /// ones.
     fn find(
         &self,
         entry: &Requirement,

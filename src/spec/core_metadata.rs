@@ -1,9 +1,8 @@
 //! WHEEL and METADATA: files of mail headers.
 //!
-//! Input: the bytes of either file. Output: what the installer needs of them, and warnings.
-//! Invariants: the first of several headers of one name counts; nothing behind the headers is
-//! looked at, however large it is. Limits: the caller bounds the size; everything here is linear in
-//! it.
+//! Input: the bytes of either file. Output: the headers that the installer needs, and warnings.
+//! Invariants: the first of several headers of one name counts; nothing after the headers is read,
+//! however large it is. Limits: the caller bounds the size; everything here is linear in it.
 
 use std::borrow::Cow;
 
@@ -83,16 +82,16 @@ fn is_name(name: &str) -> bool {
     name.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// What WHEEL says about the layout of the wheel ("Binary distribution format", "The .dist-info
+/// The layout of the wheel as WHEEL describes it ("Binary distribution format", "The .dist-info
 /// directory").
 ///
 /// Its `Tag` lines are not read: they may disagree with the file name, which is what counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WheelInfo {
-    /// Whether the wheel's root goes to purelib and not to platlib. A missing header is `false`,
-    /// and case is ignored.
+    /// Whether the wheel's root is installed into purelib and not into platlib. A missing header is
+    /// `false`, and case is ignored.
     pub root_is_purelib: bool,
-    /// What is odd but not wrong: a `Wheel-Version` with a greater minor version
+    /// Warnings: a `Wheel-Version` with a greater minor version
     /// ([`MetadataFault::Newer`]).
     pub warnings: Vec<MetadataFault>,
 }
@@ -101,9 +100,9 @@ impl WheelInfo {
     /// Reads WHEEL ("Binary distribution format", "Installing a wheel": "Unpack", a to c).
     ///
     /// # Errors
-    /// [`MetadataFault::NotUtf8`]; [`MetadataFault::Header`] where `Wheel-Version` is missing or
-    /// not made of numbers; [`MetadataFault::Newer`] where its major version is greater than the
-    /// one that is known.
+    /// [`MetadataFault::NotUtf8`]; [`MetadataFault::Header`] if `Wheel-Version` is missing or not
+    /// made of numbers; [`MetadataFault::Newer`] if its major version is greater than the known
+    /// one.
     pub fn parse(bytes: &[u8]) -> Result<Self, MetadataFault> {
         let text =
             std::str::from_utf8(bytes).map_err(|_| MetadataFault::NotUtf8("WHEEL".to_owned()))?;
@@ -134,17 +133,17 @@ impl WheelInfo {
     }
 }
 
-/// What METADATA says about the project ("Core metadata specifications").
+/// The project as METADATA describes it ("Core metadata specifications").
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Metadata {
     /// The project ("Name").
     pub name: ProjectName,
     /// Its version ("Version").
     pub version: Version,
-    /// The Pythons that it supports ("Requires-Python"); `None` where it does not say, or not
-    /// readably.
+    /// The Pythons that it supports ("Requires-Python"); `None` if the header is missing or cannot
+    /// be read.
     pub requires_python: Option<Specifiers>,
-    /// What is odd but not wrong: a `Metadata-Version` with a greater minor version
+    /// Warnings: a `Metadata-Version` with a greater minor version
     /// ([`MetadataFault::Newer`]), a `Requires-Python` that cannot be read
     /// ([`MetadataFault::Version`]).
     pub warnings: Vec<MetadataFault>,
@@ -155,9 +154,9 @@ impl Metadata {
     /// ones).
     ///
     /// # Errors
-    /// [`MetadataFault::NotUtf8`], wherever in the file it is; [`MetadataFault::Header`] where
+    /// [`MetadataFault::NotUtf8`] for a fault anywhere in the file; [`MetadataFault::Header`] if
     /// `Metadata-Version`, `Name` or `Version` is missing or cannot be read;
-    /// [`MetadataFault::Newer`] where the major version is greater than the one that is known.
+    /// [`MetadataFault::Newer`] if the major version is greater than the known one.
     pub fn parse(bytes: &[u8]) -> Result<Self, MetadataFault> {
         let text = std::str::from_utf8(bytes)
             .map_err(|_| MetadataFault::NotUtf8("METADATA".to_owned()))?;
@@ -221,7 +220,7 @@ fn unreadable(file: &'static str, field: &'static str, value: &str) -> MetadataF
     }
 }
 
-/// The major and minor version of a file format; `None` where there is anything but numbers and
+/// The major and minor version of a file format; `None` if the text has anything but numbers and
 /// dots.
 fn format_version(text: &str) -> Option<(u64, u64)> {
     let numbers: Option<Vec<u64>> = text.split('.').map(digits::number).collect();

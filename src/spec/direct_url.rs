@@ -1,4 +1,4 @@
-//! `direct_url.json`: where a project was installed from.
+//! `direct_url.json`: the location that a project was installed from.
 //!
 //! Input: the path or URL of a wheel and its digests. Output: JSON. Invariants: equal inputs make
 //! equal bytes; no credentials are written. Limits: only archives are described here. An
@@ -20,7 +20,7 @@ const QUOTED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~')
     .remove(b'/');
 
-/// What `direct_url.json` holds ("Direct URL data structure", "Archive URLs").
+/// The content of `direct_url.json` ("Direct URL data structure", "Archive URLs").
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DirectUrl {
     url: String,

@@ -14,9 +14,9 @@ pub struct IniItem<'t> {
     pub line: u64,
     /// Its first line without the white space around it.
     pub text: &'t str,
-    /// What is before the first delimiter; empty if there is no delimiter.
+    /// The text before the first delimiter; empty if there is no delimiter.
     pub name: &'t str,
-    /// What is behind the first delimiter, with continuation lines after `\n`; may end in blank
+    /// The text after the first delimiter, with continuation lines after `\n`; may end in blank
     /// lines.
     pub value: String,
 }

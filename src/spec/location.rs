@@ -1,4 +1,4 @@
-//! Where a file is: a path, or a URL; and URLs without their credentials.
+//! Locations of files, which are paths or URLs; and URLs without their credentials.
 //!
 //! Input: a URL's text. Output: a [`Location`] and the URL's fragment. Invariants: percent signs
 //! are decoded exactly once; a `file` URL becomes a path of this machine; a [`Location::Url`] has a
@@ -12,7 +12,7 @@ use url::Url;
 
 use crate::digest::{Algorithm, Digest};
 
-/// Where a file is.
+/// The location of a file.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Location {
     /// On this machine.
@@ -22,7 +22,7 @@ pub enum Location {
 }
 
 impl Location {
-    /// Whether `text` is meant as a URL that [`from_url`](Self::from_url) reads.
+    /// Whether `text` has a scheme that [`from_url`](Self::from_url) reads.
     pub fn is_url(text: &str) -> bool {
         let scheme = text
             .split_once(':')

@@ -19,8 +19,8 @@ pub struct ProjectName {
 
 impl ProjectName {
     /// Checks `text` ("Names and normalization", "Name format"): ASCII letters, digits, `.`, `_`
-    /// and `-`, with a letter or digit at both ends. `None` where it breaks that; surrounding white
-    /// space does too.
+    /// and `-`, with a letter or digit at both ends. `None` if it breaks that rule; surrounding
+    /// white space is not allowed either.
     pub fn parse(text: &str) -> Option<Self> {
         let first = text.bytes().next()?;
         let last = text.bytes().next_back()?;

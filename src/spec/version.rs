@@ -113,7 +113,7 @@ pub struct Specifiers {
 
 impl Specifiers {
     /// Reads clauses separated by commas. Empty clauses (`>=2.7,`) mean nothing, and no clause at
-    /// all is every version, as for Python's `packaging`. `None` where a clause is not one, such as
+    /// all is every version, as for Python's `packaging`. `None` if a clause is not valid, such as
     /// the legacy `>=3.6.*`.
     pub fn parse(text: &str) -> Option<Self> {
         let clauses: Option<Vec<_>> = text

@@ -11,16 +11,16 @@ use crate::path::check_component;
 use crate::spec::name::ProjectName;
 use crate::spec::version::Version;
 
-/// What a wheel's file name says ("Binary distribution format", "File name convention").
+/// The parts of a wheel's file name ("Binary distribution format", "File name convention").
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WheelName {
     /// The project.
     pub name: ProjectName,
     /// Its version.
     pub version: Version,
-    /// Which build of that version it is, where the name says so.
+    /// The build tag, if the name has one.
     pub build: Option<BuildTag>,
-    /// What it runs on: every combination of the name's compressed tag sets, in the order written.
+    /// Its tags: every combination of the name's compressed tag sets, in the order written.
     pub tags: Vec<Tag>,
 }
 

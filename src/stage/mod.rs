@@ -26,7 +26,7 @@ use crate::spec::record::Verify;
 use crate::threads::{Cancel, Pool};
 use crate::wheel::{Archives, WheelId};
 
-/// What staging needs beside the plan.
+/// Everything that staging needs beside the plan.
 pub struct StageOptions<'a> {
     /// How strictly contents are checked.
     pub verify: Verify,
@@ -56,7 +56,7 @@ pub type Arrival = Result<(WheelId, Archive)>;
 /// The open staging directory of each root.
 pub type Stages = HashMap<RootId, Dir>;
 
-/// A plan whose files are all on disk, where nothing sees them yet.
+/// A plan whose files are all on disk, in a directory that nothing else looks at.
 #[must_use = "staged files have to be committed"]
 pub struct Staged {
     /// The plan that was staged.
@@ -89,7 +89,7 @@ fn make_directories(plan: &Plan, stages: &Stages) -> Result<()> {
         let path = plan.staged_path(file);
         let mut rest = path.as_str();
         while let Some((parent, _)) = rest.rsplit_once('/') {
-            // Whatever holds a known directory is known, too.
+            // The parents of a known directory are known, too.
             if !directories.insert((file.place.root, parent.to_owned())) {
                 break;
             }

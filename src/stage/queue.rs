@@ -10,7 +10,7 @@ pub(super) struct Group {
     /// Whether they are unpacked from an archive. Those come first: unpacking takes the longest,
     /// and all other files are small.
     pub(super) unpacks: bool,
-    /// What writing them costs, in bytes of content that cost as much.
+    /// The cost of writing them, in bytes of content that cost as much.
     pub(super) cost: u64,
     /// Their numbers in the plan.
     pub(super) files: Vec<usize>,

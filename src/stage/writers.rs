@@ -19,7 +19,7 @@ use crate::spec::record::Verify;
 use crate::threads::Cancel;
 use crate::wheel::{Archives, WheelId};
 
-/// What making a file costs, in bytes of content that cost as much.
+/// The cost of making a file, in bytes of content that cost as much.
 const FILE_COST: u64 = 1 << 14;
 /// How many bytes of large entries all workers together hold in memory at most.
 const MAX_BUDGET: u64 = 40 << 20;
@@ -99,7 +99,7 @@ struct Workers<'a> {
 }
 
 impl Workers<'_> {
-    /// What one worker does.
+    /// The loop of one worker.
     fn run(&self) {
         let mut scratch = Scratch::sharing(&self.budget);
         while let Some(group) = self.queue.next() {

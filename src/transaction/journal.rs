@@ -41,11 +41,11 @@ pub const VERSION: u32 = 2;
 /// The first words of every journal.
 const MAGIC: &str = "pkg-install journal";
 
-/// The operations of a transaction, and where they are made.
+/// The operations of a transaction, and the roots that they change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Journal {
-    /// The user who wrote it.
+    /// The ID of the user that wrote it.
     pub uid: u32,
     /// The roots that the operations change.
     pub roots: Vec<JournalRoot>,
@@ -59,7 +59,7 @@ pub struct Journal {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JournalRoot {
-    /// Where it is in the environment.
+    /// Its place in the environment.
     pub at: RootName,
     /// The directory that holds its state directory, as a path below the root; empty for the root
     /// itself.
@@ -74,7 +74,7 @@ pub struct JournalRoot {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JournalOperation {
-    /// What is done.
+    /// The kind of operation.
     pub kind: OperationKind,
     /// The number of the root.
     pub root: usize,

@@ -42,7 +42,7 @@ pub(super) enum Marks {
     Old { seen: Vec<Option<String>> },
 }
 
-/// What one operation moved in, as two digests in hexadecimal.
+/// The files that one operation moved in, as two digests in hexadecimal.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Mark {
     times: String,
@@ -150,7 +150,7 @@ pub(super) fn live_path(
     root.at.path(layout).join(&operation.path)
 }
 
-/// What is found at a path and below it, by paths relative to it.
+/// The metadata of a path and of everything below it, by paths relative to it.
 type Files = [(PathBuf, Stat)];
 
 fn mark(path: &Path, files: &Files) -> Result<Mark> {

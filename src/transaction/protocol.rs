@@ -37,7 +37,7 @@ pub struct Committed {
 pub struct Failed {
     /// Why it failed.
     pub error: Error,
-    /// What is left of it.
+    /// The effect of what could not be taken back.
     pub effect: Effect,
 }
 

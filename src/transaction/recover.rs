@@ -14,7 +14,7 @@ use crate::environment::layout::Layout;
 use crate::error::{Effect, Error, Result};
 use crate::fs::Fs;
 
-/// What recovery found, and did about it.
+/// The result of recovery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recovered {
     /// There was nothing to settle.
@@ -27,7 +27,7 @@ pub enum Recovered {
     Finished,
 }
 
-/// Settles whatever an interrupted command left in the environment. The lock must be held.
+/// Settles an interrupted command's remains in the environment. The lock must be held.
 ///
 /// # Errors
 /// The journal cannot be trusted or read, or something cannot be moved back. The journal stays

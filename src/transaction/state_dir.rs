@@ -55,8 +55,8 @@ pub(super) fn private_path(home: &Path, name: &str) -> PathBuf {
     home.join(STATE_DIR).join(name)
 }
 
-/// Whether an interrupted transaction has left a journal. Only looks: the journal is not read, and
-/// nobody needs to hold the lock.
+/// Whether an interrupted transaction has left a journal. The journal is not read, and the lock
+/// need not be held.
 pub fn is_interrupted(layout: &Layout) -> Result<bool> {
     let home = layout.state_home(layout.main_root());
     Ok(fs::lstat(&home.join(STATE_DIR).join(JOURNAL))?.is_some())

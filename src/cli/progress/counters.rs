@@ -52,7 +52,7 @@ pub struct Seen {
     pub expected_bytes: Option<u64>,
     /// The bytes of the files that have ended.
     pub ended: u64,
-    /// What is being staged.
+    /// The numbers of files and bytes being staged.
     pub staging: Option<SeenStaging>,
 }
 

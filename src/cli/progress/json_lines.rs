@@ -3,9 +3,9 @@
 //! Output, each line written at once by one thread at a time:
 //!
 //! ```json
-//! {"event":"look-retry","name":"six-1-py3-none-any.whl","why":"connection lost"}
+//! {"event":"look-retry","name":"a-1-py3-none-any.whl","why":"connection lost"}
 //! {"event":"transfers","files":1,"bytes":11050}
-//! {"event":"transfer-begin","transfer":0,"name":"six-1-py3-none-any.whl","total":11050,"present":0}
+//! {"event":"transfer-begin","transfer":0,"name":"a-1-py3-none-any.whl","total":11050,"present":0}
 //! {"event":"transfer","transfer":0,"bytes":11050,"total":11050}
 //! {"event":"transfer-retry","transfer":0,"why":"the server broke the connection off"}
 //! {"event":"transfer-end","transfer":0}

@@ -1,10 +1,10 @@
 //! The terminal that the bars are drawn on, as `indicatif` sees it.
 //!
-//! `indicatif` fills each line up to the right edge and leaves the cursor there. Whatever the
-//! terminal then echoes, such as `^C`, begins a line that `indicatif` does not know of, and all
-//! that it clears later is one line off: bars stay on the screen. So this terminal leaves the
-//! fillers out, ends each frame with the cursor at the start of the line below it, where an echo
-//! moves nothing, and writes each frame at once.
+//! `indicatif` fills each line up to the right edge and leaves the cursor there. Any echo of the
+//! terminal, such as `^C`, then begins a line that `indicatif` does not know of, and all that it
+//! clears later is one line off: bars stay on the screen. So this terminal leaves the fillers out,
+//! ends each frame with the cursor at the start of the line below it, where an echo moves nothing,
+//! and writes each frame at once.
 //!
 //! Limits: a terminal that is made narrower while bars stand may keep some of their lines.
 

@@ -1,10 +1,9 @@
-//! Environment markers: whether something is meant for this interpreter and this system.
+//! Environment markers: whether a requirement applies to an interpreter and a system.
 //!
 //! Input: a marker's text and the values of its fields. Output: a [`Marker`], and whether it holds.
-//! Invariants: what was read can always be evaluated; nothing of this machine is looked at. Limits:
-//! the fields `extras` and `dependency_groups` exist in lock files only, and `extra` in neither
-//! lock files nor lists of pinned requirements, so it is unknown here; parentheses nest up to 64
-//! deep.
+//! Invariants: every parsed marker can be evaluated; nothing of this machine is read. Limits: the
+//! fields `extras` and `dependency_groups` exist in lock files only, and `extra` in neither lock
+//! files nor lists of pinned requirements, so it is unknown here; parentheses nest up to 64 deep.
 
 #[cfg(test)]
 mod tests;
@@ -35,7 +34,8 @@ pub struct MarkerEnvironment {
     pub sys_platform: String,
 }
 
-/// What is selected from a lock file, normalized ("`pylock.toml` specification", "Installation").
+/// The selected extras and groups of a lock file, normalized ("`pylock.toml` specification",
+/// "Installation").
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Sets {
     /// The value of `extras`.
@@ -44,7 +44,7 @@ pub struct Sets {
     pub dependency_groups: Vec<String>,
 }
 
-/// Where a marker stands, which decides on the fields that it may name.
+/// The place of a marker, which decides which fields it may name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MarkerScope {
     /// Everywhere: fields with one value.
@@ -118,11 +118,11 @@ enum Operator {
     NotIn,
 }
 
-/// The operators of version specifiers, those that begin others last.
+/// The operators of version specifiers. An operator comes after those that it is a prefix of.
 const ORDERS: [&str; 8] = ["===", "==", "!=", "<=", ">=", "~=", "<", ">"];
 
-/// The one that means nothing but between versions: a guess at `~= "3"` would leave packages out,
-/// or take them in.
+/// The operator that is defined only between versions: guessing a meaning of `~= "3"` would leave
+/// packages out, or add some.
 const COMPATIBLE: Operator = Operator::Order("~=");
 
 fn is_release(field: Field, text: &str) -> bool {
@@ -133,7 +133,7 @@ impl Marker {
     /// Reads a marker ("Dependency specifiers", "Environment Markers").
     ///
     /// # Errors
-    /// The first reason why it cannot be read; a field that is not known is one.
+    /// The first reason why it cannot be read, such as an unknown field.
     pub fn parse(text: &str, context: MarkerScope) -> Result<Self, String> {
         let mut reader = MarkerReader {
             rest: text,
@@ -155,7 +155,7 @@ impl Marker {
     }
 }
 
-/// What is still to be read of a marker.
+/// The rest of a marker that has not been read yet.
 struct MarkerReader<'a> {
     rest: &'a str,
     context: MarkerScope,
@@ -167,7 +167,7 @@ impl<'a> MarkerReader<'a> {
         self.rest = self.rest.trim_start_matches([' ', '\t']);
     }
 
-    /// The next letters, digits and underscores; nothing is taken.
+    /// The next letters, digits, dots and underscores, without consuming them.
     fn word(&mut self) -> &'a str {
         self.skip_space();
         let end = self
@@ -308,7 +308,7 @@ impl Field {
         matches!(self, Self::Extras | Self::DependencyGroups)
     }
 
-    /// Whether its values are compared as versions where both sides are some.
+    /// Whether its values are compared as versions if both sides are valid versions.
     fn is_version(self) -> bool {
         matches!(
             self,
@@ -393,7 +393,7 @@ pub fn normalized(name: &str) -> String {
         .map_or_else(|| name.to_owned(), |name| name.normalized().to_owned())
 }
 
-/// Two texts, as versions where they are meant to be and are, else as strings.
+/// Compares two texts: as versions if `as_version` is set and both are valid, otherwise as strings.
 fn compare(left: &str, operator: Operator, right: &str, as_version: bool) -> bool {
     let order = match operator {
         Operator::In => return right.contains(left),

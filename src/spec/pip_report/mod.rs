@@ -1,9 +1,9 @@
-//! pip's installation report: what `pip install --report` says that it chose.
+//! pip's installation report, the output of `pip install --report`.
 //!
 //! Input: the JSON of version 1. Output: a [`PipReport`] whose items are all wheels, with the
-//! environment that they were chosen for; or everything that is wrong with it. Invariants: keys
-//! that are not known are ignored; `download_info` is kept as it is. Limits: whatever is not a
-//! wheel is refused, since nothing is built here.
+//! environment that they were chosen for; or everything that is wrong with it. Invariants: unknown
+//! keys are ignored; `download_info` is kept unchanged. Limits: everything but wheels is refused,
+//! since nothing is built here.
 
 #[cfg(test)]
 mod tests;
@@ -24,27 +24,27 @@ use crate::error::{Fault, ResolutionFault};
 /// The one version of the format.
 const VERSION: &str = "1";
 
-/// What pip chose ("Installation report", "Specification").
+/// An installation report ("Installation report", "Specification").
 #[derive(Debug, Clone)]
 pub struct PipReport {
     /// The wheels, in pip's order.
     pub items: Vec<ReportItem>,
-    /// The values of the environment markers where pip ran.
+    /// The values of the environment markers in the environment that pip ran in.
     pub environment: BTreeMap<String, String>,
-    /// What was odd about it.
+    /// Warnings about it.
     pub warnings: Vec<ResolutionFault>,
 }
 
 /// One wheel ("Installation report", "InstallationReportItem").
 #[derive(Debug, Clone)]
 pub struct ReportItem {
-    /// Where it is.
+    /// Its path or URL.
     pub location: Location,
     /// Its secure hashes.
     pub hashes: Vec<Digest>,
     /// Whether the user asked for the project by name or URL, and not another project for it.
     pub requested: bool,
-    /// The content of direct_url.json, where the wheel was named by a URL.
+    /// The content of direct_url.json, if the user named the wheel by a URL.
     pub direct_url: Option<Vec<u8>>,
 }
 
@@ -102,12 +102,12 @@ impl PipReport {
     /// Reads a report ("Installation report", "Specification").
     ///
     /// # Errors
-    /// All that is wrong with it; what is no wheel is one fault.
+    /// Everything that is wrong with it; all items that are not wheels are one fault.
     pub fn parse(text: &[u8]) -> Result<Self, Vec<Fault>> {
         let value: Value =
             serde_json::from_slice(text).map_err(|error| vec![not_json(&error).into()])?;
         check_version(&value).map_err(|fault| vec![fault.into()])?;
-        // Read again from the text, which knows lines.
+        // Parsed again from the text, so that errors state the line.
         let text: Text =
             serde_json::from_slice(text).map_err(|error| vec![not_a_report(&error).into()])?;
         let (mut items, mut faults, mut others, mut warnings) =
@@ -144,9 +144,9 @@ impl PipReport {
         }
     }
 
-    /// How the environment that pip ran in differs from this one, in what wheels and markers depend
-    /// on: the field, its value there and its value here. A field that the report does not have
-    /// differs in nothing.
+    /// How the environment that pip ran in differs from this one in the fields that wheels and
+    /// markers depend on: the field, its value there and its value here. A field that is missing in
+    /// the report does not count as a difference.
     pub fn differences(&self, here: &MarkerEnvironment) -> Vec<(&'static str, String, String)> {
         [
             ("implementation_name", &here.implementation_name),
@@ -261,8 +261,8 @@ fn read_item(item: TextItem, release: &str) -> Result<ReportItem, Refusal> {
     })
 }
 
-/// Whether a file name is of the project and version; one that cannot be read is refused when the
-/// wheel is opened.
+/// Whether a file name matches the project and version. A name that cannot be read is accepted
+/// here, because opening the wheel refuses it.
 fn is_of(file_name: &str, metadata: &TextMetadata) -> bool {
     let Ok(name) = WheelName::parse(file_name) else {
         return true;
@@ -273,7 +273,8 @@ fn is_of(file_name: &str, metadata: &TextMetadata) -> bool {
 }
 
 impl ArchiveInfo {
-    /// `hashes`, else the older `hash`; weak ones prove nothing and are left out.
+    /// `hashes`, otherwise the older `hash`; weak algorithms are left out because they prove
+    /// nothing.
     ///
     /// # Errors
     /// The hash that cannot be read.
@@ -295,7 +296,7 @@ impl ArchiveInfo {
     }
 }
 
-/// `download_info` as it is, but for credentials, which pip has taken out itself.
+/// `download_info` unchanged except for credentials, which pip itself has removed already.
 fn written(mut info: Value) -> Vec<u8> {
     if let Some(Value::String(url)) = info.get_mut("url") {
         *url = without_credentials(url);

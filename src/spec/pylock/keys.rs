@@ -1,21 +1,20 @@
 //! The keys of a TOML table, taken one by one.
 //!
-//! Input: a table and where it stands in the text. Output: values of the type that is asked for, or
-//! a fault that names the key by its whole path; what nobody took is left, and so is known to be
-//! unknown.
+//! Input: a table and its path in the text. Output: values of the requested type, or a fault that
+//! names the key by its full path. Keys that remain at the end are unknown ones.
 
 use toml::{Table, Value};
 
 use crate::error::ResolutionFault;
 
-/// A table of which keys are taken.
+/// A table whose keys are taken out one by one.
 pub(super) struct Keys {
     table: Table,
     at: String,
 }
 
 impl Keys {
-    /// Reads a whole text.
+    /// Parses a whole document.
     pub(super) fn parse(text: &[u8]) -> Result<Self, ResolutionFault> {
         let syntax = ResolutionFault::NotToml;
         let text = std::str::from_utf8(text).map_err(|error| syntax(error.to_string()))?;
@@ -37,7 +36,7 @@ impl Keys {
         })
     }
 
-    /// The whole path of a key.
+    /// The full path of a key.
     pub(super) fn path(&self, key: &str) -> String {
         if self.at.is_empty() {
             key.to_owned()
@@ -53,7 +52,7 @@ impl Keys {
         }
     }
 
-    /// The value of a key that `read` makes something of, where there is one.
+    /// The value of a key, converted by `read`; `None` if the key is missing.
     fn take<T>(
         &mut self,
         key: &str,
@@ -75,7 +74,7 @@ impl Keys {
         text.ok_or_else(|| ResolutionFault::MissingKey(self.path(key)))
     }
 
-    /// Text that `parse` makes something of, where there is some.
+    /// The text of a key, converted by `parse`; `None` if the key is missing.
     pub(super) fn parsed<T>(
         &mut self,
         key: &str,
@@ -87,7 +86,7 @@ impl Keys {
         })
     }
 
-    /// A list of texts; empty where there is none.
+    /// A list of texts; empty if the key is missing.
     pub(super) fn texts(&mut self, key: &str) -> Result<Vec<String>, ResolutionFault> {
         let texts = self.take(key, "a list of texts", |value| match value {
             Value::Array(items) => items.into_iter().map(text).collect(),
@@ -104,7 +103,7 @@ impl Keys {
         })
     }
 
-    /// Whether a key is `true`; it is not where there is none.
+    /// Whether a key is `true`; a missing key counts as `false`.
     pub(super) fn flag(&mut self, key: &str) -> Result<bool, ResolutionFault> {
         Ok(self
             .take(key, "`true` or `false`", |value| value.as_bool())?
@@ -119,7 +118,7 @@ impl Keys {
         })
     }
 
-    /// A list of tables; `None` where there is none, which is not the same as an empty one.
+    /// A list of tables; `None` if the key is missing, which differs from an empty list.
     pub(super) fn tables(&mut self, key: &str) -> Result<Option<Vec<Self>>, ResolutionFault> {
         let at = self.path(key);
         self.take(key, "a list of tables", |value| match value {
@@ -138,7 +137,7 @@ impl Keys {
         })
     }
 
-    /// All keys with their texts: the table is one of pairs.
+    /// All keys with their texts.
     pub(super) fn pairs(self) -> Result<Vec<(String, String)>, ResolutionFault> {
         let Self { table, at } = self;
         let bad = |key: &str| ResolutionFault::BadKey {
@@ -154,14 +153,14 @@ impl Keys {
             .collect()
     }
 
-    /// Leaves keys out that are known and mean nothing here.
+    /// Drops known keys that are not needed.
     pub(super) fn ignore(&mut self, keys: &[&str]) {
         for key in keys {
             self.table.remove(*key);
         }
     }
 
-    /// The paths of the keys that nobody took.
+    /// The paths of the keys that were not taken.
     pub(super) fn rest(&self) -> Vec<String> {
         self.table.keys().map(|key| self.path(key)).collect()
     }

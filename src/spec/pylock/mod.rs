@@ -1,10 +1,10 @@
 //! Lock files: `pylock.toml`.
 //!
-//! Input: the TOML of version 1.x. Output: a [`LockFile`], and by [`LockFile::select`] the wheels that it
-//! means for one environment. Invariants: `packages.dependencies` and the tables `tool` are never
-//! looked at; which wheel is chosen depends on the lock file and the environment alone, never on
-//! what can be had. Limits: only wheels are installed, from `packages.wheels` and from a
-//! `packages.archive` that is one; keys that only later versions know are told and ignored.
+//! Input: the TOML of version 1.x. Output: a [`LockFile`]; [`LockFile::select`] gives its wheels
+//! for one environment. Invariants: `packages.dependencies` and the `tool` tables are ignored; the
+//! choice of a wheel depends only on the lock file and the environment, never on which files are
+//! available. Limits: only wheels are installed, from `packages.wheels` or from a
+//! `packages.archive` that is a wheel; keys of later minor versions are ignored with a warning.
 
 mod keys;
 mod select;
@@ -25,7 +25,7 @@ const MINOR: u32 = 0;
 /// A lock file ("`pylock.toml` specification", "File Format").
 #[derive(Debug)]
 pub struct LockFile {
-    /// What was odd about it.
+    /// Warnings about it.
     pub warnings: Vec<ResolutionFault>,
     requires_python: Option<Specifiers>,
     environments: Vec<(String, Marker)>,
@@ -42,16 +42,16 @@ struct Package {
     version: Option<Version>,
     marker: Option<Marker>,
     requires_python: Option<Specifiers>,
-    /// The kind of the repository, and where it is.
+    /// The kind and the URL of the repository.
     vcs: Option<(String, String)>,
-    /// Where the directory is, and whether it is editable.
+    /// The path of the directory, and whether it is editable.
     directory: Option<(String, bool)>,
     archive: Option<Artifact>,
     sdist: Option<Artifact>,
     wheels: Vec<Artifact>,
 }
 
-/// A file: of `packages.archive`, `packages.sdist` or `packages.wheels`.
+/// A file of `packages.archive`, `packages.sdist` or `packages.wheels`.
 #[derive(Debug)]
 struct Artifact {
     name: Option<String>,
@@ -61,7 +61,7 @@ struct Artifact {
     hashes: Vec<(String, String)>,
 }
 
-/// Whether a lock file may be called so ("`pylock.toml` specification", "File Name").
+/// Whether a lock file may have this name ("`pylock.toml` specification", "File Name").
 pub fn is_lock_name(file_name: &str) -> bool {
     let middle = file_name
         .strip_prefix("pylock.")
@@ -78,8 +78,7 @@ impl LockFile {
     /// Reads a lock file ("`pylock.toml` specification", "File Format").
     ///
     /// # Errors
-    /// All that is wrong with it: a version that is not known, keys that are missing or are not
-    /// what they have to be.
+    /// Everything that is wrong with it: an unknown version, missing keys, keys of the wrong type.
     pub fn parse(text: &[u8]) -> Result<Self, Vec<Fault>> {
         let mut keys = Keys::parse(text).map_err(|fault| vec![fault.into()])?;
         let version = keys
@@ -129,7 +128,7 @@ impl LockFile {
     }
 }
 
-/// Major and minor version, where the major one is supported.
+/// The major and minor version; a fault if the major version is not supported.
 fn supported(version: String) -> Result<(u32, u32), ResolutionFault> {
     let numbers = version
         .split_once('.')
@@ -165,7 +164,7 @@ fn marker(place: String, text: String, context: MarkerScope) -> Result<Marker, R
     })
 }
 
-/// What is found while a lock file is read.
+/// The faults and unknown keys that are found while a lock file is read.
 struct LockFileReader {
     faults: Vec<ResolutionFault>,
     unknown: Vec<String>,
@@ -178,7 +177,7 @@ impl LockFileReader {
 
     fn packages(&mut self, keys: &mut Keys) -> Vec<Package> {
         let tables = keys.tables("packages").and_then(|tables| {
-            // A list that is missing is not an empty one: the text may have been cut.
+            // A missing list is a fault, unlike an empty one: the file may have been truncated.
             tables.ok_or_else(|| ResolutionFault::MissingKey("packages".to_owned()))
         });
         let tables = self.keep(tables).unwrap_or_default();

@@ -1,9 +1,9 @@
-//! What a lock file means for one environment.
+//! The wheels that a lock file lists for one environment.
 //!
-//! Input: a [`LockFile`] and a [`Choice`]: the environment's markers and version, what is selected, and
-//! how well tags fit. Output: one [`LockedWheel`] for each package that is meant, or every reason
-//! why not. Invariant: nothing is looked up; the steps are those of the specification's section
-//! "Installation".
+//! Input: a [`LockFile`] and a [`Choice`]: the environment's markers and version, the selected
+//! extras and groups, and a ranking of tags. Output: one [`LockedWheel`] for each package that
+//! applies, or every reason for a refusal. Invariant: no file is looked up; the steps are those of
+//! the specification's section "Installation".
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -16,50 +16,50 @@ use crate::spec::marker::{MarkerEnvironment, Sets, normalized};
 use crate::spec::version::Version;
 use crate::spec::wheel_name::{Tag, WheelName};
 
-/// What is wanted of a lock file that offers more than one thing.
+/// The selected extras and dependency groups.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Selection {
-    /// Extras; none by default.
+    /// The extras; none by default.
     pub extras: Vec<String>,
-    /// Dependency groups, beside the default ones.
+    /// The dependency groups beside the default ones.
     pub groups: Vec<String>,
     /// Whether the default groups are left out.
     pub without_default_groups: bool,
 }
 
-/// What wheels are chosen for, and how.
+/// The environment that wheels are chosen for, and how strictly.
 pub struct Choice<'a> {
     /// The values of the markers' fields.
     pub environment: &'a MarkerEnvironment,
     /// The interpreter's version.
     pub python: &'a Version,
-    /// What the environment is called in messages.
+    /// The name of the environment in messages.
     pub described: &'a str,
-    /// What is wanted.
+    /// The selected extras and groups.
     pub selection: &'a Selection,
     /// How well a wheel's tags fit: 0 is best, `None` not at all.
     pub rank: &'a dyn Fn(&[Tag]) -> Option<usize>,
-    /// Whether the environment has to be one that the lock file is for. Markers of packages hold or
-    /// not all the same.
+    /// Whether the environment must be one that the lock file supports. The markers of packages are
+    /// evaluated in any case.
     pub compat_check: bool,
 }
 
-/// A wheel that a lock file means.
+/// A wheel that a lock file selects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LockedWheel {
-    /// The name of its file.
+    /// Its file name.
     pub file_name: String,
-    /// Where it is; a path that is not absolute is relative to the lock file.
+    /// Its path or URL; a relative path is relative to the lock file.
     pub location: Location,
     /// Its length in bytes.
     pub size: Option<u64>,
-    /// Its hashes, which all have to hold.
+    /// Its hashes, all of which must match.
     pub hashes: Vec<Digest>,
     /// Whether it counts as named by a URL, which direct_url.json records.
     pub is_direct: bool,
 }
 
-/// What a package comes from.
+/// The source of a package.
 enum Origin<'a> {
     Wheel(&'a Artifact, bool),
     NotAWheel(String),
@@ -70,7 +70,7 @@ impl LockFile {
     /// "Installation").
     ///
     /// # Errors
-    /// Every reason why it cannot be installed; packages that are no wheels are one fault.
+    /// Every reason why it cannot be installed; all packages that are not wheels are one fault.
     pub fn select(&self, choice: &Choice<'_>) -> Result<Vec<LockedWheel>, Vec<Fault>> {
         let mut faults: Vec<Fault> = self.unsupported(choice);
         let mut sets = Sets::default();
@@ -111,7 +111,7 @@ impl LockFile {
         }
     }
 
-    /// Why the environment is none that the lock file is for.
+    /// The reasons why the lock file does not support the environment.
     fn unsupported(&self, choice: &Choice<'_>) -> Vec<Fault> {
         let mut faults = Vec::new();
         if !choice.compat_check {
@@ -188,7 +188,7 @@ impl LockFile {
     }
 }
 
-/// Projects that are meant more than once.
+/// Projects that are selected more than once.
 fn twice(meant: &[&Package]) -> Vec<ResolutionFault> {
     let mut by_name: BTreeMap<&str, Vec<&Package>> = BTreeMap::new();
     for package in meant {
@@ -211,7 +211,7 @@ fn twice(meant: &[&Package]) -> Vec<ResolutionFault> {
 }
 
 impl Package {
-    /// Name and version, where that is known.
+    /// The name, and the version if it is known.
     fn label(&self) -> String {
         match &self.version {
             Some(version) => format!("{} {version}", self.name),
@@ -219,13 +219,13 @@ impl Package {
         }
     }
 
-    /// Whether a wheel is one of this project, in this version where that is known.
+    /// Whether a wheel belongs to this project, and to this version if it is known.
     fn is_of(&self, name: &WheelName) -> bool {
         let is_version = |version: &Version| name.version.matches(version);
         self.name == name.name && self.version.as_ref().is_none_or(is_version)
     }
 
-    /// What it is installed from.
+    /// The source that it is installed from.
     fn wheel(&self, choice: &Choice<'_>) -> Result<Origin<'_>, ResolutionFault> {
         if let Some(requires) = &self.requires_python
             && choice.compat_check
@@ -290,8 +290,9 @@ impl Package {
         .collect()
     }
 
-    /// The wheel whose tags fit best, of equal ones the one of the highest build, then the first.
-    /// Without a check the only one will do. A wheel whose name cannot be read fits nothing.
+    /// The wheel whose tags fit best; among equals the one with the highest build, then the first.
+    /// Without the compatibility check a single wheel is taken although it does not fit. A wheel
+    /// whose name cannot be read never fits.
     fn best(&self, choice: &Choice<'_>) -> Result<&Artifact, ResolutionFault> {
         let named = self
             .wheels
@@ -315,7 +316,7 @@ impl Package {
 }
 
 impl Artifact {
-    /// Where it is: `path` comes before `url`.
+    /// Its path or URL: `path` has priority over `url`.
     fn location(&self, entry: &str) -> Result<Location, ResolutionFault> {
         match (&self.path, &self.url) {
             (Some(path), _) => Ok(Location::File(path.into())),
@@ -336,7 +337,7 @@ impl Artifact {
         }
     }
 
-    /// The name of the file: `name` comes before `path`, and that before `url`.
+    /// The file name: `name` has priority over `path`, and `path` over `url`.
     fn file_name(&self) -> String {
         let of_location = || {
             self.location("")
@@ -362,7 +363,7 @@ impl Artifact {
         })
     }
 
-    /// All hashes that prove something; there has to be one.
+    /// All secure hashes; there must be at least one.
     fn secure_hashes(&self, entry: &str) -> Result<Vec<Digest>, ResolutionFault> {
         let known = self.hashes.iter().filter_map(|(name, hex)| {
             let algorithm = Algorithm::from_name(&name.to_ascii_lowercase())?;

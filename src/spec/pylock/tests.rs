@@ -1,4 +1,4 @@
-//! Lock files as pip 26.3 and uv 0.13 write them, shortened, and ones that nobody should write.
+//! Lock files as pip 26.3 and uv 0.13 write them, shortened, and malformed ones.
 
 use proptest::prelude::*;
 

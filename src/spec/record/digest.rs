@@ -1,8 +1,8 @@
 //! The second column of RECORD.
 //!
 //! Input: its text, not empty. Output: the digest, and how its spelling departs from the
-//! specification. Invariant: what departs in nothing is spelled as [`Digest`]'s `Display` spells
-//! it.
+//! specification. Invariant: a text without departures is equal to the output of [`Digest`]'s
+//! `Display`.
 
 use base64::Engine as _;
 use base64::alphabet::URL_SAFE;

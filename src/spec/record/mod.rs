@@ -94,7 +94,7 @@ pub fn read_wheel_record(bytes: &[u8], verify: Verify) -> WheelRecord {
 /// and paths are unchanged.
 ///
 /// # Errors
-/// [`RecordFault::NotUtf8`], and [`RecordFault::Row`] where the text is not CSV.
+/// [`RecordFault::NotUtf8`], and [`RecordFault::Row`] if the text is not CSV.
 pub fn read_installed_record(bytes: &[u8]) -> Result<Vec<RecordRow>, RecordFault> {
     let text = std::str::from_utf8(bytes).map_err(|_| RecordFault::NotUtf8)?;
     let mut rows = Vec::new();

@@ -1,7 +1,7 @@
 //! The lines of a list of requirements.
 //!
-//! Input: the text. Output: its logical lines, with the numbers that they begin at: joined where
-//! one ends in `\`, without comments, none empty. Limits: a `\` inside a comment is part of it,
+//! Input: the text. Output: its logical lines with the number of their first line: continuations
+//! after `\` joined, comments removed, none empty. Limits: a `\` inside a comment is part of it,
 //! while for pip it swallows the next line.
 
 use crate::error::ResolutionFault;
@@ -20,7 +20,7 @@ pub(super) fn lines(text: &str) -> Vec<Line> {
     let mut open: Option<Line> = None;
     for (line, number) in text.lines().zip(1..) {
         let code = without_comment(line);
-        // A comment ends with its line, and so does what stands before it.
+        // A comment ends the logical line, even if it ends in `\`.
         let continued = code.strip_suffix('\\').filter(|_| code.len() == line.len());
         let logical = open.get_or_insert_with(|| Line {
             number,
@@ -39,7 +39,7 @@ pub(super) fn lines(text: &str) -> Vec<Line> {
     trimmed.filter(|line| !line.text.is_empty()).collect()
 }
 
-/// What stands before a `#` that begins the line or follows white space.
+/// The text before a `#` at the start of the line or after white space.
 fn without_comment(line: &str) -> &str {
     let begins = |at: &usize| {
         line[..*at]
@@ -74,7 +74,7 @@ impl Line {
         }
     }
 
-    /// This line, which asks for something that would have to be built.
+    /// This line, refused because its project would have to be built.
     pub(super) fn not_a_wheel(&self, what: &str) -> ResolutionFault {
         ResolutionFault::NotWheels(vec![(
             self.shown(),

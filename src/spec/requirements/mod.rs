@@ -1,10 +1,10 @@
 //! Lists of pinned requirements, as `pip-compile` and `uv pip compile` print them.
 //!
 //! Input: the text. Output: [`Requirements`]: every project with its one version or URL, its hashes
-//! and its marker; or every line that cannot be used. Invariants: nothing is resolved, so what is
-//! not pinned is refused; where one requirement has `--hash`, all that are meant have to have one,
-//! as for pip. Limits: other files are not followed, variables are not replaced, and nothing but a
-//! wheel, by its URL or path, may stand without a project's name.
+//! and its marker; or every line that cannot be used. Invariants: nothing is resolved, so an
+//! unpinned requirement is refused; if one requirement has `--hash`, all that apply must have one,
+//! as for pip. Limits: other files are not followed, variables are not replaced, and only a wheel,
+//! by its URL or path, may be listed without a project's name.
 
 mod lines;
 mod specifier;
@@ -21,48 +21,49 @@ use super::version::Version;
 use crate::digest::{Algorithm, Digest};
 use crate::error::{Fault, ResolutionFault};
 
-/// What the format is called in messages.
+/// The name of the format in messages.
 const VARIABLE: &str = "variables are not replaced";
 
 /// A list of requirements.
 #[derive(Debug, Default)]
 pub struct Requirements {
-    /// The directories of `--find-links`, as they are written.
+    /// The directories of `--find-links`, as written.
     pub find_links: Vec<String>,
-    /// What was odd about it.
+    /// Warnings about it.
     pub warnings: Vec<ResolutionFault>,
     entries: Vec<Requirement>,
-    /// What `--require-hashes` or `--no-require-hashes` says; else any `--hash` asks for all.
+    /// The setting of `--require-hashes` or `--no-require-hashes`; without either, one `--hash`
+    /// makes hashes mandatory for all.
     needs_hashes: Option<bool>,
 }
 
 /// One project ("Dependency specifiers", "Specification").
 #[derive(Debug, Clone)]
 pub struct Requirement {
-    /// The line that it begins in.
+    /// The number of its first line.
     pub line: u64,
     /// The project.
     pub name: ProjectName,
-    /// Its version, or where its wheel is.
+    /// Its version, or the location of its wheel.
     pub pin: Pin,
-    /// The hashes of `--hash`, one of which has to hold; empty where there is none.
+    /// The hashes of `--hash`, one of which must match; empty if there are none.
     pub hashes: Vec<Digest>,
     marker: Option<Marker>,
 }
 
-/// What a requirement is pinned to.
+/// The version or file that a requirement is pinned to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Pin {
     /// `==`: a wheel of this version.
     Version(Version),
-    /// `@`: this wheel, with the hashes of its fragment, all of which have to hold.
+    /// `@`: this wheel, with the hashes of its fragment, all of which must match.
     Wheel(Location, Vec<Digest>),
-    /// `@`: something that is no wheel.
+    /// `@`: something else than a wheel.
     NotAWheel(String),
 }
 
 impl Requirement {
-    /// How messages call it: `six==1.17.0`, or the name alone.
+    /// Its name in messages: `six==1.17.0`, or the name alone.
     pub fn label(&self) -> String {
         match &self.pin {
             Pin::Version(version) => format!("{}=={version}", self.name),
@@ -106,10 +107,10 @@ impl Requirements {
         }
     }
 
-    /// The requirements that are meant for an environment, in the list's order.
+    /// The requirements that apply to an environment, in the list's order.
     ///
     /// # Errors
-    /// Every reason why they cannot be installed; what is no wheel is one fault.
+    /// Every reason why they cannot be installed; all that are not wheels are one fault.
     pub fn select(&self, environment: &MarkerEnvironment) -> Result<Vec<&Requirement>, Vec<Fault>> {
         let holds = |marker: &Marker| marker.holds(environment, &Sets::default());
         let meant: Vec<_> = self
@@ -125,7 +126,8 @@ impl Requirements {
         for entry in &meant {
             match &entry.pin {
                 Pin::NotAWheel(what) => others.push((entry.label(), what.clone())),
-                // It speaks of this URL alone, and does not ask for hashes of the others.
+                // The hash applies to this URL only and does not make hashes mandatory for the
+                // others.
                 Pin::Wheel(_, fragment) if !fragment.is_empty() => {}
                 _ if needs_hashes && entry.hashes.is_empty() => {
                     let fault = ResolutionFault::NoSecureHash {
@@ -170,7 +172,7 @@ impl Requirements {
                     value()?;
                     Some("it is for pip")
                 }
-                // What they ask for is so here anyway, or was a resolver's business.
+                // These options describe what happens here anyway, or concern only a resolver.
                 "--only-binary" | "--all-releases" | "--only-final" => value().map(|_| None)?,
                 "--no-index" | "--pre" | "--prefer-binary" => None,
                 "--require-hashes" | "--no-require-hashes" => {
@@ -271,7 +273,7 @@ fn split_option(word: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// `sha256:…`; `None` where the algorithm is weak or not known.
+/// `sha256:…`; `None` if the algorithm is weak or unknown.
 fn hash(value: &str, requirement: &Requirement) -> Result<Option<Digest>, ResolutionFault> {
     let bad = || ResolutionFault::BadHash {
         entry: requirement.label(),
@@ -284,8 +286,8 @@ fn hash(value: &str, requirement: &Requirement) -> Result<Option<Digest>, Resolu
         .transpose()
 }
 
-/// Projects that are pinned to different things. The same pin twice, as two lists that were put
-/// together have it, is one.
+/// Projects that are pinned to different things. The same pin twice, as in two concatenated lists,
+/// counts once.
 fn twice(meant: &[&Requirement]) -> Vec<ResolutionFault> {
     let mut by_name: BTreeMap<&str, Vec<&Requirement>> = BTreeMap::new();
     for entry in meant {

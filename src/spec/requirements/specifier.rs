@@ -1,8 +1,8 @@
-//! One requirement of a list: its project, what that is pinned to, and its marker.
+//! One requirement of a list: its project, its pin and its marker.
 //!
-//! Input: a line and the part of it that stands before its own options. Output: a [`Specified`], or
-//! why the line cannot be used. Limits: extras chose other projects of the list, and mean nothing
-//! here; variables are not replaced.
+//! Input: a line, and its part before the options. Output: a [`Specified`], or the reason why the
+//! line cannot be used. Limits: extras are ignored, because the resolver has already listed the
+//! projects that they add; variables are not replaced.
 
 use super::lines::Line;
 use super::{Pin, VARIABLE};
@@ -16,7 +16,7 @@ use crate::spec::wheel_name::WheelName;
 const NOT_PINNED: &str = "it is not pinned to one version with `==`, nor to a URL";
 const UNREADABLE: &str = "this is not a requirement";
 
-/// What a requirement says without its options ("Dependency specifiers", "Specification").
+/// A requirement without its options ("Dependency specifiers", "Specification").
 pub(super) struct Specified {
     pub(super) name: ProjectName,
     pub(super) pin: Pin,
@@ -63,8 +63,9 @@ impl Specified {
         })
     }
 
-    /// A wheel without a name, by its URL or path, as `uv export` writes local wheels: its file's
-    /// own name has the project's. A path is relative to the working directory, as for pip and uv.
+    /// A wheel without a project's name, by its URL or path, as `uv export` writes local wheels:
+    /// the project is taken from the file name. A path is relative to the working directory, as for
+    /// pip and uv.
     fn unnamed(line: &Line, text: &str) -> Result<Self, ResolutionFault> {
         let is_url = text.contains("://") || Location::is_url(text);
         let (place, marker) = if is_url {
@@ -152,7 +153,7 @@ fn read_marker(line: &Line, text: Option<&str>) -> Result<Option<Marker>, Resolu
         .map_err(refuse)
 }
 
-/// What a URL is.
+/// Whether a URL is a wheel or something else.
 fn at_url(name: &ProjectName, url: &str) -> Result<Pin, ResolutionFault> {
     if let Some((vcs, _)) = url
         .split_once("://")

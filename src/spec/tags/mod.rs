@@ -20,7 +20,7 @@ use crate::spec::wheel_name::Tag;
 /// list endless.
 pub const MAX_STEPS: u32 = 200;
 
-/// What the tags of an interpreter depend on.
+/// The facts that an interpreter's tags depend on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     /// `sys.implementation.name`.
@@ -88,7 +88,7 @@ pub enum Platform {
 
 #[cfg(test)]
 impl Target {
-    /// CPython 3.11 on Linux, for whoever tests with tags and does not care.
+    /// CPython 3.11 on Linux, for tests that need any target.
     pub fn of_tests() -> Self {
         Self {
             implementation: Implementation::CPython,
@@ -136,7 +136,7 @@ impl fmt::Display for Target {
 /// Every tag that `target` can use, the best one first ("Use": the order of
 /// `packaging.tags.sys_tags()`).
 ///
-/// A tag may stand twice where an interpreter's own Python tag is `py`; the first place counts.
+/// A tag may occur twice if the interpreter's own Python tag is `py`; the first place counts.
 pub fn supported(target: &Target) -> Vec<Tag> {
     let platforms = platforms(&target.platform);
     let mut list = List {
@@ -188,7 +188,7 @@ fn joined((major, minor): (u32, u32)) -> String {
     format!("{major}{minor}")
 }
 
-/// The abbreviations of "Python Tag"; other implementations stand with their whole name.
+/// The abbreviations of "Python Tag"; other implementations use their full name.
 fn short_name(name: &str) -> &str {
     match name {
         "python" => "py",
@@ -198,8 +198,8 @@ fn short_name(name: &str) -> &str {
     }
 }
 
-/// What only CPython can use: its own ABIs, the stable ABI, and the stable ABI of every earlier
-/// version ("ABI Tag").
+/// Tags that only CPython supports: its own ABIs, the stable ABI, and the stable ABI of every
+/// earlier version ("ABI Tag").
 fn cpython(target: &Target, list: &mut List) {
     let (major, minor) = target.version;
     let python = format!("cp{}", joined(target.version));
@@ -232,7 +232,8 @@ fn cpython_abis(target: &Target) -> Vec<String> {
     );
     let debug = if target.debug { "d" } else { "" };
     if target.version < (3, 8) {
-        // Before 3.8 the ABI also named the allocator, and release and debug builds were strangers.
+        // Before 3.8 the ABI also named the allocator, and release and debug builds could not load
+        // each other's extensions.
         return vec![format!("{release}{debug}m")];
     }
     if target.debug {
@@ -242,7 +243,7 @@ fn cpython_abis(target: &Target) -> Vec<String> {
     }
 }
 
-/// What an interpreter without rules of its own can use: its ABI, and `none`.
+/// Tags of an interpreter without rules of its own: its ABI, and `none`.
 fn generic(target: &Target, name: &str, list: &mut List) {
     let python = format!("{name}{}", joined(target.version));
     let abi = target
@@ -273,7 +274,7 @@ fn abi_of_soabi(soabi: &str) -> String {
         .replace(['.', ' '], "_")
 }
 
-/// What does not depend on the implementation: no ABI, on this platform and then on any
+/// Tags that do not depend on the implementation: no ABI, on this platform and then on any
 /// ("Compressed Tag Sets" has `py3`).
 fn pure(version: (u32, u32), own: Option<&str>, list: &mut List) {
     let (major, minor) = version;
@@ -448,8 +449,8 @@ impl TagSet {
         supported(target).into_iter().collect()
     }
 
-    /// The rank of the tag among `tags` that fits best: 0 is the best there is; `None` where none
-    /// fits, and the wheel must not be installed ("Use"). Case does not matter.
+    /// The rank of the tag among `tags` that fits best: 0 is the best there is; `None` if none fits
+    /// and the wheel must not be installed ("Use"). Case does not matter.
     pub fn best(&self, tags: &[Tag]) -> Option<usize> {
         tags.iter().filter_map(|tag| self.rank(tag)).min()
     }

@@ -248,7 +248,7 @@ impl<'a> Shown<'a> {
             let bar = ProgressBar::no_length().with_style(style(self.columns, gauge.total));
             let bar = self.multi.insert(place, bar);
             bar.set_position(gauge.done);
-            // What was there at the beginning is not part of the speed.
+            // Bytes that were present at the beginning do not count for the speed.
             bar.reset_eta();
             bar
         });
