@@ -9,15 +9,15 @@
 //! functions.
 //!
 //! Counts depend on the compiler and on the processor as valgrind shows it (without SHA
-//! instructions and AVX-512), so only counts of one machine can be compared. Time in the kernel, and
-//! waiting for other threads, does not show in them.
+//! instructions and AVX-512), so only counts of one machine can be compared. Time in the kernel,
+//! and waiting for other threads, does not show in them.
 
 #![allow(
     clippy::panic,
     clippy::print_stdout,
     clippy::cast_possible_truncation,
     clippy::unwrap_used,
-    reason = "a bench prints what it found and says what is wrong by panicking, and so does the tests' builder"
+    reason = "a bench prints its results and panics on errors, and so does the tests' builder"
 )]
 
 mod support;
@@ -308,13 +308,17 @@ impl Texts {
             let url = format!("https://example.org/package_{number}-1.{number}-py3-none-any.whl");
             let _ = write!(
                 lock,
-                "[[packages]]\nname = \"{name}\"\nversion = \"1.{number}\"\nmarker = \"python_version >= '3.{}'\"\n\
-                 wheels = [{{url = \"{url}\", size = {number}, hashes = {{sha256 = \"{hash}\"}}}}]\n",
+                "[[packages]]\nname = \"{name}\"\nversion = \"1.{number}\"\n\
+                 marker = \"python_version >= '3.{}'\"\n\
+                 wheels = [{{url = \"{url}\", size = {number}, \
+                 hashes = {{sha256 = \"{hash}\"}}}}]\n",
                 number % 9
             );
             items.push(format!(
-                "{{\"download_info\": {{\"url\": \"{url}\", \"archive_info\": {{\"hashes\": {{\"sha256\": \"{hash}\"}}}}}}, \
-                 \"is_direct\": false, \"requested\": true, \"metadata\": {{\"name\": \"{name}\", \"version\": \"1.{number}\"}}}}"
+                "{{\"download_info\": {{\"url\": \"{url}\", \
+                 \"archive_info\": {{\"hashes\": {{\"sha256\": \"{hash}\"}}}}}}, \
+                 \"is_direct\": false, \"requested\": true, \
+                 \"metadata\": {{\"name\": \"{name}\", \"version\": \"1.{number}\"}}}}"
             ));
             let _ = writeln!(
                 list,
@@ -323,7 +327,8 @@ impl Texts {
             );
         }
         let report = format!(
-            "{{\"version\": \"1\", \"pip_version\": \"26.0\", \"install\": [{}], \"environment\": {{}}}}",
+            "{{\"version\": \"1\", \"pip_version\": \"26.0\", \
+             \"install\": [{}], \"environment\": {{}}}}",
             items.join(",")
         );
         Self {

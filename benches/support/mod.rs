@@ -1,5 +1,5 @@
-//! Support for the benches: generated wheels, an empty directory to install them into, and the steps
-//! in between.
+//! Support for the benches: generated wheels, an empty directory to install them into, and the
+//! steps in between.
 //!
 //! The wheels are made by the tests' builder: many small modules, a few large files, scripts, and a
 //! namespace that all share. They are the same in every run. Everything is in one temporary

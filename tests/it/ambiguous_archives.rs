@@ -1,9 +1,8 @@
-//! Archives that two readers take for two things, because of what the headers have beside the
-//! fields that all look at: extra fields, data descriptors of no certain length, attributes of
-//! other systems.
+//! Archives that two readers understand differently, because of headers beside the usual fields:
+//! extra fields, data descriptors of uncertain length, attributes of other systems.
 //!
-//! Each case is a wheel that was installed once, or one of a public corpus of such archives, built
-//! anew here. The plainer contradictions are in [`archive_refusals`](crate::archive_refusals).
+//! Each case is either a wheel that was once installed or an archive of a public corpus, built anew
+//! here. The simpler contradictions are in [`archive_refusals`](crate::archive_refusals).
 
 use crate::support::verdict::{Case, all_accepted, all_refused};
 use crate::support::wheel_builder::Wheel;
@@ -67,13 +66,9 @@ fn r10_extra_fields_that_do_not_add_up() {
             entry.local.extra = vec![0x55, 0x54, 200, 0, 1];
         },
     )]);
-    all_accepted([deflated(
-        "of times, which are nobody's concern",
-        &[],
-        |entry| {
-            entry.both(|header| header.extra = TIMES.to_vec());
-        },
-    )]);
+    all_accepted([deflated("of times, which do not matter", &[], |entry| {
+        entry.both(|header| header.extra = TIMES.to_vec());
+    })]);
 }
 
 #[test]
@@ -217,7 +212,7 @@ fn r11_a_local_name_that_is_only_shown_alike() {
 }
 
 #[test]
-fn r24_descriptors_whose_end_nobody_can_tell() {
+fn r24_descriptors_with_an_uncertain_end() {
     all_refused([
         stored(
             "of content that is not compressed",

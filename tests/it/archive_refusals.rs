@@ -38,7 +38,7 @@ pub fn stored(title: &str, says: &[&str], change: impl Fn(&mut ZipEntry) + 'stat
 }
 
 #[test]
-fn r01_what_is_no_whole_archive() {
+fn r01_incomplete_archives() {
     let whole = demo().bytes();
     let length = whole.len();
     let says = ["not a readable zip archive"];

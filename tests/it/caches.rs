@@ -1,5 +1,4 @@
-//! Where wheels are kept between commands: caches that cannot be used, that are left as they are,
-//! or that are not wanted.
+//! Caches for wheels: unusable ones, ones that must be left as they are, and commands without one.
 
 use pkg_install::download::{RemoteFile, Settings};
 use pkg_install::error::ErrorKind;
@@ -92,7 +91,7 @@ fn offline_a_part_is_no_file_and_stays_as_it_is() {
 }
 
 #[test]
-fn a_server_that_minds_no_condition_is_believed_only_where_its_tag_is_the_same() {
+fn a_server_that_ignores_conditions_is_believed_only_if_its_tag_is_the_same() {
     let (old, new) = (body(300_000, 2), body(300_000, 3));
     // Whether the other file has a tag, and whether the wanted one is pinned: then its digest
     // tells.

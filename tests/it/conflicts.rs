@@ -1,5 +1,5 @@
-//! Two owners of one path: refused before anything is written, or settled as `--on-conflict` says,
-//! and recorded truly.
+//! Two owners of one path: refused before anything is written, or resolved according to
+//! `--on-conflict`, and recorded correctly.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -39,7 +39,8 @@ pub fn conflicts(run: &Run) -> Vec<Value> {
     run.json()["conflicts"].as_array().expect("a list").clone()
 }
 
-/// Both with `cv2/cv2.py`, same size and other bytes, and with `cv2/data.py`, equal.
+/// Two projects with a `cv2/cv2.py` of the same size and other bytes, and with an equal
+/// `cv2/data.py`.
 pub fn two_of_a_kind() -> [Wheel; 2] {
     [("opencv-python", "one"), ("opencv-contrib-python", "two")].map(|(name, content)| {
         project(
@@ -53,7 +54,7 @@ pub fn two_of_a_kind() -> [Wheel; 2] {
     })
 }
 
-/// A venv in which `content` stands in `mod.py`, owned by nobody.
+/// A venv with `mod.py` with this content, which no project owns.
 pub fn with_unowned(scene: &Scene, content: &str) -> (PathBuf, PathBuf) {
     let venv = scene.venv();
     let file = site_packages(&venv).join("mod.py");
@@ -342,7 +343,7 @@ fn c61_e68_r92_two_versions_of_one_project() {
         4,
         &["demo-x"],
     );
-    // One file that is named twice is one wheel, as where a directory and a lock file both name it.
+    // A file named twice is one wheel, for example by a directory and by a lock file.
     scene.install(&venv, &[&paths[0], &paths[0]]).assert_code(0);
 }
 

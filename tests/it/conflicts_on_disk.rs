@@ -72,7 +72,7 @@ fn e66_a_project_that_is_replaced_loses_no_record_to_its_own_new_version() {
 }
 
 #[test]
-fn e70_r89_a_file_that_nobody_owns() {
+fn e70_r89_a_file_without_an_owner() {
     let scene = Scene::new();
     let (venv, file) = with_unowned(&scene, "mine\n");
     let path = wheels(&scene, &[project("demo", &[("mod.py", "theirs\n")])]).remove(0);
@@ -100,7 +100,7 @@ fn e70_r89_a_file_that_nobody_owns() {
 }
 
 #[test]
-fn r89_equal_bytes_of_nobody_are_no_conflict() {
+fn r89_equal_bytes_without_an_owner_are_no_conflict() {
     let scene = Scene::new();
     let (venv, file) = with_unowned(&scene, "same\n");
     let path = wheels(&scene, &[project("demo", &[("mod.py", "same\n")])]).remove(0);

@@ -45,7 +45,7 @@ fn e21_r19_r20_r22_content_that_is_not_what_the_archive_states() {
 }
 
 #[test]
-fn r19_r20_r21_the_same_where_content_is_streamed() {
+fn r19_r20_r21_the_same_for_streamed_content() {
     let content: Vec<u8> = (0..700_000_u32)
         .flat_map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes())
         .collect();

@@ -1,10 +1,9 @@
-//! Crashes: the process dies before each change that it makes, and again during the recovery from
-//! that.
+//! Crashes: the process dies before each change that it makes, and again during the recovery.
 //!
-//! Every command is run once to count its changes and then once for each of them. After a crash
-//! `recover` makes the environment what it was before, or what the command makes of it, and nothing
-//! else; before the journal has its name it is always the one, after the journal has lost it always
-//! the other. Four threads work throughout.
+//! Every command runs once to count its changes and then once for each of them. After a crash
+//! `recover` leaves the environment either as it was before or as the command leaves it: always as
+//! before until the journal has its name, always as after once the journal has lost it. Four
+//! threads work throughout.
 
 use std::sync::Arc;
 
@@ -14,7 +13,7 @@ use crate::support::faults::{Change, Fault, Fuse};
 use crate::support::living::{Attempt, Life};
 use crate::support::tree_image::Image;
 
-/// What the environment may be after recovery.
+/// The states that are allowed after recovery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Side {
     Before,
@@ -22,7 +21,7 @@ enum Side {
     Either,
 }
 
-/// What the changes that were made before a crash allow.
+/// The states that the changes made before a crash allow.
 fn allowed(made: &[Change]) -> Side {
     if made.iter().any(Change::decides) {
         Side::After
@@ -233,7 +232,7 @@ fn r120_a_crash_in_the_recovery_of_an_undo_changes_nothing() {
     assert!(points >= 200, "{points}");
 }
 
-/// What the next command finds is what recovery leaves: the same attempt, made again, succeeds.
+/// The next command finds the state that recovery left: the same attempt succeeds.
 #[test]
 fn r119_the_next_command_settles_a_crash_and_does_its_work() {
     for life in [Life::fresh(), Life::small_replace(), Life::uninstall()] {
@@ -242,7 +241,7 @@ fn r119_the_next_command_settles_a_crash_and_does_its_work() {
         for at in (0..=whole.seen()).step_by(3) {
             let _ = life.run_with(&Fuse::new(Fault::CrashBefore(at)));
             let again = life.run(&Fs::default());
-            // What is gone already cannot be removed again.
+            // A removed project cannot be removed again.
             let removed = matches!(life.attempt, Attempt::Uninstall(_))
                 && Image::of(&life.root).public() == life.after;
             assert!(again.is_ok() || removed, "{}: {at}: {again:?}", life.name);

@@ -1,4 +1,5 @@
-//! Names, passwords and redirects: who is told them, and that no message is.
+//! Names, passwords and redirects: which servers receive credentials, and that no message shows
+//! them.
 
 use pkg_install::download::{Downloader, RemoteFile, Settings};
 use pkg_install::error::ErrorKind;
@@ -252,7 +253,7 @@ fn proxies_and_logins_come_from_the_variables_of_the_process() {
         ("no_proxy", "localhost,127.0.0.1"),
     ]);
     assert_eq!((asked(&proxy), asked(&server)), (2, 1));
-    // Anybody who can set a header of a request can set `HTTP_PROXY` where a server runs this.
+    // On a server that runs this as CGI, a request header can set `HTTP_PROXY`.
     run(&[
         ("HTTP_PROXY", &through),
         ("NETRC", scene.join("logins").to_str().expect("it is text")),

@@ -1,5 +1,6 @@
-//! The same input makes the same tree and says the same; what is printed where, and in which words,
-//! is a contract.
+//! The same input gives the same tree and the same output, and environments are found the same way.
+//!
+//! The wording of the output is tested in [`output`](crate::output).
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -136,7 +137,7 @@ fn twice_is_once() {
 }
 
 #[test]
-fn what_is_new_is_installed_beside_what_is_kept() {
+fn new_projects_are_installed_beside_kept_ones() {
     let scene = Scene::new();
     let venv = scene.venv();
     let paths = written(&scene, &many());

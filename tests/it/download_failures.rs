@@ -1,5 +1,5 @@
-//! Downloads that fail or almost fail: wrong lengths, busy and broken servers, stalls, content that is
-//! not the promised file, and a full disk.
+//! Downloads that fail or almost fail: wrong lengths, busy and broken servers, stalls, content that
+//! is not the promised file, and a full disk.
 //!
 //! Downloads that succeed are in [`downloads`](crate::downloads), with the functions that both use.
 
@@ -54,7 +54,7 @@ fn servers_that_are_busy_are_asked_again() {
         .expect("it comes");
     assert_eq!(content(&file), bytes);
     assert_eq!(server.seen(NAME).len(), 6);
-    let told = told.0.into_inner().expect("nobody panicked");
+    let told = told.0.into_inner().expect("no thread panicked");
     assert_eq!(
         told.first().map(String::as_str),
         Some("begin a-1-py3-none-any.whl None 0")
@@ -74,13 +74,13 @@ fn servers_that_are_busy_are_asked_again() {
     assert_eq!(told.last().map(String::as_str), Some("end"));
 }
 
-/// What progress was told, a line each.
+/// The progress events, one line each.
 #[derive(Default)]
 struct Told(Mutex<Vec<String>>);
 
 impl Told {
     fn add(&self, line: String) {
-        self.0.lock().expect("nobody panicked").push(line);
+        self.0.lock().expect("no thread panicked").push(line);
     }
 }
 
@@ -130,7 +130,7 @@ fn a_server_that_stays_broken_is_given_up() {
 }
 
 #[test]
-fn nobody_at_the_port_is_an_error_that_names_the_address() {
+fn a_closed_port_is_an_error_that_names_the_address() {
     let (scene, server) = (Scene::new(), Server::start());
     let mut url = server.url(NAME);
     url.set_port(Some(1)).expect("it has a host");
@@ -184,7 +184,7 @@ fn a_stall_is_a_failure_unless_bytes_came_before_it() {
 }
 
 #[test]
-fn what_is_not_the_promised_file_is_refused() {
+fn a_file_other_than_the_promised_one_is_refused() {
     let (scene, server, bytes) = (Scene::new(), Server::start(), body(200_000, 7));
     let downloader = downloader(&settings(&scene));
     server.put(NAME, &bytes);

@@ -1,8 +1,8 @@
-//! Fetching from servers that misbehave: what arrives is what was promised, once, or the error says
-//! what is wrong.
+//! Downloads that succeed, from servers that do not always behave: the promised content arrives
+//! once.
 //!
-//! Every server is on the loopback ([`http_server`](crate::support::http_server)). Retries pause for a
-//! millisecond.
+//! Every server is on the loopback ([`http_server`](crate::support::http_server)). Retries pause
+//! for a millisecond. Downloads that fail are in [`download_failures`](crate::download_failures).
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -49,7 +49,7 @@ pub fn downloader(settings: &Settings) -> Downloader {
     Downloader::new(settings, &Fs::default(), Arc::default()).expect("it can be made")
 }
 
-/// A file that nothing is promised of.
+/// A file without a known size or digest.
 pub fn loose(url: Url) -> RemoteFile {
     RemoteFile {
         label: label_of(&url),
@@ -356,13 +356,16 @@ fn all_come_the_unknown_and_the_largest_first_and_each_address_once() {
     };
     let arrived = |index: usize, file: OpenFile| {
         assert_eq!(content(&file).len(), sizes[index].1.unwrap_or(20));
-        come.lock().expect("nobody panicked").push(index);
+        come.lock().expect("no thread panicked").push(index);
         Ok(())
     };
     downloader(&settings)
         .fetch_all(&wanted, &Silent, &arrived)
         .expect("all come");
-    assert_eq!(come.into_inner().expect("nobody panicked"), [2, 1, 3, 0, 4]);
+    assert_eq!(
+        come.into_inner().expect("no thread panicked"),
+        [2, 1, 3, 0, 4]
+    );
     assert_eq!(server.order(), ["unknown", "large", "middle", "small"]);
 }
 
@@ -375,7 +378,7 @@ fn the_first_failure_ends_the_rest() {
     server.always("stalls", Turn::Stall(100));
     server.always("missing", Turn::Status(404, ""));
     let downloader = downloader(&settings(&scene));
-    // What a server refuses ends it, and what the caller finds wrong.
+    // An answer that the server refuses ends it, and so does an error of the caller.
     for (path, says) in [("missing", "status 404"), ("fine", "`not there`")] {
         let wanted = [loose(server.url("stalls")), loose(server.url(path))];
         let asked = server.seen("stalls").len();
@@ -417,7 +420,7 @@ impl Events for Waits<'_> {
 }
 
 #[test]
-fn who_wants_to_stop_waits_for_nothing() {
+fn a_request_to_stop_waits_for_nothing() {
     let (scene, server) = (Scene::new(), Server::start());
     for (path, turn) in [
         ("silent", Turn::Silence),

@@ -1,5 +1,5 @@
-//! A dry run of a wheel that is elsewhere and has a large RECORD: that is fetched where something
-//! depends on a digest, and what is told is the same as of the wheel itself.
+//! Dry runs of a remote wheel with a large RECORD: it is fetched only if a result depends on a
+//! digest, and the results are the same as for a local wheel.
 
 use std::path::Path;
 
@@ -70,8 +70,8 @@ impl Ground {
         }
     }
 
-    /// What a dry run with these arguments tells, where the wheel is here and where it is
-    /// elsewhere; and the number of bytes that were fetched of it.
+    /// The report of a dry run with these arguments, which must be the same for the local and the
+    /// remote wheel; and the number of bytes fetched.
     #[track_caller]
     fn both(&self, venv: &Path, code: i32, arguments: &[&str]) -> (Value, u64) {
         let dry = |wheel: &str| {
@@ -117,7 +117,7 @@ impl Ground {
 }
 
 #[test]
-fn a_large_record_is_fetched_only_where_something_depends_on_a_digest() {
+fn a_large_record_is_fetched_only_if_something_depends_on_a_digest() {
     let ground = Ground::new();
     let venv = ground.scene.venv();
     let Ground { index, record, .. } = ground;
@@ -159,7 +159,7 @@ fn a_large_record_is_fetched_only_where_something_depends_on_a_digest() {
 }
 
 #[test]
-fn what_is_there_already_is_compared_with_a_large_record() {
+fn existing_files_are_compared_with_a_large_record() {
     let ground = Ground::new();
     let venv = ground.scene.venv();
     let path = site_packages(&venv)
@@ -180,11 +180,11 @@ fn what_is_there_already_is_compared_with_a_large_record() {
 }
 
 #[test]
-fn a_failure_that_no_digest_would_mend_is_told_at_once() {
+fn a_failure_that_no_digest_would_mend_is_reported_at_once() {
     let ground = Ground::new();
     let venv = ground.scene.venv();
     let lock = std::fs::File::create(venv.join(".lock")).expect("it can be made");
-    lock.lock().expect("nobody else has it");
+    lock.lock().expect("the lock is free");
     let (report, sent) = ground.both(&venv, 5, &["--lock-timeout", "0"]);
     assert!(
         report["error"]["message"]

@@ -174,7 +174,7 @@ fn e24_r51_a_file_and_a_directory_at_once() {
 }
 
 #[test]
-fn e16_r53_r54_what_is_neither_file_nor_directory() {
+fn e16_r53_r54_entries_that_are_neither_file_nor_directory() {
     all_refused([
         Case::new(
             "a link within",

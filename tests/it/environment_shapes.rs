@@ -64,7 +64,7 @@ fn e46_r84_an_environment_whose_path_is_no_text_is_refused() {
 }
 
 #[test]
-fn r58_what_a_terminal_would_obey_is_never_printed() {
+fn r58_control_characters_are_never_printed() {
     let scene = Scene::new();
     let venv = scene.venv_at("v\u{1b}[2Jenv");
     let odd = "w\u{1b}]0;\u{202e}heels";
@@ -149,8 +149,8 @@ fn r95_r99_site_packages_that_leads_outside_is_refused() {
     assert_unchanged(&before, &tree(&outside));
 }
 
-/// The program without the right to write where the modes of directories forbid it, which the
-/// administrator has; `None` where the system has no way to give that up.
+/// The program without the administrator's right to write to any directory; `None` if the system
+/// has no way to give that up.
 fn without_privilege(scene: &Scene, arguments: &[&str]) -> Option<Run> {
     let closed = scene.join("closed");
     fs::create_dir_all(&closed).expect("a directory can be made");
@@ -221,8 +221,8 @@ fn r102_a_directory_that_may_not_be_written_to_is_refused_before_staging() {
     }
 }
 
-/// Runs a shell script in the scene where it may mount things that nobody else sees; `None` where
-/// the system forbids it.
+/// Runs a shell script in the scene with a mount namespace of its own; `None` if the system forbids
+/// it.
 fn with_mounts(scene: &Scene, script: &str) -> Option<Run> {
     let ways = [&["-m"][..], &["-U", "-r", "-m"]];
     let allowed = |way: &&&[&str]| {
@@ -262,9 +262,14 @@ fn r100_parts_on_other_devices_are_like_parts_on_one() {
     }
     write(&venv.join("share/kept"), "kept");
     let before = tree(&venv);
-    let steps = "look() { find venv -name .lock -o -printf '%p %y %m %s\\n' | grep -v '^venv[^ ]* d ' | sort; }\n\
-                 \"$1\" -q wheels/demo-1.0-py3-none-any.whl --target venv; look; \"$1\" check -q --target venv\n\
-                 \"$1\" -q wheels/demo-2.0-py3-none-any.whl --target venv; look; \"$1\" check -q --target venv\n\
+    let steps = "look() {\n\
+                   find venv -name .lock -o -printf '%p %y %m %s\\n' |\n\
+                   grep -v '^venv[^ ]* d ' | sort\n\
+                 }\n\
+                 \"$1\" -q wheels/demo-1.0-py3-none-any.whl --target venv; look\n\
+                 \"$1\" check -q --target venv\n\
+                 \"$1\" -q wheels/demo-2.0-py3-none-any.whl --target venv; look\n\
+                 \"$1\" check -q --target venv\n\
                  ! \"$1\" -q wheels/broken-1.0-py3-none-any.whl --target venv; look\n\
                  \"$1\" uninstall -q demo --target venv; look\n";
     let broken = Wheel::new("broken", "1.0")
@@ -272,8 +277,10 @@ fn r100_parts_on_other_devices_are_like_parts_on_one() {
         .data("data/share/z", "z");
     scene.wheel(&broken.wrong_last_digest());
     let plain = with_mounts(&scene, steps);
-    let mounts = "cp -a venv/bin bin; mount -t tmpfs tmpfs venv/bin; cp -a bin/. venv/bin; rm -r bin\n\
-                  mount -t tmpfs tmpfs venv/share; printf kept > venv/share/kept; mount --bind venv/lib venv/lib\n";
+    let mounts = "cp -a venv/bin bin; mount -t tmpfs tmpfs venv/bin\n\
+                  cp -a bin/. venv/bin; rm -r bin\n\
+                  mount -t tmpfs tmpfs venv/share; printf kept > venv/share/kept\n\
+                  mount --bind venv/lib venv/lib\n";
     let Some((plain, mounted)) = plain.zip(with_mounts(&scene, &format!("{mounts}{steps}"))) else {
         return;
     };
@@ -334,7 +341,7 @@ fn managed_interpreter(scene: &Scene) -> (PathBuf, PathBuf) {
 }
 
 #[test]
-fn r103_what_the_distribution_manages_is_left_to_it() {
+fn r103_an_environment_of_the_distribution_is_left_to_it() {
     let scene = Scene::new();
     let (program, system) = managed_interpreter(&scene);
     let (program, path) = (
@@ -366,7 +373,7 @@ fn r103_what_the_distribution_manages_is_left_to_it() {
 }
 
 #[test]
-fn r108_what_is_in_use_keeps_its_bytes() {
+fn r108_files_in_use_keep_their_bytes() {
     let scene = Scene::new();
     let venv = scene.venv();
     let library =

@@ -1,10 +1,9 @@
 //! Errors and interruptions: one change fails, or the user asks to stop, and the command does all
 //! or nothing.
 //!
-//! Each change of a command is made to fail once with each of the errors that file systems have.
-//! The command then ends with an error and has left the environment exactly as it was, its own
-//! files included; or it had done its work already. A signal that interrupts a system call is no
-//! error at all.
+//! Each change of a command fails once with each of the errors that file systems return. The
+//! command then ends with an error and leaves the environment exactly as it was, its own files
+//! included; or it had already finished. A signal that interrupts a system call is not an error.
 
 use pkg_install::error::{Effect, ErrorKind};
 use pkg_install::fs::Fs;

@@ -1,10 +1,10 @@
-//! What an earlier `--undoable` keeps, while the command after it crashes, fails, or is cut short
-//! by a crash twice.
+//! The kept undo of an earlier `--undoable`, while the next command crashes, fails, or crashes
+//! twice.
 //!
-//! One transaction is kept for `undo`; another one follows and dies. Where recovery leaves the
-//! environment as it was before the second, `undo` still takes the first one back, to the byte;
-//! where it leaves it as after, `undo` takes back the second where that is kept, and otherwise
-//! refuses: never is one before the last taken back.
+//! One transaction is kept for `undo`; a second one follows and dies. If recovery leaves the
+//! environment as it was before the second, `undo` still takes back the first, to the byte. If
+//! recovery completes the second, `undo` takes that back if it was kept, and is refused otherwise.
+//! It never takes back a transaction before the last.
 
 use pkg_install::error::ErrorKind;
 use pkg_install::fs::Fs;
@@ -19,7 +19,7 @@ use crate::support::wheel_builder::Wheel;
 struct Kept {
     life: Life,
     first: Image,
-    /// Where the second command's wheel is.
+    /// The path of the second command's wheel.
     _wheels: Scene,
 }
 
@@ -41,8 +41,7 @@ impl Kept {
         }
     }
 
-    /// Looks what `undo` makes of the environment as it is now, recovered; says whether that was as
-    /// before the second.
+    /// Tries `undo` in the recovered environment; returns whether that was as before the second.
     #[track_caller]
     fn assert_undo_is_of_the_last(&mut self, what: &str) -> bool {
         let public = Image::of(&self.life.root).public();
@@ -65,7 +64,7 @@ impl Kept {
             Ok(()) => {
                 assert!(
                     self.life.options.undoable,
-                    "{what}: undone is what nobody wanted to undo"
+                    "{what}: an undo that was not asked for"
                 );
                 let before = self.life.before.public();
                 assert!(now == before, "{what}: undone\n{}", before.difference(&now));
@@ -167,7 +166,8 @@ fn r129_an_undo_that_fails_can_be_tried_again() {
     }
 }
 
-/// What was undone stays undone, and there is nothing more to undo, wherever the undo died.
+/// An undone transaction stays undone, and there is nothing more to undo, at every crash of the
+/// undo.
 #[test]
 fn r120_an_undo_that_crashed_can_be_made_again_or_was_made() {
     let life = Life::replace().undo_of("undo of replace");
@@ -188,7 +188,7 @@ fn r120_an_undo_that_crashed_can_be_made_again_or_was_made() {
 }
 
 #[test]
-fn what_was_undone_can_be_installed_again() {
+fn an_undone_project_can_be_installed_again() {
     let life = Life::into_shared();
     let first = life.before.clone();
     let mut life = life.with(|options| options.undoable = true);

@@ -1,8 +1,8 @@
-//! Bombs: archives that inflate to far more than they are, than they say, or than there is room
-//! for.
+//! Zip bombs: archives that inflate to far more than their size, than they state, or than there is
+//! room for.
 //!
-//! Each is refused with both figures, before anything is written where the archive itself says so,
-//! and else as soon as more comes out than it says.
+//! Each is refused with both figures: before anything is written if the archive itself states the
+//! size, and otherwise as soon as more comes out than it states.
 
 use std::io;
 use std::os::unix::fs::FileExt as _;

@@ -51,7 +51,7 @@ fn c68_extras_and_groups_choose_from_a_lock_file() {
 }
 
 #[test]
-fn c68_what_chooses_from_a_lock_file_needs_one() {
+fn c68_options_that_choose_from_a_lock_file_need_one() {
     let shop = Shop::new(&["a"]);
     for option in [
         &["--extra", "x"][..],

@@ -1,5 +1,5 @@
-//! The lock of an environment: who waits for whom, and what stands at its path; and a name that is
-//! taken meanwhile.
+//! The lock of an environment: waiting for it, other things at its path, and names that are taken
+//! while a command runs.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -37,8 +37,8 @@ fn is_held(path: &Path) -> bool {
     matches!(file.try_lock(), Err(TryLockError::WouldBlock))
 }
 
-/// Whether nobody holds it. A process that is just being started has copies of all that is open
-/// here for a moment.
+/// Whether the lock is free. A process that is just being started briefly has copies of all files
+/// that are open here.
 fn is_free(path: &Path) -> bool {
     acquire(path, 5, &|_| ()).is_ok()
 }
@@ -51,14 +51,14 @@ fn demo(scene: &Scene) -> String {
 }
 
 #[test]
-fn e97_who_finds_the_lock_held_is_told_whose_file_it_is() {
+fn e97_a_message_names_the_owner_of_a_held_lock_file() {
     let scene = Scene::new();
     let venv = scene.venv();
     let path = demo(&scene);
     scene.install(&venv, &[&path]).assert_code(0);
     let lock = venv.join(".lock");
     let (held, file) = (
-        acquire(&lock, 0, &|_| ()).expect("nobody holds it"),
+        acquire(&lock, 0, &|_| ()).expect("the lock is free"),
         lock.display().to_string(),
     );
     for command in [
@@ -97,8 +97,8 @@ fn r147_a_dead_holder_holds_nothing() {
     let scene = Scene::new();
     let venv = scene.venv();
     let lock = venv.join(".lock");
-    let code = "import fcntl, sys\nf = open(sys.argv[1], 'a')\nfcntl.flock(f, fcntl.LOCK_EX)\nprint('held', flush=True)\n\
-                sys.stdin.read()";
+    let code = "import fcntl, sys\nf = open(sys.argv[1], 'a')\nfcntl.flock(f, fcntl.LOCK_EX)\n\
+                print('held', flush=True)\nsys.stdin.read()";
     let mut holder = Command::new("python3");
     holder
         .args(["-I", "-c", code])
@@ -123,15 +123,15 @@ fn r147_a_dead_holder_holds_nothing() {
         .assert_code(0);
 }
 
-/// What `take` gets, which has to wait for the scene's lock; meanwhile the file is moved away, and
-/// another one comes or not.
+/// The result of `take`, which has to wait for the scene's lock; meanwhile the file is moved away,
+/// and another one appears or not.
 fn taken_after_a_move<T: Send>(
     scene: &Scene,
     replaced: bool,
     take: impl FnOnce(&Path, &dyn Fn(&Path)) -> Result<T> + Send,
 ) -> T {
     let path = scene.join(".lock");
-    let old = acquire(&path, 0, &|_| ()).expect("nobody holds it");
+    let old = acquire(&path, 0, &|_| ()).expect("the lock is free");
     let (tell, told) = mpsc::channel();
     std::thread::scope(|threads| {
         let waiter =
@@ -166,11 +166,11 @@ fn r145_a_lock_file_replaced_while_waited_for_is_not_the_lock() {
 }
 
 #[test]
-fn r145_who_comes_after_a_replacement_waits_for_the_new_holder() {
+fn r145_a_command_after_a_replacement_waits_for_the_new_holder() {
     let scene = Scene::new();
     let venv = scene.venv();
     let path = venv.join(".lock");
-    let old = acquire(&path, 0, &|_| ()).expect("nobody holds it");
+    let old = acquire(&path, 0, &|_| ()).expect("the lock is free");
     fs::remove_file(&path).expect("it can be removed");
     let new = acquire(&path, 0, &|_| ()).expect("the path has no holder");
     drop(old);
@@ -185,7 +185,7 @@ fn r145_who_comes_after_a_replacement_waits_for_the_new_holder() {
 }
 
 #[test]
-fn r145_who_only_looks_waits_for_the_file_at_the_path_too() {
+fn r145_a_reader_waits_for_the_file_at_the_path_too() {
     for replaced in [true, false] {
         let scene = Scene::new();
         let lock = taken_after_a_move(&scene, replaced, |path, waiting| {
@@ -212,7 +212,8 @@ fn r145_who_only_looks_waits_for_the_file_at_the_path_too() {
     }
 }
 
-/// Makes what is no regular file at the first path; the second is a file of somebody else's.
+/// Makes something other than a regular file at the first path; the second is a file of another
+/// user.
 const NO_FILES: [fn(&Path, &Path); 4] = [
     |lock, victim| symlink(victim, lock).expect("a link can be made"),
     |lock, _| symlink("nothing-there", lock).expect("a link can be made"),
@@ -220,7 +221,7 @@ const NO_FILES: [fn(&Path, &Path); 4] = [
     |lock, _| assert_eq!(Run::of(Command::new("mkfifo").arg(lock)).code, 0),
 ];
 
-/// Whatever stands at the lock's path but a regular file is an error and left as it is.
+/// Anything but a regular file at the lock's path is an error and is left as it is.
 #[track_caller]
 fn assert_no_lock(arguments: &[&str]) {
     for make in NO_FILES {
@@ -254,7 +255,7 @@ fn assert_no_lock(arguments: &[&str]) {
 }
 
 #[test]
-fn r146_what_is_no_file_is_no_lock() {
+fn r146_only_a_regular_file_is_a_lock() {
     for arguments in [
         &["wheels"][..],
         &["uninstall", "demo"],
@@ -266,7 +267,7 @@ fn r146_what_is_no_file_is_no_lock() {
 }
 
 #[test]
-fn r146_what_is_no_file_is_no_lock_for_those_who_look_either() {
+fn r146_only_a_regular_file_is_a_lock_for_readers() {
     for arguments in [&["list"][..], &["check"], &["--dry-run", "wheels"]] {
         assert_no_lock(arguments);
     }
@@ -276,7 +277,7 @@ fn r146_what_is_no_file_is_no_lock_for_those_who_look_either() {
 fn r148_no_process_inherits_the_lock() {
     let scene = Scene::new();
     let path = scene.join(".lock");
-    let held = acquire(&path, 0, &|_| ()).expect("nobody holds it");
+    let held = acquire(&path, 0, &|_| ()).expect("the lock is free");
     let mut child = Command::new("sh");
     let child = child
         .args(["-c", "echo; read x"])
@@ -404,7 +405,7 @@ fn a_directory(path: &Path) {
 }
 
 #[test]
-fn r143_what_appears_at_a_name_is_never_replaced() {
+fn r143_a_file_that_appears_at_a_name_is_never_replaced() {
     let new = Wheel::new("demo", "2.0")
         .file("demo.py", "new")
         .file("pack/__init__.py", "new")
@@ -416,7 +417,7 @@ fn r143_what_appears_at_a_name_is_never_replaced() {
 }
 
 #[test]
-fn r143_what_appears_while_a_project_is_replaced_is_never_replaced() {
+fn r143_a_file_that_appears_during_a_replacement_is_never_replaced() {
     let old = Wheel::new("demo", "1.0")
         .file("other.py", "old")
         .file("flip.py", "old")

@@ -1,5 +1,5 @@
-//! `check`, `list`, `undo` and `recover`: what differs, what is there, and the way back, or why
-//! there is none.
+//! `check`, `list`, `undo` and `recover`: the differences they find, the projects they show, and
+//! whether a change can be taken back.
 
 use std::fs::{self, File};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -50,7 +50,7 @@ fn both(scene: &Scene) -> PathBuf {
     venv
 }
 
-/// What `check` finds: project, path and state of each difference.
+/// The differences that `check` finds: project, path and state.
 #[track_caller]
 fn differences(scene: &Scene, venv: &Path, names: &[&str]) -> Vec<[String; 3]> {
     let before = tree(venv);
@@ -83,12 +83,12 @@ fn check_says_that_all_is_as_it_was() {
         &site_packages(&venv).join("demo/__pycache__/a.cpython-311.pyc"),
         "",
     );
-    write(&site_packages(&venv).join("demo/mine.txt"), "nobody's");
+    write(&site_packages(&venv).join("demo/mine.txt"), "mine");
     assert_eq!(differences(&scene, &venv, &["Demo", "other"]), [[""; 3]; 0]);
 }
 
 #[test]
-fn check_finds_whatever_differs() {
+fn check_finds_every_difference() {
     let scene = Scene::new();
     let venv = both(&scene);
     let library = site_packages(&venv);
@@ -250,7 +250,7 @@ fn list_names_conflicts_in_both_directions() {
     );
 }
 
-/// The environment without what is kept for `undo`.
+/// The environment without the files kept for `undo`.
 fn seen(venv: &Path) -> String {
     tree(venv)
         .lines()
@@ -320,7 +320,7 @@ fn not_undone(change: impl Fn(&Scene, &Path), says: &[&str]) {
 }
 
 #[test]
-fn undo_is_refused_where_the_environment_has_changed_since() {
+fn undo_is_refused_if_the_environment_has_changed_since() {
     let inside = |venv: &Path, path: &str| site_packages(venv).join(path);
     not_undone(
         |_, venv| {
@@ -365,7 +365,7 @@ fn undo_is_refused_where_the_environment_has_changed_since() {
 }
 
 #[test]
-fn undo_is_refused_where_something_that_came_in_is_gone() {
+fn undo_is_refused_if_an_installed_file_is_gone() {
     not_undone(
         |_, venv| fs::remove_file(venv.join("bin/tool")).expect("it can be removed"),
         &["bin/tool", "changed"],
@@ -377,7 +377,7 @@ fn undo_is_refused_where_something_that_came_in_is_gone() {
 }
 
 #[test]
-fn undo_is_refused_where_an_old_place_is_taken() {
+fn undo_is_refused_if_an_old_place_is_taken() {
     let scene = Scene::new();
     let venv = both(&scene);
     scene
@@ -391,7 +391,7 @@ fn undo_is_refused_where_an_old_place_is_taken() {
 }
 
 #[test]
-fn undo_is_refused_where_nothing_was_kept() {
+fn undo_is_refused_if_nothing_was_kept() {
     let scene = Scene::new();
     let venv = scene.venv();
     refused(&scene, &venv, &["undo"], 5, &["--undoable"]);
@@ -401,7 +401,7 @@ fn undo_is_refused_where_nothing_was_kept() {
 }
 
 #[test]
-fn recover_has_nothing_to_do_where_nothing_was_interrupted() {
+fn recover_has_nothing_to_do_if_nothing_was_interrupted() {
     let scene = Scene::new();
     let venv = both(&scene);
     let before = tree(&venv);

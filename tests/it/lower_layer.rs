@@ -1,6 +1,7 @@
-//! An overlay whose lower layer holds what is installed: directories there cannot be moved, so that
-//! their files go one by one and the emptied directories are removed. Crashes, failures and `undo`
-//! on the way that this takes.
+//! An overlay whose lower layer holds the installed files.
+//!
+//! Directories there cannot be renamed, so their files move one by one and the emptied directories
+//! are removed. The tests are crashes, failures and `undo` along this path.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

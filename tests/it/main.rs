@@ -1,7 +1,7 @@
 //! The integration tests: one binary, one module per subject.
 //!
-//! [`support`] makes the wheels, environments, servers and faults that the tests use; its head lists
-//! them. [`source_text`] reads this crate's own sources for [`tidy`].
+//! [`support`] makes the wheels, environments, servers and faults that the tests use; its head
+//! lists them. [`source_text`] reads this crate's own sources for [`tidy`].
 
 #![allow(
     clippy::panic,

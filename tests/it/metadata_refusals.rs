@@ -1,7 +1,7 @@
-//! What a wheel says of itself: its file name, WHEEL, METADATA, tags and pinned hashes, each
-//! refused or accepted.
+//! Metadata of a wheel: file name, WHEEL, METADATA, tags and pinned hashes, each refused or
+//! accepted.
 //!
-//! RECORD has a file of its own, [`record_levels`](crate::record_levels).
+//! RECORD is tested in [`record_levels`](crate::record_levels).
 
 use sha2::Digest as _;
 
@@ -23,7 +23,7 @@ fn metadata_says(text: &str) -> Case {
     Case::new(&format!("METADATA {text:?}"), &demo().raw_metadata(text))
 }
 
-/// The honest wheel under another file name.
+/// The correct wheel under another file name.
 fn called(name: &str) -> Case {
     Case::named(name, name, demo().bytes())
 }
@@ -268,7 +268,7 @@ fn r73_headers_without_end_and_without_sense() {
         Case::new("long", &demo().raw_metadata(long)),
         Case::new("of many lines", &demo().raw_metadata(folded)),
         Case::new(
-            "with a byte of zero where nobody looks",
+            "with a zero byte in a header that is not read",
             &demo().raw_metadata(format!("{start}Summary: a\0b\n")),
         ),
     ]);
@@ -396,7 +396,7 @@ fn r61_c40_the_wrong_digest_in_the_last_file_of_the_last_of_ten_wheels() {
 }
 
 #[test]
-fn every_fault_of_every_wheel_is_told_at_once() {
+fn every_fault_of_every_wheel_is_reported_at_once() {
     let scene = Scene::new();
     let venv = scene.venv();
     let first = scene.wheel(

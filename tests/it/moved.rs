@@ -2,9 +2,9 @@
 //!
 //! A command is killed at several points of its commit, or its recovery is killed as well. Then the
 //! environment is copied with and without its times, moved, or deleted and restored to the same
-//! path, where every inode is another one. Each command has to work there as it would have worked
-//! in place, and a transaction that can be undone can be undone there too. The journals and marks of
-//! version 1 are settled as well.
+//! path, where every inode is a new one. Each command has to work there as it would have worked in
+//! place, and a transaction that can be undone can be undone there too. Journals of version 1 are
+//! tested in [`old_journals`](crate::old_journals).
 
 use std::collections::HashSet;
 use std::os::unix::fs::MetadataExt as _;
@@ -23,7 +23,7 @@ use crate::support::scene::{Run, Scene, site_packages};
 use crate::support::tree_image::{Image, Node};
 use crate::support::wheel_builder::Wheel;
 
-/// What happens to an environment between two commands.
+/// An event between two commands of an environment.
 #[derive(Debug, Clone, Copy)]
 pub enum Journey {
     /// Copied with all times, and the copy is used.
@@ -44,7 +44,7 @@ pub const JOURNEYS: [Journey; 4] = [
 ];
 
 impl Journey {
-    /// Makes it, and returns where the environment is then.
+    /// Does it, and returns the path of the environment afterwards.
     pub fn make(self, root: &Path) -> PathBuf {
         let place = root.parent().expect("an environment is in a directory");
         let other = place.join("elsewhere");
@@ -90,7 +90,7 @@ fn age(directory: &Path) {
     }
 }
 
-/// What the environment is like, without anything of the program's own.
+/// The environment without the program's own files.
 pub fn public(root: &Path) -> Image {
     Image::of(root).public()
 }

@@ -1,5 +1,5 @@
-//! A target that has to be made: the directories above it are the command's own, and go with it
-//! when it fails.
+//! A target that has to be created: the command also creates its parent directories, and removes
+//! them if it fails.
 
 use pkg_install::fs::Fs;
 

@@ -1,5 +1,5 @@
-//! What other tools left in an environment: eggs, odd records, links in records, and the installer
-//! that another tool put there.
+//! Leftovers of other tools in an environment: eggs, odd records, links in records, and another
+//! installer.
 
 use crate::environment_shapes::{demo, write};
 use crate::support::scene::{Scene, assert_unchanged, site_packages, tree};
@@ -9,7 +9,7 @@ use std::fs::{self};
 use std::os::unix::fs::symlink;
 
 #[test]
-fn r112_what_other_tools_left_is_neither_installed_nor_removed() {
+fn r112_leftovers_of_other_tools_are_neither_installed_nor_removed() {
     let scene = Scene::new();
     let venv = scene.venv();
     let library = site_packages(&venv);
@@ -39,7 +39,7 @@ fn r112_what_other_tools_left_is_neither_installed_nor_removed() {
 }
 
 #[test]
-fn r114_r117_eggs_take_nothing_with_them_whatever_they_list() {
+fn r114_r117_eggs_take_nothing_with_them_no_matter_what_they_list() {
     for listed in ["", "\n", "\n\n../demo\n", ".\n", "/\n"] {
         let scene = Scene::new();
         let venv = scene.venv();

@@ -1,5 +1,5 @@
-//! What is printed where and in which words is a contract: the JSON report, standard output and
-//! standard error, usage errors, and options from variables.
+//! The output is a contract: the JSON report, standard output and standard error, usage errors, and
+//! options from variables.
 
 use crate::determinism::demo;
 use crate::support::scene::{Scene, site_packages};
@@ -45,7 +45,8 @@ fn the_json_report_of_a_success() {
         (&json!(1), &json!("committed"), &Value::Null)
     );
     let library = site_packages(&venv);
-    let expected = json!({"root": venv, "kind": "venv", "purelib": library, "platlib": library, "scripts": venv.join("bin")});
+    let expected = json!({"root": venv, "kind": "venv", "purelib": library, "platlib": library,
+        "scripts": venv.join("bin")});
     assert_eq!(report["environment"], expected);
     let change = &report["changes"][0];
     for (field, value) in [

@@ -1,5 +1,5 @@
-//! What a cache holds when processes are killed, when they share it, and when somebody has damaged
-//! it.
+//! Partial files in a cache: after processes were killed, while processes share the cache, and
+//! after damage.
 
 use std::io;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::support::http_server::{Server, Turn};
 use crate::support::scene::Scene;
 
 #[test]
-fn what_an_earlier_process_left_is_thrown_away_once_where_it_is_wrong() {
+fn wrong_leftovers_of_an_earlier_process_are_thrown_away_once() {
     let (scene, server, bytes) = (Scene::new(), Server::start(), body(300_000, 9));
     server.put(NAME, &bytes);
     server.script(NAME, [Turn::WrongCut(100_000), Turn::Status(404, "")]);
@@ -42,7 +42,7 @@ fn what_an_earlier_process_left_is_thrown_away_once_where_it_is_wrong() {
         .collect();
     let rest = || Some("bytes=100000-299999".to_owned());
     assert_eq!(ranges, [None, rest(), rest(), None]);
-    // Where the server is wrong itself it is an error, the second time.
+    // If the server itself is wrong, the second attempt is an error.
     server.put("wrong", &bytes);
     server.script(
         "wrong",
@@ -71,7 +71,7 @@ fn what_an_earlier_process_left_is_thrown_away_once_where_it_is_wrong() {
 }
 
 #[test]
-fn another_process_goes_on_only_where_it_is_surely_the_same_file() {
+fn another_process_goes_on_only_if_it_is_surely_the_same_file() {
     let (server, bytes) = (Server::start(), body(300_000, 10));
     let other = body(300_000, 11);
     let strong = Some("\"one\"");
@@ -215,7 +215,7 @@ fn a_process_that_is_killed_loses_at_most_the_block_that_it_was_at() {
     assert!(deaths > 16, "only {deaths} died");
 }
 
-/// How many bytes the one log in the cache says are there.
+/// The number of bytes that the one log in the cache records.
 fn logged(scene: &Scene) -> u64 {
     let Some(log) = files(scene).into_iter().find(|file| file.ends_with("/log")) else {
         return 0;

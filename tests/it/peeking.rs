@@ -1,4 +1,4 @@
-//! Looks into files that are not here: what is read is fetched, little more, and never again.
+//! Reads of remote files: each fetches the bytes it needs and little more, and nothing twice.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -60,7 +60,7 @@ fn a_look_fetches_little_and_the_rest_is_fetched_later_without_it() {
 }
 
 #[test]
-fn who_reads_on_gets_more_each_time() {
+fn reading_on_fetches_more_each_time() {
     let (scene, server, bytes) = (Scene::new(), Server::start(), body(3 * MIB, 2));
     server.put(NAME, &bytes);
     let downloader = downloader(&settings(&scene));

@@ -1,9 +1,10 @@
-//! Journals that this tool did not leave as they are: torn, swollen, of another time, or planted to
-//! move what is elsewhere.
+//! Journals that this tool did not leave as they are: torn, oversized, from another time, or
+//! planted to move files elsewhere.
 //!
-//! A command is killed in the middle of its commit, and what it left is spoiled. No command then
-//! acts on it or deletes it: each ends with code 5, says why, and changes nothing, inside the
-//! environment or outside. Once the true journal is back, the environment recovers.
+//! A command is killed in the middle of its commit, and the files that it left are damaged. No
+//! command then acts on them or deletes them: each ends with code 5, gives the reason, and changes
+//! nothing, inside the environment or outside. Once the true journal is back, the environment
+//! recovers.
 
 use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt as _, symlink};
@@ -98,7 +99,7 @@ impl Ruin {
         }
     }
 
-    /// What the killed command left can still be settled.
+    /// The interrupted command can still be settled.
     fn assert_settles(&self) {
         self.life
             .recover(&Fs::default())
@@ -345,7 +346,7 @@ fn r125_what_is_no_file_or_no_directory_is_no_state_of_ours() {
     assert_unchanged(&moved, &tree(&elsewhere));
     fs::remove_file(&ruin.control).expect("it can be removed");
     fs::write(&ruin.control, "").expect("it can be written");
-    // Who only looks sees no journal there, and has nothing to refuse.
+    // A command that only reads sees no journal there and has nothing to refuse.
     let before = tree(&ruin.life.root);
     for command in [
         &["recover"][..],
@@ -401,8 +402,8 @@ fn r125_what_was_written_down_of_other_places_leads_nowhere_else() {
 
 #[test]
 fn r125_a_journal_of_another_user_is_refused() {
-    // Only the administrator may give a file away; for everybody else the number in the journal is
-    // tried above.
+    // Only the administrator may give a file away; for other users the number in the journal is
+    // tested above.
     let ruin = Ruin::new();
     if std::os::unix::fs::chown(ruin.journal(), Some(12_345), None).is_err() {
         return;

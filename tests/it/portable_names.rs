@@ -1,8 +1,8 @@
-//! Names on file systems that treat them in another way: Windows' reserved names, and spellings
-//! that fold to one.
+//! Names on file systems that treat them differently: reserved names of Windows, and spellings that
+//! fold to one name.
 //!
-//! The command runs in this process and is told what the file system can do, so that the rules of
-//! one system are tried on another. Every refusal has its kind, names both sides, and leaves the
+//! The command runs in this process with given file system properties, so that the rules of one
+//! system are tested on another. Every refusal has its kind, names both sides, and leaves the
 //! environment as it was.
 
 use std::path::Path;
@@ -231,7 +231,7 @@ fn r48_r49_r50_e22_names_that_fold_to_one_are_refused_where_they_would_meet() {
 }
 
 #[test]
-fn r48_r50_what_goes_is_in_nobodys_way() {
+fn r48_r50_removed_files_block_no_new_ones() {
     let scene = Scene::new();
     let venv = scene.venv();
     let old = Wheel::new("demo", "1.0").file("Demo/x.py", "old");

@@ -1,11 +1,11 @@
-//! Power cuts: a file system in memory that keeps apart what was written and what a cut leaves of
-//! it.
+//! Power cuts: a file system in memory that keeps apart the written data and the data that survives
+//! a cut.
 //!
-//! [`Disk`] watches at the door and keeps a log of every change, with its bytes. Cut at a change,
-//! of what was not flushed before it any prefix of the changes to names may have reached the disk,
-//! and no content at all: the worst of what ext4, XFS and btrfs were seen to do. A flush of a file
-//! drags all names along and only its own content. What the cut leaves is put where the environment
-//! was, `recover` runs, and the environment is as before or as after, to the byte.
+//! [`Disk`] watches every file system operation and keeps a log of the changes, with their bytes.
+//! After a cut, any prefix of the unflushed changes to names may have reached the disk, and none of
+//! the unflushed content: the worst behaviour known of ext4, XFS and btrfs. Flushing a file makes
+//! all earlier names durable, but only the file's own content. The surviving state replaces the
+//! environment, `recover` runs, and the environment is as before or as after, to the byte.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -64,7 +64,7 @@ impl FaultHook for Disk {
             FsOp::FlushFileSystem(_) => Event::FlushAll,
             FsOp::Flush(path) => Event::Flush(below(path)),
         };
-        self.log.lock().expect("nobody panics here").push(event);
+        self.log.lock().expect("no thread panics").push(event);
     }
 }
 
@@ -76,7 +76,7 @@ struct Played {
     durable: HashMap<usize, Vec<u8>>,
 }
 
-/// What a name stands for: something without content of interest, or a file by its number.
+/// The thing that a name stands for: one without content of interest, or a file by its number.
 #[derive(Clone)]
 enum Kept {
     Plain(Node),
@@ -156,7 +156,8 @@ impl Played {
         }
     }
 
-    /// What is on the disk when `names` have reached it, and the contents that `self` has flushed.
+    /// The state of the disk once `names` have reached it, with the contents that `self` has
+    /// flushed.
     fn cut(&self, names: &BTreeMap<PathBuf, Kept>) -> Image {
         let node = |kept: &Kept| match kept {
             Kept::Plain(node) => node.clone(),
@@ -185,8 +186,8 @@ fn log_of(life: &Life) -> Vec<Event> {
     life.reset();
     life.run(&Fs::with_hook(disk.clone()))
         .unwrap_or_else(|error| panic!("{}: {error}", life.name));
-    let mut log = disk.log.lock().expect("nobody panics here");
-    // The lock file is nobody's content.
+    let mut log = disk.log.lock().expect("no thread panics");
+    // The lock file has no content.
     log.retain(|event| !matches!(event, Event::Make(path, _) if path == Path::new(".lock")));
     std::mem::take(&mut *log)
 }
@@ -194,7 +195,7 @@ fn log_of(life: &Life) -> Vec<Event> {
 /// Cuts the power at every change; returns the number of cuts and those that left damage.
 fn cut_everywhere(life: &Life, log: &[Event]) -> (usize, Vec<String>) {
     let mut played = Played::new(&life.before);
-    // What the names were after each change since the last flush, the flush itself included.
+    // The names after each change since the last flush, the flush itself included.
     let mut since = vec![played.names.clone()];
     let (mut cuts, mut damage) = (0, Vec::new());
     for at in 0..=log.len() {
@@ -257,7 +258,7 @@ fn r122_r123_a_power_cut_anywhere_leaves_before_or_after_and_after_success_after
     assert!(cuts >= 800, "{cuts}");
 }
 
-/// The proof that the cuts cut: what is flushed first is needed.
+/// Proves that the cuts have an effect: the first flush is needed.
 #[test]
 fn r123_without_the_first_flush_a_power_cut_leaves_damage() {
     for life in lives().into_iter().take(3) {

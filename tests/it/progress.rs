@@ -1,8 +1,7 @@
-//! Progress of the program itself: JSON events, plain lines in a pipe, bars on a terminal that leave
-//! nothing behind.
+//! Progress as JSON events.
 //!
-//! Wheels come from a local server that misbehaves; the terminal is a
-//! [`pseudo_terminal`](crate::support::pseudo_terminal).
+//! The wheels come from a local server that misbehaves. Progress for a person is in
+//! [`progress_terminal`](crate::progress_terminal).
 
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
@@ -25,7 +24,7 @@ pub fn serve(server: &Server, name: &str) -> (String, u64) {
     serve_of(server, name, 200_000)
 }
 
-/// As [`serve`]. What an installation looks at first is the whole of a small wheel.
+/// As [`serve`]. An installation first reads the end of a wheel, which is the whole of a small one.
 pub fn serve_of(server: &Server, name: &str, length: usize) -> (String, u64) {
     let wheel =
         Wheel::new(name, "1.0").stored(&format!("{name}.bin"), body(length, name.len() as u64));
@@ -66,7 +65,7 @@ pub fn named<'a>(events: &'a [Value], name: &str) -> Vec<&'a Value> {
         .collect()
 }
 
-/// What was told of each transfer, in order: name, bytes in the end, total in the end, tries again.
+/// The events of each transfer: name, final bytes, final total, retries.
 #[track_caller]
 fn transfers(events: &[Value]) -> BTreeMap<String, (u64, Value, usize)> {
     let mut running: BTreeMap<u64, (String, u64, Value, usize)> = BTreeMap::new();
@@ -364,7 +363,7 @@ fn waiting_for_the_lock_is_an_event() {
         cancel: &cancel,
         waiting: &|_| (),
     };
-    let held = Lock::acquire(&fs, &lock, &patience).expect("nobody holds it");
+    let held = Lock::acquire(&fs, &lock, &patience).expect("the lock is free");
     let arguments = [
         "list",
         "--target",

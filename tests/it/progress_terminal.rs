@@ -1,7 +1,7 @@
 //! Progress for a person: plain lines in a pipe, and bars on a terminal that leave nothing behind.
 //!
-//! The terminal is a [`pseudo_terminal`](crate::support::pseudo_terminal). Progress as JSON events is in
-//! [`progress`](crate::progress).
+//! The terminal is a [`pseudo_terminal`](crate::support::pseudo_terminal). Progress as JSON events
+//! is in [`progress`](crate::progress).
 
 use crate::progress::{address, events, no_secret, run, serve, serve_of};
 use crate::support::http_server::{Server, Turn};

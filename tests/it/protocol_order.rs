@@ -1,8 +1,8 @@
 //! The order of the protocol, read off the changes that a command makes.
 //!
-//! What a crash test cannot see, since it looks at the outcome: that nothing is ever written in
-//! place, nothing outside the environment touched, that what is in mid-change looks as if it were
-//! not installed, and what is flushed when.
+//! A crash test looks only at the outcome. These tests check that nothing is ever written in place
+//! or outside the environment, that a project in mid-change looks as if it were not installed, and
+//! when each flush happens.
 
 use std::path::Path;
 
@@ -10,14 +10,14 @@ use crate::support::faults::{Change, Fault, Fuse};
 use crate::support::living::Life;
 use crate::support::tree_image::PRIVATE;
 
-/// The changes of a command, and the numbers of those that matter.
+/// The changes of a command, and the positions of those that matter.
 struct Course {
     changes: Vec<Change>,
     /// The journal gets its name.
     begin: usize,
     /// It loses it.
     end: usize,
-    /// What was moved out of sight and into sight, in order: number, and the path that others see.
+    /// The moves out of and into the visible tree, in order: position, and visible path.
     outs: Vec<(usize, String)>,
     ins: Vec<(usize, String)>,
 }
@@ -130,7 +130,10 @@ fn r119_content_is_written_only_out_of_sight() {
 fn r119_nothing_outside_the_environment_is_touched() {
     for life in lives() {
         for change in Course::of(&life).changes {
-            let made_for_it = matches!(&change, Change::MakeDir(path) if life.before.absent && life.root.starts_with(path));
+            let made_for_it = match &change {
+                Change::MakeDir(path) => life.before.absent && life.root.starts_with(path),
+                _ => false,
+            };
             let inside = change
                 .paths()
                 .iter()
@@ -191,7 +194,7 @@ fn r119_dist_infos_are_the_first_to_go_and_the_last_to_come() {
 }
 
 #[test]
-fn r122_durable_flushes_twice_whatever_the_number_of_files() {
+fn r122_durable_flushes_twice_for_any_number_of_files() {
     for life in [Life::fresh(), Life::replace(), Life::uninstall()] {
         let life = life.with(|options| options.durable = true);
         let course = Course::of(&life);
@@ -233,7 +236,7 @@ fn r122_durable_flushes_twice_whatever_the_number_of_files() {
 }
 
 #[test]
-fn what_is_not_durable_flushes_nothing() {
+fn commands_without_durable_flush_nothing() {
     for life in [Life::fresh(), Life::replace(), Life::uninstall()] {
         let flushes =
             |change: &Change| matches!(change, Change::FlushFileSystem(_) | Change::Flush(_));

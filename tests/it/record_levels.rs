@@ -1,5 +1,4 @@
-//! RECORD read strictly, normally, and not at all: what each level of `--verify` refuses, warns of,
-//! and takes.
+//! RECORD at each level of `--verify`: the faults that are refused, warned of, and accepted.
 
 use sha2::Digest as _;
 
@@ -200,7 +199,9 @@ fn c41_other_secure_digests_are_as_good() {
     };
     let asked = |name: &str| {
         let code = format!(
-            "import base64, hashlib\nprint(base64.urlsafe_b64encode(hashlib.new('{name}', {CONTENT:?}.encode()).digest()).decode().rstrip('='))"
+            "import base64, hashlib\n\
+             digest = hashlib.new('{name}', {CONTENT:?}.encode()).digest()\n\
+             print(base64.urlsafe_b64encode(digest).decode().rstrip('='))"
         );
         let scene = Scene::new();
         crate::support::scene::python(&scene.venv(), &code)

@@ -1,5 +1,5 @@
-//! Removal: all that a project has goes, nothing else does, and RECORD is believed only as far as
-//! the environment reaches.
+//! Removal: all files of a project are removed and no others, and RECORD is trusted only within the
+//! environment.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -302,7 +302,7 @@ fn r114_an_unknown_name_removes_nothing() {
 }
 
 #[test]
-fn r112_what_an_interrupted_pip_left_is_nobodys() {
+fn r112_leftovers_of_an_interrupted_pip_have_no_owner() {
     let scene = Scene::new();
     let venv = scene.venv();
     write(
@@ -315,7 +315,7 @@ fn r112_what_an_interrupted_pip_left_is_nobodys() {
     assert_unchanged(&before, &tree(&venv));
 }
 
-/// The files of a wheel by where they are in it.
+/// The files of a wheel by their paths in it.
 type Files = BTreeMap<String, String>;
 
 fn wheel_of(name: &str, files: &Files) -> Wheel {
@@ -346,17 +346,25 @@ fn files_of(name: &'static str) -> impl Strategy<Value = Files> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 24,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn c56_an_uninstall_is_the_opposite_of_an_install(
-        one in files_of("one"), two in files_of("two"), first in any::<bool>(), together in any::<bool>(),
+        one in files_of("one"),
+        two in files_of("two"),
+        first in any::<bool>(),
+        together in any::<bool>(),
     ) {
         let scene = Scene::new();
         let venv = scene.venv();
         write(&venv.join("share/file"), "here before");
         let before = tree(&venv);
-        let wheels = [wheel_of("one", &one), wheel_of("two", &two)].map(|wheel| scene.wheel(&wheel));
+        let wheels = [wheel_of("one", &one), wheel_of("two", &two)];
+        let wheels = wheels.map(|wheel| scene.wheel(&wheel));
         scene.install(&venv, &[&wheels[0]]).assert_code(0);
         let with_one = tree(&venv);
         scene.install(&venv, &[&wheels[1]]).assert_code(0);

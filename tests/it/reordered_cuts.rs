@@ -1,10 +1,10 @@
 //! Power cuts on a disk that keeps no order: the commands with `--durable`, and the recovery from
 //! such a cut.
 //!
-//! The disk is a [`LooseDisk`]. What a cut leaves is put where the environment was and `recover`
-//! runs: the environment is as before while there is no journal, as after once its end is flushed,
-//! and one of the two in between. Each of the five flushes of the protocol is needed: a disk that
-//! ignores one of them is found damaged.
+//! The disk is a [`LooseDisk`]. The state after a cut replaces the environment and `recover` runs:
+//! the environment is as before while there is no journal, as after once its end is flushed, and
+//! one of the two in between. Each of the five flushes of the protocol is needed: with a disk that
+//! ignores one of them the tests find damage.
 
 use pkg_install::fs::Fs;
 
@@ -12,7 +12,7 @@ use crate::support::living::Life;
 use crate::support::loose_disk::{LooseDisk, Stage};
 use crate::support::tree_image::Image;
 
-/// Makes of what a cut left what recovery makes of it; says what is wrong with that.
+/// Recovers the state that a cut left; returns what is wrong with the result.
 fn settle(life: &Life, left: &Image, stage: Stage) -> Result<(), String> {
     left.restore(&life.root);
     life.recover(&Fs::default())
@@ -39,8 +39,8 @@ fn settle(life: &Life, left: &Image, stage: Stage) -> Result<(), String> {
     }
 }
 
-/// Runs the command on a disk that ignores one of its flushes, or none; returns how many cuts there
-/// were, and the wrong ones: of a disk that ignores something the first one, which is proof enough.
+/// Runs the command on a disk that ignores one of its flushes, or none; returns the number of cuts,
+/// and the wrong ones. If a flush is ignored, the first wrong cut is proof enough.
 fn cut(life: &Life, ignored: Option<usize>) -> (usize, Vec<String>) {
     life.reset();
     let disk = LooseDisk::new(&life.root, &life.before, ignored);
@@ -118,7 +118,7 @@ fn durable(life: Life) -> Life {
 }
 
 #[test]
-fn r123_a_power_cut_leaves_before_or_after_whatever_the_order_of_writing() {
+fn r123_a_power_cut_leaves_before_or_after_in_any_order_of_writing() {
     let mut cuts = 0;
     let undo = Life::replace()
         .with(|options| options.durable = true)
@@ -175,7 +175,7 @@ fn r123_a_power_cut_in_the_recovery_from_one_changes_nothing() {
     assert!(cuts >= 1000, "{cuts}");
 }
 
-/// The proof that the cuts cut: no flush of the protocol can be left out.
+/// Proves that the cuts have an effect: no flush of the protocol can be left out.
 #[test]
 fn r123_without_any_one_of_the_flushes_a_power_cut_leaves_damage() {
     let life = durable(Life::replace());

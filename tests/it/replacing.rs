@@ -1,5 +1,5 @@
-//! Another version in the place of an installed one: new files in, obsolete ones out, whoever
-//! installed the old one.
+//! Another version replaces an installed one: new files in, obsolete files out, no matter which
+//! tool installed the old version.
 
 use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt as _, symlink};
@@ -305,7 +305,7 @@ fn e95_an_edited_file_is_replaced_or_removed_with_a_warning() {
 }
 
 #[test]
-fn e96_what_nobody_owns_stays_in_the_package() {
+fn e96_files_without_an_owner_stay_in_the_package() {
     let scene = Scene::new();
     let venv = scene.venv();
     let library = site_packages(&venv);
@@ -424,7 +424,7 @@ fn r110_e103_stale_bytecode_of_replaced_sources_goes() {
 }
 
 #[test]
-fn c56_what_pip_installed_is_replaced_and_removed_completely() {
+fn c56_projects_installed_by_pip_are_replaced_and_removed_completely() {
     let scene = Scene::new();
     let venv = scene.venv();
     let empty = tree(&venv);

@@ -1,8 +1,7 @@
-//! What a resolver left, installed: reports, lock files and lists of requirements through the whole
-//! of the library.
+//! Output of resolvers, installed through the library: reports, lock files and requirements.
 //!
-//! The sources come from texts as pip and uv write them, the wheels from the scene; the environment
-//! is a real one.
+//! The texts are as pip and uv write them, the wheels come from the scene; the environment is a
+//! real one.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -89,7 +88,7 @@ impl Setting {
         })
     }
 
-    /// Installs what was found; then direct_url.json, and whether there is REQUESTED.
+    /// Installs the sources; returns direct_url.json, and whether there is REQUESTED.
     #[track_caller]
     fn installed(&self, sourced: Sourced) -> (Option<serde_json::Value>, bool) {
         self.install(&sourced.sources).expect("it can be installed");
@@ -113,8 +112,9 @@ impl Setting {
 
     fn report(&self, is_direct: bool) -> Sourced {
         let text = format!(
-            r#"{{"version": "1", "pip_version": "26.3", "environment": {{"sys_platform": "linux"}}, "install": [{{
-            "download_info": {{"url": "{}", "archive_info": {{"hash": "sha256={sha}", "hashes": {{"sha256": "{sha}"}}}}}},
+            r#"{{"version": "1", "pip_version": "26.3", "environment": {{"sys_platform": "linux"}},
+            "install": [{{"download_info": {{"url": "{}", "archive_info":
+                {{"hash": "sha256={sha}", "hashes": {{"sha256": "{sha}"}}}}}},
             "is_direct": {is_direct}, "is_yanked": false, "requested": true,
             "metadata": {{"name": "demo", "version": "1.0"}}}}]}}"#,
             self.url(),
@@ -126,7 +126,8 @@ impl Setting {
 
     fn lock(&self, artifact: &str) -> Sourced {
         let text = format!(
-            "lock-version = '1.0'\ncreated-by = 'x'\n[[packages]]\nname = 'demo'\nmarker = \"sys_platform != 'win32'\"\n{artifact}\n"
+            "lock-version = '1.0'\ncreated-by = 'x'\n[[packages]]\nname = 'demo'\n\
+             marker = \"sys_platform != 'win32'\"\n{artifact}\n"
         )
         .replace("SHA", &self.sha);
         let at = self.scene.write("locks/pylock.toml", &text);
@@ -149,7 +150,9 @@ fn c51_e106_a_report_is_installed_with_its_own_words() {
     let setting = Setting::new();
     let (direct_url, requested) = setting.installed(setting.report(true));
     let sha = &setting.sha;
-    let expected = serde_json::json!({"url": setting.url(), "archive_info": {"hash": format!("sha256={sha}"), "hashes": {"sha256": sha}}});
+    let archive_info =
+        serde_json::json!({"hash": format!("sha256={sha}"), "hashes": {"sha256": sha}});
+    let expected = serde_json::json!({"url": setting.url(), "archive_info": archive_info});
     assert_eq!((direct_url, requested), (Some(expected), true));
     let setting = Setting::new();
     assert_eq!(setting.installed(setting.report(false)), (None, true));
@@ -174,7 +177,8 @@ fn c51_c69_a_lock_file_is_installed_and_its_archives_are_direct_references() {
 fn c69_a_wheel_may_lie_in_a_file_of_another_name() {
     let setting = Setting::new();
     fs::rename(&setting.wheel, setting.scene.join("blob")).unwrap();
-    let artifact = "wheels = [{name = 'demo-1.0-py3-none-any.whl', path = '../blob', hashes = {sha256 = 'SHA'}}]";
+    let artifact = "wheels = [{name = 'demo-1.0-py3-none-any.whl', path = '../blob', \
+                    hashes = {sha256 = 'SHA'}}]";
     assert_eq!(setting.installed(setting.lock(artifact)), (None, false));
 }
 

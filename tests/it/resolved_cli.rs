@@ -1,9 +1,9 @@
-//! What resolvers leave, given to the program: which of it is installed, what is refused, and what
-//! it says.
+//! Output of resolvers on the command line: which packages are installed or refused, and the
+//! messages.
 //!
-//! Texts are as pip and uv write them; the wheels are on this machine, as paths or `file` URLs.
-//! Every text goes with the scene's one environment, and what is refused has to leave that as it
-//! was.
+//! Texts are as pip and uv write them; the wheels are on this machine, as paths or `file` URLs. All
+//! texts use the scene's one environment, which a refusal has to leave as it was. Choices from lock
+//! files are in [`lock_file_choices`](crate::lock_file_choices).
 
 use std::fs::{self, File};
 
@@ -50,12 +50,13 @@ impl Shop {
     }
 
     pub fn report_for(&self, environment: &Value, items: &[Value]) -> String {
-        let report = json!({"version": "1", "pip_version": "26.3", "install": items, "environment": environment});
+        let report = json!({"version": "1", "pip_version": "26.3", "install": items,
+            "environment": environment});
         self.scene.write("report.json", report.to_string());
         "report.json".to_owned()
     }
 
-    /// A package of a lock file, with a marker where that is not empty.
+    /// A package of a lock file, with a marker unless that is empty.
     pub fn package(&self, name: &str, marker: &str) -> String {
         let marker = if marker.is_empty() {
             String::new()
@@ -64,7 +65,8 @@ impl Shop {
         };
         let (path, sha) = (wheel(name), self.sha(name));
         format!(
-            "[[packages]]\nname = '{name}'\nversion = '1.0'\n{marker}wheels = [{{path = '{path}', hashes = {{sha256 = '{sha}'}}}}]\n"
+            "[[packages]]\nname = '{name}'\nversion = '1.0'\n{marker}\
+             wheels = [{{path = '{path}', hashes = {{sha256 = '{sha}'}}}}]\n"
         )
     }
 
@@ -120,7 +122,8 @@ pub fn wheel(name: &str) -> String {
 }
 
 pub fn item(name: &str, download_info: &Value) -> Value {
-    json!({"download_info": download_info, "is_direct": false, "is_yanked": false, "requested": true,
+    json!({"download_info": download_info, "is_direct": false, "is_yanked": false,
+        "requested": true,
         "metadata": {"metadata_version": "2.1", "name": name, "version": "1.0"}})
 }
 
@@ -196,7 +199,8 @@ fn c74_a_directory_to_look_in_has_to_be_there() {
     shop.install(&["-r", "list.txt", "-f", "wheels"])
         .assert_code(0);
     assert_eq!(shop.installed(), ["a"]);
-    // As pip-compile writes it, which was run where the wheels are and not where the list is.
+    // As pip-compile writes it when it runs in the directory of the wheels and not in that of the
+    // list.
     shop.scene
         .write("lists/list.txt", "--find-links ./wheels\na==1.0\n");
     shop.install(&["-r", "lists/list.txt", "--reinstall"])
@@ -305,20 +309,25 @@ fn e105_everything_that_is_no_wheel_is_named_at_once() {
     let lock = shop.lock(
         "pylock.toml",
         "",
-        &["[[packages]]\nname = 'd'\ndirectory = {path = 'd', editable = true}\n\
-           [[packages]]\nname = 'e'\nversion = '1.0'\nsdist = {url = 'https://example.com/e-1.0.zip', hashes = {}}\n"
-            .to_owned()],
+        &[
+            "[[packages]]\nname = 'd'\ndirectory = {path = 'd', editable = true}\n\
+           [[packages]]\nname = 'e'\nversion = '1.0'\n\
+           sdist = {url = 'https://example.com/e-1.0.zip', hashes = {}}\n"
+                .to_owned(),
+        ],
     );
     let words = [
-        "`b 1.0` is a source distribution, `https://example.com/b-1.0.tar.gz`; `c 1.0` is a git repository",
-        "`d` is an editable directory, `d`; `e 1.0` is a source distribution, `https://example.com/e-1.0.zip`",
+        "`b 1.0` is a source distribution, `https://example.com/b-1.0.tar.gz`; \
+         `c 1.0` is a git repository",
+        "`d` is an editable directory, `d`; \
+         `e 1.0` is a source distribution, `https://example.com/e-1.0.zip`",
         "hint: build wheels of them",
     ];
     shop.refuses(&["--report", &report, "--lock", &lock], &words);
 }
 
 #[test]
-fn c74_every_wheel_has_to_be_pinned_where_hashes_are_required() {
+fn c74_every_wheel_has_to_be_pinned_if_hashes_are_required() {
     let shop = Shop::new(&["a", "b"]);
     let mut loose = shop.item("a");
     loose["download_info"]["archive_info"] = json!({});
@@ -399,8 +408,8 @@ fn one_wheel_that_several_texts_name_is_installed_once() {
     };
     assert_eq!(["a", "b", "c"].map(requested), [true, true, false]);
 
-    // Lists that were made at different times know different files of one release, and one of those
-    // in either is it.
+    // Lists made at different times know different files of one release; a file of either list is
+    // accepted.
     let (zeros, ones, hash) = ("0".repeat(64), "1".repeat(64), shop.sha("a"));
     shop.scene.write(
         "old.txt",
@@ -432,7 +441,7 @@ fn one_wheel_that_several_texts_name_is_installed_once() {
         ],
     );
 
-    // What any of the texts promises of the wheel has to hold.
+    // The promises that all texts make of the wheel have to hold.
     let wrong = shop
         .package("c", "")
         .replace(&shop.sha("c"), &"0".repeat(64));

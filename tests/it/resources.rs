@@ -1,5 +1,5 @@
-//! Resources: small bodies that are asked for ahead, fetched once for each address, and tried again
-//! like files.
+//! Resources: small bodies that are requested ahead, fetched once per address, and retried like
+//! files.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -44,7 +44,7 @@ fn an_address_is_fetched_once_and_what_arrives_may_ask_for_more() {
                 };
                 crawl(&next, &base, &seen);
             }
-            seen.lock().expect("nobody panicked").push(text);
+            seen.lock().expect("no thread panicked").push(text);
         });
     }
     let seen = Arc::default();

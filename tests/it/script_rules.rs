@@ -57,8 +57,9 @@ fn c25_c30_entry_points_return_what_their_functions_do() {
     let scene = Scene::new();
     let venv = scene.venv();
     let wheel = with_points(
-        "[console_scripts]\nnone = demo:none\nthree = demo:three\ntext = demo:text\nraises = demo:raises\n\
-         dotted = demo:a.b.c\n[gui_scripts]\ngui = demo:three\n[other.group]\nplugin = demo\n",
+        "[console_scripts]\nnone = demo:none\nthree = demo:three\ntext = demo:text\n\
+         raises = demo:raises\ndotted = demo:a.b.c\n[gui_scripts]\ngui = demo:three\n\
+         [other.group]\nplugin = demo\n",
     );
     scene.install(&venv, &[scene.wheel(&wheel)]).assert_code(0);
     for (name, code) in [
@@ -200,8 +201,10 @@ fn e48_the_encoding_of_a_script_stays_declared() {
 fn c26_c28_c33_e42_how_entry_points_are_written() {
     let scene = Scene::new();
     let venv = scene.venv();
-    let text = "\u{feff}# a comment\n; another\n[console_scripts]\n  spaced  =  demo : three [x , y]\nFoo = demo:none\n\
-                foo = demo:three\ngrün = demo:three\ntwice = demo:none\ntwice = demo:three\n\n[x]\n%(y)s = a%b\n";
+    let text = "\u{feff}# a comment\n; another\n[console_scripts]\n  \
+                spaced  =  demo : three [x , y]\nFoo = demo:none\n\
+                foo = demo:three\ngrün = demo:three\ntwice = demo:none\ntwice = demo:three\n\n\
+                [x]\n%(y)s = a%b\n";
     scene
         .install(&venv, &[scene.wheel(&with_points(text))])
         .assert_code(0);
@@ -281,7 +284,7 @@ fn c31_r77_names_of_entry_points_that_lead_elsewhere() {
 }
 
 #[test]
-fn e52_e53_r78_r79_r80_what_no_wheel_may_overwrite() {
+fn e52_e53_r78_r79_r80_files_that_no_wheel_may_overwrite() {
     let words = ["would", "interpreter"];
     let point = |name: &str| {
         let wheel = with_points(&format!("[console_scripts]\n{name} = demo:none\n"));

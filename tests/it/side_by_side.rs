@@ -1,8 +1,8 @@
-//! Digests that are made side by side are those that are made one after the other, and so is what
-//! is installed by them.
+//! Digests computed side by side equal those computed one after the other, and so do the installed
+//! files.
 //!
-//! Every backend runs on every processor, with the instructions that it is named after where there
-//! are such. What is expected comes from the `sha2` crate and from the standard.
+//! Every backend runs on every processor, with the instructions it is named after if the processor
+//! has them. The expected digests come from the `sha2` crate and from the standard.
 
 use std::sync::Arc;
 
@@ -114,7 +114,10 @@ fn r140_the_published_digests() {
             "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1",
         ),
         (
-            "abcdefghbcdefghicdefghijdefghijkefghijklfghijklmghijklmnhijklmnoijklmnopjklmnopqklmnopqrlmnopqrsmnopqrstnopqrstu",
+            concat!(
+                "abcdefghbcdefghicdefghijdefghijkefghijklfghijklmghijklmn",
+                "hijklmnoijklmnopjklmnopqklmnopqrlmnopqrsmnopqrstnopqrstu"
+            ),
             "cf5b16a778af8380036ce59e7b0492370b249b11e8f07a51afac45037afee9d1",
         ),
     ];
@@ -146,11 +149,19 @@ fn other_algorithms_go_between() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 48,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
-    fn any_mixture_has_its_digests(lengths in prop::collection::vec(prop_oneof![0_usize..200, 0_usize..5000], 0..50)) {
-        all_agree(&lengths.iter().enumerate().map(|(number, length)| bytes(number, *length)).collect::<Vec<_>>());
+    fn any_mixture_has_its_digests(
+        lengths in prop::collection::vec(prop_oneof![0_usize..200, 0_usize..5000], 0..50),
+    ) {
+        let numbered = lengths.iter().enumerate();
+        let contents: Vec<_> = numbered.map(|(number, length)| bytes(number, *length)).collect();
+        all_agree(&contents);
     }
 }
 
@@ -229,7 +240,7 @@ fn every_engine_installs_the_same() {
 }
 
 #[test]
-fn every_engine_says_the_same_of_what_is_wrong() {
+fn every_engine_reports_the_same_faults() {
     let scene = Scene::new();
     let spoil = |wheel: Wheel, path: &str| {
         wheel.tamper_entry(path, |entry| entry.both(|header| header.crc ^= 1))
@@ -238,7 +249,7 @@ fn every_engine_says_the_same_of_what_is_wrong() {
     let cases = [
         (project("one").wrong_digest(early), early),
         (spoil(project("one"), late), late),
-        // What comes first in the archive is told, whichever way it is wrong: digests are known
+        // The first fault in the archive is reported, whatever its kind, although digests are known
         // later than checksums.
         (spoil(project("one").wrong_digest(early), late), early),
         (spoil(project("one").wrong_digest(late), early), early),

@@ -1,5 +1,4 @@
-//! Which file of a wheel goes where, with which mode and which row of RECORD: the specification's
-//! spread rules.
+//! The specification's spread rules: the path, mode and RECORD row of each file of a wheel.
 //!
 //! Scripts have a file of their own, [`script_rules`](crate::script_rules).
 
@@ -106,7 +105,7 @@ fn e55_r99_lib64_as_a_link_is_one_library() {
 }
 
 #[test]
-fn c16_c21_r74_what_is_in_no_scheme_is_refused() {
+fn c16_c21_r74_files_in_no_scheme_are_refused() {
     let extra =
         |path: &str| Case::new(path, &everywhere().data(path, "x")).says(&[path, "no scheme"]);
     all_refused([
@@ -216,10 +215,12 @@ fn c35_c36_record_lists_every_file_and_nothing_else() {
     let created: BTreeSet<String> = files(&venv).difference(&before).cloned().collect();
     let code = format!(
         "import csv, os\nlibrary = {:?}\n\
-         rows = list(csv.reader(open(library + '/demo_pkg-1.0.dist-info/RECORD', newline='', encoding='utf-8')))\n\
+         record = library + '/demo_pkg-1.0.dist-info/RECORD'\n\
+         rows = list(csv.reader(open(record, newline='', encoding='utf-8')))\n\
          assert all(len(row) == 3 for row in rows)\n\
          assert len(rows) == len(set(row[0] for row in rows))\n\
-         [print(os.path.relpath(os.path.normpath(os.path.join(library, row[0])), {:?})) for row in rows]",
+         paths = [os.path.normpath(os.path.join(library, row[0])) for row in rows]\n\
+         [print(os.path.relpath(path, {:?})) for path in paths]",
         site_packages(&venv).display().to_string(),
         venv.display().to_string()
     );

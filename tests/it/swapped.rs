@@ -1,9 +1,9 @@
-//! Things that become others while a command runs: directories that turn into links, wheels that
-//! are rewritten, an environment that is made anew.
+//! Paths that change while a command runs: directories that turn into links, wheels that are
+//! rewritten, an environment that is created anew.
 //!
-//! A [`Swap`] sits at the file system's door and acts just before one change. What it puts in the
-//! way leads outside, where nothing may change; and once the true directory is back, the
-//! environment is as before the command or as after it.
+//! A [`Swap`] watches the file system operations and acts just before one change. The replacement
+//! leads outside, where nothing may change; and once the true directory is back, the environment is
+//! as before the command or as after it.
 
 use std::fs::{self, File};
 use std::io;
@@ -59,8 +59,8 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// Before each change of the command in turn, the directory at `victim` is moved aside and becomes
-/// a link to a copy of itself outside, with a private directory of somebody else's in it. Returns
-/// at how many points that was tried.
+/// a link to a copy of itself outside, with a private directory of another user in it. Returns at
+/// how many points that was tried.
 #[track_caller]
 fn swap_everywhere(life: &Life, victim: &str) -> usize {
     let whole = Fuse::new(Fault::None);
@@ -197,7 +197,7 @@ fn letters(letter: u8) -> Vec<u8> {
 const NAME: &str = "demo-1.0-py3-none-any.whl";
 
 /// Installs the wheel `a` into a new environment while `change` happens to its file just before the
-/// change of number `at`; returns what came of it, or `None` where the command makes fewer changes.
+/// change of number `at`; returns the result, or `None` if the command makes fewer changes.
 fn install_while(
     at: usize,
     change: fn(&Path),
@@ -242,8 +242,8 @@ fn install_while(
     (watch.seen.load(Ordering::SeqCst) > at).then_some((scene, before, result))
 }
 
-/// Whatever happens to the wheel's file, what was validated is installed, or nothing; returns how
-/// often nothing was.
+/// No matter how the wheel's file changes, the validated content is installed, or nothing; returns
+/// how often nothing was.
 #[track_caller]
 fn never_a_mixture(title: &str, change: fn(&Path)) -> usize {
     let (whole, wheel) = (Scene::new(), letters(b'a'));
@@ -253,7 +253,7 @@ fn never_a_mixture(title: &str, change: fn(&Path)) -> usize {
         .assert_code(0);
     let expected = tree(&expected.join("lib"));
     let mut refused = 0;
-    // Hashing takes long where it is not optimised: every ninth change stands for its neighbours.
+    // Hashing is slow without optimisation, so only every ninth change is tested.
     for at in (0..).step_by(9) {
         let Some((scene, before, result)) = install_while(at, change, &wheel) else {
             break;
@@ -347,8 +347,8 @@ fn r105_an_environment_made_anew_while_waited_for_is_not_the_one_that_was_found(
             cancel: &cancel,
             waiting: &|_| (),
         };
-        let held =
-            Lock::acquire(&Fs::default(), &venv.join(".lock"), &patience).expect("nobody holds it");
+        let held = Lock::acquire(&Fs::default(), &venv.join(".lock"), &patience)
+            .expect("the lock is free");
         let (tell, told) = mpsc::channel();
         let result = std::thread::scope(|threads| {
             let command = threads.spawn(|| {

@@ -1,8 +1,8 @@
-//! The tags of `pkg_install::spec::tags` against those of Python's own `packaging`: of this
-//! interpreter, and of targets that this machine is not.
+//! The tags of `pkg_install::spec::tags` compared with those of Python's own `packaging`, for this
+//! interpreter and for other targets.
 //!
 //! Needs `python3` with pip (which carries a copy of `packaging`) or with `packaging` itself; the
-//! newer of both is asked.
+//! newer of the two is used.
 
 use std::process::Command;
 
@@ -69,7 +69,8 @@ def platforms(of):
     many._is_linux_armhf = many._is_linux_i686 = lambda *_: True
     many._get_glibc_version = lambda: many._GLibCVersion(*pair) if kind == "glibc" else (-1, -1)
     musl._get_musl_version = lambda _: musl._MuslVersion(*pair) if kind == "musl" else None
-    tags.sysconfig = type("Sysconfig", (), {"get_platform": staticmethod(lambda: "linux-" + of["arch"])})
+    answers = {"get_platform": staticmethod(lambda: "linux-" + of["arch"])}
+    tags.sysconfig = type("Sysconfig", (), answers)
     return list(tags._linux_platforms(is_32bit=False))
 
 def answer(case):
@@ -122,8 +123,8 @@ fn number(value: &Value) -> u32 {
         .expect("a number")
 }
 
-/// Our tags as an older `packaging` would write and order them. What changed, and nothing else, is
-/// undone here:
+/// Our tags as an older `packaging` would write and order them. Only the differences between the
+/// versions are undone here:
 ///
 /// * before 26.3 `linux_ARCH` was the last platform of a group and not the first;
 /// * before 26.1 there was no `abi3t`, and older ones gave a free-threaded Python the `abi3` that

@@ -1,5 +1,4 @@
-//! The wheels of `testdata/`: that they are what their script makes, and that they work once they
-//! are installed.
+//! The wheels of `testdata/`: their script reproduces them, and they work once they are installed.
 
 use std::fs;
 use std::path::{Path, PathBuf};

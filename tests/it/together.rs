@@ -1,5 +1,5 @@
-//! One file over several connections: who is idle helps, no byte comes twice, and what goes wrong
-//! is mended by one alone.
+//! One file over several connections: idle connections help, no byte is fetched twice, and a broken
+//! share is repaired by a single connection.
 
 use std::sync::Mutex;
 
@@ -23,7 +23,7 @@ fn fetched(scene: &Scene, connections: usize, wanted: &[RemoteFile]) -> Vec<Vec<
     contents(&downloader, wanted)
 }
 
-/// Fetches files that nothing is known of, as `download` does.
+/// Fetches files without known sizes or digests, as `download` does.
 fn unknown(scene: &Scene, connections: usize, wanted: &[RemoteFile]) -> Vec<Vec<u8>> {
     contents(
         &downloader(&Settings {
@@ -37,13 +37,13 @@ fn unknown(scene: &Scene, connections: usize, wanted: &[RemoteFile]) -> Vec<Vec<
 fn contents(downloader: &Downloader, wanted: &[RemoteFile]) -> Vec<Vec<u8>> {
     let found = Mutex::new(vec![Vec::new(); wanted.len()]);
     let keep = |index: usize, file| {
-        found.lock().expect("nobody panicked")[index] = content(&file);
+        found.lock().expect("no thread panicked")[index] = content(&file);
         Ok(())
     };
     downloader
         .fetch_all(wanted, &Silent, &keep)
         .expect("they come");
-    found.into_inner().expect("nobody panicked")
+    found.into_inner().expect("no thread panicked")
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn idle_connections_bring_parts_of_a_large_file() {
 }
 
 #[test]
-fn a_file_that_nobody_has_looked_at_is_begun_with_a_share_and_then_brought_by_many() {
+fn an_unread_file_is_begun_with_a_share_and_then_fetched_by_many() {
     let (server, bytes) = (Server::start(), body(12 * MIB + 5, 8));
     for (connections, least, most) in [(1, 1, 1), (4, 5, 20), (16, 9, 40)] {
         let (scene, path) = (Scene::new(), format!("{connections}.whl"));
@@ -195,7 +195,7 @@ fn a_server_that_has_no_ranges_is_asked_once_for_all_of_it() {
 }
 
 #[test]
-fn who_is_done_with_a_small_file_helps_with_a_large_one() {
+fn a_connection_done_with_a_small_file_helps_with_a_large_one() {
     let (scene, server, large, small) = (
         Scene::new(),
         Server::start(),

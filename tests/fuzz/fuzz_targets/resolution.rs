@@ -1,4 +1,4 @@
-//! What resolvers leave: see `pkg_install_fuzz::fuzzing::resolution`.
+//! Output of resolvers: see `pkg_install_fuzz::fuzzing::resolution`.
 
 #![no_main]
 

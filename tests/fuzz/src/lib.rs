@@ -1,12 +1,13 @@
 //! Fuzz targets: coverage-guided bytes for every kind of untrusted input.
 //!
-//! `tests/it/fuzzing` has the function of each target and says what must hold; here are the targets,
-//! their seeds and their dictionaries. They need a nightly toolchain and `cargo install cargo-fuzz
-//! --locked`. From the main crate's directory:
+//! `tests/it/fuzzing` has the function of each target and says what must hold; here are the
+//! targets, their seeds and their dictionaries. They need a nightly toolchain and `cargo install
+//! cargo-fuzz --locked`. From the main crate's directory:
 //!
 //! ```text
 //! python3 tests/fuzz/seeds.py
-//! cargo +nightly fuzz run --fuzz-dir tests/fuzz install -- -max_total_time=600 -timeout=10 -rss_limit_mb=2048 \
+//! cargo +nightly fuzz run --fuzz-dir tests/fuzz install -- \
+//!     -max_total_time=600 -timeout=10 -rss_limit_mb=2048 \
 //!     -detect_leaks=0 -dict=tests/fuzz/zip.dict
 //! ```
 //!

@@ -1,14 +1,15 @@
-//! Forging: bytes decide what a small wheel holds and which fields of its archive lie.
+//! Forged wheels: bytes decide what a small wheel contains and which fields of its archive are
+//! wrong.
 //!
-//! Input: any bytes; none is an honest wheel. Output: an archive that is whole in most of its
-//! structure, so that what lies behind the first checks is reached too. The same bytes make the
-//! same archive. Limits: a few entries of a few hundred bytes, and one of more than is held in
+//! Input: any bytes; none gives a correct wheel. Output: an archive whose structure is mostly
+//! intact, so that the code behind the first checks is reached too. The same bytes give the same
+//! archive. Limits: a few entries of a few hundred bytes, and one that is larger than is held in
 //! memory at once.
 
 use crate::support::wheel_builder::{EXECUTABLE, FILE, Wheel};
 use crate::support::zip_image::{self, DEFLATE, Header, STORED, ZSTD, ZipEntry, ZipImage};
 
-/// Where a file of the wheel may want to be.
+/// Paths for files of the wheel.
 const PATHS: &[&str] = &[
     "demo/__init__.py",
     "demo/module.py",
@@ -51,7 +52,7 @@ const PATHS: &[&str] = &[
     "",
 ];
 
-/// What a file may hold.
+/// Contents for files.
 const CONTENTS: &[&[u8]] = &[
     b"",
     b"x = 1\n",
@@ -118,7 +119,7 @@ impl<'a> Choices<'a> {
         from[self.below(from.len())]
     }
 
-    /// As many bytes as the first of them says, up to 63.
+    /// As many bytes as the first one states, up to 63.
     fn bytes(&mut self) -> &'a [u8] {
         let count = self.below(64).min(self.0.len());
         let (taken, rest) = self.0.split_at(count);
@@ -282,7 +283,7 @@ fn bend_listing(entry: &mut ZipEntry, choices: &mut Choices<'_>) {
     }
 }
 
-/// Changes what was compressed; the headers follow it where the next byte says so.
+/// Changes the compressed content; the headers follow if the next byte says so.
 fn bend_body(entry: &mut ZipEntry, choices: &mut Choices<'_>) {
     let at = choices.below(entry.body.len() + 1);
     match choices.byte() % 4 {

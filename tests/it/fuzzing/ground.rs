@@ -1,10 +1,10 @@
-//! The ground of an installation: an environment with something in it, something beside it, and the
-//! same tree again.
+//! An environment for fuzzed installations: it has files in it and beside it, and is restored after
+//! each.
 //!
-//! Input: a wheel's bytes. Output: nothing; a panic where the tree is not what it must be. One
-//! ground serves a thread for all of its wheels, since each leaves it as it was. The environment's
-//! interpreter cannot be started and need not be: it is the first part of this very program, and a
-//! few files say what it would.
+//! Input: a wheel's bytes. Output: nothing; a panic if the tree is wrong. Each thread uses one
+//! environment for all of its wheels, since each installation is undone. The environment's
+//! interpreter is never started: it is the first part of this program, and a few files hold the
+//! facts about it.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -51,9 +51,9 @@ pub fn with_file<T>(data: &[u8], look: impl FnOnce(&Path) -> T) -> T {
     })
 }
 
-/// Installs the bytes as a wheel. Where that is refused, nothing was changed; where it is done,
-/// `check` finds nothing, and removing the project, or undoing the installation, gives the tree
-/// back that was before. Nothing outside of the environment is ever touched.
+/// Installs the bytes as a wheel. If that is refused, nothing was changed. If it succeeds, `check`
+/// finds nothing, and removing the project or undoing the installation restores the tree. Nothing
+/// outside of the environment is ever touched.
 pub fn install(data: &[u8]) {
     GROUND.with(|ground| ground.install(data));
 }
@@ -109,8 +109,7 @@ impl Ground {
         ground
     }
 
-    /// What stands for the interpreter: the beginning of this program, and the names that its
-    /// library would have.
+    /// A stand-in for the interpreter: the beginning of this program, and the names in its library.
     fn make_interpreter(&self) {
         let program = std::env::current_exe().expect("this program has a path");
         let head = fs::read_to_limit(&program, 1 << 16).expect("this program can be read");
@@ -181,8 +180,7 @@ impl Ground {
         std::fs::remove_file(wheel).expect("the wheel can be removed");
     }
 
-    /// What must hold of an environment that the wheel was installed into, which is then taken
-    /// back.
+    /// Checks an environment that the wheel was installed into, and takes the installation back.
     fn check_installed(&self, before: &Tree, options: &Options, outcome: &Outcome) {
         let beside = |tree: &Tree| {
             tree.clone()

@@ -1,9 +1,10 @@
 //! Properties for fuzzing: one function for each kind of untrusted input.
 //!
-//! Input: any bytes. Output: nothing, or the accepted content, to be compared with another reader's;
-//! a panic is a fault. Each function checks what must hold for all accepted input. In these tests
-//! the bytes come from `proptest` (`tests`); `cargo fuzz` compiles the same functions and guides
-//! them by coverage (`tests/fuzz`). Limits: at most [`MOST_CONTENT`] bytes of an entry are read.
+//! Input: any bytes. Output: nothing, or the accepted content, to be compared with another
+//! reader's; a panic is a fault. Each function checks what must hold for all accepted input. In
+//! these tests the bytes come from `proptest` (`tests`); `cargo fuzz` compiles the same functions
+//! and guides them by coverage (`tests/fuzz`). Limits: at most [`MOST_CONTENT`] bytes of an entry
+//! are read.
 
 #![allow(
     clippy::panic,
@@ -49,8 +50,8 @@ pub const MOST_CONTENT: u64 = 1 << 22;
 pub type Content = (String, Vec<u8>);
 
 /// Opens the bytes as an archive and reads every entry. Returns all files in the order of the
-/// archive, or `None` where the archive or any entry is refused; what is returned is what every
-/// other reader must see.
+/// archive, or `None` if the archive or any entry is refused. Every other reader must see the same
+/// files.
 pub fn archive(data: &[u8]) -> Option<Vec<Content>> {
     let archive = ground::with_file(data, |path| Archive::open(path, "fuzzed").ok())?;
     let mut scratch = Scratch::new();
@@ -95,13 +96,12 @@ pub fn archive(data: &[u8]) -> Option<Vec<Content>> {
     Some(contents)
 }
 
-/// Reads the bytes as a RECORD, of a wheel and of an installed project. What is accepted is
-/// written, and that is read as the same, with nothing to warn of.
+/// Reads the bytes as a RECORD, of a wheel and of an installed project. An accepted text is written
+/// and read again as the same, without warnings.
 pub fn record(data: &[u8]) {
     for verify in [Verify::Strict, Verify::Normal, Verify::Off] {
         let read = read_wheel_record(data, verify);
-        // A wheel whose RECORD names what is no path is refused by who compares it with the
-        // archive.
+        // A RECORD with an invalid path is refused when it is compared with the archive.
         if read.faults.is_empty()
             && read
                 .rows
@@ -142,8 +142,8 @@ pub fn headers(data: &[u8]) {
     }
 }
 
-/// Reads the bytes as entry_points.txt. What is accepted makes launchers with safe names, of as
-/// many lines as any other.
+/// Reads the bytes as entry_points.txt. An accepted text makes launchers with safe names and the
+/// usual number of lines.
 pub fn entry_points(data: &[u8]) {
     let Ok(entry_points) = entry_points::parse(data) else {
         return;
@@ -185,7 +185,7 @@ pub fn entry_points(data: &[u8]) {
     }
 }
 
-/// Reads the bytes as the file name of a wheel. What is accepted has one spelling that is read as
+/// Reads the bytes as the file name of a wheel. An accepted name has one spelling that is read as
 /// the same.
 pub fn wheel_name(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {
@@ -223,7 +223,7 @@ pub fn wheel_name(data: &[u8]) {
 }
 
 /// Reads the bytes as a journal, as they are and below a first line with the checksum that they
-/// need. What is accepted names nothing outside of its roots and is written as it was read.
+/// need. An accepted journal names nothing outside of its roots and is written as it was read.
 pub fn journal(data: &[u8]) {
     let digest = Digest::of(Algorithm::Sha256, data).to_hex();
     let sealed = [
@@ -258,7 +258,7 @@ pub fn journal(data: &[u8]) {
     }
 }
 
-/// Reads the bytes as what resolvers leave: pip's report, a lock file, requirements, a marker, an
+/// Reads the bytes as output of resolvers: pip's report, a lock file, requirements, a marker, an
 /// address. An address is shown without its password.
 pub fn resolution(data: &[u8]) {
     let _ = PipReport::parse(data);

@@ -1,5 +1,5 @@
-//! The same archive through other readers: an archive that is accepted must mean the same to
-//! `rawzip` and to `zip`.
+//! The same archive through other readers: an accepted archive must mean the same to `rawzip` and
+//! to `zip`.
 //!
 //! Input: an archive's bytes, and the files that were read from it. Output: nothing; a panic if
 //! another reader refuses the archive, or sees other names, sizes or contents. The fuzz targets

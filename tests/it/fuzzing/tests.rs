@@ -1,7 +1,7 @@
-//! The fuzz targets on stable: bytes from `proptest`, and honest wheels with a few bytes changed.
+//! The fuzz targets on stable: bytes from `proptest`, and correct wheels with a few bytes changed.
 //!
-//! The seed is fixed, so that a run says the same each time; `PROPTEST_RNG_SEED` and
-//! `PROPTEST_CASES` go further.
+//! The seed is fixed, so that every run gives the same result; `PROPTEST_RNG_SEED` and
+//! `PROPTEST_CASES` extend it.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -319,7 +319,7 @@ fn names_of_wheels_are_read_as_one_thing() {
 }
 
 #[test]
-fn what_resolvers_leave_is_read_or_refused() {
+fn output_of_resolvers_is_read_or_refused() {
     let words = &[
         "lock-version = '1.0'\n",
         "created-by = 'x'\n",
@@ -378,8 +378,10 @@ fn journals_lead_nowhere_else() {
 
 fn journal_text([path, home, stage, operation, slot]: &[String; 5]) -> Vec<u8> {
     format!(
-        r#"{{"uid":1,"roots":[{{"path":"{path}","inode":7,"home":"{home}","stage":"{stage}","trash":"trash-b"}}],
-           "operations":[{{"kind":"in","root":0,"path":"{operation}","slot":"{slot}"}}],"undoable":false}}"#
+        r#"{{"uid":1,"undoable":false,
+           "roots":[{{"path":"{path}","inode":7,"home":"{home}","stage":"{stage}",
+                      "trash":"trash-b"}}],
+           "operations":[{{"kind":"in","root":0,"path":"{operation}","slot":"{slot}"}}]}}"#
     )
     .into_bytes()
 }

@@ -1,9 +1,9 @@
-//! Faults at the file system's door: a watch that counts what changes and makes the n-th change
-//! fail, or end it all.
+//! Faults of the file system: a hook that counts the changes and makes the n-th one fail, or all
+//! from the n-th on.
 //!
-//! A [`Fuse`] numbers all changes of all threads from 0. A *crash* before a change makes it and
-//! every later one fail, so that whatever the command does about it afterwards is as vain as in a
-//! process that is dead. An *error* makes one fail.
+//! A [`Fuse`] numbers the changes of all threads from 0. A *crash* makes the change and every later
+//! one fail, so the command cannot clean up either, as in a killed process. An *error* makes one
+//! change fail.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ pub const ENOSPC: i32 = 28;
 pub const EROFS: i32 = 30;
 pub const EDQUOT: i32 = 122;
 
-/// What happens to which change.
+/// The fault, and the change it affects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// Nothing: only look.
@@ -97,7 +97,7 @@ fn is_journal(path: &Path) -> bool {
     path.ends_with(".pkg-install/journal")
 }
 
-/// Counts, records, and fails what it is told to.
+/// Counts and records the changes, and makes some fail.
 #[derive(Debug)]
 pub struct Fuse {
     fault: Fault,
@@ -116,7 +116,7 @@ impl Fuse {
         Self::on(fault, false)
     }
 
-    /// Where the file system is an overlay and what is installed comes from its lower layer.
+    /// For a file system that is an overlay with the installed files in its lower layer.
     pub fn layered(fault: Fault) -> Arc<Self> {
         Self::on(fault, true)
     }
@@ -143,7 +143,7 @@ impl Fuse {
         self.seen.load(Ordering::SeqCst)
     }
 
-    /// What a command looks at to know whether the user wants it to stop.
+    /// The flag that a command reads to know whether the user wants it to stop.
     pub fn cancel(&self) -> &Arc<AtomicBool> {
         &self.cancel
     }

@@ -1,10 +1,9 @@
-//! A web server on the loopback that misbehaves on order, and remembers what it was asked.
+//! A web server on the loopback that misbehaves on request and keeps the requests it received.
 //!
-//! A [`Server`] serves the files it was given, with ranges and entity tags. For the next requests
-//! of a path a script of [`Turn`]s may be laid down; when that has run out it behaves. It counts
-//! requests and the bytes of bodies that it sent. To who takes it for a proxy it says that it has
-//! connected, and answers in the place of the other side. Limits: HTTP/1.1 `GET`, one thread a
-//! connection, no TLS.
+//! A [`Server`] serves the given files, with ranges and entity tags. A script of [`Turn`]s decides
+//! how the next requests for a path are answered; after that the server behaves. It counts requests
+//! and the bytes of bodies that it sent. If it is used as a proxy, it claims to have connected and
+//! answers for the other host. Limits: HTTP/1.1 `GET`, one thread per connection, no TLS.
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -15,7 +14,7 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use url::Url;
 
-/// What the path of a request to connect to another host begins with.
+/// The beginning of the path of a request to connect to another host.
 pub const TUNNEL: &str = "tunnel ";
 
 /// How one request is answered.
@@ -39,13 +38,13 @@ pub enum Turn {
     Status(u16, &'static str),
     /// A redirect.
     Redirect(String),
-    /// The whole file, whatever range was asked for.
+    /// The whole file, regardless of the range.
     NoRanges,
-    /// The range that was asked for, whatever condition was set.
+    /// The requested range, regardless of the condition.
     Unconditional,
-    /// As if no range could be had.
+    /// As if ranges were not supported.
     Unsatisfiable,
-    /// In chunks, without a length; cut off after so many bytes where a number is given.
+    /// In chunks, without a length; cut off after so many bytes if a number is given.
     Chunked(Option<usize>),
     /// A body that says that it is compressed.
     Encoded,
@@ -140,7 +139,7 @@ impl Server {
         self.with(path, |page| page.always = Some(turn));
     }
 
-    /// What was asked for at `path`.
+    /// The requests for `path`.
     pub fn seen(&self, path: &str) -> Vec<Seen> {
         self.with(path, |page| page.seen.clone())
     }
@@ -157,12 +156,16 @@ impl Server {
 
     /// The paths in the order of their requests.
     pub fn order(&self) -> Vec<String> {
-        self.shared.order.lock().expect("nobody panicked").clone()
+        self.shared
+            .order
+            .lock()
+            .expect("no thread panicked")
+            .clone()
     }
 
     /// Blocks until so many requests of `path` have come.
     pub fn wait_for(&self, path: &str, requests: usize) {
-        let pages = self.shared.pages.lock().expect("nobody panicked");
+        let pages = self.shared.pages.lock().expect("no thread panicked");
         let come = |pages: &mut HashMap<String, Page>| {
             pages
                 .get(path)
@@ -172,7 +175,7 @@ impl Server {
             self.shared
                 .asked
                 .wait_while(pages, come)
-                .expect("nobody panicked"),
+                .expect("no thread panicked"),
         );
     }
 
@@ -181,7 +184,7 @@ impl Server {
             .shared
             .pages
             .lock()
-            .expect("nobody panicked")
+            .expect("no thread panicked")
             .entry(path.to_owned())
             .or_default())
     }
@@ -199,11 +202,11 @@ fn serve(stream: &TcpStream, shared: &Shared) {
     let mut reader = BufReader::new(stream);
     while let Some((path, seen)) = read_request(&mut reader) {
         if path.starts_with(TUNNEL) {
-            shared.order.lock().expect("nobody panicked").push(path);
+            shared.order.lock().expect("no thread panicked").push(path);
             shared
                 .pages
                 .lock()
-                .expect("nobody panicked")
+                .expect("no thread panicked")
                 .entry(TUNNEL.to_owned())
                 .or_default()
                 .seen
@@ -214,7 +217,7 @@ fn serve(stream: &TcpStream, shared: &Shared) {
             continue;
         }
         let answered = {
-            let mut pages = shared.pages.lock().expect("nobody panicked");
+            let mut pages = shared.pages.lock().expect("no thread panicked");
             pages.get_mut(&path).map(|page| {
                 page.seen.push(seen.clone());
                 let turn = page
@@ -228,19 +231,23 @@ fn serve(stream: &TcpStream, shared: &Shared) {
         shared
             .order
             .lock()
-            .expect("nobody panicked")
+            .expect("no thread panicked")
             .push(path.clone());
         shared.asked.notify_all();
         let (turn, body, tag) = answered.unwrap_or((Turn::Status(404, ""), Arc::default(), None));
         let answer = Answer::of(&turn, &body, tag.as_deref(), &seen);
         let count = |bytes: usize| {
-            if let Some(page) = shared.pages.lock().expect("nobody panicked").get_mut(&path) {
+            if let Some(page) = shared
+                .pages
+                .lock()
+                .expect("no thread panicked")
+                .get_mut(&path)
+            {
                 page.sent += bytes as u64;
             }
         };
         if !answer.send(stream, count) {
-            // What the client sends is waited for, so that it sees the end only when it goes
-            // itself.
+            // Waits for the client, so that it sees no end of the connection before it leaves.
             if answer.waits {
                 let _ = (&mut reader).take(1).read_to_end(&mut Vec::new());
             }
@@ -443,7 +450,7 @@ fn unsatisfiable(body: &[u8]) -> String {
     )
 }
 
-/// What `Range` asks for of a file of this length; `None` where that is nothing.
+/// The bytes that `Range` requests of a file of this length; `None` if there are none.
 fn range_of(text: &str, length: usize) -> Option<Range<usize>> {
     let (first, last) = text.strip_prefix("bytes=")?.split_once('-')?;
     let range = match (first, last) {

@@ -1,9 +1,9 @@
-//! Environments that live: what is installed in them, and one command that is about to change it.
+//! Environments with installed projects, and one command that is about to change them.
 //!
-//! A [`Life`] runs its command in this process, through whatever door a test hands it, and can be
-//! put back to its beginning. Its wheels are tiny and between them have everything that an
-//! installation can have: modules and packages that take each other's place, namespaces with
-//! several owners, scripts, entry points, data files, `.pth` files.
+//! A [`Life`] runs its command in this process, through any [`Fs`] that a test passes, and can be
+//! reset to its beginning. Its wheels are tiny and together have everything that an installation
+//! can have: modules and packages that replace each other, namespaces with several owners, scripts,
+//! entry points, data files, `.pth` files.
 
 use std::fs;
 use std::path::PathBuf;
@@ -37,14 +37,14 @@ pub struct Life {
     pub attempt: Attempt,
     pub options: Options,
     pub before: Image,
-    /// What the command makes of it, as far as others see it.
+    /// The state after the command, as far as others see it.
     pub after: Image,
     locate: Locate,
     scene: Scene,
 }
 
 impl Life {
-    /// Everything is new in an environment where nothing is installed.
+    /// Everything is new in an empty environment.
     pub fn fresh() -> Self {
         Self::begin("fresh", |scene| {
             vec![
@@ -177,7 +177,7 @@ impl Life {
         self.look_ahead()
     }
 
-    /// Finds out what the command leads to.
+    /// Determines the state after the command.
     fn look_ahead(mut self) -> Self {
         self.before = Image::of(&self.root);
         let result = self.run(&Fs::default());
@@ -238,14 +238,14 @@ impl Life {
         self.before.restore(&self.root);
     }
 
-    /// A run where nothing fails.
+    /// A run without a fault.
     pub fn rehearse(&self, fuse: &Arc<Fuse>) {
         self.run_with(fuse)
             .unwrap_or_else(|error| panic!("{}: {error}", self.name));
         self.reset();
     }
 
-    /// Where modules are.
+    /// The directory of the modules.
     pub fn library(&self) -> PathBuf {
         let inside = site_packages(&self.root);
         if inside.is_dir() {
@@ -255,7 +255,7 @@ impl Life {
         }
     }
 
-    /// Fails unless each project that is seen to be installed has all files of its RECORD.
+    /// Fails unless each visibly installed project has all files of its RECORD.
     #[track_caller]
     pub fn assert_what_is_seen_is_whole(&self, what: &str) {
         let library = self.library();

@@ -1,11 +1,12 @@
 //! A disk that keeps as little as it may: names and contents reach it in any order until they are
 //! flushed.
 //!
-//! [`LooseDisk`] watches at the door. A flush of the file system makes everything durable; a flush
-//! of a file its content, not its name; a flush of a directory the names in it, not those
-//! elsewhere. Of what is not flushed a power cut leaves any part that makes sense: a name is free
-//! before it is taken again, a directory is there before anything in it is. Every change is
-//! followed by a few cuts, drawn from a seed; [`LooseDisk::cuts`] has what each of them leaves.
+//! [`LooseDisk`] watches every file system operation. Flushing the file system makes everything
+//! durable; flushing a file makes its content durable, not its name; flushing a directory makes the
+//! names in it durable, not those elsewhere. A power cut keeps any consistent part of the unflushed
+//! changes: a name is free before it is used again, and a directory exists before its entries.
+//! Every change is followed by a few cuts, drawn from a seed; [`LooseDisk::cuts`] returns the state
+//! after each.
 
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, HashSet};
@@ -27,7 +28,7 @@ const DRAWS: usize = 6;
 
 /// A name in a directory: the directory's number, and the name.
 type Slot = (usize, OsString);
-/// What the names stand for.
+/// The thing that each name stands for.
 type Names = BTreeMap<Slot, usize>;
 
 /// A thing on the disk, which keeps its number for life.
@@ -81,7 +82,7 @@ pub enum Stage {
     Decided,
 }
 
-/// What a power cut leaves.
+/// The state after a power cut.
 pub struct Cut {
     pub left: Image,
     pub stage: Stage,
@@ -146,14 +147,14 @@ impl LooseDisk {
         Fs::with_hook(Arc::<Self>::clone(self))
     }
 
-    /// What the cuts leave that were drawn so far, none twice.
+    /// The states after the cuts drawn so far, none twice.
     pub fn cuts(&self) -> Vec<Cut> {
-        std::mem::take(&mut self.state.lock().expect("nobody panics here").cuts)
+        std::mem::take(&mut self.state.lock().expect("no thread panics").cuts)
     }
 
-    /// What cuts leave that come after everything.
+    /// The states after cuts that come after everything.
     pub fn cuts_at_the_end(&self, count: usize) -> Vec<Image> {
-        let mut state = self.state.lock().expect("nobody panics here");
+        let mut state = self.state.lock().expect("no thread panics");
         (0..count).map(|number| state.draw(number)).collect()
     }
 
@@ -234,7 +235,7 @@ impl FaultHook for LooseDisk {
         {
             return;
         }
-        let mut state = self.state.lock().expect("nobody panics here");
+        let mut state = self.state.lock().expect("no thread panics");
         if matches!(change, Change::Flush(_)) && !state.undecided {
             state.stage = Stage::Decided;
         } else if state.stage == Stage::Early && change.begins() {
@@ -336,7 +337,7 @@ impl State {
         }
     }
 
-    /// What a cut leaves: the least, the most without content, and then anything.
+    /// The state after a cut: the least, the most without content, and then anything.
     fn draw(&mut self, number: usize) -> Image {
         let chance = match number {
             0 => 0,

@@ -4,8 +4,8 @@
 //! |---|---|
 //! | [`wheel_builder`] | wheels from text, correct or broken in one place |
 //! | [`zip_image`] | a zip archive as data, in which every field can be made wrong |
-//! | [`scene`] | a temporary directory with environments and wheels, the program run in it, trees as text |
-//! | [`verdict`] | one wheel against the program: refused with these words, or installed and recorded |
+//! | [`scene`] | a temporary directory, environments and wheels in it, runs of the program |
+//! | [`verdict`] | the program's answer to one wheel: refused, or installed and recorded |
 //! | [`living`] | an environment and one command on it, run in this process again and again |
 //! | [`tree_image`] | a directory in memory: compared, and restored |
 //! | [`faults`] | errors and crashes at the n-th change of the file system |

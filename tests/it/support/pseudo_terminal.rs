@@ -1,9 +1,9 @@
-//! The program at a terminal: run on a pseudo terminal that Python opens, its output shown as the
-//! screen would show it.
+//! The program at a terminal: run on a pseudo terminal that Python opens, its output shown as on a
+//! screen.
 //!
-//! [`Session`] starts a command, waits for what it shows, types, and returns its exit code and all
-//! it wrote. [`screen`] makes of that the lines that are left. Limits: the screen knows what the
-//! program uses, and fails at anything else.
+//! [`Session`] starts a command, waits for output, types, and returns the exit code and all output.
+//! [`screen`] turns that output into the lines left on the screen. Limits: the screen knows only
+//! the control sequences that the program uses, and fails at any other.
 
 use std::io::{Read as _, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -104,8 +104,7 @@ impl Session {
     }
 }
 
-/// What is left on the screen and above it, without the blanks at the ends of lines and the empty
-/// lines at the end.
+/// The lines on the screen and above it, without trailing blanks and trailing empty lines.
 pub fn screen(written: &str) -> Vec<String> {
     let mut screen = Screen {
         lines: vec![Vec::new()],

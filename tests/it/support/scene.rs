@@ -1,10 +1,9 @@
-//! A temporary place with environments and wheels in it, the program run there, and trees as text.
+//! A temporary directory with environments and wheels, the program run there, and trees as text.
 //!
-//! A [`Scene`] is a directory that goes with it, in memory where the system offers that. Its
+//! A [`Scene`] is deleted when it is dropped, and is in memory if the system offers that. Its
 //! virtual environments are written file by file, which takes a millisecond, and are real: their
 //! `bin/python` runs. The program sees none of the caller's settings. [`tree`] shows a directory as
-//! sorted text without times, so that two trees are compared, and their difference read, line by
-//! line.
+//! sorted text without times, so that two trees can be compared line by line.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
@@ -24,7 +23,7 @@ pub struct Scene {
     directory: tempfile::TempDir,
 }
 
-/// What a run of the program left.
+/// The result of a run of the program.
 #[derive(Debug, Clone)]
 pub struct Run {
     /// The exit code; of a process that a signal ended, the signal's number and 128.
@@ -34,7 +33,7 @@ pub struct Run {
 }
 
 impl Scene {
-    /// An empty directory, in `/dev/shm` where there is one.
+    /// An empty directory, in `/dev/shm` if that exists.
     pub fn new() -> Self {
         let memory = Path::new("/dev/shm");
         let builder = tempfile::Builder::new();
@@ -103,7 +102,7 @@ impl Scene {
         Run::of(self.command().args(arguments))
     }
 
-    /// Installs wheels and whatever options `arguments` has into `target`.
+    /// Installs into `target`; `arguments` are wheels and options.
     pub fn install(&self, target: &Path, arguments: &[impl AsRef<OsStr>]) -> Run {
         Run::of(self.command().args(arguments).arg("--target").arg(target))
     }
@@ -220,16 +219,27 @@ pub struct Interpreter {
 pub fn interpreter() -> &'static Interpreter {
     static FOUND: OnceLock<Interpreter> = OnceLock::new();
     FOUND.get_or_init(|| {
-        let code = "import os, platform, sys\nprint(os.path.realpath(sys._base_executable), platform.python_version())";
-        let output = Command::new("python3").args(["-I", "-c", code]).output().expect("python3 is on the search path");
+        let code = "import os, platform, sys\n\
+                    print(os.path.realpath(sys._base_executable), platform.python_version())";
+        let output = Command::new("python3")
+            .args(["-I", "-c", code])
+            .output()
+            .expect("python3 is on the search path");
         let text = String::from_utf8(output.stdout).expect("paths are UTF-8");
-        let (executable, version) = text.trim().rsplit_once(' ').expect("python3 says where and what it is");
+        let (executable, version) = text
+            .trim()
+            .rsplit_once(' ')
+            .expect("python3 prints its path and version");
         let minor = version.split('.').take(2).collect::<Vec<_>>().join(".");
-        Interpreter { executable: executable.into(), version: version.to_owned(), minor }
+        Interpreter {
+            executable: executable.into(),
+            version: version.to_owned(),
+            minor,
+        }
     })
 }
 
-/// The directory of the environment where packages are.
+/// The directory of packages in the environment.
 pub fn site_packages(venv: &Path) -> PathBuf {
     venv.join(format!("lib/python{}/site-packages", interpreter().minor))
 }
@@ -260,7 +270,7 @@ fn make_venv(root: &Path) {
     }
 }
 
-/// What the environment's Python prints when it runs `code`; it leaves no bytecode behind.
+/// The output of the environment's Python for `code`; it leaves no bytecode behind.
 #[track_caller]
 pub fn python(venv: &Path, code: &str) -> String {
     let mut command = Command::new(venv.join("bin/python"));
@@ -387,7 +397,8 @@ fn a_built_wheel_is_one_for_python() {
          rows = list(csv.reader(io.StringIO(archive.read('demo-1.0.dist-info/RECORD').decode())))\n\
          for path, digest, size in rows[:-1]:\n    \
              content = archive.read(path)\n    \
-             made = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b'=').decode()\n    \
+             made = base64.urlsafe_b64encode(hashlib.sha256(content).digest())\n    \
+             made = made.rstrip(b'=').decode()\n    \
              assert (digest, int(size)) == ('sha256=' + made, len(content)), path\n\
          print(sorted(set(archive.namelist()) - {{row[0] for row in rows}}), len(rows), rows[-1])",
         path.display()

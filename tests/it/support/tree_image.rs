@@ -1,9 +1,9 @@
-//! A directory held in memory: taken from disk, compared in full, put back.
+//! A directory held in memory: read from disk, compared in full, restored.
 //!
-//! An [`Image`] has every path below a directory with its kind, permissions and whole content;
-//! times are kept too, put back, and not compared. [`Image::restore`] brings a directory to what
-//! the image says and keeps every directory that is there already. `.lock` in the directory itself
-//! is left out.
+//! An [`Image`] has every path below a directory with its kind, permissions and whole content.
+//! Times are kept and restored, but not compared. [`Image::restore`] brings a directory to the
+//! state of the image and keeps every directory that exists already. `.lock` in the directory
+//! itself is left out.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -38,7 +38,7 @@ impl PartialEq for Image {
 }
 
 impl Image {
-    /// What the directory holds now.
+    /// The directory as it is now.
     pub fn of(root: &Path) -> Self {
         let mut image = Self {
             absent: fs::symlink_metadata(root).is_err(),
@@ -145,8 +145,8 @@ impl Image {
             .any(|path| path.iter().any(|name| name == PRIVATE))
     }
 
-    /// The lines in which the other differs: `-` is what only this one has, `+` what only the other
-    /// has.
+    /// The lines in which the other differs: `-` lines are only in this one, `+` lines only in the
+    /// other.
     pub fn difference(&self, other: &Self) -> String {
         let mut lines = Vec::new();
         for (sign, one, two) in [('-', self, other), ('+', other, self)] {

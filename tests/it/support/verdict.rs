@@ -1,9 +1,9 @@
-//! What the program says to one wheel: refused with these words and nothing changed, or installed
-//! and recorded truly.
+//! The program's answer to one wheel: refused with a message and nothing changed, or installed and
+//! recorded correctly.
 //!
-//! Input: [`Case`]s, each a wheel, options, and words that must be said. [`all_refused`] and
-//! [`all_accepted`] give each its own environment and report all cases that went wrong, not only
-//! the first. [`Rows`] reads an installed RECORD.
+//! Input: [`Case`]s, each a wheel, options, and expected words. [`all_refused`] and
+//! [`all_accepted`] give each case its own environment and report all failures, not only the first.
+//! [`Rows`] reads an installed RECORD.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,7 +14,7 @@ use pkg_install::digest::{Algorithm, Digest};
 use crate::support::scene::{Run, Scene, difference, site_packages, tree};
 use crate::support::wheel_builder::{Wheel, digest};
 
-/// A wheel, how it is installed, and what must be said of it.
+/// A wheel, the options to install it with, and the expected words.
 pub struct Case {
     title: String,
     name: String,
@@ -106,8 +106,8 @@ pub fn all_refused(cases: impl IntoIterator<Item = Case>) {
     });
 }
 
-/// Every case is installed; it says its words, or has no warning where it has none to say; and
-/// RECORD is true, but for what `--verify off` leaves unlooked at.
+/// Every case is installed and prints its words, or no warning if it has none; RECORD is true,
+/// except for digests with `--verify off`.
 #[track_caller]
 pub fn all_accepted(cases: impl IntoIterator<Item = Case>) {
     judge(cases, |case, scene| {
@@ -242,7 +242,7 @@ impl Rows {
         self.rows.keys().map(String::as_str).collect()
     }
 
-    /// What RECORD states and the disk does not have: a missing file, another digest or size, a
+    /// The differences between RECORD and the disk: a missing file, another digest or size, a
     /// second row.
     pub fn lies(&self) -> Vec<String> {
         let mut lies = Vec::new();
@@ -274,7 +274,8 @@ impl Rows {
 
 /// The digest of `content` as RECORD writes it, by the algorithm that `stated` names.
 fn digest_like(stated: &str, content: &[u8]) -> String {
-    // The other algorithms are proved against their published digests where they are.
+    // The other algorithms are tested against published digests in the unit tests of the digest
+    // module.
     match stated.split('=').next().and_then(Algorithm::from_name) {
         Some(Algorithm::Sha256) | None => digest(content),
         Some(other) => Digest::of(other, content).to_string(),

@@ -1,9 +1,9 @@
 //! Wheels from text, broken ones too.
 //!
-//! `Wheel::new("demo", "1.0").file("demo/__init__.py", "").write_to(dir)` is an honest wheel:
-//! METADATA, WHEEL and RECORD are written with it, in this order and last. Every other method bends
-//! one thing: what the metadata says, what RECORD says, or, with [`Wheel::tamper`], any field of
-//! the [archive](ZipImage). Paths may say `{dist-info}` and `{data}` for the wheel's own
+//! `Wheel::new("demo", "1.0").file("demo/__init__.py", "").write_to(dir)` is a correct wheel:
+//! METADATA, WHEEL and RECORD are written after its files, in this order. Every other method
+//! changes one thing: the metadata, the RECORD, or, with [`Wheel::tamper`], any field of the
+//! [archive](ZipImage). Paths may contain `{dist-info}` and `{data}` for the wheel's own
 //! directories. The same calls make the same bytes.
 
 use std::fmt::{Display, Write as _};
@@ -21,7 +21,7 @@ pub const FILE: u32 = 0o100_644;
 /// The mode of a regular file that everybody may execute.
 pub const EXECUTABLE: u32 = 0o100_755;
 
-/// A wheel in the making.
+/// A wheel that is being built.
 #[derive(Clone)]
 pub struct Wheel {
     name: String,
@@ -49,7 +49,7 @@ struct Entry {
     method: u16,
 }
 
-/// What RECORD says beyond the truth, or instead of it.
+/// The rows that RECORD has in addition to, or instead of, the true ones.
 #[derive(Clone, Default)]
 struct Record {
     absent: bool,
@@ -116,7 +116,7 @@ impl Wheel {
         self.dist_info_file("entry_points.txt", text)
     }
 
-    /// A directory entry; the path's final slash is added where it is missing.
+    /// A directory entry; the path's final slash is added if it is missing.
     pub fn directory(self, path: &str) -> Self {
         self.entry(
             &format!("{}/", path.trim_end_matches('/')),
@@ -209,8 +209,8 @@ impl Wheel {
         .omit_from_record(&row)
     }
 
-    /// A row in place of the path's true one, or one more where the path has none. The digest is
-    /// written as it is.
+    /// A row that replaces the path's true one, or an additional one. The digest is written as it
+    /// is.
     pub fn record_row(mut self, path: &str, digest: &str, size: impl Display) -> Self {
         self.record
             .rows
@@ -372,7 +372,7 @@ impl Wheel {
         self.image().to_bytes()
     }
 
-    /// Writes the file into `directory`, which is made where it is missing.
+    /// Writes the file into `directory`, which is created if it is missing.
     pub fn write_to(&self, directory: &Path) -> PathBuf {
         let path = directory.join(self.wheel_file_name());
         std::fs::create_dir_all(directory).expect("the directory can be made");
@@ -460,7 +460,7 @@ pub fn digest(content: &[u8]) -> String {
     )
 }
 
-/// A name or version as a wheel's file name has it.
+/// A name or version as in a wheel's file name.
 fn escape(text: &str) -> String {
     text.replace('-', "_")
 }
@@ -483,7 +483,7 @@ fn expand_tags(compressed: &str) -> Vec<String> {
     tags
 }
 
-/// A field of a CSV file, in quotation marks where it needs them.
+/// A field of a CSV file, in quotation marks if needed.
 fn quote(field: &str) -> String {
     if field.contains([',', '"', '\n', '\r']) {
         format!("\"{}\"", field.replace('"', "\"\""))

@@ -1,9 +1,9 @@
 //! A zip archive as data, field by field, so that a test can make any of them wrong.
 //!
-//! Input: names and contents. Output: bytes. What the headers say and what stands in the body are
-//! separate things here, and nothing is checked: [`ZipImage::to_bytes`] writes what it is told.
-//! Only offsets and the counts of the end record are computed, where they are not overridden.
-//! Numbers are little-endian; ZIP64 is written where it is asked for.
+//! Input: names and contents. Output: bytes. The headers and the body are separate here, and
+//! nothing is checked: [`ZipImage::to_bytes`] writes the fields as they are. Only offsets and the
+//! counts of the end record are computed, unless they are overridden. Numbers are little-endian;
+//! ZIP64 is written on request.
 
 use std::io::Write as _;
 
@@ -44,12 +44,12 @@ pub struct ZipEntry {
     /// Bytes before the local header, belonging to no entry.
     pub gap_before: Vec<u8>,
     pub local: Header,
-    /// What follows the local header: the content as it was compressed.
+    /// The compressed content after the local header.
     pub body: Vec<u8>,
-    /// The bytes of the data descriptor, its signature too; empty where there is none.
+    /// The bytes of the data descriptor, its signature too; empty if there is none.
     pub descriptor: Vec<u8>,
     pub central: Header,
-    /// What only the central directory has.
+    /// The fields that only the central directory has.
     pub listing: Listing,
 }
 
@@ -79,7 +79,7 @@ pub struct Listing {
     /// The external attributes: the mode of Unix in the upper half.
     pub external: u32,
     pub comment: Vec<u8>,
-    /// Where the local header is said to be; `None` for where it is.
+    /// The stated offset of the local header; `None` for the true one.
     pub offset: Option<u32>,
     /// `false` leaves the entry out of the central directory.
     pub listed: bool,
@@ -102,7 +102,7 @@ pub struct EndRecord {
 }
 
 impl ZipEntry {
-    /// An honest entry with the permissions and type of `mode`, compressed by `method`.
+    /// A correct entry with the permissions and type of `mode`, compressed by `method`.
     pub fn new(name: &str, content: &[u8], mode: u32, method: u16) -> Self {
         let body = compress(content, method);
         let header = Header {
@@ -272,7 +272,7 @@ pub fn zip64_extra(numbers: &[u64]) -> Vec<u8> {
     )
 }
 
-/// `content` compressed by `method`; as it is where the method is not one that this harness writes.
+/// `content` compressed by `method`; unchanged if this harness cannot write the method.
 pub fn compress(content: &[u8], method: u16) -> Vec<u8> {
     match method {
         DEFLATE => {
@@ -343,7 +343,7 @@ fn put32(out: &mut Vec<u8>, numbers: &[u32]) {
 }
 
 #[test]
-fn what_is_compressed_here_is_read_elsewhere() {
+fn archives_compressed_here_can_be_read_by_python() {
     use std::io::Read as _;
     let content = b"content ".repeat(1000);
     let (deflated, zstd) = (compress(&content, DEFLATE), compress(&content, ZSTD));
