@@ -13,7 +13,7 @@ use crate::outcome::{CheckOutcome, Events, InstalledProject, Outcome, Silent, Wa
 use crate::source::Source;
 use crate::spec::location::Location;
 
-/// A wheel to install: where it is, and the digest that it must have.
+/// A wheel to install: its path or URL, and the digest that it must have.
 #[derive(Debug, Clone)]
 pub struct WheelSource(Source);
 

@@ -7,8 +7,8 @@
 //!
 //! # Installing
 //!
-//! Locate an environment, plan, look at the plan, apply it. The environment stays locked in between,
-//! so the plan that was printed is the one that is applied.
+//! Locate an environment, plan, look at the plan, apply it. The environment stays locked in
+//! between, so the plan that was printed is the one that is applied.
 //!
 //! ```no_run
 //! use pkg_install::{Environment, Locate, Observer, Options, WheelSource};
@@ -27,15 +27,15 @@
 //! ```
 //!
 //! Uninstalling is another plan: [`plan_removal`]. [`undo`] reverts the last transaction, if it ran
-//! with [`Options::undoable`]. [`list()`] and [`check()`] change nothing. Every function first settles
-//! what an interrupted transaction left behind.
+//! with [`Options::undoable`]. [`list()`] and [`check()`] change nothing. Every function first
+//! settles what an interrupted transaction left behind.
 //!
 //! # Options and events
 //!
 //! [`Options`] says how: what to do about conflicts ([`OnConflict`]), how strictly to verify
-//! ([`Verify`]), how many threads, how long to wait for the lock. A [`Cancellation`] stops a command
-//! from another thread. An [`Observer`] gets the [`Events`]: progress and each [`Warning`]. The
-//! library itself never prints, reads no variables and does not exit.
+//! ([`Verify`]), how many threads, how long to wait for the lock. A [`Cancellation`] stops a
+//! command from another thread. An [`Observer`] gets the [`Events`]: progress and each [`Warning`].
+//! The library itself never prints, reads no variables and does not exit.
 //!
 //! # Errors
 //!
@@ -62,16 +62,17 @@
 //! # Limits
 //!
 //! Unix only. Readers see a mixture of old and new files during the milliseconds of the renames,
-//! and after a crash until the next command. pip takes no lock, so nothing keeps it from changing an
-//! environment at the same time. Without [`Options::durable`] a power loss soon after success may
-//! leave empty files.
+//! and after a crash until the next command. pip takes no lock, so nothing keeps it from changing
+//! an environment at the same time. Without [`Options::durable`] a power loss soon after success
+//! may leave empty files.
 
 #![cfg_attr(
     not(feature = "testing"),
     allow(
         dead_code,
         unused_imports,
-        reason = "tests and benches use more of the modules; with `testing` the compiler sees them all"
+        reason = "tests and benches use more of the modules; with `testing` the compiler sees \
+                  them all"
     )
 )]
 

@@ -23,8 +23,8 @@ const MAX_CONTENT: u64 = 1 << 19;
 /// The widest gap between two entries that is read along, in bytes: reading it costs less than
 /// another system call.
 const MAX_GAP: u64 = 1 << 14;
-/// The most entries of a batch. Creating a file takes time whatever its size, so larger batches
-/// would be shared out unevenly among threads.
+/// The most entries of a batch. Creating a file takes time regardless of its size, so larger
+/// batches would be shared out unevenly among threads.
 const MAX_COUNT: usize = 64;
 
 /// Entries that lie side by side.

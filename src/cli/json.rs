@@ -27,7 +27,7 @@ struct ResultObject<'a> {
     outcome: &'static str,
     /// Null if none was found.
     environment: Option<EnvironmentObject<'a>>,
-    /// What was, or would be, done to which project, sorted by name.
+    /// The changes that were made or would be made, sorted by project name.
     changes: Vec<ChangeObject<'a>>,
     conflicts: Vec<ConflictObject<'a>>,
     warnings: Vec<WarningObject<'a>>,
@@ -79,7 +79,7 @@ struct ChangeObject<'a> {
 struct ConflictObject<'a> {
     path: &'a str,
     owners: Vec<&'a str>,
-    /// What each owner has there, in the order of `owners`.
+    /// The content that each owner has there, in the order of `owners`.
     contents: Vec<&'a str>,
     /// `error`, or the owner that wins.
     resolution: &'a str,

@@ -33,7 +33,7 @@ const STDIN: &str = "-";
 
 /// One command with all its options.
 pub struct Parsed {
-    /// What to do.
+    /// The command.
     pub command: Command,
     /// How to do it.
     pub options: Options,
@@ -42,7 +42,7 @@ pub struct Parsed {
     environment: EnvironmentArgs,
 }
 
-/// What to do.
+/// A command with its request.
 pub enum Command {
     Install(RequestArgs),
     /// Fetch the wheels of a request into a directory.

@@ -20,7 +20,7 @@ const MAX_PROJECTS: usize = 12;
 /// How many warnings of one kind are shown without `-v`.
 const MAX_WARNINGS: usize = 3;
 
-/// What a command has done. `elapsed` is the time since the program started.
+/// The result of a command. `elapsed` is the time since the program started.
 pub fn results(results: &Results, verbose: bool, elapsed: Duration) -> String {
     let Some(done) = &results.done else {
         return String::new();

@@ -11,7 +11,7 @@ impl Document {
     /// Reads the file at `path`; a missing one is a usage error.
     pub fn read(path: &Path) -> Result<Self> {
         if fs::stat(path)?.is_none() {
-            // A URL where a path is expected is no file either, and may hold a password.
+            // A URL in place of a path is no file either, and may hold a password.
             let shown = without_credentials(&path.display().to_string());
             return Err(Error::usage(format!("there is no file `{shown}`")));
         }

@@ -57,7 +57,7 @@ impl<'a> PlannedTransaction<'a> {
         self
     }
 
-    /// What will be done to which project, sorted by name.
+    /// The planned changes, sorted by project name.
     pub fn changes(&self) -> &[ProjectChange] {
         &self.changes
     }

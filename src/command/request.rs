@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::source::{Fitting, Source, Sourced, lock_file, merged, pip_report, requirements};
 use crate::spec::pylock::Selection;
 
-/// What to install, as the user said it. By default nothing.
+/// The wheels to install, as the user named them. By default nothing.
 #[derive(Debug, Default)]
 pub struct Input {
     /// Wheels that were named as arguments.

@@ -39,7 +39,7 @@ pub(super) struct TransferState {
     events: Vec<TransferEvent>,
 }
 
-/// What happened to the file, in order.
+/// The events of the file, in order.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum TransferEvent {
     /// It was begun anew; its length, if that is known.

@@ -2,7 +2,7 @@
 //!
 //! Input: the path of an ELF file. Output: its [`Platform`], by the rules of PEP 600 and PEP 656
 //! and of `packaging`, or `None` if anything is uncertain; the interpreter is then asked.
-//! Invariants: never fails or panics, whatever the file holds. Limits: 32-bit ARM is never certain,
+//! Invariants: no content of the file makes it fail or panic. Limits: 32-bit ARM is never certain,
 //! because its name depends on the kernel; neither is an interpreter without a loader (static), nor
 //! one whose C library is not in the directory of its loader.
 
@@ -20,7 +20,7 @@ const HEAD: u64 = 4096;
 /// The longest path of a loader, in bytes: Linux takes no longer ones.
 const MAX_LOADER: u64 = 4096;
 
-/// What the start of an ELF file says.
+/// The fields at the start of an ELF file.
 #[derive(Debug, PartialEq, Eq)]
 struct Header {
     arch: Option<&'static str>,

@@ -24,14 +24,14 @@ const SCRIPT: &str = include_str!("interpreter.py");
 /// How many characters of an interpreter's output messages repeat.
 const SHOWN: usize = 500;
 
-/// What an interpreter says about itself.
+/// An interpreter's answers about itself.
 #[derive(Debug)]
 pub(super) struct Interpreter {
     /// It, its version and its target.
     pub(super) python: Python,
     /// `sys.prefix`, or the one that was asked for.
     pub(super) prefix: PathBuf,
-    /// Where its standard library is.
+    /// The directory of its standard library.
     pub(super) stdlib: PathBuf,
     /// Its scheme, or that below the prefix that was asked for.
     pub(super) scheme: Scheme,

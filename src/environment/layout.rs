@@ -97,7 +97,7 @@ const KEYS: [SchemeKey; 5] = [
     SchemeKey::Headers,
 ];
 
-/// A scheme directory: as it is spelled, and where it really is.
+/// A scheme directory: its spelling, and its resolved place.
 #[derive(Debug, Clone)]
 pub(super) struct Base {
     pub lexical: PathBuf,

@@ -302,7 +302,7 @@ mod tests {
     fn a_plain_directory_is_flat_and_need_not_be_there() {
         let (scratch, mut request) = scene();
         let root = scratch.path().join("new/app");
-        // E56: whatever the spelling.
+        // E56: for every spelling.
         request.target = Some(PathBuf::from(format!("/{}/./x/..//", root.display())));
         let found = locate(&request).unwrap();
         assert_eq!((found.kind, &found.root), (EnvironmentKind::Target, &root));

@@ -1,8 +1,8 @@
-//! What a user says about the environment.
+//! The user's request for an environment.
 
 use std::path::PathBuf;
 
-/// Which environment is meant, and where else to look for one.
+/// The requested environment, and the places to search otherwise.
 ///
 /// ```
 /// use pkg_install::Locate;

@@ -80,9 +80,8 @@ fn version_in_abi(abi: &str) -> Option<String> {
     })
 }
 
-/// `platform.machine()`: the kernel's processor, also where the interpreter is of the smaller
-/// architecture. An interpreter of a foreign one is run by an emulator, which calls the processor
-/// by its name.
+/// `platform.machine()`: the kernel's processor, also if the interpreter is a 32-bit one. An
+/// interpreter of a foreign one is run by an emulator, which calls the processor by its name.
 fn machine(platform: &Platform, kernel: String) -> String {
     match platform {
         Platform::Glibc { arch, .. } | Platform::Musl { arch, .. } | Platform::Linux { arch } => {

@@ -1,10 +1,10 @@
 //! The environment: an interpreter, and the directories that wheels are installed into.
 //!
-//! Input: what the user said ([`Locate`]). Output: an [`Environment`], complete and absolute;
-//! nothing later asks an interpreter where things go. Invariants: reads only; takes no variable of
-//! the process's environment by itself; paths are lexical, symbolic links in them left as they are.
-//! A virtual environment is understood from its files, and its interpreter is started only where
-//! they do not answer. Limits: Unix only; a Debian Python before 3.10 kept its scheme in
+//! Input: what the user said ([`Locate`]). Output: an [`Environment`], complete and absolute; no
+//! later step asks an interpreter for paths. Invariants: reads only; takes no variable of the
+//! process's environment by itself; paths are lexical, symbolic links in them left as they are. A
+//! virtual environment is understood from its files, and its interpreter is started only if they
+//! are not sufficient. Limits: Unix only; a Debian Python before 3.10 kept its scheme in
 //! `distutils`, which is not asked.
 
 mod elf;
@@ -31,7 +31,7 @@ pub use marker_environment::marker_values;
 use crate::spec::tags::Target;
 use crate::spec::version::Version;
 
-/// What sort of environment it is.
+/// The kind of an environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EnvironmentKind {
     /// A virtual environment (PEP 405).
@@ -59,8 +59,8 @@ impl fmt::Display for EnvironmentKind {
     }
 }
 
-/// Where the parts of a wheel go (the binary distribution format's "install paths"): absolute paths
-/// on disk.
+/// The directories for the parts of a wheel (the binary distribution format's "install paths"):
+/// absolute paths on disk.
 ///
 /// Two of them may be equal, and one may be reached through another by a symbolic link.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,7 +71,7 @@ pub struct Scheme {
     pub platlib: PathBuf,
     /// Programs.
     pub scripts: PathBuf,
-    /// The prefix of whatever else a wheel brings.
+    /// The prefix for all other files of a wheel.
     pub data: PathBuf,
     /// The directory in which a project's headers get a directory of its name.
     pub headers: PathBuf,
@@ -110,27 +110,27 @@ pub struct Python {
     /// The three numbers of its release, such as 3.11.7; a pre-release counts as its release, as
     /// `Requires-Python` has it.
     pub version: Version,
-    /// What its compatibility tags depend on.
+    /// The facts that its compatibility tags depend on.
     pub target: Target,
 }
 
 /// An environment that wheels can be installed into.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Environment {
-    /// What sort it is.
+    /// Its kind.
     #[doc(hidden)]
     pub kind: EnvironmentKind,
     /// The virtual environment, the target directory, or the prefix, destdir in front.
     ///
     /// A system's own interpreter may have directories of its scheme outside of its prefix.
     pub root: PathBuf,
-    /// Where the parts of a wheel go, destdir in front.
+    /// The directories for the parts of a wheel, including destdir.
     #[doc(hidden)]
     pub scheme: Scheme,
     /// The interpreter.
     #[doc(hidden)]
     pub python: Python,
-    /// What was at `root` when it was found: device and inode.
+    /// The device and inode of `root` when it was found.
     #[doc(hidden)]
     pub identity: Option<(u64, u64)>,
 }

@@ -2,7 +2,7 @@
 //!
 //! Input: a [`Layout`]. Output: whether a place is protected, and as what: the interpreter,
 //! activation scripts, `pyvenv.cfg`, the lock, the state of transactions. Pure. Places are compared
-//! by where they really are, because a link or a mount inside the environment is another way to the
+//! after resolving links, because a link or a mount inside the environment is another way to the
 //! same directory.
 
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use super::layout::{Layout, Place, STATE_DIR, SchemeKey};
 use crate::script;
 
-/// What an environment keeps to itself.
+/// The protected files of an environment.
 #[derive(Debug, Clone)]
 pub struct Protected {
     scripts: PathBuf,
@@ -29,8 +29,7 @@ impl Protected {
         }
     }
 
-    /// What stands, or could stand, at `place` and must not be touched; `None` for an ordinary
-    /// file.
+    /// The protected file that exists or could exist at `place`; `None` for an ordinary file.
     pub fn reason(&self, layout: &Layout, place: &Place) -> Option<&'static str> {
         if is_state(place.path.as_str()) {
             return Some("the state of a transaction");

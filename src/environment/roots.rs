@@ -92,7 +92,7 @@ struct Resolver<'a> {
 }
 
 impl Resolver<'_> {
-    /// Where a directory really is: below a root that is known, or a root of its own.
+    /// The resolved place of a directory: below a known root, or a root of its own.
     fn base(&mut self, lexical: &Path) -> Result<Base> {
         let resolved = resolve(lexical)?;
         if lexical.starts_with(self.home) && !resolved.starts_with(&self.resolved_home) {

@@ -119,7 +119,8 @@ impl ArchiveFault {
             Self::NotAFile => write!(f, "not a regular file"),
             Self::HiddenBytes { place, count } => write!(
                 f,
-                "{count} bytes {place} belong to no entry; another reader may see other files in them"
+                "{count} bytes {place} belong to no entry; another reader may see other files in \
+                 them"
             ),
             Self::Overlap { first, second } => {
                 write!(
@@ -144,7 +145,8 @@ impl ArchiveFault {
                 central,
             } => write!(
                 f,
-                "entry `{entry}`: its local header says {field} {local}, the central directory says {central}"
+                "entry `{entry}`: its local header says {field} {local}, the central directory \
+                 says {central}"
             ),
             Self::Structure { place, found } => write!(f, "{place}: {found}"),
             Self::DirectoryContent(entry) => {
@@ -177,7 +179,8 @@ impl ArchiveFault {
                 limit,
             } => write!(
                 f,
-                "its entries have {content} bytes, but the archive has {archive}; the limit is {limit}"
+                "its entries have {content} bytes, but the archive has {archive}; the limit is \
+                 {limit}"
             ),
             Self::Crc {
                 entry,

@@ -53,7 +53,8 @@ impl SpreadFault {
             }
             Self::DataScheme(path) => write!(
                 f,
-                "`{path}` is in no scheme; the schemes below `.data` are purelib, platlib, headers, scripts and data"
+                "`{path}` is in no scheme; the schemes below `.data` are purelib, platlib, \
+                 headers, scripts and data"
             ),
             Self::NestedScript(path) => write!(
                 f,

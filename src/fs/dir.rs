@@ -259,7 +259,7 @@ impl Dir {
     }
 
     /// Makes a directory that was removed before, with exactly the permissions that it had,
-    /// whatever the user's mask is.
+    /// regardless of the user's mask.
     ///
     /// # Errors
     /// A directory that exists already or cannot be made.

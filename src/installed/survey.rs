@@ -348,8 +348,8 @@ impl<'a> Survey<'a> {
     }
 }
 
-/// The place in the directory at `directory`, which is where the directory of `place` really is,
-/// with the last name of `place`.
+/// The place with the last name of `place` in `directory`, which is the resolved directory of
+/// `place`.
 fn named(place: &Place, root: RootId, directory: Option<&RelPath>) -> Place {
     if (root, directory.map(RelPath::as_str)) == (place.root, place.path.directory()) {
         return place.clone();

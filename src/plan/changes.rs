@@ -100,7 +100,7 @@ fn of_project(name: &ProjectName, installed: &[Installed]) -> Vec<usize> {
         .collect()
 }
 
-/// The change that installs a wheel in place of the projects `old`, whatever their version.
+/// The change that installs a wheel in place of the projects `old`, regardless of their versions.
 fn change(wheel: &Offer<'_>, id: WheelId, old: Vec<usize>, installed: &[Installed]) -> Change {
     let is_same_version = |number: usize| {
         // The names of dist-info directories have `_` for the `-` of a version.

@@ -234,7 +234,7 @@ impl Resolved {
         });
     }
 
-    /// A directory where the file has to be, or a file where one of its directories has to be: no
+    /// A directory at the place of the file, or a file at the place of one of its directories: no
     /// policy resolves that.
     fn obstacle(&self, candidate: &Candidate, rules: &Rules<'_>) -> Option<Clash> {
         let name = self.name(candidate.file.owner);

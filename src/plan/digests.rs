@@ -10,8 +10,8 @@ use super::{Candidate, Content, WheelId};
 use crate::environment::layout::Place;
 use crate::wheel::{Digests, Wheel};
 
-/// The wheels whose digests a decision depends on and are not known: one of their files is wanted
-/// where another file is, or where another project wants one. Sorted, each once.
+/// The wheels whose digests a decision depends on and are not known: one of their files takes the
+/// place of another file, or two projects want the same place. Sorted, each once.
 pub fn undecided(candidates: &[Candidate], wheels: &[Wheel]) -> Vec<WheelId> {
     let is_unread = |id: WheelId| wheels[id.0 as usize].digests == Digests::NotRead;
     if wheels.iter().all(|wheel| wheel.digests == Digests::Known) {

@@ -105,7 +105,8 @@ mod tests {
         }
     }
 
-    /// What is moved out if `files` leave. A name in a listing that ends in `/` is a directory.
+    /// The places that are moved out if `files` leave. A name in a listing that ends in `/` is a
+    /// directory.
     fn moved_out(layout: &Layout, files: &[&str], listings: &[(&str, &[&str])]) -> Vec<Place> {
         let listed = |name: &&str| ListedName {
             name: Some(name.trim_end_matches('/').to_owned()),

@@ -1,8 +1,8 @@
 //! Scripts: launchers for entry points, and the first line of the scripts in a wheel.
 //!
 //! Input: names, bytes, and the absolute path of the interpreter that shall run the script. Output:
-//! the bytes of an executable file for POSIX, where console and GUI scripts use one interpreter.
-//! Invariants: the script runs with that interpreter, whatever its path looks like, and means the
+//! the bytes of an executable file for POSIX, on which console and GUI scripts use one interpreter.
+//! Invariants: the script runs with that interpreter for every spelling of its path, and means the
 //! same to Python as before; a script that does not ask for an interpreter is unchanged, byte for
 //! byte. Limits: a path with a line break or NUL, or one that is not UTF-8, cannot be written into
 //! a script and is refused.

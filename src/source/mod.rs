@@ -1,4 +1,4 @@
-//! Where a wheel's bytes are, and what was promised of them.
+//! Sources of wheels: the location of each wheel and its pinned hashes and size.
 //!
 //! Input: a path, a directory, a URL, `file.whl#sha256=…`; or the file of a resolver: an
 //! installation report, a lock file, a list of pinned requirements. Output: one [`Source`] for each
@@ -30,7 +30,7 @@ use crate::spec::version::Version;
 /// One wheel that is to be installed.
 #[derive(Debug, Clone)]
 pub struct Source {
-    /// Where it is.
+    /// Its path or URL.
     pub location: Location,
     /// The file name of the wheel; the last part of the location may be another name.
     pub file_name: String,
@@ -65,7 +65,7 @@ pub enum DirectReference {
 pub struct Sourced {
     /// The wheels, in the order of the text.
     pub sources: Vec<Source>,
-    /// What is odd about the file.
+    /// Warnings about the file.
     pub warnings: Vec<Warning>,
 }
 
@@ -135,7 +135,7 @@ impl Source {
         }
     }
 
-    /// Its path, where it is on this machine.
+    /// Its path, if it is on this machine.
     pub fn path(&self) -> Option<&Path> {
         self.location.path()
     }

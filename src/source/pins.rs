@@ -170,7 +170,7 @@ mod tests {
         assert_eq!(certain(&[good], &[good]), [good]);
         assert_eq!(certain(&[], &[good, long]), []);
 
-        // What two texts list of one release: the wheel has one of either.
+        // Two texts list hashes of one release: the wheel must have one of each list.
         let two = |one: &[Digest], other: &[Digest]| {
             Pins::default()
                 .and_one_of(one.to_vec())

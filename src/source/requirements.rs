@@ -2,8 +2,8 @@
 //!
 //! Input: its text, its path, and the directories to look in. Output: one source for each
 //! requirement that applies to the environment. Invariant: among the wheels of a version the one
-//! whose tags fit best is chosen, whatever its hash; that hash must then be one of the listed ones.
-//! Limits: wheels are looked for only in the directories.
+//! whose tags fit best is chosen regardless of its hash; that hash must then be one of the listed
+//! ones. Limits: wheels are looked for only in the directories.
 
 use std::cmp::Reverse;
 use std::path::{Path, PathBuf};

@@ -2,7 +2,7 @@
 //!
 //! Input: a journal and the layout that it was found in. Output: its roots and private directories,
 //! opened once, and operations made relative to them. A root is recognised by the random names of
-//! its private directories, whatever device or path it has by now. No symbolic link is followed on
+//! its private directories, even if its device or path has changed. No symbolic link is followed on
 //! the way to a live name, and nothing outside of the layout is opened.
 
 use std::ffi::OsStr;

@@ -20,7 +20,7 @@
 //! ```
 //!
 //! The journal exists if and only if the environment may be in mid-change. It is never appended to.
-//! Nothing in it depends on where the environment is or on what it is stored on: roots are named by
+//! Nothing in it depends on the location of the environment or on its device: roots are named by
 //! their place in the scheme and recognised by the random names of their private directories. So it
 //! still holds after the environment was moved, copied or restored from a backup. Reading trusts
 //! nothing: the version, the checksum, each root and each path are checked.

@@ -34,7 +34,7 @@ pub enum RootBase {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RootName {
-    /// Where `path` starts.
+    /// The base of `path`.
     pub base: RootBase,
     /// The path below it, empty for the directory itself. A mount inside the environment is a root
     /// with a path.

@@ -362,7 +362,7 @@ impl Areas {
             stage: String::new(),
             trash: String::new(),
         };
-        // It is kept before anything is made in it, so that it is deleted whatever fails next.
+        // It is kept before anything is made in it, so that it is deleted after any later failure.
         let area = self.by_root.entry(root).or_insert(area);
         area.stage = area.state.make_stage()?;
         area.trash = area.state.make_trash()?;

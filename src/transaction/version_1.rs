@@ -82,7 +82,7 @@ fn climbs(path: &Path) -> bool {
         .any(|component| component == Component::ParentDir)
 }
 
-/// Where the main root was, and where it is.
+/// The former and the present path of the main root.
 struct Moved {
     from: PathBuf,
     to: PathBuf,

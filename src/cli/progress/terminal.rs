@@ -101,7 +101,7 @@ impl TermLike for Terminal {
         })
     }
 
-    // The rows are counted by `clear_line`; where the cursor is meanwhile does not matter.
+    // The rows are counted by `clear_line`; the position of the cursor meanwhile does not matter.
     fn move_cursor_up(&self, _: usize) -> io::Result<()> {
         Ok(())
     }

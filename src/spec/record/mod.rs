@@ -53,7 +53,7 @@ pub struct WheelRecord {
     /// One row for each path, in their order. A row with a fault is included, without its invalid
     /// columns.
     pub rows: Vec<RecordRow>,
-    /// What was accepted although the specification does not allow it, each with the code of the
+    /// Departures from the specification that were accepted, each with the code of the
     /// warning.
     pub warnings: Vec<(&'static str, RecordFault)>,
     /// The reasons to refuse the wheel.

@@ -1,4 +1,4 @@
-//! What the bars show, on a terminal that keeps the lines of its last frame.
+//! The lines of the bars, on a terminal that keeps the lines of its last frame.
 
 use std::io;
 
