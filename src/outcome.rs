@@ -1,6 +1,6 @@
-//! What happened, or would happen, as plain data; and the events on the way there.
+//! The results of commands as plain data, and the events on the way to them.
 //!
-//! Commands return values. Whatever else is worth knowing goes to [`Events`], also if the command
+//! Commands return values. Warnings and progress go to [`Events`], also if the command
 //! fails later: warnings, progress, how long each step took. Nothing here formats for people or
 //! machines; that is the command line's.
 
@@ -15,7 +15,7 @@ use crate::error::Clash;
 pub struct Outcome {
     /// How the command ended.
     pub status: Status,
-    /// What was, or would be, done to which project, sorted by name.
+    /// The change of each project, made or planned, sorted by name.
     pub changes: Vec<ProjectChange>,
     /// The conflicts that were resolved, and how.
     pub conflicts: Vec<PathConflict>,
@@ -50,7 +50,7 @@ pub enum Status {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ProjectChange {
-    /// What is done.
+    /// The kind of change.
     pub action: Action,
     /// The project's name, normalised.
     pub name: String,
@@ -66,7 +66,7 @@ pub struct ProjectChange {
     pub bytes: u64,
 }
 
-/// What is done to a project.
+/// The kinds of changes to a project.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Action {
@@ -102,7 +102,7 @@ pub struct PathConflict {
     pub path: String,
     /// The owners: project names, or what else is at the path.
     pub owners: Vec<String>,
-    /// What each owner has there, in the same order: a digest, or `a file`, `a directory`.
+    /// The content of each owner, in the same order: a digest, or `a file`, `a directory`.
     pub contents: Vec<String>,
     /// `error`, or the owner whose content is on disk afterwards.
     pub resolution: String,
@@ -159,7 +159,7 @@ pub struct InstalledProject {
 pub struct CheckOutcome {
     /// How many projects were compared.
     pub projects: usize,
-    /// What differs, sorted by project and path; empty if all is as recorded.
+    /// The differences, sorted by project and path; empty if all is as recorded.
     pub differences: Vec<Difference>,
 }
 
@@ -171,13 +171,13 @@ pub struct Difference {
     pub project: String,
     /// The path as RECORD writes it.
     pub path: String,
-    /// What is wrong with it.
+    /// The kind of difference.
     pub state: DifferenceState,
     /// Both sides of the difference, if there are two.
     pub detail: Option<String>,
 }
 
-/// What is wrong with an installed file.
+/// The ways in which an installed file differs from RECORD.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum DifferenceState {
@@ -210,7 +210,7 @@ pub enum Step {
     Clean,
 }
 
-/// What happens while a command works. Methods may be called from several threads at once; by
+/// Receives events while a command works. Methods may be called from several threads at once; by
 /// default they do nothing.
 pub trait Events: Sync {
     /// Something is odd, and the command goes on.

@@ -58,7 +58,7 @@ pub use crate::spec::pylock::Selection;
 
 use crate::outcome::{Events, Warning};
 
-/// What every command needs beside its options.
+/// The environment of a running command: file system, cancellation and events.
 #[derive(Clone, Copy)]
 pub struct Context<'a> {
     /// The file system.

@@ -5,7 +5,7 @@
 
 macro_rules! codes {
     ($($name:ident $slug:literal $meaning:literal)*) => {
-        /// What went wrong, as one word.
+        /// The kind of failure, as one word.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub(super) enum Code { $($name),* }
 

@@ -112,7 +112,7 @@ impl Error {
         })
     }
 
-    /// What is installed cannot be replaced or removed.
+    /// An installed project cannot be replaced or removed.
     pub(crate) fn not_replaceable(
         name: &str,
         reason: impl Into<String>,

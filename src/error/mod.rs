@@ -71,7 +71,7 @@ pub enum ErrorKind {
     Interrupted,
 }
 
-/// What a failure did to the environment.
+/// The effect of a failure on the environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
     /// Nothing was changed.
@@ -85,7 +85,7 @@ pub enum Effect {
 /// Two owners of one path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Clash {
-    /// The path, relative to the directory of the packages where it is inside, else to the
+    /// The path, relative to the directory of the packages if it is inside, else to the
     /// environment's root.
     pub path: String,
     /// The owners, each with what it has at the path: a digest, `a file`, `a directory`.
@@ -260,7 +260,7 @@ impl Error {
         }
     }
 
-    /// What the failure did to the environment.
+    /// The effect of the failure on the environment.
     pub fn effect(&self) -> Effect {
         self.0.effect
     }
@@ -272,7 +272,7 @@ impl Error {
         self
     }
 
-    /// The operating system's error code, where the failure came from a file-system operation.
+    /// The operating system's error code, if the failure came from a file-system operation.
     pub fn os_code(&self) -> Option<i32> {
         match &self.0.detail {
             Detail::Io { source, .. } => source.raw_os_error(),
@@ -281,7 +281,7 @@ impl Error {
         }
     }
 
-    /// The conflicts, all of them, where that is what the failure is.
+    /// All conflicts, if the failure is that there are some; else empty.
     pub fn clashes(&self) -> &[Clash] {
         match &self.0.detail {
             Detail::Conflicts(clashes) => clashes,
@@ -289,7 +289,7 @@ impl Error {
         }
     }
 
-    /// The wheels that were refused, each with all of its faults, where that is what the failure
+    /// The wheels that were refused, each with all of its faults, if that is what the failure
     /// is.
     pub fn refused_wheels(&self) -> &[(String, Vec<Fault>)] {
         match &self.0.detail {

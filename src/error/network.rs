@@ -2,7 +2,7 @@
 
 use super::code::Code;
 
-/// What sort of failure a network failure is.
+/// The kinds of network failures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(
     not(feature = "http"),

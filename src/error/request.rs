@@ -2,7 +2,7 @@
 
 use super::code::Code;
 
-/// What is wrong with a request.
+/// The faults of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RequestFault {
     /// A target directory excludes a prefix and a root.

@@ -1,7 +1,7 @@
 //! The integration tests: one binary, one module per subject.
 //!
 //! [`support`] makes the wheels, environments, servers and faults that the tests use; its head
-//! lists them. [`source_text`] reads this crate's own sources for [`tidy`].
+//! lists them. [`source_text`] and [`source_uses`] read this crate's own sources for [`tidy`].
 
 #![allow(
     clippy::panic,
@@ -58,6 +58,7 @@ mod resources;
 mod script_rules;
 mod side_by_side;
 mod source_text;
+mod source_uses;
 mod spread_rules;
 mod support;
 mod swapped;

@@ -6,23 +6,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::source_text::{Named, Source, all_sources, library, text_files};
+use crate::source_text::{Function, Named, all_sources, library, text_files};
+use crate::source_uses::{from_root, module, uses_between_files};
 
-const MOST_LINES_IN_A_FILE: Limit = Limit {
-    src: 500,
-    elsewhere: 620,
-};
-/// A function whose body is a single `match` is a table and may be longer. In `src` only fixtures of
-/// tests, which list all faults, have more than 70 lines.
-const MOST_LINES_IN_A_FUNCTION: Limit = Limit {
-    src: 120,
-    elsewhere: 140,
-};
+const MOST_LINES_IN_A_FILE: usize = 500;
+/// A function whose body is a single `match` is a table and may be longer.
+const MOST_LINES_IN_A_FUNCTION: usize = 70;
+/// A test, or what makes its input, may list many cases.
+const MOST_LINES_IN_A_TEST: usize = 140;
 const MOST_PARAMETERS: usize = 5;
-const MOST_COLUMNS: Limit = Limit {
-    src: 100,
-    elsewhere: 260,
-};
+const MOST_COLUMNS: usize = 100;
 
 /// Names of files and modules that say nothing.
 const REFUSED_NAMES: &[&str] = &[
@@ -148,22 +141,6 @@ const FILES_THAT_MAY_LEAK: &[&str] = &[
 const KNOWN_CIRCLES: &[&str] = &[];
 const KNOWN_TWICE: &[&str] = &[];
 
-/// A limit that is stricter in `src` than in tests and benches.
-struct Limit {
-    src: usize,
-    elsewhere: usize,
-}
-
-impl Limit {
-    fn of(&self, source: &Source) -> usize {
-        if source.path.starts_with("src/") {
-            self.src
-        } else {
-            self.elsewhere
-        }
-    }
-}
-
 #[test]
 fn every_file_opens_with_its_head() {
     let bare = all_sources().iter();
@@ -175,9 +152,9 @@ fn every_file_opens_with_its_head() {
 fn no_file_is_too_long() {
     let long = all_sources()
         .iter()
-        .filter(|source| source.text.lines().count() > MOST_LINES_IN_A_FILE.of(source));
+        .filter(|source| source.text.lines().count() > MOST_LINES_IN_A_FILE);
     none(long.map(|source| {
-        let most = MOST_LINES_IN_A_FILE.of(source);
+        let most = MOST_LINES_IN_A_FILE;
         format!("{}:{}: the file is longer", source.path, most + 1)
     }));
 }
@@ -188,7 +165,7 @@ fn no_line_is_too_wide() {
     for source in all_sources() {
         for (index, line) in source.text.lines().enumerate() {
             let columns = line.chars().count();
-            if columns > MOST_COLUMNS.of(source) {
+            if columns > MOST_COLUMNS {
                 found.push(format!("{}:{}: {columns} columns", source.path, index + 1));
             }
         }
@@ -201,7 +178,7 @@ fn no_function_is_too_long() {
     let mut found = Vec::new();
     for source in all_sources() {
         let long = source.functions.iter();
-        let long = long.filter(|f| f.lines > MOST_LINES_IN_A_FUNCTION.of(source) && !f.is_table);
+        let long = long.filter(|f| f.lines > most_lines(f) && !f.is_table);
         found.extend(long.map(|f| {
             format!(
                 "{}:{}: `{}` has {} lines",
@@ -210,6 +187,14 @@ fn no_function_is_too_long() {
         }));
     }
     none(found);
+}
+
+fn most_lines(function: &Function) -> usize {
+    if function.test {
+        MOST_LINES_IN_A_TEST
+    } else {
+        MOST_LINES_IN_A_FUNCTION
+    }
 }
 
 #[test]
@@ -486,111 +471,6 @@ fn names_any(path: &str, paths: &[&str]) -> bool {
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
         })
     })
-}
-
-/// The top-level module that a file of `src` belongs to.
-fn module(source: &Source) -> &str {
-    let inner = source
-        .path
-        .trim_start_matches("src/")
-        .trim_end_matches(".rs");
-    inner.split('/').next().unwrap_or(inner)
-}
-
-/// The module path of a file: `src/a/b.rs` and `src/a/b/mod.rs` are both `a::b`.
-fn module_path(source: &Source) -> Vec<String> {
-    let inner = source
-        .path
-        .trim_start_matches("src/")
-        .trim_end_matches(".rs");
-    let inner = inner.trim_end_matches("/mod");
-    if ["lib", "main"].contains(&inner) {
-        return Vec::new();
-    }
-    inner.split('/').map(str::to_owned).collect()
-}
-
-/// A path from the crate's root on, by `crate::`, `self::`, enough `super::`, or a child module.
-fn absolute(source: &Source, path: &str) -> Option<Vec<String>> {
-    let mut base = module_path(source);
-    let mut names: Vec<&str> = path.split("::").collect();
-    match names.first().copied() {
-        Some("crate") => {
-            base.clear();
-            names.remove(0);
-        }
-        Some("self") => {
-            names.remove(0);
-        }
-        Some("super") => {
-            while names.first() == Some(&"super") {
-                base.pop()?;
-                names.remove(0);
-            }
-        }
-        Some(child) if source.modules.iter().any(|(name, _)| name == child) => {}
-        _ => return None,
-    }
-    base.extend(names.into_iter().map(str::to_owned));
-    Some(base)
-}
-
-/// The name that a path takes from the crate's root.
-fn from_root(source: &Source, path: &str) -> Option<String> {
-    if !path.starts_with("crate::") && !path.starts_with("super::") {
-        return None;
-    }
-    let name = absolute(source, path)?.into_iter().next()?;
-    (!name.is_empty() && !name.ends_with('!')).then_some(name)
-}
-
-/// Which files each file of `src` uses, but for a `mod.rs` and the files below it.
-fn uses_between_files() -> BTreeMap<String, BTreeSet<String>> {
-    let files: BTreeMap<Vec<String>, &Source> = library()
-        .map(|source| (module_path(source), source))
-        .collect();
-    let mut uses: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for source in library() {
-        let own = module_path(source);
-        for named in source.named.iter().filter(|named| !named.test) {
-            let Some(path) = absolute(source, &named.path) else {
-                continue;
-            };
-            let Some(used) = defining_file(&files, path) else {
-                continue;
-            };
-            let other = module_path(used);
-            if !own.starts_with(&other) && !other.starts_with(&own) {
-                let entry = uses.entry(source.path.clone()).or_default();
-                entry.insert(used.path.clone());
-            }
-        }
-    }
-    uses
-}
-
-/// The file in which the item of a path is defined, through re-exports.
-fn defining_file<'a>(
-    files: &BTreeMap<Vec<String>, &'a Source>,
-    mut path: Vec<String>,
-) -> Option<&'a Source> {
-    // Each round follows one re-export; longer chains than this do not occur.
-    for _ in 0..4 {
-        let length = (0..=path.len())
-            .rev()
-            .find(|&length| files.contains_key(&path[..length]))?;
-        let file = files[&path[..length]];
-        let Some(item) = path.get(length) else {
-            return Some(file);
-        };
-        let Some((_, from)) = file.reexports.iter().find(|(name, _)| name == item) else {
-            return Some(file);
-        };
-        let mut next = absolute(file, from)?;
-        next.push(item.clone());
-        path = next;
-    }
-    None
 }
 
 fn layer(module: &str) -> Option<usize> {
