@@ -1,7 +1,7 @@
 //! The results of commands as plain data, and the events on the way to them.
 //!
-//! Commands return values. Warnings and progress go to [`Events`], also if the command
-//! fails later: warnings, progress, how long each step took. Nothing here formats for people or
+//! Commands return values. Warnings, progress and the duration of each step go to [`Events`], also
+//! if the command fails later. Nothing here formats for people or
 //! machines; that is the command line's.
 
 use std::path::Path;
