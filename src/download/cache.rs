@@ -59,6 +59,7 @@ impl Cache {
         Ok(Self {
             fs: fs.clone(),
             root,
+            // The standard library seeds `RandomState` at random, which saves a crate for one name.
             session: format!("{:016x}", RandomState::new().build_hasher().finish()),
             finished: Mutex::default(),
             warnings: Mutex::default(),
@@ -82,6 +83,8 @@ impl Cache {
                 continue;
             };
             let (digest, faults) = check(&file, wanted, cancel)?;
+            // A file that fits the name of its directory is intact even if it fails these pins:
+            // they may be wrong, and another command may want the file.
             if path
                 .parent()
                 .is_some_and(|parent| !parent.ends_with(digest.to_hex()))
@@ -131,6 +134,7 @@ impl Cache {
         let directory = self.root.join("partial");
         fs::make_shared(&self.fs, &directory).map_err(Error::of_cache)?;
         let patience = LockWait {
+            // The holder may be fetching a large file for hours, so only cancelling ends the wait.
             timeout: Duration::MAX,
             cancel: cancel.flag(),
             waiting,
@@ -162,6 +166,7 @@ impl Cache {
             &self.fs,
             &self.root.join("partial").join(key(wanted)),
             |head| {
+                // Pinned bytes may be from any run, as the digest of the whole shows a mixture.
                 let known =
                     !wanted.pinned.is_empty() || head.strong || head.session == self.session;
                 known && wanted.size.is_none_or(|size| size == head.total)
@@ -194,6 +199,8 @@ impl Cache {
         let Some(file) = partial.open_file()? else {
             return Ok(Checked::Bad(vec![ArchiveFault::NotAFile.into()]));
         };
+        // Ranges come in any order and partly from earlier runs, so that hashing cannot go along
+        // with receiving: the bytes are read back.
         let (digest, faults) = check(&file, wanted, cancel)?;
         if !faults.is_empty() {
             partial.remove()?;
@@ -219,6 +226,7 @@ impl Cache {
     fn remember(&self, wanted: &RemoteFile, digest: &Digest) -> Result<()> {
         let directory = self.root.join("known");
         fs::make_shared(&self.fs, &directory)?;
+        // Every note has 64 digits, so writing over an older one needs no truncation.
         CacheFile::open(&self.fs, &directory.join(key(wanted)))?
             .write_at(digest.to_hex().as_bytes(), 0)
     }
@@ -283,6 +291,7 @@ fn key(wanted: &RemoteFile) -> String {
         return address(wanted);
     }
     let mut pinned: Vec<_> = wanted.pinned.iter().map(ToString::to_string).collect();
+    // Two texts may list the digests of one file in different orders.
     pinned.sort_unstable();
     pinned.dedup();
     Digest::of(Algorithm::Sha256, pinned.join(",").as_bytes()).to_hex()

@@ -26,6 +26,7 @@ use crate::threads::Cancel;
 
 /// As many as other clients follow at the most.
 const MOST_REDIRECTS: usize = 10;
+// Both limits keep a path to a wrong file from filling the memory.
 const MOST_CERTIFICATE_BYTES: u64 = 1 << 24;
 const MOST_NETRC_BYTES: u64 = 1 << 20;
 
@@ -68,6 +69,7 @@ impl Client {
             .filter(|text| !text.trim().is_empty())
         {
             None => Ok(None),
+            // The crate's reason is dropped, because the address may hold a password.
             Some(text) => Proxy::new(text.trim()).map(Some).map_err(|_| {
                 Error::usage("the address of the proxy cannot be read: write `http://host:port`")
             }),
@@ -82,6 +84,7 @@ impl Client {
                 .map(str::to_lowercase)
                 .collect(),
         };
+        // The file is other programs' too: an entry that is not UTF-8 must not hide the others.
         let netrc = match &settings.netrc {
             Some(path) if fs::stat(path)?.is_some() => Netrc::parse(&String::from_utf8_lossy(
                 &fs::read_to_limit(path, MOST_NETRC_BYTES)?,
@@ -105,6 +108,7 @@ impl Client {
         if renew {
             *routes = Routes::new(&*self.make, &self.proxies);
         }
+        // Each request takes its agent under this lock and must not wait for sockets to close.
         drop(routes);
         let agents = [Some(old.direct), old.http, old.https];
         agents.into_iter().flatten().for_each(Agent::shutdown);
@@ -127,6 +131,8 @@ impl Client {
                 return Err(Error::network(NetworkFault::Address, &label, why).into());
             }
             let request = self.request(&at, self.authorization(url, &at), headers);
+            // The agent is taken already. In the other order a request that is cancelled in between
+            // could get a renewed agent, which that `hang_up` does not end.
             cancel.check()?;
             let response = request.call().map_err(|error| {
                 // A request that another thread broke off is a cancelled one, not a failed one.
@@ -134,6 +140,7 @@ impl Client {
                 cancelled.unwrap_or_else(|| FetchError::of(error, &at, &label))
             })?;
             let answer = Response::new(at, response);
+            // Status 304 answers `If-None-Match`, and 300 leaves the choice to a person.
             if !matches!(answer.status, 301 | 302 | 303 | 307 | 308) {
                 return Ok(answer);
             }
@@ -150,6 +157,7 @@ impl Client {
     /// The value of `Authorization` for a request to `at`, to which `asked` was redirected. The
     /// credentials of `asked` go to its own origin only; the netrc file has logins by host.
     fn authorization(&self, asked: &Url, at: &Url) -> Option<String> {
+        // An origin includes the port: another program may listen on another port of the host.
         let own = login_of(asked).filter(|_| asked.origin() == at.origin());
         let login = own.or_else(|| self.netrc.login(at.host_str()?).cloned())?;
         Some(format!(
@@ -204,6 +212,7 @@ impl Routes {
 impl Proxies {
     /// Whether `host`, or a domain above it, is to be asked without a proxy.
     fn leave_out(&self, host: &str) -> bool {
+        // URLs have brackets around IPv6 addresses, lists of exceptions have none.
         let host = host.trim_matches(['[', ']']);
         self.without.iter().any(|name| {
             let name = name.trim_start_matches('*').trim_start_matches('.');
@@ -248,6 +257,8 @@ fn agents(settings: &Settings, roots: RootCerts) -> impl Fn(Option<Proxy>) -> Ag
     let (connect, stall) = (settings.connect_timeout, settings.stall_timeout);
     let user_agent = settings.user_agent.clone();
     move |proxy| {
+        // Redirects are followed in `get`, which keeps credentials from other origins. No timeout
+        // covers a whole body: a large file on a slow line may take hours.
         Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -273,6 +284,7 @@ fn roots(settings: &Settings) -> Result<RootCerts> {
         return Ok(RootCerts::PlatformVerifier);
     };
     let text = fs::read_to_limit(path, MOST_CERTIFICATE_BYTES)?;
+    // Such files may hold keys beside certificates, so only an empty result is an error.
     let found = parse_pem(&text).filter_map(|item| match item {
         Ok(PemItem::Certificate(certificate)) => Some(certificate),
         _ => None,

@@ -72,6 +72,7 @@ impl Fetcher {
         let limits = Limits {
             files: connections,
             resources: settings.resource_connections.max(1),
+            // Often all files are on one host, which must not leave connections without work.
             host: settings.host_connections.max(connections),
         };
         Ok(Self {
@@ -82,6 +83,7 @@ impl Fetcher {
             retry: RetryPolicy::new(settings),
             offline: settings.offline,
             connections,
+            // No server can satisfy a suffix range of no bytes (RFC 9110, 14.1.2).
             tail: settings.tail.max(1),
             cancel,
             transfers: AtomicUsize::new(0),
@@ -111,6 +113,7 @@ impl Fetcher {
             cancel,
             report: Reporter::Transfer(progress, self.next_transfer()),
         };
+        // This looks without the lock: a complete file needs no wait for another process.
         if let Some(found) = fetch.cached()? {
             return Ok(found);
         }
@@ -248,6 +251,7 @@ impl FileFetch<'_> {
             let passing = match result {
                 Err(FetchError::Fatal(error)) => return Err(error),
                 _ if moved => {
+                    // This ends: each round brings more bytes than were ever present.
                     attempts.succeeded();
                     continue;
                 }
@@ -296,6 +300,7 @@ impl FileFetch<'_> {
                 Part::Range(gap)
             }
         };
+        // The rest waits: the server may answer with more than this gap, even the whole file.
         gaps.into_iter().take(1).map(alone).collect()
     }
 
@@ -322,6 +327,7 @@ impl FileFetch<'_> {
         })?;
         let mut first = Ok(());
         loop {
+            // The timeout also bounds how late progress is reported: results come only at the end.
             let next = done.recv_timeout(PAUSE);
             self.report.events(self.file, transfer.take_events());
             match next {
@@ -331,6 +337,8 @@ impl FileFetch<'_> {
             }
             if let Err(cancelled) = self.cancel.check() {
                 if scheduler.abandon(id) {
+                    // Connections cannot be ended one by one; other transfers try again over new
+                    // ones.
                     self.fetcher.client.hang_up(true);
                 }
                 return Err(cancelled.into());

@@ -246,11 +246,13 @@ impl Downloader {
                 let Some(group) = groups.get(index) else {
                     break;
                 };
+                // The first file of each thread was never counted as waiting.
                 if index >= threads {
                     batch.waiting.fetch_sub(1, Ordering::Relaxed);
                 }
                 let mut group = group.iter();
                 if let Err(error) = group.try_for_each(|&index| work(index, &batch, &cancel)) {
+                    // The cause must be stored before `cancel` makes other files fail too.
                     let mut failure = failure.lock().unwrap_or_else(PoisonError::into_inner);
                     failure.get_or_insert(error);
                     cancel.cancel();
@@ -280,6 +282,7 @@ impl Downloader {
     fn in_order(&self, files: &[RemoteFile]) -> Vec<Vec<usize>> {
         let mut groups: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         for (index, file) in files.iter().enumerate() {
+            // Threads at one address would mostly wait for each other's lock.
             groups.entry(label_of(&file.url)).or_default().push(index);
         }
         let mut groups: Vec<_> = groups.into_values().collect();

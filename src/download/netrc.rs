@@ -38,6 +38,7 @@ impl Netrc {
         let mut in_macro = false;
         for line in text.lines() {
             if in_macro {
+                // Only an empty line ends a macro, even if a line inside looks like an entry.
                 in_macro = !line.trim().is_empty();
                 continue;
             }
@@ -51,6 +52,7 @@ impl Netrc {
                         if let (Some((_, login)), Some(value)) = (&mut entry, words.next()) {
                             match word {
                                 "password" => value.clone_into(&mut login.password),
+                                // Its value is consumed, as it may be a word like `login`.
                                 "account" => {}
                                 _ => value.clone_into(&mut login.name),
                             }
@@ -60,6 +62,7 @@ impl Netrc {
                         in_macro = true;
                         break;
                     }
+                    // A comment stands in place of a keyword only: a password may begin with `#`.
                     word if word.starts_with('#') => break,
                     _ => {}
                 }

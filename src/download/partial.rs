@@ -27,6 +27,7 @@ use crate::fs::{self, CacheFile, Dir, Fs, OpenFile};
 /// How many bytes a connection writes before they are logged. A killed process loses at most this
 /// many for each connection, and a line for fewer would slow large files down.
 const BLOCK: u64 = 1 << 18;
+// Lines of 24 bytes, one for each block, suffice for files of more than 100 GB.
 const LONGEST_LOG: u64 = 1 << 24;
 
 /// The file that the ranges belong to.
@@ -127,6 +128,7 @@ impl Partial {
             ranges,
             unlogged: Vec::new(),
         };
+        // A process that was killed after the content was moved to its place leaves a log alone.
         let size = partial.content.stat()?.size;
         if partial.head.as_ref().is_none_or(|head| head.total != size) {
             partial.clear()?;
@@ -150,12 +152,14 @@ impl Partial {
     /// Begins anew with a file of this description.
     pub(super) fn begin(&mut self, head: Head) -> Result<()> {
         self.clear()?;
+        // The length is set before the log has a head: `open` discards a content that is shorter.
         self.content.set_length(head.total)?;
         self.set_head(head)
     }
 
     /// Says that the bytes written so far are the whole file, of a length that was unknown before.
     pub(super) fn complete(&mut self, head: Head) -> Result<()> {
+        // Without a head no range could be logged before, so the log gets all of them as one.
         self.unlogged.clear();
         self.unlogged.push(0..head.total);
         self.content.set_length(head.total)?;
@@ -197,6 +201,7 @@ impl Partial {
         self.content.write_at(bytes, at)?;
         let end = at + bytes.len() as u64;
         self.ranges.add(at..end);
+        // A connection goes on at its last byte, which identifies its range without a number.
         let place = self
             .unlogged
             .iter()
@@ -228,6 +233,7 @@ impl Partial {
     }
 
     fn append(&mut self, line: &str) -> Result<()> {
+        // The offset is explicit: after a failed write the next line overwrites the torn one.
         self.log.write_at(line.as_bytes(), self.log_end)?;
         self.log_end += line.len() as u64;
         Ok(())
@@ -254,6 +260,7 @@ impl Partial {
 /// The head, the ranges of all whole lines before the first malformed one, and the offset after
 /// those lines. `None` if the head is torn, malformed or of another version.
 fn read_log(bytes: &[u8]) -> Option<(Head, Ranges, u64)> {
+    // A last line without its end may be a number cut short: `30-4` of `30-400`.
     let mut lines = bytes
         .split_inclusive(|byte| *byte == b'\n')
         .filter(|line| line.ends_with(b"\n"));

@@ -63,6 +63,7 @@ impl PreviewEvents {
     /// Reports everything that was not reported yet.
     pub(super) fn report(&self, progress: &dyn Events) {
         let pending = std::mem::take(&mut self.lock().pending);
+        // The lock is free here: a connection must not wait for a callback that is slow.
         for one in pending {
             match one {
                 PreviewEvent::Retry { name, why } => progress.look_retry(&name, &why),

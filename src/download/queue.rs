@@ -134,6 +134,7 @@ impl Split {
         } else {
             1
         };
+        // The divisor is at least 2: a connection that becomes free later finds a rest.
         let share = (left / helpers.max(2) as u64).max(self.least);
         // A rest of less than half a share is not worth a request.
         if range.end - range.start < share + self.least / 2 {
@@ -259,6 +260,7 @@ impl RequestQueue {
             }
             Ran::Done(result) => {
                 if result.is_err() {
+                    // The waiting side looks at the bytes that came and decides anew.
                     open.task.parts.clear();
                 }
                 if let Some(results) = &open.task.results {
@@ -269,6 +271,8 @@ impl RequestQueue {
         }
         let (class, host) = (open.task.class, open.task.host.clone());
         if open.active == 0 && open.task.parts.is_empty() {
+            // This closes the channel, which ends the wait. The order of the tasks is free, as
+            // `next` decides by their ids.
             self.tasks.swap_remove(index);
         }
         self.count(class, &host, |count| count - 1);

@@ -191,6 +191,7 @@ impl SharedPeek {
         let start = range.start / GRAIN * GRAIN;
         let least = range.end.next_multiple_of(GRAIN) - start;
         let length = match state.last {
+            // A reader that skips a header or some padding still reads sequentially.
             Some((end, length)) if (end..=end + GRAIN).contains(&range.start) => {
                 least.max((length * 2).min(MOST_AHEAD))
             }
@@ -199,6 +200,7 @@ impl SharedPeek {
         let wide = start..self.size.min(start + length);
         state.last = Some((wide.end, length));
         state.content = self.remote.fetch(&Part::Range(wide))?;
+        // Offsets from the directory of the old file would be wrong in the new one.
         if state.content.size() != self.size {
             let why = "the file has changed while it was read";
             let fault = NetworkFault::ChangedWhileRead;

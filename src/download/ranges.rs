@@ -55,6 +55,7 @@ impl Ranges {
         if range.is_empty() {
             return;
         }
+        // Ranges that only touch are joined too, or the list would grow with every piece.
         let first = self.0.partition_point(|held| held.end < range.start);
         let last = self.0.partition_point(|held| held.start <= range.end);
         let joined = self.0[first..last].iter().fold(range, |all, held| {

@@ -88,6 +88,7 @@ impl Resources {
         if entries.contains_key(&label) {
             return false;
         }
+        // This precedes the queueing: a quick answer must not be overwritten.
         entries.insert(label.clone(), ResourceState::Pending);
         drop(entries);
         if fetcher.offline {
@@ -131,6 +132,7 @@ impl Resources {
             let mut entries = self.lock();
             while let Some(ResourceState::Pending) = entries.get(&label) {
                 fetcher.cancel.check()?;
+                // Cancelling notifies no condition variable, so the wait has to look at the token.
                 let waited = self.ended.wait_timeout(entries, PAUSE);
                 entries = waited.unwrap_or_else(PoisonError::into_inner).0;
             }
@@ -185,6 +187,7 @@ impl Job for ResourceFetch {
             }
         };
         let resource = result.as_ref().ok().cloned();
+        // This precedes the callback, which would wait for ever if it got this resource itself.
         self.resources.end(&self.label, result);
         // Taken after a failure too: the callback may hold the downloader, which must not be
         // dropped together with this job, while the scheduler is locked.
@@ -217,6 +220,7 @@ impl ResourceFetch {
             let why = format!("its body has more than {limit} bytes");
             return Err(Error::network(NetworkFault::Status, &self.label, why).into());
         }
+        // A 304 may have the length of the body that it leaves out (RFC 9110, 8.6).
         if status != 304 && length.is_some_and(|length| length > received) {
             return Err(FetchError::passing("the server broke the connection off"));
         }

@@ -75,6 +75,7 @@ impl Response {
     /// The identity of the file's present version (RFC 9110, 8.8).
     pub(super) fn validator(&self) -> Validator {
         if let Some(tag) = self.header("etag").map(str::trim) {
+            // A weak tag begins with `W/`; one without quotes breaks the RFC and counts as weak.
             let strong = tag.len() >= 2 && tag.starts_with('"') && tag.ends_with('"');
             let tag = Some(tag.to_owned());
             return Validator { tag, strong };
@@ -82,6 +83,7 @@ impl Response {
         let Some(changed) = self.header("last-modified").map(str::trim) else {
             return Validator::default();
         };
+        // Both dates are the server's: the local clock may be wrong.
         let age = date(changed)
             .zip(self.date())
             .and_then(|(changed, now)| now.duration_since(changed).ok());
@@ -131,6 +133,7 @@ fn read_content_range(text: &str) -> Option<ContentRange> {
         return Some(ContentRange { range: None, total });
     }
     let (first, last) = range.split_once('-')?;
+    // The header has the last position, so the greatest number has no end in 64 bits.
     let range = first.parse().ok()?..last.parse::<u64>().ok()?.checked_add(1)?;
     let sound = !range.is_empty() && total.is_none_or(|total| range.end <= total);
     sound.then_some(ContentRange {

@@ -79,6 +79,7 @@ impl FetchError {
     pub(super) fn of(error: ureq::Error, url: &Url, label: &str) -> Self {
         let host = url.host_str().unwrap_or_default();
         let tls = |reason: String| {
+            // Errors of rustls also come inside an `io::Error`: only their text is always there.
             let fault = if reason.contains("UnknownIssuer") {
                 NetworkFault::UntrustedCertificate
             } else if reason.contains("expired") {
@@ -93,6 +94,7 @@ impl FetchError {
         match error {
             ureq::Error::Rustls(error) => tls(error.to_string()),
             ureq::Error::Tls(reason) => tls(reason.to_owned()),
+            // A TLS error that rustls finds during a read or a write has this kind.
             ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => {
                 tls(error.to_string())
             }
@@ -114,6 +116,7 @@ impl FetchError {
         let host = url.host_str().unwrap_or_default();
         let why = format!("`{host}` answers with status {}", answer.status);
         match answer.status {
+            // Status 501 and 505 are not here: a server that lacks a feature will go on lacking it.
             408 | 425 | 429 | 500 | 502 | 503 | 504 => Self::Passing(Passing {
                 wait: answer.retry_after().map(|wait| wait.min(LONGEST_WAIT)),
                 ..Passing::new(why)
@@ -178,6 +181,7 @@ impl Attempts {
             .policy
             .backoff
             .saturating_mul(1 << (self.failures - 1).min(16));
+        // The microseconds of the clock are random enough for this and need no crate.
         let clock = SystemTime::now().duration_since(UNIX_EPOCH);
         let permille = 750 + clock.map_or(0, |now| now.subsec_micros() % 500);
         (doubled.saturating_mul(permille) / 1000).min(LONGEST_BACKOFF)

@@ -140,6 +140,7 @@ impl Connections {
                     // one takes it next.
                     let _ = Self::wake(&self, &mut state);
                     drop(state);
+                    // The state of jobs is behind locks whose users ignore poisoning.
                     let run = AssertUnwindSafe(|| ticket.job.run(&ticket.part));
                     // The waiting side must hear of a request that panicked, too.
                     let ran = catch_unwind(run).unwrap_or_else(|_| {

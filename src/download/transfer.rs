@@ -154,6 +154,7 @@ impl FileTransfer {
             state.partial()?.clear()?;
             state.events.push(TransferEvent::Began(self.file.size));
             drop(state);
+            // The lock is free meanwhile, as `receive` takes it for each piece.
             self.receive(answer, 0, None, None)?;
             let mut state = self.lock();
             let partial = state.partial()?;
@@ -175,8 +176,10 @@ impl FileTransfer {
         };
         let as_asked = match part {
             Part::Share(asked) => range == *asked,
+            // A server may send less than was asked for (RFC 9110, 15.3.7); the rest follows.
             Part::Range(asked) => range.start == asked.start && range.end <= asked.end,
             Part::Beginning(length) => range.start == 0 && range.end <= *length,
+            // A suffix that is longer than the file is all of it, so its start is free.
             Part::Tail(_) | Part::Whole => range.end == total,
         };
         if !as_asked {
@@ -190,6 +193,7 @@ impl FileTransfer {
             self.check_size(total)?;
             return self.receive(answer, range.start, Some(range.end), Some(head));
         };
+        // Mirrors have tags of their own, so tags of two addresses prove nothing.
         let tags_differ = held.tag.is_some() && head.tag.is_some() && held.tag != head.tag;
         if held.total != total || tags_differ && held.address == head.address {
             // Other connections may still be writing shares; the one that works alone clears it.
@@ -230,6 +234,7 @@ impl FileTransfer {
                 Some(end) if bytes.is_empty() && at < end => {
                     break Err(FetchError::passing("the server broke the connection off"));
                 }
+                // The bytes beyond the end may belong to another connection and are not written.
                 Some(end) if bytes.len() as u64 > end - at => {
                     break Err(FetchError::passing("the server sends more than it said"));
                 }
@@ -240,12 +245,14 @@ impl FileTransfer {
             if let Some(head) = begins.take() {
                 state.begin(head)?;
             }
+            // This check comes after `begin`, as an empty file must get a head, too.
             if bytes.is_empty() {
                 break Ok(());
             }
             state.write(bytes, at)?;
             at += bytes.len() as u64;
         };
+        // A body that broke off is logged as well, so that the next run goes on behind it.
         self.lock().partial()?.flush_log()?;
         result
     }
@@ -258,6 +265,7 @@ impl FileTransfer {
     /// Refuses a page that a portal or a login shows instead of the file: an archive begins in
     /// another way.
     fn check_beginning(&self, bytes: &[u8], at: u64, content_type: &str) -> Done {
+        // The first piece may be as short as one byte, so each byte is compared at its offset.
         let expected = usize::try_from(at).ok().and_then(|at| b"PK".get(at..));
         let mut pairs = bytes.iter().zip(expected.unwrap_or_default());
         if pairs.all(|(byte, expected)| byte == expected) {

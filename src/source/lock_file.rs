@@ -39,6 +39,7 @@ pub fn sources(
     };
     let lock = LockFile::parse(text).map_err(|faults| refused(at, faults))?;
     let wheels = lock.select(&choice).map_err(|faults| refused(at, faults))?;
+    // The parent of `-` is empty, which is the working directory.
     let directory = at.parent().unwrap_or(Path::new(""));
     let sources = wheels
         .into_iter()

@@ -37,6 +37,7 @@ impl Source {
     }
 
     fn shares_a_hash(&self, other: &Self) -> bool {
+        // A list of alternatives proves nothing: all wheels of a release may have the same list.
         let theirs = other.pinned.certain();
         self.pinned
             .certain()
@@ -67,6 +68,7 @@ fn directness(reference: &DirectReference) -> u8 {
 
 /// Whether both are the same file. Errors are ignored: opening the file reports them.
 fn is_one_place(one: &Location, other: &Location) -> bool {
+    // Links and `.` give one file many paths; its device and inode identify it.
     let identity = |location: &Location| {
         let stat = fs::stat(location.path()?).ok().flatten()?;
         Some((stat.device, stat.inode))

@@ -149,6 +149,7 @@ impl Source {
         if let Some(text) = argument.to_str().filter(|text| Location::is_url(text)) {
             return from_url(text);
         }
+        // The name as it stands goes first, and later the last `#` counts: file names may have one.
         if let Some(found) = on_disk(argument)? {
             return Ok(found);
         }
@@ -195,6 +196,7 @@ fn from_url(text: &str) -> Result<Vec<Source>> {
     let pinned = fragment.as_deref().map(pins).transpose()?;
     match (&location, pinned) {
         (Location::File(path), None) => on_disk(path)?.ok_or_else(|| nothing_there(path)),
+        // A pinned path is one wheel and no directory; opening it reports that it is missing.
         (_, pinned) => Ok(vec![Source {
             pinned: pinned.unwrap_or_default(),
             ..Source::from_location(location)

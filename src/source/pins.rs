@@ -93,6 +93,7 @@ impl Pins {
             .iter()
             .find(|list| !list.iter().any(holds))
             .map(Vec::as_slice);
+        // The pins of this one file go first, as their message names the expected digest.
         let only = match (self.all.iter().find(|pinned| !holds(pinned)), failed) {
             (Some(pinned), _) | (None, Some([pinned])) => pinned,
             (None, Some([first, ..])) => {

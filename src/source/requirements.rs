@@ -43,6 +43,7 @@ pub fn sources(
         .select(&fitting.markers)
         .map_err(|faults| refused(at, faults))?;
     let home = at.parent().unwrap_or(Path::new(""));
+    // A typo in an option would look like a missing wheel. The list's directories may be absent.
     for directory in find_links {
         if fs::stat(directory)?.is_none_or(|stat| stat.kind != Kind::Directory) {
             return Err(Error::usage(format!(
@@ -85,6 +86,7 @@ pub fn sources(
 
 /// A directory as the list names it: a path or a `file` URL.
 fn directory(home: &Path, text: &str) -> Result<PathBuf> {
+    // A failure means only that the text is a plain path.
     if let Ok((Location::File(path), _)) = Location::from_url(text) {
         return Ok(path);
     }
@@ -145,11 +147,13 @@ impl LinkIndex {
             .iter()
             .filter(|(_, name)| name.name == entry.name && name.version.matches(version))
             .collect();
+        // The greatest rank puts the wheels that do not fit behind all that do.
         let worst = (!fitting.compat_check).then_some(usize::MAX);
         let ranked = named.iter().filter_map(|(path, name)| {
             let rank = fitting.tags.best(&name.tags).or(worst)?;
             Some(((Reverse(&name.version), rank, Reverse(&name.build)), path))
         });
+        // `min_by` keeps the first of equal wheels, so earlier directories go first.
         match ranked.min_by(|(one, _), (other, _)| one.cmp(other)) {
             Some((_, path)) => Ok(Source {
                 pinned: Pins::default().and_one_of(entry.hashes.clone()),
