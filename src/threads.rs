@@ -43,6 +43,7 @@ pub fn in_parallel<T: Sync, R: Send>(
     items: &[T],
     work: impl Fn(&T) -> R + Sync + Send,
 ) -> Vec<R> {
+    // `install` keeps rayon from using its global pool, which ignores the number of jobs.
     pool.0.install(|| items.par_iter().map(work).collect())
 }
 
@@ -50,6 +51,7 @@ pub fn in_parallel<T: Sync, R: Send>(
 #[derive(Debug, Clone)]
 pub struct Cancel {
     own: Arc<AtomicBool>,
+    // All ancestors are in one flat list, so polling follows no chain of tokens.
     parents: Vec<Arc<AtomicBool>>,
 }
 

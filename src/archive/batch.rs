@@ -19,6 +19,8 @@ use crate::fs::ReadAt;
 /// The most compressed data of a batch, in bytes.
 const MAX_DATA: u64 = 1 << 18;
 /// The most content of a batch, in bytes.
+// The buffers of a thread must hold a single entry of a megabyte anyway (`extract`), so batches
+// within these two limits never make them larger.
 const MAX_CONTENT: u64 = 1 << 19;
 /// The widest gap between two entries that is read along, in bytes: reading it costs less than
 /// another system call.
@@ -49,6 +51,7 @@ impl EntryBatch {
     /// returns whether it did.
     pub fn add(&mut self, entry: &Entry) -> bool {
         let Range { start, end } = entry.range();
+        // The first comparison keeps the subtractions after it from wrapping around.
         let fits = start >= self.data.end
             && start - self.data.end <= MAX_GAP
             && end - self.data.start <= MAX_DATA
@@ -125,6 +128,7 @@ fn unpack_chunk(
         room += item.entry.in_memory(item.entry.size)? + 1;
     }
     grow(&mut scratch.content, room);
+    // All contents are inflated before any is hashed, because the lanes need several at once.
     let mut rest = &mut scratch.content[..];
     let mut contents: Vec<&[u8]> = Vec::with_capacity(items.len());
     let mut failure = None;
@@ -155,6 +159,7 @@ fn unpack_chunk(
         .collect();
     let mut digests = backend.digest_each(&hashed).into_iter();
     for (number, (item, content)) in unpacked().enumerate() {
+        // An item without an algorithm was not hashed and must not take the digest of the next one.
         let digest = item.expected.algorithm().and_then(|_| digests.next());
         let digest = item.expected.check(item.entry, digest)?;
         sink(number, content, digest).map_err(ArchiveError::Other)?;
@@ -183,6 +188,7 @@ fn inflate_one(
     let room = &mut room[..=size];
     let (count, crc_checked) = match entry.method {
         Method::Stored => {
+            // The two lengths may differ in a faulty archive. The check below reports that.
             let most = length.min(size);
             room[..most].copy_from_slice(&member[MARGIN..MARGIN + most]);
             (length, false)
@@ -200,6 +206,7 @@ fn inflate_one(
         }
     };
     check_size_and_crc(entry, count as u64, || {
+        // libdeflate has compared the CRC-32 already, so a second pass would only cost time.
         if crc_checked {
             entry.crc
         } else {

@@ -23,6 +23,7 @@ const FLAGS_REFUSED: u16 = 1 | 1 << 6 | 1 << 13 | 1 << 5;
 
 /// The newest version of the format that an entry may need (4.4.3), times ten; there is no newer
 /// one yet.
+// Python's `zipfile` draws the line at the same number.
 const NEWEST_VERSION: u8 = 63;
 
 const SIGNATURE: &[u8] = b"PK\x01\x02";
@@ -88,6 +89,7 @@ pub(super) fn read(
     let mut faults = Vec::new();
     let mut listed = Vec::with_capacity(count);
     let mut rest = directory;
+    // Some readers stop at this count, others at the end of the directory: the two must agree.
     for _ in 0..count {
         let (header, after) = CentralHeader::split(rest).ok_or_else(ends_early)?;
         match list(&header) {
@@ -103,6 +105,7 @@ pub(super) fn read(
         });
     }
     if faults.is_empty() {
+        // Names are compared only once every header is known: a partial list hides conflicts.
         faults = check_names(&listed);
     }
     if faults.is_empty() {
@@ -126,6 +129,7 @@ fn list<'a>(header: &CentralHeader<'a>) -> Result<ListedEntry<'a>, ArchiveFault>
     if flags & FLAGS_REFUSED != 0 {
         return Err(ArchiveFault::Encrypted(name.to_owned()));
     }
+    // A second final slash stays in the path, and `RelPath` refuses its empty component.
     let plain = name.strip_suffix('/');
     let directory = plain.is_some();
     let path = RelPath::parse(plain.unwrap_or(name)).map_err(|fault| ArchiveFault::UnsafePath {
@@ -141,6 +145,8 @@ fn list<'a>(header: &CentralHeader<'a>) -> Result<ListedEntry<'a>, ArchiveFault>
     })?;
     check_unused(name, header)?;
     let [size, compressed, offset] = numbers(name, header)?;
+    // The compressed size may be above 0, because even an empty deflate stream takes two bytes.
+    // `check_hollow` inflates such data.
     if directory && size != 0 {
         return Err(ArchiveFault::DirectoryContent(name.to_owned()));
     }
@@ -151,6 +157,7 @@ fn list<'a>(header: &CentralHeader<'a>) -> Result<ListedEntry<'a>, ArchiveFault>
         entry: Entry {
             path,
             size,
+            // Tools without Unix modes leave the upper half zero; their files get no execute bit.
             executable: attributes >> 16 & 0o111 != 0,
             crc: u32_at(fields, 16),
             method,
@@ -163,6 +170,7 @@ fn list<'a>(header: &CentralHeader<'a>) -> Result<ListedEntry<'a>, ArchiveFault>
 
 /// The size, the compressed size and the offset of the local header.
 fn numbers(name: &str, header: &CentralHeader<'_>) -> Result<[u64; 3], ArchiveFault> {
+    // A zip64 field holds the size before the compressed size; the header has the reverse order.
     let stated = [24, 20, 42].map(|at| u32_at(header.fields, at));
     match extra_fields::resolve(header.extra, stated, HeaderKind::Central) {
         Ok((numbers, _)) => Ok(numbers),
@@ -228,6 +236,7 @@ fn method_name(number: u16) -> String {
 /// Refuses duplicate names, and paths that are both a file and a directory.
 fn check_names(listed: &[ListedEntry<'_>]) -> Vec<ArchiveFault> {
     let mut faults = Vec::new();
+    // The slash does not count: `a` and `a/` would be the same path on disk.
     let mut names = HashSet::with_capacity(listed.len());
     for entry in listed {
         if !names.insert(entry.name.trim_end_matches('/')) {

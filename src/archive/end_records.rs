@@ -20,6 +20,7 @@ use crate::fs::ReadAt;
 /// The most entries that an archive may have.
 const MAX_ENTRIES: u64 = 2_000_000;
 /// The largest central directory that is read, in bytes.
+// Both limits bound the memory that the numbers of an unchecked archive can claim.
 const MAX_DIRECTORY: u64 = 1 << 30;
 
 const SIGNATURE: &[u8] = b"PK\x05\x06";
@@ -71,6 +72,7 @@ pub(super) fn find(file: &dyn ReadAt) -> ArchiveResult<EndRecords> {
     let (entries, length) = (numbers.entries[1], numbers.length);
     check_limit("the number of entries", entries, MAX_ENTRIES)?;
     check_limit("the size of the central directory", length, MAX_DIRECTORY)?;
+    // The sum cannot overflow: `numbers` has found it to be the offset of the end records.
     let directory = numbers.begin..numbers.begin + length;
     let entries = usize::try_from(entries).expect("MAX_ENTRIES fits into memory");
     Ok(EndRecords {
@@ -88,6 +90,7 @@ impl EndRecords {
         let position = |offset: u64| {
             usize::try_from(offset - tail_begin).expect("it lies in the tail, which is in memory")
         };
+        // The directory of a usual wheel lies in the tail, which saves a second read and a copy.
         if start >= tail_begin {
             return Ok(Cow::Borrowed(&self.tail[position(start)..position(end)]));
         }
@@ -150,6 +153,7 @@ fn numbers(record: &[u8; END_RECORD], before: &[u8], begin: u64) -> ArchiveResul
             "their counts of entries differ",
         ));
     }
+    // Other readers, such as Python's `zipfile`, would shift all offsets by the difference.
     if numbers.begin.checked_add(numbers.length) != Some(end) {
         return Err(structure(
             "the end records",

@@ -33,6 +33,7 @@ pub struct Entry {
 impl Entry {
     /// The position of its compressed data in the archive.
     pub fn range(&self) -> Range<u64> {
+        // The compressed size is only a claim until the local header has been checked.
         self.data..self.data.saturating_add(self.compressed)
     }
 

@@ -42,6 +42,7 @@ pub(super) fn resolve<const N: usize>(
             .split_at_checked(usize::from(u16_at(head, 2)))
             .ok_or(cut_off)?;
         match u16_at(head, 0) {
+            // Only some readers use this name, so two tools could install two different files.
             UNICODE_PATH => return Err("its name has another form in an extra field"),
             ZIP64 if zip64.replace(content).is_some() => return Err("it has two zip64 fields"),
             // Other readers refuse the archive for these, though nothing here depends on them.
@@ -81,6 +82,7 @@ fn replace<const N: usize>(
     let count = field.len() / 8;
     let in_part = missing > 0 && missing < N;
     if !field.len().is_multiple_of(8)
+        // Surplus numbers are ambiguous: a reader may take them by position instead.
         || (missing > 0 && count != missing)
         || (kind == HeaderKind::Local && in_part)
     {

@@ -53,6 +53,7 @@ pub(super) fn unpack(
     let compressed = std::mem::take(&mut scratch.compressed);
     let content = std::mem::take(&mut scratch.content);
     let unpacked = unpack_whole(file, entry, expected, scratch, sink);
+    // No `?` may precede these lines: a failed entry must return its share of the budget too.
     scratch.compressed = compressed;
     scratch.content = content;
     scratch.budget.give_back(bytes);
@@ -68,6 +69,7 @@ fn unpack_whole(
 ) -> ArchiveResult<Option<Digest>> {
     let mut found = None;
     let items = [Item { entry, expected }];
+    // The other backends gain nothing from a single content.
     batch::unpack_each(
         file,
         &items,
@@ -89,6 +91,7 @@ pub(super) fn content(
     limit: u64,
     scratch: &mut Scratch,
 ) -> ArchiveResult<Vec<u8>> {
+    // This check precedes the allocation, because the size is only a claim of the archive.
     if entry.size > limit {
         return Err(ArchiveFault::TooLarge {
             what: format!("the size of `{}`", entry.path),
@@ -121,6 +124,7 @@ pub(super) fn head(
             let inflater = &mut scratch.inflater.pieces;
             inflater.reset(false);
             inflater
+                // The input usually ends within the stream, so its end must not be demanded.
                 .decompress(&compressed, &mut content, FlushDecompress::None)
                 .map_err(|error| corrupt(entry, &error))?;
             content.truncate(entry.in_memory(inflater.total_out())?);

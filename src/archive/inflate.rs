@@ -18,12 +18,14 @@ use super::entry::{ArchiveResult, Entry, corrupt};
 use super::verify::check_fully_used;
 
 /// A gzip header without options (RFC 1952, 2.3).
+// The last byte stands for an unknown operating system; decompressors ignore it.
 const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
 /// The length of a gzip trailer: CRC-32 and size.
 #[cfg(feature = "libdeflate")]
 const TRAILER: usize = 8;
 /// How many bytes before and after the compressed data are overwritten, by the gzip header and by
 /// the trailer.
+// The header is the longer of the two, so its length serves at both ends.
 pub(super) const MARGIN: usize = HEADER.len();
 
 /// Inflates one stream after the other.
@@ -47,6 +49,7 @@ impl Inflater {
         Self {
             #[cfg(feature = "libdeflate")]
             whole: libdeflater::Decompressor::new(),
+            // The data of an archive has no zlib header around it.
             pieces: Decompress::new(false),
         }
     }
@@ -83,6 +86,7 @@ impl Inflater {
         room: &mut [u8],
     ) -> Option<usize> {
         let end = member.len() - TRAILER;
+        // A gzip trailer has only four bytes for the size, so larger content goes to zlib-rs.
         let size = u32::try_from(entry.size).ok()?;
         member[..HEADER.len()].copy_from_slice(&HEADER);
         member[end..end + 4].copy_from_slice(&entry.crc.to_le_bytes());

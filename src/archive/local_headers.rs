@@ -26,8 +26,11 @@ const USUAL_EXTRA: usize = 64;
 /// together, and a system call costs as much as copying this many bytes.
 const READ_AHEAD: u64 = 1 << 15;
 /// The largest entry that is announced whole. Of a larger one only the header is announced.
+// A preview reads only the first bytes of a script that is not rewritten, and such scripts may
+// be large binaries.
 const MAX_ANNOUNCED: u64 = 1 << 20;
 /// The widest gap between two announced ranges that are made one.
+// Another request to a server takes longer than the transfer of this many bytes.
 const MAX_GAP: u64 = 1 << 16;
 
 /// How much of an archive is checked.
@@ -57,6 +60,8 @@ pub(super) fn check(
     listed: &mut [ListedEntry<'_>],
     extent: &Extent<'_>,
 ) -> Result<Vec<ArchiveFault>> {
+    // The central directory may list entries in any order, but gaps and overlaps show only in the
+    // order of the data.
     let mut order: Vec<usize> = (0..listed.len()).collect();
     order.sort_by_key(|&number| listed[number].entry.header);
     let whole = matches!(extent, Extent::Whole);
@@ -66,6 +71,7 @@ pub(super) fn check(
     let mut check = Check {
         window: Window {
             file,
+            // Reading ahead in a remote file would fetch parts that nothing asked for.
             ahead: if whole { READ_AHEAD } else { 0 },
             at: 0,
             bytes: Vec::new(),
@@ -85,6 +91,7 @@ pub(super) fn check(
         }
         if begin < end {
             check.faults.push(ArchiveFault::Overlap {
+                // The first place cannot get here, as no offset is below 0.
                 first: listed[order[place.saturating_sub(1)]].name.to_owned(),
                 second: listed[number].name.to_owned(),
             });
@@ -198,6 +205,7 @@ impl Check<'_> {
         let end = data.saturating_add(listed.entry.compressed);
         let size = self.window.file.size();
         if end > next || end > size {
+            // Both may be true of a file that was cut off, and then the cut is the cause.
             self.faults.push(if end > size {
                 ArchiveFault::Truncated(listed.name.to_owned())
             } else {
@@ -268,6 +276,7 @@ fn compare(listed: &ListedEntry<'_>, bytes: &[u8], faults: &mut Vec<ArchiveFault
         let central = entry.method.number().to_string();
         differ("the method is", method.to_string(), central);
     }
+    // The order is that of the zip64 field, which states the size before the compressed size.
     let stated = [22, 18].map(|at| u32_at(bytes, at));
     let ([size, compressed], wide) =
         match extra_fields::resolve(&bytes[name_end..], stated, HeaderKind::Local) {
@@ -301,6 +310,7 @@ fn compare(listed: &ListedEntry<'_>, bytes: &[u8], faults: &mut Vec<ArchiveFault
 /// Whether `bytes` are a data descriptor of this entry, with or without a signature. Its sizes have
 /// eight bytes if the local header has a zip64 field (4.3.9.2), which is `wide`.
 fn descriptor_matches(bytes: &[u8], entry: &Entry, wide: bool) -> bool {
+    // The signature is optional (4.3.9.3). The length decides, because a CRC-32 may look like one.
     let fields = match (bytes.len(), wide) {
         (12, false) | (20, true) => bytes,
         (16, false) | (24, true) if bytes.starts_with(DESCRIPTOR_SIGNATURE) => &bytes[4..],

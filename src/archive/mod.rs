@@ -80,6 +80,7 @@ impl Archive {
         if faults.is_empty() {
             faults.extend(check_ratio(file.size(), &listed));
         }
+        // This check inflates data and therefore comes after that of the ratio.
         if faults.is_empty() && matches!(extent, Extent::Whole) {
             let directories = listed.iter().filter(|listed| listed.directory);
             faults.extend(directories.filter_map(|listed| check_hollow(&*file, listed)));
@@ -197,6 +198,8 @@ fn check_ratio(archive: u64, listed: &[ListedEntry<'_>]) -> Option<ArchiveFault>
 fn check_hollow(file: &dyn ReadAt, listed: &ListedEntry<'_>) -> Option<ArchiveFault> {
     let entry = &listed.entry;
     let nothing = entry.compressed == 0 && entry.crc == 0;
+    // A failure to read counts as content, because a refusal is the safe answer. The buffers are
+    // not kept: hardly any archive has such a directory.
     let hollow = nothing
         || (entry.method != entry::Method::Stored
             && extract::unpack(

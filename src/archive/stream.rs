@@ -45,6 +45,7 @@ pub(super) fn unpack(
         Method::Deflate => writer.inflate(data, scratch)?,
         Method::Zstd => {
             writer.copy(zstd(entry, &mut data)?, &mut scratch.content)?;
+            // The decoder reads no further than its frame, so these bytes lie behind it.
             check_fully_used(entry, data.left)?;
         }
     }
@@ -83,6 +84,7 @@ impl PieceWriter<'_, '_> {
                 Ok(0) => return Ok(()),
                 Ok(count) => self.write(&buffer[..count])?,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // The errors of a decoder do not distinguish damaged data from a failed read.
                 Err(error) => return Err(corrupt(self.entry, &error).into()),
             }
         }

@@ -36,6 +36,7 @@ impl Expected {
                 }
                 .into())
             }
+            // An expected digest never lacks an actual one, because `algorithm` asks for it.
             _ => Ok(actual),
         }
     }
@@ -48,6 +49,7 @@ pub(super) fn check_size_and_crc(
     size: u64,
     crc: impl FnOnce() -> u32,
 ) -> ArchiveResult<()> {
+    // A wrong size must end the check here: `crc` of a batch may reach beyond its buffer otherwise.
     if size != entry.size {
         return Err(wrong_size(entry, size));
     }

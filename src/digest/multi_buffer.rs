@@ -15,6 +15,7 @@ use sha2::block_api::compress256;
 use super::{Algorithm, Digest};
 
 /// How many messages are hashed side by side.
+// Sixteen words fill one register of AVX-512, or two of AVX2.
 const LANES: usize = 16;
 /// The size of a block of SHA-256 in bytes.
 const BLOCK: usize = 64;
@@ -64,6 +65,7 @@ impl Default for Backend {
 fn has_sha() -> bool {
     #[cfg(target_arch = "x86_64")]
     {
+        // `sha2` uses the SHA instructions only together with SSE4.1.
         is_x86_feature_detected!("sha") && is_x86_feature_detected!("sse4.1")
     }
     #[cfg(not(target_arch = "x86_64"))]
@@ -173,6 +175,7 @@ impl Backend {
         reason = "calls functions that are compiled for instructions which not all processors have"
     )]
     fn compress(self, states: &mut States, blocks: &Lanes<'_>) {
+        // Callers may name any backend, so the processor is asked again; the answer is cached.
         match self {
             // SAFETY: the guard has checked that the processor has the instructions for which the
             // function is compiled.
@@ -207,6 +210,7 @@ impl<'a> Message<'a> {
         let bytes = end.as_flattened_mut();
         bytes[..rest.len()].copy_from_slice(rest);
         bytes[rest.len()] = 0x80;
+        // The final bit and the length take nine bytes at the least.
         let ends = if rest.len() < BLOCK - 8 { 1 } else { 2 };
         bytes[ends * BLOCK - 8..ends * BLOCK]
             .copy_from_slice(&(content.len() as u64 * 8).to_be_bytes());
@@ -272,6 +276,8 @@ fn compress_avx2(states: &mut States, blocks: &Lanes<'_>) {
     compress(states, blocks);
 }
 
+// Inlining is necessary: only code inside the two functions above is compiled with their
+// instructions.
 #[inline(always)]
 fn compress(states: &mut States, blocks: &Lanes<'_>) {
     for at in 0..blocks[0].len() {

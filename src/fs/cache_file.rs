@@ -37,6 +37,7 @@ impl CacheFile {
         // NONBLOCK: opening a pipe that was put there would wait for its other end.
         let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
         let open = |flags| rustix::fs::open(path, flags, Mode::from_raw_mode(0o666));
+        // The first attempt omits CREATE, so that a hook sees a creation only if there is one.
         let fd = match open(flags) {
             Err(rustix::io::Errno::NOENT) => fs.run(
                 || OwnedFsOp::Create(path.to_owned()),
@@ -103,6 +104,7 @@ impl CacheFile {
     /// A failure of the file system, for example one that has no holes and is full.
     pub fn set_length(&self, length: u64) -> Result<()> {
         self.fs
+            // `FsOp` has no change of length, so hooks see a write of no bytes.
             .run_write(|| self.path.clone(), &[], || self.file.set_len(length))
             .map_err(|error| Error::io("change the length of", &self.path, error))
     }
@@ -131,6 +133,7 @@ impl OpenFile {
 /// # Errors
 /// A directory that cannot be made.
 pub fn make_shared(fs: &Fs, path: &Path) -> Result<()> {
+    // Most calls find the directory, and one look costs less than an attempt for each ancestor.
     if super::stat(path)?.is_some() {
         return Ok(());
     }
@@ -144,6 +147,7 @@ pub fn make_shared(fs: &Fs, path: &Path) -> Result<()> {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
             Err(Error::io("make the directory", path, error))
         }
+        // A file in its place gets here too; the first use of the directory reports it.
         _ => Ok(()),
     }
 }

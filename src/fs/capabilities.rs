@@ -83,12 +83,14 @@ fn by_entries(directory: &Path) -> Result<Option<bool>> {
         {
             return Ok(Some(false));
         }
+        // One name is enough, because the rule is the same for all names of a directory.
         return is_same(directory, name, &other).map(Some);
     }
     Ok(None)
 }
 
 fn is_same(directory: &Path, name: &OsStr, other: &str) -> Result<bool> {
+    // Links are not followed: two links to one file are still two names.
     let one = lstat(&directory.join(name))?;
     let two = lstat(&directory.join(other))?;
     Ok(one.zip(two).is_some_and(|(one, two)| one.is_same(&two)))
@@ -99,6 +101,7 @@ fn with_other_case(name: &OsStr) -> Option<String> {
     let name = name
         .to_str()
         .filter(|name| name.bytes().any(|byte| byte.is_ascii_alphabetic()))?;
+    // File systems disagree on how other letters change their case.
     let change = |c: char| {
         if c.is_ascii_uppercase() {
             c.to_ascii_lowercase()

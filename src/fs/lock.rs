@@ -25,6 +25,7 @@ use crate::error::{Error, Result};
 const PAUSES: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(100));
 
 /// Permissions of a new lock file, less the user's mask.
+// Other users of a shared environment must be able to open the file for writing, too.
 const MODE: Mode = Mode::from_raw_mode(0o666);
 
 /// How to wait for a lock.
@@ -53,6 +54,8 @@ impl Lock {
     pub fn acquire(fs: &Fs, path: &Path, wait: &LockWait<'_>) -> Result<Self> {
         let mut created = false;
         loop {
+            // RDWR: on NFS, Linux emulates `flock` with byte-range locks, which need a file that is
+            // open for writing.
             let file = match open(path, OFlags::RDWR) {
                 Ok(file) => file,
                 Err(Errno::NOENT) => {
@@ -108,6 +111,8 @@ impl Lock {
     /// # Errors
     /// A file that cannot be removed.
     pub fn release_removed(self, fs: &Fs) -> Result<()> {
+        // The lock is released after the removal, when `self` is dropped; a lock that was released
+        // first could lose its file while another process holds it.
         super::remove(fs, &self.path)
     }
 
@@ -124,6 +129,7 @@ impl Lock {
             )
             .map_err(|error| Error::io("remove", &self.path, error))?;
         }
+        // The removal comes first here as well, for the reason in `release_removed`.
         drop(self.file);
         Ok(())
     }

@@ -64,6 +64,7 @@ pub trait FaultHook: Send + Sync {
 
     /// The change was made.
     fn after(&self, op: &FsOp<'_>) {
+        // The name `op` belongs in the documentation, so it is not spelled `_op`.
         let _ = op;
     }
 }
@@ -108,6 +109,7 @@ impl Fs {
         mut act: impl FnMut() -> rustix::io::Result<T>,
     ) -> io::Result<T> {
         let Some(hook) = &self.hook else {
+            // `op` is not called: it copies paths, which every installed file would pay for.
             return Ok(rustix::io::retry_on_intr(act)?);
         };
         let op = op();

@@ -61,6 +61,7 @@ pub fn list(path: &Path) -> Result<Vec<(OsString, Kind)>> {
         };
         names.push((entry.file_name(), kind));
     }
+    // Names are unique, so a stable sort would only cost memory.
     names.sort_unstable_by(|a, b| a.0.cmp(&b.0));
     Ok(names)
 }
@@ -100,6 +101,7 @@ pub fn snapshot(path: &Path) -> Result<Option<DirectorySnapshot>> {
         Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::MLINK) => return Ok(None),
         Err(error) => return Err(fail(error)),
     };
+    // The open directory is asked, because its path may name another one by now.
     let mount = match mount_at(&directory, c"", AtFlags::EMPTY_PATH) {
         Some(mount) => mount,
         None => Stat::of(&rustix::fs::fstat(&directory).map_err(fail)?).device,
@@ -150,6 +152,7 @@ pub fn walk(path: &Path) -> Result<Vec<(PathBuf, Stat)>> {
                 .unwrap_or_else(|| io::Error::from(io::ErrorKind::InvalidInput));
             Error::io("look at", &at, source)
         })?;
+        // An entry that was removed since it was listed is left out rather than being an error.
         let stat = lstat(entry.path())?;
         let below = entry
             .path()
@@ -177,6 +180,7 @@ pub fn absolute(path: &Path) -> Result<PathBuf> {
     let mut plain = PathBuf::new();
     for component in whole.components() {
         match component {
+            // `std::path::absolute` keeps `..` on Unix.
             Component::ParentDir => {
                 plain.pop();
             }
@@ -235,6 +239,7 @@ pub trait ReadAt: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// Bytes that cannot be read, and the first error of `take`.
     fn in_pieces(&self, take: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        // An empty buffer would look like the end of a file that has grown since it was opened.
         let length = usize::try_from(self.size().clamp(1, PIECE)).expect("a piece is small");
         let mut buffer = vec![0; length];
         let mut at = 0;

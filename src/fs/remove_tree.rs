@@ -38,6 +38,7 @@ fn remove_directory(top: &Dir, name: &str) -> Result<()> {
         changed: Condvar::new(),
     };
     std::thread::scope(|scope| {
+        // The count begins at 1 because the calling thread works too.
         for _ in 1..top.fs().threads() {
             // If the system gives no more threads, the existing ones do all of the work.
             let _ = std::thread::Builder::new().spawn_scoped(scope, || removal.run());
@@ -88,9 +89,11 @@ impl TreeRemoval<'_> {
             let mut queue = self.lock();
             queue.busy -= 1;
             if let Err(error) = emptied {
+                // Later failures often follow from the first, so only that is kept.
                 queue.failed.get_or_insert(error);
             }
             drop(queue);
+            // Idle threads wait for new directories and for the end alike, so all have to look.
             self.changed.notify_all();
         }
     }
@@ -154,6 +157,7 @@ impl TreeRemoval<'_> {
     /// same way.
     fn leave(&self, emptied: Arc<Emptied>) -> Result<()> {
         // The directories below hold a reference to it: the last one is dropped when it is empty.
+        // `into_inner`, unlike `try_unwrap`, succeeds for one of two threads that let go at once.
         let mut last = Arc::into_inner(emptied);
         while let Some(Emptied { dir, place }) = last {
             drop(dir);

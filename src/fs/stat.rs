@@ -159,6 +159,7 @@ pub(super) fn is_windows_file_system(path: &Path) -> bool {
             clippy::unnecessary_cast,
             reason = "the field's width differs between systems"
         )]
+        // A file system that does not answer gets no rules: making a file will report the reason.
         rustix::fs::statfs(path).is_ok_and(|stat| KINDS.contains(&(stat.f_type as i64)))
     }
     #[cfg(not(target_os = "linux"))]

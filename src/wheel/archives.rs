@@ -18,6 +18,7 @@ pub struct Archives {
 #[derive(Debug)]
 struct Slot {
     label: String,
+    // Threads that write files read this slot often, and `OnceLock` lets them do so without a lock.
     archive: OnceLock<Archive>,
 }
 

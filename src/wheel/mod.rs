@@ -147,6 +147,8 @@ impl Wheel {
                 && one.script == two.script
                 && (!knows_both || one.digest == two.digest)
         };
+        // The label, `requested` and `direct_url` are left out, because they come from the source
+        // and not from the archive.
         self.root_is_purelib == other.root_is_purelib
             && self.dist_info == other.dist_info
             && self.metadata == other.metadata

@@ -78,6 +78,7 @@ impl Wheel {
         let digest_of = |algorithm| {
             Digest::among(known, algorithm).map_or_else(|| archive.digest(algorithm), Ok)
         };
+        // The index was checked first, so a file that is no wheel is refused without being hashed.
         if let Some(fault) = source.pinned.check(digest_of)? {
             return Err(Error::wheel(&label, fault));
         }
@@ -85,6 +86,8 @@ impl Wheel {
             .then(|| digest_of(Algorithm::Sha256))
             .transpose()?;
         let whole = OpenOptions {
+            // The whole file is on disk: leaving RECORD out saves no transfer, and staging needs
+            // it.
             records: Records::All,
             ..options
         };
@@ -230,6 +233,7 @@ fn find_dist_info(
     let belongs = stem(directory)
         .rsplit_once('-')
         .is_some_and(|(project, version)| {
+            // Normalized names are compared, because older build tools escape them differently.
             ProjectName::parse(project).is_some_and(|project| project == name.name)
                 && is_version_of(version, name)
         });

@@ -250,6 +250,7 @@ impl<'a> Reading<'a> {
                     self.faults
                         .push(RecordFault::UnsafePath { path, fault }.into());
                 }
+                // Any other fault of a path is harmless: nothing is written for this row.
                 _ if verify == Verify::Strict => self.faults.push(absent.into()),
                 _ => self.warn("record-absent-file", absent.to_string()),
             }
@@ -258,6 +259,7 @@ impl<'a> Reading<'a> {
 
     /// The content of a file in `.data/scripts` if it begins with `#!python`.
     fn script(&mut self, entry: &Entry, digest: Option<Digest>) -> Result<Option<Arc<[u8]>>> {
+        // A script that is not rewritten may be a large binary, so the head is read first.
         match self.archive.head(entry, &mut self.scratch) {
             Ok(head) if script::wants_rewrite(&head) => {}
             Ok(_) => return Ok(None),
@@ -267,6 +269,7 @@ impl<'a> Reading<'a> {
             }
             Err(ArchiveError::Other(error)) => return Err(error),
         }
+        // The digest is verified here, because the file that is written has another content.
         let expected = Expected {
             digest,
             compute: None,
