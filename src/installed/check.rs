@@ -74,6 +74,7 @@ fn compare(layout: &Layout, project: &Installed, row: &RecordRow) -> Differs {
         return differs(DifferenceState::Record, "it leads out of the environment");
     };
     let path = layout.absolute(&place);
+    // Bytecode with a recorded digest came in the wheel, so it has to be there.
     let is_bytecode = row.digest.is_none() && row.path.ends_with(".pyc");
     let stat = match fs::lstat(&path) {
         Ok(Some(stat)) => stat,
@@ -94,6 +95,7 @@ fn compare(layout: &Layout, project: &Installed, row: &RecordRow) -> Differs {
     if let Some(detail) = not_a_file {
         return differs(DifferenceState::Unreadable, detail);
     }
+    // A different size tells most edits without reading the file.
     if let Some(size) = row.size.filter(|size| *size != stat.size) {
         let detail = format!("{} bytes, RECORD states {size}", stat.size);
         return differs(DifferenceState::Changed, detail);

@@ -167,6 +167,7 @@ impl<'a> Gather<'a> {
             blocked_by,
         } = self.survey.look(place)?;
         let leaves = |place: &Place| self.removal.files.contains(place);
+        // Directories are kept here: whether one leaves whole is decided by the plan.
         let stat = stat.filter(|stat| stat.kind == Kind::Directory || !leaves(&place));
         let blocked_by = blocked_by.filter(|by| !leaves(by));
         let live = match stat {
@@ -200,6 +201,7 @@ impl<'a> Gather<'a> {
             Kind::Directory => LiveContent::Directory,
             Kind::Other => LiveContent::Other,
         };
+        // Nothing else can be displaced, so no other owner needs a corrected RECORD.
         if matches!(content, LiveContent::File(_) | LiveContent::Symlink) {
             self.live_owners.extend(&owners);
         }

@@ -84,6 +84,7 @@ const MAX_INSTALLER: u64 = 256;
 /// If a library directory exists and cannot be listed.
 pub fn scan(layout: &Layout) -> Result<Vec<Installed>> {
     let mut found = scan_library(layout, SchemeKey::Purelib)?;
+    // Most environments have one directory for both, and would list every project twice.
     if layout.directory(SchemeKey::Purelib) != layout.directory(SchemeKey::Platlib) {
         found.extend(scan_library(layout, SchemeKey::Platlib)?);
     }
@@ -133,6 +134,8 @@ fn scan_library(layout: &Layout, library: SchemeKey) -> Result<Vec<Installed>> {
 
 /// Splits `name-version` of a dist-info directory, or `name-version-py3.x` of an egg.
 fn name_and_version(stem: &str, is_egg: bool) -> (&str, &str) {
+    // Older tools left `-` in the names of dist-infos but not in their versions, so those are split
+    // at the last one. In the name of an egg, `-` occurs only as a separator.
     let parts = if is_egg {
         stem.split_once('-')
     } else {
@@ -146,6 +149,7 @@ fn name_and_version(stem: &str, is_egg: bool) -> (&str, &str) {
 }
 
 fn first_line(path: &Path) -> Option<String> {
+    // INSTALLER is only shown, so a failure to read it must not fail a command.
     let content = fs::read_to_limit(path, MAX_INSTALLER).ok()?;
     let text = String::from_utf8_lossy(&content);
     let line = text.lines().next()?.trim();

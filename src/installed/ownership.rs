@@ -97,6 +97,7 @@ impl<'a> Ownership<'a> {
                 };
                 for row in rows.iter() {
                     if let Some(place) = survey.layout().of_recorded(library, &row.path)
+                        // A row behind a link that leads outside owns nothing here.
                         && let Ok(place) = survey.real(&place)
                     {
                         owners.entry(place).or_default().push(number);

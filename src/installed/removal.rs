@@ -114,6 +114,7 @@ impl Collector<'_, '_, '_> {
             present.push(self.present_files(leaver)?);
         }
         let leaving: HashSet<usize> = leaving.iter().copied().collect();
+        // If all projects leave, there is none left that could share a file.
         let shared = if leaving.len() == self.ownership.installed.len() {
             HashSet::new()
         } else {
@@ -354,6 +355,7 @@ impl Collector<'_, '_, '_> {
     /// The regular files in a directory whose names are wanted.
     fn files_in(&self, directory: &Place, is_wanted: impl Fn(&str) -> bool) -> Result<Vec<Place>> {
         let names = self.survey.list(directory)?.into_iter();
+        // Interpreters write regular files only, so a link or directory of such a name stays.
         let files = names.filter(|(_, kind)| *kind == Kind::File);
         let wanted = files
             .filter_map(|(name, _)| RelPath::parse(&name.filter(|name| is_wanted(name))?).ok());
@@ -368,6 +370,8 @@ impl Collector<'_, '_, '_> {
             let mut at = file.parent();
             while let Some(directory) = at {
                 at = directory.parent();
+                // Above a known directory all are known. Above an own one none can leave whole,
+                // since that one stays.
                 if directories.contains(&directory)
                     || self.survey.layout().is_own_directory(&directory)
                 {

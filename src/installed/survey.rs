@@ -208,6 +208,7 @@ impl<'a> Survey<'a> {
                 .map(|(name, stat)| (name.to_str().map(str::to_owned), stat.kind))
                 .collect());
         }
+        // The listing of its parent lacks it, which spares a system call that would only fail.
         if self.remembered_at(place) == Some(None) {
             return Ok(Vec::new());
         }
@@ -338,6 +339,7 @@ impl<'a> Survey<'a> {
         if self
             .mounts
             .get(&real.root)
+            // A root that is not made yet has no mount to compare with.
             .is_none_or(|known| *known == mount)
         {
             return Ok(Known::There(real.root, Some(real.path)));
@@ -378,6 +380,7 @@ pub fn sums_of(path: &Path, algorithm: Algorithm) -> Result<Option<(Digest, u32)
     let Some(file) = OpenFile::open(path)? else {
         return Ok(None);
     };
+    // One pass makes both, because a new file may be known by either.
     let (mut digest, mut crc) = (Hasher::new(algorithm), crc32fast::Hasher::new());
     file.in_pieces(&mut |piece| {
         digest.update(piece);

@@ -63,6 +63,7 @@ pub fn installs(
         let old = of_project(name, installed);
         let change = change(&wheels[chosen], WheelId(id), old, installed);
         installs.changes.push(match change.action {
+            // A kept project has no `old`, or its files would count as leaving.
             Action::Reinstall if !reinstall => Change {
                 action: Action::Keep,
                 old: Vec::new(),
@@ -80,6 +81,7 @@ fn best_build(wheels: &[Offer<'_>], name: &ProjectName, candidates: &[usize]) ->
     let mut best = candidates[0];
     for &other in &candidates[1..] {
         let (held, next) = (wheels[best].name, wheels[other].name);
+        // Two wheels of the same build leave nothing to choose by, so a guess would be arbitrary.
         if held.version != next.version || held.build == next.build {
             let labels = candidates
                 .iter()
@@ -109,6 +111,8 @@ fn change(wheel: &Offer<'_>, id: WheelId, old: Vec<usize>, installed: &[Installe
     };
     let action = match old.as_slice() {
         [] => Action::Install,
+        // A project that is installed twice is replaced even by the same version, so that one
+        // copy is left.
         [only] if is_same_version(*only) => Action::Reinstall,
         _ => Action::Replace,
     };
@@ -150,6 +154,7 @@ pub fn removals(names: &[ProjectName], installed: &[Installed]) -> Result<Vec<Ch
             record: Vec::new(),
             removed: Tally::default(),
         };
+        // The key is the installed name, so a project given in two spellings is removed once.
         changes.insert(&installed[first].name, change);
     }
     if unknown.is_empty() {

@@ -124,6 +124,7 @@ pub fn resolve(changes: Vec<Change>, wanted: Vec<Candidate>, rules: &Rules<'_>) 
         above.push((file.place.clone(), file.owner));
         resolved.resolve_place(group, rules);
     }
+    // A file in place of a directory clashes once with each file below it.
     resolved.clashes.dedup();
     resolved
 }
@@ -203,6 +204,7 @@ impl Resolved {
         let mut owners: Vec<ChangeId> = Vec::with_capacity(1);
         for candidate in &group {
             let owner = candidate.file.owner;
+            // A wheel may want a place twice with equal contents. RECORD must still list it once.
             if owners.contains(&owner) {
                 continue;
             }
@@ -351,6 +353,7 @@ fn same_content(a: &WantedFile, b: &WantedFile) -> bool {
         {
             true
         }
+        // Two identities that are not known must not count as equal.
         _ => a.size == b.size && a.identity.is_some() && a.identity == b.identity,
     }
 }

@@ -14,6 +14,7 @@ use crate::wheel::{Digests, Wheel};
 /// place of another file, or two projects want the same place. Sorted, each once.
 pub fn undecided(candidates: &[Candidate], wheels: &[Wheel]) -> Vec<WheelId> {
     let is_unread = |id: WheelId| wheels[id.0 as usize].digests == Digests::NotRead;
+    // This spares the map of all places if no RECORD was left out.
     if wheels.iter().all(|wheel| wheel.digests == Digests::Known) {
         return Vec::new();
     }

@@ -27,6 +27,7 @@ pub fn find_folded<'a>(
     });
     let mut spellings: HashMap<(RootId, String), (Place, &str)> = HashMap::new();
     let mut clashes: Vec<Clash> = Vec::new();
+    // Names that stay come first, so that a new spelling is held against the installed one.
     for (place, owner) in staying.chain(new) {
         let mut at = Some(place.clone());
         while let Some(place) = at {

@@ -58,6 +58,7 @@ fn corrected(number: usize, resolved: &Resolved, facts: &Facts<'_>) -> ResolvedF
                     .binary_search_by(|file| file.place.cmp(place))
             {
                 let winner = &resolved.files[at];
+                // The digest may be known only once the winner is written. RECORD may omit it.
                 (row.digest, row.size) = (winner.digest, Some(winner.size));
             }
             row
@@ -67,6 +68,7 @@ fn corrected(number: usize, resolved: &Resolved, facts: &Facts<'_>) -> ResolvedF
     let place = facts.installed[number].place.join(&name);
     let content: Arc<[u8]> = record::write_record(&rows).into();
     ResolvedFile {
+        // The dist-info is there, so no directory is missing on the way.
         missing_root: place.clone(),
         place,
         size: content.len() as u64,

@@ -221,6 +221,7 @@ impl Plan {
     pub fn bytes(&self) -> u64 {
         self.files
             .iter()
+            // Sizes are claims of the archives, so their sum must not overflow.
             .fold(0, |sum: u64, file| sum.saturating_add(file.size))
     }
 
@@ -281,6 +282,7 @@ pub fn make(wants: Wants, facts: &Facts<'_>) -> Result<Plan> {
         conflicts,
         ..
     } = resolved;
+    // Displaced files are added late: which ones leave is known only after the resolution.
     out.extend(displaced.into_iter().map(|displaced| displaced.place));
     out.sort();
     let (operations, files) = operations::operations(facts.layout, files, &out);
@@ -315,6 +317,7 @@ fn refuse_protected(files: &[Candidate], changes: &[Change], facts: &Facts<'_>) 
 
 /// Refuses conflicts that are not resolved, and wheels that contradict themselves.
 fn refuse_unresolved(resolved: Resolved) -> Result<Resolved> {
+    // A faulty wheel is reported before clashes, because no policy helps against it.
     if !resolved.doubled.is_empty() {
         let faults = resolved
             .doubled

@@ -50,6 +50,7 @@ pub fn operations(
 ) -> (Vec<Operation>, Vec<PlannedFile>) {
     let moves = moves(&files, out, layout);
     let outs = out.iter().map(|place| match phase(layout, place) {
+        // `phase` looks at the place only, and a dist-info that leaves is an old one.
         Phase::NewDistInfo => (Phase::OldDistInfo, place, OperationKind::Out, None),
         phase => (phase, place, OperationKind::Out, None),
     });
@@ -106,6 +107,7 @@ fn moves(files: &[ResolvedFile], out: &[Place], layout: &Layout) -> Vec<Move> {
         let phase = phase(layout, &file.place);
         match moves.last_mut() {
             Some(last) if file.place.is_within(&last.place) => {
+                // The tree moves as one, so it waits for the latest phase of any file in it.
                 last.phase = last.phase.max(phase);
                 last.files += 1;
             }
@@ -145,6 +147,7 @@ enum Phase {
 
 /// The phase in which a place is taken.
 fn phase(layout: &Layout, place: &Place) -> Phase {
+    // Scripts are checked first, because in a target directory they lie inside the library.
     if below(layout, place, SchemeKey::Scripts).is_some() {
         return Phase::Scripts;
     }

@@ -17,6 +17,8 @@ pub fn outgoing(removal: &Removal, layout: &Layout) -> Vec<Place> {
     let files = by_directory(&removal.files);
     let empty_dirs = by_directory(&removal.empty_dirs);
     let mut directories: Vec<&Place> = removal.listings.keys().collect();
+    // A parent can be judged only after the directories in it. Caching the key counts the
+    // components of each path once.
     directories.sort_by_cached_key(|place| Reverse(place.path.components().count()));
     // From the innermost outwards: which directories leave whole.
     let mut whole: HashMap<DirectoryKey<'_>, HashMap<&str, &Place>> = HashMap::new();

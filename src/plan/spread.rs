@@ -63,6 +63,7 @@ pub fn spread(
         },
         data: format!("{}/", wheel.data_directory()),
         dist_info,
+        // The four are INSTALLER, REQUESTED, direct_url.json and RECORD.
         files: Vec::with_capacity(wheel.entries.len() + 4),
         faults: Vec::new(),
     };
@@ -152,6 +153,7 @@ impl Spread<'_> {
                 executable: false,
             },
         };
+        // Scripts must be executable, but an archive made on Windows has no execute bits.
         new.executable = entry.executable || key == SchemeKey::Scripts;
         self.push(key, &path, new);
         Ok(())
@@ -198,6 +200,7 @@ impl Spread<'_> {
     fn renamed(&self, text: &str) -> Option<String> {
         let rest = text
             .strip_prefix(&self.wheel.dist_info)
+            // Otherwise a directory whose name only begins like the dist-info's would match.
             .filter(|rest| rest.starts_with('/'))?;
         Some(format!("{}{rest}", self.dist_info))
     }

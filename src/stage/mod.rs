@@ -78,6 +78,7 @@ pub fn stage(
     let cancel = options.cancel;
     let digests = writers::write_contents(&plan, stages, archives, options)?;
     seal::write_records(&mut plan, stages, &digests, cancel)?;
+    // This is the last chance to stop, because signals do not interrupt the commit.
     check_cancel(cancel)?;
     Ok(Staged { plan })
 }

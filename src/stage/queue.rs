@@ -51,6 +51,7 @@ impl Queue {
                 .groups
                 .sort_by_key(|group| (group.unpacks, group.cost));
         }
+        // The lock is released first, or the workers that wake up would only wait for it.
         drop(state);
         self.changed.notify_all();
     }
@@ -59,6 +60,7 @@ impl Queue {
     pub(super) fn next(&self) -> Option<Vec<usize>> {
         let mut state = self.lock();
         loop {
+            // A closed queue still gives out what it holds, so the groups are looked at first.
             if let Some(group) = state.groups.pop() {
                 return Some(group.files);
             }

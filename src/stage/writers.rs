@@ -20,8 +20,10 @@ use crate::threads::Cancel;
 use crate::wheel::{Archives, WheelId};
 
 /// The cost of making a file, in bytes of content that cost as much.
+// A rough estimate is enough, because it only decides which group comes first.
 const FILE_COST: u64 = 1 << 14;
 /// How many bytes of large entries all workers together hold in memory at most.
+// Beyond it entries are unpacked in pieces, which is slower but never fails.
 const MAX_BUDGET: u64 = 40 << 20;
 
 /// Writes all files but the RECORDs. Returns the digests that were not known before, by the numbers
@@ -56,6 +58,7 @@ pub(super) fn write_contents(
         cancel: options.cancel,
         progress: options.progress,
         enough,
+        // The queue is open even if nothing will arrive: `close` may have to fail instead.
         queue: Queue::new(true),
         budget: Arc::new(Budget::new(MAX_BUDGET)),
         failure: Mutex::new(None),
@@ -104,6 +107,7 @@ impl Workers<'_> {
         let mut scratch = Scratch::sharing(&self.budget);
         while let Some(group) = self.queue.next() {
             if let Err(error) = self.write_group(&group, &mut scratch) {
+                // The queue is stopped by this, which ends the loop of every worker.
                 self.fail(error);
             }
         }
@@ -116,9 +120,11 @@ impl Workers<'_> {
             match arrival {
                 Ok((id, archive)) => {
                     self.archives.fill(id, archive);
+                    // A wheel that arrives a second time has no files left to queue.
                     let files = awaited.remove(&id).unwrap_or_default();
                     self.queue.add(self.groups(files));
                 }
+                // Returning drops the receiver, so that the downloads cannot send any more.
                 Err(error) => return self.fail(error),
             }
         }
@@ -139,6 +145,7 @@ impl Workers<'_> {
     /// Stops everything. Only the first failure is kept: a download that ends because nothing is
     /// wanted any more fails, too, and says nothing of the cause.
     fn fail(&self, error: Error) {
+        // The failure is stored before the downloads are cancelled, so that theirs comes second.
         self.failure
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -152,6 +159,7 @@ impl Workers<'_> {
     /// Puts together the files that are unpacked at once: small entries that lie side by side in
     /// their archive. All other files get a group each.
     fn groups(&self, mut files: Vec<usize>) -> Vec<Group> {
+        // A batch forms only from files that follow each other here as they do in the archive.
         files.sort_by_key(|&number| {
             self.entry(number)
                 .map(|(wheel, entry)| (wheel, entry.range().start))
@@ -239,6 +247,7 @@ impl Workers<'_> {
             Content::Entry(id, entry) => {
                 let archive = self.archives.get(*id)?;
                 let entry = &archive.entries()[entry.0 as usize];
+                // A large entry takes long, so each piece of it is a chance to stop.
                 let mut sink = |piece: &[u8]| {
                     check_cancel(self.cancel)?;
                     output.write(piece)

@@ -67,6 +67,8 @@ impl Executor {
                     ))
                 })
             };
+            // A missing private directory is refused rather than made again: every staged file
+            // would seem to have been moved in.
             let (stage, trash) = (private(&root.stage)?, private(&root.trash)?);
             roots.push(OpenRoot { live, stage, trash });
             // If something is mounted on the main library, two roots share one directory.
@@ -124,10 +126,14 @@ impl Executor {
         let root = &self.roots[operation.root];
         Ok(match operation.kind {
             OperationKind::Out => {
+                // `carry` removes the slot before it renames the halfway directory, so a crash in
+                // between leaves only the latter.
                 root.trash.stat(&operation.slot)?.is_some()
                     || root.trash.stat(&halfway(&operation.slot))?.is_some()
             }
             OperationKind::In => root.stage.stat(&operation.slot)?.is_none(),
+            // Nothing private tells this. A later operation may take the same name, but `roll_back`
+            // has reverted that one first; before that, the answer errs towards taking back.
             OperationKind::RemoveDir => root.live.stat(&operation.path)?.is_none(),
         })
     }
@@ -208,6 +214,7 @@ impl Executor {
 
 /// The private name of a directory that is moved back entry by entry.
 fn halfway(slot: &str) -> String {
+    // Slots are digits only, so this is the name of no other slot.
     format!("{slot}-halfway")
 }
 

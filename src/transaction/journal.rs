@@ -155,6 +155,8 @@ pub(super) fn check_operations(
             return Err("it names a path outside of its root");
         }
         let slot = &operation.slot;
+        // Slots become names in the private directories, so anything but digits could lead out of
+        // them.
         if slot.is_empty() || !slot.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err("it names an impossible slot");
         }

@@ -51,6 +51,7 @@ pub(super) struct Mark {
 
 /// The name of a journal's marks.
 pub(super) fn name(journal: &Journal) -> String {
+    // Any root would do: only the random part of its trash's name matters.
     let trash = journal.roots.first().map_or("", |root| &root.trash);
     state_dir::marks_name(trash)
 }
@@ -59,6 +60,7 @@ pub(super) fn name(journal: &Journal) -> String {
 pub(super) fn kept_names(journal: &Journal) -> Vec<String> {
     let mut names = vec![state_dir::UNDO.to_owned(), name(journal)];
     let mut kinds = journal.operations.iter().map(|operation| operation.kind);
+    // An empty trash is not worth keeping: undo makes itself a stage if there is none.
     if kinds.any(|kind| kind == OperationKind::Out) {
         names.extend(journal.roots.iter().map(|root| root.trash.clone()));
     }
@@ -87,6 +89,8 @@ pub(super) fn read(main: &StateDir, journal: &Journal) -> Result<Option<Marks>> 
     let Some(content) = main.dir().read(&name(journal), MAX_STATE)? else {
         return Ok(None);
     };
+    // Marks are flushed only in durable transactions, so a power cut may tear them. Undo refuses
+    // then, and nothing else depends on them.
     let Ok(marks) = serde_json::from_slice::<Marks>(&content) else {
         return Ok(None);
     };
@@ -260,6 +264,7 @@ fn is_recorded(path: &Path, files: &Files, recorded: &HashMap<PathBuf, Digest>) 
             // Its own digest is part of the mark.
             continue;
         }
+        // Nothing says what a file without a recorded digest held, so it counts as changed.
         let Some(expected) = recorded.get(&file) else {
             return Ok(false);
         };

@@ -86,6 +86,7 @@ fn move_in(
         let expanded = executor.expanded(&journal, &operations);
         operations = match expanded {
             Ok(expanded) if expanded.len() > operations.len() => expanded,
+            // Nothing was expanded, so another attempt would fail in the same way.
             Ok(_) => return Err(failed),
             Err(error) => {
                 let effect = Effect::RolledBack;

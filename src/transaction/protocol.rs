@@ -123,6 +123,7 @@ fn write_journal(executor: &Executor, journal: &Journal, durable: bool) -> Resul
 pub(super) fn commit_point(executor: &Executor, journal: &Journal, durable: bool) -> Result<()> {
     let state = executor.main().dir();
     if journal.undoable {
+        // The marks precede the rename, since a record without marks could never be undone.
         marks::write(executor, journal, durable)?;
         state.replace(JOURNAL, UNDO)
     } else if state.stat(UNDO)?.is_some() {
@@ -148,6 +149,7 @@ pub(super) fn roll_back(executor: &Executor, journal: &Journal, durable: bool) -
         executor.flush_file_systems()?;
     }
     let state = executor.main().dir();
+    // A commit point that failed, or was cut short, may have written the marks already.
     if journal.undoable {
         state.remove_file(&marks::name(journal))?;
     }
@@ -169,6 +171,8 @@ pub(super) fn finish(executor: &Executor, journal: &Journal, durable: bool) -> V
             message,
         });
     };
+    // The flush precedes the cleaning: if a power cut brought the journal back, recovery would
+    // need the trash.
     if durable && let Err(error) = executor.main().dir().flush() {
         warn(
             "not-durable",

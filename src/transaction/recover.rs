@@ -57,6 +57,7 @@ fn settle(executor: &Executor, journal: &Journal) -> Result<Recovered> {
         all_done = all_done && executor.is_done(operation)?;
     }
     // Flushes are always made here: whether the interrupted command was durable is not known.
+    // An empty journal is taken back, because finishing would void an earlier record for undo.
     if all_done && !journal.operations.is_empty() {
         executor.flush_file_systems()?;
         commit_point(executor, journal, true)?;

@@ -32,6 +32,7 @@ const STAGE: &str = "stage-";
 /// Begins the name of a directory with files that were moved out.
 const TRASH: &str = "trash-";
 /// The largest file that is read from a state directory, in bytes.
+// Far more than any journal needs: it only keeps a planted file from filling the memory.
 pub(super) const MAX_STATE: u64 = 1 << 30;
 
 /// Whether a name is one that a transaction gives to its private directories.
@@ -97,6 +98,7 @@ impl StateDir {
             return Ok(None);
         };
         // Another user could have planted a journal. Root may settle everybody's environments.
+        // The open directory is asked, because its name may mean another one since the look above.
         let owner = dir.own_stat()?.uid;
         if owner != fs::effective_user() && fs::effective_user() != 0 {
             let reason = format!("its directory belongs to user {owner}");
@@ -146,11 +148,14 @@ impl StateDir {
         if stat.kind != Kind::File {
             return Err(refuse("it is not a regular file".to_owned()));
         }
+        // The read below also refuses a longer file, but with an I/O error instead of a journal's.
         if stat.size > MAX_STATE {
             let size = stat.size;
             let reason = format!("it has {size} bytes, no more than {MAX_STATE} are read");
             return Err(refuse(reason));
         }
+        // If others may write to the directory, they can plant a file in it. Only a file of the
+        // directory's owner is read.
         let owner = self.dir.own_stat()?.uid;
         if stat.uid != owner {
             let writer = stat.uid;
@@ -202,6 +207,7 @@ impl StateDir {
             // so all that is lost is the place of some leftovers.
             Err(_) => Vec::new(),
         };
+        // The list has no checksum, so a name that climbs out of the environment is possible.
         let names = names.iter().filter(|name| name.is_plain());
         Ok(names.map(|name| name.path(layout)).collect())
     }
@@ -339,6 +345,8 @@ impl Areas {
         others.remove(&main);
         areas.add(layout, main)?;
         if !others.is_empty() {
+            // The list is written before the directories that it names are made, so that a crash
+            // leaves no unlisted one.
             areas.list_others(layout, main, &others)?;
         }
         for root in others {

@@ -33,6 +33,7 @@ pub fn plan_undo(fs: &Fs, layout: &Layout) -> Result<UndoPlan> {
     let nothing = || Error::nothing_to_undo(root);
     let main = StateDir::main(fs, layout)?.ok_or_else(nothing)?;
     let journal = read::read(&main, layout, UNDO)?
+        // A record that is not undoable only voids an earlier one; see `commit_point`.
         .filter(|journal| journal.undoable)
         .ok_or_else(nothing)?;
     let marks = marks::read(&main, &journal)?
@@ -167,6 +168,7 @@ fn stage_empty(
     let stage = state
         .open_private(&root.stage)?
         .ok_or_else(|| Error::cannot_undo(&root.home_path(layout), "the old files are gone"))?;
+    // An earlier attempt that failed has left it in the former trash, which was kept.
     if stage.stat(&operation.slot)?.is_some() {
         return Ok(());
     }

@@ -32,6 +32,7 @@ struct OldJournal {
 struct OldRoot {
     /// The resolved absolute path.
     path: PathBuf,
+    // Without this field `deny_unknown_fields` would refuse every journal of this version.
     #[serde(rename = "inode")]
     _inode: u64,
     /// The resolved directory that holds its state directory.
@@ -97,6 +98,8 @@ impl Moved {
             Some(inside) => root.home == root.path.join(inside.as_str()),
             None => root.home == root.path,
         };
+        // A root of the journal that is still at its path proves that the environment has not
+        // moved.
         let stays = roots.iter().any(|root| root.home == state.home());
         let from = roots.iter().filter(was_main);
         // Only the main root's private directories are beside the journal.
