@@ -215,6 +215,7 @@ pub enum Step {
 pub trait Events: Sync {
     /// Something is odd, and the command goes on.
     fn warning(&self, warning: Warning) {
+        // Parameters have names for the documentation, and `let _` keeps them from being unused.
         let _ = warning;
     }
     /// A step has ended after so long.

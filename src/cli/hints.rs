@@ -11,6 +11,7 @@ const ASK: &str = "ask the server's administrator";
 /// What to do about `error`.
 pub fn hint(error: &Error) -> Option<&'static str> {
     if error.code() == "conflict" && error.clashes().iter().all(|clash| !clash.is_settleable) {
+        // `--on-conflict` settles none of these, so the usual advice would mislead.
         return Some("choose one of the projects, or move what is in the way");
     }
     let faults = error.refused_wheels().iter().flat_map(|(_, faults)| faults);

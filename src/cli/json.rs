@@ -214,6 +214,7 @@ impl<'a> ResultObject<'a> {
             None => {}
         }
         if let Some(error) = error {
+            // This also holds for a `check` that found differences, which stay in the object.
             root.outcome = "failed";
             root.conflicts = error
                 .clashes()

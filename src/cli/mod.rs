@@ -72,6 +72,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     if let Some(CommandResult::Checked(checked)) = &results.done
         && !checked.differences.is_empty()
     {
+        // Differences are results and an error at once: they are listed, and the exit code is 6.
         error = Some(Error::differences(checked.differences.len()));
     }
     render(&parsed, &results, error.as_ref(), begin)
@@ -81,11 +82,13 @@ fn act(parsed: &Parsed, context: Context<'_>, results: &mut Results) -> Result<(
     let (locate, options) = (parsed.locate(), &parsed.options);
     let mut environment = || -> Result<Environment> {
         let environment = Environment::locate(&locate)?;
+        // It is kept before the command runs, so that the report of an error can name it.
         results.environment = Some(environment.clone());
         Ok(environment)
     };
     let done = match &parsed.command {
         Command::Install(args) => {
+            // A mistake in the request is reported even if no environment can be found.
             let request = options::request(args)?;
             CommandResult::Changes(command::install(
                 &environment()?,
@@ -138,6 +141,7 @@ fn render(parsed: &Parsed, results: &Results, error: Option<&Error>, begin: Inst
     }
     let color = parsed.output.color;
     // A reader that went away does not change what was done, so a failed write is no failure.
+    // Remarks go first, so that at a terminal the result is the last thing on the screen.
     let _ = AutoStream::new(io::stderr(), color.into())
         .lock()
         .write_all(remarks.as_bytes());
@@ -168,11 +172,13 @@ fn refuse(refusal: &clap::Error, arguments: &[OsString]) -> ExitCode {
 
 fn exit_code(kind: ErrorKind) -> ExitCode {
     ExitCode::from(match kind {
+        // Clap itself ends a program with 2 for wrong arguments.
         ErrorKind::Usage => 2,
         ErrorKind::Input => 3,
         ErrorKind::Conflict => 4,
         ErrorKind::Environment => 5,
         ErrorKind::Differences => 6,
+        // 128 + SIGINT, as shells report it; SIGTERM and SIGHUP share it.
         ErrorKind::Interrupted => 130,
         // Also a kind that the library adds later: to a calling script it is a failure.
         _ => 1,

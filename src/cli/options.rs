@@ -195,6 +195,7 @@ fn download_settings(args: &DownloadArgs) -> pkg_install::command::Settings {
         let mut values = names.iter().filter_map(std::env::var_os);
         values.find(|value| !value.is_empty())
     };
+    // An address of a proxy that is not UTF-8 cannot be used, so it counts as unset.
     let text = |names: &[&str]| variable(names).and_then(|value| value.into_string().ok());
     let home = variable(&["HOME"]).map(PathBuf::from);
     let cache = args.cache_dir.clone().or_else(|| {

@@ -11,6 +11,8 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 /// Returns the flag that such a signal sets.
 pub fn watch() -> Arc<AtomicBool> {
     let cancel = Arc::new(AtomicBool::new(false));
+    // A second signal only sets the flag again, because ending at once could cut a commit short.
+    // SIGQUIT keeps its default action, as a way to end a program that hangs.
     for signal in [SIGINT, SIGTERM, SIGHUP] {
         // If a handler cannot be registered the signal ends the process, as by default, and the
         // next command recovers.

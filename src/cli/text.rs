@@ -16,8 +16,10 @@ use pkg_install::{
 };
 
 /// How many projects are listed without `-v`.
+// A terminal of 24 rows then still shows the summary and some warnings.
 const MAX_PROJECTS: usize = 12;
 /// How many warnings of one kind are shown without `-v`.
+// A build tool tends to repeat one mistake in every row and every wheel.
 const MAX_WARNINGS: usize = 3;
 
 /// The result of a command. `elapsed` is the time since the program started.
@@ -219,6 +221,7 @@ fn differences(found: &[Difference]) -> String {
 /// The warnings, grouped by kind, with only the first few of each unless `verbose`.
 pub fn warnings(warnings: &[Warning], verbose: bool) -> String {
     let shown = if verbose { usize::MAX } else { MAX_WARNINGS };
+    // There are few kinds, so a linear search is cheap, and a list keeps their first order.
     let mut codes: Vec<&str> = Vec::new();
     for warning in warnings {
         if !codes.contains(&warning.code) {

@@ -75,6 +75,7 @@ fn split_line(text: &str) -> (&str, &str) {
         return (text, "");
     };
     let (line, rest) = text.split_at(end);
+    // Either end is one byte long, so the slice begins at a character.
     (line, rest.strip_prefix("\r\n").unwrap_or(&rest[1..]))
 }
 
@@ -165,6 +166,8 @@ impl Metadata {
         let name = required(&headers, "METADATA", "Name")?;
         let version = required(&headers, "METADATA", "Version")?;
         let requires_python = headers.get("Requires-Python").and_then(|text| {
+            // pip ignores one that is not valid, such as the `>=3.6.*` of old wheels; a refusal
+            // would keep users from wheels that work.
             let specifiers = Specifiers::parse(text);
             if specifiers.is_none() {
                 warnings.push(MetadataFault::Version {
@@ -225,6 +228,7 @@ fn unreadable(file: &'static str, field: &'static str, value: &str) -> MetadataF
 fn format_version(text: &str) -> Option<(u64, u64)> {
     let numbers: Option<Vec<u64>> = text.split('.').map(digits::number).collect();
     let numbers = numbers?;
+    // A bare `1` counts as `1.0`, and parts after the minor version carry no rules.
     Some((*numbers.first()?, numbers.get(1).copied().unwrap_or(0)))
 }
 

@@ -31,6 +31,7 @@ pub struct DirectUrl {
 /// is never written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 struct ArchiveHashes {
+    // The order of a hash map would differ from run to run, and so would the digest in RECORD.
     hashes: BTreeMap<&'static str, String>,
 }
 

@@ -69,6 +69,7 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<EntryPoint>, Vec<MetadataFault>> {
     }
     let mut entry_points = Vec::with_capacity(assignments.len());
     for (name, value) in assignments {
+        // Blank lines after an entry continue its value for `configparser`, and mean nothing.
         match script(name, value.trim_end()) {
             Ok(entry_point) => entry_points.push(entry_point),
             Err(reason) => faults.push(MetadataFault::EntryPoint {
@@ -88,6 +89,7 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<EntryPoint>, Vec<MetadataFault>> {
 /// The entry point of this name and value ("Entry points specification", "Data model").
 fn script(name: &str, value: &str) -> Result<EntryPoint, &'static str> {
     check_component(name).map_err(|_| "the name is not a plain file name")?;
+    // Such a script would run in place of Python in every later use of the environment.
     if is_interpreter(name) {
         return Err("it would replace the interpreter");
     }

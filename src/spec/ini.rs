@@ -29,6 +29,7 @@ pub fn items<'t>(text: &'t str, delimiters: &[char]) -> Vec<IniItem<'t>> {
     let mut open: Option<usize> = None;
     for (line, number) in text.trim_start_matches('\u{feff}').split('\n').zip(1..) {
         let content = line.trim();
+        // A comment leaves the item open: as in `configparser`, its value may go on below.
         if content.starts_with(['#', ';']) {
             continue;
         }

@@ -115,6 +115,8 @@ pub fn hashes_in(fragment: &str) -> Result<Vec<Digest>, String> {
 /// The specification allows a few harmless ones, which stay: `${USER}`, `${USER}:${PASSWORD}` and
 /// the user `git`. A text that is not a URL with an authority is returned unchanged.
 pub fn without_credentials(url: &str) -> String {
+    // This works on the text and not on a parsed URL, because a URL that cannot be parsed is
+    // quoted in messages, too.
     let Some((scheme, rest)) = url.split_once("://") else {
         return url.to_owned();
     };

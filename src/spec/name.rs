@@ -14,6 +14,7 @@ use std::hash::{Hash, Hasher};
 #[derive(Clone)]
 pub struct ProjectName {
     raw: Box<str>,
+    // It is computed once, because comparing and hashing names needs it each time.
     normalized: Box<str>,
 }
 

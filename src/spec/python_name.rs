@@ -27,6 +27,7 @@ pub fn is_interpreter(file_name: &str) -> bool {
     let version = rest.strip_prefix('w').unwrap_or(rest);
     // After a version: builds with threads, debugging, pymalloc, wide Unicode, windows.
     let digits = version.trim_end_matches(['t', 'd', 'm', 'u', 'w']);
+    // Flags need a version before them: `pythont` is a program of its own.
     let only_flags = digits.is_empty() && !version.is_empty();
     !only_flags && digits.chars().all(|c| c == '.' || c.is_ascii_digit())
 }

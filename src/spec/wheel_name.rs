@@ -123,6 +123,8 @@ fn tag_set(text: &str) -> Result<Vec<String>, &'static str> {
 
 /// Every combination of three compressed tag sets.
 fn tags(pythons: Vec<String>, abis: &[String], platforms: &[String]) -> Vec<Tag> {
+    // 255 bytes leave room for less than 100,000 combinations, so a hostile name cannot exhaust
+    // memory.
     let mut tags = Vec::with_capacity(pythons.len() * abis.len() * platforms.len());
     for python in pythons {
         for abi in abis {

@@ -15,6 +15,7 @@ pub struct Counters {
 
 #[derive(Default)]
 struct Counts {
+    // The bars search a snapshot by bisection, which needs this order.
     running: BTreeMap<usize, Running>,
     begun: usize,
     /// How many files there will be, including those that have ended.
@@ -118,6 +119,7 @@ impl Counters {
             present: present.into(),
         };
         let before = counts.running.insert(transfer, begun);
+        // A number that begins again is the same file and must not be counted twice.
         counts.begun += usize::from(before.is_none());
     }
 

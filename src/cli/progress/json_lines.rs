@@ -34,6 +34,7 @@ use serde::Serialize;
 
 use pkg_install::Events;
 
+// Workers write these lines themselves, so each line costs time; bars draw as often.
 const PAUSE: Duration = Duration::from_millis(100);
 
 #[derive(Serialize)]
@@ -167,6 +168,7 @@ impl<W: Write> Log<W> {
 
     fn begin(&mut self, number: usize, name: &str, total: Option<u64>, present: u64) {
         if self.transfers.contains_key(&number) {
+            // A file that starts again keeps its one `transfer-begin`, as the format promises.
             return self.change(number, Instant::now(), |transfer| {
                 transfer.total = total;
                 transfer.bytes = present;
@@ -192,6 +194,7 @@ impl<W: Write> Log<W> {
         let Some(transfer) = self.transfers.remove(&number) else {
             return;
         };
+        // The last change may have been held back, and its numbers are the final ones.
         if transfer.pace.changed {
             self.write(&Event::Transfer {
                 transfer: number,

@@ -50,6 +50,7 @@ pub fn of(output: &OutputArgs) -> ProgressDisplay {
 impl ProgressDisplay {
     /// Clears what was drawn, and returns all warnings and the duration of each step.
     pub fn end(self) -> (Vec<Warning>, Vec<(Step, Duration)>) {
+        // Dropping the bars joins the thread that draws, so nothing is drawn after this.
         drop(self.shower);
         let warnings = self.warnings.into_inner();
         let timings = self.timings.into_inner();
@@ -62,6 +63,7 @@ impl ProgressDisplay {
 
 impl Events for ProgressDisplay {
     fn warning(&self, warning: Warning) {
+        // Warnings wait for the end: printed now, they would break up the bars.
         let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
         warnings.push(warning);
     }

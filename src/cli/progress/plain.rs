@@ -44,6 +44,7 @@ impl Events for Plain {
     }
 
     fn transfer_retry(&self, transfer: usize, why: &str) {
+        // The name is copied, so that a slow stderr does not hold the lock against other downloads.
         let name = self.with_names(|names| names.get(&transfer).cloned());
         say(&(retry(&name.unwrap_or_default(), why) + "\n"));
     }

@@ -57,6 +57,7 @@ impl Terminal {
 
 /// Columns and rows; both may change at any time.
 pub fn size() -> (u16, u16) {
+    // stdout may be a file or a pipe while the bars are drawn on stderr.
     let stated = rustix::termios::tcgetwinsize(io::stderr())
         .ok()
         .map(|size| (size.ws_col, size.ws_row));

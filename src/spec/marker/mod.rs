@@ -11,6 +11,7 @@ mod tests;
 use crate::spec::version::{Specifiers, Version};
 
 /// How deep parentheses may nest.
+// Reading and evaluating recurse, and a hostile marker must not overflow the stack.
 const MAX_DEPTH: u32 = 64;
 
 /// The values of all fields but the sets ("Dependency specifiers", "Defined environment marker

@@ -106,6 +106,7 @@ impl PipReport {
     pub fn parse(text: &[u8]) -> Result<Self, Vec<Fault>> {
         let value: Value =
             serde_json::from_slice(text).map_err(|error| vec![not_json(&error).into()])?;
+        // A report of another version is refused for that, and not for a field that it lacks.
         check_version(&value).map_err(|fault| vec![fault.into()])?;
         // Parsed again from the text, so that errors state the line.
         let text: Text =
@@ -115,6 +116,7 @@ impl PipReport {
         for item in text.install {
             let release = format!("{} {}", item.metadata.name, item.metadata.version);
             if item.is_yanked {
+                // pip chooses a yanked release only if it is pinned, so it was meant.
                 warnings.push(ResolutionFault::Yanked(release.clone()));
             }
             match read_item(item, &release) {
@@ -149,6 +151,8 @@ impl PipReport {
     /// the report does not count as a difference.
     pub fn differences(&self, here: &MarkerEnvironment) -> Vec<(&'static str, String, String)> {
         [
+            // Fields such as `platform_release` change with each update of the kernel and hardly
+            // ever matter to the choice of wheels.
             ("implementation_name", &here.implementation_name),
             ("platform_machine", &here.platform_machine),
             ("python_version", &here.python_version),
@@ -193,6 +197,7 @@ enum Refusal {
 
 fn read_item(item: TextItem, release: &str) -> Result<ReportItem, Refusal> {
     let refuse = |fault: ResolutionFault| Refusal::Fault(fault.into());
+    // The value is borrowed because direct_url.json may need all of it, unknown keys included.
     let info = DownloadInfo::deserialize(&item.download_info).map_err(|error| {
         refuse(not_a_report(&format!(
             "{error} in `download_info` of `{release}`"
@@ -279,6 +284,7 @@ impl ArchiveInfo {
     /// # Errors
     /// The hash that cannot be read.
     fn hashes(&self) -> Result<Vec<Digest>, String> {
+        // pip writes the deprecated `hash` beside `hashes`, and it only repeats one of them.
         let older = self.hash.as_deref().filter(|_| self.hashes.is_empty());
         let older = older
             .map(|hash| hash.split_once('=').ok_or_else(|| hash.to_owned()))

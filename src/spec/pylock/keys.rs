@@ -19,6 +19,8 @@ impl Keys {
         let syntax = ResolutionFault::NotToml;
         let text = std::str::from_utf8(text).map_err(|error| syntax(error.to_string()))?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        // The `Display` of a TOML error quotes the text, which may be a URL with credentials, so
+        // only the line and the message are taken from it.
         let table = text.parse::<Table>().map_err(|error| {
             let before = error
                 .span()
@@ -99,6 +101,7 @@ impl Keys {
         self.take(key, "a number of bytes", |value| {
             value
                 .as_integer()
+                // TOML integers are signed: a negative size is a value of the wrong type.
                 .and_then(|number| u64::try_from(number).ok())
         })
     }

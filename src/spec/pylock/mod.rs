@@ -81,6 +81,7 @@ impl LockFile {
     /// Everything that is wrong with it: an unknown version, missing keys, keys of the wrong type.
     pub fn parse(text: &[u8]) -> Result<Self, Vec<Fault>> {
         let mut keys = Keys::parse(text).map_err(|fault| vec![fault.into()])?;
+        // The version comes before all other keys, whose meaning another major version may change.
         let version = keys
             .required("lock-version")
             .and_then(supported)
@@ -89,6 +90,7 @@ impl LockFile {
             faults: Vec::new(),
             unknown: Vec::new(),
         };
+        // The value is not used, but the specification requires the key.
         let created_by = keys.required("created-by");
         reading.keep(created_by);
         let lock = Self {
@@ -111,6 +113,7 @@ impl LockFile {
         if !reading.faults.is_empty() {
             return Err(reading.faults.into_iter().map(Fault::from).collect());
         }
+        // Only a newer minor version can give an unknown key a meaning that is missed here.
         let unknown = if version.1 > MINOR {
             reading.unknown
         } else {
@@ -235,6 +238,7 @@ impl LockFileReader {
         let (url, path) = (keys.text("url")?, keys.text("path")?);
         keys.ignore(&["requested-revision", "commit-id", "subdirectory"]);
         self.unknown.extend(keys.rest());
+        // Repositories are refused later, so the place only serves that message.
         url.or(path)
             .map(|place| (kind, place))
             .ok_or_else(|| ResolutionFault::MissingKey(keys.path("url")))

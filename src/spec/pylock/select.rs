@@ -76,6 +76,7 @@ impl LockFile {
         let mut sets = Sets::default();
         match self.sets(choice.selection) {
             Ok(found) => sets = found,
+            // With empty sets the packages are still checked, so that one run reports more faults.
             Err(found) => faults.extend(found.into_iter().map(Fault::from)),
         }
         let meant: Vec<&Package> = self
@@ -128,6 +129,7 @@ impl LockFile {
             };
             faults.push(fault.into());
         }
+        // These markers are parsed without `extras` and `dependency_groups`, so empty sets do.
         let holds =
             |(_, marker): &(_, super::Marker)| marker.holds(choice.environment, &Sets::default());
         if !self.environments.is_empty() && !self.environments.iter().any(holds) {
@@ -172,6 +174,8 @@ impl LockFile {
             "dependency group",
             &groups,
             &names(&self.dependency_groups),
+            // The specification keeps default groups out of `dependency-groups`, so a name may be
+            // in either list.
             &defaults,
         );
         if !selection.without_default_groups {
@@ -258,6 +262,7 @@ impl Package {
             }
             (None, None, Some(archive), None, true) => match archive.location(&self.label())? {
                 location if location.file_name().ends_with(".whl") => {
+                    // `archive` stands for a direct reference, while `wheels` come from an index.
                     Ok(Origin::Wheel(archive, true))
                 }
                 location => other(format!("an archive of sources, `{}`", location.label())),
@@ -266,6 +271,7 @@ impl Package {
                 "a source distribution, `{}`",
                 sdist.location(&self.label())?.label()
             )),
+            // Only `sdist` may stand beside `wheels`; it is passed over, since nothing is built.
             (None, None, None, _, false) => {
                 self.best(choice).map(|wheel| Origin::Wheel(wheel, false))
             }
@@ -302,6 +308,7 @@ impl Package {
             Some((((choice.rank)(&name.tags)?, Reverse(name.build)), wheel))
         });
         let best = ranked
+            // `min_by` keeps the first of equal wheels, which is the order of the list.
             .min_by(|(one, _), (other, _)| one.cmp(other))
             .map(|(_, wheel)| wheel);
         match self.wheels.as_slice() {
@@ -340,6 +347,8 @@ impl Artifact {
     /// The file name: `name` has priority over `path`, and `path` over `url`.
     fn file_name(&self) -> String {
         let of_location = || {
+            // The fault is dropped, so its entry may be empty: `locked` reports it if this wheel
+            // is chosen.
             self.location("")
                 .map(|location| location.file_name())
                 .unwrap_or_default()

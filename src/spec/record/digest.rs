@@ -79,6 +79,7 @@ pub(super) fn parse_digest(text: &str) -> Result<(Digest, Vec<Oddity>), &'static
         oddities.push(Oddity::StandardAlphabet);
         encoded = bare.replace('+', "-").replace('/', "_");
     }
+    // The strict decoder goes first, since the lenient one does not report stray bits.
     let bytes = if let Ok(bytes) = URL_SAFE_NO_PAD.decode(&encoded) {
         bytes
     } else {

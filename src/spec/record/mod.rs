@@ -21,6 +21,7 @@ use crate::error::RecordFault;
 use digest::parse_digest;
 
 /// How many characters of a row or digest a fault repeats.
+// A quote that is never closed makes one row of the rest of the file.
 const SHOWN: usize = 200;
 
 /// How strictly the RECORD of a wheel is checked.
@@ -148,12 +149,14 @@ fn each_row(text: &str, mut take: impl FnMut(u64, &StringRecord)) -> Result<(), 
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut reader = ReaderBuilder::new()
         .has_headers(false)
+        // The readers judge the number of columns themselves; the csv crate would stop there.
         .flexible(true)
         .from_reader(text.as_bytes());
     let mut row = StringRecord::new();
     loop {
         let line = next_line(text, reader.position());
         match reader.read_record(&mut row) {
+            // The csv crate skips empty lines, but not lines of white space.
             Ok(true) if row.len() == 1 && row[0].trim().is_empty() => {}
             Ok(true) => take(line, &row),
             Ok(false) => return Ok(()),
@@ -237,6 +240,7 @@ impl RecordReader {
     /// The path without the known mistakes of build tools.
     fn path(&mut self, text: &str, about: impl Fn(&'static str) -> RecordFault) -> String {
         let mut path = text.to_owned();
+        // Backslashes go first, so that the checks below also see the `\a` and `.\a` of Windows.
         if path.contains('\\') {
             self.odd("record-backslash", about("its path has backslashes"));
             path = path.replace('\\', "/");

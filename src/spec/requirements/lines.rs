@@ -47,6 +47,7 @@ fn without_comment(line: &str) -> &str {
             .next_back()
             .is_none_or(char::is_whitespace)
     };
+    // A `#` inside a word begins the fragment of a URL, which may hold the wheel's hash.
     let end = line.match_indices('#').map(|(at, _)| at).find(begins);
     &line[..end.unwrap_or(line.len())]
 }
@@ -54,6 +55,7 @@ fn without_comment(line: &str) -> &str {
 impl Line {
     /// The requirement, and the options behind it.
     pub(super) fn split_options(&self) -> (&str, &str) {
+        // A `-` inside a word belongs to a name, a version or a URL.
         let begins = |at: &usize| self.text[..*at].ends_with(char::is_whitespace);
         let at = self
             .text
@@ -96,6 +98,8 @@ fn harmless(word: &str) -> String {
     let Some(at) = word.find("://") else {
         return word.to_owned();
     };
+    // Only the scheme goes along with the URL: `without_credentials` would not recognize
+    // `--x=https` as a scheme and would leave the credentials.
     let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
     let (before, url) = word.split_at(word[..at].trim_end_matches(is_part).len());
     format!("{before}{}", without_credentials(url))

@@ -85,6 +85,7 @@ impl Requirements {
         let mut list = Self::default();
         let mut faults: Vec<Fault> = Vec::new();
         let mut others = Vec::new();
+        // pip accepts a byte order mark, too.
         for line in lines(text.strip_prefix('\u{feff}').unwrap_or(text)) {
             let read = if line.text.starts_with('-') {
                 list.options(&line)
@@ -119,6 +120,7 @@ impl Requirements {
             .filter(|entry| entry.marker.as_ref().is_none_or(holds))
             .collect();
         let mut faults: Vec<Fault> = twice(&meant).into_iter().map(Fault::from).collect();
+        // As for pip, a hash on any line counts, also on one whose marker does not hold here.
         let needs_hashes = self
             .needs_hashes
             .unwrap_or_else(|| self.entries.iter().any(|entry| !entry.hashes.is_empty()));
@@ -181,6 +183,7 @@ impl Requirements {
                 }
                 "-f" | "--find-links" => {
                     let directory = value()?;
+                    // pip would replace the variable; taken literally, it names a wrong directory.
                     if directory.contains("${") {
                         return Err(line.fault(VARIABLE));
                     }
@@ -248,6 +251,7 @@ impl Requirements {
                 _ => return Err(line.fault("this option is not known")),
             }
         }
+        // Without its weak hashes this wheel would go unchecked although the list pins it.
         if requirement.hashes.is_empty() && !weak.is_empty() {
             return Err(ResolutionFault::NoSecureHash {
                 entry: requirement.label(),

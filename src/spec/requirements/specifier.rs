@@ -31,6 +31,8 @@ impl Specified {
         }
         let end = text.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '.' | '_' | '-'));
         let (name, rest) = text.split_at(end.unwrap_or(text.len()));
+        // The rest of a path begins with `/` or `\`, that of a URL with `:`, and that of a scheme
+        // such as `git+https` with `+`; none of them can follow a project's name.
         if name.is_empty() || rest.starts_with(['/', '\\', ':', '+']) || name.ends_with(".whl") {
             return Self::unnamed(line, text);
         }
@@ -73,6 +75,7 @@ impl Specified {
         } else {
             text_and_marker(text)
         };
+        // pip lets extras follow a path or URL; the resolver has already taken them into account.
         let without_extras = place
             .strip_suffix(']')
             .and_then(|place| place.rsplit_once('['));
@@ -80,6 +83,7 @@ impl Specified {
         if !place.contains(['/', '\\']) && !place.ends_with(".whl") {
             return Err(line.fault(UNREADABLE));
         }
+        // If this is a URL that cannot be used, `at_url` reads it again below and says why.
         let location = Location::from_url(place)
             .map_or_else(|_| Location::File(place.into()), |(location, _)| location);
         let file_name = location.file_name();
@@ -109,6 +113,7 @@ fn pinned(versions: &str) -> Option<Pin> {
         .and_then(|inner| inner.strip_suffix(')'))
         .unwrap_or(versions)
         .trim();
+    // `===` pins as well as `==`; `==1.*` and `==1,>0` are no versions and fail to parse.
     let version = bare
         .strip_prefix("==")
         .map(|rest| rest.strip_prefix('=').unwrap_or(rest).trim());

@@ -214,6 +214,7 @@ fn cpython(target: &Target, list: &mut List) {
     }
     list.on_every_platform(&python, "none");
     if let Some(stable) = stable {
+        // The stable ABI exists since 3.2.
         for older in (2..minor.min(MAX_STEPS)).rev() {
             list.on_every_platform(&format!("cp{}", joined((major, older))), stable);
         }
@@ -456,6 +457,7 @@ impl TagSet {
     }
 
     fn rank(&self, tag: &Tag) -> Option<usize> {
+        // The tags of a `WheelName` are in lower case, so the copies below are rarely made.
         let found = self.ranks.get(tag).copied();
         let parts = [&tag.python, &tag.abi, &tag.platform];
         if found.is_some()

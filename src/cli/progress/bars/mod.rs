@@ -67,6 +67,7 @@ impl Bars {
     /// Starts the thread that draws, if it does not run yet.
     fn draw(&self) {
         let mut drawer = self.drawer.lock().unwrap_or_else(PoisonError::into_inner);
+        // Commands without anything to show, such as `list`, then need no thread.
         if drawer.is_none() {
             let shared = Arc::clone(&self.shared);
             let thread = std::thread::Builder::new().name("progress".to_owned());
@@ -89,6 +90,8 @@ impl Drop for Bars {
         self.shared.done.store(true, Ordering::Release);
         let drawer = self.drawer.get_mut();
         if let Some(drawer) = drawer.unwrap_or_else(PoisonError::into_inner).take() {
+            // Without a wake-up the end would wait for up to one frame. An `unpark` that comes
+            // before the `park` is not lost.
             drawer.thread().unpark();
             // A drawer that panicked has shown what it could.
             let _ = drawer.join();
@@ -252,6 +255,7 @@ impl<'a> Shown<'a> {
             bar.reset_eta();
             bar
         });
+        // Making a style parses its template, so it is made only if the length has changed.
         if bar.length() != gauge.total {
             bar.set_style(style(self.columns, gauge.total));
             match gauge.total {
