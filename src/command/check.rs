@@ -33,6 +33,7 @@ fn chosen<'a>(installed: &'a [Installed], names: &[String]) -> Result<Vec<&'a In
     if names.is_empty() {
         return Ok(installed.iter().collect());
     }
+    // Names that do not parse are reported below, with those that are not installed.
     let wanted: Vec<ProjectName> = names
         .iter()
         .filter_map(|name| ProjectName::parse(name))

@@ -28,6 +28,7 @@ pub fn download(
     context: Context<'_>,
 ) -> Result<Vec<PathBuf>> {
     let mut names = HashSet::new();
+    // One file would silently replace the other, so this is refused before any is written.
     if let Some(twice) = sources
         .iter()
         .find(|source| !names.insert(&source.file_name))
@@ -85,6 +86,7 @@ fn put(dest: &Dir, source: &Source, file: &OpenFile, known: &[Digest]) -> Result
     WheelName::parse(name).map_err(|fault| Error::wheel(&label, fault))?;
     // Written under another name, so that the directory never shows half a wheel.
     let partial = format!(".{name}.part");
+    // An interrupted command may have left this file.
     dest.remove_file(&partial)?;
     let mut copy = dest.create(&partial, false)?;
     file.in_pieces(&mut |piece| copy.write(piece))?;

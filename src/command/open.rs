@@ -69,6 +69,7 @@ pub fn open(
             remote: Some(remote),
         });
     }
+    // Without the feature `http` the parameter would be unused.
     let _ = context;
     let (wheels, archives) = wheel::open_all(pool, &sources, open)?;
     Ok(Opened {
@@ -128,6 +129,7 @@ impl Opened {
                     .while_downloading(&missing, progress, |arrivals| work(Some(arrivals)));
             }
         }
+        // Without the feature `http` the parameters would be unused.
         let _ = (needed, progress);
         work(None)
     }

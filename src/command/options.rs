@@ -69,7 +69,9 @@ impl Default for Options {
             verify: Verify::Normal,
             reinstall: false,
             require_hashes: false,
+            // An environment can be made again, so flushing is not worth its time by default.
             durable: false,
+            // The kept files need as much space as the replaced versions had.
             undoable: false,
             dry_run: false,
             jobs: None,

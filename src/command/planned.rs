@@ -110,6 +110,7 @@ impl<'a> PlannedTransaction<'a> {
     /// RECORDs now.
     fn write(mut self, observer: &Observer<'_>) -> Result<Vec<ProjectChange>> {
         let written = self.stage_and_commit(observer);
+        // Downloads may warn and then fail, so the warnings are passed on before the error is.
         observer.warn(self.opened.take_warnings());
         let (_, changes) = self.session.unless_failed(written)?;
         Ok(changes)
@@ -135,6 +136,7 @@ impl<'a> PlannedTransaction<'a> {
             };
             stage::stage(&stages, plan, &self.opened.archives, stage_options)
         });
+        // The progress must end even if staging failed, so the error is returned afterwards.
         events.end();
         let staged = staged?;
         let changes = planning::changes(&staged.plan);

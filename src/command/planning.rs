@@ -107,6 +107,7 @@ fn spread_all(
         .filter(|(change, _)| change.action != Action::Keep)
         .filter_map(|(change, id)| Some((change.wheel?, ChangeId(id))))
         .collect();
+    // Conflicts may be settled by order, so the files must follow the order of the arguments.
     order.sort_by_key(|(number, _)| *number);
     let spread_one = |&(number, id): &(WheelId, ChangeId)| {
         let wheel = &wheels[number.0 as usize];
@@ -203,6 +204,7 @@ impl Intent<'_> {
 
 fn check_space(layout: &Layout, plan: &Plan) -> Result<()> {
     let mut home = layout.state_home(layout.main_root());
+    // A directory that is not there yet will be on the file system of its nearest parent.
     while fs::stat(&home)?.is_none() {
         if !home.pop() {
             return Ok(());

@@ -21,6 +21,7 @@ pub fn recover(
     } else {
         Status::Unchanged
     };
+    // The recovery ended when the session began, so the lock file is not needed any more.
     session.leave_unchanged();
     Ok(Outcome::new(status))
 }

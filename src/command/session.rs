@@ -87,8 +87,10 @@ impl<'a> Session<'a> {
             waiting: &|path| context.events.waiting(path),
         };
         if purpose == Purpose::Change && !options.dry_run {
+            // The lock file is inside the root, so the root must exist before the lock is taken.
             self.made = Dir::make_all(&self.fs, &self.environment.root)?;
             self.lock = Some(Lock::acquire(&self.fs, &path, &patience)?);
+            // The environment may have been made anew while this command waited for the lock.
             self.check_identity()?;
             self.recover(context)?;
             // Planning looks at the directory that will hold the state directory, so it is made
@@ -101,6 +103,7 @@ impl<'a> Session<'a> {
             self.lock = Lock::acquire_existing(&path, &patience)?;
             self.check_identity()?;
             if transaction::is_interrupted(&self.layout)? {
+                // Recovery writes, which is wrong in a dry run and unsafe without the lock.
                 if options.dry_run || self.lock.is_none() {
                     context.events.warning(unsettled());
                 } else {
@@ -108,6 +111,7 @@ impl<'a> Session<'a> {
                 }
             }
         }
+        // Recovery may restore or remove projects, so they are listed after it.
         self.installed = installed::scan(&self.layout)?;
         Ok(())
     }

@@ -146,12 +146,15 @@ fn header(bytes: &[u8]) -> Option<Header> {
     let fields = Fields { bytes, wide, big };
     let machine = fields.number(18, 2)?;
     let flags = fields.number(if wide { 48 } else { 36 }, 4)?;
+    // 40 is EM_ARM. The mask selects the EABI version in the top byte and EF_ARM_ABI_FLOAT_HARD.
     let hard_float = (machine, wide) == (40, false) && flags & 0xff00_0400 == 0x0500_0400;
+    // Each pair is the offset in the 64-bit header and in the 32-bit header.
     let table = usize::try_from(fields.word(32, 28)?).ok()?;
     let (size, count) = (fields.half(54, 42)?, fields.half(56, 44)?);
     let mut loader = None;
     for index in 0..count {
         let at = table.checked_add(index.checked_mul(size)?)?;
+        // 3 is PT_INTERP. The type is the first field of an entry in both layouts.
         if fields.number(at, 4)? == 3 {
             let at = |wide: usize, narrow: usize| {
                 fields.word(at.saturating_add(wide), at.saturating_add(narrow))
@@ -175,6 +178,7 @@ fn arch(machine: u64, wide: bool, big: bool) -> Option<&'static str> {
         (21, true, false) => "ppc64le",
         (21, true, true) => "ppc64",
         (22, true, true) => "s390x",
+        // Machine 62 with 32-bit addresses is x32, whose programs cannot load `x86_64` wheels.
         (62, true, false) => "x86_64",
         (183, true, false) => "aarch64",
         (243, true, false) => "riscv64",
@@ -198,9 +202,11 @@ fn glibc_version(bytes: &[u8], name: &[u8]) -> Option<(u32, u32)> {
 /// The version in musl's loader: the only text between two zero bytes that consists of three
 /// numbers. `None` if there are two such texts.
 fn musl_version(bytes: &[u8]) -> Option<(u32, u32)> {
+    // The usage text proves that the file is musl's, before a bare number counts as its version.
     memmem::find(bytes, b"musl libc (")?;
     let mut found = None;
     for text in bytes.split(|&byte| byte == 0) {
+        // `1.2.3` has 5 bytes, and three numbers of three digits have 11.
         let is_version = (5..12).contains(&text.len())
             && text.split(|&byte| byte == b'.').count() == 3
             && text

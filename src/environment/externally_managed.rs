@@ -35,6 +35,7 @@ pub(super) fn refuse(stdlib: &Path, prefix: &Path) -> Result<()> {
 
 /// The value of `Error` in the section `externally-managed`; the last one if there are several.
 fn message(text: &str) -> Option<String> {
+    // PEP 668 refers to `configparser`, which takes both separators and ignores case only in keys.
     let items = ini::items(text, &['=', ':']);
     let found = items.into_iter().rfind(|item| {
         item.section == Some("externally-managed") && item.name.eq_ignore_ascii_case("error")

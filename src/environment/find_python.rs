@@ -19,12 +19,14 @@ pub(super) fn any_python(request: &Locate) -> Result<Python> {
     if let Some(python) = &request.python {
         return python_at(&executable(request, python)?);
     }
+    // A stale `VIRTUAL_ENV` is no error here, since any interpreter will do for a directory.
     if let Some(root) = active(request)?
         && venv::is_venv(&root)?
     {
         return Ok(venv::open(&root)?.python);
     }
     let mut failure = None;
+    // `python` is Python 2 on some old systems, so `python3` is tried first.
     for name in ["python3", "python"] {
         for path in search(request, name) {
             match python_at(&path?) {
@@ -51,6 +53,7 @@ fn python_at(executable: &Path) -> Result<Python> {
 /// If there is no such program.
 pub(super) fn executable(request: &Locate, python: &Path) -> Result<PathBuf> {
     let path = absolute("the interpreter", python)?;
+    // A bare name is searched first, as in a shell; a directory of that name is the fallback.
     let is_name = python.file_name() == Some(python.as_os_str());
     if is_name && let Some(found) = search(request, python).next() {
         return found;
@@ -80,6 +83,7 @@ fn search<'a>(
     request: &'a Locate,
     name: impl AsRef<Path> + 'a,
 ) -> impl Iterator<Item = Result<PathBuf>> + 'a {
+    // A relative entry could start a program that someone left in the working directory.
     let directories = request
         .search
         .iter()

@@ -83,6 +83,7 @@ pub(super) fn ask(executable: &Path, prefix: Option<&Path>) -> Result<Interprete
 
 fn run(command: &mut Command) -> std::io::Result<Output> {
     command
+        // A wrapper that asks a question would wait for the user, or consume piped input.
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -145,6 +146,7 @@ fn understand(
     let own = || absolute(&answer.prefix).ok_or_else(|| "it names no prefix".to_owned());
     let prefix = prefix.map_or_else(own, |prefix| Ok(prefix.to_owned()))?;
     let stdlib = absolute(&answer.stdlib).ok_or("it names no standard library")?;
+    // `sys.executable` is empty if the interpreter cannot find its own path.
     let executable = absolute(&answer.executable).unwrap_or_else(|| asked.to_owned());
     let platform = platform(&answer, &executable).ok_or_else(|| {
         format!(
@@ -185,6 +187,7 @@ fn understand(
 
 /// A path from the bytes that the script wrote as characters.
 fn absolute(text: &str) -> Option<PathBuf> {
+    // JSON cannot hold paths that are not UTF-8, so each character stands for one byte.
     let bytes = text
         .chars()
         .map(|c| u8::try_from(u32::from(c)).ok())
@@ -195,6 +198,7 @@ fn absolute(text: &str) -> Option<PathBuf> {
 /// The platform as `packaging` finds it ("Platform Tag", PEP 600, PEP 656).
 fn platform(answer: &InterpreterAnswer, executable: &Path) -> Option<Platform> {
     if let Some((version, machine)) = &answer.mac {
+        // macOS may report its version without a second number, such as `26`.
         let (major, minor) = elf::version(version).or_else(|| Some((version.parse().ok()?, 0)))?;
         let arch = if answer.narrow && machine == "x86_64" {
             "i386"
@@ -219,6 +223,7 @@ fn platform(answer: &InterpreterAnswer, executable: &Path) -> Option<Platform> {
         other => other.replace(['-', '.'], "_"),
     };
     if let Some((major, minor)) = answer.libc.as_deref().and_then(glibc_version) {
+        // manylinux tags promise hard float on ARM, which the name of the processor does not show.
         let is_soft =
             matches!(arch.as_str(), "armv7l" | "armv8l") && !elf::is_hard_float(executable);
         return Some(if is_soft {

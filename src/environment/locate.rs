@@ -20,6 +20,7 @@ use crate::fs;
 /// (PEP 668).
 pub fn locate(request: &Locate) -> Result<Environment> {
     let mut environment = find(request)?;
+    // The session compares it under the lock, since the directory may be replaced until then.
     environment.identity = fs::stat(&environment.root)?.map(|stat| (stat.device, stat.inode));
     Ok(environment)
 }
@@ -70,6 +71,7 @@ fn find(request: &Locate) -> Result<Environment> {
 fn of_venv(request: &Locate, root: &Path) -> Result<Environment> {
     let environment = venv::open(root)?;
     if let Some(python) = &request.python {
+        // `python` and `python3` are links to one program, so the resolved paths are compared.
         let named = fs::canonical(&executable(request, python)?)?;
         if named != fs::canonical(&environment.python.executable)? {
             let reason = format!(
@@ -87,6 +89,7 @@ fn of_directory(request: &Locate, root: &Path) -> Result<Environment> {
     match fs::stat(root)? {
         Some(stat) if stat.kind == fs::Kind::Directory => {}
         Some(_) => return Err(Error::bad_environment(root, "it is not a directory")),
+        // A dangling link cannot become a directory, and its target was not named by the user.
         None if fs::lstat(root)?.is_some() => {
             return Err(Error::bad_environment(
                 root,
@@ -125,11 +128,13 @@ fn of_python(request: &Locate, python: &Path) -> Result<Environment> {
         return below(venv::open(&root)?, destdir.as_deref());
     }
     let answer = interpreter::ask(&executable, prefix.as_deref())?;
+    // Another prefix leaves the packages of the system alone, so PEP 668 does not apply to it.
     if prefix.is_none() {
         // The program may be a wrapper around the interpreter of a virtual environment.
         if let Some(root) = venv::of_interpreter(&answer.python.executable)? {
             return below(venv::open(&root)?, destdir.as_deref());
         }
+        // PEP 668 does not concern a destdir, whose files a packager puts in place later.
         if destdir.is_none() && !request.break_system_packages {
             externally_managed::refuse(&answer.stdlib, &answer.prefix)?;
         }
@@ -147,6 +152,7 @@ fn of_python(request: &Locate, python: &Path) -> Result<Environment> {
 /// The same environment with all its paths below a destdir.
 fn below(mut environment: Environment, destdir: Option<&Path>) -> Result<Environment> {
     if let Some(destdir) = destdir {
+        // `join` with an absolute path would discard the destdir.
         let move_in = |path: &Path| destdir.join(path.strip_prefix("/").unwrap_or(path));
         environment.scheme = environment.scheme.map(move_in);
         environment.root = move_in(&environment.root);
@@ -175,6 +181,7 @@ fn nearby(request: &Locate) -> Result<Environment> {
     if venv::is_venv(&root)? {
         return venv::open(&root);
     }
+    // `lstat` also finds a dangling link, which deserves a message of its own.
     if fs::lstat(&root)?.is_some() {
         return Err(Error::bad_environment(
             &root,

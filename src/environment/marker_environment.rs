@@ -39,6 +39,7 @@ fn values(python: &Python, kernel: Kernel) -> MarkerEnvironment {
         Implementation::Other(name) if name == "graalpy" => ("graalpy", "GraalVM"),
         Implementation::Other(name) => (name.as_str(), name.as_str()),
     };
+    // The specification uses `0` for an implementation without a version.
     let implementation_version = match target.implementation {
         Implementation::CPython => full.clone(),
         _ => target

@@ -24,6 +24,7 @@ impl Layout {
             home: &environment.root,
             resolved_home: resolve(&environment.root)?,
         };
+        // The environment is resolved first, so that the directories inside it share its root.
         let own = resolver.base(&environment.root)?;
         let bases = [
             resolver.base(&scheme.purelib)?,
@@ -95,6 +96,7 @@ impl Resolver<'_> {
     /// The resolved place of a directory: below a known root, or a root of its own.
     fn base(&mut self, lexical: &Path) -> Result<Base> {
         let resolved = resolve(lexical)?;
+        // A link must not redirect writes, but a scheme may have directories outside by itself.
         if lexical.starts_with(self.home) && !resolved.starts_with(&self.resolved_home) {
             return Err(Error::leads_outside(lexical, &resolved));
         }

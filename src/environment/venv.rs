@@ -50,9 +50,11 @@ pub(super) fn open(root: &Path) -> Result<Environment> {
     let text = fs::read_to_limit(&root.join(MARKER), MAX_MARKER)?;
     let config = Config::parse(&String::from_utf8_lossy(&text));
     let libraries = libraries(root)?;
+    // Starting an interpreter is far slower than reading these files, so they are tried first.
     let python = match from_files(&executable, &config, &libraries) {
         Some(python) => python,
         None => Python {
+            // `sys.executable` may be spelled differently; scripts must name the environment's own.
             executable: executable.clone(),
             ..interpreter::ask(&executable, None)?.python
         },
@@ -145,6 +147,7 @@ fn from_files(executable: &Path, config: &Config, libraries: &[Library]) -> Opti
 fn build_flags(resolved: &Path, (major, minor): (u32, u32)) -> Option<String> {
     let prefix = resolved.parent()?.parent()?;
     let mut found = BTreeSet::new();
+    // Fedora and openSUSE have the 64-bit standard library in `lib64`.
     for lib in ["lib", "lib64"] {
         for thread in ["", "t"] {
             for (name, _) in

@@ -38,6 +38,7 @@ pub fn launcher(
     if !is_dotted_identifier(attribute) {
         return Err("its attribute is not a Python name");
     }
+    // `from ... import` takes names without dots, so only the first part can be imported.
     let imported = attribute.split('.').next().unwrap_or(attribute);
     let mut script = shebang(interpreter)?;
     script.extend_from_slice(

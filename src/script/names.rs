@@ -8,6 +8,7 @@ use crate::spec::python_name::is_interpreter;
 pub fn shadowed_by_entry_point(script_file_name: &str, entry_point_name: &str) -> bool {
     let ending = script_file_name.strip_prefix(entry_point_name);
     ending.is_some_and(|ending| {
+        // pip leaves out scripts with the same endings, so both install the same files.
         ["", ".exe", "-script.py", ".pya"]
             .into_iter()
             .any(|known| ending.eq_ignore_ascii_case(known))
@@ -47,6 +48,7 @@ pub fn console_names(
     let mut made = Vec::new();
     let mut kept = entries;
     for (base, separator, names) in rules {
+        // Without the unversioned entry there is no target for new names, so nothing is dropped.
         let Some((_, module, attribute)) = kept.iter().find(|entry| entry.0 == base).cloned()
         else {
             continue;
@@ -73,6 +75,7 @@ fn is_versioned(name: &str, base: &str, separator: &str) -> bool {
             .strip_prefix(separator)
             .is_some_and(|version| match version.split_once('.') {
                 Some((major, minor)) => number(major) && number(minor),
+                // pip treats `pip3` as versioned, but expects two numbers after `easy_install-`.
                 None => separator.is_empty() && number(version),
             })
 }

@@ -37,13 +37,16 @@ pub fn rewritten(content: &[u8], interpreter: &Path) -> Result<Vec<u8>, &'static
         .position(|byte| *byte == b'\n')
         .map_or(content.len(), |at| at + 1);
     let (first, rest) = content.split_at(end);
+    // Python ends a line at a lone carriage return too.
     let second = rest
         .split(|byte| matches!(byte, b'\n' | b'\r'))
         .next()
         .unwrap_or(rest);
     let of_first = declared_encoding(first);
     let encoding = of_first.or_else(|| declared_encoding(second));
+    // A false hit only costs the less common form, so a search without parsing is enough.
     let mentions = |word: &[u8]| rest.windows(word.len()).any(|window| window == word);
+    // Python decodes the first line too, so UTF-8 could be an error in another encoding.
     let readable = path.is_ascii() || encoding.is_none_or(is_utf8);
     let mut script = if fits(path) && readable {
         let mut line = simple(path);

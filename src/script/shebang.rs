@@ -29,6 +29,7 @@ pub(super) fn checked(interpreter: &Path) -> Result<&str, &'static str> {
     if path.contains(['\n', '\r', '\0']) {
         return Err("the interpreter's path has a line break or NUL");
     }
+    // The kernel would resolve a relative path from the working directory of the caller.
     if !path.starts_with('/') {
         Err("the interpreter's path is not absolute")
     } else {
@@ -104,6 +105,7 @@ pub(super) fn declared_encoding(line: &[u8]) -> Option<&str> {
         .iter()
         .position(|byte| !matches!(byte, b' ' | b'\t' | b'\x0c'))?;
     let mut rest = line[start..].strip_prefix(b"#")?;
+    // The pattern backtracks: a `coding` without a value does not hide a later one.
     while let Some(at) = rest.windows(6).position(|window| window == b"coding") {
         rest = &rest[at + 6..];
         let Some((b':' | b'=', value)) = rest.split_first() else {
@@ -125,6 +127,7 @@ pub(super) fn declared_encoding(line: &[u8]) -> Option<&str> {
 
 pub(super) fn is_utf8(encoding: &str) -> bool {
     matches!(
+        // Python's tokenizer normalizes the name in the same way.
         encoding.to_ascii_lowercase().replace('_', "-").as_str(),
         "utf-8" | "utf8" | "utf-8-sig"
     )
