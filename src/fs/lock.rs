@@ -52,20 +52,16 @@ impl Lock {
     /// # Errors
     /// A file that cannot be made or locked, or a lock that another process holds for too long.
     pub fn acquire(fs: &Fs, path: &Path, wait: &LockWait<'_>) -> Result<Self> {
-        let mut created = false;
         loop {
             // RDWR: on NFS, Linux emulates `flock` with byte-range locks, which need a file that is
             // open for writing.
-            let file = match open(path, OFlags::RDWR) {
-                Ok(file) => file,
+            let (file, created) = match open(path, OFlags::RDWR) {
+                Ok(file) => (file, false),
                 Err(Errno::NOENT) => {
                     // EXCL: only the process that made the file may remove it again.
                     let make = || open(path, OFlags::RDWR | OFlags::CREATE | OFlags::EXCL);
                     match fs.run(|| OwnedFsOp::Create(path.to_owned()), make) {
-                        Ok(file) => {
-                            created = true;
-                            file
-                        }
+                        Ok(file) => (file, true),
                         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
                         Err(error) => return Err(Error::lock_failed(path, error)),
                     }
