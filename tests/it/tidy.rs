@@ -109,11 +109,12 @@ const NARROW: &[(&str, &[&str])] = &[("fs", &["error"])];
 
 /// Macros that have no place in the code, test code included.
 const REFUSED_MACROS: &[&str] = &["todo!", "unimplemented!", "dbg!"];
-/// Attributes that have no place in the code, by how they begin.
+/// Attributes that have no place in the code, by how they begin. In parts, so that a text search
+/// for them finds only real uses and not this list.
 const REFUSED_ATTRIBUTES: &[&str] = &[
     "ignore",
-    "allow(clippy::too_many",
-    "allow(clippy::cognitive_complexity",
+    concat!("allow(", "clippy::too_many"),
+    concat!("allow(", "clippy::cognitive_complexity"),
 ];
 /// What would tie the project to one place. In two parts, or this file would name them itself.
 const LEAKS: &[&str] = &[
