@@ -167,4 +167,12 @@ codes! {
     Yanked "yanked" "The project has withdrawn the release."
     LockUnknownKey "lock-unknown-key" "A lock file of a newer version has an unknown key."
     RequirementsOption "requirements-option" "An option in a list of requirements is ignored."
+
+    // Package indexes.
+    NotAPage "not-a-page" "An answer of a package index cannot be read."
+    IndexVersion "index-version" "The interface of a package index has an unknown major version."
+    PageTooLong "page-too-long" "A page of a package index is larger than the limit for it."
+    Quarantined "quarantined" "The index has put the project into quarantine."
+    BadMetadata "bad-metadata" "The metadata of a wheel on an index cannot be used."
+    MetadataDigest "metadata-digest" "A metadata file has another digest than the index states."
 }

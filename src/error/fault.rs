@@ -3,7 +3,9 @@
 use std::fmt;
 
 use super::code::Code;
-use super::{ArchiveFault, MetadataFault, RecordFault, ResolutionFault, SourceFault, SpreadFault};
+use super::{
+    ArchiveFault, IndexFault, MetadataFault, RecordFault, ResolutionFault, SourceFault, SpreadFault,
+};
 
 /// One thing that is wrong with a wheel, or with the file of a resolver.
 ///
@@ -24,6 +26,8 @@ pub enum Fault {
     Source(SourceFault),
     /// An installation report, a lock file, a list of requirements.
     Resolution(ResolutionFault),
+    /// A package index.
+    Index(IndexFault),
 }
 
 impl Fault {
@@ -40,6 +44,7 @@ impl Fault {
             Self::Spread(fault) => fault.word(),
             Self::Source(fault) => fault.word(),
             Self::Resolution(fault) => fault.word(),
+            Self::Index(fault) => fault.word(),
         }
     }
 }
@@ -53,6 +58,7 @@ impl fmt::Display for Fault {
             Self::Spread(fault) => fault.fmt(f),
             Self::Source(fault) => fault.fmt(f),
             Self::Resolution(fault) => fault.fmt(f),
+            Self::Index(fault) => fault.fmt(f),
         }
     }
 }
@@ -73,5 +79,6 @@ from!(
     Record RecordFault,
     Spread SpreadFault,
     Source SourceFault,
-    Resolution ResolutionFault
+    Resolution ResolutionFault,
+    Index IndexFault
 );

@@ -8,6 +8,7 @@ use std::path::Path;
 use super::*;
 use crate::digest::{Algorithm, Digest};
 use crate::path::PathFault;
+use index::samples::index_faults;
 use resolution::samples::resolution_faults;
 
 const KNOWN: &str = include_str!("messages.txt");
@@ -328,6 +329,7 @@ fn samples() -> Vec<(&'static str, String)> {
         .chain(metadata_faults().into_iter().map(Fault::from))
         .chain(other_faults())
         .chain(resolution_faults().into_iter().map(Fault::from))
+        .chain(index_faults().into_iter().map(Fault::from))
         .map(|fault| Error::wheel("a.whl", fault));
     let errors = other_errors()
         .into_iter()

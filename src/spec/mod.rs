@@ -13,6 +13,7 @@ pub mod pylock;
 pub mod python_name;
 pub mod record;
 pub mod requirements;
+pub mod simple;
 pub mod tags;
 pub mod version;
 pub mod wheel_name;
