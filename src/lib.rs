@@ -155,7 +155,7 @@ pub use environment::{Environment, Locate};
 pub use error::{Effect, Error, ErrorKind, Result};
 pub use outcome::{
     Action, CheckOutcome, Difference, DifferenceState, Events, InstalledProject, Outcome,
-    PathConflict, PlannedFiles, ProjectChange, Status, Warning,
+    PathConflict, PlannedFiles, ProjectChange, Retry, Status, Warning,
 };
 pub use plan::conflict::OnConflict;
 pub use spec::record::Verify;

@@ -210,6 +210,20 @@ pub enum Step {
     Clean,
 }
 
+/// A download that failed and is tried again.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Retry {
+    /// Why it failed.
+    pub why: String,
+    /// The pause before the next try.
+    pub pause: Duration,
+    /// The number of the next try, which is at least 2.
+    pub attempt: u32,
+    /// How many tries there are at the most before it is given up.
+    pub attempts: u32,
+}
+
 /// Receives events while a command works. Methods may be called from several threads at once; by
 /// default they do nothing.
 pub trait Events: Sync {
@@ -243,8 +257,8 @@ pub trait Events: Sync {
     }
     /// A preview of a file failed and is tried again. A preview is no transfer, unless it fetches
     /// the whole file: then it is reported as one afterwards.
-    fn look_retry(&self, name: &str, why: &str) {
-        let _ = (name, why);
+    fn look_retry(&self, name: &str, retry: &Retry) {
+        let _ = (name, retry);
     }
     /// A file is being fetched; `present` of its `total` bytes are here already. Comes again with
     /// the same number once the length is known, or if the file is started again.
@@ -256,8 +270,8 @@ pub trait Events: Sync {
         let _ = (transfer, bytes);
     }
     /// It failed and is tried again.
-    fn transfer_retry(&self, transfer: usize, why: &str) {
-        let _ = (transfer, why);
+    fn transfer_retry(&self, transfer: usize, retry: &Retry) {
+        let _ = (transfer, retry);
     }
     /// It is complete and checked, or was given up.
     fn transfer_end(&self, transfer: usize) {

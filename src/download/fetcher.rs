@@ -28,7 +28,7 @@ use super::settings::Settings;
 use super::transfer::{FileTransfer, TransferState};
 use crate::error::{Error, NetworkFault, Result};
 use crate::fs::{Fs, OpenFile, ReadAt as _};
-use crate::outcome::Events;
+use crate::outcome::{Events, Retry};
 use crate::threads::Cancel;
 
 /// The longest time between two checks whether the caller was cancelled.
@@ -185,8 +185,13 @@ impl FileFetch<'_> {
                 // The earlier bytes may be of another file, or were lost on the disk. They are
                 // gone now, so this happens once.
                 Checked::Bad(_) if may_mix => {
-                    let why = "the bytes that were there already are wrong";
-                    self.report.retry(self.file, why);
+                    let retry = Retry {
+                        why: "the bytes that were there already are wrong".to_owned(),
+                        pause: Duration::ZERO,
+                        attempt: 2,
+                        attempts: 2,
+                    };
+                    self.report.retry(self.file, &retry);
                 }
                 Checked::Bad(faults) => {
                     return Err(Error::wheels(vec![(self.file.label.clone(), faults)]));
@@ -259,10 +264,9 @@ impl FileFetch<'_> {
                 Ok(()) => Passing::new("the server sends nothing new"),
                 Err(FetchError::Passing(passing)) => passing,
             };
-            let why = passing.why.clone();
-            let pause = attempts.failed(passing, &self.file.label)?;
-            self.report.retry(self.file, &why);
-            self.pause(pause)?;
+            let retry = attempts.failed(passing, &self.file.label)?;
+            self.report.retry(self.file, &retry);
+            self.pause(retry.pause)?;
         }
     }
 

@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::remote_file::RemoteFile;
 use super::transfer::TransferEvent;
-use crate::outcome::Events;
+use crate::outcome::{Events, Retry};
 use crate::spec::location::label_of;
 
 /// The events of previews that were not reported yet.
@@ -29,7 +29,7 @@ struct Previews {
 enum PreviewEvent {
     Retry {
         name: String,
-        why: String,
+        retry: Retry,
     },
     Complete {
         transfer: usize,
@@ -66,7 +66,7 @@ impl PreviewEvents {
         // The lock is free here: a connection must not wait for a callback that is slow.
         for one in pending {
             match one {
-                PreviewEvent::Retry { name, why } => progress.look_retry(&name, &why),
+                PreviewEvent::Retry { name, retry } => progress.look_retry(&name, &retry),
                 PreviewEvent::Complete {
                     transfer,
                     name,
@@ -114,12 +114,12 @@ impl Reporter<'_> {
         }
     }
 
-    pub(super) fn retry(self, file: &RemoteFile, why: &str) {
+    pub(super) fn retry(self, file: &RemoteFile, retry: &Retry) {
         match self {
-            Self::Transfer(progress, number) => progress.transfer_retry(number, why),
+            Self::Transfer(progress, number) => progress.transfer_retry(number, retry),
             Self::Preview(events) => events.lock().pending.push(PreviewEvent::Retry {
                 name: file.file_name.clone(),
-                why: why.to_owned(),
+                retry: retry.clone(),
             }),
         }
     }

@@ -181,7 +181,7 @@ impl Job for ResourceFetch {
             Err(FetchError::Passing(passing)) => {
                 let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
                 match attempts.failed(passing, &self.label) {
-                    Ok(pause) => return Ran::Again(pause),
+                    Ok(retry) => return Ran::Again(retry.pause),
                     Err(error) => Err(error),
                 }
             }

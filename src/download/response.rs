@@ -66,10 +66,13 @@ impl Response {
         read_content_range(self.header("content-range")?)
     }
 
-    /// The encoding of the body, if it is not the file itself.
-    pub(super) fn encoding(&self) -> Option<&str> {
-        self.header("content-encoding")
-            .filter(|encoding| !matches!(encoding.trim(), "" | "identity"))
+    /// The coding that the body is compressed with, if any.
+    pub(super) fn coding(&self) -> Option<&'static str> {
+        let fields = self.response.headers().get_all("content-encoding");
+        fields
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .find_map(coding_in)
     }
 
     /// The identity of the file's present version (RFC 9110, 8.8).
@@ -117,6 +120,56 @@ impl Response {
     }
 }
 
+/// The codings that change a body (the registry of RFC 9110, 16.6.1).
+const CODINGS: [&str; 10] = [
+    "aes128gcm",
+    "br",
+    "compress",
+    "dcb",
+    "dcz",
+    "deflate",
+    "exi",
+    "gzip",
+    "pack200-gzip",
+    "zstd",
+];
+
+/// The first real coding in a value of `Content-Encoding`. Servers also write labels that are none,
+/// such as `identity`, `aws-chunked`, `binary` or a character set; their bodies are unchanged.
+fn coding_in(value: &str) -> Option<&'static str> {
+    let names = value.split(',').map(str::trim);
+    let known = |name: &str| {
+        let bare = name.strip_prefix("x-").unwrap_or(name);
+        CODINGS.into_iter().find(|coding| *coding == bare)
+    };
+    names
+        .map(str::to_ascii_lowercase)
+        .find_map(|name| known(&name))
+}
+
+/// A status as messages show it: `HTTP 503 Service Unavailable`. The server's own words are left
+/// out: they may be anything.
+pub(super) fn status_line(status: u16) -> String {
+    // The numbers of content delivery networks are in no registry.
+    let reason = match status {
+        520 => Some("Unknown Error"),
+        521 => Some("Web Server Is Down"),
+        522 => Some("Connection Timed Out"),
+        523 => Some("Origin Is Unreachable"),
+        524 => Some("A Timeout Occurred"),
+        525 => Some("TLS Handshake Failed"),
+        526 => Some("Invalid TLS Certificate"),
+        527 => Some("Connection Interrupted"),
+        _ => ureq::http::StatusCode::from_u16(status)
+            .ok()
+            .and_then(|status| status.canonical_reason()),
+    };
+    reason.map_or_else(
+        || format!("HTTP {status}"),
+        |reason| format!("HTTP {status} {reason}"),
+    )
+}
+
 /// A date in a header, in any of the forms that recipients must accept (RFC 9110, 5.6.7).
 fn date(text: &str) -> Option<SystemTime> {
     httpdate::parse_http_date(text.trim()).ok()
@@ -162,6 +215,40 @@ mod tests {
             "bytes a-b/c",
         ] {
             assert_eq!(read(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn only_codings_that_change_a_body_count() {
+        for (value, expected) in [
+            ("", None),
+            ("identity", None),
+            (" Identity ", None),
+            ("aws-chunked", None),
+            ("none", None),
+            ("binary", None),
+            ("UTF-8", None),
+            ("utf-8, identity", None),
+            ("GZip", Some("gzip")),
+            ("x-gzip", Some("gzip")),
+            ("X-Compress", Some("compress")),
+            ("aws-chunked, gzip", Some("gzip")),
+            ("identity,br", Some("br")),
+            ("zstd", Some("zstd")),
+        ] {
+            assert_eq!(coding_in(value), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn statuses_are_shown_with_their_registered_reason() {
+        for (status, shown) in [
+            (503, "HTTP 503 Service Unavailable"),
+            (404, "HTTP 404 Not Found"),
+            (522, "HTTP 522 Connection Timed Out"),
+            (599, "HTTP 599"),
+        ] {
+            assert_eq!(status_line(status), shown);
         }
     }
 

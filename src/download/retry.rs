@@ -9,12 +9,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use ureq::Timeout;
 use url::Url;
 
-use super::response::Response;
+use super::response::{Response, status_line};
 use super::settings::Settings;
 use crate::error::{Error, NetworkFault, Result};
+use crate::outcome::Retry;
 
-/// The longest pause that a server may ask for. One that asks for more is most likely not worth
-/// waiting for, and the user sees nothing happen.
+/// The longest pause that a server may ask for. If it asks for more, the download fails at once:
+/// coming back earlier would only be refused again.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// The longest pause of our own: doubling would soon make it minutes.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
@@ -113,14 +114,30 @@ impl FetchError {
 
     /// An answer whose status is not one of those that bring what was asked for.
     pub(super) fn of_status(answer: &Response, url: &Url, label: &str) -> Self {
-        let host = url.host_str().unwrap_or_default();
-        let why = format!("`{host}` answers with status {}", answer.status);
+        let mut why = status_line(answer.status);
+        // After a redirect it is not the asked server's answer.
+        if let Some(host) = answer
+            .url
+            .host_str()
+            .filter(|_| answer.url.host() != url.host())
+        {
+            why += &format!(" from `{host}`");
+        }
         match answer.status {
             // Status 501 and 505 are not here: a server that lacks a feature will go on lacking it.
-            408 | 425 | 429 | 500 | 502 | 503 | 504 => Self::Passing(Passing {
-                wait: answer.retry_after().map(|wait| wait.min(LONGEST_WAIT)),
-                ..Passing::new(why)
-            }),
+            // Those from 520 on are Cloudflare's, for servers behind it that do not answer.
+            408 | 425 | 429 | 500 | 502 | 503 | 504 | 520..=527 => {
+                let wait = answer.retry_after();
+                if let Some(wait) = wait.filter(|wait| *wait > LONGEST_WAIT) {
+                    why += &format!(", and it asks to wait {} s", wait.as_secs());
+                    let fault = NetworkFault::TransferFailed;
+                    return Self::Fatal(Error::network(fault, label, why));
+                }
+                Self::Passing(Passing {
+                    wait,
+                    ..Passing::new(why)
+                })
+            }
             401 | 403 | 407 => Self::Fatal(Error::network(NetworkFault::Credentials, label, why)),
             _ => Self::Fatal(Error::network(NetworkFault::Status, label, why)),
         }
@@ -164,13 +181,18 @@ impl Attempts {
         self.failures = 0;
     }
 
-    /// The pause before the next try; an error if this was the last one.
-    pub(super) fn failed(&mut self, passing: Passing, label: &str) -> Result<Duration> {
+    /// The next try; an error if this was the last one.
+    pub(super) fn failed(&mut self, passing: Passing, label: &str) -> Result<Retry> {
         self.failures += 1;
         if self.failures > self.policy.retries {
             return Err(Error::network(passing.fault, label, passing.why));
         }
-        Ok(passing.wait.unwrap_or_else(|| self.backoff()))
+        Ok(Retry {
+            pause: passing.wait.unwrap_or_else(|| self.backoff()),
+            why: passing.why,
+            attempt: self.failures + 1,
+            attempts: self.policy.retries + 1,
+        })
     }
 
     /// Doubled each time. The jitter keeps connections that failed together from coming back
@@ -200,7 +222,7 @@ mod tests {
             ..Settings::default()
         };
         let mut attempts = RetryPolicy::new(&settings).attempts();
-        let mut fail = |passing| attempts.failed(passing, "label").ok();
+        let mut fail = |passing| Some(attempts.failed(passing, "label").ok()?.pause);
         let about = |pause: Option<Duration>, seconds: u64| {
             let pause = pause.expect("it may be tried again").as_millis();
             (750..1250).contains(&(pause / u128::from(seconds)))
@@ -213,9 +235,12 @@ mod tests {
             wait: Some(Duration::from_secs(3)),
             ..Passing::new("d")
         };
-        assert_eq!(
-            attempts.failed(asked, "label").ok(),
-            Some(Duration::from_secs(3))
-        );
+        let expected = Retry {
+            why: "d".to_owned(),
+            pause: Duration::from_secs(3),
+            attempt: 2,
+            attempts: 3,
+        };
+        assert_eq!(attempts.failed(asked, "label").ok(), Some(expected));
     }
 }

@@ -57,7 +57,8 @@ impl Default for Settings {
             // The end records of a zip archive with the longest possible comment, and a little
             // more for the central directory.
             tail: (1 << 16) + (1 << 13),
-            retries: 5,
+            // Five tries in all; their pauses sum to about eight seconds.
+            retries: 4,
             backoff: Duration::from_millis(500),
             connect_timeout: Duration::from_secs(10),
             stall_timeout: Duration::from_secs(30),

@@ -3,8 +3,9 @@
 //! Input: a [`Part`] to ask for. Output: bytes in the [`Partial`] file, and [`TransferEvent`]s for
 //! the waiting side. Invariants: an answer that cannot be the wanted file is refused before its
 //! body is read; bytes that are present are given up only once the first bytes of another file have
-//! come; after [`FileTransfer::close`] no connection writes any more. Limits: nothing is tried
-//! again here.
+//! come; after [`FileTransfer::close`] no connection writes any more. A range that a server
+//! refuses, or answers in a way that cannot be used, is followed by one request for the whole file,
+//! and only the answer to that one is final. Limits: nothing else is tried again here.
 
 use std::io::Read as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,12 +17,15 @@ use super::ranges::Part;
 use super::remote_file::RemoteFile;
 use super::response::Response;
 use super::retry::FetchError;
-use crate::error::{Error, Result, SourceFault, escaped};
+use crate::error::{Error, NetworkFault, Result, SourceFault};
 use crate::threads::Cancel;
 
 /// Large enough that a system call costs little, small enough to stay in the processor's cache
 /// until it is written.
 const BUFFER: usize = 1 << 17;
+/// The most bytes of a body whose length neither the server nor the source states: more than any
+/// wheel has, and an end to a body without one.
+const MOST_UNSTATED: u64 = 1 << 35;
 
 /// A file that connections write into.
 pub(super) struct FileTransfer {
@@ -37,6 +41,45 @@ pub(super) struct TransferState {
     /// `None` once the transfer is closed.
     partial: Option<Partial>,
     events: Vec<TransferEvent>,
+    ranges: RangeSupport,
+}
+
+/// What the server's answers to requests with `Range` have shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum RangeSupport {
+    /// Nothing that speaks against ranges.
+    Usable,
+    /// The last one failed in a way that may pass.
+    Doubtful,
+    /// Ranges are refused, or answered in a way that cannot be used.
+    Unusable,
+}
+
+/// Why an answer did not bring what was asked for.
+enum Unanswered {
+    /// The server may still send the whole file.
+    OfRange(FetchError),
+    Other(FetchError),
+}
+
+impl From<FetchError> for Unanswered {
+    fn from(error: FetchError) -> Self {
+        Self::Other(error)
+    }
+}
+
+impl From<Error> for Unanswered {
+    fn from(error: Error) -> Self {
+        Self::Other(error.into())
+    }
+}
+
+impl From<Unanswered> for FetchError {
+    fn from(refusal: Unanswered) -> Self {
+        match refusal {
+            Unanswered::OfRange(error) | Unanswered::Other(error) => error,
+        }
+    }
 }
 
 /// The events of the file, in order.
@@ -53,6 +96,7 @@ impl TransferState {
         Mutex::new(Self {
             partial: Some(partial),
             events: Vec::new(),
+            ranges: RangeSupport::Usable,
         })
     }
 
@@ -105,8 +149,40 @@ impl FileTransfer {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks once, and takes the answer.
+    /// Asks for a part and takes the answer; if the server does not serve ranges, asks for the
+    /// whole file.
     fn fetch(&self, part: &Part) -> Done {
+        // The whole file is for one connection: after the failure of a share, one goes on alone.
+        let may_be_whole = !matches!(part, Part::Share(_));
+        if may_be_whole && self.lock().ranges == RangeSupport::Unusable {
+            return Ok(self.ask(&Part::Whole)?);
+        }
+        match self.ask(part) {
+            Err(Unanswered::OfRange(error)) if may_be_whole => {
+                // A busy server gets its pause; some answer ranges with 429 or 503 for ever.
+                let may_pass = matches!(error, FetchError::Passing(_));
+                let mut state = self.lock();
+                state.ranges = if may_pass && state.ranges == RangeSupport::Usable {
+                    RangeSupport::Doubtful
+                } else {
+                    RangeSupport::Unusable
+                };
+                drop(state);
+                if may_pass {
+                    return Err(error);
+                }
+                Ok(self.ask(&Part::Whole)?)
+            }
+            Ok(()) => {
+                self.lock().ranges = RangeSupport::Usable;
+                Ok(())
+            }
+            Err(refusal) => Err(refusal.into()),
+        }
+    }
+
+    /// Asks once, and takes the answer.
+    fn ask(&self, part: &Part) -> std::result::Result<(), Unanswered> {
         let mut headers = vec![identity()];
         if let Some(range) = part.header() {
             headers.push(("Range", range));
@@ -114,40 +190,30 @@ impl FileTransfer {
             headers.extend(self.look(if_range)?.map(|tag| ("If-Range", tag)));
         }
         let answer = self.client.get(&self.file.url, &headers, &self.cancel)?;
+        // A proxy that has changed the headers of an answer says so with 203 (RFC 9110, 15.3.4).
         match (answer.status, part) {
-            (200 | 206, _) if answer.encoding().is_some() => {
-                let encoding = answer.encoding().unwrap_or_default().to_owned();
-                Err(self.refuse(SourceFault::ContentEncoding(encoding)))
+            (200 | 203 | 206, _) if answer.coding().is_some() => {
+                let coding = answer.coding().unwrap_or_default().to_owned();
+                Err(self.refuse(SourceFault::ContentEncoding(coding)).into())
             }
-            // The whole file is for one connection; it asks again.
-            (200, Part::Share(_)) => Err(other_range()),
-            (200, _) => self.take_whole(answer),
-            (206, Part::Tail(_) | Part::Beginning(_) | Part::Range(_) | Part::Share(_)) => {
-                self.take_range(answer, part)
-            }
+            (200 | 203, Part::Share(_)) => Err(self.other_range()),
+            (200 | 203, _) => self.take_whole(answer),
+            (206, _) => self.take_range(answer, part),
             (416, Part::Tail(_) | Part::Beginning(_)) if is_empty(&answer) => {
                 self.check_size(0)?;
                 let head = self.origin.head(0, answer.validator());
                 Ok(self.lock().begin(head)?)
             }
-            // Some servers refuse ranges that count from the end, ranges longer than the file, or
-            // all ranges.
-            (400 | 416 | 501, Part::Tail(_) | Part::Beginning(_)) => self.fetch(&Part::Whole),
-            (416, Part::Range(_)) => {
-                self.lock().partial()?.clear()?;
-                Err(FetchError::passing(
-                    "the file has another length than before",
-                ))
-            }
-            _ => Err(FetchError::of_status(
-                &answer,
-                &self.file.url,
-                &self.file.label,
-            )),
+            (_, Part::Whole) => Err(self.status(&answer).into()),
+            _ => Err(Unanswered::OfRange(self.status(&answer))),
         }
     }
 
-    fn take_whole(&self, answer: Response) -> Done {
+    fn status(&self, answer: &Response) -> FetchError {
+        FetchError::of_status(answer, &self.file.url, &self.file.label)
+    }
+
+    fn take_whole(&self, answer: Response) -> std::result::Result<(), Unanswered> {
         let validator = answer.validator();
         let Some(total) = answer.length() else {
             let mut state = self.lock();
@@ -169,18 +235,26 @@ impl FileTransfer {
         self.receive(answer, 0, Some(total), begins.then_some(head))
     }
 
-    fn take_range(&self, answer: Response, part: &Part) -> Done {
+    fn take_range(&self, answer: Response, part: &Part) -> std::result::Result<(), Unanswered> {
+        let other_range = || self.other_range();
         let found = answer.content_range().ok_or_else(other_range)?;
         let (Some(range), Some(total)) = (found.range, found.total) else {
             return Err(other_range());
         };
+        // One of the two lengths is wrong, and the body would be cut off or run over.
+        let lengths_agree = |length| length == range.end - range.start;
+        if !answer.length().is_none_or(lengths_agree) {
+            return Err(other_range());
+        }
         let as_asked = match part {
             Part::Share(asked) => range == *asked,
             // A server may send less than was asked for (RFC 9110, 15.3.7); the rest follows.
             Part::Range(asked) => range.start == asked.start && range.end <= asked.end,
             Part::Beginning(length) => range.start == 0 && range.end <= *length,
             // A suffix that is longer than the file is all of it, so its start is free.
-            Part::Tail(_) | Part::Whole => range.end == total,
+            Part::Tail(_) => range.end == total,
+            // Some servers answer every request with a range.
+            Part::Whole => range == (0..total),
         };
         if !as_asked {
             return Err(other_range());
@@ -200,9 +274,7 @@ impl FileTransfer {
             if !matches!(part, Part::Share(_)) {
                 partial.clear()?;
             }
-            return Err(FetchError::passing(
-                "the file has changed since it was begun",
-            ));
+            return Err(FetchError::passing("the file has changed since it was begun").into());
         }
         drop(state);
         self.receive(answer, range.start, Some(range.end), None)
@@ -216,7 +288,7 @@ impl FileTransfer {
         start: u64,
         end: Option<u64>,
         mut begins: Option<Head>,
-    ) -> Done {
+    ) -> std::result::Result<(), Unanswered> {
         let content_type = answer
             .header("content-type")
             .unwrap_or("no content type")
@@ -228,16 +300,19 @@ impl FileTransfer {
             self.cancel.check()?;
             let bytes = match body.read(&mut buffer) {
                 Ok(count) => &buffer[..count],
-                Err(error) => break Err(self.broken(error)),
+                Err(error) => break Err(self.broken(error).into()),
             };
             match end {
                 Some(end) if bytes.is_empty() && at < end => {
-                    break Err(FetchError::passing("the server broke the connection off"));
+                    break Err(FetchError::passing("the server broke the connection off").into());
                 }
                 // The bytes beyond the end may belong to another connection and are not written.
                 Some(end) if bytes.len() as u64 > end - at => {
-                    break Err(FetchError::passing("the server sends more than it said"));
+                    break Err(Unanswered::OfRange(
+                        self.fatal("the server sends more than it said"),
+                    ));
                 }
+                None => self.check_growth(at + bytes.len() as u64)?,
                 _ => {}
             }
             self.check_beginning(bytes, at, &content_type)?;
@@ -271,11 +346,22 @@ impl FileTransfer {
         if pairs.all(|(byte, expected)| byte == expected) {
             return Ok(());
         }
-        let begins = escaped(&String::from_utf8_lossy(&bytes[..bytes.len().min(40)]));
         Err(self.refuse(SourceFault::NotAWheel {
             content_type: content_type.to_owned(),
-            begins,
         }))
+    }
+
+    /// Ends a body of unknown length once it is longer than it may be.
+    fn check_growth(&self, length: u64) -> Done {
+        match self.file.size {
+            Some(promised) if length > promised => {
+                Err(self.refuse(SourceFault::Longer { promised }))
+            }
+            None if length > MOST_UNSTATED => Err(self.refuse(SourceFault::Longer {
+                promised: MOST_UNSTATED,
+            })),
+            _ => Ok(()),
+        }
     }
 
     fn check_size(&self, actual: u64) -> Done {
@@ -290,14 +376,19 @@ impl FileTransfer {
     fn refuse(&self, fault: SourceFault) -> FetchError {
         Error::wheel(&self.file.label, fault).into()
     }
+
+    fn fatal(&self, why: &str) -> FetchError {
+        Error::network(NetworkFault::TransferFailed, &self.file.label, why).into()
+    }
+
+    /// The answer holds bytes that were not asked for: the same request would bring them again.
+    fn other_range(&self) -> Unanswered {
+        Unanswered::OfRange(self.fatal("the server sends another range than was asked for"))
+    }
 }
 
 /// Whether the answer to a range says that the file has no bytes at all.
 fn is_empty(answer: &Response) -> bool {
     let found = answer.content_range();
     found.is_some_and(|found| found.total == Some(0))
-}
-
-fn other_range() -> FetchError {
-    FetchError::passing("the server sends another range than was asked for")
 }

@@ -20,13 +20,12 @@ pub enum SourceFault {
     NoneOfDigests { allowed: usize, actual: Box<Digest> },
     /// The file has another length than was promised, in bytes.
     Size { promised: u64, actual: u64 },
+    /// A server sends more bytes than the file may have.
+    Longer { promised: u64 },
     /// A server sent the file in a content encoding.
     ContentEncoding(String),
     /// A server sent something other than a zip archive.
-    NotAWheel {
-        content_type: String,
-        begins: String,
-    },
+    NotAWheel { content_type: String },
     /// The wheel is on a server, and has to be a local file.
     NotFetched,
     /// The fetched file differs from the one that was previewed.
@@ -40,7 +39,7 @@ impl SourceFault {
         match self {
             Self::Digest { .. } => Code::PinMismatch,
             Self::NoneOfDigests { .. } => Code::NoPinMatches,
-            Self::Size { .. } => Code::LengthMismatch,
+            Self::Size { .. } | Self::Longer { .. } => Code::LengthMismatch,
             Self::ContentEncoding(_) => Code::ContentEncoding,
             Self::NotAWheel { .. } => Code::NotAWheel,
             Self::NotFetched => Code::NotFetched,
@@ -83,13 +82,15 @@ impl SourceFault {
                 f,
                 "the server sent it in the content encoding `{encoding}`, which changes the file"
             ),
-            Self::NotAWheel {
-                content_type,
-                begins,
-            } => write!(
-                f,
-                "the server sent `{content_type}` instead of a wheel; it begins with `{begins}`"
-            ),
+            Self::Longer { promised } => {
+                write!(
+                    f,
+                    "the server sends more than the {promised} bytes that it may have"
+                )
+            }
+            Self::NotAWheel { content_type } => {
+                write!(f, "the server sent `{content_type}` instead of a wheel")
+            }
             Self::NotFetched => write!(f, "it is on a server and was not fetched"),
             Self::ChangedOnServer => write!(
                 f,

@@ -217,10 +217,10 @@ fn other_faults() -> Vec<Fault> {
             actual: 2,
         }
         .into(),
+        SourceFault::Longer { promised: 1 }.into(),
         SourceFault::ContentEncoding(text("gzip")).into(),
         SourceFault::NotAWheel {
             content_type: text("text/html"),
-            begins: text("<html>"),
         }
         .into(),
         SourceFault::NotFetched.into(),

@@ -4,7 +4,9 @@ use pkg_install::download::{RemoteFile, Settings};
 use pkg_install::error::ErrorKind;
 use pkg_install::outcome::Silent;
 
-use crate::downloads::{NAME, body, content, downloader, fails, files, loose, pinned, settings};
+use crate::downloads::{
+    NAME, body, content, downloader, fails, files, gone, loose, pinned, settings,
+};
 use crate::support::http_server::{Server, Turn};
 use crate::support::scene::{Run, Scene};
 use crate::support::wheel_builder::Wheel;
@@ -54,7 +56,7 @@ fn a_cache_that_cannot_be_used_is_an_error_that_says_what_to_do_instead() {
 fn offline_a_part_is_no_file_and_stays_as_it_is() {
     let (scene, server, bytes) = (Scene::new(), Server::start(), body(300_000, 1));
     server.put(NAME, &bytes);
-    server.script(NAME, [Turn::Cut(100_000), Turn::Status(404, "")]);
+    server.script(NAME, [Turn::Cut(100_000), gone(), gone()]);
     let wanted = pinned(server.url(NAME), &bytes);
     fails(
         downloader(&settings(&scene)).fetch(&wanted, &Silent),
@@ -79,7 +81,7 @@ fn offline_a_part_is_no_file_and_stays_as_it_is() {
                 .expect("it can be looked at")
                 .is_none()
     );
-    assert_eq!((files(&scene), server.seen(NAME).len()), (before, 2));
+    assert_eq!((files(&scene), server.seen(NAME).len()), (before, 3));
     assert!(
         content(
             &downloader(&settings(&scene))
@@ -105,7 +107,7 @@ fn a_server_that_ignores_conditions_is_believed_only_if_its_tag_is_the_same() {
     {
         let (scene, server, path) = (Scene::new(), Server::start(), format!("case{case}"));
         server.put(&path, &old);
-        server.script(&path, [Turn::Cut(100_000), Turn::Status(404, "")]);
+        server.script(&path, [Turn::Cut(100_000), gone(), gone()]);
         let known = if is_pinned {
             pinned(server.url(&path), &new)
         } else {
@@ -130,6 +132,6 @@ fn a_server_that_ignores_conditions_is_believed_only_if_its_tag_is_the_same() {
             "{path}: the old beginning is not mixed with the new end"
         );
         let seen = server.seen(&path);
-        assert_eq!(seen[2].if_range.as_deref(), Some("\"one\""), "{seen:?}");
+        assert_eq!(seen[3].if_range.as_deref(), Some("\"one\""), "{seen:?}");
     }
 }

@@ -11,7 +11,7 @@ use crate::support::http_server::{Server, Turn};
 use crate::support::scene::Scene;
 use pkg_install::download::{Downloader, RemoteFile, Settings};
 use pkg_install::error::ErrorKind;
-use pkg_install::outcome::{Events, Silent};
+use pkg_install::outcome::{Events, Retry, Silent};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -40,7 +40,7 @@ fn a_header_that_promises_too_much_is_found_out() {
 fn servers_that_are_busy_are_asked_again() {
     let (scene, server, bytes) = (Scene::new(), Server::start(), body(5000, 5));
     server.put(NAME, &bytes);
-    let busy = [408, 425, 429, 500].map(|status| Turn::Status(status, "Retry-After: 0\r\n"));
+    let busy = [408, 425, 522].map(|status| Turn::Status(status, "Retry-After: 0\r\n"));
     let date =
         "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\nRetry-After: Sun, 06 Nov 1994 08:49:37 GMT\r\n";
     server.script(NAME, busy.into_iter().chain([Turn::Status(503, date)]));
@@ -53,18 +53,23 @@ fn servers_that_are_busy_are_asked_again() {
         .fetch(&pinned(server.url(NAME), &bytes), &told)
         .expect("it comes");
     assert_eq!(content(&file), bytes);
-    assert_eq!(server.seen(NAME).len(), 6);
+    assert_eq!(server.seen(NAME).len(), 5);
     let told = told.0.into_inner().expect("no thread panicked");
     assert_eq!(
         told.first().map(String::as_str),
         Some("begin a-1-py3-none-any.whl None 0")
     );
-    assert_eq!(
-        told.iter()
-            .filter(|line| line.starts_with("retry `127.0.0.1` answers with status"))
-            .count(),
-        5
-    );
+    let retries: Vec<_> = told
+        .iter()
+        .filter(|line| line.starts_with("retry"))
+        .collect();
+    let expected = [
+        "retry 2: HTTP 408 Request Timeout",
+        "retry 3: HTTP 425 Too Early",
+        "retry 4: HTTP 522 Connection Timed Out",
+        "retry 5: HTTP 503 Service Unavailable",
+    ];
+    assert_eq!(retries, expected);
     assert_eq!(
         told.iter()
             .filter_map(|line| line.strip_prefix("advance ")?.parse::<u64>().ok())
@@ -91,8 +96,9 @@ impl Events for Told {
     fn transfer_advance(&self, _: usize, bytes: u64) {
         self.add(format!("advance {bytes}"));
     }
-    fn transfer_retry(&self, _: usize, why: &str) {
-        self.add(format!("retry {why}"));
+    fn transfer_retry(&self, _: usize, retry: &Retry) {
+        let Retry { why, attempt, .. } = retry;
+        self.add(format!("retry {attempt}: {why}"));
     }
     fn transfer_end(&self, _: usize) {
         self.add("end".to_owned());
@@ -112,14 +118,14 @@ fn a_server_that_stays_broken_is_given_up() {
     let error = fails(
         downloader(&settings).fetch(&loose(url.clone()), &Silent),
         ErrorKind::Failed,
-        &[url.as_str(), "`127.0.0.1` answers with status 503"],
+        &[url.as_str(), "HTTP 503 Service Unavailable"],
     );
     assert_eq!(error.code(), "transfer-failed");
     assert_eq!(server.seen(NAME).len(), 3);
     assert_eq!(files(&scene), [""; 0], "nothing arrived, so nothing stays");
     for status in [401, 403, 404, 410] {
         server.always(NAME, Turn::Status(status, ""));
-        let says = format!("answers with status {status}");
+        let says = format!("HTTP {status} ");
         fails(
             downloader(&settings).fetch(&loose(url.clone()), &Silent),
             ErrorKind::Failed,
@@ -220,14 +226,16 @@ fn a_file_other_than_the_promised_one_is_refused() {
         ErrorKind::Input,
         &["content encoding `gzip`"],
     );
-    let says = [
-        "`text/html` instead of a wheel",
-        "`<!DOCTYPE html><title>Log in</title>`",
-    ];
-    fails(
+    let error = fails(
         downloader.fetch(&loose(server.url(NAME)), &Silent),
         ErrorKind::Input,
-        &says,
+        &["`text/html` instead of a wheel"],
+    );
+    // The list may have been made by another party, and the address be one that only this machine
+    // can reach: nothing that it answers gets into a log.
+    assert!(
+        !format!("{error} {error:?}").contains("Log in"),
+        "{error:?}"
     );
     assert_eq!(server.seen(NAME).len(), 4, "none of it is tried again");
     assert_eq!(files(&scene), [""; 0]);

@@ -37,6 +37,7 @@ mod lower_layer;
 mod metadata_refusals;
 mod moved;
 mod new_target;
+mod odd_answers;
 mod old_journals;
 mod other_tools;
 mod output;

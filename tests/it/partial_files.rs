@@ -11,7 +11,7 @@ use pkg_install::fs::{FaultHook, Fs, FsOp, OpenFile, ReadAt as _};
 use pkg_install::outcome::Silent;
 
 use crate::downloads::{
-    MIB, NAME, body, content, downloader, fails, files, loose, pinned, settings,
+    MIB, NAME, body, content, downloader, fails, files, gone, loose, pinned, settings,
 };
 use crate::support::http_server::{Server, Turn};
 use crate::support::scene::Scene;
@@ -20,7 +20,7 @@ use crate::support::scene::Scene;
 fn wrong_leftovers_of_an_earlier_process_are_thrown_away_once() {
     let (scene, server, bytes) = (Scene::new(), Server::start(), body(300_000, 9));
     server.put(NAME, &bytes);
-    server.script(NAME, [Turn::WrongCut(100_000), Turn::Status(404, "")]);
+    server.script(NAME, [Turn::WrongCut(100_000), gone(), gone()]);
     let wanted = pinned(server.url(NAME), &bytes);
     fails(
         downloader(&settings(&scene)).fetch(&wanted, &Silent),
@@ -41,17 +41,12 @@ fn wrong_leftovers_of_an_earlier_process_are_thrown_away_once() {
         .map(|seen| seen.range)
         .collect();
     let rest = || Some("bytes=100000-299999".to_owned());
-    assert_eq!(ranges, [None, rest(), rest(), None]);
+    assert_eq!(ranges, [None, rest(), None, rest(), None]);
     // If the server itself is wrong, the second attempt is an error.
     server.put("wrong", &bytes);
     server.script(
         "wrong",
-        [
-            Turn::Cut(100_000),
-            Turn::Status(404, ""),
-            Turn::Wrong,
-            Turn::Wrong,
-        ],
+        [Turn::Cut(100_000), gone(), gone(), Turn::Wrong, Turn::Wrong],
     );
     let wanted = RemoteFile {
         file_name: "b.whl".to_owned(),
@@ -95,7 +90,7 @@ fn another_process_goes_on_only_if_it_is_surely_the_same_file() {
     {
         let (scene, path) = (Scene::new(), format!("case{case}"));
         server.put_tagged(&path, &bytes, tag);
-        server.script(&path, [Turn::Cut(100_000), Turn::Status(404, "")]);
+        server.script(&path, [Turn::Cut(100_000), gone(), gone()]);
         let wanted = if is_pinned {
             pinned(server.url(&path), &bytes)
         } else {
@@ -235,7 +230,7 @@ fn a_damaged_log_promises_no_more_than_it_can() {
     server.put(NAME, &bytes);
     let wanted = pinned(server.url(NAME), &bytes);
     let cut = |count| {
-        server.script(NAME, [Turn::Cut(count), Turn::Status(404, "")]);
+        server.script(NAME, [Turn::Cut(count), gone(), gone()]);
         fails(
             downloader(&settings(&scene)).fetch(&wanted, &Silent),
             ErrorKind::Failed,

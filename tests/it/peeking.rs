@@ -11,7 +11,9 @@ use pkg_install::outcome::Silent;
 use pkg_install::source::Source;
 use pkg_install::wheel::{self, OpenOptions};
 
-use crate::downloads::{MIB, NAME, body, content, downloader, files, loose, pinned, settings};
+use crate::downloads::{
+    MIB, NAME, body, content, downloader, files, gone, loose, pinned, settings,
+};
 use crate::support::http_server::{Server, Turn};
 use crate::support::scene::Scene;
 use crate::support::wheel_builder::Wheel;
@@ -160,7 +162,7 @@ fn a_look_into_what_was_not_promised_is_refused() {
         .peek(&loose(server.url(NAME)))
         .expect_err("it is a page");
     assert!(error.to_string().contains("text/html"), "{error}");
-    server.script(NAME, [Turn::Status(404, "")]);
+    server.script(NAME, [gone(), gone()]);
     let error = downloader
         .peek(&loose(server.url(NAME)))
         .expect_err("it is not there");
@@ -188,7 +190,7 @@ fn a_read_that_fails_leaves_its_whole_reason() {
         .expect_err("it cannot be read");
     let failure = peek.take_failure().expect("it is kept");
     assert_eq!(failure.to_string(), told.to_string());
-    assert!(failure.to_string().contains("status 500"), "{failure}");
+    assert!(failure.to_string().contains("HTTP 500"), "{failure}");
     assert!(peek.take_failure().is_none());
     reads(&peek, 0, 9, &bytes);
     cancel.store(true, Ordering::Relaxed);
@@ -342,7 +344,7 @@ fn the_first_look_that_fails_ends_the_rest() {
                 .expect("it does not panic")
                 .expect_err("one is missing")
         });
-        assert!(error.to_string().contains("status 404"), "{error}");
+        assert!(error.to_string().contains("HTTP 404"), "{error}");
         assert!(
             begin.elapsed() < Duration::from_secs(20),
             "the stall was waited for"

@@ -27,7 +27,7 @@ fn a_pipe_gets_plain_lines_and_no_control_characters() {
         no_secret(&run);
         run.stderr
     };
-    let remark = format!("retrying `{path}`: `127.0.0.1` answers with status 503\n");
+    let remark = format!("HTTP 503 Service Unavailable; retrying `{path}` (2 of 5)\n");
     assert_eq!(asked(&[]), remark);
     assert_eq!(asked(&["--no-progress"]), remark);
     assert_eq!(asked(&["--progress", "auto"]), remark);
@@ -141,6 +141,7 @@ fn a_failure_leaves_no_bar_and_retries_stay_above() {
             Turn::Cut(60_000),
             Turn::Status(503, "Retry-After: 1\r\n"),
             Turn::Status(403, ""),
+            Turn::Status(403, ""),
         ],
     );
     let session = Session::start(
@@ -155,7 +156,7 @@ fn a_failure_leaves_no_bar_and_retries_stay_above() {
     );
     let left = screen(&written);
     let (said, others): (Vec<_>, Vec<_>) =
-        left.iter().partition(|line| line.starts_with("retrying `"));
+        left.iter().partition(|line| line.contains("; retrying `"));
     assert_eq!(said.len(), 2, "{left:?}");
     assert!(
         others[0].starts_with("error: ") && others.iter().all(|line| !line.contains('─')),
@@ -190,7 +191,9 @@ fn an_installation_leaves_its_results_alone_on_the_terminal() {
         server.seen(&path)
     );
     let left = screen(&written);
-    assert!(left[0].starts_with("retrying `demo-1.0-"), "{left:?}");
+    let remark = "HTTP 503 Service Unavailable; retrying `demo-1.0-";
+    assert!(left[0].starts_with(remark), "{left:?}");
+    assert!(left[0].ends_with("` in 1 s (2 of 5)"), "{left:?}");
     assert_eq!(left[1..3], [" + demo 1.0", " + other 1.0"], "{left:?}");
     assert!(
         left[3].starts_with("installed 2 projects: ") && left.len() == 4,

@@ -86,7 +86,7 @@ fn statuses_are_answers_new_tries_or_failures() {
     }
     server.put("b", b"text");
     server.script("b", [busy(), busy(), busy(), Turn::Status(403, "")]);
-    for says in ["status 503", "status 403"] {
+    for says in ["HTTP 503", "HTTP 403"] {
         let error = downloader.get(&page(&server, "b")).expect_err("it fails");
         assert_eq!(error.kind(), ErrorKind::Failed);
         assert!(error.to_string().contains(says), "{error}");

@@ -32,7 +32,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use pkg_install::Events;
+use pkg_install::{Events, Retry};
 
 // Workers write these lines themselves, so each line costs time; bars draw as often.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -262,7 +262,8 @@ impl<W: Write + Send> Events for JsonLines<W> {
         self.with(|log| log.write(&Event::Transfers { files, bytes }));
     }
 
-    fn look_retry(&self, name: &str, why: &str) {
+    fn look_retry(&self, name: &str, retry: &Retry) {
+        let why = &retry.why;
         self.with(|log| log.write(&Event::LookRetry { name, why }));
     }
 
@@ -274,7 +275,8 @@ impl<W: Write + Send> Events for JsonLines<W> {
         self.with(|log| log.change(transfer, Instant::now(), |transfer| transfer.bytes += bytes));
     }
 
-    fn transfer_retry(&self, transfer: usize, why: &str) {
+    fn transfer_retry(&self, transfer: usize, retry: &Retry) {
+        let why = &retry.why;
         self.with(|log| log.write(&Event::TransferRetry { transfer, why }));
     }
 
@@ -321,7 +323,9 @@ mod tests {
             events.transfer_begin(7, "n", None, 5);
             events.transfer_begin(7, "n", Some(30), 0);
             events.transfer_advance(7, 10);
-            events.transfer_retry(7, "odd\r\n");
+            let mut retry = Retry::default();
+            retry.why = "odd\r\n".to_owned();
+            events.transfer_retry(7, &retry);
             events.transfer_advance(7, 20);
             events.transfer_end(7);
             events.begin(3, 9);

@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use super::args::{OutputArgs, ProgressMode};
 use pkg_install::command::{Silent, Step};
-use pkg_install::{Events, Warning};
+use pkg_install::{Events, Retry, Warning};
 
 /// Shows progress as the options ask for, and keeps what is printed after the command.
 pub struct ProgressDisplay {
@@ -93,8 +93,8 @@ impl Events for ProgressDisplay {
         self.shower.transfers(files, bytes);
     }
 
-    fn look_retry(&self, name: &str, why: &str) {
-        self.shower.look_retry(name, why);
+    fn look_retry(&self, name: &str, retry: &Retry) {
+        self.shower.look_retry(name, retry);
     }
 
     fn transfer_begin(&self, transfer: usize, name: &str, total: Option<u64>, present: u64) {
@@ -105,8 +105,8 @@ impl Events for ProgressDisplay {
         self.shower.transfer_advance(transfer, bytes);
     }
 
-    fn transfer_retry(&self, transfer: usize, why: &str) {
-        self.shower.transfer_retry(transfer, why);
+    fn transfer_retry(&self, transfer: usize, retry: &Retry) {
+        self.shower.transfer_retry(transfer, retry);
     }
 
     fn transfer_end(&self, transfer: usize) {

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use super::say;
-use pkg_install::Events;
 use pkg_install::error::escaped;
+use pkg_install::{Events, Retry};
 
 /// The line that says that another process holds the lock; without a newline.
 pub fn waiting(lock: &Path) -> String {
@@ -17,8 +18,20 @@ pub fn waiting(lock: &Path) -> String {
 }
 
 /// The line that says that a download failed and is tried again; without a newline.
-pub fn retry(name: &str, why: &str) -> String {
-    format!("retrying `{}`: {}", escaped(name), escaped(why))
+pub fn retry(name: &str, retry: &Retry) -> String {
+    let pause = match retry.pause {
+        Duration::ZERO => String::new(),
+        // The pauses of servers are whole seconds, those of our own begin at half a second.
+        pause if pause < Duration::from_secs(1) => format!(" in {:.1} s", pause.as_secs_f64()),
+        pause => format!(" in {:.0} s", pause.as_secs_f64()),
+    };
+    format!(
+        "{}; retrying `{}`{pause} ({} of {})",
+        escaped(&retry.why),
+        escaped(name),
+        retry.attempt,
+        retry.attempts
+    )
 }
 
 /// Prints these lines and nothing else.
@@ -43,14 +56,14 @@ impl Events for Plain {
         self.with_names(|names| names.insert(transfer, name.to_owned()));
     }
 
-    fn transfer_retry(&self, transfer: usize, why: &str) {
+    fn transfer_retry(&self, transfer: usize, again: &Retry) {
         // The name is copied, so that a slow stderr does not hold the lock against other downloads.
         let name = self.with_names(|names| names.get(&transfer).cloned());
-        say(&(retry(&name.unwrap_or_default(), why) + "\n"));
+        say(&(retry(&name.unwrap_or_default(), again) + "\n"));
     }
 
-    fn look_retry(&self, name: &str, why: &str) {
-        say(&(retry(name, why) + "\n"));
+    fn look_retry(&self, name: &str, again: &Retry) {
+        say(&(retry(name, again) + "\n"));
     }
 
     fn transfer_end(&self, transfer: usize) {

@@ -50,6 +50,8 @@ pub enum Turn {
     Encoded,
     /// A page.
     Html,
+    /// The head and the body that a function makes of the file and the request.
+    Made(fn(&[u8], &Seen) -> (String, Vec<u8>)),
 }
 
 /// A request as it came.
@@ -324,6 +326,13 @@ impl Answer {
                 "HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n"
             )),
             Turn::Unsatisfiable => plain(unsatisfiable(body)),
+            Turn::Made(make) => {
+                let (head, made) = make(body, seen);
+                Self {
+                    body: made,
+                    ..plain(head)
+                }
+            }
             Turn::Html => {
                 let page = b"<!DOCTYPE html><title>Log in</title>".to_vec();
                 let head = format!(
@@ -451,7 +460,7 @@ fn unsatisfiable(body: &[u8]) -> String {
 }
 
 /// The bytes that `Range` requests of a file of this length; `None` if there are none.
-fn range_of(text: &str, length: usize) -> Option<Range<usize>> {
+pub fn range_of(text: &str, length: usize) -> Option<Range<usize>> {
     let (first, last) = text.strip_prefix("bytes=")?.split_once('-')?;
     let range = match (first, last) {
         ("", last) => length.saturating_sub(last.parse().ok()?)..length,

@@ -87,9 +87,9 @@ def cases(wheel: bytes) -> list[Case]:
         Case("body is cut off every time", 1, "broke the connection off", always(Reply(cut=0))),
         Case("a page in place of a wheel", 3, "text/html", always(page)),
         Case("compressed answer", 3, "gzip", always(packed)),
-        Case("not found", 1, "status 404", always(Reply(404))),
-        Case("forbidden", 1, "status 403", always(Reply(403))),
-        Case("server error", 1, "status 500", always(Reply(500))),
+        Case("not found", 1, "HTTP 404 Not Found", always(Reply(404))),
+        Case("forbidden", 1, "HTTP 403 Forbidden", always(Reply(403))),
+        Case("server error", 1, "HTTP 500 Internal Server Error", always(Reply(500))),
         Case("redirect in a circle", 1, "in a circle", circle()),
         Case(
             "redirect to a file",

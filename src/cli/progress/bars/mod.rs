@@ -22,8 +22,8 @@ use super::counters::{Counters, Seen, SeenStaging, SeenTransfer};
 use super::terminal::{self, Terminal};
 use super::{plain, say};
 use crate::cli::text::size;
-use pkg_install::Events;
 use pkg_install::error::escaped;
+use pkg_install::{Events, Retry};
 
 /// Frames per second.
 const FRAMES: u8 = 10;
@@ -121,8 +121,8 @@ impl Events for Bars {
         self.shared.counters.expect(files, bytes);
     }
 
-    fn look_retry(&self, name: &str, why: &str) {
-        self.print(&plain::retry(name, why));
+    fn look_retry(&self, name: &str, retry: &Retry) {
+        self.print(&plain::retry(name, retry));
     }
 
     fn transfer_begin(&self, transfer: usize, name: &str, total: Option<u64>, present: u64) {
@@ -134,9 +134,9 @@ impl Events for Bars {
         self.shared.counters.received(transfer, bytes);
     }
 
-    fn transfer_retry(&self, transfer: usize, why: &str) {
+    fn transfer_retry(&self, transfer: usize, retry: &Retry) {
         let name = self.shared.counters.name(transfer).unwrap_or_default();
-        self.print(&plain::retry(&name, why));
+        self.print(&plain::retry(&name, retry));
     }
 
     fn transfer_end(&self, transfer: usize) {
