@@ -200,6 +200,12 @@ pub fn folded(text: &str) -> String {
     }
 }
 
+/// Whether a file system that ignores case takes `name` for `folded`, which is folded already.
+pub fn folds_to(name: &str, folded: &str) -> bool {
+    // Almost all names are ASCII, and need no copy.
+    name.eq_ignore_ascii_case(folded) || (!name.is_ascii() && self::folded(name) == folded)
+}
+
 /// Whether two names look the same because they differ only in how accents are composed.
 pub fn is_same_text(one: &str, other: &str) -> bool {
     use unicode_normalization::UnicodeNormalization as _;

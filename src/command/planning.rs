@@ -12,12 +12,13 @@ use super::{Context, Options};
 use crate::digest::Algorithm;
 use crate::environment::layout::Layout;
 use crate::environment::protected::Protected;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, SpreadFault};
 use crate::fs::{self, Capabilities};
 use crate::installed::facts::Gather;
 use crate::outcome::{Action, PlannedFiles, ProjectChange, Warning};
 use crate::plan::changes::{self, Installs, Offer};
 use crate::plan::conflict::OnConflict;
+use crate::plan::project_metadata::is_project_metadata;
 use crate::plan::spread::{Destination, is_reserved, spread};
 use crate::plan::{
     self, Candidate, Change, ChangeId, OperationKind, Plan, Tally, WantedFile, Wants, WheelId,
@@ -171,6 +172,16 @@ impl Intent<'_> {
         let mut candidates = Vec::with_capacity(self.files.len());
         for file in self.files {
             let site = gather.site(&file.place)?;
+            // A link inside the environment, such as `lib64`, may be another way to metadata.
+            let layout = gather.layout();
+            if site.place != file.place
+                && is_project_metadata(layout, &site.place)
+                && !is_project_metadata(layout, &file.place)
+            {
+                let label = &self.changes[file.owner.0 as usize].source;
+                let fault = SpreadFault::ProjectMetadata(file.recorded.to_string());
+                return Err(Error::wheel(label.as_deref().unwrap_or_default(), fault));
+            }
             candidates.push(Candidate::new(file, site));
         }
         if let Some(opened) = self.opened {

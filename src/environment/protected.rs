@@ -8,6 +8,7 @@
 use std::path::PathBuf;
 
 use super::layout::{Layout, Place, STATE_DIR, SchemeKey};
+use crate::path::folds_to;
 use crate::script;
 
 /// The protected files of an environment.
@@ -36,8 +37,8 @@ impl Protected {
         }
         // Names are compared first: nearly all files are none of these, and need no absolute path.
         let name = place.path.file_name();
-        let is_settings = name.eq_ignore_ascii_case("pyvenv.cfg");
-        let is_lock = name.eq_ignore_ascii_case(".lock");
+        let is_settings = folds_to(name, "pyvenv.cfg");
+        let is_lock = folds_to(name, ".lock");
         let program = script::is_protected_name(name);
         if !is_settings && !is_lock && program.is_none() {
             return None;
@@ -61,12 +62,9 @@ impl Protected {
 fn is_state(path: &str) -> bool {
     // This runs for every file of every wheel, so it visits dots only and allocates nothing.
     memchr::memchr_iter(b'.', path.as_bytes()).any(|at| {
-        let (before, name) = path.split_at(at);
-        let is_whole = |rest: &str| rest.is_empty() || rest.starts_with('/');
-        (before.is_empty() || before.ends_with('/'))
-            && name
-                .split_at_checked(STATE_DIR.len())
-                .is_some_and(|(name, rest)| name.eq_ignore_ascii_case(STATE_DIR) && is_whole(rest))
+        let (before, rest) = path.split_at(at);
+        let is_begin = before.is_empty() || before.ends_with('/');
+        is_begin && folds_to(rest.split('/').next().unwrap_or(rest), STATE_DIR)
     })
 }
 
@@ -92,6 +90,11 @@ mod tests {
             format!("{library}/.pkg-install/journal"),
             format!("{library}/pkg/.PKG-install/x"),
             format!("{library}/.pkg-install"),
+            // KELVIN SIGN, LATIN SMALL LETTER LONG S, and a ligature of `st` fold to ASCII.
+            format!("{library}/.p\u{212a}g-in\u{17f}tall/journal"),
+            format!("{library}/.pkg-in\u{fb05}all"),
+            ".loc\u{212a}".to_owned(),
+            "bin/activate.fi\u{17f}h".to_owned(),
             format!("{library}/.lock"),
             ".lock".to_owned(),
             "pyvenv.cfg".to_owned(),

@@ -135,6 +135,7 @@ codes! {
     NestedScript "nested-script" "A path below `.data/scripts` is in a directory."
     InstalledTwice "installed-twice" "Two entries with different contents have one target."
     ReservedName "reserved-name" "A path has a name that Windows cannot have."
+    ProjectMetadata "project-metadata" "A path below `.data` leads into the metadata of a project."
     ProtectedPath "protected-path" "A file would overwrite a part of the environment."
 
     // Reports, lock files and lists of requirements.

@@ -21,6 +21,8 @@ pub enum SpreadFault {
     Twice(String),
     /// Windows' rules for names hold here, and do not allow the path.
     ReservedName(String),
+    /// The file would be part of the metadata of a project, which only installers write.
+    ProjectMetadata(String),
     /// The file would overwrite the interpreter, the environment's own files, or the state of a
     /// transaction.
     Protected { path: String, what: &'static str },
@@ -34,6 +36,7 @@ impl SpreadFault {
             Self::NestedScript(_) => Code::NestedScript,
             Self::Twice(_) => Code::InstalledTwice,
             Self::ReservedName(_) => Code::ReservedName,
+            Self::ProjectMetadata(_) => Code::ProjectMetadata,
             Self::Protected { .. } => Code::ProtectedPath,
         }
     }
@@ -67,6 +70,11 @@ impl SpreadFault {
             Self::ReservedName(path) => write!(
                 f,
                 "the path `{path}` has a name that Windows reserves or cannot have"
+            ),
+            Self::ProjectMetadata(path) => write!(
+                f,
+                "`{path}` would be installed as metadata of a project, which only an installer \
+                 writes"
             ),
             Self::Protected { path, what } => write!(f, "`{path}` would overwrite {what}"),
         }

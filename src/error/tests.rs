@@ -197,6 +197,7 @@ fn other_faults() -> Vec<Fault> {
         SpreadFault::NestedScript(text("a-1.data/scripts/x/y")).into(),
         SpreadFault::Twice(path()).into(),
         SpreadFault::ReservedName(text("nul.py")).into(),
+        SpreadFault::ProjectMetadata(text("a-1.data/purelib/b-1.dist-info/METADATA")).into(),
         SpreadFault::Protected {
             path: text("bin/python"),
             what: "the interpreter",

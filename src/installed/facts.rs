@@ -139,6 +139,11 @@ impl<'a> Gather<'a> {
         }
     }
 
+    /// The layout, with the roots found so far.
+    pub fn layout(&self) -> &Layout {
+        self.survey.layout()
+    }
+
     /// Looks at everything that the installed projects with these indices take with them. Comes
     /// before [`Gather::site`], which has to know what leaves.
     ///

@@ -12,6 +12,7 @@ pub mod digests;
 mod folded_names;
 mod losers;
 pub mod operations;
+pub mod project_metadata;
 mod removal;
 pub mod spread;
 

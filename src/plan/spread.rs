@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::project_metadata::is_project_metadata;
 use super::{ChangeId, Content, WantedFile, WheelId};
 use crate::digest::{Algorithm, Digest, Identity};
 use crate::environment::Python;
@@ -125,11 +126,19 @@ impl Spread<'_> {
                 {
                     return Ok(());
                 }
-                (SchemeKey::Headers, below) => (
-                    SchemeKey::Headers,
-                    plain(&format!("{}/{below}", self.header_name()))?,
-                ),
-                (key, below) => (key, plain(below)?),
+                (key, below) => {
+                    let path = if key == SchemeKey::Headers {
+                        plain(&format!("{}/{below}", self.header_name()))?
+                    } else {
+                        plain(below)?
+                    };
+                    let layout = self.destination.layout;
+                    // The final place decides: every scheme may lead into a library.
+                    if is_project_metadata(layout, &layout.place(key, &path)) {
+                        return Err(SpreadFault::ProjectMetadata(text.to_owned()).into());
+                    }
+                    (key, path)
+                }
             },
             None => match self.renamed(text) {
                 Some(renamed) => (self.library, plain(&renamed)?),

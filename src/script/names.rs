@@ -1,5 +1,6 @@
 //! Names of scripts: which win over others, which depend on the Python, which are refused.
 
+use crate::path::folded;
 use crate::spec::digits::number;
 use crate::spec::python_name::is_interpreter;
 
@@ -84,7 +85,7 @@ fn is_versioned(name: &str, base: &str, separator: &str) -> bool {
 /// if no wheel may do so. Case does not matter, since some file systems ignore it.
 pub fn is_protected_name(file_name: &str) -> Option<&'static str> {
     // Windows drops dots and spaces at the end of a name.
-    let name = file_name.trim_end_matches(['.', ' ']).to_ascii_lowercase();
+    let name = folded(file_name.trim_end_matches(['.', ' ']));
     match name.as_str() {
         "activate" | "activate.csh" | "activate.fish" | "activate.nu" | "activate.ps1"
         | "activate.bat" | "activate.xsh" | "activate_this.py" | "deactivate"

@@ -7,6 +7,7 @@ pub mod entry_points;
 pub mod ini;
 pub mod location;
 pub mod marker;
+pub mod metadata_directory;
 pub mod name;
 pub mod pip_report;
 pub mod pylock;

@@ -6,6 +6,8 @@
 
 use std::sync::Arc;
 
+use foldhash::{HashSet, HashSetExt as _};
+
 use super::read::{self, Reading};
 use super::{Archives, DIST_INFO, Digests, OpenOptions, Records, Wheel, stem};
 use crate::archive::{Archive, Entry, Extent};
@@ -15,6 +17,7 @@ use crate::fs::{OpenFile, ReadAt};
 use crate::source::{DirectReference, Location, Source};
 use crate::spec::core_metadata::{Metadata, WheelInfo};
 use crate::spec::direct_url::DirectUrl;
+use crate::spec::metadata_directory::is_dist_info_name;
 use crate::spec::name::ProjectName;
 use crate::spec::version::Version;
 use crate::spec::wheel_name::WheelName;
@@ -216,13 +219,18 @@ fn find_dist_info(
     archive: &Archive,
     name: &WheelName,
 ) -> std::result::Result<String, MetadataFault> {
+    let mut known: HashSet<&str> = HashSet::new();
     let mut found: Vec<&str> = Vec::new();
+    let mut last = "";
     for entry in archive.entries() {
+        // Entries of one directory mostly follow each other, so few names are looked at.
         if let Some((top, _)) = entry.path.as_str().split_once('/')
-            && top.ends_with(DIST_INFO)
-            && !found.contains(&top)
+            && top != last
         {
-            found.push(top);
+            last = top;
+            if is_dist_info_name(top) && known.insert(top) {
+                found.push(top);
+            }
         }
     }
     let [directory] = found.as_slice() else {
@@ -230,13 +238,15 @@ fn find_dist_info(
             found.into_iter().map(str::to_owned).collect(),
         ));
     };
-    let belongs = stem(directory)
-        .rsplit_once('-')
-        .is_some_and(|(project, version)| {
-            // Normalized names are compared, because older build tools escape them differently.
-            ProjectName::parse(project).is_some_and(|project| project == name.name)
-                && is_version_of(version, name)
-        });
+    // Other spellings of `.dist-info` are found above, since Python takes them for projects too.
+    let belongs = directory.ends_with(DIST_INFO)
+        && stem(directory)
+            .rsplit_once('-')
+            .is_some_and(|(project, version)| {
+                // Normalized names are compared, because older build tools escape them differently.
+                ProjectName::parse(project).is_some_and(|project| project == name.name)
+                    && is_version_of(version, name)
+            });
     if belongs {
         return Ok((*directory).to_owned());
     }

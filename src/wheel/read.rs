@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use foldhash::HashMap;
+use foldhash::{HashMap, HashSet, HashSetExt as _};
 
 use super::{Digests, EntryId, MAX_METADATA, OpenOptions, WheelEntry, data_directory};
 use crate::archive::{Archive, ArchiveError, Entry, Expected, Scratch};
@@ -32,6 +32,8 @@ pub(super) struct Reading<'a> {
     dist_info: &'a str,
     by_path: HashMap<&'a str, &'a Entry>,
     scratch: Scratch,
+    /// The paths whose digests in RECORD cannot be read, which has added a fault for each.
+    bad_digests: HashSet<String>,
     pub(super) faults: Vec<Fault>,
     warnings: Vec<Warning>,
 }
@@ -46,6 +48,7 @@ impl<'a> Reading<'a> {
             dist_info,
             by_path: entries.map(|entry| (entry.path.as_str(), entry)).collect(),
             scratch: Scratch::new(),
+            bad_digests: HashSet::new(),
             faults: Vec::new(),
             warnings: Vec::new(),
         }
@@ -103,6 +106,11 @@ impl<'a> Reading<'a> {
         else {
             return Ok((Vec::new(), Digests::NotRead));
         };
+        let unreadable = content.faults.iter().filter_map(|fault| match fault {
+            RecordFault::Digest { path, .. } => Some(path.clone()),
+            _ => None,
+        });
+        self.bad_digests.extend(unreadable);
         self.faults
             .extend(content.faults.into_iter().map(Fault::from));
         let odd = content.warnings.iter();
@@ -214,11 +222,7 @@ impl<'a> Reading<'a> {
         };
         if row.digest.is_none() {
             // A digest that cannot be read has added a fault already.
-            let is_known = self.faults.iter().any(|fault| match fault {
-                Fault::Record(RecordFault::Digest { path, .. }) => *path == row.path,
-                _ => false,
-            });
-            if !is_known {
+            if !self.bad_digests.contains(&row.path) {
                 let fault = RecordFault::Digest {
                     path: row.path.clone(),
                     reason: "it has no digest",
