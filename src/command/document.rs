@@ -17,7 +17,7 @@ impl Document {
         }
         Ok(Self {
             at: path.to_owned(),
-            content: fs::read(path)?,
+            content: fs::read_document(path)?,
         })
     }
 }

@@ -232,6 +232,12 @@ impl Dir {
             Err(Errno::NOENT) => return Ok(None),
             Err(error) => return Err(fail(error.into())),
         };
+        // A pipe or device would be read without an end, and a directory not at all.
+        if Stat::of(&rustix::fs::fstat(&file).map_err(|error| fail(error.into()))?).kind
+            != Kind::File
+        {
+            return Err(fail(super::read::not_regular()));
+        }
         let too_large = || fail(io::Error::from(io::ErrorKind::FileTooLarge));
         if file.metadata().map_err(fail)?.len() > limit {
             return Err(too_large());

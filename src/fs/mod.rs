@@ -26,7 +26,7 @@ pub use lock::{Lock, LockWait};
 pub use output_file::OutputFile;
 pub use read::{
     DirectorySnapshot, OpenFile, ReadAt, absolute, canonical, link_target, list, read,
-    read_to_limit, snapshot, walk,
+    read_document, read_to_limit, snapshot, walk,
 };
 pub use remove_tree::remove_tree;
 pub use stat::{

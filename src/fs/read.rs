@@ -17,24 +17,69 @@ use crate::error::{Error, Result};
 /// How many bytes are read at once of a file that is read whole.
 const PIECE: u64 = 1 << 18;
 
+/// Opens the regular file at `path` to read it; `None` if it is something else. A symbolic link is
+/// followed. Every file that is read is opened here or by [`Dir`](super::Dir): a pipe in an
+/// environment would otherwise stop every command for ever, and opening a device can act.
+fn open_regular(path: &Path) -> io::Result<Option<(File, Stat)>> {
+    // NONBLOCK: opening a pipe without a writer would wait for one. On a regular file it does
+    // nothing. NOCTTY: a terminal must not become the one that controls this process.
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let open = || rustix::fs::open(path, flags, Mode::empty());
+    let file = match rustix::io::retry_on_intr(open) {
+        // Links that lead to each other lead to no file. A socket, or a device without a driver,
+        // cannot be opened at all.
+        Err(Errno::LOOP | Errno::NXIO | Errno::NODEV) => return Ok(None),
+        result => File::from(result?),
+    };
+    let stat = Stat::of(&rustix::fs::fstat(&file)?);
+    Ok((stat.kind == Kind::File).then_some((file, stat)))
+}
+
 /// Reads a whole file.
 ///
 /// # Errors
-/// A file that does not exist or cannot be read.
+/// A file that does not exist, is no regular file, or cannot be read.
 pub fn read(path: &Path) -> Result<Vec<u8>> {
-    std::fs::read(path).map_err(|error| Error::io("read", path, error))
+    read_to_limit(path, u64::MAX)
 }
 
 /// Reads the first `limit` bytes of a file, or all of it if it is shorter.
 ///
 /// # Errors
-/// A file that does not exist or cannot be read.
+/// A file that does not exist, is no regular file, or cannot be read.
 pub fn read_to_limit(path: &Path, limit: u64) -> Result<Vec<u8>> {
-    let mut content = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(limit).read_to_end(&mut content))
-        .map_err(|error| Error::io("read", path, error))?;
+    let fail = |error: io::Error| Error::io("read", path, error);
+    let Some((file, stat)) = open_regular(path).map_err(fail)? else {
+        return Err(fail(not_regular()));
+    };
+    // The length is only a hint: the file may change while it is read.
+    let length = usize::try_from(stat.size.min(limit).min(PIECE)).expect("a piece is small");
+    let mut content = Vec::with_capacity(length + 1);
+    file.take(limit).read_to_end(&mut content).map_err(fail)?;
     Ok(content)
+}
+
+/// Reads a whole document that the user named. Unlike other files it may be one of this process's
+/// own descriptors, which the shell passes for `<(command)`, or `/dev/null`, which stands for an
+/// empty document. Only a descriptor is waited for.
+///
+/// # Errors
+/// A file that does not exist, is neither of these nor a regular file, or cannot be read.
+pub fn read_document(path: &Path) -> Result<Vec<u8>> {
+    if path == Path::new("/dev/null") {
+        return Ok(Vec::new());
+    }
+    let own = ["/dev/fd", "/proc/self/fd"].map(Path::new);
+    let is_own =
+        path == Path::new("/dev/stdin") || path.parent().is_some_and(|at| own.contains(&at));
+    if is_own {
+        return std::fs::read(path).map_err(|error| Error::io("read", path, error));
+    }
+    read(path)
+}
+
+pub(super) fn not_regular() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file")
 }
 
 /// The names in a directory, sorted; empty if there is no such directory.
@@ -270,21 +315,12 @@ impl OpenFile {
     /// # Errors
     /// A file that does not exist or cannot be opened.
     pub fn open(path: &Path) -> Result<Option<Self>> {
-        let fail = |error: Errno| Error::io("open", path, error.into());
-        // NONBLOCK: opening a pipe without a writer would wait for one.
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        let file = match rustix::fs::open(path, flags, Mode::empty()) {
-            // Links that lead to each other lead to no file.
-            Err(Errno::LOOP) => return Ok(None),
-            result => result.map_err(fail)?,
-        };
-        let stat = Stat::of(&rustix::fs::fstat(&file).map_err(fail)?);
-        let open = Self {
-            file: file.into(),
+        let opened = open_regular(path).map_err(|error| Error::io("open", path, error))?;
+        Ok(opened.map(|(file, stat)| Self {
+            file,
             path: path.to_owned(),
             size: stat.size,
-        };
-        Ok((stat.kind == Kind::File).then_some(open))
+        }))
     }
 
     /// Records that the file was moved to `path`.

@@ -1,0 +1,100 @@
+//! Pipes, sockets and devices in place of files: no command waits for one, and none is read.
+
+use std::fs;
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::process::Command;
+
+use crate::support::scene::{Scene, site_packages};
+use crate::support::wheel_builder::Wheel;
+
+fn make_pipe(path: &Path) {
+    let made = Command::new("mkfifo").arg(path).status();
+    assert!(made.expect("mkfifo is a command").success());
+}
+
+/// Replaces a file by a pipe without a writer, which blocks the one that opens it.
+fn replace_by_pipe(path: &Path) {
+    let _ = fs::remove_file(path);
+    make_pipe(path);
+}
+
+#[test]
+fn a_pipe_among_the_files_of_a_project_stops_no_command() {
+    let scene = Scene::new();
+    let wheel = scene.wheel(&Wheel::new("demo", "1.0").file("demo.py", "x = 1\n"));
+    let wheel = wheel.display().to_string();
+    for name in [
+        "INSTALLER",
+        "RECORD",
+        "METADATA",
+        "REQUESTED",
+        "direct_url.json",
+        "top_level.txt",
+    ] {
+        let venv = scene.venv_at(name);
+        scene.install(&venv, &[&wheel]).assert_code(0);
+        replace_by_pipe(&site_packages(&venv).join("demo-1.0.dist-info").join(name));
+        for command in [
+            &["list"][..],
+            &["check"],
+            &["--dry-run", &wheel],
+            &["--reinstall", &wheel],
+            &["uninstall", "demo"],
+        ] {
+            let run = scene.install(&venv, command);
+            assert!(
+                [0, 1, 5, 6].contains(&run.code),
+                "{name} {command:?}: {run:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_pipe_or_socket_as_an_argument_is_refused() {
+    let scene = Scene::new();
+    let (pipe, socket) = (scene.join("pipe"), scene.join("socket"));
+    make_pipe(&pipe);
+    let _listener = UnixListener::bind(&socket).expect("a socket can be made");
+    for path in [&pipe, &socket] {
+        for option in ["--requirements", "--report", "--lock"] {
+            let argument = path.display().to_string();
+            let target = scene.join("app");
+            let run = scene.install(&target, &[option, &argument]);
+            assert!((1..=3).contains(&run.code), "{option}: {run:?}");
+            run.assert_stderr("not a regular file");
+        }
+    }
+}
+
+#[test]
+fn no_document_is_an_empty_one() {
+    let scene = Scene::new();
+    let run = scene.install(&scene.venv(), &["--requirements", "/dev/null"]);
+    assert!(!run.stderr.contains("not a regular file"), "{run:?}");
+}
+
+#[test]
+fn pipes_in_place_of_the_environments_own_files_stop_no_command() {
+    let scene = Scene::new();
+    for name in [".lock", "pyvenv.cfg"] {
+        let venv = scene.venv_at(&format!("with{name}"));
+        replace_by_pipe(&venv.join(name));
+        let run = scene.install(&venv, &["list"]);
+        assert!([0, 1, 5].contains(&run.code), "{name}: {run:?}");
+    }
+    let venv = scene.venv_at("state");
+    let state = site_packages(&venv).join(".pkg-install");
+    for name in ["journal", "undo", "areas", "journal.new", "marks-a"] {
+        fs::create_dir_all(&state).expect("it can be made");
+        replace_by_pipe(&state.join(name));
+        for command in ["list", "undo", "recover"] {
+            let run = scene.install(&venv, &[command]);
+            assert!([0, 1, 5].contains(&run.code), "{name} {command}: {run:?}");
+        }
+        fs::remove_dir_all(&state)
+            .or_else(|error| if state.exists() { Err(error) } else { Ok(()) })
+            .expect("it can be removed");
+    }
+}
