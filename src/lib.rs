@@ -66,6 +66,11 @@
 //! an environment at the same time. Without [`Options::durable`] a power loss soon after success
 //! may leave empty files.
 
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "until commands resolve, only tests use `resolve`"
+)]
 #![cfg_attr(
     not(feature = "testing"),
     allow(
@@ -144,6 +149,8 @@ mod threads;
 mod transaction;
 #[cfg(not(feature = "testing"))]
 mod wheel;
+
+mod resolve;
 
 mod api;
 pub mod command;

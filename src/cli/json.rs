@@ -354,6 +354,7 @@ impl ErrorObject {
                 ErrorKind::Conflict => "conflict",
                 ErrorKind::Environment => "environment",
                 ErrorKind::Differences => "differences",
+                ErrorKind::Unsolvable => "unsolvable",
                 ErrorKind::Interrupted => "interrupted",
                 // Also a kind that the library adds later: this schema has no other word for it.
                 _ => "failed",

@@ -178,6 +178,7 @@ fn exit_code(kind: ErrorKind) -> ExitCode {
         ErrorKind::Conflict => 4,
         ErrorKind::Environment => 5,
         ErrorKind::Differences => 6,
+        ErrorKind::Unsolvable => 7,
         // 128 + SIGINT, as shells report it; SIGTERM and SIGHUP share it.
         ErrorKind::Interrupted => 130,
         // Also a kind that the library adds later: to a calling script it is a failure.

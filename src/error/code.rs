@@ -52,6 +52,13 @@ codes! {
     CannotUndo "cannot-undo" "The last transaction cannot be undone any more."
     Differences "differences" "Installed files differ from their RECORD."
 
+    // Failures of resolving.
+    NoSolution "no-solution" "The requirements contradict each other."
+    NoUsableWheel "no-usable-wheel" "No wheel of a needed project can be used here."
+    UnknownProject "unknown-project" "No index knows a needed project."
+    NoSuchVersion "no-such-version" "A project has no version that is asked for."
+    GaveUp "gave-up" "The search for versions took too long."
+
     // Failures of fetching.
     Offline "offline" "A file is not cached, and the network may not be used."
     Cache "cache" "The cache cannot be read or written."

@@ -6,7 +6,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{Clash, Detail, Effect, Error, Fault, NetworkFault, RequestFault};
+use super::{Clash, Detail, Effect, Error, Fault, NetworkFault, NoSolution, RequestFault};
 
 impl Error {
     /// A file-system operation on `path` failed.
@@ -219,6 +219,11 @@ impl Error {
     /// The request is not valid.
     pub fn usage(message: impl Into<String>) -> Self {
         Self::new(Detail::Usage(message.into()))
+    }
+
+    /// No set of wheels satisfies the requirements.
+    pub(crate) fn unsolvable(proof: NoSolution) -> Self {
+        Self::new(Detail::NoSolution(proof))
     }
 
     pub(crate) fn interrupted() -> Self {

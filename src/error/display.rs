@@ -29,6 +29,7 @@ impl fmt::Display for Error {
                 shown(other)
             ),
             Detail::Wheels(wheels) => write_wheels(f, wheels),
+            Detail::NoSolution(proof) => proof.fmt(f),
             Detail::Conflicts(clashes) => write_clashes(f, clashes),
             Detail::TwoVersions { name, sources } => {
                 write!(f, "`{name}` is given more than once: {}", list(sources))

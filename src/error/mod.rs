@@ -22,6 +22,7 @@ mod source;
 mod spread;
 #[cfg(test)]
 mod tests;
+mod unsolvable;
 
 use std::fmt;
 use std::io;
@@ -39,6 +40,7 @@ pub(crate) use request::RequestFault;
 pub use resolution::ResolutionFault;
 pub use source::SourceFault;
 pub use spread::SpreadFault;
+pub use unsolvable::{Advice, Finding, NoSolution};
 
 use code::Code;
 
@@ -69,6 +71,8 @@ pub enum ErrorKind {
     Environment,
     /// `check` found differences.
     Differences,
+    /// No set of wheels satisfies the requirements.
+    Unsolvable,
     /// The user asked to stop.
     Interrupted,
 }
@@ -105,6 +109,7 @@ enum Detail {
         source: io::Error,
     },
     Wheels(Vec<(String, Vec<Fault>)>),
+    NoSolution(NoSolution),
     Conflicts(Vec<Clash>),
     TwoVersions {
         name: String,
@@ -198,6 +203,7 @@ impl Error {
             Detail::Conflicts(_) | Detail::TwoVersions { .. } => ErrorKind::Conflict,
             Detail::Differences { .. } => ErrorKind::Differences,
             Detail::Usage(_) | Detail::Request { .. } => ErrorKind::Usage,
+            Detail::NoSolution(_) => ErrorKind::Unsolvable,
             Detail::Interrupted => ErrorKind::Interrupted,
             Detail::NoEnvironment { .. }
             | Detail::BadEnvironment { .. }
@@ -240,6 +246,7 @@ impl Error {
                     Code::SeveralFaults
                 }
             }
+            Detail::NoSolution(proof) => proof.word(),
             Detail::Conflicts(_) => Code::Conflict,
             Detail::TwoVersions { .. } => Code::TwoVersions,
             Detail::Differences { .. } => Code::Differences,
@@ -297,6 +304,14 @@ impl Error {
         match &self.0.detail {
             Detail::Wheels(wheels) => wheels,
             _ => &[],
+        }
+    }
+
+    /// The proof, if the failure is that no set of wheels satisfies the requirements.
+    pub fn no_solution(&self) -> Option<&NoSolution> {
+        match &self.0.detail {
+            Detail::NoSolution(proof) => Some(proof),
+            _ => None,
         }
     }
 

@@ -269,6 +269,20 @@ fn network_errors() -> Vec<Error> {
     errors.into_iter().collect()
 }
 
+fn unsolvable_errors() -> Vec<Error> {
+    let name = || text("netifaces");
+    let findings = [
+        Finding::Contradiction,
+        Finding::NoWheel(name()),
+        Finding::UnknownProject(name()),
+        Finding::NoVersion(name()),
+        Finding::GaveUp,
+    ];
+    let steps = || texts(&["a 1 needs b >=2", "you want a and b <2 (requirements.in:1)"]);
+    let proof = |finding| Error::unsolvable(NoSolution::new(finding, steps(), Vec::new()));
+    findings.map(proof).into()
+}
+
 fn clash(path: &str, owners: &[(&str, &str)], is_settleable: bool) -> Clash {
     let owners = owners.iter().map(|(owner, what)| (text(owner), text(what)));
     Clash {
@@ -335,6 +349,7 @@ fn samples() -> Vec<(&'static str, String)> {
     let errors = other_errors()
         .into_iter()
         .chain(environment_errors())
+        .chain(unsolvable_errors())
         .chain(network_errors());
     let all = errors.chain(faults);
     all.map(|error| (error.code(), error.to_string())).collect()
@@ -394,6 +409,18 @@ fn ten_conflicts_are_shown_and_the_rest_counted() {
         text.starts_with("one and two both provide 12 files"),
         "{text}"
     );
+}
+
+#[test]
+fn twelve_steps_of_a_proof_are_shown_and_the_rest_counted() {
+    let steps = (0..14).map(|number| format!("step {number}")).collect();
+    let proof = NoSolution::new(Finding::Contradiction, steps, Vec::new());
+    let error = Error::unsolvable(proof);
+    let lines: Vec<_> = error.to_string().lines().map(str::to_owned).collect();
+    assert_eq!(lines.len(), 14);
+    assert_eq!(lines[13], "  … and 2 more steps");
+    assert_eq!(error.kind(), ErrorKind::Unsolvable);
+    assert_eq!(error.no_solution().map(|proof| proof.steps.len()), Some(14));
 }
 
 #[test]

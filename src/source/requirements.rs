@@ -14,7 +14,7 @@ use super::{
 use crate::error::{Error, Fault, ResolutionFault, Result};
 use crate::fs::{self, Kind};
 use crate::spec::pylock::is_lock_name;
-use crate::spec::requirements::{Pin, Requirement, Requirements};
+use crate::spec::requirements::{Pin, PinnedRequirement, Requirements};
 use crate::spec::version::Version;
 use crate::spec::wheel_name::WheelName;
 
@@ -99,7 +99,7 @@ fn directory(home: &Path, text: &str) -> Result<PathBuf> {
 }
 
 /// The source of a requirement with a URL.
-fn by_url(entry: &Requirement) -> Option<Source> {
+fn by_url(entry: &PinnedRequirement) -> Option<Source> {
     let Pin::Wheel(location, hashes) = &entry.pin else {
         return None;
     };
@@ -138,7 +138,7 @@ impl LinkIndex {
     /// ones.
     fn find(
         &self,
-        entry: &Requirement,
+        entry: &PinnedRequirement,
         version: &Version,
         fitting: &Fitting,
     ) -> std::result::Result<Source, ResolutionFault> {

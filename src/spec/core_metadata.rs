@@ -144,6 +144,10 @@ pub struct Metadata {
     /// The Pythons that it supports ("Requires-Python"); `None` if the header is missing or cannot
     /// be read.
     pub requires_python: Option<Specifiers>,
+    /// The requirements, as written ("Requires-Dist"). Only some commands read them.
+    pub requires_dist: Vec<Box<str>>,
+    /// The extras, as written ("Provides-Extra").
+    pub provides_extra: Vec<Box<str>>,
     /// Warnings: a `Metadata-Version` with a greater minor version
     /// ([`MetadataFault::Newer`]), a `Requires-Python` that cannot be read
     /// ([`MetadataFault::Version`]).
@@ -182,6 +186,8 @@ impl Metadata {
             version: Version::parse(version)
                 .ok_or_else(|| unreadable("METADATA", "Version", version))?,
             requires_python,
+            requires_dist: headers.all("Requires-Dist").map(Into::into).collect(),
+            provides_extra: headers.all("Provides-Extra").map(Into::into).collect(),
             warnings,
         })
     }
@@ -373,6 +379,7 @@ mod tests {
             ("foo-bar", "1.0+cu121")
         );
         assert_eq!((good.requires_python, good.warnings), (None, Vec::new()));
+        assert!(good.requires_dist.is_empty() && good.provides_extra.is_empty());
 
         let fault = MetadataFault::Newer {
             what: "Metadata-Version",
@@ -414,6 +421,16 @@ mod tests {
                 "{text:?}: {fault}"
             );
         }
+    }
+
+    #[test]
+    fn requirements_and_extras_are_kept_as_written() {
+        let text = "Metadata-Version: 2.1\nName: a\nVersion: 1\nRequires-Dist: b (>=1)\n\
+                    Provides-Extra: X_y\nRequires-Dist: c;\n  extra == 'x-y'\n\nRequires-Dist: d";
+        let read = metadata(text).expect("read");
+        let requires: Vec<&str> = read.requires_dist.iter().map(|line| &**line).collect();
+        assert_eq!(requires, ["b (>=1)", "c;  extra == 'x-y'"]);
+        assert_eq!(read.provides_extra, ["X_y".into()]);
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub mod pip_report;
 pub mod pylock;
 pub mod python_name;
 pub mod record;
+pub(crate) mod requirement;
 pub mod requirements;
 pub mod simple;
 pub mod tags;

@@ -41,6 +41,8 @@ const RESERVED: &[(&[&str], &[&str])] = &[
     ),
     (&["ureq"], &["src/download/"]),
     (&["rayon"], &["src/threads.rs"]),
+    (&["pubgrub", "version_ranges"], &["src/resolve/"]),
+    (&["pep440_rs"], &["src/spec/version/"]),
     (
         &[
             "println!",
@@ -71,7 +73,7 @@ const RESERVED: &[(&[&str], &[&str])] = &[
 const UNSAFE: (&str, &str) = ("allow(unsafe_code", "src/digest/multi_buffer.rs");
 
 /// Modules that decide and do not act, and what they therefore never name.
-const PURE: &[&str] = &["spec", "plan", "script"];
+const PURE: &[&str] = &["spec", "resolve", "plan", "script"];
 const IMPURE: &[&str] = &[
     "std::fs",
     "std::net",
@@ -93,7 +95,7 @@ const LAYERS: &[&[&str]] = &[
     &["environment", "source"],
     &["wheel"],
     &["installed"],
-    &["plan"],
+    &["resolve", "plan"],
     &["stage"],
     &["transaction"],
     &["command"],
@@ -105,7 +107,10 @@ const LAYERS: &[&[&str]] = &[
 /// Uses that go up the layers and are meant.
 const ALLOWED_USES: &[(&str, &str)] = &[("error", "path"), ("error", "digest")];
 /// Modules that may use only these, whatever lies below them.
-const NARROW: &[(&str, &[&str])] = &[("fs", &["error"])];
+const NARROW: &[(&str, &[&str])] = &[
+    ("fs", &["error"]),
+    ("resolve", &["error", "path", "digest", "spec"]),
+];
 
 /// Macros that have no place in the code, test code included.
 const REFUSED_MACROS: &[&str] = &["todo!", "unimplemented!", "dbg!"];

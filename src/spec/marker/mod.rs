@@ -2,8 +2,8 @@
 //!
 //! Input: a marker's text and the values of its fields. Output: a [`Marker`], and whether it holds.
 //! Invariants: every parsed marker can be evaluated; nothing of this machine is read. Limits: the
-//! fields `extras` and `dependency_groups` exist in lock files only, and `extra` in neither lock
-//! files nor lists of pinned requirements, so it is unknown here; parentheses nest up to 64 deep.
+//! fields `extras` and `dependency_groups` exist in lock files only, `extra` in requirements only;
+//! parentheses nest up to 64 deep.
 
 #[cfg(test)]
 mod tests;
@@ -35,10 +35,11 @@ pub struct MarkerEnvironment {
     pub sys_platform: String,
 }
 
-/// The selected extras and groups of a lock file, normalized ("`pylock.toml` specification",
-/// "Installation").
+/// The selected extras and groups, normalized ("`pylock.toml` specification", "Installation").
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Sets {
+    /// The value of `extra`: the one extra that a requirement is read for, or nothing.
+    pub extra: String,
     /// The value of `extras`.
     pub extras: Vec<String>,
     /// The value of `dependency_groups`.
@@ -50,6 +51,8 @@ pub struct Sets {
 pub enum MarkerScope {
     /// Everywhere: fields with one value.
     Plain,
+    /// A requirement of METADATA: `extra` too, and the older names of some fields.
+    Requirement,
     /// `packages.marker` of a lock file: `extras` and `dependency_groups` too.
     LockedPackage,
 }
@@ -88,11 +91,26 @@ enum Field {
     PythonFullVersion,
     PythonVersion,
     SysPlatform,
+    Extra,
     Extras,
     DependencyGroups,
 }
 
-const FIELDS: [(&str, Field); 13] = [
+/// Names of fields before PEP 508, which METADATA of old wheels has.
+const OLD_NAMES: [(&str, Field); 6] = [
+    ("os.name", Field::OsName),
+    ("platform.machine", Field::PlatformMachine),
+    (
+        "platform.python_implementation",
+        Field::PlatformPythonImplementation,
+    ),
+    ("platform.version", Field::PlatformVersion),
+    ("python_implementation", Field::PlatformPythonImplementation),
+    ("sys.platform", Field::SysPlatform),
+];
+
+const FIELDS: [(&str, Field); 14] = [
+    ("extra", Field::Extra),
     ("implementation_name", Field::ImplementationName),
     ("implementation_version", Field::ImplementationVersion),
     ("os_name", Field::OsName),
@@ -270,9 +288,16 @@ impl<'a> MarkerReader<'a> {
         }
         let field = FIELDS
             .iter()
+            .chain(&OLD_NAMES)
             .find(|(name, _)| *name == word)
             .map(|(_, field)| *field);
-        match field.filter(|field| self.context == MarkerScope::LockedPackage || !field.is_set()) {
+        let is_old = word.contains('.') || word == "python_implementation";
+        let is_allowed = |field: &Field| match field {
+            Field::Extra => self.context == MarkerScope::Requirement,
+            Field::Extras | Field::DependencyGroups => self.context == MarkerScope::LockedPackage,
+            _ => !is_old || self.context == MarkerScope::Requirement,
+        };
+        match field.filter(is_allowed) {
             Some(field) => {
                 self.rest = &self.rest[word.len()..];
                 Ok(Operand::Field(field))
@@ -334,7 +359,7 @@ impl Field {
             Self::PythonFullVersion => &environment.python_full_version,
             Self::PythonVersion => &environment.python_version,
             Self::SysPlatform => &environment.sys_platform,
-            Self::Extras | Self::DependencyGroups => "",
+            Self::Extra | Self::Extras | Self::DependencyGroups => "",
         }
     }
 }
@@ -351,6 +376,7 @@ impl Expression {
             } => match field {
                 Field::Extras => contains(&sets.extras, *operator, text),
                 Field::DependencyGroups => contains(&sets.dependency_groups, *operator, text),
+                Field::Extra => compare(&normalized(text), *operator, &sets.extra, false),
                 field => compare(
                     text,
                     *operator,
@@ -363,14 +389,13 @@ impl Expression {
                 operator,
                 right: Operand::Constant(text),
             } => {
-                // A set can only stand on the right.
-                !field.is_set()
-                    && compare(
-                        field.value(environment),
-                        *operator,
-                        text,
-                        field.is_version(),
-                    )
+                let value = field.value(environment);
+                match field {
+                    Field::Extra => compare(&sets.extra, *operator, &normalized(text), false),
+                    // A set can only stand on the right.
+                    field if field.is_set() => false,
+                    field => compare(value, *operator, text, field.is_version()),
+                }
             }
             Self::Comparison { .. } => false,
         }

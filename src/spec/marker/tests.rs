@@ -24,6 +24,7 @@ fn holds(text: &str) -> bool {
     let sets = Sets {
         extras: vec!["a-b".into()],
         dependency_groups: vec!["dev".into()],
+        ..Sets::default()
     };
     let marker = Marker::parse(text, MarkerScope::LockedPackage)
         .unwrap_or_else(|reason| panic!("{text}: {reason}"));

@@ -185,6 +185,7 @@ impl LockFile {
             Ok(Sets {
                 extras,
                 dependency_groups: groups,
+                ..Sets::default()
             })
         } else {
             Err(faults)

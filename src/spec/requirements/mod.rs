@@ -31,7 +31,7 @@ pub struct Requirements {
     pub find_links: Vec<String>,
     /// Warnings about it.
     pub warnings: Vec<ResolutionFault>,
-    entries: Vec<Requirement>,
+    entries: Vec<PinnedRequirement>,
     /// The setting of `--require-hashes` or `--no-require-hashes`; without either, one `--hash`
     /// makes hashes mandatory for all.
     needs_hashes: Option<bool>,
@@ -39,7 +39,7 @@ pub struct Requirements {
 
 /// One project ("Dependency specifiers", "Specification").
 #[derive(Debug, Clone)]
-pub struct Requirement {
+pub struct PinnedRequirement {
     /// The number of its first line.
     pub line: u64,
     /// The project.
@@ -62,7 +62,7 @@ pub enum Pin {
     NotAWheel(String),
 }
 
-impl Requirement {
+impl PinnedRequirement {
     /// Its name in messages: `six==1.17.0`, or the name alone.
     pub fn label(&self) -> String {
         match &self.pin {
@@ -112,7 +112,10 @@ impl Requirements {
     ///
     /// # Errors
     /// Every reason why they cannot be installed; all that are not wheels are one fault.
-    pub fn select(&self, environment: &MarkerEnvironment) -> Result<Vec<&Requirement>, Vec<Fault>> {
+    pub fn select(
+        &self,
+        environment: &MarkerEnvironment,
+    ) -> Result<Vec<&PinnedRequirement>, Vec<Fault>> {
         let holds = |marker: &Marker| marker.holds(environment, &Sets::default());
         let meant: Vec<_> = self
             .entries
@@ -227,7 +230,7 @@ impl Requirements {
     fn requirement(&mut self, line: &Line) -> Result<(), ResolutionFault> {
         let (specification, options) = line.split_options();
         let Specified { name, pin, marker } = Specified::read(line, specification)?;
-        let mut requirement = Requirement {
+        let mut requirement = PinnedRequirement {
             line: line.number,
             name,
             pin,
@@ -278,7 +281,7 @@ fn split_option(word: &str) -> (&str, Option<&str>) {
 }
 
 /// `sha256:…`; `None` if the algorithm is weak or unknown.
-fn hash(value: &str, requirement: &Requirement) -> Result<Option<Digest>, ResolutionFault> {
+fn hash(value: &str, requirement: &PinnedRequirement) -> Result<Option<Digest>, ResolutionFault> {
     let bad = || ResolutionFault::BadHash {
         entry: requirement.label(),
         hash: value.to_owned(),
@@ -292,8 +295,8 @@ fn hash(value: &str, requirement: &Requirement) -> Result<Option<Digest>, Resolu
 
 /// Projects that are pinned to different things. The same pin twice, as in two concatenated lists,
 /// counts once.
-fn twice(meant: &[&Requirement]) -> Vec<ResolutionFault> {
-    let mut by_name: BTreeMap<&str, Vec<&Requirement>> = BTreeMap::new();
+fn twice(meant: &[&PinnedRequirement]) -> Vec<ResolutionFault> {
+    let mut by_name: BTreeMap<&str, Vec<&PinnedRequirement>> = BTreeMap::new();
     for entry in meant {
         by_name
             .entry(entry.name.normalized())

@@ -55,7 +55,7 @@ fn linux() -> MarkerEnvironment {
     }
 }
 
-fn selected(text: &str) -> Result<Vec<Requirement>, Vec<String>> {
+fn selected(text: &str) -> Result<Vec<PinnedRequirement>, Vec<String>> {
     let shown = |faults: Vec<Fault>| faults.iter().map(ToString::to_string).collect::<Vec<_>>();
     let list = Requirements::parse(text.as_bytes()).map_err(shown)?;
     list.select(&linux())

@@ -1,0 +1,131 @@
+//! What is known about projects: their versions, and what each version needs.
+//!
+//! Input: nothing; these are the types. [`KnownProjects`] is the only way in which the solver
+//! learns something: an index implements it, and tests do with values in memory.
+
+use std::sync::Arc;
+
+use crate::error::Result;
+use crate::spec::core_metadata::Metadata;
+use crate::spec::marker;
+use crate::spec::name::ProjectName;
+use crate::spec::requirement::Requirement;
+use crate::spec::version::{Specifiers, Version};
+
+/// The source of all facts about projects.
+///
+/// The methods that begin with `want` and `peek` never wait, and their results never decide
+/// anything; the others wait until the fact is there.
+pub(crate) trait KnownProjects {
+    /// Begins to look for the versions of a project, if nobody has yet.
+    fn want_candidates(&self, name: &ProjectName);
+
+    /// Begins to look for what one version needs, if nobody has yet.
+    fn want_requirements(&self, name: &ProjectName, version: &Version);
+
+    /// The versions of a project if they are here already.
+    fn peek_candidates(&self, name: &ProjectName) -> Option<Arc<Candidates>>;
+
+    /// Every version of a project. For a project that a requirement or constraint of the command
+    /// names by URL, only the version at that URL.
+    ///
+    /// # Errors
+    /// The page or file cannot be fetched or read. A project that does not exist is no error.
+    fn candidates(&self, name: &ProjectName) -> Result<Arc<Candidates>>;
+
+    /// What one version needs. It is asked for usable versions, and for installed ones, whose
+    /// METADATA is in the environment.
+    ///
+    /// # Errors
+    /// METADATA cannot be fetched. If it cannot be read, [`Dependencies::Unreadable`] says so.
+    fn requirements(&self, name: &ProjectName, version: &Version) -> Result<Arc<Dependencies>>;
+
+    /// Called often, so that a long search can be ended.
+    ///
+    /// # Errors
+    /// The error to end with.
+    fn should_cancel(&self) -> Result<()>;
+
+    /// The search looks at another version of this project, the `times`-th one.
+    fn report_tried(&self, name: &ProjectName, times: u32) {
+        let _ = (name, times);
+    }
+}
+
+/// The versions of a project, usable or not.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Candidates {
+    /// In ascending order, each version once.
+    pub(crate) versions: Vec<CandidateVersion>,
+    /// Whether any index or directory knows the project.
+    pub(crate) is_known: bool,
+}
+
+/// One version of a project.
+#[derive(Debug, Clone)]
+pub(crate) struct CandidateVersion {
+    /// The version.
+    pub(crate) version: Version,
+    /// Why it cannot be used; `None` if it can.
+    pub(crate) rejection: Option<Rejection>,
+    /// The reason for which it was withdrawn, maybe an empty one (PEP 592).
+    pub(crate) yanked: Option<Arc<str>>,
+}
+
+/// Why a version cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Rejection {
+    /// It has no wheel, only source distributions.
+    NoWheel,
+    /// None of its wheels has tags that fit the environment.
+    Tags,
+    /// Its wheels are for other Pythons, which this set states.
+    Python(Specifiers),
+    /// All of its wheels were uploaded too late, or it is not known when.
+    TooNew,
+    /// None of its wheels has one of the required hashes.
+    Hash,
+}
+
+/// What one version needs, if that can be read.
+#[derive(Debug, Clone)]
+pub(crate) enum Dependencies {
+    /// What METADATA states.
+    Stated(Stated),
+    /// METADATA cannot be read, for this reason.
+    Unreadable(String),
+}
+
+/// The statements of METADATA that matter for resolving.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Stated {
+    /// Each `Requires-Dist`.
+    pub(crate) requires: Vec<Requirement>,
+    /// Each `Provides-Extra`, normalized.
+    pub(crate) extras: Vec<String>,
+    /// `Requires-Python`.
+    pub(crate) python: Option<Specifiers>,
+}
+
+impl Dependencies {
+    /// The dependencies that METADATA states. A line that cannot be read makes all of it
+    /// unreadable: leaving it out would install something that does not work.
+    pub(crate) fn of(metadata: &Metadata) -> Self {
+        let mut requires = Vec::with_capacity(metadata.requires_dist.len());
+        for line in &metadata.requires_dist {
+            match Requirement::parse(line) {
+                Ok(requirement) => requires.push(requirement),
+                Err(reason) => {
+                    let reason = format!("`Requires-Dist: {line}` cannot be read: {reason}");
+                    return Self::Unreadable(reason);
+                }
+            }
+        }
+        let extras = metadata.provides_extra.iter();
+        Self::Stated(Stated {
+            requires,
+            extras: extras.map(|extra| marker::normalized(extra)).collect(),
+            python: metadata.requires_python.clone(),
+        })
+    }
+}
