@@ -13,6 +13,8 @@ mod end_records;
 mod entry;
 mod extra_fields;
 mod extract;
+#[cfg(feature = "http")]
+mod gzip;
 mod inflate;
 mod little_endian;
 mod local_headers;
@@ -32,6 +34,8 @@ use crate::fs::{OpenFile, ReadAt};
 
 pub use batch::{EntryBatch, Item, ItemSink};
 pub use entry::{ArchiveError, Entry};
+#[cfg(feature = "http")]
+pub use gzip::{GzipError, gunzip};
 pub use local_headers::Extent;
 pub use scratch::{Budget, Scratch};
 pub use verify::Expected;

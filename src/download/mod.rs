@@ -13,6 +13,7 @@
 //! CACHE/partial/KEY.lock                held while bytes are added
 //! CACHE/wheels/AB/SHA256/NAME.whl       complete and checked
 //! CACHE/known/KEY                       the SHA-256 of a file that is pinned by other digests only
+//! CACHE/pages/KEY                       a page or metadata file, and how long it may be used
 //! ```
 //!
 //! ```text
@@ -31,6 +32,7 @@ mod cache;
 mod client;
 mod fetcher;
 mod netrc;
+mod pages;
 mod partial;
 mod preview_events;
 mod queue;
@@ -59,10 +61,12 @@ pub use range_reader::Peek;
 pub use remote_file::RemoteFile;
 
 pub use crate::spec::location::label_of;
-pub use resources::{Resource, ResourceRequest};
+pub use pages::Keep;
+pub use resources::{Asked, Resource, ResourceRequest};
 pub use settings::Settings;
 
 use fetcher::{Fetcher, PAUSE};
+use pages::Pages;
 use queue::Batch;
 use resources::Resources;
 
@@ -95,9 +99,10 @@ impl Downloader {
     /// # Errors
     /// If the cache, the certificates or a proxy's address cannot be used.
     pub fn new(settings: &Settings, fs: &Fs, cancel: Arc<AtomicBool>) -> Result<Self> {
+        let pages = Pages::new(settings.cache.as_deref(), fs, settings.refresh);
         Ok(Self {
             fetcher: Arc::new(Fetcher::new(settings, fs, Cancel::new(cancel))?),
-            resources: Arc::default(),
+            resources: Arc::new(Resources::new(pages)),
         })
     }
 
@@ -195,24 +200,28 @@ impl Downloader {
     }
 
     /// Has a resource fetched, unless its address was asked for before; returns whether it was not.
-    /// Never waits. `arrived` is called when the resource is there, on a connection's thread; it
-    /// should be short, and may ask for more. It is not called after a failure, which
-    /// [`Downloader::get`] returns.
+    /// The address alone says which resource it is, and after a failure it may be asked for again.
+    /// Never waits. `arrived` is called with the resource or the failure, on a connection's thread;
+    /// it should be short, and may ask for more.
     pub fn want(
         &self,
         request: ResourceRequest,
-        arrived: impl FnOnce(&Arc<Resource>) + Send + 'static,
+        arrived: impl FnOnce(Result<Resource>) + Send + 'static,
     ) -> bool {
         (self.resources).want(&self.fetcher, request, Box::new(arrived))
     }
 
-    /// A resource, which is asked for if it was not before. Waits for it. The address alone says
-    /// which resource it is.
+    /// Does `work` on one of the connections' threads for resources. Never waits.
     ///
     /// # Errors
-    /// If it cannot be fetched or is too long; asking again asks the server again.
-    pub fn get(&self, request: &ResourceRequest) -> Result<Arc<Resource>> {
-        self.resources.get(&self.fetcher, request)
+    /// No thread can be started; `work` is then dropped.
+    pub fn run_beside(&self, work: impl FnOnce() + Send + 'static) -> Result<()> {
+        resources::run_beside(&self.fetcher, Box::new(work))
+    }
+
+    /// The requests for resources so far.
+    pub fn asked(&self) -> Asked {
+        self.resources.asked()
     }
 
     /// Removes and returns the warnings so far.

@@ -1,22 +1,25 @@
 //! Small bodies that are held in memory: index pages, metadata files.
 //!
-//! Input: [`ResourceRequest`]s, from any thread. Output: [`Resource`]s, each address fetched once.
-//! Asking never waits; a callback on arrival may ask for more, so that a tree of resources is
-//! fetched as fast as it becomes known. Resources share the connections with files and go before
-//! them. Limits: nothing is written to a cache; a body longer than the request's limit is refused.
+//! Input: [`ResourceRequest`]s, from any thread. Output: [`Resource`]s, each address asked for
+//! once. Asking never waits; a callback gets the answer and may ask for more, so that a tree of
+//! resources is fetched as fast as it becomes known. Resources share the connections with files
+//! and go before them. Limits: a body longer than the request's limit is refused; what is kept
+//! between commands, and for how long, is the business of [`pages`](super::pages).
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::io::Read as _;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use url::Url;
 
 use super::client::{Client, RequestHeaders, identity};
-use super::fetcher::{Fetcher, PAUSE};
+use super::fetcher::Fetcher;
+use super::pages::{Keep, KeptPage, Pages};
 use super::queue::{Class, Job, Ran, Task};
 use super::ranges::Part;
-use super::response::HeaderFields;
 use super::retry::{Attempts, FetchError};
+use crate::archive::{GzipError, gunzip};
 use crate::error::{Error, NetworkFault, Result};
 use crate::spec::location::label_of;
 use crate::threads::Cancel;
@@ -28,14 +31,12 @@ pub struct ResourceRequest {
     pub url: Url,
     /// The value of `Accept`, if the server offers several forms.
     pub accept: Option<String>,
-    /// The entity tag of a copy that the caller has: the server may answer that it is still the
-    /// same (status 304).
-    pub etag: Option<String>,
-    /// Whether the body may be compressed by `gzip`. The caller decompresses it if
-    /// `Content-Encoding` says so.
+    /// Whether the server may compress the body with `gzip`.
     pub gzip: bool,
-    /// The most bytes that the body may have.
+    /// The most bytes that the body may have, also when it is decompressed.
     pub limit: u64,
+    /// How the answer is kept between commands.
+    pub keep: Keep,
 }
 
 /// An answer whose status is 2xx, 304, 404 or 410.
@@ -45,36 +46,43 @@ pub struct Resource {
     pub url: Url,
     /// The status of the answer.
     pub status: u16,
-    /// The body as it was sent.
+    /// The value of `Content-Type`, if there is one that is text.
+    pub content_type: Option<String>,
+    /// The body, decompressed.
     pub body: Vec<u8>,
-    fields: HeaderFields,
 }
 
-impl Resource {
-    /// The value of a header, if it is text.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.fields.get(name)?.to_str().ok()
-    }
+/// What was asked of servers so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Asked {
+    /// How many requests for resources were made.
+    pub requests: u64,
+    /// How many bytes their bodies had, as they were sent.
+    pub bytes: u64,
 }
 
-/// All resources of a downloader, by address.
-#[derive(Default)]
+/// All resources of a downloader.
 pub(super) struct Resources {
-    entries: Mutex<HashMap<String, ResourceState>>,
-    /// Notified when an entry is no longer pending.
-    ended: Condvar,
+    /// The addresses that were asked for.
+    asked: Mutex<HashSet<String>>,
+    pages: Pages,
+    requests: AtomicU64,
+    bytes: AtomicU64,
 }
 
-enum ResourceState {
-    Pending,
-    Ready(Arc<Resource>),
-    Failed(Error),
-}
-
-/// Called on a connection's thread; it should be short.
-type Arrived = Box<dyn FnOnce(&Arc<Resource>) + Send>;
+/// Called once on a connection's thread; it should be short.
+type Arrived = Box<dyn FnOnce(Result<Resource>) + Send>;
 
 impl Resources {
+    pub(super) fn new(pages: Pages) -> Self {
+        Self {
+            asked: Mutex::default(),
+            pages,
+            requests: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+        }
+    }
+
     /// Has a resource fetched, unless its address was asked for before; returns whether it was not.
     /// Never waits.
     pub(super) fn want(
@@ -84,29 +92,23 @@ impl Resources {
         arrived: Arrived,
     ) -> bool {
         let label = label_of(&request.url);
-        let mut entries = self.lock();
-        if entries.contains_key(&label) {
+        if !self.lock().insert(label.clone()) {
             return false;
-        }
-        // This precedes the queueing: a quick answer must not be overwritten.
-        entries.insert(label.clone(), ResourceState::Pending);
-        drop(entries);
-        if fetcher.offline {
-            self.end(&label, Err(Error::offline(vec![label.clone()])));
-            return true;
         }
         let host = request.url.host_str().unwrap_or_default().to_owned();
         let job = ResourceFetch {
             resources: Arc::clone(self),
             client: Arc::clone(&fetcher.client),
+            offline: fetcher.offline,
             cancel: fetcher.cancel.clone(),
             attempts: Mutex::new(fetcher.retry.attempts()),
             arrived: Mutex::new(Some(arrived)),
             request,
-            label: label.clone(),
+            label,
         };
+        let job = Arc::new(job);
         let submitted = fetcher.scheduler.submit(Task {
-            job: Arc::new(job),
+            job: Arc::clone(&job) as Arc<dyn Job>,
             class: Class::Resource,
             host,
             parts: vec![Part::Whole],
@@ -114,58 +116,60 @@ impl Resources {
             results: None,
         });
         if let Err(trouble) = submitted {
-            self.end(&label, Err(trouble.into_error(&label)));
+            job.end(Err(trouble.into_error(&job.label)));
         }
         true
     }
 
-    /// A resource, which is asked for if it was not before. Waits for it. A failure is returned
-    /// once; asking again asks the server again.
-    pub(super) fn get(
-        self: &Arc<Self>,
-        fetcher: &Fetcher,
-        request: &ResourceRequest,
-    ) -> Result<Arc<Resource>> {
-        let label = label_of(&request.url);
-        loop {
-            self.want(fetcher, request.clone(), Box::new(|_| ()));
-            let mut entries = self.lock();
-            while let Some(ResourceState::Pending) = entries.get(&label) {
-                fetcher.cancel.check()?;
-                // Cancelling notifies no condition variable, so the wait has to look at the token.
-                let waited = self.ended.wait_timeout(entries, PAUSE);
-                entries = waited.unwrap_or_else(PoisonError::into_inner).0;
-            }
-            match entries.remove(&label) {
-                Some(ResourceState::Ready(resource)) => {
-                    entries.insert(label, ResourceState::Ready(Arc::clone(&resource)));
-                    return Ok(resource);
-                }
-                Some(ResourceState::Failed(error)) => return Err(error),
-                // Another caller took the failure; this one asks again.
-                _ => {}
-            }
+    /// What was asked of servers so far.
+    pub(super) fn asked(&self) -> Asked {
+        // Relaxed: the figures are for people and order nothing.
+        Asked {
+            requests: self.requests.load(Ordering::Relaxed),
+            bytes: self.bytes.load(Ordering::Relaxed),
         }
     }
 
-    fn end(&self, label: &str, result: Result<Arc<Resource>>) {
-        let entry = match result {
-            Ok(resource) => ResourceState::Ready(resource),
-            Err(error) => ResourceState::Failed(error),
-        };
-        self.lock().insert(label.to_owned(), entry);
-        self.ended.notify_all();
+    fn lock(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, ResourceState>> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+/// Work for a connection's thread that makes its requests in another way.
+struct Errand(Mutex<Option<Box<dyn FnOnce() + Send>>>);
+
+impl Job for Errand {
+    fn run(&self, _: &Part) -> Ran {
+        let work = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(work) = work {
+            work();
+        }
+        Ran::Done(Ok(()))
     }
+}
+
+/// Does `work` on a connection's thread for resources.
+pub(super) fn run_beside(fetcher: &Fetcher, work: Box<dyn FnOnce() + Send>) -> Result<()> {
+    let task = Task {
+        job: Arc::new(Errand(Mutex::new(Some(work)))),
+        class: Class::Resource,
+        // The requests of the work itself count for their host.
+        host: String::new(),
+        parts: vec![Part::Whole],
+        split: None,
+        results: None,
+    };
+    let submitted = fetcher.scheduler.submit(task);
+    submitted
+        .map(drop)
+        .map_err(|trouble| trouble.into_error("the parts of a wheel"))
 }
 
 /// One resource on its way.
 struct ResourceFetch {
     resources: Arc<Resources>,
     client: Arc<Client>,
+    offline: bool,
     cancel: Cancel,
     request: ResourceRequest,
     label: String,
@@ -176,7 +180,7 @@ struct ResourceFetch {
 impl Job for ResourceFetch {
     fn run(&self, _: &Part) -> Ran {
         let result = match self.fetch() {
-            Ok(resource) => Ok(Arc::new(resource)),
+            Ok(resource) => Ok(resource),
             Err(FetchError::Fatal(error)) => Err(error),
             Err(FetchError::Passing(passing)) => {
                 let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
@@ -186,50 +190,145 @@ impl Job for ResourceFetch {
                 }
             }
         };
-        let resource = result.as_ref().ok().cloned();
-        // This precedes the callback, which would wait for ever if it got this resource itself.
-        self.resources.end(&self.label, result);
-        // Taken after a failure too: the callback may hold the downloader, which must not be
-        // dropped together with this job, while the scheduler is locked.
-        let arrived = (self.arrived.lock())
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        if let (Some(resource), Some(arrived)) = (resource, arrived) {
-            arrived(&resource);
-        }
+        self.end(result);
         Ran::Done(Ok(()))
     }
 }
 
 impl ResourceFetch {
+    fn end(&self, result: Result<Resource>) {
+        if result.is_err() {
+            // Asking again asks the server again.
+            self.resources.lock().remove(&self.label);
+        }
+        // Taken out here: the callback may hold the downloader, which must not be dropped together
+        // with this job, while the scheduler is locked.
+        let arrived = (self.arrived.lock())
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(arrived) = arrived {
+            arrived(result);
+        }
+    }
+
     fn fetch(&self) -> std::result::Result<Resource, FetchError> {
-        let ResourceRequest { url, limit, .. } = &self.request;
-        let answer = self.client.get(url, &self.headers(), &self.cancel)?;
+        let keep = self.request.keep;
+        let pages = &self.resources.pages;
+        let kept = (keep != Keep::Never)
+            .then(|| pages.read(&self.label))
+            .flatten();
+        let may_use = |kept: &KeptPage| {
+            self.offline || keep == Keep::Forever || (!pages.refresh && kept.is_fresh())
+        };
+        let kept = match kept {
+            Some(kept) if may_use(&kept) => return Ok(self.resource_of(kept)),
+            // Without an answer nothing else is left.
+            _ if self.offline => return Err(Error::offline(vec![self.label.clone()]).into()),
+            kept => kept,
+        };
+        self.ask(kept)
+    }
+
+    /// Asks the server; `kept` is the answer of an earlier command.
+    fn ask(&self, kept: Option<KeptPage>) -> std::result::Result<Resource, FetchError> {
+        let ResourceRequest { url, keep, .. } = &self.request;
+        let pages = &self.resources.pages;
+        let mut headers = self.headers();
+        headers.extend(kept.as_ref().map(KeptPage::conditions).unwrap_or_default());
+        // Relaxed: the counters are for people and order nothing.
+        self.resources.requests.fetch_add(1, Ordering::Relaxed);
+        let answer = self.client.get(url, &headers, &self.cancel)?;
         if !matches!(answer.status, 200..300 | 304 | 404 | 410) {
             return Err(FetchError::of_status(&answer, url, &self.label));
         }
         let (at, status, length) = (answer.url.clone(), answer.status, answer.length());
+        let coding = answer.coding();
         let (fields, body) = answer.into_parts();
+        let body = self.body(body, status, length)?;
+        self.resources
+            .bytes
+            .fetch_add(body.len() as u64, Ordering::Relaxed);
+        if let (304, Some(kept)) = (status, kept) {
+            let kept = kept.confirmed(&fields);
+            pages.write(&self.label, &kept);
+            return Ok(self.resource_of(kept));
+        }
+        let body = self.decompressed(coding, body)?;
+        let text = |name: &str| Some(fields.get(name)?.to_str().ok()?.to_owned());
+        let content_type = text("content-type");
+        let body = if *keep != Keep::Never && status == 200 {
+            let kept = KeptPage::new(&at, &fields, body);
+            pages.write(&self.label, &kept);
+            kept.body
+        } else {
+            body
+        };
+        Ok(Resource {
+            url: at,
+            status,
+            content_type,
+            body,
+        })
+    }
+
+    fn resource_of(&self, kept: KeptPage) -> Resource {
+        Resource {
+            url: kept.url().unwrap_or_else(|| self.request.url.clone()),
+            status: 200,
+            content_type: kept.content_type().map(str::to_owned),
+            body: kept.body,
+        }
+    }
+
+    /// The body as it was sent, if all of it came.
+    fn body(
+        &self,
+        body: impl std::io::Read,
+        status: u16,
+        length: Option<u64>,
+    ) -> std::result::Result<Vec<u8>, FetchError> {
+        let limit = self.request.limit;
         let mut bytes = Vec::new();
         // One byte more shows that the limit is exceeded.
         body.take(limit.saturating_add(1))
             .read_to_end(&mut bytes)
-            .map_err(|error| FetchError::of(error.into(), url, &self.label))?;
+            .map_err(|error| FetchError::of(error.into(), &self.request.url, &self.label))?;
         let received = bytes.len() as u64;
-        if received > *limit {
-            let why = format!("its body has more than {limit} bytes");
-            return Err(Error::network(NetworkFault::Status, &self.label, why).into());
+        if received > limit {
+            return Err(self.too_long().into());
         }
         // A 304 may have the length of the body that it leaves out (RFC 9110, 8.6).
         if status != 304 && length.is_some_and(|length| length > received) {
             return Err(FetchError::passing("the server broke the connection off"));
         }
-        Ok(Resource {
-            url: at,
-            status,
-            body: bytes,
-            fields,
-        })
+        Ok(bytes)
+    }
+
+    fn decompressed(
+        &self,
+        coding: Option<&str>,
+        body: Vec<u8>,
+    ) -> std::result::Result<Vec<u8>, FetchError> {
+        match coding {
+            None => Ok(body),
+            Some("gzip") if self.request.gzip => match gunzip(&body, self.request.limit) {
+                Ok(content) => Ok(content),
+                Err(GzipError::TooLong) => Err(self.too_long().into()),
+                // A connection that broke looks the same, so it is tried again.
+                Err(GzipError::Corrupt(reason)) => Err(FetchError::passing(format!(
+                    "the server sent a damaged gzip body: {reason}"
+                ))),
+            },
+            Some(coding) => {
+                let why = format!("the server sent the content encoding `{coding}`");
+                Err(Error::network(NetworkFault::Status, &self.label, why).into())
+            }
+        }
+    }
+
+    fn too_long(&self) -> Error {
+        let why = format!("its body has more than {} bytes", self.request.limit);
+        Error::network(NetworkFault::Status, &self.label, why)
     }
 
     fn headers(&self) -> RequestHeaders {
@@ -240,8 +339,6 @@ impl ResourceFetch {
         };
         let mut headers = vec![encoding];
         headers.extend(self.request.accept.clone().map(|form| ("Accept", form)));
-        let etag = self.request.etag.clone();
-        headers.extend(etag.map(|tag| ("If-None-Match", tag)));
         headers
     }
 }

@@ -13,6 +13,8 @@ pub struct Settings {
     pub cache: Option<PathBuf>,
     /// Take everything from the cache and fetch nothing.
     pub offline: bool,
+    /// Ask the server for pages that are kept in the cache, even if they are still fresh.
+    pub refresh: bool,
     /// How many connections fetch files at once.
     pub connections: usize,
     /// How many more connections fetch resources at once.
@@ -49,6 +51,7 @@ impl Default for Settings {
         Self {
             cache: None,
             offline: false,
+            refresh: false,
             connections: 16,
             // Resources are small, so that their time is all latency: more of them at once cost
             // the server little.

@@ -17,5 +17,6 @@ pub(crate) mod requirement;
 pub mod requirements;
 pub mod simple;
 pub mod tags;
+pub mod timestamp;
 pub mod version;
 pub mod wheel_name;

@@ -1,12 +1,14 @@
 //! Resources: small bodies that are requested ahead, fetched once per address, and retried like
 //! files.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 
-use pkg_install::download::{Downloader, ResourceRequest, Settings};
+use pkg_install::download::{Downloader, Keep, Resource, ResourceRequest, Settings};
 use pkg_install::error::ErrorKind;
+use pkg_install::error::Result;
 use pkg_install::fs::Fs;
 use pkg_install::outcome::Silent;
 
@@ -18,9 +20,22 @@ fn page(server: &Server, path: &str) -> ResourceRequest {
     ResourceRequest {
         url: server.url(path),
         accept: None,
-        etag: None,
         gzip: false,
         limit: 10_000,
+        keep: Keep::Never,
+    }
+}
+
+/// Asks for a resource and waits for it, unless the downloader is cancelled.
+fn get(downloader: &Downloader, request: &ResourceRequest) -> Result<Resource> {
+    let (sender, answer) = channel();
+    let send = move |resource| sender.send(resource).expect("the test waits");
+    assert!(downloader.want(request.clone(), send), "it is new");
+    loop {
+        match answer.recv_timeout(Duration::from_millis(50)) {
+            Ok(resource) => return resource,
+            Err(_) => downloader.cancel().check()?,
+        }
     }
 }
 
@@ -32,34 +47,31 @@ fn an_address_is_fetched_once_and_what_arrives_may_ask_for_more() {
     server.put("right", b"root");
     let downloader = downloader(&settings(&scene));
     /// Asks for a page, and for every page that it names.
-    fn crawl(downloader: &Downloader, base: &ResourceRequest, seen: &Arc<Mutex<Vec<String>>>) {
-        let (next, base, seen) = (downloader.clone(), base.clone(), Arc::clone(seen));
+    fn crawl(downloader: &Downloader, base: &ResourceRequest, found: &Sender<Resource>) {
+        let (next, base, found) = (downloader.clone(), base.clone(), found.clone());
         downloader.want(base.clone(), move |resource| {
-            let text = String::from_utf8_lossy(&resource.body).into_owned();
-            for name in text.split(' ') {
+            let resource = resource.expect("it comes");
+            for name in String::from_utf8_lossy(&resource.body).split(' ') {
                 let url = resource.url.join(name).expect("it is relative");
                 let base = ResourceRequest {
                     url,
                     ..base.clone()
                 };
-                crawl(&next, &base, &seen);
+                crawl(&next, &base, &found);
             }
-            seen.lock().expect("no thread panicked").push(text);
+            found.send(resource).expect("the test waits");
         });
     }
-    let seen = Arc::default();
+    let (found, resources) = channel();
     let root = page(&server, "root");
-    crawl(&downloader, &root, &seen);
-    for (path, text) in [("root", "left right"), ("left", "right"), ("right", "root")] {
-        server.wait_for(path, 1);
-        let resource = downloader.get(&page(&server, path)).expect("it comes");
-        assert_eq!(
-            (resource.status, &resource.body[..]),
-            (200, text.as_bytes())
-        );
-        assert_eq!(resource.header("etag"), Some("\"one\""));
-        assert_eq!(resource.header("no-such-header"), None);
-    }
+    crawl(&downloader, &root, &found);
+    drop(found);
+    let mut texts: Vec<String> = resources
+        .iter()
+        .map(|found| String::from_utf8(found.body).expect("text"))
+        .collect();
+    texts.sort();
+    assert_eq!(texts, ["left right", "right", "root"]);
     assert!(!downloader.want(root, |_| unreachable!("it is here already")));
     assert_eq!(server.order().len(), 3, "{:?}", server.order());
 }
@@ -74,25 +86,25 @@ fn statuses_are_answers_new_tries_or_failures() {
     server.put("a", b"text");
     let busy = || Turn::Status(503, "Retry-After: 0\r\n");
     server.script("a", [busy(), Turn::Cut(2)]);
-    let found = downloader.get(&page(&server, "a")).expect("it comes");
+    let found = get(&downloader, &page(&server, "a")).expect("it comes");
     assert_eq!(found.body, b"text");
     assert_eq!(server.seen("a").len(), 3);
     for status in [304, 404, 410] {
         let path = status.to_string();
         server.put(&path, b"");
         server.always(&path, Turn::Status(status, ""));
-        let found = downloader.get(&page(&server, &path)).expect("it answers");
+        let found = get(&downloader, &page(&server, &path)).expect("it answers");
         assert_eq!((found.status, found.body.len()), (status, 0));
     }
     server.put("b", b"text");
     server.script("b", [busy(), busy(), busy(), Turn::Status(403, "")]);
     for says in ["HTTP 503", "HTTP 403"] {
-        let error = downloader.get(&page(&server, "b")).expect_err("it fails");
+        let error = get(&downloader, &page(&server, "b")).expect_err("it fails");
         assert_eq!(error.kind(), ErrorKind::Failed);
         assert!(error.to_string().contains(says), "{error}");
     }
     assert!(
-        downloader.get(&page(&server, "b")).is_ok(),
+        get(&downloader, &page(&server, "b")).is_ok(),
         "it is asked for anew"
     );
 }
@@ -108,7 +120,7 @@ fn a_redirect_is_followed_and_a_long_body_refused() {
         gzip: true,
         ..page(&server, "from")
     };
-    let resource = downloader.get(&request).expect("it comes");
+    let resource = get(&downloader, &request).expect("it comes");
     assert_eq!(
         (&resource.url, resource.body.len()),
         (&server.url("to"), 10_000)
@@ -116,9 +128,7 @@ fn a_redirect_is_followed_and_a_long_body_refused() {
     let encoding = server.seen("to")[0].accept_encoding.clone();
     assert_eq!(encoding.as_deref(), Some("gzip"));
     server.put("long", &[b'x'; 10_001]);
-    let error = downloader
-        .get(&page(&server, "long"))
-        .expect_err("it is too long");
+    let error = get(&downloader, &page(&server, "long")).expect_err("it is too long");
     assert!(
         error.to_string().contains("more than 10000 bytes"),
         "{error}"
@@ -140,7 +150,7 @@ fn resources_come_while_files_use_all_their_connections() {
     std::thread::scope(|scope| {
         let fetching = scope.spawn(|| downloader.fetch(&file, &Silent));
         server.wait_for(NAME, 1);
-        assert!(downloader.get(&page(&server, "page")).is_ok());
+        assert!(get(&downloader, &page(&server, "page")).is_ok());
         assert_eq!(server.seen(NAME).len(), 1, "the file still stalls");
         let file = fetching
             .join()
@@ -160,7 +170,7 @@ fn resources_are_neither_waited_for_in_vain_nor_fetched_offline() {
     let downloader = downloader.expect("it can be made");
     let (error, waited) = std::thread::scope(|scope| {
         let request = page(&server, "silent");
-        let work = scope.spawn(move || downloader.get(&request));
+        let work = scope.spawn(move || get(&downloader, &request));
         server.wait_for("silent", 1);
         let begin = Instant::now();
         cancel.store(true, Ordering::Relaxed);
@@ -173,9 +183,53 @@ fn resources_are_neither_waited_for_in_vain_nor_fetched_offline() {
         offline: true,
         ..settings(&scene)
     });
-    let error = offline
-        .get(&page(&server, "other"))
-        .expect_err("it is not here");
+    let error = get(&offline, &page(&server, "other")).expect_err("it is not here");
     assert!(error.to_string().contains("/other"), "{error}");
     assert_eq!(server.order(), ["silent"]);
+}
+
+#[test]
+fn kept_answers_are_confirmed_used_offline_or_used_for_ever() {
+    let (scene, server) = (Scene::new(), Server::start());
+    server.put("page", b"text");
+    server.put("fixed", b"metadata");
+    let again = |settings: &Settings, path: &str, keep: Keep| {
+        let request = ResourceRequest {
+            keep,
+            ..page(&server, path)
+        };
+        get(&downloader(settings), &request)
+    };
+    let (plain, cached) = (settings(&scene), settings(&scene));
+    let offline = Settings {
+        offline: true,
+        ..settings(&scene)
+    };
+    for _ in 0..2 {
+        let found = again(&plain, "fixed", Keep::Forever).expect("it is kept");
+        assert_eq!((found.body, found.status), (b"metadata".to_vec(), 200));
+    }
+    assert_eq!(server.seen("fixed").len(), 1);
+    again(&cached, "page", Keep::UntilStale).expect("it comes");
+    // Without a stated age the server is asked again, and it may say that nothing has changed.
+    server.script(
+        "page",
+        [Turn::Status(304, "Cache-Control: max-age=600\r\n")],
+    );
+    for _ in 0..2 {
+        let found = again(&cached, "page", Keep::UntilStale).expect("it is kept");
+        assert_eq!((found.body, found.status), (b"text".to_vec(), 200));
+    }
+    assert_eq!(server.seen("page").len(), 2, "the second answer is fresh");
+    let refresh = Settings {
+        refresh: true,
+        ..settings(&scene)
+    };
+    again(&refresh, "page", Keep::UntilStale).expect("it is fetched anew");
+    assert_eq!(server.seen("page").len(), 3);
+    let found = again(&offline, "page", Keep::UntilStale).expect("it is kept");
+    assert_eq!(found.body, b"text");
+    let error = again(&offline, "page", Keep::Never).expect_err("it is not kept");
+    assert_eq!(error.code(), "offline");
+    assert_eq!(server.seen("page").len(), 3);
 }

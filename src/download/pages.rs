@@ -1,0 +1,265 @@
+//! Pages and metadata files that are kept between commands.
+//!
+//! Input: the address of a resource, and an answer to keep. Output: the answer that was kept last,
+//! and whether it may be used without asking the server (RFC 9111, 4.2). Invariants: a file is
+//! replaced by a rename, so readers see an old or a new one; a damaged file counts as absent.
+//! Limits: `Vary` is not looked at, because every request for an address is made with the same
+//! headers; failures to write are dropped, as the next command then only asks again.
+//!
+//! ```text
+//! CACHE/pages/KEY     MAGIC, a line of JSON (the head), the decompressed body
+//! ```
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::response::HeaderFields;
+use crate::digest::{Algorithm, Digest};
+use crate::fs::{self, Dir, Fs};
+
+/// The first line of a file. A later version of the format gets another one.
+const MAGIC: &[u8] = b"pkg-install page 1\n";
+
+/// The most bytes of a file that are read: the longest page and its head.
+const MOST_BYTES: u64 = (1 << 26) + (1 << 16);
+
+/// How the answer for an address may be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// Not at all.
+    Never,
+    /// As long as the server allows; then it is asked whether the answer has changed.
+    UntilStale,
+    /// For ever: the caller knows what the content must be, or it never changes.
+    Forever,
+}
+
+/// An answer that was kept.
+pub(super) struct KeptPage {
+    head: PageHead,
+    pub(super) body: Vec<u8>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct PageHead {
+    /// The address that answered, after all redirects, without credentials.
+    url: String,
+    content_type: Option<String>,
+    etag: Option<String>,
+    last_modified: Option<String>,
+    /// When the answer came, in seconds since 1970.
+    stored: u64,
+    /// For how many seconds it may be used.
+    max_age: u64,
+    /// The length and the CRC-32 of the body: a crash can leave zeros or half a file.
+    length: u64,
+    crc: u32,
+}
+
+impl KeptPage {
+    /// An answer with these headers.
+    pub(super) fn new(url: &Url, fields: &HeaderFields, body: Vec<u8>) -> Self {
+        let text = |name: &str| Some(fields.get(name)?.to_str().ok()?.to_owned());
+        let head = PageHead {
+            url: super::label_of(url),
+            content_type: text("content-type"),
+            etag: text("etag"),
+            last_modified: text("last-modified"),
+            stored: now(),
+            max_age: max_age(text("cache-control").as_deref().unwrap_or_default()),
+            length: body.len() as u64,
+            crc: crc32fast::hash(&body),
+        };
+        Self { head, body }
+    }
+
+    /// The same answer, confirmed by a new one without a body (status 304).
+    pub(super) fn confirmed(mut self, fields: &HeaderFields) -> Self {
+        self.head.stored = now();
+        if let Some(control) = fields
+            .get("cache-control")
+            .and_then(|value| value.to_str().ok())
+        {
+            self.head.max_age = max_age(control);
+        }
+        self
+    }
+
+    /// Whether it may be used without asking the server.
+    pub(super) fn is_fresh(&self) -> bool {
+        // A clock that was set back makes the age unknown.
+        (now().checked_sub(self.head.stored)).is_some_and(|age| age < self.head.max_age)
+    }
+
+    /// The address that answered.
+    pub(super) fn url(&self) -> Option<Url> {
+        Url::parse(&self.head.url).ok()
+    }
+
+    /// The value of `Content-Type`.
+    pub(super) fn content_type(&self) -> Option<&str> {
+        self.head.content_type.as_deref()
+    }
+
+    /// The headers that ask whether the answer has changed; none if the server gave no validator.
+    pub(super) fn conditions(&self) -> Vec<(&'static str, String)> {
+        match (&self.head.etag, &self.head.last_modified) {
+            // RFC 9110, 13.1.3: with an entity tag the date would be ignored.
+            (Some(tag), _) => vec![("If-None-Match", tag.clone())],
+            (None, Some(date)) => vec![("If-Modified-Since", date.clone())],
+            (None, None) => Vec::new(),
+        }
+    }
+}
+
+/// The kept pages of a cache.
+pub(super) struct Pages {
+    /// `None` if nothing is kept between commands.
+    directory: Option<PathBuf>,
+    fs: Fs,
+    /// Whether the server is always asked.
+    pub(super) refresh: bool,
+}
+
+impl Pages {
+    pub(super) fn new(cache: Option<&Path>, fs: &Fs, refresh: bool) -> Self {
+        Self {
+            directory: cache.map(|cache| cache.join("pages")),
+            fs: fs.clone(),
+            refresh,
+        }
+    }
+
+    /// What was kept for an address, if it is whole.
+    pub(super) fn read(&self, label: &str) -> Option<KeptPage> {
+        let path = self.directory.as_ref()?.join(key(label));
+        let mut content = fs::read_to_limit(&path, MOST_BYTES).ok()?;
+        let rest = content.strip_prefix(MAGIC)?;
+        let end = rest.iter().position(|byte| *byte == b'\n')?;
+        let head: PageHead = serde_json::from_slice(&rest[..end]).ok()?;
+        content.drain(..MAGIC.len() + end + 1);
+        let is_whole = content.len() as u64 == head.length && crc32fast::hash(&content) == head.crc;
+        is_whole.then_some(KeptPage {
+            head,
+            body: content,
+        })
+    }
+
+    /// Keeps an answer; a failure is dropped.
+    pub(super) fn write(&self, label: &str, page: &KeptPage) {
+        if let Some(directory) = &self.directory {
+            // A full disk or a missing permission only makes the next command ask again.
+            let _ = write(&self.fs, directory, &key(label), page);
+        }
+    }
+}
+
+fn write(fs: &Fs, directory: &Path, key: &str, page: &KeptPage) -> crate::error::Result<()> {
+    fs::make_shared(fs, directory)?;
+    let directory = Dir::open(fs, directory)?;
+    let partial = unique(key);
+    // A command that was killed may have left a file of this name.
+    directory.remove_file(&partial)?;
+    let head = serde_json::to_vec(&page.head).expect("strings and numbers are always written");
+    let mut file = directory.create(&partial, false)?;
+    let written = (file.write(MAGIC))
+        .and_then(|()| file.write(&head))
+        .and_then(|()| file.write(b"\n"))
+        .and_then(|()| file.write(&page.body));
+    drop(file);
+    let replaced = written.and_then(|()| directory.replace(&partial, key));
+    if replaced.is_err() {
+        directory.remove_file(&partial)?;
+    }
+    replaced
+}
+
+/// A name that no other thread or running command writes to.
+fn unique(key: &str) -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    // Relaxed: only that each number is given once matters.
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    format!(".{key}.{}-{number}", std::process::id())
+}
+
+/// The name of the file for an address.
+fn key(label: &str) -> String {
+    let mut key = Digest::of(Algorithm::Sha256, label.as_bytes()).to_hex();
+    // 128 bits tell all addresses apart.
+    key.truncate(32);
+    key
+}
+
+/// For how many seconds an answer may be used (RFC 9111, 5.2.2); 0 if nothing is said.
+fn max_age(control: &str) -> u64 {
+    let mut seconds = 0;
+    for directive in control.split(',') {
+        let directive = directive.trim().to_ascii_lowercase();
+        if matches!(directive.as_str(), "no-store" | "no-cache") {
+            return 0;
+        }
+        let value = directive
+            .strip_prefix("max-age=")
+            .map(|text| text.trim_matches('"'));
+        if let Some(Ok(value)) = value.map(str::parse) {
+            seconds = value;
+        }
+    }
+    seconds
+}
+
+/// Seconds since 1970.
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    // A clock before 1970 makes every kept page stale.
+    since.map_or(0, |since: Duration| since.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn max_age_is_read_from_cache_control() {
+        for (control, expected) in [
+            ("max-age=600, public", 600),
+            ("public, Max-Age=\"60\"", 60),
+            ("no-store, max-age=600", 0),
+            ("max-age=600, no-cache", 0),
+            ("s-maxage=9", 0),
+            ("max-age=-1", 0),
+            ("", 0),
+        ] {
+            assert_eq!(max_age(control), expected, "{control}");
+        }
+    }
+
+    #[test]
+    fn a_damaged_page_counts_as_absent() {
+        let cache = tempfile::tempdir().expect("a directory");
+        let pages = Pages::new(Some(cache.path()), &Fs::default(), false);
+        let url = Url::parse("https://h.example/simple/a/").expect("a URL");
+        let mut fields = HeaderFields::new();
+        fields.insert("etag", "\"1\"".parse().expect("a value"));
+        fields.insert("cache-control", "max-age=9".parse().expect("a value"));
+        pages.write("a", &KeptPage::new(&url, &fields, b"text\n".to_vec()));
+        let found = pages.read("a").expect("it was kept");
+        assert_eq!((&found.body[..], found.url()), (&b"text\n"[..], Some(url)));
+        assert!(found.is_fresh() && found.conditions()[0].1 == "\"1\"");
+        assert!(pages.read("b").is_none());
+        let path = cache.path().join("pages").join(key("a"));
+        let whole = std::fs::read(&path).expect("it is there");
+        for content in [&whole[..whole.len() - 1], &whole[1..], b""] {
+            std::fs::write(&path, content).expect("it is writable");
+            assert!(pages.read("a").is_none());
+        }
+        let mut zeros = whole.clone();
+        zeros[whole.len() - 2] = 0;
+        std::fs::write(&path, zeros).expect("it is writable");
+        assert!(pages.read("a").is_none());
+    }
+}
