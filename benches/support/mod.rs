@@ -29,7 +29,7 @@ use pkg_install::plan::{Candidate, Change, ChangeId, WantedFile, Wants};
 use pkg_install::source::Source;
 use pkg_install::spec::record::Verify;
 use pkg_install::threads::Pool;
-use pkg_install::wheel::{self, Archives, OpenOptions, Records, Wheel};
+use pkg_install::wheel::{self, Archives, OpenOptions, Records, Wheel, WheelId};
 
 const MODULES: usize = 120;
 const BIG: usize = 2 << 20;
@@ -101,12 +101,11 @@ impl Bench {
     }
 
     pub fn changes(&self) -> Vec<Change> {
-        let offers = self.wheels.iter().map(|wheel| Offer {
-            name: &wheel.name,
-            label: &wheel.label,
-        });
-        let offers: Vec<Offer<'_>> = offers.collect();
-        changes::installs(&offers, &[], false)
+        let wheels = self.wheels.iter().zip(0..);
+        let offers: Vec<Offer<'_>> = wheels
+            .map(|(wheel, id)| Offer::of_wheel(&wheel.name, &wheel.label, WheelId(id)))
+            .collect();
+        changes::installs(&offers, &[])
             .expect("each project comes once")
             .changes
     }

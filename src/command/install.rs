@@ -4,11 +4,15 @@ use std::time::Instant;
 
 use super::observer::Observer;
 use super::planned::PlannedTransaction;
+use super::planning::{self, Installation};
 use super::request::Input;
 use super::session::{Purpose, Session};
-use super::{Context, Options, open, planning};
+use super::up_to_date::{InstalledSet, Wanted};
+use super::{Context, Options, open};
 use crate::environment::Environment;
+use crate::environment::layout::Layout;
 use crate::error::{Error, Fault, MetadataFault, Result};
+use crate::installed;
 use crate::outcome::{Outcome, Step};
 use crate::spec::tags::TagSet;
 use crate::threads::Pool;
@@ -28,7 +32,11 @@ pub fn install(
     plan_install(environment, input, options, context)?.apply(&Observer::new(context.events))
 }
 
-/// Opens the wheels, locks the environment and plans.
+/// How often the environment may change between the first look at it and the lock, so that wheels
+/// are needed which were not opened. Each time another command has installed or removed something.
+const ATTEMPTS: usize = 8;
+
+/// Opens the wheels that are needed, locks the environment and plans.
 pub(crate) fn plan_install<'a>(
     environment: &'a Environment,
     input: &Input,
@@ -36,26 +44,54 @@ pub(crate) fn plan_install<'a>(
     context: Context<'_>,
 ) -> Result<PlannedTransaction<'a>> {
     let pool = Pool::new(options.jobs)?;
-    let begin = Instant::now();
-    let sources = input.resolve(environment, options, context)?;
-    let mut opened = open::open(sources, options, &pool, context)?;
-    context.events.step(Step::Open, begin.elapsed());
-    context.warn(opened.warnings());
-    if options.compat_check {
-        check_fit(&opened.wheels, environment)?;
+    let layout = Layout::of(environment)?;
+    // This is seen without the lock, which is not held while wheels are fetched.
+    let mut installed = installed::glance(&layout)?;
+    for _ in 0..ATTEMPTS {
+        let begin = Instant::now();
+        let present = InstalledSet::new(environment, &layout, &installed, options);
+        let is_installed =
+            |name: &_, version: &_, pins: &_| present.satisfying(name, version, pins);
+        let resolved = input.resolve(environment, options, &is_installed, context)?;
+        let wanted = Wanted::new(resolved, &present);
+        let mut opened = open::open(wanted.needed(), options, &pool, context)?;
+        context.events.step(Step::Open, begin.elapsed());
+        context.warn(opened.warnings());
+        if options.compat_check {
+            check_fit(&opened.wheels, environment)?;
+        }
+        let begin = Instant::now();
+        let session = Session::begin(environment, Purpose::Change, options, context);
+        let planned = session.and_then(|mut session| {
+            let present = InstalledSet::new(environment, &layout, &session.installed, options);
+            let decided = wanted.decide(&present, context);
+            let planned = decided.and_then(|decision| {
+                let installation = decision.map(|decision| Installation {
+                    opened: &mut opened,
+                    decision,
+                    options,
+                });
+                installation
+                    .map(|install| planning::install(&mut session, install, &pool, context))
+                    .transpose()
+            });
+            context.events.step(Step::Plan, begin.elapsed());
+            session.unless_failed(planned)
+        });
+        // After a failure, too: they may explain it.
+        context.warn(opened.take_warnings());
+        let (mut session, plan) = planned?;
+        if let Some(plan) = plan {
+            return Ok(PlannedTransaction::new(
+                session, plan, opened, pool, options,
+            ));
+        }
+        installed = std::mem::take(&mut session.installed);
+        session.leave_unchanged();
     }
-    let begin = Instant::now();
-    let session = Session::begin(environment, Purpose::Change, options, context);
-    let planned = session.and_then(|mut session| {
-        let planned = planning::install(&mut session, &mut opened, &pool, options, context);
-        context.events.step(Step::Plan, begin.elapsed());
-        session.unless_failed(planned)
-    });
-    // After a failure, too: they may explain it.
-    context.warn(opened.take_warnings());
-    let (session, plan) = planned?;
-    Ok(PlannedTransaction::new(
-        session, plan, opened, pool, options,
+    Err(Error::bad_environment(
+        &environment.root,
+        "other commands keep changing it; try again",
     ))
 }
 

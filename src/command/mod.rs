@@ -27,6 +27,7 @@ mod request;
 mod session;
 mod undo;
 mod uninstall;
+mod up_to_date;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::open::Opened;
 use super::session::Session;
+use super::up_to_date::{Decision, has_contents_of};
 use super::{Context, Options};
 use crate::digest::Algorithm;
 use crate::environment::layout::Layout;
@@ -16,7 +17,7 @@ use crate::error::{Error, Result, SpreadFault};
 use crate::fs::{self, Capabilities};
 use crate::installed::facts::Gather;
 use crate::outcome::{Action, PlannedFiles, ProjectChange, Warning};
-use crate::plan::changes::{self, Installs, Offer};
+use crate::plan::changes;
 use crate::plan::conflict::OnConflict;
 use crate::plan::project_metadata::is_project_metadata;
 use crate::plan::spread::{Destination, is_reserved, spread};
@@ -27,27 +28,34 @@ use crate::plan::{
 use crate::spec::name::ProjectName;
 use crate::spec::record::Verify;
 use crate::threads::{Pool, in_parallel};
-use crate::wheel::Wheel;
+use crate::wheel::{Digests, Wheel};
+
+/// What an installation is planned from.
+pub struct Installation<'a> {
+    /// The wheels.
+    pub opened: &'a mut Opened,
+    /// The changes that were decided on.
+    pub decision: Decision,
+    /// How to install.
+    pub options: &'a Options,
+}
 
 /// Plans an installation.
 pub fn install(
     session: &mut Session<'_>,
-    opened: &mut Opened,
+    installation: Installation<'_>,
     pool: &Pool,
-    options: &Options,
     context: Context<'_>,
 ) -> Result<Plan> {
-    let wheels = &opened.wheels;
-    let offers: Vec<Offer<'_>> = wheels
-        .iter()
-        .map(|wheel| Offer {
-            name: &wheel.name,
-            label: &wheel.label,
-        })
-        .collect();
-    let Installs { changes, warnings } =
-        changes::installs(&offers, &session.installed, options.reinstall)?;
-    context.warn(warnings);
+    let Installation {
+        opened,
+        decision,
+        options,
+    } = installation;
+    let Decision {
+        mut changes,
+        compare,
+    } = decision;
     let capabilities = match options.capabilities {
         Some(capabilities) => capabilities,
         None => {
@@ -63,7 +71,16 @@ pub fn install(
         windows_names: capabilities.windows_names,
     };
     let verified = destination.verified;
-    let files = spread_all(&destination, wheels, &changes, pool, context)?;
+    let unread: Vec<WheelId> = compare
+        .iter()
+        .filter_map(|&number| changes[number].wheel)
+        .filter(|id| opened.wheels[id.0 as usize].digests == Digests::NotRead)
+        .collect();
+    if !unread.is_empty() {
+        context.warn(opened.read_digests(&unread, context.events)?);
+    }
+    let mut files = spread_all(&destination, &opened.wheels, &changes, pool, context)?;
+    keep_equal(&mut changes, &compare, &mut files, session)?;
     let intent = Intent {
         changes,
         files,
@@ -92,6 +109,29 @@ pub fn uninstall(
         ignores_case: false,
     };
     intent.plan(session, pool, context)
+}
+
+/// Keeps the installed projects among the changes in `compare` that have the contents of their
+/// wheels, and drops the files that these would install.
+fn keep_equal(
+    changes: &mut [Change],
+    compare: &[usize],
+    files: &mut Vec<WantedFile>,
+    session: &Session<'_>,
+) -> Result<()> {
+    for &number in compare {
+        let change = &mut changes[number];
+        let is_its = |file: &WantedFile| file.owner.0 as usize == number;
+        let own = files.iter().filter(|file| is_its(file));
+        let recorded = session.installed[change.old[0]].read_record(&session.layout)?;
+        if has_contents_of(&recorded, own) {
+            change.action = Action::Keep;
+            // A kept project has no `old`, or its files would count as leaving.
+            change.old.clear();
+            files.retain(|file| !is_its(file));
+        }
+    }
+    Ok(())
 }
 
 /// Every file that the changes want, in the order of the arguments.

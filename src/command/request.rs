@@ -11,7 +11,9 @@ use super::{Context, Options};
 use crate::environment::{self, Locate};
 use crate::environment::{Environment, marker_values};
 use crate::error::{Error, Result};
-use crate::source::{Fitting, Source, Sourced, lock_file, merged, pip_report, requirements};
+use crate::source::{
+    Fitting, IsInstalled, Satisfied, Source, Sourced, lock_file, merged, pip_report, requirements,
+};
 use crate::spec::pylock::Selection;
 
 /// The wheels to install, as the user named them. By default nothing.
@@ -40,6 +42,15 @@ pub struct Document {
     pub content: Vec<u8>,
 }
 
+/// The answer to an [`Input`] in one environment.
+#[derive(Debug, Default)]
+pub(super) struct ResolvedInput {
+    /// The wheels.
+    pub(super) sources: Vec<Source>,
+    /// The requirements that are installed already.
+    pub(super) satisfied: Vec<Satisfied>,
+}
+
 impl From<Vec<Source>> for Input {
     fn from(sources: Vec<Source>) -> Self {
         Self {
@@ -58,7 +69,8 @@ impl Input {
             && self.requirements.is_empty()
     }
 
-    /// The wheels for an environment. Oddities of the texts become warnings.
+    /// The wheels for an environment, and what is installed in it already. Oddities of the texts
+    /// become warnings.
     ///
     /// # Errors
     /// All faults of all texts in one error.
@@ -66,8 +78,9 @@ impl Input {
         &self,
         environment: &Environment,
         options: &Options,
+        is_installed: &IsInstalled<'_>,
         context: Context<'_>,
-    ) -> Result<Vec<Source>> {
+    ) -> Result<ResolvedInput> {
         let python = &environment.python;
         let fitting = Fitting::new(
             &python.target,
@@ -83,22 +96,24 @@ impl Input {
             .locks
             .iter()
             .map(|text| lock_file::sources(&text.content, &text.at, &fitting, &self.selection));
-        let lists = self
-            .requirements
-            .iter()
-            .map(|text| requirements::sources(&text.content, &text.at, &fitting, &self.find_links));
-        let warn = |Sourced { sources, warnings }| {
-            context.warn(warnings);
-            sources
+        let lists = self.requirements.iter().map(|text| {
+            let Document { at, content } = text;
+            requirements::sources(content, at, &fitting, &self.find_links, is_installed)
+        });
+        let mut satisfied = Vec::new();
+        let mut take = |sourced: Sourced| {
+            context.warn(sourced.warnings);
+            satisfied.extend(sourced.satisfied);
+            sourced.sources
         };
         let pinned = reports.chain(locks).chain(lists);
-        let pinned = Error::all_or_refused(pinned.map(|sourced| sourced.map(warn)))?;
+        let pinned = Error::all_or_refused(pinned.map(|sourced| sourced.map(&mut take)))?;
         let named = self.sources.iter().cloned();
         let mut sources = merged(named.chain(pinned.into_iter().flatten()).collect());
         for source in &mut sources {
             source.settle_direct_reference(options.direct_url);
         }
-        Ok(sources)
+        Ok(ResolvedInput { sources, satisfied })
     }
 }
 
@@ -118,5 +133,8 @@ pub fn sources(
     if input.reports.is_empty() && input.locks.is_empty() && input.requirements.is_empty() {
         return Ok(merged(input.sources.clone()));
     }
-    input.resolve(&environment::locate(locate)?, options, context)
+    let environment = environment::locate(locate)?;
+    // The wheels themselves are wanted, whatever is installed.
+    let resolved = input.resolve(&environment, options, &|_, _, _| None, context)?;
+    Ok(resolved.sources)
 }

@@ -323,6 +323,19 @@ impl OpenFile {
         }))
     }
 
+    /// Reads its first `limit` bytes, or all of it if it is shorter.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn read_to_limit(&self, limit: u64) -> Result<Vec<u8>> {
+        let mut content = Vec::new();
+        (&self.file)
+            .take(limit)
+            .read_to_end(&mut content)
+            .map_err(|error| Error::io("read", &self.path, error))?;
+        Ok(content)
+    }
+
     /// Records that the file was moved to `path`.
     pub(super) fn set_path(&mut self, path: &Path) {
         path.clone_into(&mut self.path);

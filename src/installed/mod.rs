@@ -17,10 +17,12 @@ use std::sync::Arc;
 
 use crate::environment::layout::{Layout, Place, SchemeKey};
 use crate::error::{Error, Fault, Result};
-use crate::fs::{self, Kind};
+use crate::fs::{self, Kind, OpenFile};
 use crate::path::RelPath;
+use crate::spec::direct_url::RecordedOrigin;
 use crate::spec::name::ProjectName;
 use crate::spec::record::{self, RecordRow};
+use crate::spec::version::Version;
 
 /// An installed project, as its directory in a library names it.
 #[derive(Debug, Clone)]
@@ -75,6 +77,8 @@ impl Recorded {
 
 /// The largest RECORD of an installed project that is read, in bytes.
 const MAX_RECORD: u64 = 256 << 20;
+/// The most of a direct_url.json that is read, in bytes; it holds a URL and a few digests.
+const MAX_DIRECT_URL: u64 = 1 << 16;
 /// The most of an INSTALLER that is read, in bytes; it holds one word.
 const MAX_INSTALLER: u64 = 256;
 
@@ -83,15 +87,29 @@ const MAX_INSTALLER: u64 = 256;
 /// # Errors
 /// If a library directory exists and cannot be listed.
 pub fn scan(layout: &Layout) -> Result<Vec<Installed>> {
-    let mut found = scan_library(layout, SchemeKey::Purelib)?;
-    // Most environments have one directory for both, and would list every project twice.
-    if layout.directory(SchemeKey::Purelib) != layout.directory(SchemeKey::Platlib) {
-        found.extend(scan_library(layout, SchemeKey::Platlib)?);
+    let mut found = glance(layout)?;
+    for project in &mut found {
+        project.look_inside(layout)?;
     }
     Ok(found)
 }
 
-fn scan_library(layout: &Layout, library: SchemeKey) -> Result<Vec<Installed>> {
+/// As [`scan`], but reads nothing except the names of directories: whether a project has a RECORD,
+/// and its installer, stay unknown. It costs one listing, which a command can afford before it
+/// takes the lock.
+///
+/// # Errors
+/// As [`scan`].
+pub fn glance(layout: &Layout) -> Result<Vec<Installed>> {
+    let mut found = named_in(layout, SchemeKey::Purelib)?;
+    // Most environments have one directory for both, and would list every project twice.
+    if layout.directory(SchemeKey::Purelib) != layout.directory(SchemeKey::Platlib) {
+        found.extend(named_in(layout, SchemeKey::Platlib)?);
+    }
+    Ok(found)
+}
+
+fn named_in(layout: &Layout, library: SchemeKey) -> Result<Vec<Installed>> {
     let directory = layout.absolute_directory(library);
     let mut found = Vec::new();
     for (name, kind) in fs::list(&directory)? {
@@ -112,21 +130,13 @@ fn scan_library(layout: &Layout, library: SchemeKey) -> Result<Vec<Installed>> {
         let Ok(path) = RelPath::parse(text) else {
             continue;
         };
-        let inside = directory.join(text);
-        let form = if is_egg {
-            Form::Egg
-        } else if fs::stat(&inside.join("RECORD"))?.is_some_and(|stat| stat.kind == Kind::File) {
-            Form::Recorded
-        } else {
-            Form::Unrecorded
-        };
         found.push(Installed {
             name,
             version: version.to_owned(),
             place: layout.place(library, &path),
             library,
-            form,
-            installer: first_line(&inside.join("INSTALLER")),
+            form: if is_egg { Form::Egg } else { Form::Recorded },
+            installer: None,
         });
     }
     Ok(found)
@@ -157,6 +167,46 @@ fn first_line(path: &Path) -> Option<String> {
 }
 
 impl Installed {
+    /// Completes what the name of the directory does not say.
+    fn look_inside(&mut self, layout: &Layout) -> Result<()> {
+        let directory = layout.absolute(&self.place);
+        if self.form != Form::Egg {
+            let record = fs::stat(&directory.join("RECORD"))?;
+            if record.is_none_or(|stat| stat.kind != Kind::File) {
+                self.form = Form::Unrecorded;
+            }
+        }
+        self.installer = first_line(&directory.join("INSTALLER"));
+        Ok(())
+    }
+
+    /// Whether it is installed in this version.
+    pub fn has_version(&self, version: &Version) -> bool {
+        self.parsed_version().is_some_and(|own| own == *version)
+    }
+
+    /// Its version; `None` if the directory's name has none that is valid.
+    pub fn parsed_version(&self) -> Option<Version> {
+        // The names of dist-info directories have `_` for the `-` of a version.
+        Version::parse(&self.version.replace('_', "-"))
+    }
+
+    /// What direct_url.json records about its origin. Anything that cannot be read there counts as
+    /// not recorded, since the file only ever proves that a project may stay or must be replaced.
+    pub fn origin(&self, layout: &Layout) -> RecordedOrigin {
+        if self.form == Form::Egg {
+            return RecordedOrigin::Unknown;
+        }
+        let path = layout.absolute(&self.place).join("direct_url.json");
+        match OpenFile::open(&path).and_then(|file| {
+            file.map(|file| file.read_to_limit(MAX_DIRECT_URL))
+                .transpose()
+        }) {
+            Ok(Some(content)) => RecordedOrigin::parse(&content),
+            Ok(None) | Err(_) => RecordedOrigin::Unknown,
+        }
+    }
+
     /// Reads the project's RECORD.
     ///
     /// # Errors

@@ -12,15 +12,37 @@ use crate::installed::Installed;
 use crate::outcome::{Action, Warning};
 use crate::spec::name::ProjectName;
 use crate::spec::version::Version;
-use crate::spec::wheel_name::WheelName;
+use crate::spec::wheel_name::{BuildTag, WheelName};
 
-/// A wheel that a command was given.
+/// A version of a project that a command was given.
 #[derive(Debug, Clone, Copy)]
 pub struct Offer<'a> {
-    /// Its parsed file name.
-    pub name: &'a WheelName,
+    /// The project.
+    pub name: &'a ProjectName,
+    /// Its version.
+    pub version: &'a Version,
+    /// The build tag of its wheel, if it has one.
+    pub build: Option<&'a BuildTag>,
     /// How messages and reports name it.
     pub label: &'a str,
+    /// Its wheel; `None` if that was not opened because the project seems to be installed.
+    pub wheel: Option<WheelId>,
+    /// Whether it replaces a project that is installed in the same version.
+    pub replaces_same: bool,
+}
+
+impl<'a> Offer<'a> {
+    /// A wheel that was opened.
+    pub fn of_wheel(name: &'a WheelName, label: &'a str, wheel: WheelId) -> Self {
+        Self {
+            name: &name.name,
+            version: &name.version,
+            build: name.build.as_ref(),
+            label,
+            wheel: Some(wheel),
+            replaces_same: false,
+        }
+    }
 }
 
 /// The changes of an installation.
@@ -32,19 +54,15 @@ pub struct Installs {
     pub warnings: Vec<Warning>,
 }
 
-/// Plans one change for each project that a wheel is of. Wheels that lose to another build of the
-/// same version get none.
+/// Plans one change for each project that is offered. Wheels that lose to another build of the same
+/// version get none. A change that needs a wheel which was not opened has none.
 ///
 /// # Errors
 /// If a project is given in two versions, or twice in the same build.
-pub fn installs(
-    wheels: &[Offer<'_>],
-    installed: &[Installed],
-    reinstall: bool,
-) -> Result<Installs> {
+pub fn installs(wheels: &[Offer<'_>], installed: &[Installed]) -> Result<Installs> {
     let mut by_name: BTreeMap<&ProjectName, Vec<usize>> = BTreeMap::new();
     for (number, wheel) in wheels.iter().enumerate() {
-        by_name.entry(&wheel.name.name).or_default().push(number);
+        by_name.entry(wheel.name).or_default().push(number);
     }
     let mut installs = Installs::default();
     for (name, candidates) in by_name {
@@ -59,12 +77,11 @@ pub fn installs(
                 ),
             });
         }
-        let id = u32::try_from(chosen).expect("a command has fewer than 2^32 wheels");
         let old = of_project(name, installed);
-        let change = change(&wheels[chosen], WheelId(id), old, installed);
+        let change = change(&wheels[chosen], old, installed);
         installs.changes.push(match change.action {
             // A kept project has no `old`, or its files would count as leaving.
-            Action::Reinstall if !reinstall => Change {
+            Action::Reinstall if !wheels[chosen].replaces_same => Change {
                 action: Action::Keep,
                 old: Vec::new(),
                 ..change
@@ -80,7 +97,7 @@ pub fn installs(
 fn best_build(wheels: &[Offer<'_>], name: &ProjectName, candidates: &[usize]) -> Result<usize> {
     let mut best = candidates[0];
     for &other in &candidates[1..] {
-        let (held, next) = (wheels[best].name, wheels[other].name);
+        let (held, next) = (&wheels[best], &wheels[other]);
         // Two wheels of the same build leave nothing to choose by, so a guess would be arbitrary.
         if held.version != next.version || held.build == next.build {
             let labels = candidates
@@ -96,19 +113,15 @@ fn best_build(wheels: &[Offer<'_>], name: &ProjectName, candidates: &[usize]) ->
 }
 
 /// The indices of the installed projects with this name.
-fn of_project(name: &ProjectName, installed: &[Installed]) -> Vec<usize> {
+pub fn of_project(name: &ProjectName, installed: &[Installed]) -> Vec<usize> {
     (0..installed.len())
         .filter(|&number| installed[number].name == *name)
         .collect()
 }
 
 /// The change that installs a wheel in place of the projects `old`, regardless of their versions.
-fn change(wheel: &Offer<'_>, id: WheelId, old: Vec<usize>, installed: &[Installed]) -> Change {
-    let is_same_version = |number: usize| {
-        // The names of dist-info directories have `_` for the `-` of a version.
-        let there = installed[number].version.replace('_', "-");
-        Version::parse(&there).is_some_and(|there| there == wheel.name.version)
-    };
+fn change(wheel: &Offer<'_>, old: Vec<usize>, installed: &[Installed]) -> Change {
+    let is_same_version = |number: usize| installed[number].has_version(wheel.version);
     let action = match old.as_slice() {
         [] => Action::Install,
         // A project that is installed twice is replaced even by the same version, so that one
@@ -118,10 +131,10 @@ fn change(wheel: &Offer<'_>, id: WheelId, old: Vec<usize>, installed: &[Installe
     };
     Change {
         action,
-        name: wheel.name.name.clone(),
-        version: wheel.name.version.to_string(),
+        name: wheel.name.clone(),
+        version: wheel.version.to_string(),
         previous: old.first().map(|&number| installed[number].version.clone()),
-        wheel: Some(id),
+        wheel: wheel.wheel,
         source: Some(wheel.label.to_owned()),
         old,
         record: Vec::new(),
@@ -182,13 +195,17 @@ mod tests {
         let offers: Vec<Offer<'_>> = names
             .iter()
             .zip(wheels)
-            .map(|(name, label)| Offer { name, label })
+            .zip(0..)
+            .map(|((name, label), id)| Offer {
+                replaces_same: reinstall,
+                ..Offer::of_wheel(name, label, WheelId(id))
+            })
             .collect();
         let installed: Vec<Installed> = installed
             .iter()
             .map(|(name, version)| installed_project(name, version))
             .collect();
-        let installs = installs(&offers, &installed, reinstall)?;
+        let installs = installs(&offers, &installed)?;
         let show = |change: &Change| {
             let from = change.previous.as_deref().unwrap_or("-");
             let wheel = change.wheel.map_or(u32::MAX, |wheel| wheel.0);

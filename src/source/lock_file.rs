@@ -48,6 +48,7 @@ pub fn sources(
     Ok(Sourced {
         sources,
         warnings: warnings(at, &lock.warnings),
+        ..Sourced::default()
     })
 }
 

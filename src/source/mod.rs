@@ -24,6 +24,7 @@ use crate::error::{Error, Fault, RequestFault, ResolutionFault, Result};
 use crate::fs::{self, Kind};
 use crate::outcome::Warning;
 use crate::spec::marker::MarkerEnvironment;
+use crate::spec::name::ProjectName;
 use crate::spec::tags::{TagSet, Target};
 use crate::spec::version::Version;
 
@@ -60,11 +61,29 @@ pub enum DirectReference {
     Written(Arc<[u8]>),
 }
 
+/// A requirement that an installed project satisfies, so that no wheel was looked for.
+#[derive(Debug, Clone)]
+pub struct Satisfied {
+    /// The project.
+    pub name: ProjectName,
+    /// The version that is installed.
+    pub version: Version,
+    /// How messages and reports name the requirement.
+    pub label: String,
+    /// The hashes that it is pinned to.
+    pub pins: Pins,
+}
+
+/// Finds the installed version of a project that satisfies a requirement for a version and hashes.
+pub type IsInstalled<'a> = dyn Fn(&ProjectName, &Version, &Pins) -> Option<Version> + 'a;
+
 /// The wheels of a resolver's file.
 #[derive(Debug, Default)]
 pub struct Sourced {
     /// The wheels, in the order of the text.
     pub sources: Vec<Source>,
+    /// The requirements that are installed already.
+    pub satisfied: Vec<Satisfied>,
     /// Warnings about the file.
     pub warnings: Vec<Warning>,
 }

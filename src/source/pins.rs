@@ -66,6 +66,30 @@ impl Pins {
         certain
     }
 
+    /// Whether a file with these digests, which may not be all of its digests, is one that is
+    /// promised; `None` if they do not tell.
+    pub fn agree_with(&self, digests: &[Digest]) -> Option<bool> {
+        let of = |pinned: &Digest| Digest::among(digests, pinned.algorithm());
+        let mut known = true;
+        for pinned in &self.all {
+            match of(pinned) {
+                Some(own) if own != *pinned => return Some(false),
+                Some(_) => {}
+                None => known = false,
+            }
+        }
+        for list in &self.any {
+            if list.iter().any(|pinned| of(pinned) == Some(*pinned)) {
+                continue;
+            }
+            if list.iter().all(|pinned| of(pinned).is_some()) {
+                return Some(false);
+            }
+            known = false;
+        }
+        known.then_some(true)
+    }
+
     /// The algorithms that [`check`](Self::check) asks for.
     pub fn algorithms(&self) -> BTreeSet<Algorithm> {
         self.all
@@ -128,6 +152,26 @@ mod tests {
         });
         assert_eq!(asked, pins.algorithms().into_iter().collect::<Vec<_>>());
         fault.unwrap().map(|fault| fault.to_string())
+    }
+
+    #[test]
+    fn recorded_digests_agree_contradict_or_say_nothing() {
+        let good = Digest::of(Algorithm::Sha256, b"here");
+        let bad = Digest::of(Algorithm::Sha256, b"there");
+        let long = Digest::of(Algorithm::Sha512, b"here");
+        let agree = |all: &[Digest], any: &[Digest], own: &[Digest]| {
+            Pins::all_of(all.to_vec())
+                .and_one_of(any.to_vec())
+                .agree_with(own)
+        };
+        assert_eq!(agree(&[good], &[], &[good]), Some(true));
+        assert_eq!(agree(&[good], &[], &[bad]), Some(false));
+        assert_eq!(agree(&[long], &[], &[good]), None);
+        assert_eq!(agree(&[good, long], &[], &[bad]), Some(false));
+        assert_eq!(agree(&[], &[bad, good], &[good]), Some(true));
+        assert_eq!(agree(&[], &[bad], &[good]), Some(false));
+        assert_eq!(agree(&[], &[bad, long], &[good]), None);
+        assert_eq!(agree(&[], &[], &[good]), Some(true));
     }
 
     #[test]

@@ -25,6 +25,7 @@ pub fn sources(text: &[u8], at: &Path, fitting: &Fitting) -> Result<Sourced> {
     Ok(Sourced {
         sources: report.items.into_iter().map(source).collect(),
         warnings,
+        ..Sourced::default()
     })
 }
 

@@ -9,7 +9,8 @@ use std::cmp::Reverse;
 use std::path::{Path, PathBuf};
 
 use super::{
-    DirectReference, Fitting, Location, Pins, Source, Sourced, refused, warnings, wheel_paths,
+    DirectReference, Fitting, IsInstalled, Location, Pins, Satisfied, Source, Sourced, refused,
+    warnings, wheel_paths,
 };
 use crate::error::{Error, Fault, ResolutionFault, Result};
 use crate::fs::{self, Kind};
@@ -20,16 +21,18 @@ use crate::spec::wheel_name::WheelName;
 
 /// The wheels that the list in `text` requires; `at` is its path, or `-`. As in pip, the list's own
 /// `--find-links` come after `find_links` and are relative to the list, or, if they do not exist
-/// there, to the working directory. A directory that does not exist has no wheels.
+/// there, to the working directory. A directory that does not exist has no wheels. No wheel is
+/// looked for if the project is installed, but a hash can choose one that is there.
 ///
 /// # Errors
 /// If it is called as a lock file, a line cannot be used, a requirement has no wheel that fits,
-/// or one of `find_links` is no directory.
+/// or one of `find_links` is needed and is no directory.
 pub fn sources(
     text: &[u8],
     at: &Path,
     fitting: &Fitting,
     find_links: &[PathBuf],
+    is_installed: &IsInstalled<'_>,
 ) -> Result<Sourced> {
     if at
         .file_name()
@@ -42,35 +45,37 @@ pub fn sources(
     let entries = list
         .select(&fitting.markers)
         .map_err(|faults| refused(at, faults))?;
-    let home = at.parent().unwrap_or(Path::new(""));
-    // A typo in an option would look like a missing wheel. The list's directories may be absent.
-    for directory in find_links {
-        if fs::stat(directory)?.is_none_or(|stat| stat.kind != Kind::Directory) {
-            return Err(Error::usage(format!(
-                "there is no directory `{}`",
-                directory.display()
-            )));
-        }
-    }
-    let own = list
-        .find_links
-        .iter()
-        .map(|text| directory(home, text))
-        .collect::<Result<Vec<_>>>()?;
-    let index = LinkIndex::read(find_links.iter().cloned().chain(own).collect())?;
-    let (mut sources, mut faults, mut nowhere) = (Vec::new(), Vec::<Fault>::new(), Vec::new());
+    let (mut sources, mut satisfied) = (Vec::new(), Vec::new());
+    let (mut faults, mut nowhere) = (Vec::<Fault>::new(), Vec::new());
+    // The directories are read only once a wheel has to be looked for.
+    let mut index = None;
     for entry in entries {
         let Pin::Version(version) = &entry.pin else {
             sources.extend(by_url(entry));
             continue;
         };
-        if index.directories.is_empty() {
-            nowhere.push(entry.label());
+        let pins = Pins::default().and_one_of(entry.hashes.clone());
+        let there = is_installed(&entry.name, version, &pins).map(|version| Satisfied {
+            name: entry.name.clone(),
+            version,
+            label: entry.label(),
+            pins,
+        });
+        if entry.hashes.is_empty()
+            && let Some(there) = there
+        {
+            satisfied.push(there);
             continue;
         }
-        match index.find(entry, version, fitting) {
-            Ok(source) => sources.push(source),
-            Err(fault) => faults.push(fault.into()),
+        let index: &LinkIndex = match &mut index {
+            Some(index) => index,
+            None => index.insert(LinkIndex::of(find_links, &list.find_links, at)?),
+        };
+        match (index.find(entry, version, fitting), there) {
+            (Ok(source), _) => sources.push(source),
+            (Err(_), Some(there)) => satisfied.push(there),
+            (Err(_), None) if index.directories.is_empty() => nowhere.push(entry.label()),
+            (Err(fault), None) => faults.push(fault.into()),
         }
     }
     if !nowhere.is_empty() {
@@ -78,7 +83,11 @@ pub fn sources(
     }
     let warnings = warnings(at, &list.warnings);
     if faults.is_empty() {
-        Ok(Sourced { sources, warnings })
+        Ok(Sourced {
+            sources,
+            satisfied,
+            warnings,
+        })
     } else {
         Err(refused(at, faults))
     }
@@ -112,12 +121,33 @@ fn by_url(entry: &PinnedRequirement) -> Option<Source> {
 }
 
 /// The wheels in the directories of `--find-links`.
+#[derive(Default)]
 struct LinkIndex {
     directories: Vec<PathBuf>,
     wheels: Vec<(PathBuf, WheelName)>,
 }
 
 impl LinkIndex {
+    /// Reads the directories of the option, and then those that the list at `at` names itself.
+    fn of(option: &[PathBuf], own: &[String], at: &Path) -> Result<Self> {
+        // A typo in an option would look like a missing wheel. The list's directories may be
+        // absent.
+        for directory in option {
+            if fs::stat(directory)?.is_none_or(|stat| stat.kind != Kind::Directory) {
+                return Err(Error::usage(format!(
+                    "there is no directory `{}`",
+                    directory.display()
+                )));
+            }
+        }
+        let home = at.parent().unwrap_or(Path::new(""));
+        let own = own
+            .iter()
+            .map(|text| directory(home, text))
+            .collect::<Result<Vec<_>>>()?;
+        Self::read(option.iter().cloned().chain(own).collect())
+    }
+
     fn read(directories: Vec<PathBuf>) -> Result<Self> {
         let mut wheels = Vec::new();
         for directory in &directories {

@@ -252,6 +252,38 @@ fn c51_an_archive_that_is_a_wheel_is_a_direct_reference() {
     assert_eq!(found.sources[0].direct_reference, DirectReference::Always);
 }
 
+/// Nothing is installed.
+const NONE: &IsInstalled<'static> = &|_, _, _| None;
+
+#[test]
+fn what_is_installed_is_not_looked_for_unless_a_hash_can_choose_a_wheel() {
+    let scratch = shelf(&["one/six-1-py3-none-any.whl"]);
+    let found = |text: &str, find_links: &[PathBuf]| {
+        let is_installed: &IsInstalled<'_> =
+            &|name, version, _| (name.normalized() == "six").then(|| version.clone());
+        let at = Path::new("-");
+        requirements::sources(
+            text.as_bytes(),
+            at,
+            &fitting(true),
+            find_links,
+            is_installed,
+        )
+        .map(|found| (found.sources.len(), found.satisfied.len()))
+    };
+    let hashed = format!("six==1 --hash=sha256:{SHA}");
+    let there = [scratch.path().join("one")];
+    let typo = [scratch.path().join("none")];
+    assert_eq!(found("six==1", &[]).unwrap(), (0, 1));
+    assert_eq!(found("six==1", &typo).unwrap(), (0, 1));
+    assert_eq!(found("six==1", &there).unwrap(), (0, 1));
+    assert_eq!(found(&hashed, &there).unwrap(), (1, 0));
+    assert_eq!(found(&hashed, &[]).unwrap(), (0, 1));
+    let error = found("six==1\nother==1", &[]).unwrap_err();
+    assert_eq!(error.code(), "nowhere-to-look");
+    assert!(!error.to_string().contains("six"), "{error}");
+}
+
 #[test]
 fn c65_a_lock_file_is_no_list() {
     let text = lock_text("archive");
@@ -260,6 +292,7 @@ fn c65_a_lock_file_is_no_list() {
         Path::new("l/pylock.dev.toml"),
         &fitting(true),
         &[],
+        NONE,
     )
     .unwrap_err();
     assert_eq!(error.code(), "lock-as-requirements");
@@ -267,7 +300,7 @@ fn c65_a_lock_file_is_no_list() {
 }
 
 fn listed(text: &str, at: &Path, find_links: &[PathBuf]) -> Result<Vec<String>> {
-    let found = requirements::sources(text.as_bytes(), at, &fitting(true), find_links)?;
+    let found = requirements::sources(text.as_bytes(), at, &fitting(true), find_links, NONE)?;
     Ok(found
         .sources
         .into_iter()
@@ -309,6 +342,7 @@ fn c74_a_pinned_version_is_found_in_directories_by_tags_and_build() {
         &at,
         &fitting(true),
         std::slice::from_ref(&one),
+        NONE,
     )
     .unwrap();
     assert_eq!(
@@ -329,7 +363,7 @@ fn c74_a_pinned_version_is_found_in_directories_by_tags_and_build() {
     assert!(text.contains(
         "line 2: no wheel of `win==1` fits the environment: there is `win-1-cp312-cp312-win32.whl`"
     ));
-    let unchecked = requirements::sources(b"win==1", &at, &fitting(false), &[two]).unwrap();
+    let unchecked = requirements::sources(b"win==1", &at, &fitting(false), &[two], NONE).unwrap();
     assert_eq!(unchecked.sources.len(), 1);
 }
 
@@ -339,13 +373,19 @@ fn c73_a_requirement_with_a_url_needs_no_directory() {
         "six @ https://example.com/six-1-py3-none-any.whl#sha256={SHA} --hash=sha256:{SHA}"
     );
     let found =
-        requirements::sources(text.as_bytes(), Path::new("-"), &fitting(true), &[]).unwrap();
+        requirements::sources(text.as_bytes(), Path::new("-"), &fitting(true), &[], NONE).unwrap();
     assert_eq!(
         found.sources[0].pinned,
         Pins::all_of(vec![sha()]).and_one_of(vec![sha()])
     );
     assert_eq!(found.sources[0].direct_reference, DirectReference::Always);
-    let error = requirements::sources(b"a==1\nb==1\nc==1", Path::new("-"), &fitting(true), &[])
-        .unwrap_err();
+    let error = requirements::sources(
+        b"a==1\nb==1\nc==1",
+        Path::new("-"),
+        &fitting(true),
+        &[],
+        NONE,
+    )
+    .unwrap_err();
     assert_eq!(error.code(), "nowhere-to-look");
 }

@@ -1,16 +1,17 @@
 //! `direct_url.json`: the location that a project was installed from.
 //!
-//! Input: the path or URL of a wheel and its digests. Output: JSON. Invariants: equal inputs make
-//! equal bytes; no credentials are written. Limits: only archives are described here. An
-//! installation report has its own description of a direct reference, which is written unchanged.
+//! Input: the path or URL of a wheel and its digests, or the file of an installed project. Output:
+//! JSON, or a [`RecordedOrigin`]. Invariants: equal inputs make equal bytes; no credentials are
+//! written. Limits: only archives are written. An installation report has its own description of a
+//! direct reference, which is written unchanged.
 
 use std::collections::BTreeMap;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::location::{Location, without_credentials};
-use crate::digest::Digest;
+use crate::digest::{Algorithm, Digest};
 
 /// The bytes that Python's `urllib.parse.quote` escapes in a path.
 const QUOTED: &AsciiSet = &NON_ALPHANUMERIC
@@ -77,10 +78,120 @@ impl DirectUrl {
     }
 }
 
+/// What the `direct_url.json` of an installed project says about its origin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RecordedOrigin {
+    /// Nothing that can be relied on: the file is missing, malformed, or states no digest.
+    Unknown,
+    /// An archive with these digests.
+    Archive(Vec<Digest>),
+    /// A source tree on this machine or in a version control system.
+    SourceTree {
+        /// Whether its modules are imported from that tree.
+        editable: bool,
+    },
+}
+
+/// The keys of `direct_url.json` that matter here; others are ignored.
+#[derive(Deserialize)]
+struct RecordedUrl {
+    archive_info: Option<RecordedArchive>,
+    dir_info: Option<RecordedDirectory>,
+    vcs_info: Option<serde::de::IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+struct RecordedArchive {
+    #[serde(default)]
+    hashes: BTreeMap<String, String>,
+    /// The deprecated form, `algorithm=digest`; pip writes both.
+    hash: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct RecordedDirectory {
+    #[serde(default)]
+    editable: bool,
+}
+
+impl RecordedOrigin {
+    /// Reads the content of `direct_url.json` ("Direct URL data structure"). Digests of unknown
+    /// algorithms are left out.
+    pub fn parse(json: &[u8]) -> Self {
+        let Ok(recorded) = serde_json::from_slice::<RecordedUrl>(json) else {
+            return Self::Unknown;
+        };
+        if let Some(directory) = recorded.dir_info {
+            let editable = directory.editable;
+            return Self::SourceTree { editable };
+        }
+        if recorded.vcs_info.is_some() {
+            return Self::SourceTree { editable: false };
+        }
+        let Some(archive) = recorded.archive_info else {
+            return Self::Unknown;
+        };
+        let old = archive
+            .hash
+            .as_deref()
+            .and_then(|hash| hash.split_once('='));
+        let all = archive.hashes.iter();
+        let all = all
+            .map(|(name, hex)| (name.as_str(), hex.as_str()))
+            .chain(old);
+        let mut digests: Vec<Digest> = all
+            .filter_map(|(name, hex)| Digest::from_hex(Algorithm::from_name(name)?, hex))
+            .collect();
+        digests.dedup();
+        if digests.is_empty() {
+            Self::Unknown
+        } else {
+            Self::Archive(digests)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::digest::Algorithm;
+
+    #[test]
+    fn the_origin_of_an_installed_project_is_read_leniently() {
+        let sha256 = Digest::of(Algorithm::Sha256, b"abc");
+        let hex = sha256.to_hex();
+        let archive = |info: &str| format!(r#"{{"url":"x","archive_info":{info}}}"#);
+        let tree = |editable| RecordedOrigin::SourceTree { editable };
+        for (json, expected) in [
+            (String::new(), RecordedOrigin::Unknown),
+            (r#"{"url":"x"}"#.to_owned(), RecordedOrigin::Unknown),
+            (archive("{}"), RecordedOrigin::Unknown),
+            (
+                archive(r#"{"hashes":{"crc":"00"}}"#),
+                RecordedOrigin::Unknown,
+            ),
+            (
+                archive(&format!(
+                    r#"{{"hashes":{{"sha256":"{hex}"}},"hash":"sha256={hex}"}}"#
+                )),
+                RecordedOrigin::Archive(vec![sha256]),
+            ),
+            (
+                archive(&format!(r#"{{"hash":"sha256={hex}"}}"#)),
+                RecordedOrigin::Archive(vec![sha256]),
+            ),
+            (r#"{"url":"x","dir_info":{}}"#.to_owned(), tree(false)),
+            (
+                r#"{"url":"x","dir_info":{"editable":true}}"#.to_owned(),
+                tree(true),
+            ),
+            (
+                r#"{"url":"x","vcs_info":{"vcs":"git"}}"#.to_owned(),
+                tree(false),
+            ),
+        ] {
+            assert_eq!(RecordedOrigin::parse(json.as_bytes()), expected, "{json}");
+        }
+    }
 
     fn file(path: impl Into<std::path::PathBuf>) -> Location {
         Location::File(path.into())

@@ -38,6 +38,7 @@ mod lower_layer;
 mod metadata_refusals;
 mod moved;
 mod new_target;
+mod nothing_to_do;
 mod odd_answers;
 mod old_journals;
 mod other_tools;

@@ -138,8 +138,14 @@ impl Setting {
     fn list(&self, hashes: &str) -> Sourced {
         let text = format!("demo==1.0 {hashes}");
         let home = self.wheel.parent().expect("a file has a parent").to_owned();
-        requirements::sources(text.as_bytes(), Path::new("-"), &self.fitting(), &[home])
-            .expect("the list is understood")
+        requirements::sources(
+            text.as_bytes(),
+            Path::new("-"),
+            &self.fitting(),
+            &[home],
+            &|_, _, _| None,
+        )
+        .expect("the list is understood")
     }
 }
 
