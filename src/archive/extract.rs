@@ -7,8 +7,6 @@
 
 use std::io::Read as _;
 
-use flate2::FlushDecompress;
-
 use super::batch::{self, Item};
 use super::entry::{ArchiveResult, Entry, Method, corrupt, unreadable};
 use super::inflate::zstd;
@@ -120,15 +118,12 @@ pub(super) fn head(
     let mut content = match entry.method {
         Method::Stored => compressed,
         Method::Deflate => {
-            let mut content = vec![0; HEAD];
-            let inflater = &mut scratch.inflater.pieces;
-            inflater.reset(false);
-            inflater
-                // The input usually ends within the stream, so its end must not be demanded.
-                .decompress(&compressed, &mut content, FlushDecompress::None)
-                .map_err(|error| corrupt(entry, &error))?;
-            content.truncate(entry.in_memory(inflater.total_out())?);
-            content
+            let inflate = &mut scratch.inflater.pieces;
+            inflate.reset();
+            inflate
+                .decode(&compressed, entry.compressed <= HEAD_DATA)
+                .map_err(|fault| corrupt(entry, &fault))?;
+            inflate.content().iter().take(HEAD).copied().collect()
         }
         Method::Zstd => {
             // A frame may need more than the bytes read above to yield its first one.

@@ -36,6 +36,8 @@ pub use batch::{EntryBatch, Item, ItemSink};
 pub use entry::{ArchiveError, Entry};
 #[cfg(feature = "http")]
 pub use gzip::{GzipError, gunzip};
+#[cfg(feature = "testing")]
+pub use inflate::{Inflate, Progress};
 pub use local_headers::Extent;
 pub use scratch::{Budget, Scratch};
 pub use verify::Expected;

@@ -7,17 +7,15 @@
 
 use std::io::{self, Read};
 
-use flate2::{FlushDecompress, Status};
-
 use super::entry::{ArchiveError, ArchiveResult, Entry, Method, corrupt, unreadable};
-use super::inflate::zstd;
+use super::inflate::{Progress, zstd};
 use super::scratch::{Scratch, grow};
 use super::verify::{Expected, check_fully_used, check_size_and_crc, wrong_size};
 use crate::digest::{Digest, Hasher};
 use crate::error::Result;
 use crate::fs::ReadAt;
 
-/// The size of a piece in bytes. Inflating gains nothing from pieces above 128 KiB.
+/// How many bytes of compressed or stored data are read at once. Larger pieces gain nothing.
 const PIECE: usize = 1 << 18;
 
 /// The receiver of an entry's content, which comes in one or more pieces.
@@ -93,37 +91,31 @@ impl PieceWriter<'_, '_> {
     /// Inflates `data`, which must end with its stream.
     fn inflate(&mut self, mut data: Data<'_>, scratch: &mut Scratch) -> ArchiveResult<()> {
         grow(&mut scratch.compressed, PIECE);
-        grow(&mut scratch.content, PIECE);
-        let inflater = &mut scratch.inflater.pieces;
-        inflater.reset(false);
+        let inflate = &mut scratch.inflater.pieces;
+        inflate.reset();
+        // The bytes of the buffer that hold compressed data.
+        let mut input = 0..0;
         loop {
-            let count = data
-                .read(&mut scratch.compressed[..PIECE])
-                .map_err(|error| unreadable(data.file, self.entry, error))?;
-            if count == 0 {
-                return Err(corrupt(self.entry, &"the compressed data ends early").into());
+            // What was not used before comes first, and new data follows it.
+            scratch.compressed.copy_within(input.clone(), 0);
+            input = 0..input.len();
+            while input.end < PIECE && data.left > 0 {
+                input.end += data
+                    .read(&mut scratch.compressed[input.end..PIECE])
+                    .map_err(|error| unreadable(data.file, self.entry, error))?;
             }
-            let mut input = &scratch.compressed[..count];
             loop {
-                let before = (inflater.total_in(), inflater.total_out());
-                let room = &mut scratch.content[..PIECE];
-                let status = inflater
-                    .decompress(input, room, FlushDecompress::None)
-                    .map_err(|error| corrupt(self.entry, &error))?;
-                let used = self.entry.in_memory(inflater.total_in() - before.0)?;
-                let made = self.entry.in_memory(inflater.total_out() - before.1)?;
-                input = &input[used..];
-                self.write(&scratch.content[..made])?;
-                if status == Status::StreamEnd {
-                    return check_fully_used(self.entry, input.len() as u64 + data.left);
-                }
-                // If the buffer is full, there may be more output of the same input.
-                if input.is_empty() && made < PIECE {
-                    break;
-                }
-                // Without progress this loop would never end.
-                if used == 0 && made == 0 {
-                    return Err(corrupt(self.entry, &"the compressed data makes no sense").into());
+                let (used, progress) = inflate
+                    .decode(&scratch.compressed[input.clone()], data.left == 0)
+                    .map_err(|fault| corrupt(self.entry, &fault))?;
+                input.start += used;
+                self.write(inflate.content())?;
+                match progress {
+                    Progress::NeedsInput => break,
+                    Progress::Full => {}
+                    Progress::End => {
+                        return check_fully_used(self.entry, input.len() as u64 + data.left);
+                    }
                 }
             }
         }

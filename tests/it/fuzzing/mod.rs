@@ -13,6 +13,7 @@
     reason = "a fault is reported by panicking, and the tests' builders are part of this module"
 )]
 
+mod deflate;
 mod forge;
 mod ground;
 pub mod other_reader;
@@ -21,6 +22,7 @@ mod tests;
 
 use std::path::Path;
 
+pub use deflate::deflate;
 pub use forge::forge;
 pub use ground::install;
 

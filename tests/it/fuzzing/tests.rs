@@ -385,3 +385,110 @@ fn journal_text([path, home, stage, operation, slot]: &[String; 5]) -> Vec<u8> {
     )
     .into_bytes()
 }
+
+/// Contents with everything that a compressor looks for: runs, words, near and far repetitions,
+/// and bytes that cannot be compressed.
+fn contents() -> impl Strategy<Value = Vec<u8>> {
+    #[derive(Debug, Clone)]
+    enum Part {
+        Bytes(Vec<u8>),
+        Run(u8, usize),
+        Repeat { distance: usize, length: usize },
+        Noise { seed: u32, length: usize },
+    }
+    let part = prop_oneof![
+        vec(any::<u8>(), 0..40).prop_map(Part::Bytes),
+        (any::<u8>(), 0_usize..2_000).prop_map(|(byte, length)| Part::Run(byte, length)),
+        (1_usize..40_000, 0_usize..600)
+            .prop_map(|(distance, length)| Part::Repeat { distance, length }),
+        (any::<u32>(), 0_usize..70_000).prop_map(|(seed, length)| Part::Noise { seed, length }),
+    ];
+    vec(part, 0..30).prop_map(|parts| {
+        let mut content = Vec::new();
+        for part in parts {
+            match part {
+                Part::Bytes(bytes) => content.extend(bytes),
+                Part::Run(byte, length) => content.resize(content.len() + length, byte),
+                Part::Repeat { distance, length } => {
+                    let from = content.len().saturating_sub(distance);
+                    let repeated: Vec<u8> = content[from..]
+                        .iter()
+                        .cycle()
+                        .take(length)
+                        .copied()
+                        .collect();
+                    content.extend(repeated);
+                }
+                Part::Noise { seed, length } => {
+                    let mut state = u64::from(seed) | 1;
+                    content.extend((0..length).map(|_| {
+                        state = state
+                            .wrapping_mul(6_364_136_223_846_793_005)
+                            .wrapping_add(1);
+                        // Half of the bytes are few different ones: codes of many lengths.
+                        let byte = (state >> 56) as u8;
+                        if state >> 55 & 1 == 0 { byte & 7 } else { byte }
+                    }));
+                }
+            }
+        }
+        content
+    })
+}
+
+/// Compressed contents: the size of the pieces, the content and the stream.
+fn streams() -> impl Strategy<Value = (u16, Vec<u8>, Vec<u8>)> {
+    (any::<u16>(), contents(), 0_u32..10).prop_map(|(piece, content, level)| {
+        let mut encoder =
+            flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::new(level));
+        std::io::Write::write_all(&mut encoder, &content).expect("it is written to memory");
+        (
+            piece,
+            content,
+            encoder.finish().expect("it is written to memory"),
+        )
+    })
+}
+
+#[test]
+fn deflate_streams_are_decoded_in_pieces_of_any_size() {
+    run(64, streams(), |(piece, content, stream)| {
+        let data = [&piece.to_le_bytes()[..], &stream, b"more"].concat();
+        assert!(deflate(&data) == Some(content));
+    });
+}
+
+#[test]
+fn damaged_deflate_streams_are_judged_as_by_zlib() {
+    let damage = vec((any::<prop::sample::Index>(), any::<u8>()), 0..4);
+    let cases = (streams(), damage, any::<prop::sample::Index>());
+    run(128, cases, |((piece, _, mut stream), damage, length)| {
+        for (at, byte) in damage {
+            let at = at.index(stream.len());
+            stream[at] ^= byte;
+        }
+        deflate(&[&piece.to_le_bytes()[..], &stream].concat());
+        deflate(
+            &[
+                &piece.to_le_bytes()[..],
+                &stream[..length.index(stream.len())],
+            ]
+            .concat(),
+        );
+    });
+}
+
+#[test]
+fn any_bytes_are_judged_as_by_zlib_if_taken_for_a_deflate_stream() {
+    run(1_000, vec(any::<u8>(), 2..300), |data| {
+        deflate(&data);
+    });
+    // Headers with codes of their own, which most random bytes do not have.
+    run(
+        2_000,
+        (0_u8..32, vec(any::<u8>(), 2..200)),
+        |(lengths, rest)| {
+            deflate(&[&[0, 0, lengths << 3 | 0b101][..], &rest].concat());
+        },
+    );
+}

@@ -1,8 +1,8 @@
-//! The decompressors: deflate for data that is in memory as a whole (RFC 1951), and zstd.
+//! The decompressors: deflate (RFC 1951) and zstd.
 //!
-//! With the feature `libdeflate`, libdeflate inflates: it is half as fast again as any decompressor
-//! that can work in pieces. Data that it refuses goes to zlib-rs, which decides and names the
-//! fault.
+//! Large streams are inflated in pieces by [`Inflate`]. With the feature `libdeflate`, libdeflate
+//! inflates data that is in memory as a whole, which it does faster still. Data that it refuses
+//! goes to [`Inflate`] too, which decides and names the fault.
 //!
 //! libdeflate does not report how much of its input it has read, but bytes after the end of a
 //! stream must be found. Therefore the stream is presented as a member of a gzip file (RFC 1952),
@@ -10,9 +10,15 @@
 //! The trailer's bytes must occur nowhere else in the data, so libdeflate cannot have stopped
 //! early.
 
+mod bits;
+mod deflate;
+mod fault;
+mod output;
+mod tables;
+
 use std::io::Read;
 
-use flate2::{Decompress, FlushDecompress, Status};
+pub use deflate::{Inflate, Progress};
 
 use super::entry::{ArchiveResult, Entry, corrupt};
 use super::verify::check_fully_used;
@@ -33,7 +39,7 @@ pub(super) struct Inflater {
     #[cfg(feature = "libdeflate")]
     whole: libdeflater::Decompressor,
     /// For streams that are inflated in pieces, and for those that libdeflate refuses.
-    pub(super) pieces: Decompress,
+    pub(super) pieces: Inflate,
 }
 
 /// The result of inflating a stream.
@@ -49,8 +55,7 @@ impl Inflater {
         Self {
             #[cfg(feature = "libdeflate")]
             whole: libdeflater::Decompressor::new(),
-            // The data of an archive has no zlib header around it.
-            pieces: Decompress::new(false),
+            pieces: Inflate::new(),
         }
     }
 
@@ -103,22 +108,30 @@ impl Inflater {
 
 fn inflate_slowly(
     entry: &Entry,
-    inflate: &mut Decompress,
+    inflate: &mut Inflate,
     from: &[u8],
     into: &mut [u8],
 ) -> ArchiveResult<usize> {
-    inflate.reset(false);
-    let status = inflate
-        .decompress(from, into, FlushDecompress::Finish)
-        .map_err(|error| corrupt(entry, &error))?;
-    // Output as long as the buffer is longer than stated; the caller reports that as a wrong size.
-    if status != Status::StreamEnd && inflate.total_out() < into.len() as u64 {
-        return Err(corrupt(entry, &"the compressed data ends early").into());
+    inflate.reset();
+    let mut at = 0;
+    let mut length = 0;
+    loop {
+        let (used, progress) = inflate
+            .decode(&from[at..], true)
+            .map_err(|fault| corrupt(entry, &fault))?;
+        at += used;
+        let content = inflate.content();
+        let Some(room) = into.get_mut(length..length + content.len()) else {
+            // More than was stated; the caller reports that as a wrong size.
+            return Ok(into.len());
+        };
+        room.copy_from_slice(content);
+        length += content.len();
+        if progress == Progress::End {
+            check_fully_used(entry, (from.len() - at) as u64)?;
+            return Ok(length);
+        }
     }
-    if status == Status::StreamEnd {
-        check_fully_used(entry, from.len() as u64 - inflate.total_in())?;
-    }
-    entry.in_memory(inflate.total_out())
 }
 
 /// A reader of the content of one zstd frame.
