@@ -7,7 +7,7 @@ use super::planned::PlannedTransaction;
 use super::planning::{self, Installation};
 use super::request::Input;
 use super::session::{Purpose, Session};
-use super::up_to_date::{InstalledSet, Wanted};
+use super::up_to_date::{InstalledSet, SortedWheels};
 use super::{Context, Options, open};
 use crate::environment::Environment;
 use crate::environment::layout::Layout;
@@ -53,7 +53,7 @@ pub(crate) fn plan_install<'a>(
         let is_installed =
             |name: &_, version: &_, pins: &_| present.satisfying(name, version, pins);
         let resolved = input.resolve(environment, options, &is_installed, context)?;
-        let wanted = Wanted::new(resolved, &present);
+        let wanted = SortedWheels::new(resolved, &present);
         let mut opened = open::open(wanted.needed(), options, &pool, context)?;
         context.events.step(Step::Open, begin.elapsed());
         context.warn(opened.warnings());

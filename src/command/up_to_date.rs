@@ -144,7 +144,7 @@ impl<'a> InstalledSet<'a> {
 }
 
 /// What a command is asked for, sorted by whether it is there already.
-pub struct Wanted {
+pub struct SortedWheels {
     wheels: Vec<WantedWheel>,
     satisfied: Vec<Satisfied>,
 }
@@ -166,7 +166,7 @@ pub struct Decision {
     pub compare: Vec<usize>,
 }
 
-impl Wanted {
+impl SortedWheels {
     /// Decides which wheels have to be opened.
     pub fn new(resolved: ResolvedInput, present: &InstalledSet<'_>) -> Self {
         let ResolvedInput { sources, satisfied } = resolved;
