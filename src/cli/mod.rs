@@ -4,28 +4,31 @@
 //! exit code. Every decision about an environment is the library's.
 
 mod args;
+mod help;
 mod hints;
 mod json;
 mod options;
 mod progress;
+mod refusal;
+mod request;
 mod signals;
+mod streams;
 mod text;
+mod variables;
 
 use std::ffi::OsString;
-use std::io::{self, Write as _};
 #[cfg(feature = "http")]
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anstream::{AutoStream, ColorChoice};
 use pkg_install::command::{self, Context, Fs, Step};
 use pkg_install::{
-    CheckOutcome, Environment, Error, ErrorKind, InstalledProject, Outcome, Result, Warning,
+    Action, CheckOutcome, Environment, Error, ErrorKind, InstalledProject, Outcome, Result, Warning,
 };
 
-use args::{Color, OutputArgs};
-use options::{Command, Parsed};
+use args::groups::OutputArgs;
+use options::{Command, Parsed, Stop};
 
 /// Everything that there is to print about a command beside its error.
 #[derive(Default)]
@@ -54,7 +57,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let parsed = match options::parse(&arguments) {
         Ok(parsed) => parsed,
-        Err(refusal) => return refuse(&refusal, &arguments),
+        Err(stop) => return end(stop, &arguments),
     };
     let progress = progress::of(&parsed.output);
     signals::raise_file_limit();
@@ -89,7 +92,16 @@ fn act(parsed: &Parsed, context: Context<'_>, results: &mut Results) -> Result<(
     let done = match &parsed.command {
         Command::Install(args) => {
             // A mistake in the request is reported even if no environment can be found.
-            let request = options::request(args)?;
+            let request = request::read(args)?;
+            CommandResult::Changes(command::install(
+                &environment()?,
+                &request,
+                options,
+                context,
+            )?)
+        }
+        Command::Sync(files, args) => {
+            let request = request::read_files(files, args)?;
             CommandResult::Changes(command::install(
                 &environment()?,
                 &request,
@@ -99,7 +111,7 @@ fn act(parsed: &Parsed, context: Context<'_>, results: &mut Results) -> Result<(
         }
         #[cfg(feature = "http")]
         Command::Download(args, dest) => {
-            let request = options::request(args)?;
+            let request = request::read(args)?;
             let sources = command::sources(&locate, &request, options, context)?;
             CommandResult::Downloaded(command::download(&sources, dest, options, context)?)
         }
@@ -124,7 +136,8 @@ fn act(parsed: &Parsed, context: Context<'_>, results: &mut Results) -> Result<(
 
 /// Prints the results and returns the exit code.
 fn render(parsed: &Parsed, results: &Results, error: Option<&Error>, begin: Instant) -> ExitCode {
-    let OutputArgs { quiet, verbose, .. } = parsed.output;
+    let OutputArgs { quiet, .. } = parsed.output;
+    let verbose = parsed.output.verbose > 0;
     let printed = if parsed.output.json {
         json::object(results, error)
     } else if quiet {
@@ -139,33 +152,49 @@ fn render(parsed: &Parsed, results: &Results, error: Option<&Error>, begin: Inst
     if let Some(error) = error {
         remarks += &text::error(error, results, parsed);
     }
+    if let Some(remark) = parsed.remark.as_deref().filter(|_| !quiet) {
+        remarks += &text::hint(remark);
+    }
     let color = parsed.output.color;
-    // A reader that went away does not change what was done, so a failed write is no failure.
     // Remarks go first, so that at a terminal the result is the last thing on the screen.
-    let _ = AutoStream::new(io::stderr(), color.into())
-        .lock()
-        .write_all(remarks.as_bytes());
-    let _ = AutoStream::new(io::stdout(), color.into())
-        .lock()
-        .write_all(printed.as_bytes());
-    error.map_or(ExitCode::SUCCESS, |error| exit_code(error.kind()))
+    streams::remark(&remarks, color);
+    streams::print(&printed, color);
+    match error {
+        Some(error) => exit_code(error.kind()),
+        None if parsed.check && would_change(results) => ExitCode::FAILURE,
+        None => ExitCode::SUCCESS,
+    }
 }
 
-/// Prints what clap says about arguments that it refuses; also help and version.
-fn refuse(refusal: &clap::Error, arguments: &[OsString]) -> ExitCode {
-    let _ = refusal.print();
-    if refusal.exit_code() == 0 {
-        return ExitCode::SUCCESS;
-    }
-    let _ = io::stderr()
-        .lock()
-        .write_all(b"\nstate: nothing was changed\n");
+/// Whether the plan of a dry run changes anything.
+fn would_change(results: &Results) -> bool {
+    let Some(CommandResult::Changes(outcome)) = &results.done else {
+        return false;
+    };
+    let mut changes = outcome.changes.iter();
+    changes.any(|change| change.action != Action::Keep)
+}
+
+/// Ends the program without a command: help, or arguments that are refused.
+fn end(stop: Stop, arguments: &[OsString]) -> ExitCode {
+    let color = streams::typed_color(arguments);
+    let refusal = match stop {
+        Stop::Answer(text) => {
+            streams::print(&text, color);
+            return ExitCode::SUCCESS;
+        }
+        Stop::Nothing(help) => {
+            streams::remark(&help, color);
+            options::nothing_named()
+        }
+        Stop::Refused(refusal) => {
+            streams::remark(&text::refusal(&refusal), color);
+            refusal
+        }
+    };
     // Nothing was parsed, so `--json` and its variable have to be looked for by hand.
-    let set = std::env::var("PKG_INSTALL_JSON")
-        .is_ok_and(|value| !matches!(value.as_str(), "" | "0" | "false" | "no" | "off"));
-    if set || arguments.iter().any(|argument| argument == "--json") {
-        let object = json::refusal(refusal.to_string().trim_end());
-        let _ = io::stdout().lock().write_all(object.as_bytes());
+    if variables::is_set("JSON") || arguments.iter().any(|argument| argument == "--json") {
+        streams::print(&json::refusal(&refusal.message), color);
     }
     exit_code(ErrorKind::Usage)
 }
@@ -184,15 +213,4 @@ fn exit_code(kind: ErrorKind) -> ExitCode {
         // Also a kind that the library adds later: to a calling script it is a failure.
         _ => 1,
     })
-}
-
-impl From<Color> for ColorChoice {
-    fn from(color: Color) -> Self {
-        match color {
-            Color::Auto => Self::Auto,
-            // Unlike `Always`, this also holds for terminals that claim to know no colours.
-            Color::Always => Self::AlwaysAnsi,
-            Color::Never => Self::Never,
-        }
-    }
 }

@@ -2,34 +2,28 @@
 //!
 //! Input: the program's arguments, `PKG_INSTALL_…` variables, and the variables that say which
 //! environment, proxy, cache and login are meant. Output: [`Parsed`], with nothing opened yet;
-//! [`request`] then reads the named files. What is typed wins over what a variable says.
+//! [`request`](super::request) then reads the named files.
 
 use std::ffi::OsString;
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::result::Result as StdResult;
 use std::time::Duration;
 
-use clap::builder::Resettable;
-use clap::error::ErrorKind;
-use clap::parser::ValueSource;
-use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
+use clap::{CommandFactory as _, FromArgMatches as _};
 
 use pkg_install::Locate;
-use pkg_install::command::Selection;
-use pkg_install::command::Source;
-use pkg_install::command::{Document, Input, Options};
-use pkg_install::error::{Error, Result};
+use pkg_install::command::Options;
 
 #[cfg(feature = "http")]
-use super::args::DownloadArgs;
+use super::args::groups::DownloadArgs;
+use super::args::groups::{EnvironmentArgs, OutputArgs, TransactionArgs};
+use super::args::values::{Color, ProgressMode};
 use super::args::{
-    ChangingArgs, Cli, EnvironmentArgs, InstallArgs, OutputArgs, ProgressMode, ReadingArgs,
-    RequestArgs, SubCommand, TransactionArgs,
+    ChangingArgs, Cli, HelpArgs, HowArgs, InstallArgs, ReadingArgs, RequestArgs, SubCommand,
+    SyncArgs,
 };
-
-/// Means stdin if it is given as the path of a file.
-const STDIN: &str = "-";
+use super::refusal::{self, UsageError};
+use super::variables::{self, Matched};
 
 /// One command with all its options.
 pub struct Parsed {
@@ -39,12 +33,18 @@ pub struct Parsed {
     pub options: Options,
     /// How to show it.
     pub output: OutputArgs,
+    /// Whether a change that would be made is a failure (`--check`).
+    pub check: bool,
+    /// A remark about what was typed.
+    pub remark: Option<String>,
     environment: EnvironmentArgs,
 }
 
 /// A command with its request.
 pub enum Command {
     Install(RequestArgs),
+    /// Install what these files name, and remove the rest.
+    Sync(Vec<PathBuf>, RequestArgs),
     /// Fetch the wheels of a request into a directory.
     #[cfg(feature = "http")]
     Download(RequestArgs, PathBuf),
@@ -61,6 +61,17 @@ pub enum Command {
 }
 
 impl Command {
+    /// Whether it changes an environment, so that people may fear for it after a failure.
+    pub fn is_writing(&self) -> bool {
+        match self {
+            Self::Install(_) | Self::Sync(..) | Self::Uninstall { .. } | Self::Undo => true,
+            // An installation often follows a download, so that it is worth to say.
+            #[cfg(feature = "http")]
+            Self::Download(..) => true,
+            Self::Recover | Self::Check { .. } | Self::List => false,
+        }
+    }
+
     fn request(&self) -> Option<&RequestArgs> {
         match self {
             Self::Install(request) => Some(request),
@@ -71,120 +82,193 @@ impl Command {
     }
 }
 
-/// Parses the arguments. Errors are clap's, `--help` and `--version` included.
-pub fn parse(arguments: &[OsString]) -> StdResult<Parsed, clap::Error> {
-    let matches = without_empty_variables(Cli::command()).try_get_matches_from(arguments)?;
-    let mut parsed = parsed(Cli::from_arg_matches(&matches)?);
-    let given = matches.subcommand().map_or(&matches, |(_, given)| given);
-    settle_progress(&mut parsed.output, given)?;
-    let needs_lock = parsed
+/// Why there is no command to carry out.
+pub enum Stop {
+    /// Help or the version was asked for; this is it.
+    Answer(String),
+    /// Nothing was typed; this is the short help.
+    Nothing(String),
+    /// The arguments are refused.
+    Refused(UsageError),
+}
+
+impl From<UsageError> for Stop {
+    fn from(refusal: UsageError) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+/// Parses the arguments.
+pub fn parse(arguments: &[OsString]) -> StdResult<Parsed, Stop> {
+    let mut command = Cli::command();
+    command.build();
+    let mistyped = arguments
+        .get(1)
+        .and_then(|word| refusal::meant_as_command(word.to_str()?, &command));
+    let is_first = arguments.get(1).is_some_and(|_| {
+        let (words, _) = refusal::command_words(&command, arguments);
+        words == 1
+    });
+    if let Some(refusal) = mistyped.filter(|_| is_first) {
+        return Err(refusal.into());
+    }
+    let mut matched = variables::matches(&command, arguments)
+        .map_err(|error| stop(&error, &command, arguments))?;
+    variables::add(&command, arguments, &mut matched)?;
+    let cli = Cli::from_arg_matches(&matched.all)
+        .map_err(|error| UsageError::of_clap(&error, &command, arguments))?;
+    if let Some(SubCommand::Help(HelpArgs { command: about })) = &cli.command {
+        return Err(help(command, about.as_deref()));
+    }
+    let is_default = cli.command.is_none();
+    let mut parsed = parsed(cli);
+    parsed.remark = refusal::shadowed_directory(arguments, &command);
+    settle_output(&mut parsed.output);
+    if let Some(request) = parsed
         .command
         .request()
-        .and_then(|request| lock_option_without_lock(request, given));
-    if let Some(option) = needs_lock {
-        let message =
-            format!("the argument '--{option}' chooses from a lock file, and needs '--lock'");
-        return Err(Cli::command().error(ErrorKind::MissingRequiredArgument, message));
+        .filter(|_| !parsed.output.json_schema)
+    {
+        if let Some(option) = lock_option_without_lock(request, &matched) {
+            let message = format!("`--{option}` chooses from a lock file, and needs `--lock`");
+            return Err(UsageError::new(message).into());
+        }
+        if is_default && let Some(word) = request.wheels.first().and_then(|word| word.to_str()) {
+            refusal::meant_as_command(word, &command).map_or(Ok(()), Err)?;
+        }
+        if request.is_empty() && arguments.len() < 2 {
+            return Err(Stop::Nothing(command.render_help().ansi().to_string()));
+        }
+        if request.is_empty() {
+            return Err(nothing_named().into());
+        }
     }
     Ok(parsed)
 }
 
-/// Ignores empty variables, as pip does: a pipeline leaves an option out by setting its variable to
-/// nothing.
-fn without_empty_variables(command: clap::Command) -> clap::Command {
-    let unless_empty = |arg: clap::Arg| {
-        let is_empty = arg
-            .get_env()
-            .and_then(std::env::var_os)
-            .is_some_and(|value| value.is_empty());
-        if is_empty {
-            arg.env(Resettable::Reset)
-        } else {
-            arg
-        }
+/// The refusal of a command that names nothing to install.
+pub fn nothing_named() -> UsageError {
+    UsageError {
+        message: "nothing to install was named".to_owned(),
+        hint: Some(
+            "name wheels, directories or URLs, or a file with `-r`, `--lock` or `--report`"
+                .to_owned(),
+        ),
+    }
+}
+
+fn stop(error: &clap::Error, command: &clap::Command, arguments: &[OsString]) -> Stop {
+    if error.exit_code() == 0 {
+        Stop::Answer(error.render().ansi().to_string())
+    } else {
+        UsageError::of_clap(error, command, arguments).into()
+    }
+}
+
+/// The long help of a command, or of the program.
+fn help(mut command: clap::Command, about: Option<&str>) -> Stop {
+    let Some(word) = about else {
+        return Stop::Answer(command.render_long_help().ansi().to_string());
     };
-    command
-        .mut_args(unless_empty)
-        .mut_subcommands(without_empty_variables)
+    match command.find_subcommand_mut(word) {
+        Some(found) => Stop::Answer(found.render_long_help().ansi().to_string()),
+        None => {
+            let name = command.get_name().to_owned();
+            refusal::unknown_command(word, &command, &name).into()
+        }
+    }
 }
 
 fn parsed(cli: Cli) -> Parsed {
     match cli.command {
-        None => Parsed {
-            options: install_options(&cli.install, &cli.transaction),
-            command: Command::Install(cli.install.request),
-            output: cli.output,
-            environment: cli.environment,
-        },
+        None => install(cli.install),
+        Some(SubCommand::Install(args)) => install(*args),
+        Some(SubCommand::Sync(args)) => sync(*args),
         #[cfg(feature = "http")]
         Some(SubCommand::Download(args)) => {
             let options = Options::default()
-                .with_require_hashes(args.require_hashes)
-                .with_compat_check(!args.no_compat_check)
+                .with_dry_run(args.dry_run.dry_run)
+                .with_require_hashes(args.strictness.require_hashes)
+                .with_compat_check(!args.strictness.no_compat_check)
                 .with_download(download_settings(&args.download));
-            Parsed {
-                command: Command::Download(args.request, args.dest),
-                options,
-                output: args.output,
-                environment: args.environment,
-            }
+            let command = Command::Download(args.request, args.dest);
+            Parsed::new(command, options, args.environment, args.output)
         }
         Some(SubCommand::Uninstall(args)) => {
             let mut parsed = changing(Command::Uninstall { names: args.names }, args.changing);
-            parsed.options.undoable = args.undoable;
+            parsed.options.undoable = args.undoable.undoable;
             parsed
         }
         Some(SubCommand::Undo(args)) => changing(Command::Undo, args),
         Some(SubCommand::Recover(args)) => reading(Command::Recover, args),
-        Some(SubCommand::List(args)) => reading(Command::List, args),
+        Some(SubCommand::List(args)) => reading(Command::List, args.reading),
         Some(SubCommand::Check(args)) => {
             let mut parsed = reading(Command::Check { names: args.names }, args.reading);
-            parsed.options.jobs = args.jobs.map(usize::from);
+            parsed.options.jobs = args.jobs.jobs.map(usize::from);
             parsed
         }
+        Some(SubCommand::Help(_)) => unreachable!("`parse` answers it"),
+    }
+}
+
+fn install(args: InstallArgs) -> Parsed {
+    let command = Command::Install(args.request);
+    installing(command, args.how, args.exact)
+}
+
+fn sync(args: SyncArgs) -> Parsed {
+    let request = RequestArgs {
+        wheels: Vec::new(),
+        report: Vec::new(),
+        lock: Vec::new(),
+        requirements: Vec::new(),
+        selection: args.selection,
+    };
+    installing(Command::Sync(args.files, request), args.how, true)
+}
+
+fn installing(command: Command, args: HowArgs, exact: bool) -> Parsed {
+    let options = transaction_options(&args.transaction)
+        .with_on_conflict(args.on_conflict)
+        .with_verify(args.verify)
+        .with_reinstall(args.reinstall)
+        .with_exact(exact)
+        .with_require_hashes(args.strictness.require_hashes)
+        .with_undoable(args.undoable.undoable)
+        .with_installer(&args.installer)
+        .with_direct_url(args.direct_url)
+        .with_compat_check(!args.strictness.no_compat_check);
+    #[cfg(feature = "http")]
+    let options = options.with_download(download_settings(&args.download));
+    // What would change is known from the plan alone.
+    let options = if args.check {
+        options.with_dry_run(true)
+    } else {
+        options
+    };
+    Parsed {
+        check: args.check,
+        ..Parsed::new(command, options, args.environment, args.output)
     }
 }
 
 fn changing(command: Command, args: ChangingArgs) -> Parsed {
-    Parsed {
-        command,
-        options: transaction_options(&args.transaction),
-        output: args.output,
-        environment: args.environment,
-    }
+    let options = transaction_options(&args.transaction);
+    Parsed::new(command, options, args.environment, args.output)
 }
 
 fn reading(command: Command, args: ReadingArgs) -> Parsed {
-    let lock_timeout = Duration::from_secs(args.lock_timeout);
-    Parsed {
-        command,
-        options: Options::default().with_lock_timeout(lock_timeout),
-        output: args.output,
-        environment: args.environment,
-    }
-}
-
-fn install_options(args: &InstallArgs, transaction: &TransactionArgs) -> Options {
-    let options = transaction_options(transaction)
-        .with_on_conflict(args.on_conflict)
-        .with_verify(args.verify)
-        .with_reinstall(args.reinstall)
-        .with_require_hashes(args.require_hashes)
-        .with_undoable(args.undoable)
-        .with_installer(&args.installer)
-        .with_direct_url(args.direct_url)
-        .with_compat_check(!args.no_compat_check);
-    #[cfg(feature = "http")]
-    let options = options.with_download(download_settings(&args.download));
-    options
+    let lock_timeout = Duration::from_secs(args.lock.lock_timeout);
+    let options = Options::default().with_lock_timeout(lock_timeout);
+    Parsed::new(command, options, args.environment, args.output)
 }
 
 fn transaction_options(args: &TransactionArgs) -> Options {
     Options::default()
         .with_durable(args.durable)
-        .with_dry_run(args.dry_run)
-        .with_jobs(args.jobs.map(usize::from))
-        .with_lock_timeout(Duration::from_secs(args.lock_timeout))
+        .with_dry_run(args.dry_run.dry_run)
+        .with_jobs(args.jobs.jobs.map(usize::from))
+        .with_lock_timeout(Duration::from_secs(args.lock.lock_timeout))
 }
 
 /// The download settings, with proxies, certificates, logins and the cache directory from the
@@ -223,35 +307,41 @@ fn download_settings(args: &DownloadArgs) -> pkg_install::command::Settings {
     }
 }
 
-/// Settles which of `--progress json` and `--no-progress` holds: they contradict each other if both
-/// are typed, otherwise the typed one wins over a variable.
-fn settle_progress(output: &mut OutputArgs, given: &ArgMatches) -> StdResult<(), clap::Error> {
-    if !output.no_progress {
-        return Ok(());
+/// Replaces the short forms of output options by what they stand for.
+fn settle_output(output: &mut OutputArgs) {
+    if output.no_progress {
+        output.progress = ProgressMode::Plain;
     }
-    let typed = |name: &str| given.value_source(name) == Some(ValueSource::CommandLine);
-    match (typed("progress"), typed("no_progress")) {
-        (true, true) if output.progress == ProgressMode::Json => {
-            let message = "the argument '--no-progress' cannot be used with '--progress json'";
-            return Err(Cli::command().error(ErrorKind::ArgumentConflict, message));
-        }
-        (true, false) => output.no_progress = false,
-        _ => output.progress = ProgressMode::Auto,
+    if output.no_color {
+        output.color = Color::Never;
     }
-    Ok(())
 }
 
 /// The first option that was typed and chooses from a lock file, if there is no lock file. Its
 /// variable may be set permanently, so that is no error.
-fn lock_option_without_lock(request: &RequestArgs, given: &ArgMatches) -> Option<&'static str> {
-    let typed =
-        |name: &str| given.value_source(&name.replace('-', "_")) == Some(ValueSource::CommandLine);
+fn lock_option_without_lock(request: &RequestArgs, matched: &Matched) -> Option<&'static str> {
     ["extra", "group", "no-default-groups"]
         .into_iter()
-        .find(|name| request.lock.is_empty() && typed(name))
+        .find(|name| request.lock.is_empty() && matched.is_typed(&name.replace('-', "_")))
 }
 
 impl Parsed {
+    fn new(
+        command: Command,
+        options: Options,
+        environment: EnvironmentArgs,
+        output: OutputArgs,
+    ) -> Self {
+        Self {
+            command,
+            options,
+            output,
+            check: false,
+            remark: None,
+            environment,
+        }
+    }
+
     /// How to find the environment, including `VIRTUAL_ENV`, `PATH` and the current directory.
     pub fn locate(&self) -> Locate {
         let given = self.environment.clone();
@@ -267,82 +357,4 @@ impl Parsed {
             .with_directory(std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")))
             .with_search(std::env::split_paths(&path).collect())
     }
-}
-
-/// Reads everything that a request names.
-pub fn request(args: &RequestArgs) -> Result<Input> {
-    let files = [&args.report, &args.lock, &args.requirements];
-    let from_stdin = files
-        .into_iter()
-        .flatten()
-        .filter(|path| path.as_os_str() == STDIN);
-    if from_stdin.count() > 1 {
-        return Err(Error::usage(
-            "`-` is given more than once, and stdin can be read only once",
-        ));
-    }
-    let mut request = Input {
-        reports: documents(&args.report)?,
-        locks: documents(&args.lock)?,
-        requirements: documents(&args.requirements)?,
-        selection: selection(args),
-        find_links: args.find_links.clone(),
-        ..Input::default()
-    };
-    for argument in &args.wheels {
-        let misplaced = |error| match argument.to_str().filter(|word| is_command(word)) {
-            Some(word) => Error::usage(format!(
-                "`{word}` is a command, which goes first: `pkg-install {word} …`"
-            )),
-            None => error,
-        };
-        let sources = Source::from_argument(argument).map_err(misplaced)?;
-        request.sources.extend(sources);
-    }
-    if request.is_empty() {
-        Err(Error::usage("no wheel was named; see `pkg-install --help`"))
-    } else {
-        Ok(request)
-    }
-}
-
-/// The extras and groups to select from lock files.
-fn selection(args: &RequestArgs) -> Selection {
-    // A variable that is empty or ends in a comma yields empty names.
-    let named = |names: &[String]| {
-        names
-            .iter()
-            .filter(|name| !name.is_empty())
-            .cloned()
-            .collect()
-    };
-    Selection {
-        extras: named(&args.extra),
-        groups: named(&args.group),
-        without_default_groups: args.no_default_groups,
-    }
-}
-
-/// The contents of the files; `-` reads stdin.
-fn documents(paths: &[PathBuf]) -> Result<Vec<Document>> {
-    let read = |path: &PathBuf| {
-        if path.as_os_str() != STDIN {
-            return Document::read(path);
-        }
-        let mut content = Vec::new();
-        let read = std::io::stdin().lock().read_to_end(&mut content);
-        read.map_err(|error| Error::io("read", Path::new("stdin"), error))?;
-        Ok(Document {
-            at: path.clone(),
-            content,
-        })
-    };
-    paths.iter().map(read).collect()
-}
-
-/// Whether a word is the name of a command.
-fn is_command(word: &str) -> bool {
-    Cli::command()
-        .get_subcommands()
-        .any(|command| command.get_name() == word)
 }

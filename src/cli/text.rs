@@ -6,7 +6,8 @@
 
 use std::time::Duration;
 
-use super::options::{Command, Parsed};
+use super::options::Parsed;
+use super::refusal::UsageError;
 use super::{CommandResult, Results, hints};
 use pkg_install::command::Step;
 use pkg_install::error::{Effect, Error, ErrorKind, escaped};
@@ -254,8 +255,8 @@ pub fn warnings(warnings: &[Warning], verbose: bool) -> String {
 /// The error, what to do about it, and the state in which the environment is.
 pub fn error(error: &Error, results: &Results, parsed: &Parsed) -> String {
     let mut text = format!("{}: {error}\n", paint("31", "error"));
-    if let Some(hint) = hints::hint(error) {
-        text += &format!("{}: {hint}\n", paint("36", "hint"));
+    if let Some(advice) = hints::hint(error) {
+        text += &hint(advice);
     }
     let place = results
         .environment
@@ -274,13 +275,24 @@ pub fn error(error: &Error, results: &Results, parsed: &Parsed) -> String {
             )
         }
     };
-    // `check` changes nothing anyway, and a `recover` that could not start has left all as it was.
-    let changes_nothing = error.kind() == ErrorKind::Differences
-        || matches!(parsed.command, Command::Recover) && error.effect() == Effect::Untouched;
-    if !changes_nothing {
+    // Wrong usage and commands that only read are no reason to fear for the environment.
+    let is_feared = parsed.command.is_writing() && error.kind() != ErrorKind::Usage;
+    if is_feared || error.effect() != Effect::Untouched {
         text += &format!("{}: {state}\n", paint("36", "state"));
     }
     text
+}
+
+/// Advice, on a line of its own.
+pub fn hint(advice: &str) -> String {
+    format!("{}: {advice}\n", paint("36", "hint"))
+}
+
+/// Arguments that are refused.
+pub fn refusal(refusal: &UsageError) -> String {
+    let message = escaped(&refusal.message);
+    let advice = refusal.hint.as_deref().map(|advice| hint(&escaped(advice)));
+    format!("{}: {message}\n", paint("31", "error")) + &advice.unwrap_or_default()
 }
 
 /// The options that select the same environment again, with a space before each.

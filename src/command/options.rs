@@ -29,6 +29,9 @@ pub struct Options {
     pub verify: Verify,
     /// Whether to replace a project that is installed in the same version already.
     pub reinstall: bool,
+    /// Whether to remove the installed projects that the input does not name. `pip` and editable
+    /// projects stay.
+    pub exact: bool,
     /// Whether every wheel must be pinned to a hash.
     pub require_hashes: bool,
     /// Whether to flush everything to the disk, so that the result survives a loss of power.
@@ -68,6 +71,7 @@ impl Default for Options {
             on_conflict: OnConflict::Error,
             verify: Verify::Normal,
             reinstall: false,
+            exact: false,
             require_hashes: false,
             // An environment can be made again, so flushing is not worth its time by default.
             durable: false,
@@ -107,6 +111,13 @@ impl Options {
     #[must_use]
     pub fn with_reinstall(mut self, reinstall: bool) -> Self {
         self.reinstall = reinstall;
+        self
+    }
+
+    /// With this [`Options::exact`].
+    #[must_use]
+    pub fn with_exact(mut self, exact: bool) -> Self {
+        self.exact = exact;
         self
     }
 

@@ -54,8 +54,22 @@ pub fn install(
     } = installation;
     let Decision {
         mut changes,
-        compare,
+        mut compare,
     } = decision;
+    if options.exact {
+        let (leaving, kept) = leaving(session, &changes)?;
+        context.warn(kept);
+        let compared: Vec<ProjectName> = compare
+            .iter()
+            .map(|&number| changes[number].name.clone())
+            .collect();
+        changes.extend(changes::removals(&leaving, &session.installed)?);
+        changes.sort_by(|one, two| one.name.cmp(&two.name));
+        // Sorting has moved the changes that are to be compared.
+        compare = (0..changes.len())
+            .filter(|&number| compared.contains(&changes[number].name))
+            .collect();
+    }
     let capabilities = match options.capabilities {
         Some(capabilities) => capabilities,
         None => {
@@ -90,6 +104,26 @@ pub fn install(
         ignores_case: capabilities.ignores_case,
     };
     intent.plan(session, pool, context)
+}
+
+/// The installed projects that an exact installation removes, and a warning for each that it keeps
+/// although the input does not name it.
+fn leaving(session: &Session<'_>, changes: &[Change]) -> Result<(Vec<ProjectName>, Vec<Warning>)> {
+    let (mut leaving, mut kept) = (Vec::new(), Vec::new());
+    for name in changes::unnamed(changes, &session.installed) {
+        let mut copies = session.installed.iter().filter(|other| other.name == name);
+        let is_editable = copies.any(|project| project.is_editable(&session.layout));
+        if is_editable {
+            kept.push(Warning {
+                code: "editable-kept",
+                wheel: Some(name.normalized().to_owned()),
+                message: "it is not named, and stays because it is editable".to_owned(),
+            });
+        } else {
+            leaving.push(name);
+        }
+    }
+    Ok((leaving, kept))
 }
 
 /// Plans a removal.

@@ -207,6 +207,13 @@ impl Installed {
         }
     }
 
+    /// Whether the project is imported from its source tree.
+    pub fn is_editable(&self, layout: &Layout) -> bool {
+        // Setuptools wrote `.egg-link` files before there was a `direct_url.json`.
+        self.place.path.as_str().ends_with(".egg-link")
+            || self.origin(layout) == (RecordedOrigin::SourceTree { editable: true })
+    }
+
     /// Reads the project's RECORD.
     ///
     /// # Errors

@@ -142,6 +142,20 @@ fn change(wheel: &Offer<'_>, old: Vec<usize>, installed: &[Installed]) -> Change
     }
 }
 
+/// The names of installed projects that the changes do not name, sorted. `pip` is none of them:
+/// it manages the environment, and is in no lock file.
+pub fn unnamed(changes: &[Change], installed: &[Installed]) -> Vec<ProjectName> {
+    let names = installed.iter().map(|project| &project.name);
+    let mut unnamed: Vec<ProjectName> = names
+        .filter(|name| name.normalized() != "pip")
+        .filter(|name| changes.iter().all(|change| change.name != **name))
+        .cloned()
+        .collect();
+    unnamed.sort();
+    unnamed.dedup();
+    unnamed
+}
+
 /// Plans one removal for each name.
 ///
 /// # Errors
@@ -249,6 +263,19 @@ mod tests {
             found.expect("no conflict"),
             ["Replace a 1.0->1.0 wheel 0 old [0, 1]"]
         );
+    }
+
+    #[test]
+    fn projects_that_are_not_named_are_known_and_pip_is_none_of_them() {
+        let installed = [
+            installed_project("z", "1"),
+            installed_project("pip", "24.0"),
+            installed_project("b-b", "1"),
+            installed_project("a", "1"),
+        ];
+        let name = |name| ProjectName::parse(name).expect("a name");
+        let named = removals(&[name("B_b")], &installed).expect("installed");
+        assert_eq!(unnamed(&named, &installed), [name("a"), name("z")]);
     }
 
     #[test]

@@ -59,7 +59,7 @@ fn c68_options_that_choose_from_a_lock_file_need_one() {
         &["--no-default-groups"],
     ] {
         let words = format!(
-            "the argument '{}' chooses from a lock file, and needs '--lock'",
+            "`{}` chooses from a lock file, and needs `--lock`",
             option[0]
         );
         let before = tree(&shop.scene.join("venv"));

@@ -165,7 +165,7 @@ fn results_go_to_stdout_and_all_else_to_stderr() {
 }
 
 #[test]
-fn wrong_usage_says_that_nothing_was_changed() {
+fn wrong_usage_changes_nothing_and_does_not_speak_of_it() {
     let scene = Scene::new();
     let venv = scene.venv();
     let path = demo(&scene);

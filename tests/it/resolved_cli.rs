@@ -174,7 +174,7 @@ fn c72_a_text_that_is_not_there_is_wrong_usage_as_a_wheel_is() {
 fn a_command_behind_options_is_no_wheel() {
     let shop = Shop::new(&["a"]);
     for word in ["check", "list", "undo"] {
-        let words = format!("`{word}` is a command, which goes first: `pkg-install {word} …`");
+        let words = format!("hint: write `pkg-install {word} …`");
         shop.scene
             .run(&["--target", "venv", word])
             .assert_code(2)

@@ -3,7 +3,7 @@
 //! * [`bars`]: bars on a terminal, cleared at the end. [`counters`] has what they show,
 //!   [`terminal`] draws them.
 //! * [`plain`]: plain lines that say that the program waits or tries again. If stderr is no
-//!   terminal, and with `--no-progress`.
+//!   terminal, and with `--progress plain`.
 //! * [`json_lines`]: one line of JSON per event, wherever stderr goes. With `--progress json`.
 //!
 //! `--quiet` leaves only the JSON events. Names and reasons contain no credentials. They are
@@ -20,7 +20,8 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::args::{OutputArgs, ProgressMode};
+use super::args::groups::OutputArgs;
+use super::args::values::ProgressMode;
 use pkg_install::command::{Silent, Step};
 use pkg_install::{Events, Retry, Warning};
 
@@ -37,8 +38,11 @@ pub fn of(output: &OutputArgs) -> ProgressDisplay {
     let shower: Box<dyn Events> = match output.progress {
         ProgressMode::Json => Box::new(json_lines::JsonLines::new(std::io::stderr())),
         _ if output.quiet => Box::new(Silent),
-        ProgressMode::Auto if terminal && !output.no_progress => Box::<bars::Bars>::default(),
-        ProgressMode::Auto => Box::<plain::Plain>::default(),
+        ProgressMode::None => Box::new(Silent),
+        ProgressMode::Auto | ProgressMode::Bars if terminal => Box::<bars::Bars>::default(),
+        ProgressMode::Auto | ProgressMode::Bars | ProgressMode::Plain => {
+            Box::<plain::Plain>::default()
+        }
     };
     ProgressDisplay {
         shower,

@@ -1,0 +1,238 @@
+//! The groups of options that several commands share. Each option is defined once.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args};
+
+#[cfg(feature = "http")]
+use super::values::CONNECTIONS;
+use super::values::{ANY_SECONDS, Color, ProgressMode, THREADS, number};
+
+/// The arguments that choose among what lock files and lists offer.
+#[derive(Args, Clone)]
+pub struct SelectionArgs {
+    /// Take the wheels of `--requirements` from this directory
+    #[arg(short, long, value_name = "DIR", hide_short_help = true)]
+    pub find_links: Vec<PathBuf>,
+    /// Include this extra (with `--lock`)
+    #[arg(
+        long,
+        value_name = "NAME",
+        value_delimiter = ',',
+        hide_short_help = true
+    )]
+    pub extra: Vec<String>,
+    /// Include this dependency group (with `--lock`)
+    #[arg(
+        long,
+        value_name = "NAME",
+        value_delimiter = ',',
+        hide_short_help = true
+    )]
+    pub group: Vec<String>,
+    /// Leave out the default dependency groups (with `--lock`)
+    #[arg(long, hide_short_help = true)]
+    pub no_default_groups: bool,
+}
+
+/// Which wheels to accept.
+#[derive(Args)]
+pub struct StrictnessArgs {
+    /// Refuse wheels without a pinned hash
+    #[arg(long)]
+    pub require_hashes: bool,
+    /// Accept wheels whose tags or `Requires-Python` do not fit the environment
+    #[arg(long, hide_short_help = true)]
+    pub no_compat_check: bool,
+}
+
+#[derive(Args)]
+pub struct UndoableArgs {
+    /// Keep what `undo` needs until the next transaction
+    #[arg(long)]
+    pub undoable: bool,
+}
+
+/// Options of pip that ask for what happens anyway. They are accepted, so that a command typed from
+/// habit works.
+#[derive(Args)]
+#[allow(
+    dead_code,
+    reason = "they ask for what happens anyway, so nothing reads them"
+)]
+pub struct AcceptedArgs {
+    /// Ask no question (as always)
+    #[arg(short, long, hide_short_help = true, help_heading = "Accepted for pip")]
+    yes: bool,
+    /// Replace older versions of what is named (as always)
+    #[arg(
+        short = 'U',
+        long,
+        hide_short_help = true,
+        help_heading = "Accepted for pip"
+    )]
+    upgrade: bool,
+    /// Install only what is named (as always)
+    #[arg(long, hide_short_help = true, help_heading = "Accepted for pip")]
+    no_deps: bool,
+    /// Write no bytecode (as always)
+    #[arg(long, hide_short_help = true, help_heading = "Accepted for pip")]
+    no_compile: bool,
+}
+
+/// How to fetch remote wheels.
+#[cfg(feature = "http")]
+#[derive(Args, Clone)]
+#[command(next_help_heading = "Downloads")]
+pub struct DownloadArgs {
+    /// How many wheels to fetch at the same time
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 16,
+        value_parser = number::<u16>(CONNECTIONS),
+        hide_short_help = true
+    )]
+    pub concurrent_downloads: u16,
+    /// Where to keep wheels between commands [default: `pkg-install` in $XDG_CACHE_HOME or
+    /// ~/.cache]
+    #[arg(long, value_name = "DIR", hide_short_help = true)]
+    pub cache_dir: Option<PathBuf>,
+    /// Keep nothing between commands
+    #[arg(
+        long,
+        visible_alias = "no-cache-dir",
+        conflicts_with = "cache_dir",
+        hide_short_help = true
+    )]
+    pub no_cache: bool,
+    /// Take every wheel from the cache and fetch nothing
+    #[arg(long)]
+    pub offline: bool,
+}
+
+/// The arguments that say which environment is meant.
+#[derive(Args, Clone)]
+#[command(next_help_heading = "Environment [default: $VIRTUAL_ENV, otherwise ./.venv]")]
+pub struct EnvironmentArgs {
+    /// A virtual environment, otherwise a plain directory in the layout of `pip install --target`
+    #[arg(
+        short,
+        long,
+        value_name = "DIR",
+        help = "A virtual environment, or a plain directory"
+    )]
+    pub target: Option<PathBuf>,
+    /// The environment of this interpreter
+    #[arg(long, value_name = "EXE")]
+    pub python: Option<PathBuf>,
+    /// With `--python`: its scheme under another prefix
+    #[arg(long, value_name = "DIR", hide_short_help = true)]
+    pub prefix: Option<PathBuf>,
+    /// With `--python` or `--prefix`: put everything below DIR, but write the final paths into
+    /// scripts and metadata
+    #[arg(long, value_name = "DIR", hide_short_help = true)]
+    pub root: Option<PathBuf>,
+    /// Change an environment that another package manager owns (PEP 668)
+    #[arg(long, hide_short_help = true)]
+    pub break_system_packages: bool,
+}
+
+#[derive(Args)]
+#[command(next_help_heading = "Transaction")]
+pub struct DryRunArgs {
+    /// Print the plan and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Args)]
+#[command(next_help_heading = "Transaction")]
+pub struct LockArgs {
+    /// How long to wait for another process's transaction
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 60,
+        value_parser = number::<u64>(ANY_SECONDS),
+        hide_short_help = true
+    )]
+    pub lock_timeout: u64,
+}
+
+#[derive(Args)]
+#[command(next_help_heading = "Transaction")]
+pub struct JobsArgs {
+    /// Worker threads [default: one per core]
+    #[arg(
+        short,
+        long,
+        value_name = "N",
+        value_parser = number::<u16>(THREADS),
+        hide_short_help = true
+    )]
+    pub jobs: Option<u16>,
+}
+
+/// How to carry out a transaction.
+#[derive(Args)]
+#[command(next_help_heading = "Transaction")]
+pub struct TransactionArgs {
+    #[command(flatten)]
+    pub dry_run: DryRunArgs,
+    /// Flush to disk, so that the result survives a power failure
+    #[arg(long, hide_short_help = true)]
+    pub durable: bool,
+    #[command(flatten)]
+    pub lock: LockArgs,
+    #[command(flatten)]
+    pub jobs: JobsArgs,
+}
+
+/// How to show results and progress.
+#[derive(Args, Debug, Clone)]
+#[command(next_help_heading = "Output")]
+pub struct OutputArgs {
+    /// Print the results as one JSON object on stdout
+    #[arg(long)]
+    pub json: bool,
+    /// Print the JSON Schema of what `--json` prints, and do nothing else
+    #[arg(long, hide_short_help = true)]
+    pub json_schema: bool,
+    /// How to show progress, on stderr
+    #[arg(
+        long,
+        value_name = "HOW",
+        value_enum,
+        default_value_t = ProgressMode::Auto,
+        hide_short_help = true
+    )]
+    pub progress: ProgressMode,
+    /// Show no progress bars; the same as `--progress plain`
+    #[arg(long, conflicts_with = "progress", hide = true)]
+    pub no_progress: bool,
+    /// When to use colour
+    #[arg(
+        long,
+        value_name = "WHEN",
+        value_enum,
+        default_value_t = Color::Auto,
+        hide_short_help = true
+    )]
+    pub color: Color,
+    /// Use no colour; the same as `--color never`
+    #[arg(long, conflicts_with = "color", hide_short_help = true)]
+    pub no_color: bool,
+    /// Print nothing but errors
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// Print every project, every warning and the duration of each step; `-vv` also every file
+    #[arg(
+        short,
+        long,
+        action = ArgAction::Count,
+        conflicts_with = "quiet",
+        help = "Print more: every project and warning; `-vv` more still"
+    )]
+    pub verbose: u8,
+}

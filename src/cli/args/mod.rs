@@ -1,0 +1,265 @@
+//! The commands and their arguments, as clap definitions and nothing else.
+//!
+//! [`options`](super::options) turns what was typed into what the library takes. [`groups`] has the
+//! options that several commands share, [`values`] the parsers of their values. Variables are no
+//! part of these definitions: [`variables`](super::variables) adds them to every option alike. The
+//! doc comments here are the texts of `--help`.
+
+pub mod groups;
+pub mod values;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use pkg_install::OnConflict;
+use pkg_install::Verify;
+
+use super::help;
+use groups::{
+    AcceptedArgs, EnvironmentArgs, JobsArgs, LockArgs, OutputArgs, SelectionArgs, StrictnessArgs,
+    TransactionArgs, UndoableArgs,
+};
+#[cfg(feature = "http")]
+use groups::{DownloadArgs, DryRunArgs};
+use values::{ON_CONFLICT, VERIFY, one_line, one_of};
+
+/// Install Python wheels, all of them or none.
+///
+/// Everything is planned first, unpacked in parallel, checked byte by byte against RECORD, and
+/// moved in as one transaction. Installing is the default command: the options below are those of
+/// `install`.
+#[derive(Parser)]
+#[command(
+    name = "pkg-install",
+    version,
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true,
+    override_usage = help::USAGE,
+    after_help = help::AFTER_SHORT,
+    after_long_help = help::AFTER_LONG
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Option<SubCommand>,
+    #[command(flatten)]
+    pub install: InstallArgs,
+}
+
+#[derive(Subcommand)]
+pub enum SubCommand {
+    /// Install wheels (the default command)
+    #[command(override_usage = help::INSTALL_USAGE)]
+    Install(Box<InstallArgs>),
+    /// Make an environment hold exactly what files pin
+    Sync(Box<SyncArgs>),
+    /// Download the wheels that an installation needs
+    #[cfg(feature = "http")]
+    Download(Box<DownloadCommandArgs>),
+    /// Remove installed projects
+    Uninstall(UninstallArgs),
+    /// Compare installed files with their RECORD
+    Check(CheckArgs),
+    /// List installed projects
+    List(ListArgs),
+    /// Undo the last transaction (if it ran with `--undoable`)
+    Undo(ChangingArgs),
+    /// Finish or roll back a transaction interrupted by a crash
+    Recover(ReadingArgs),
+    /// Print the help of a command
+    Help(HelpArgs),
+}
+
+/// The arguments of `install`.
+#[derive(Args)]
+pub struct InstallArgs {
+    #[command(flatten)]
+    pub request: RequestArgs,
+    /// Remove installed projects that are not named (never `pip`)
+    #[arg(long)]
+    pub exact: bool,
+    #[command(flatten)]
+    pub how: HowArgs,
+}
+
+/// The arguments of `sync`, which is `install --exact`.
+#[derive(Args)]
+pub struct SyncArgs {
+    /// Lock files, lists of requirements, installation reports, wheels, and directories of wheels;
+    /// `-` reads stdin
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub selection: SelectionArgs,
+    #[command(flatten)]
+    pub how: HowArgs,
+}
+
+/// How to install.
+#[derive(Args)]
+pub struct HowArgs {
+    /// What to do if two projects install different contents to one path
+    #[arg(long, value_name = "CHOICE", value_parser = one_of(ON_CONFLICT), default_value = "error")]
+    pub on_conflict: OnConflict,
+    /// How strictly to read RECORD and to check files against it
+    #[arg(
+        long,
+        value_name = "LEVEL",
+        value_parser = one_of(VERIFY),
+        default_value = "normal",
+        hide_short_help = true
+    )]
+    pub verify: Verify,
+    /// Reinstall even if the same version is installed
+    #[arg(long)]
+    pub reinstall: bool,
+    /// Write nothing; exit with 1 if something would change
+    #[arg(long)]
+    pub check: bool,
+    #[command(flatten)]
+    pub strictness: StrictnessArgs,
+    #[command(flatten)]
+    pub undoable: UndoableArgs,
+    /// Name written to INSTALLER
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "pkg-install",
+        value_parser = one_line,
+        hide_short_help = true
+    )]
+    pub installer: String,
+    /// Write direct_url.json for wheels given as paths
+    #[arg(long, hide_short_help = true)]
+    pub direct_url: bool,
+    #[command(flatten)]
+    pub accepted: AcceptedArgs,
+    #[cfg(feature = "http")]
+    #[command(flatten)]
+    pub download: DownloadArgs,
+    #[command(flatten)]
+    pub environment: EnvironmentArgs,
+    #[command(flatten)]
+    pub transaction: TransactionArgs,
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// The arguments that say what to install.
+#[derive(Args, Clone)]
+pub struct RequestArgs {
+    /// Wheels, by path or URL; a directory means every `*.whl` directly inside it, `…#sha256=…`
+    /// pins a wheel to its hash
+    #[arg(value_name = "WHEEL|DIR|URL")]
+    pub wheels: Vec<PathBuf>,
+    /// Install what `pip install --report FILE` resolved; `-` reads stdin
+    #[arg(long, value_name = "FILE")]
+    pub report: Vec<PathBuf>,
+    /// Install what a `pylock.toml` pins (PEP 751); `-` reads stdin
+    #[arg(long, value_name = "FILE")]
+    pub lock: Vec<PathBuf>,
+    /// Install a list of pinned requirements, as written by `pip-compile`, `uv pip compile` and
+    /// `uv export`; `-` reads stdin
+    #[arg(
+        short,
+        long,
+        value_name = "FILE",
+        help = "Install a list of pinned requirements"
+    )]
+    pub requirements: Vec<PathBuf>,
+    #[command(flatten)]
+    pub selection: SelectionArgs,
+}
+
+#[cfg(feature = "http")]
+#[derive(Args)]
+pub struct DownloadCommandArgs {
+    #[command(flatten)]
+    pub request: RequestArgs,
+    /// The directory to put the wheels into
+    #[arg(short, long, value_name = "DIR", default_value = ".")]
+    pub dest: PathBuf,
+    #[command(flatten)]
+    pub dry_run: DryRunArgs,
+    #[command(flatten)]
+    pub strictness: StrictnessArgs,
+    #[command(flatten)]
+    pub accepted: AcceptedArgs,
+    #[command(flatten)]
+    pub download: DownloadArgs,
+    #[command(flatten)]
+    pub environment: EnvironmentArgs,
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+#[derive(Args)]
+pub struct UninstallArgs {
+    /// Names of installed projects
+    #[arg(required = true, value_name = "NAME")]
+    pub names: Vec<String>,
+    #[command(flatten)]
+    pub undoable: UndoableArgs,
+    #[command(flatten)]
+    pub accepted: AcceptedArgs,
+    #[command(flatten)]
+    pub changing: ChangingArgs,
+}
+
+#[derive(Args)]
+pub struct CheckArgs {
+    /// Names of installed projects [default: all of them]
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    #[command(flatten)]
+    pub jobs: JobsArgs,
+    #[command(flatten)]
+    pub reading: ReadingArgs,
+}
+
+#[derive(Args)]
+pub struct ListArgs {
+    #[command(flatten)]
+    pub reading: ReadingArgs,
+}
+
+#[derive(Args)]
+pub struct HelpArgs {
+    /// The command
+    #[arg(value_name = "COMMAND")]
+    pub command: Option<String>,
+}
+
+/// The arguments of commands that change an environment.
+#[derive(Args)]
+pub struct ChangingArgs {
+    #[command(flatten)]
+    pub environment: EnvironmentArgs,
+    #[command(flatten)]
+    pub transaction: TransactionArgs,
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// The arguments of commands that plan no change of their own.
+#[derive(Args)]
+pub struct ReadingArgs {
+    #[command(flatten)]
+    pub environment: EnvironmentArgs,
+    #[command(flatten)]
+    pub lock: LockArgs,
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+}

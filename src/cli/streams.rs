@@ -1,0 +1,72 @@
+//! The two streams: results on stdout, everything else on stderr, each with colour or without.
+//!
+//! Texts have ANSI colours, which a stream that shows none drops. Whether it shows colour is
+//! decided for each stream alone: stdout may be a file while stderr is a terminal.
+
+use std::ffi::OsString;
+use std::io::{self, Write as _};
+
+use anstream::{AutoStream, ColorChoice};
+
+use super::args::values::Color;
+use super::variables;
+
+/// Prints results on stdout.
+pub fn print(text: &str, color: Color) {
+    // A reader that went away does not change what was done, so a failed write is no failure.
+    let _ = AutoStream::new(io::stdout(), choice(color))
+        .lock()
+        .write_all(text.as_bytes());
+}
+
+/// Prints remarks on stderr.
+pub fn remark(text: &str, color: Color) {
+    let _ = AutoStream::new(io::stderr(), choice(color))
+        .lock()
+        .write_all(text.as_bytes());
+}
+
+/// The choice for colours of arguments that could not be parsed.
+pub fn typed_color(arguments: &[OsString]) -> Color {
+    let mut words = arguments.iter().filter_map(|argument| argument.to_str());
+    let mut color = if variables::is_set("NO_COLOR") {
+        Color::Never
+    } else {
+        word_color(&std::env::var("PKG_INSTALL_COLOR").unwrap_or_default())
+    };
+    while let Some(word) = words.next() {
+        match word.split_once('=') {
+            Some(("--color", value)) => color = word_color(value),
+            _ if word == "--color" => color = word_color(words.next().unwrap_or_default()),
+            _ if word == "--no-color" => color = Color::Never,
+            _ => {}
+        }
+    }
+    color
+}
+
+fn word_color(word: &str) -> Color {
+    match word {
+        "always" => Color::Always,
+        "never" => Color::Never,
+        _ => Color::Auto,
+    }
+}
+
+fn choice(color: Color) -> ColorChoice {
+    let variable = |name| std::env::var(name).unwrap_or_default();
+    match color {
+        // Unlike `Always`, this also holds for terminals that claim to know no colours.
+        Color::Always => ColorChoice::AlwaysAnsi,
+        Color::Never => ColorChoice::Never,
+        // The rest (NO_COLOR, CLICOLOR, TERM, a terminal or not) is decided by `anstream`, which
+        // does not know FORCE_COLOR.
+        Color::Auto
+            if variable("NO_COLOR").is_empty()
+                && !matches!(variable("FORCE_COLOR").as_str(), "" | "0" | "false") =>
+        {
+            ColorChoice::AlwaysAnsi
+        }
+        Color::Auto => ColorChoice::Auto,
+    }
+}
