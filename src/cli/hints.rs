@@ -32,6 +32,15 @@ const HINTS: &[(&[&str], &str)] = &[
     ),
     (&["two-versions"], "pass one wheel of each project"),
     (
+        &["foreign-environment"],
+        "name it to use it all the same: `--target DIR`, or `--python DIR` for its interpreter",
+    ),
+    (
+        &["foreign-state"],
+        "run the command as its owner, or take the permission to write away from others; move away \
+         what you do not know",
+    ),
+    (
         &["no-environment"],
         "pass `--target DIR` or `--python EXE`, or activate a virtual environment",
     ),

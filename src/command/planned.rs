@@ -121,7 +121,7 @@ impl<'a> PlannedTransaction<'a> {
         let plan = std::mem::take(&mut self.plan);
         let begin = Instant::now();
         let areas = Areas::make(&session.fs, &session.layout, &plan.operations)?;
-        let stages = areas.stages()?;
+        let stages = areas.stages();
         let needed: Vec<_> = plan.wheels().collect();
         // Before the downloads start: their events come between this one and the end.
         events.begin(plan.contents().count() as u64, plan.bytes());
@@ -146,8 +146,7 @@ impl<'a> PlannedTransaction<'a> {
             durable: self.options.durable,
             undoable: self.options.undoable,
         };
-        let committed =
-            transaction::commit(&session.fs, &session.layout, areas, staged, commit_options)?;
+        let committed = transaction::commit(&session.layout, areas, staged, commit_options)?;
         events.step(Step::Commit, committed.moved);
         events.step(Step::Clean, begin.elapsed().saturating_sub(committed.moved));
         observer.warn(committed.warnings);

@@ -23,7 +23,7 @@ pub(super) fn any_python(request: &Locate) -> Result<Python> {
     if let Some(root) = active(request)?
         && venv::is_venv(&root)?
     {
-        return Ok(venv::open(&root)?.python);
+        return Ok(venv::open_found(&root)?.python);
     }
     let mut failure = None;
     // `python` is Python 2 on some old systems, so `python3` is tried first.

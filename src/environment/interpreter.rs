@@ -66,7 +66,12 @@ pub(super) fn ask(executable: &Path, prefix: Option<&Path>) -> Result<Interprete
     command
         .args(["-I", "-S", "-B", "-c", SCRIPT])
         .args(prefix)
-        .env("SYSTEM_VERSION_COMPAT", "0");
+        .env("SYSTEM_VERSION_COMPAT", "0")
+        // The launcher of macOS would make the interpreter take itself for another one.
+        .env_remove("__PYVENV_LAUNCHER__")
+        // A wrapper, or a relative `home`, takes nothing from the working directory, which may be
+        // another user's.
+        .current_dir("/");
     let output = run(&mut command).map_err(|error| fail(error.to_string()))?;
     if !output.status.success() {
         return Err(fail(complaint(&output)));

@@ -170,7 +170,7 @@ fn below(mut environment: Environment, destdir: Option<&Path>) -> Result<Environ
 fn nearby(request: &Locate) -> Result<Environment> {
     if let Some(root) = active(request)? {
         if venv::is_venv(&root)? {
-            return venv::open(&root);
+            return venv::open_found(&root);
         }
         return Err(Error::bad_environment(
             &root,
@@ -179,7 +179,7 @@ fn nearby(request: &Locate) -> Result<Environment> {
     }
     let root = absolute("the working directory", &request.directory)?.join(".venv");
     if venv::is_venv(&root)? {
-        return venv::open(&root);
+        return venv::open_found(&root);
     }
     // `lstat` also finds a dangling link, which deserves a message of its own.
     if fs::lstat(&root)?.is_some() {

@@ -20,6 +20,7 @@ mod pyvenv_cfg;
 mod roots;
 mod site_packages;
 mod venv;
+mod vouch;
 
 use std::fmt;
 use std::path::{Path, PathBuf};

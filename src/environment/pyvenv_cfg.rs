@@ -1,8 +1,9 @@
 //! `pyvenv.cfg`, as `venv`, virtualenv and uv write it (PEP 405).
 //!
 //! Input: its text. Output: [`Config`]. Invariants: this never fails; the interpreter is asked for
-//! missing values. Limits: only the keys that this crate needs; `home` follows from the
-//! environment's link to its interpreter.
+//! missing values. Limits: only the keys that this crate needs.
+
+use std::path::PathBuf;
 
 /// The values in `pyvenv.cfg`.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -11,6 +12,9 @@ pub(super) struct Config {
     pub(super) version: Option<(u32, u32, u32)>,
     /// `CPython`, `PyPy`; absent if `venv` made the environment.
     pub(super) implementation: Option<String>,
+    /// The directory of the interpreter that the environment was made from. It counts only for a
+    /// copy of that interpreter; otherwise the link to it says where it is.
+    pub(super) home: Option<PathBuf>,
 }
 
 impl Config {
@@ -26,6 +30,7 @@ impl Config {
             let value = value.trim();
             match key.trim().to_ascii_lowercase().as_str() {
                 "implementation" => config.implementation = Some(value.to_owned()),
+                "home" => config.home = Some(value.into()),
                 "version_info" => config.version = release(value),
                 "version" => short = release(value),
                 _ => {}
@@ -63,7 +68,8 @@ mod tests {
             venv,
             Config {
                 version: Some((3, 11, 2)),
-                implementation: None
+                implementation: None,
+                home: Some("/usr/bin".into()),
             }
         );
         let uv = config(
@@ -73,7 +79,8 @@ mod tests {
             uv,
             Config {
                 version: Some((3, 14, 0)),
-                implementation: Some("CPython".into())
+                implementation: Some("CPython".into()),
+                home: Some("/a = b".into()),
             }
         );
         let virtualenv = config(

@@ -50,6 +50,15 @@ impl Layout {
         })
     }
 
+    /// The outermost root that is `path` or holds it; a root that was found inside another one is
+    /// reached through that. `None` outside of all roots.
+    pub fn outermost_of(&self, path: &Path) -> Option<&Path> {
+        let roots = self.roots.iter().filter(|root| path.starts_with(root));
+        roots
+            .min_by_key(|root| root.as_os_str().len())
+            .map(PathBuf::as_path)
+    }
+
     /// Opens a directory that is a root or lies below one; `None` if nothing is there. Below the
     /// root no symbolic link is followed: if someone replaces a directory by a link meanwhile, no
     /// change is made elsewhere.
@@ -58,14 +67,9 @@ impl Layout {
     /// If `path` is outside of all roots, or something on the way to it is no directory or cannot
     /// be opened.
     pub fn open(&self, fs: &Fs, path: &Path) -> Result<Option<Dir>> {
-        // A root that was found inside another one is reached through that.
-        let outermost = self
-            .roots
-            .iter()
-            .filter(|root| path.starts_with(root))
-            .min_by_key(|root| root.as_os_str().len());
-        let below =
-            outermost.and_then(|root| Some((root, path.strip_prefix(root).ok()?.to_str()?)));
+        let below = self
+            .outermost_of(path)
+            .and_then(|root| Some((root, path.strip_prefix(root).ok()?.to_str()?)));
         let plain = |below: &str| below.is_empty() || RelPath::parse(below).is_ok();
         let Some((root, below)) = below.filter(|(_, below)| plain(below)) else {
             return Err(Error::bad_environment(

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::pyvenv_cfg::Config;
 use super::site_packages::{Library, libraries};
-use super::{Environment, EnvironmentKind, Python, Scheme, elf, interpreter};
+use super::{Environment, EnvironmentKind, Python, Scheme, elf, interpreter, vouch};
 use crate::error::{Error, Result};
 use crate::fs;
 use crate::spec::tags::{Implementation, Target};
@@ -41,11 +41,35 @@ pub(super) fn of_interpreter(executable: &Path) -> Result<Option<PathBuf>> {
     Ok(is_venv(root)?.then(|| root.to_owned()))
 }
 
-/// The virtual environment at `root`, which is absolute and has `pyvenv.cfg`.
+/// The virtual environment at `root`, which is absolute, has `pyvenv.cfg`, and was named by the
+/// user.
 ///
 /// # Errors
 /// If it is not whole, or its interpreter was asked and did not answer.
 pub(super) fn open(root: &Path) -> Result<Environment> {
+    open_as(root, EnvironmentChoice::Named)
+}
+
+/// As [`open`], for an environment that the user has not named.
+///
+/// # Errors
+/// As [`open`], and if it could have been made or changed by another user. Nothing of it is started
+/// then.
+pub(super) fn open_found(root: &Path) -> Result<Environment> {
+    vouch::check_environment(root)?;
+    open_as(root, EnvironmentChoice::Found)
+}
+
+/// How an environment was chosen.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum EnvironmentChoice {
+    /// The user named it.
+    Named,
+    /// It is in the working directory, or a variable names it.
+    Found,
+}
+
+fn open_as(root: &Path, choice: EnvironmentChoice) -> Result<Environment> {
     let executable = executable(root)?;
     let text = fs::read_to_limit(&root.join(MARKER), MAX_MARKER)?;
     let config = Config::parse(&String::from_utf8_lossy(&text));
@@ -56,7 +80,7 @@ pub(super) fn open(root: &Path) -> Result<Environment> {
         None => Python {
             // `sys.executable` may be spelled differently; scripts must name the environment's own.
             executable: executable.clone(),
-            ..interpreter::ask(&executable, None)?.python
+            ..ask(root, &executable, &config, choice)?
         },
     };
     let library = libraries
@@ -74,6 +98,27 @@ pub(super) fn open(root: &Path) -> Result<Environment> {
         python,
         identity: None,
     })
+}
+
+/// Asks the interpreter that the environment leads to, outside of the environment if possible:
+/// there it takes its library, which is code that runs, from its own place and not from the
+/// directory that `pyvenv.cfg` names as `home`.
+fn ask(
+    root: &Path,
+    executable: &Path,
+    config: &Config,
+    choice: EnvironmentChoice,
+) -> Result<Python> {
+    let program = fs::canonical(executable)?;
+    let is_copy = program.starts_with(fs::canonical(root)?);
+    if choice == EnvironmentChoice::Found {
+        vouch::check_program(root, &program)?;
+        if let Some(home) = config.home.as_ref().filter(|_| is_copy) {
+            // A copy of the interpreter has no library but that one.
+            vouch::check_program(root, &Path::new("/").join(home).join("python"))?;
+        }
+    }
+    Ok(interpreter::ask(&program, None)?.python)
 }
 
 /// The interpreter as the environment's scripts call it.

@@ -47,6 +47,8 @@ codes! {
     NotReplaceable "not-replaceable" "An installed project cannot be replaced or removed."
     NotInstalled "not-installed" "A named project is not installed."
     LeadsOutside "leads-outside" "A symbolic link leads out of the environment."
+    ForeignEnvironment "foreign-environment" "An environment that was not named is another user's."
+    ForeignState "foreign-state" "Others could have written the state of a transaction."
     Journal "journal" "The journal of a transaction cannot be used."
     NothingToUndo "nothing-to-undo" "The last transaction was not kept for undoing."
     CannotUndo "cannot-undo" "The last transaction cannot be undone any more."

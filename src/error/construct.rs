@@ -137,6 +137,23 @@ impl Error {
         })
     }
 
+    /// The environment `root` was not named, and its part `part` is not the user's own.
+    pub(crate) fn foreign_environment(root: &Path, part: &Path, reason: impl Into<String>) -> Self {
+        Self::new(Detail::ForeignEnvironment {
+            root: root.to_owned(),
+            part: part.to_owned(),
+            reason: reason.into(),
+        })
+    }
+
+    /// Others could have written what is at `path`, which would tell this program what to move.
+    pub(crate) fn foreign_state(path: &Path, reason: impl Into<String>) -> Self {
+        Self::new(Detail::ForeignState {
+            path: path.to_owned(),
+            reason: reason.into(),
+        })
+    }
+
     pub(crate) fn journal(path: &Path, reason: impl Into<String>) -> Self {
         Self::new(Detail::Journal {
             path: path.to_owned(),

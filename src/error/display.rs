@@ -96,6 +96,19 @@ impl fmt::Display for Error {
                 shown(path),
                 shown(target)
             ),
+            Detail::ForeignEnvironment { root, part, reason } => write!(
+                f,
+                "the environment `{}` was not named, and `{}` {}",
+                shown(root),
+                shown(part),
+                escaped(reason)
+            ),
+            Detail::ForeignState { path, reason } => write!(
+                f,
+                "the state of a transaction in `{}` is not obeyed: {}",
+                shown(path),
+                escaped(reason)
+            ),
             Detail::Journal { path, reason } => write!(
                 f,
                 "the journal `{}` cannot be used: {}",

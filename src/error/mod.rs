@@ -149,6 +149,15 @@ enum Detail {
         path: PathBuf,
         target: PathBuf,
     },
+    ForeignEnvironment {
+        root: PathBuf,
+        part: PathBuf,
+        reason: String,
+    },
+    ForeignState {
+        path: PathBuf,
+        reason: String,
+    },
     Journal {
         path: PathBuf,
         reason: String,
@@ -215,6 +224,8 @@ impl Error {
             | Detail::NotReplaceable { .. }
             | Detail::NotInstalled(_)
             | Detail::LeadsOutside { .. }
+            | Detail::ForeignEnvironment { .. }
+            | Detail::ForeignState { .. }
             | Detail::Journal { .. }
             | Detail::NothingToUndo { .. }
             | Detail::CannotUndo { .. } => ErrorKind::Environment,
@@ -263,6 +274,8 @@ impl Error {
             Detail::NotReplaceable { .. } => Code::NotReplaceable,
             Detail::NotInstalled(_) => Code::NotInstalled,
             Detail::LeadsOutside { .. } => Code::LeadsOutside,
+            Detail::ForeignEnvironment { .. } => Code::ForeignEnvironment,
+            Detail::ForeignState { .. } => Code::ForeignState,
             Detail::Journal { .. } => Code::Journal,
             Detail::NothingToUndo { .. } => Code::NothingToUndo,
             Detail::CannotUndo { .. } => Code::CannotUndo,

@@ -244,6 +244,8 @@ fn environment_errors() -> Vec<Error> {
         Error::not_replaceable("six", "it has no RECORD", Some(text("conda"))),
         Error::not_installed(texts(&["a", "b"])),
         Error::leads_outside(path, Path::new("/elsewhere")),
+        Error::foreign_environment(path, &path.join("bin"), "belongs to user 7"),
+        Error::foreign_state(path, "its directory belongs to user 7"),
         Error::journal(path, "it is cut off"),
         Error::nothing_to_undo(path),
         Error::cannot_undo(path, "`a.py` has changed since"),

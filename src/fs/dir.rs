@@ -26,7 +26,7 @@ pub struct Dir {
     fs: Fs,
 }
 
-const DIRECTORY: OFlags = OFlags::RDONLY
+pub(super) const DIRECTORY: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)
     .union(OFlags::CLOEXEC);
 
@@ -43,89 +43,6 @@ impl Dir {
             path: path.to_owned(),
             fs: fs.clone(),
         })
-    }
-
-    /// Makes a directory by its path, and the missing ones above it. Returns the paths of those it
-    /// made, outermost first.
-    ///
-    /// # Errors
-    /// The first directory that cannot be made; those made before it are removed again.
-    pub fn make_all(fs: &Fs, path: &Path) -> Result<Vec<PathBuf>> {
-        let mut missing = Vec::new();
-        let mut at = path;
-        while super::stat(at)?.is_none() {
-            missing.push(at.to_owned());
-            match at.parent() {
-                // An empty parent is the working directory, which exists.
-                Some(parent) if !parent.as_os_str().is_empty() => at = parent,
-                _ => break,
-            }
-        }
-        let mut made = Vec::with_capacity(missing.len());
-        for path in missing.into_iter().rev() {
-            let make = || rustix::fs::mkdir(&path, Mode::from_raw_mode(0o777));
-            match fs.run(|| OwnedFsOp::MakeDir(path.clone()), make) {
-                Ok(()) => made.push(path),
-                // Another process has made it since we looked, so it is not ours to remove.
-                Err(error)
-                    if error.kind() == io::ErrorKind::AlreadyExists
-                        && super::stat(&path)?.is_some_and(|stat| stat.kind == Kind::Directory) => {
-                }
-                Err(error) => {
-                    // The first failure matters more than an empty directory that stays behind.
-                    let _ = Self::remove_made(fs, &made);
-                    return Err(Error::io("make the directory", &path, error));
-                }
-            }
-        }
-        Ok(made)
-    }
-
-    /// Removes directories that [`Dir::make_all`] made, innermost first. One that is missing or no
-    /// longer empty is skipped.
-    ///
-    /// # Errors
-    /// The first directory that cannot be removed.
-    pub fn remove_made(fs: &Fs, made: &[PathBuf]) -> Result<()> {
-        for path in made.iter().rev() {
-            let act = || rustix::fs::rmdir(path);
-            match fs.run(|| OwnedFsOp::RemoveDir(path.clone()), act) {
-                Err(error)
-                    if matches!(
-                        error.kind(),
-                        io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty
-                    ) => {}
-                Err(error) => return Err(Error::io("remove", path, error)),
-                Ok(()) => {}
-            }
-        }
-        Ok(())
-    }
-
-    /// Makes a directory that only this user may enter, under a random name that begins with
-    /// `prefix`. Returns the name.
-    ///
-    /// # Errors
-    /// A directory that cannot be made.
-    pub fn make_unique(&self, prefix: &str) -> Result<String> {
-        let make = |path: &Path| {
-            let name = path.file_name().expect("tempfile adds a name");
-            self.fs.run(
-                || OwnedFsOp::MakeDir(path.to_owned()),
-                || rustix::fs::mkdirat(&self.fd, name, Mode::RWXU),
-            )
-        };
-        let made = tempfile::Builder::new()
-            .prefix(prefix)
-            .make_in(&self.path, make);
-        let made = made
-            .map_err(|error| Error::io("make a directory in", &self.path, without_path(error)))?;
-        // Otherwise tempfile would delete it when `made` is dropped; the transaction does so later.
-        let kept = made.into_temp_path().keep();
-        let path = kept.map_err(|error| Error::io("keep", &self.path, error.error))?;
-        let name = path.file_name().expect("tempfile adds a name");
-        let name = name.to_str().expect("tempfile's names are ASCII");
-        Ok(name.to_owned())
     }
 
     /// Opens a directory below this one, one component after the other, following no symbolic link;
@@ -163,6 +80,10 @@ impl Dir {
     /// The path by which the directory was opened.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    pub(super) fn fd(&self) -> &OwnedFd {
+        &self.fd
     }
 
     pub(super) fn fs(&self) -> &Fs {
@@ -251,33 +172,6 @@ impl Dir {
             return Err(too_large());
         }
         Ok(Some(content))
-    }
-
-    /// Makes a directory with the permissions that the user's mask leaves.
-    ///
-    /// # Errors
-    /// A directory that exists already or cannot be made.
-    pub fn make_dir(&self, name: &str) -> Result<()> {
-        let make = || rustix::fs::mkdirat(&self.fd, name, Mode::from_raw_mode(0o777));
-        self.fs
-            .run(|| OwnedFsOp::MakeDir(self.path.join(name)), make)
-            .map_err(|error| Error::io("make the directory", &self.path.join(name), error))
-    }
-
-    /// Makes a directory that was removed before, with exactly the permissions that it had,
-    /// regardless of the user's mask.
-    ///
-    /// # Errors
-    /// A directory that exists already or cannot be made.
-    pub fn make_dir_again(&self, name: &str, mode: u32) -> Result<()> {
-        let mode = Mode::from_raw_mode(mode);
-        let make = || {
-            rustix::fs::mkdirat(&self.fd, name, mode)?;
-            rustix::fs::chmodat(&self.fd, name, mode, AtFlags::empty())
-        };
-        self.fs
-            .run(|| OwnedFsOp::MakeDir(self.path.join(name)), make)
-            .map_err(|error| Error::io("make the directory", &self.path.join(name), error))
     }
 
     /// Makes an empty file with its final permissions: those that the user's mask leaves of `0o777`
@@ -433,23 +327,9 @@ impl Dir {
     }
 }
 
-/// The error of the system call inside an error to which tempfile has added its path: messages here
-/// name the path themselves.
-fn without_path(error: io::Error) -> io::Error {
-    let inner = error
-        .get_ref()
-        .and_then(std::error::Error::source)
-        .and_then(|inner| inner.downcast_ref::<io::Error>())
-        .and_then(io::Error::raw_os_error);
-    inner.map_or(error, io::Error::from_raw_os_error)
-}
-
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
-    use crate::fs::{FaultHook, FsOp};
 
     #[test]
     fn r106_without_a_rename_that_replaces_nothing_the_new_name_is_looked_at_first() {
@@ -471,26 +351,5 @@ mod tests {
         assert_eq!(dir.look_and_rename("new", &dir, "free"), Ok(()));
         assert_eq!(std::fs::read(path("free")).unwrap(), b"new");
         assert!(!path("new").exists());
-    }
-
-    /// Another process that makes each directory just before this one does.
-    struct Rival;
-
-    impl FaultHook for Rival {
-        fn before(&self, operation: &FsOp<'_>) -> io::Result<()> {
-            if let FsOp::MakeDir(path) = operation {
-                std::fs::create_dir(path)?;
-            }
-            Ok(())
-        }
-    }
-
-    #[test]
-    fn directories_that_another_process_makes_meanwhile_are_used_but_not_ours() {
-        let root = tempfile::tempdir().expect("there is room");
-        let path = root.path().join("a/b");
-        let fs = Fs::with_hook(Arc::new(Rival));
-        let made = Dir::make_all(&fs, &path).expect("they are there");
-        assert!(path.is_dir() && made.is_empty(), "{made:?}");
     }
 }

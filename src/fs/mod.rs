@@ -10,10 +10,13 @@ mod cache_file;
 mod capabilities;
 mod dir;
 mod lock;
+mod make;
 mod output_file;
 mod read;
 mod remove_tree;
 mod stat;
+mod trust;
+mod walk;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -32,6 +35,7 @@ pub use remove_tree::remove_tree;
 pub use stat::{
     Kind, Stat, available_space, effective_user, is_executable, is_writable, lstat, mount_of, stat,
 };
+pub use trust::{Distrust, distrust, distrust_in, distrust_outside_group, distrust_owner};
 
 /// A change to the file system. All paths are absolute.
 #[derive(Debug, Clone, Copy)]

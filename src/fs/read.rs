@@ -336,6 +336,11 @@ impl OpenFile {
         Ok(content)
     }
 
+    /// A regular file that is open already.
+    pub(super) fn of(file: File, path: PathBuf, size: u64) -> Self {
+        Self { file, path, size }
+    }
+
     /// Records that the file was moved to `path`.
     pub(super) fn set_path(&mut self, path: &Path) {
         path.clone_into(&mut self.path);

@@ -47,6 +47,8 @@ pub struct Stat {
     pub inode: u64,
     /// The ID of the user that owns it.
     pub uid: u32,
+    /// The ID of its group.
+    pub gid: u32,
     /// When its content was last changed: seconds since 1970, and nanoseconds.
     pub modified: (i64, i64),
 }
@@ -64,6 +66,7 @@ impl Stat {
             device: stat.st_dev as u64,
             inode: stat.st_ino as u64,
             uid: stat.st_uid as u32,
+            gid: stat.st_gid as u32,
             modified: (stat.st_mtime as i64, stat.st_mtime_nsec as i64),
         }
     }

@@ -54,7 +54,7 @@ pub struct Arrivals<'a> {
 pub type Arrival = Result<(WheelId, Archive)>;
 
 /// The open staging directory of each root.
-pub type Stages = HashMap<RootId, Dir>;
+pub type Stages<'a> = HashMap<RootId, &'a Dir>;
 
 /// A plan whose files are all on disk, in a directory that nothing else looks at.
 #[must_use = "staged files have to be committed"]
@@ -69,7 +69,7 @@ pub struct Staged {
 /// # Errors
 /// The first failure of any worker or download.
 pub fn stage(
-    stages: &Stages,
+    stages: &Stages<'_>,
     mut plan: Plan,
     archives: &Archives,
     options: StageOptions<'_>,
@@ -84,7 +84,7 @@ pub fn stage(
 }
 
 /// Makes the staged directories, each before those in it.
-fn make_directories(plan: &Plan, stages: &Stages) -> Result<()> {
+fn make_directories(plan: &Plan, stages: &Stages<'_>) -> Result<()> {
     let mut directories: BTreeSet<(RootId, String)> = BTreeSet::new();
     for file in &plan.files {
         let path = plan.staged_path(file);

@@ -16,7 +16,7 @@ use crate::spec::record::{self, RecordRow};
 /// when the contents were written, by the numbers of the files.
 pub(super) fn write_records(
     plan: &mut Plan,
-    stages: &Stages,
+    stages: &Stages<'_>,
     digests: &HashMap<usize, Digest>,
     cancel: &AtomicBool,
 ) -> Result<()> {

@@ -30,7 +30,7 @@ const MAX_BUDGET: u64 = 40 << 20;
 /// of the files.
 pub(super) fn write_contents(
     plan: &Plan,
-    stages: &Stages,
+    stages: &Stages<'_>,
     archives: &Archives,
     options: StageOptions<'_>,
 ) -> Result<HashMap<usize, Digest>> {
@@ -86,7 +86,7 @@ pub(super) fn write_contents(
 /// The workers, and what they share.
 struct Workers<'a> {
     plan: &'a Plan,
-    stages: &'a Stages,
+    stages: &'a Stages<'a>,
     archives: &'a Archives,
     verify: Verify,
     backend: Backend,

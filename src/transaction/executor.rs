@@ -1,102 +1,56 @@
 //! Applies, checks and reverts the operations of a journal.
 //!
-//! Input: a journal and the layout that it was found in. Output: its roots and private directories,
-//! opened once, and operations made relative to them. A root is recognised by the random names of
-//! its private directories, even if its device or path has changed. No symbolic link is followed on
-//! the way to a live name, and nothing outside of the layout is opened.
+//! Input: a journal, and its roots and private directories, opened once. Output: operations made
+//! relative to them. A root is recognised by the random names of its private directories, even if
+//! its device or path has changed. No symbolic link is followed on the way to a live name, and
+//! nothing outside of the layout is opened.
 
 use std::ffi::OsStr;
-use std::path::PathBuf;
 
+use super::areas::Area;
 use super::journal::{Journal, JournalOperation};
-use super::state_dir::{JOURNAL, StateDir};
-use crate::environment::layout::{Layout, Place, STATE_DIR};
+use super::state_dir::StateDir;
+use crate::environment::layout::Place;
 use crate::error::{Error, Result};
-use crate::fs::{Dir, Fs, Kind};
+use crate::fs::{Dir, Kind};
 use crate::path::RelPath;
 use crate::plan::{Operation, OperationKind};
 
 /// The open directories of a journal.
-pub struct Executor {
-    main: StateDir,
-    roots: Vec<OpenRoot>,
-    state_dirs: Vec<StateDir>,
+pub struct Executor<'a> {
+    main: &'a StateDir,
+    roots: Vec<&'a Area>,
 }
 
-/// The open directories of one root of a journal.
-struct OpenRoot {
-    live: Dir,
-    stage: Dir,
-    trash: Dir,
-}
-
-impl Executor {
-    /// Opens every directory that the journal names.
-    ///
-    /// # Errors
-    /// A root, or one of its private directories, is missing or cannot be reached inside the layout
-    /// without following a link. Nothing has been changed then.
-    pub fn open(fs: &Fs, layout: &Layout, journal: &Journal) -> Result<Self> {
-        let home = layout.state_home(layout.main_root());
-        let path = home.join(STATE_DIR).join(JOURNAL);
-        let refuse = |reason: String| Error::journal(&path, reason);
-        let main = StateDir::main(fs, layout)?;
-        let main = main.ok_or_else(|| refuse("its directory is gone".to_owned()))?;
-        let mut roots = Vec::with_capacity(journal.roots.len());
-        let mut state_dirs = Vec::with_capacity(journal.roots.len());
-        for root in &journal.roots {
-            let path = root.at.path(layout);
-            let live = layout.open(fs, &path)?;
-            let live =
-                live.ok_or_else(|| refuse(format!("its root `{}` is gone", path.display())))?;
-            let home = root.home_path(layout);
-            let state = StateDir::open(fs, layout, &home)?;
-            let state = state.ok_or_else(|| {
-                refuse(format!(
-                    "its state directory in `{}` is gone",
-                    home.display()
-                ))
-            })?;
-            let private = |name: &str| {
-                let opened = state.open_private(name)?;
-                opened.ok_or_else(|| {
-                    let path = state.dir().path().join(name);
-                    refuse(format!(
-                        "its private directory `{}` is gone",
-                        path.display()
-                    ))
-                })
-            };
-            // A missing private directory is refused rather than made again: every staged file
-            // would seem to have been moved in.
-            let (stage, trash) = (private(&root.stage)?, private(&root.trash)?);
-            roots.push(OpenRoot { live, stage, trash });
-            // If something is mounted on the main library, two roots share one directory.
-            let is_known = |known: &StateDir| known.home() == state.home();
-            if !state_dirs.iter().any(is_known) {
-                state_dirs.push(state);
-            }
-        }
-        Ok(Self {
+impl<'a> Executor<'a> {
+    /// Operations below these roots, which are in the order of the journal's.
+    pub fn new(main: &'a StateDir, roots: impl IntoIterator<Item = &'a Area>) -> Self {
+        Self {
             main,
-            roots,
-            state_dirs,
-        })
+            roots: roots.into_iter().collect(),
+        }
     }
 
     /// The state directory that holds the journal.
-    pub fn main(&self) -> &StateDir {
-        &self.main
+    pub fn main(&self) -> &'a StateDir {
+        self.main
+    }
+
+    /// The root itself of an operation.
+    pub fn live(&self, operation: &JournalOperation) -> &'a Dir {
+        &self.roots[operation.root].live
     }
 
     /// The state directories of all roots, each once.
-    pub fn state_dirs(&self) -> &[StateDir] {
-        &self.state_dirs
-    }
-
-    /// The path of what an operation moves.
-    pub fn live_path(&self, operation: &JournalOperation) -> PathBuf {
-        self.roots[operation.root].live.path().join(&operation.path)
+    pub fn state_dirs(&self) -> Vec<&'a StateDir> {
+        let mut found: Vec<&StateDir> = Vec::with_capacity(self.roots.len());
+        for root in &self.roots {
+            // If something is mounted on the main library, two roots share one directory.
+            if !found.iter().any(|known| known.home() == root.state.home()) {
+                found.push(&root.state);
+            }
+        }
+        found
     }
 
     /// Makes everything durable that was written to the file system of any root.
@@ -108,12 +62,13 @@ impl Executor {
 
     /// Makes one operation.
     pub fn execute(&self, operation: &JournalOperation) -> Result<()> {
-        let root = &self.roots[operation.root];
-        let (parent, name) = root.parent(&operation.path)?;
+        let root = self.roots[operation.root];
+        let (parent, name) = parent(root, &operation.path)?;
         let parent = parent.as_ref().unwrap_or(&root.live);
+        let (stage, trash) = (&root.stage.dir, &root.trash.dir);
         match operation.kind {
-            OperationKind::Out => parent.rename(name, &root.trash, &operation.slot),
-            OperationKind::In => root.stage.rename(&operation.slot, parent, name),
+            OperationKind::Out => parent.rename(name, trash, &operation.slot),
+            OperationKind::In => stage.rename(&operation.slot, parent, name),
             OperationKind::RemoveDir => parent.remove_dir(name),
         }
     }
@@ -123,15 +78,16 @@ impl Executor {
     /// Only the private side of a rename is looked at. The live side misleads: after something went
     /// out and something else came in, the same name is taken before and after.
     pub fn is_done(&self, operation: &JournalOperation) -> Result<bool> {
-        let root = &self.roots[operation.root];
+        let root = self.roots[operation.root];
+        let (stage, trash) = (&root.stage.dir, &root.trash.dir);
         Ok(match operation.kind {
             OperationKind::Out => {
                 // `carry` removes the slot before it renames the halfway directory, so a crash in
                 // between leaves only the latter.
-                root.trash.stat(&operation.slot)?.is_some()
-                    || root.trash.stat(&halfway(&operation.slot))?.is_some()
+                trash.stat(&operation.slot)?.is_some()
+                    || trash.stat(&halfway(&operation.slot))?.is_some()
             }
-            OperationKind::In => root.stage.stat(&operation.slot)?.is_none(),
+            OperationKind::In => stage.stat(&operation.slot)?.is_none(),
             // Nothing private tells this. A later operation may take the same name, but `roll_back`
             // has reverted that one first; before that, the answer errs towards taking back.
             OperationKind::RemoveDir => root.live.stat(&operation.path)?.is_none(),
@@ -143,36 +99,36 @@ impl Executor {
         if !self.is_done(operation)? {
             return Ok(());
         }
-        let root = &self.roots[operation.root];
-        let (parent, name) = root.parent(&operation.path)?;
+        let root = self.roots[operation.root];
+        let (parent, name) = parent(root, &operation.path)?;
         let parent = parent.as_ref().unwrap_or(&root.live);
+        let (stage, trash) = (&root.stage.dir, &root.trash.dir);
         match operation.kind {
             OperationKind::Out => {
                 let halfway = halfway(&operation.slot);
-                let private = |name| At {
-                    dir: &root.trash,
-                    name,
-                };
+                let private = |name| At { dir: trash, name };
                 let live = At { dir: parent, name };
                 carry(&private(&operation.slot), &private(&halfway), &live)
             }
             OperationKind::In => {
                 let halfway = halfway(&operation.slot);
-                let private = |name| At {
-                    dir: &root.stage,
-                    name,
-                };
+                let private = |name| At { dir: stage, name };
                 let live = At { dir: parent, name };
-                if parent.stat(name)?.is_some() || root.stage.stat(&halfway)?.is_some() {
+                if parent.stat(name)?.is_some() || stage.stat(&halfway)?.is_some() {
                     return carry(&live, &private(&halfway), &private(&operation.slot));
                 }
                 // Neither staged nor live: a power cut lost what had not been flushed. Something
                 // has to be in the stage all the same. Otherwise a recovery that is interrupted
                 // after the old file has returned would take that one for the new one.
-                root.stage.make_dir(&operation.slot)
+                stage.make_dir(&operation.slot)
             }
             OperationKind::RemoveDir => {
-                parent.make_dir_again(name, operation.mode.unwrap_or(0o755))
+                // It is made in private and then moved, so that another user who can write to its
+                // parent cannot exchange it before it has its permissions.
+                let again = format!("{}-again", operation.slot);
+                trash.remove_dir(&again)?;
+                trash.make_dir_again(&again, operation.mode.unwrap_or(0o755))?;
+                trash.rename(&again, parent, name)
             }
         }
     }
@@ -185,7 +141,7 @@ impl Executor {
     pub fn expanded(&self, journal: &Journal, operations: &[Operation]) -> Result<Vec<Operation>> {
         let mut expanded = Vec::new();
         for (operation, written) in operations.iter().zip(&journal.operations) {
-            let live = &self.roots[written.root].live;
+            let live = self.live(written);
             let kind = live.stat(&written.path)?.map(|stat| stat.kind);
             let moves_directory =
                 operation.kind == OperationKind::Out && kind == Some(Kind::Directory);
@@ -315,22 +271,11 @@ fn expand(directory: &Dir, place: &Place, operations: &mut Vec<Operation>) -> Re
     Ok(())
 }
 
-impl OpenRoot {
-    /// The open parent of a live path, `None` if that is the root itself, and the last component.
-    fn parent<'p>(&self, path: &'p str) -> Result<(Option<Dir>, &'p str)> {
-        let Some((parent, name)) = path.rsplit_once('/') else {
-            return Ok((None, path));
-        };
-        match self.live.open_below(parent)? {
-            Some(parent) => Ok((Some(parent), name)),
-            None => {
-                let gone = std::io::Error::from(std::io::ErrorKind::NotFound);
-                Err(Error::io(
-                    "open the directory",
-                    &self.live.path().join(parent),
-                    gone,
-                ))
-            }
-        }
-    }
+/// The open parent of a live path, `None` if that is the root itself, and the last component.
+fn parent<'p>(root: &Area, path: &'p str) -> Result<(Option<Dir>, &'p str)> {
+    root.live.parent_of(path)?.ok_or_else(|| {
+        let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent);
+        let gone = std::io::Error::from(std::io::ErrorKind::NotFound);
+        Error::io("open the directory", &root.live.path().join(parent), gone)
+    })
 }

@@ -25,7 +25,7 @@ use super::state_dir::{self, MAX_STATE, StateDir};
 use crate::digest::{Algorithm, Digest, Hasher};
 use crate::environment::layout::{Layout, SchemeKey};
 use crate::error::{Error, Result};
-use crate::fs::{self, Kind, OpenFile, ReadAt as _, Stat};
+use crate::fs::{Dir, Kind, ReadAt as _, Stat};
 use crate::plan::OperationKind;
 use crate::spec::record;
 
@@ -68,14 +68,11 @@ pub(super) fn kept_names(journal: &Journal) -> Vec<String> {
 }
 
 /// Writes the marks of a transaction whose operations have all been made.
-pub(super) fn write(executor: &Executor, journal: &Journal, durable: bool) -> Result<()> {
+pub(super) fn write(executor: &Executor<'_>, journal: &Journal, durable: bool) -> Result<()> {
     let mut moved_in = Vec::with_capacity(journal.operations.len());
     for operation in &journal.operations {
         moved_in.push(match operation.kind {
-            OperationKind::In => {
-                let path = executor.live_path(operation);
-                Some(mark(&path, &fs::walk(&path)?)?)
-            }
+            OperationKind::In => Some(mark(&MovedIn::look(executor.live(operation), operation)?)?),
             _ => None,
         });
     }
@@ -102,25 +99,29 @@ pub(super) fn read(main: &StateDir, journal: &Journal) -> Result<Option<Marks>> 
 }
 
 /// The first file or directory that the transaction moved in and that has changed since, as its
-/// path below its root.
+/// path below its root. `roots` are the open roots of the journal, so that nothing outside of the
+/// environment is looked at, even if a directory in it is a link by now.
+///
+/// # Errors
+/// Something cannot be looked at, or a link or file is where a directory was.
 pub(super) fn changed<'a>(
     marks: &Marks,
     journal: &'a Journal,
     layout: &Layout,
+    roots: &[&Dir],
 ) -> Result<Option<&'a str>> {
     let mut unsure = Vec::new();
     for (number, operation) in journal.operations.iter().enumerate() {
         if operation.kind != OperationKind::In {
             continue;
         }
-        let path = live_path(journal, operation, layout);
-        let files = fs::walk(&path)?;
+        let now = MovedIn::look(roots[operation.root], operation)?;
         let same = match marks {
-            Marks::Old { seen } => seen[number] == Some(times(&files)),
+            Marks::Old { seen } => seen[number] == Some(times(&now.files)),
             Marks::Present { moved_in } => match &moved_in[number] {
-                Some(mark) if mark.times == times(&files) => true,
-                Some(mark) if mark.content == content(&path, &files)? => {
-                    unsure.push((operation, path, files));
+                Some(mark) if mark.times == times(&now.files) => true,
+                Some(mark) if mark.content == content(&now)? => {
+                    unsure.push((operation, now));
                     true
                 }
                 _ => false,
@@ -135,32 +136,56 @@ pub(super) fn changed<'a>(
     }
     // Only the times differ, as after a copy that does not keep them. Every RECORD is as it was, so
     // it says what the files have to hold.
-    let recorded = recorded(journal, layout)?;
-    for (operation, path, files) in unsure {
-        if !is_recorded(&path, &files, &recorded)? {
+    let recorded = recorded(journal, layout, roots)?;
+    for (operation, now) in unsure {
+        if !is_recorded(&now, &recorded)? {
             return Ok(Some(&operation.path));
         }
     }
     Ok(None)
 }
 
-/// The present path of what an operation moves.
-pub(super) fn live_path(
-    journal: &Journal,
-    operation: &JournalOperation,
-    layout: &Layout,
-) -> PathBuf {
-    let root = &journal.roots[operation.root];
-    root.at.path(layout).join(&operation.path)
+/// What is now at the place that an operation moved something to.
+struct MovedIn<'a> {
+    root: &'a Dir,
+    /// Its path below the root.
+    path: &'a str,
+    files: Vec<(PathBuf, Stat)>,
+}
+
+impl<'a> MovedIn<'a> {
+    fn look(root: &'a Dir, operation: &'a JournalOperation) -> Result<Self> {
+        let path = operation.path.as_str();
+        let files = root.walk(path)?;
+        Ok(Self { root, path, files })
+    }
+
+    /// The path below the root of something below this one.
+    fn join(&self, below: &str) -> String {
+        if below.is_empty() {
+            self.path.to_owned()
+        } else {
+            format!("{}/{below}", self.path)
+        }
+    }
+
+    /// The absolute path of the same, for comparison with other paths only.
+    fn absolute(&self, below: &str) -> PathBuf {
+        self.root.path().join(self.join(below))
+    }
+
+    fn read_record(&self, below: &str) -> Result<Option<Vec<u8>>> {
+        self.root.read_below(&self.join(below), MAX_RECORD)
+    }
 }
 
 /// The metadata of a path and of everything below it, by paths relative to it.
 type Files = [(PathBuf, Stat)];
 
-fn mark(path: &Path, files: &Files) -> Result<Mark> {
+fn mark(now: &MovedIn<'_>) -> Result<Mark> {
     Ok(Mark {
-        times: times(files),
-        content: content(path, files)?,
+        times: times(&now.files),
+        content: content(now)?,
     })
 }
 
@@ -188,28 +213,19 @@ fn times(files: &Files) -> String {
 }
 
 /// The digest that a copy does not change.
-fn content(path: &Path, files: &Files) -> Result<String> {
+fn content(now: &MovedIn<'_>) -> Result<String> {
     let mut hasher = Hasher::new(Algorithm::Sha256);
-    for (name, stat) in counted(files) {
+    for (name, stat) in counted(&now.files) {
         let mut line = format!("{name}\0{:?}\0{}\0", stat.kind, stat.size);
-        let file = join(path, &name);
-        if stat.kind == Kind::File && is_record(&file) {
-            let record = fs::read_to_limit(&file, MAX_RECORD)?;
+        if stat.kind == Kind::File && is_record(Path::new(&now.join(&name))) {
+            // A file that has gone since it was listed counts as an empty one.
+            let record = now.read_record(&name)?.unwrap_or_default();
             line.push_str(&Digest::of(Algorithm::Sha256, &record).to_hex());
         }
         line.push('\n');
         hasher.update(line.as_bytes());
     }
     Ok(hasher.finish().to_hex())
-}
-
-/// `path` itself if `below` is empty, without the final slash that joining would add.
-fn join(path: &Path, below: &str) -> PathBuf {
-    if below.is_empty() {
-        path.to_owned()
-    } else {
-        path.join(below)
-    }
 }
 
 /// Whether a file is the RECORD of an installed project.
@@ -220,19 +236,23 @@ fn is_record(file: &Path) -> bool {
 }
 
 /// The digest of each file that a RECORD of the transaction lists, by absolute path.
-fn recorded(journal: &Journal, layout: &Layout) -> Result<HashMap<PathBuf, Digest>> {
+fn recorded(
+    journal: &Journal,
+    layout: &Layout,
+    roots: &[&Dir],
+) -> Result<HashMap<PathBuf, Digest>> {
     let mut digests = HashMap::new();
     for operation in &journal.operations {
         if operation.kind != OperationKind::In {
             continue;
         }
-        let path = live_path(journal, operation, layout);
-        for (name, _) in counted(&fs::walk(&path)?) {
-            let file = join(&path, &name);
+        let now = MovedIn::look(roots[operation.root], operation)?;
+        for (name, _) in counted(&now.files) {
+            let file = now.absolute(&name);
             let Some(library) = library_of(&file, layout) else {
                 continue;
             };
-            let text = fs::read_to_limit(&file, MAX_RECORD)?;
+            let text = now.read_record(&name)?.unwrap_or_default();
             let rows = record::read_installed_record(&text).map_err(|fault| {
                 Error::bad_environment(&file, format!("it cannot be read: {fault}"))
             })?;
@@ -257,9 +277,9 @@ fn library_of(file: &Path, layout: &Layout) -> Option<SchemeKey> {
 }
 
 /// Whether every file has the digest that its RECORD states.
-fn is_recorded(path: &Path, files: &Files, recorded: &HashMap<PathBuf, Digest>) -> Result<bool> {
-    for (name, _) in counted(files) {
-        let file = join(path, &name);
+fn is_recorded(now: &MovedIn<'_>, recorded: &HashMap<PathBuf, Digest>) -> Result<bool> {
+    for (name, _) in counted(&now.files) {
+        let file = now.absolute(&name);
         if is_record(&file) {
             // Its own digest is part of the mark.
             continue;
@@ -268,7 +288,7 @@ fn is_recorded(path: &Path, files: &Files, recorded: &HashMap<PathBuf, Digest>) 
         let Some(expected) = recorded.get(&file) else {
             return Ok(false);
         };
-        let Some(open) = OpenFile::open(&file)? else {
+        let Some(open) = now.root.open_file(&now.join(&name))? else {
             return Ok(false);
         };
         let mut hasher = Hasher::new(expected.algorithm());
@@ -317,11 +337,16 @@ mod tests {
             device: 1,
             inode: 2,
             uid: 3,
+            gid: 4,
             modified: (seconds, 0),
         };
+        let scratch = tempfile::tempdir().expect("there is room");
+        let root = Dir::open(&crate::fs::Fs::default(), scratch.path()).expect("it is there");
         let marked = |size, seconds| {
-            let files = [(PathBuf::from("a.py"), stat(size, seconds))];
-            mark(Path::new("/v/demo"), &files).expect("nothing is read")
+            let files = vec![(PathBuf::from("a.py"), stat(size, seconds))];
+            let root = &root;
+            let path = "demo";
+            mark(&MovedIn { root, path, files }).expect("nothing is read")
         };
         let first = marked(1, 1);
         assert_eq!(marked(1, 1), first);

@@ -8,6 +8,7 @@
 //!
 //! Assumed of the file system: a rename is atomic; with `durable`, flushed data stays flushed.
 
+mod areas;
 mod executor;
 pub(crate) mod journal;
 mod marks;
@@ -23,18 +24,19 @@ use std::time::Instant;
 
 use crate::environment::layout::{Layout, RootId};
 use crate::error::Effect;
-use crate::fs::{self, Fs};
+use crate::fs;
 use crate::plan::Operation;
 use crate::stage::Staged;
 
+pub use areas::Areas;
 use executor::{Executor, is_cross_device};
 pub use journal::Journal;
-use journal::{JournalOperation, JournalRoot};
+use journal::JournalOperation;
 pub use protocol::{CommitOptions, Committed, Failed};
 use protocol::{finish, run};
 pub use recover::{Recovered, recover};
 use root_name::RootName;
-pub use state_dir::{Areas, is_interrupted};
+pub use state_dir::is_interrupted;
 pub use undo::{UndoPlan, plan_undo, take_back};
 
 /// Moves everything in. Signals do not interrupt it. Without an error the environment is changed.
@@ -42,13 +44,12 @@ pub use undo::{UndoPlan, plan_undo, take_back};
 /// # Errors
 /// An operation failed; see [`Failed::effect`] for the state of the environment.
 pub fn commit(
-    fs: &Fs,
     layout: &Layout,
     areas: Areas,
     staged: Staged,
     options: CommitOptions,
 ) -> Result<Committed, Failed> {
-    let committed = move_in(fs, layout, &areas, staged.plan.operations, options);
+    let committed = move_in(layout, &areas, staged.plan.operations, options);
     match &committed {
         // No journal is left that names the areas, and nothing in them is needed.
         Err(failed) if failed.effect != Effect::Unfinished => drop(areas),
@@ -58,7 +59,6 @@ pub fn commit(
 }
 
 fn move_in(
-    fs: &Fs,
     layout: &Layout,
     areas: &Areas,
     mut operations: Vec<Operation>,
@@ -68,7 +68,7 @@ fn move_in(
     loop {
         let mut journal = journal_of(layout, areas, &operations);
         journal.undoable = options.undoable;
-        let executor = Executor::open(fs, layout, &journal).map_err(Failed::untouched)?;
+        let executor = Executor::new(areas.main(layout), areas.by_root().values());
         let failed = match run(&executor, &journal, options.durable) {
             Ok(()) => {
                 let moved = begin.elapsed();
@@ -99,12 +99,8 @@ fn move_in(
 /// The journal of the operations. Its roots are in the order of the areas.
 fn journal_of(layout: &Layout, areas: &Areas, operations: &[Operation]) -> Journal {
     let order: Vec<RootId> = areas.by_root().keys().copied().collect();
-    let roots = areas.by_root().iter().map(|(root, area)| JournalRoot {
-        at: RootName::of(layout, *root),
-        home: area.home_below_root(),
-        stage: area.stage.clone(),
-        trash: area.trash.clone(),
-    });
+    let areas = areas.by_root().iter();
+    let roots = areas.map(|(root, area)| area.journal_root(RootName::of(layout, *root)));
     let number = |root: RootId| {
         let known = order.iter().position(|known| *known == root);
         known.expect("areas are made for the root of every operation")

@@ -65,7 +65,7 @@ impl From<Failed> for Error {
 
 /// Runs the protocol up to and including the commit point.
 pub(super) fn run(
-    executor: &Executor,
+    executor: &Executor<'_>,
     journal: &Journal,
     durable: bool,
 ) -> std::result::Result<(), Failed> {
@@ -107,7 +107,7 @@ pub(super) fn run(
     Err(Failed { error, effect })
 }
 
-fn write_journal(executor: &Executor, journal: &Journal, durable: bool) -> Result<()> {
+fn write_journal(executor: &Executor<'_>, journal: &Journal, durable: bool) -> Result<()> {
     let state = executor.main();
     // A torn journal never has the journal's name: it is complete, and flushed, before the rename.
     state.write(NEW_JOURNAL, &journal.encode(), durable)?;
@@ -120,7 +120,11 @@ fn write_journal(executor: &Executor, journal: &Journal, durable: bool) -> Resul
 
 /// The instant in which the transaction has happened: the journal is gone, or has become the record
 /// that `undo` reads.
-pub(super) fn commit_point(executor: &Executor, journal: &Journal, durable: bool) -> Result<()> {
+pub(super) fn commit_point(
+    executor: &Executor<'_>,
+    journal: &Journal,
+    durable: bool,
+) -> Result<()> {
     let state = executor.main().dir();
     if journal.undoable {
         // The marks precede the rename, since a record without marks could never be undone.
@@ -140,7 +144,7 @@ pub(super) fn commit_point(executor: &Executor, journal: &Journal, durable: bool
 ///
 /// # Errors
 /// Something cannot be moved back. The journal stays then, and a later call goes on.
-pub(super) fn roll_back(executor: &Executor, journal: &Journal, durable: bool) -> Result<()> {
+pub(super) fn roll_back(executor: &Executor<'_>, journal: &Journal, durable: bool) -> Result<()> {
     for operation in journal.operations.iter().rev() {
         executor.revert(operation)?;
     }
@@ -162,7 +166,7 @@ pub(super) fn roll_back(executor: &Executor, journal: &Journal, durable: bool) -
 
 /// Makes the commit durable and deletes what is not needed any more. The transaction has happened,
 /// so failures are only warnings.
-pub(super) fn finish(executor: &Executor, journal: &Journal, durable: bool) -> Vec<Warning> {
+pub(super) fn finish(executor: &Executor<'_>, journal: &Journal, durable: bool) -> Vec<Warning> {
     let mut warnings = Vec::new();
     let mut warn = |code, message| {
         warnings.push(Warning {
@@ -184,7 +188,7 @@ pub(super) fn finish(executor: &Executor, journal: &Journal, durable: bool) -> V
     } else {
         Vec::new()
     };
-    if let Err(error) = state_dir::clean(executor.state_dirs(), &kept) {
+    if let Err(error) = state_dir::clean(&executor.state_dirs(), &kept) {
         warn(
             "not-cleaned",
             format!("{error}; the next command deletes it"),

@@ -5,6 +5,7 @@
 //! it. Every command begins with it. It is idempotent and may itself be killed anywhere. A journal
 //! that cannot be trusted is never acted on and never deleted.
 
+use super::areas::Area;
 use super::executor::Executor;
 use super::journal::Journal;
 use super::protocol::{commit_point, roll_back};
@@ -35,23 +36,28 @@ pub enum Recovered {
 pub fn recover(fs: &Fs, layout: &Layout) -> Result<Recovered> {
     let mut homes = state_dir::homes(fs, layout)?;
     let dirs = state_dir::open_all(fs, layout, &homes)?;
+    let dirs: Vec<&StateDir> = dirs.iter().collect();
     let Some(main) = StateDir::main(fs, layout)? else {
         return clean_leftovers(&dirs, &[]);
     };
     let Some(journal) = read::read(&main, layout, JOURNAL)? else {
-        return clean_leftovers(&dirs, &kept(&main, layout)?);
+        let kept = kept(&main, &dirs, fs, layout)?;
+        return clean_leftovers(&dirs, &kept);
     };
+    main.check_way(fs, layout, JOURNAL)?;
     let unfinished = |error: Error| error.with_effect(Effect::Unfinished);
-    let executor = Executor::open(fs, layout, &journal).map_err(unfinished)?;
+    let areas = Area::of_journal(fs, layout, &journal).map_err(unfinished)?;
+    let executor = Executor::new(&main, &areas);
     let recovered = settle(&executor, &journal).map_err(unfinished)?;
     // A root of the journal may be one that the layout does not know, such as a mount.
     homes.extend(journal.roots.iter().map(|root| root.home_path(layout)));
     let dirs = state_dir::open_all(fs, layout, &homes)?;
-    state_dir::clean(&dirs, &kept(&main, layout)?)?;
+    let dirs: Vec<&StateDir> = dirs.iter().collect();
+    state_dir::clean(&dirs, &kept(&main, &dirs, fs, layout)?)?;
     Ok(recovered)
 }
 
-fn settle(executor: &Executor, journal: &Journal) -> Result<Recovered> {
+fn settle(executor: &Executor<'_>, journal: &Journal) -> Result<Recovered> {
     let mut all_done = true;
     for operation in &journal.operations {
         all_done = all_done && executor.is_done(operation)?;
@@ -70,12 +76,20 @@ fn settle(executor: &Executor, journal: &Journal) -> Result<Recovered> {
 }
 
 /// The names that must stay because the last transaction can be undone.
-fn kept(main: &StateDir, layout: &Layout) -> Result<Vec<String>> {
+fn kept(main: &StateDir, dirs: &[&StateDir], fs: &Fs, layout: &Layout) -> Result<Vec<String>> {
     let journal = read::read(main, layout, UNDO)?.filter(|journal| journal.undoable);
-    Ok(journal.as_ref().map_or_else(Vec::new, marks::kept_names))
+    let Some(journal) = journal else {
+        return Ok(Vec::new());
+    };
+    if main.check_way(fs, layout, UNDO).is_err() {
+        // A record that others could have put there is not obeyed, not even in what it keeps. It is
+        // not void either: the directories may get other permissions.
+        return state_dir::all_names(dirs);
+    }
+    Ok(marks::kept_names(&journal))
 }
 
-fn clean_leftovers(dirs: &[StateDir], kept: &[String]) -> Result<Recovered> {
+fn clean_leftovers(dirs: &[&StateDir], kept: &[String]) -> Result<Recovered> {
     let something = state_dir::have_leftovers(dirs, kept)?;
     state_dir::clean(dirs, kept)?;
     Ok(if something {

@@ -1,21 +1,23 @@
-//! The state directory, `.pkg-install`: its names, its owner, what is made in it and what is
-//! deleted from it.
+//! The state directory, `.pkg-install`: its names, its owner, and what is deleted from it.
 //!
-//! Input: a root of the layout. Output: the open directory, or the private directories of a new
-//! transaction. Each root that a transaction changes has a state directory of its own on its own
-//! device, because a rename cannot cross devices. The one below purelib is the main one: it holds
-//! the journal and the list of the others. Nothing else in the crate knows these names.
+//! Input: a root of the layout. Output: the open directory. Each root that a transaction changes
+//! has a state directory of its own on its own device, because a rename cannot cross devices. The
+//! one below purelib is the main one: it holds the journal and the list of the others. Nothing else
+//! in the crate knows these names.
+//!
+//! Invariant: a state directory that others could have filled is never used, and what tells a
+//! command to move files is obeyed only if nobody else could have put it there
+//! ([`StateDir::check_way`]). The rules are those of `fs::distrust`.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
 use super::root_name::RootName;
-use crate::environment::layout::{Layout, RootId, STATE_DIR};
+use crate::environment::layout::{Layout, STATE_DIR};
 use crate::error::{Error, Result};
 use crate::fs::{self, Dir, Fs, Kind};
-use crate::plan::Operation;
 
 /// The journal of a transaction that may be in mid-change.
 pub(super) const JOURNAL: &str = "journal";
@@ -24,7 +26,7 @@ pub(super) const NEW_JOURNAL: &str = "journal.new";
 /// The journal of the last transaction, if it can be undone.
 pub(super) const UNDO: &str = "undo";
 /// The list of the other state directories of a transaction, in the main one.
-const AREAS: &str = "areas";
+pub(super) const AREAS: &str = "areas";
 /// Begins the name of the file with the marks of a transaction that can be undone.
 const MARKS: &str = "marks-";
 /// Begins the name of a directory with staged files.
@@ -49,11 +51,6 @@ pub(super) fn is_private(name: &str) -> bool {
 /// so that the marks of one transaction are never taken for those of another.
 pub(super) fn marks_name(trash: &str) -> String {
     format!("{MARKS}{}", trash.strip_prefix(TRASH).unwrap_or(trash))
-}
-
-/// The path of a private directory by its name.
-pub(super) fn private_path(home: &Path, name: &str) -> PathBuf {
-    home.join(STATE_DIR).join(name)
 }
 
 /// Whether an interrupted transaction has left a journal. The journal is not read, and the lock
@@ -97,31 +94,75 @@ impl StateDir {
         let Some(dir) = home.open_below(STATE_DIR)? else {
             return Ok(None);
         };
-        // Another user could have planted a journal. Root may settle everybody's environments.
         // The open directory is asked, because its name may mean another one since the look above.
-        let owner = dir.own_stat()?.uid;
-        if owner != fs::effective_user() && fs::effective_user() != 0 {
-            let reason = format!("its directory belongs to user {owner}");
-            return Err(Error::journal(&path, reason));
+        if let Some(distrust) = dir.distrust()? {
+            return Err(Error::foreign_state(
+                &path,
+                format!("its directory {distrust}"),
+            ));
         }
         Ok(Some(Self { home, dir }))
     }
 
     /// Opens the state directory in `home`, and makes it if it is missing.
-    fn make_in(home: Dir) -> Result<Self> {
-        if home.stat(STATE_DIR)?.is_none() {
-            home.make_dir(STATE_DIR)?;
+    ///
+    /// # Errors
+    /// It belongs to another user, or others may write to it.
+    pub fn make_in(home: Dir) -> Result<Self> {
+        let is_new = home.stat(STATE_DIR)?.is_none();
+        if is_new {
+            // The group gets no permission to write, whatever the mask, since it could plant a
+            // journal then.
+            home.make_own_dir(STATE_DIR)?;
         }
-        let opened = home.open_below(STATE_DIR).and_then(|dir| {
-            dir.ok_or_else(|| Error::bad_environment(home.path(), "its state directory is gone"))
-        });
-        match opened {
+        match Self::open_own(&home) {
             Ok(dir) => Ok(Self { home, dir }),
             Err(error) => {
-                // If it was made just now, it is empty and nothing else knows of it.
-                let _ = home.remove_dir(STATE_DIR);
+                if is_new {
+                    // It is empty and nothing else knows of it.
+                    let _ = home.remove_dir(STATE_DIR);
+                }
                 Err(error)
             }
+        }
+    }
+
+    fn open_own(home: &Dir) -> Result<Dir> {
+        let gone = || Error::bad_environment(home.path(), "its state directory is gone");
+        let dir = home.open_below(STATE_DIR)?.ok_or_else(gone)?;
+        match dir.distrust()? {
+            None => Ok(dir),
+            Some(distrust) => {
+                let reason = format!("its directory {distrust}");
+                Err(Error::foreign_state(dir.path(), reason))
+            }
+        }
+    }
+
+    /// Checks that nobody else could have put this directory where it is: every directory from the
+    /// environment's root down to it has to be trusted. Comes before anything in it is obeyed.
+    ///
+    /// # Errors
+    /// The first directory that others could have changed; `name` is what would be obeyed.
+    pub fn check_way(&self, fs: &Fs, layout: &Layout, name: &str) -> Result<()> {
+        let path = self.dir.path().join(name);
+        let root = layout.outermost_of(self.home.path());
+        let root = root.expect("a state directory is inside a root");
+        let below = self.dir.path().strip_prefix(root).ok();
+        let below = below
+            .and_then(Path::to_str)
+            .expect("the layout refuses paths that are not UTF-8");
+        let root = Dir::open(fs, root)?;
+        if let Some((found, distrust)) = root.distrust_way(below)? {
+            let shown = root.path().join(found);
+            let reason = format!("`{}` {distrust}", shown.display());
+            return Err(Error::foreign_state(&path, reason));
+        }
+        // The way led to this very directory, or it was exchanged before it was looked at.
+        let found = root.open_below(below)?.map(|dir| dir.own_stat());
+        match found.transpose()? {
+            Some(found) if found.is_same(&self.dir.own_stat()?) => Ok(()),
+            _ => Err(Error::foreign_state(&path, "its directory was exchanged")),
         }
     }
 
@@ -135,12 +176,12 @@ impl StateDir {
         self.home.path()
     }
 
-    /// A file that belongs to the same user as the directory, with that user's number; `None` if
+    /// A file that only this user or root can have written, with the number of that user; `None` if
     /// there is none.
     ///
     /// # Errors
-    /// It is no regular file, it is too large, or it belongs to another user.
-    pub fn read_owned(&self, name: &str) -> Result<Option<(Vec<u8>, u32)>> {
+    /// It is no regular file, it is too large, or others could have written it.
+    pub fn read_trusted(&self, name: &str) -> Result<Option<(Vec<u8>, u32)>> {
         let refuse = |reason: String| Error::journal(&self.dir.path().join(name), reason);
         let Some(stat) = self.dir.stat(name)? else {
             return Ok(None);
@@ -154,19 +195,24 @@ impl StateDir {
             let reason = format!("it has {size} bytes, no more than {MAX_STATE} are read");
             return Err(refuse(reason));
         }
-        // If others may write to the directory, they can plant a file in it. Only a file of the
-        // directory's owner is read.
-        let owner = self.dir.own_stat()?.uid;
-        if stat.uid != owner {
-            let writer = stat.uid;
-            return Err(refuse(format!(
-                "it was written by user {writer}, its directory belongs to user {owner}"
-            )));
+        // Nobody else can exchange the file: its directory is trusted. Its permissions may differ
+        // from those of the directory, so it is looked at, too.
+        if let Some(distrust) = fs::distrust_in(&stat, &self.dir.own_stat()?) {
+            let path = self.dir.path().join(name);
+            return Err(Error::foreign_state(&path, format!("it {distrust}")));
         }
         Ok(self
             .dir
             .read(name, MAX_STATE)?
-            .map(|content| (content, owner)))
+            .map(|content| (content, stat.uid)))
+    }
+
+    /// Removes the directory if nothing is in it.
+    ///
+    /// # Errors
+    /// Something is.
+    pub fn remove_if_empty(&self) -> Result<()> {
+        self.home.remove_dir(STATE_DIR)
     }
 
     /// Writes a new file, in place of one that an interrupted command left.
@@ -177,19 +223,31 @@ impl StateDir {
         if durable { file.flush() } else { Ok(()) }
     }
 
-    /// A new directory for staged files; returns its name.
-    pub fn make_stage(&self) -> Result<String> {
-        self.dir.make_unique(STAGE)
+    /// A new directory for staged files.
+    pub fn make_stage(&self) -> Result<Private> {
+        self.make_private(STAGE)
     }
 
-    /// A new directory for files that are moved out; returns its name.
-    pub fn make_trash(&self) -> Result<String> {
-        self.dir.make_unique(TRASH)
+    /// A new directory for files that are moved out.
+    pub fn make_trash(&self) -> Result<Private> {
+        self.make_private(TRASH)
+    }
+
+    fn make_private(&self, prefix: &str) -> Result<Private> {
+        let name = self.dir.make_unique(prefix)?;
+        let gone = || Error::bad_environment(self.dir.path(), "a directory in it is gone");
+        let dir = self.dir.open_below(&name)?.ok_or_else(gone)?;
+        Ok(Private { name, dir })
     }
 
     /// A private directory by its name, `None` if it is gone.
-    pub fn open_private(&self, name: &str) -> Result<Option<Dir>> {
-        self.dir.open_below(name)
+    ///
+    /// # Errors
+    /// It is no directory.
+    pub fn open_private(&self, name: &str) -> Result<Option<Private>> {
+        // Its owner need not be asked: only this user and root can make names in here.
+        let name = name.to_owned();
+        Ok(self.dir.open_below(&name)?.map(|dir| Private { name, dir }))
     }
 
     /// The directories that hold other state directories of an interrupted command.
@@ -248,6 +306,13 @@ enum ListedHomes {
     Paths(Vec<PathBuf>),
 }
 
+/// A private directory of a transaction. It is opened once, so that its name cannot come to mean
+/// another one while files are staged or moved.
+pub(super) struct Private {
+    pub name: String,
+    pub dir: Dir,
+}
+
 /// Every directory that may hold a state directory of an interrupted command.
 pub(super) fn homes(fs: &Fs, layout: &Layout) -> Result<BTreeSet<PathBuf>> {
     let roots = layout.root_ids();
@@ -268,8 +333,18 @@ pub(super) fn open_all(
     homes.iter().filter_map(open).collect()
 }
 
+/// Everything that is in these directories.
+pub(super) fn all_names(dirs: &[&StateDir]) -> Result<Vec<String>> {
+    let mut all = Vec::new();
+    for dir in dirs {
+        let names = dir.dir.names()?.into_iter();
+        all.extend(names.map(|(name, _)| name.to_string_lossy().into_owned()));
+    }
+    Ok(all)
+}
+
 /// Whether [`clean`] would delete anything that a transaction had used.
-pub(super) fn have_leftovers(dirs: &[StateDir], kept: &[String]) -> Result<bool> {
+pub(super) fn have_leftovers(dirs: &[&StateDir], kept: &[String]) -> Result<bool> {
     for dir in dirs {
         if dir.has_leftovers(kept)? {
             return Ok(true);
@@ -280,7 +355,7 @@ pub(super) fn have_leftovers(dirs: &[StateDir], kept: &[String]) -> Result<bool>
 
 /// Deletes everything of ours from these directories except the names in `kept`, and each directory
 /// that is empty then.
-pub(super) fn clean(dirs: &[StateDir], kept: &[String]) -> Result<()> {
+pub(super) fn clean(dirs: &[&StateDir], kept: &[String]) -> Result<()> {
     // The directory that lists the others comes last: a crash in between must not leave any that
     // recovery would not find.
     for lists in [false, true] {
@@ -291,145 +366,4 @@ pub(super) fn clean(dirs: &[StateDir], kept: &[String]) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// The private directories of a transaction below one root.
-pub(super) struct Area {
-    /// The root itself.
-    pub live: Dir,
-    /// Its state directory.
-    pub state: StateDir,
-    /// The name of the directory with staged files.
-    pub stage: String,
-    /// The name of the directory with files that were moved out.
-    pub trash: String,
-}
-
-impl Area {
-    /// The directory that holds the state directory, as a path below the root; empty for the root
-    /// itself.
-    pub fn home_below_root(&self) -> String {
-        let below = self.state.home().strip_prefix(self.live.path());
-        let below = below.expect("a state directory is inside its root");
-        let below = below
-            .to_str()
-            .expect("the layout refuses paths that are not UTF-8");
-        below.to_owned()
-    }
-}
-
-/// The private directories of a transaction, which are deleted on drop unless a journal names them.
-pub struct Areas {
-    by_root: BTreeMap<RootId, Area>,
-    /// Directories that were made to hold a state directory, outermost first.
-    made: Vec<PathBuf>,
-    fs: Fs,
-    kept: bool,
-}
-
-impl Areas {
-    /// Makes private directories below every root that the operations change, and below the main
-    /// one. After an error nothing is left of them.
-    pub fn make(fs: &Fs, layout: &Layout, operations: &[Operation]) -> Result<Self> {
-        let mut areas = Self {
-            by_root: BTreeMap::new(),
-            made: Vec::new(),
-            fs: fs.clone(),
-            kept: false,
-        };
-        let main = layout.main_root();
-        let mut others: BTreeSet<RootId> = operations
-            .iter()
-            .map(|operation| operation.place.root)
-            .collect();
-        others.remove(&main);
-        areas.add(layout, main)?;
-        if !others.is_empty() {
-            // The list is written before the directories that it names are made, so that a crash
-            // leaves no unlisted one.
-            areas.list_others(layout, main, &others)?;
-        }
-        for root in others {
-            areas.add(layout, root)?;
-        }
-        Ok(areas)
-    }
-
-    fn add(&mut self, layout: &Layout, root: RootId) -> Result<()> {
-        let home = layout.state_home(root);
-        let gone = |path: &Path| Error::bad_environment(path, "it is gone");
-        if layout.open(&self.fs, &home)?.is_none() {
-            self.made.extend(Dir::make_all(&self.fs, &home)?);
-        }
-        let home = layout.open(&self.fs, &home)?.ok_or_else(|| gone(&home))?;
-        let live = &layout.roots()[usize::from(root.0)];
-        let live = layout.open(&self.fs, live)?.ok_or_else(|| gone(live))?;
-        let area = Area {
-            live,
-            state: StateDir::make_in(home)?,
-            stage: String::new(),
-            trash: String::new(),
-        };
-        // It is kept before anything is made in it, so that it is deleted after any later failure.
-        let area = self.by_root.entry(root).or_insert(area);
-        area.stage = area.state.make_stage()?;
-        area.trash = area.state.make_trash()?;
-        Ok(())
-    }
-
-    /// Writes down which other roots get a state directory, for a recovery that would not look
-    /// there otherwise. A mount inside the environment is such a root.
-    fn list_others(&self, layout: &Layout, main: RootId, others: &BTreeSet<RootId>) -> Result<()> {
-        let names = others.iter().map(|root| RootName::of(layout, *root));
-        let names: Vec<RootName> = names.collect();
-        let list = serde_json::to_vec(&names).expect("names of roots are text");
-        self.by_root[&main].state.write(AREAS, &list, false)
-    }
-
-    /// The open staging directory of each root.
-    pub fn stages(&self) -> Result<HashMap<RootId, Dir>> {
-        let open = |(root, area): (&RootId, &Area)| {
-            let stage = area.state.open_private(&area.stage)?;
-            let gone = || Error::bad_environment(area.state.dir.path(), "its staging is gone");
-            Ok((*root, stage.ok_or_else(gone)?))
-        };
-        self.by_root.iter().map(open).collect()
-    }
-
-    /// The private directories by root, in the roots' order.
-    pub(super) fn by_root(&self) -> &BTreeMap<RootId, Area> {
-        &self.by_root
-    }
-
-    /// Leaves everything to recovery, or to a cleaning that knows what is needed for undo.
-    pub(super) fn keep(mut self) {
-        self.kept = true;
-    }
-
-    fn delete(&self) -> Result<()> {
-        for area in self.by_root.values() {
-            for name in [&area.stage, &area.trash] {
-                if !name.is_empty() {
-                    fs::remove_tree(&area.state.dir, name)?;
-                }
-            }
-            // It is not empty, and stays, if an undo is kept in it or something unknown is.
-            let _ = area.state.home.remove_dir(STATE_DIR);
-        }
-        // The list of the others is needed until all of them are gone.
-        for area in self.by_root.values() {
-            area.state.dir.remove_file(AREAS)?;
-            let _ = area.state.home.remove_dir(STATE_DIR);
-        }
-        Dir::remove_made(&self.fs, &self.made)
-    }
-}
-
-impl Drop for Areas {
-    fn drop(&mut self) {
-        if !self.kept {
-            // There is no way to report a failure here. The next command finds what is left.
-            let _ = self.delete();
-        }
-    }
 }

@@ -8,19 +8,31 @@
 
 use std::time::Instant;
 
+use super::areas::{Area, open_root};
 use super::executor::Executor;
-use super::journal::{Journal, JournalOperation, JournalRoot};
+use super::journal::{Journal, JournalOperation};
 use super::protocol::{Committed, Failed, finish, run};
-use super::state_dir::{self, StateDir, UNDO};
+use super::state_dir::{self, Private, StateDir, UNDO};
 use super::{marks, read};
 use crate::environment::layout::Layout;
 use crate::error::{Effect, Error, Result};
-use crate::fs::{self, Fs};
+use crate::fs::{self, Dir, Fs};
 use crate::plan::OperationKind;
 
-/// A transaction that can be undone.
+/// A transaction that can be undone, and its open directories.
 pub struct UndoPlan {
     journal: Journal,
+    main: StateDir,
+    roots: Vec<KeptRoot>,
+}
+
+/// A root of the transaction. Everything is looked at and moved through these handles, so that no
+/// link can lead out of the environment, and what was checked is what is moved.
+struct KeptRoot {
+    live: Dir,
+    state: StateDir,
+    /// The directory with the old files; `None` if nothing was moved out.
+    trash: Option<Private>,
 }
 
 /// Checks whether the last transaction can be undone. The lock must be held and recovery done.
@@ -36,31 +48,61 @@ pub fn plan_undo(fs: &Fs, layout: &Layout) -> Result<UndoPlan> {
         // A record that is not undoable only voids an earlier one; see `commit_point`.
         .filter(|journal| journal.undoable)
         .ok_or_else(nothing)?;
+    main.check_way(fs, layout, UNDO)?;
     let marks = marks::read(&main, &journal)?
         .ok_or_else(|| refuse("its record is incomplete".to_owned()))?;
-    if let Some(path) = marks::changed(&marks, &journal, layout)? {
+    let roots = open_roots(fs, layout, &journal)?;
+    let live: Vec<&Dir> = roots.iter().map(|root| &root.live).collect();
+    if let Some(path) = marks::changed(&marks, &journal, layout, &live)? {
         return Err(refuse(format!("`{path}` has changed since")));
     }
-    if let Some(reason) = hindrance(&journal, layout)? {
+    if let Some(reason) = hindrance(&journal, &roots)? {
         return Err(refuse(reason));
     }
-    Ok(UndoPlan { journal })
+    Ok(UndoPlan {
+        journal,
+        main,
+        roots,
+    })
+}
+
+fn open_roots(fs: &Fs, layout: &Layout, journal: &Journal) -> Result<Vec<KeptRoot>> {
+    let mut roots = Vec::with_capacity(journal.roots.len());
+    for root in &journal.roots {
+        let gone = || Error::cannot_undo(&root.home_path(layout), "the old files are gone");
+        let (live, state) = open_root(fs, layout, root)?;
+        let (live, state) = live.zip(state).ok_or_else(gone)?;
+        let trash = state.open_private(&root.trash)?;
+        roots.push(KeptRoot { live, state, trash });
+    }
+    Ok(roots)
 }
 
 /// Why an old file cannot return: its path is taken by something that the transaction did not move
 /// in, or it is not in the trash any more.
-fn hindrance(journal: &Journal, layout: &Layout) -> Result<Option<String>> {
+fn hindrance(journal: &Journal, roots: &[KeptRoot]) -> Result<Option<String>> {
     let outs = journal.operations.iter();
     for operation in outs.filter(|operation| operation.kind == OperationKind::Out) {
-        let live = fs::lstat(&marks::live_path(journal, operation, layout))?;
+        let root = &roots[operation.root];
+        let live = match root.live.parent_of(&operation.path)? {
+            Some((parent, name)) => parent.as_ref().unwrap_or(&root.live).stat(name)?,
+            None => None,
+        };
         if live.is_some() && !is_below_moved_in(journal, operation) {
             return Ok(Some(format!("something is at `{}` now", operation.path)));
         }
-        let root = &journal.roots[operation.root];
-        let trash = state_dir::private_path(&root.home_path(layout), &root.trash);
-        let kept = fs::lstat(&trash.join(&operation.slot))?;
+        let kept = match &root.trash {
+            Some(trash) => trash.dir.stat(&operation.slot)?,
+            None => None,
+        };
         if kept.is_none() {
-            let (path, trash) = (&operation.path, trash.display());
+            let path = &operation.path;
+            let trash = root
+                .state
+                .dir()
+                .path()
+                .join(&journal.roots[operation.root].trash);
+            let trash = trash.display();
             return Ok(Some(format!("the old `{path}` is gone from `{trash}`")));
         }
     }
@@ -87,28 +129,25 @@ pub fn take_back(
     plan: UndoPlan,
     durable: bool,
 ) -> std::result::Result<Committed, Failed> {
-    let kept = plan.journal.clone();
-    let taken = run_opposite(fs, layout, plan.journal, durable);
+    let kept = marks::kept_names(&plan.journal);
+    let homes = plan.journal.roots.iter();
+    let homes = homes.map(|root| root.home_path(layout)).collect();
+    let taken = run_opposite(plan, durable);
     if let Err(failed) = &taken
         && failed.effect != Effect::Unfinished
     {
         // Only what this attempt made is deleted, so that the undo can be tried again. The next
         // command deletes what cannot be deleted now.
-        let homes = kept.roots.iter().map(|root| root.home_path(layout));
-        let _ = state_dir::open_all(fs, layout, &homes.collect())
-            .and_then(|dirs| state_dir::clean(&dirs, &marks::kept_names(&kept)));
+        let _ = state_dir::open_all(fs, layout, &homes)
+            .and_then(|dirs| state_dir::clean(&dirs.iter().collect::<Vec<_>>(), &kept));
     }
     taken
 }
 
-fn run_opposite(
-    fs: &Fs,
-    layout: &Layout,
-    done: Journal,
-    durable: bool,
-) -> std::result::Result<Committed, Failed> {
-    let journal = opposite(fs, layout, done).map_err(Failed::untouched)?;
-    let executor = Executor::open(fs, layout, &journal).map_err(Failed::untouched)?;
+fn run_opposite(plan: UndoPlan, durable: bool) -> std::result::Result<Committed, Failed> {
+    let (done, main) = (plan.journal, plan.main);
+    let (journal, areas) = opposite(done, plan.roots).map_err(Failed::untouched)?;
+    let executor = Executor::new(&main, &areas);
     let begin = Instant::now();
     run(&executor, &journal, durable)?;
     let moved = begin.elapsed();
@@ -118,17 +157,24 @@ fn run_opposite(
     })
 }
 
-/// The journal of the opposite operations. The former trash is its stage.
-fn opposite(fs: &Fs, layout: &Layout, done: Journal) -> Result<Journal> {
-    let mut roots = done.roots;
-    for root in &mut roots {
-        let state = open_state(fs, layout, root)?;
-        root.stage = match state.dir().stat(&root.trash)? {
-            Some(_) => root.trash.clone(),
+/// The journal of the opposite operations, and its directories. The former trash is its stage.
+fn opposite(done: Journal, kept: Vec<KeptRoot>) -> Result<(Journal, Vec<Area>)> {
+    let mut areas = Vec::with_capacity(kept.len());
+    let mut roots = Vec::with_capacity(kept.len());
+    for (root, known) in done.roots.into_iter().zip(kept) {
+        let stage = match known.trash {
+            Some(trash) => trash,
             // A transaction that moved nothing out has kept no trash.
-            None => state.make_stage()?,
+            None => known.state.make_stage()?,
         };
-        root.trash = state.make_trash()?;
+        let area = Area {
+            trash: known.state.make_trash()?,
+            live: known.live,
+            state: known.state,
+            stage,
+        };
+        roots.push(area.journal_root(root.at));
+        areas.push(area);
     }
     let mut operations = Vec::with_capacity(done.operations.len());
     for operation in done.operations.into_iter().rev() {
@@ -138,36 +184,22 @@ fn opposite(fs: &Fs, layout: &Layout, done: Journal) -> Result<Journal> {
             OperationKind::RemoveDir => {
                 // An empty directory is staged and moved in, because whether a directory was made
                 // in place could not be judged by a private side.
-                stage_empty(fs, layout, &roots[operation.root], &operation)?;
+                stage_empty(&areas[operation.root].stage.dir, &operation)?;
                 OperationKind::In
             }
         };
         operations.push(JournalOperation { kind, ..operation });
     }
-    Ok(Journal {
+    let journal = Journal {
         uid: fs::effective_user(),
         roots,
         operations,
         undoable: false,
-    })
+    };
+    Ok((journal, areas))
 }
 
-fn open_state(fs: &Fs, layout: &Layout, root: &JournalRoot) -> Result<StateDir> {
-    let home = root.home_path(layout);
-    StateDir::open(fs, layout, &home)?
-        .ok_or_else(|| Error::cannot_undo(&home, "the old files are gone"))
-}
-
-fn stage_empty(
-    fs: &Fs,
-    layout: &Layout,
-    root: &JournalRoot,
-    operation: &JournalOperation,
-) -> Result<()> {
-    let state = open_state(fs, layout, root)?;
-    let stage = state
-        .open_private(&root.stage)?
-        .ok_or_else(|| Error::cannot_undo(&root.home_path(layout), "the old files are gone"))?;
+fn stage_empty(stage: &Dir, operation: &JournalOperation) -> Result<()> {
     // An earlier attempt that failed has left it in the former trash, which was kept.
     if stage.stat(&operation.slot)?.is_some() {
         return Ok(());

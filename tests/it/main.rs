@@ -28,6 +28,7 @@ mod environment_shapes;
 mod exact;
 mod first_screen;
 mod foreign_metadata;
+mod foreign_owners;
 mod fuzzing;
 mod io_errors;
 mod kept_undo;

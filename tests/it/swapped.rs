@@ -176,6 +176,54 @@ fn r96_nor_does_one_under_a_removal_or_an_undo() {
     }
 }
 
+/// Replaces every file below a directory by one that nobody has checked.
+fn forge(directory: &Path) {
+    for entry in fs::read_dir(directory).expect("it can be listed") {
+        let path = entry.expect("it is there").path();
+        if path.is_dir() {
+            forge(&path);
+        } else {
+            fs::write(&path, "forged").expect("it can be written");
+        }
+    }
+}
+
+/// Before each change of the command in turn, the state directory is exchanged for a copy in which
+/// every staged and every old file is forged, as a user could do who may write to the library.
+#[test]
+fn r96_a_state_directory_that_is_exchanged_moves_nothing_in_that_was_not_checked() {
+    for life in [
+        Life::small_replace(),
+        Life::small_replace().undo_of("undo with a forged state"),
+    ] {
+        let whole = Fuse::new(Fault::None);
+        life.rehearse(&whole);
+        let state = site_packages(&life.root).join(".pkg-install");
+        let aside = state.with_file_name("aside");
+        let mut exchanged = 0;
+        for at in 0..whole.seen() {
+            life.reset();
+            let act = {
+                let (state, aside) = (state.clone(), aside.clone());
+                move || {
+                    if fs::rename(&state, &aside).is_ok() {
+                        copy(&aside, &state);
+                        forge(&state);
+                    }
+                }
+            };
+            let result = life.run(&Fs::with_hook(Swap::new(at, act)));
+            if aside.exists() {
+                exchanged += 1;
+                let _ = fs::remove_dir_all(&state);
+                fs::rename(&aside, &state).expect("it can be moved back");
+            }
+            assert_as_before_or_after(&life, result, &format!("{at} of {}", whole.seen()));
+        }
+        assert!(exchanged >= 5, "{exchanged}");
+    }
+}
+
 /// A wheel whose entries are read in each of the ways that there are, with this letter all over.
 fn letters(letter: u8) -> Vec<u8> {
     let noise = |count: u32| {
