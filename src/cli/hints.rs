@@ -65,6 +65,11 @@ const HINTS: &[(&[&str], &str)] = &[
         "a command can be undone if it ran with `--undoable`",
     ),
     (
+        &["not-replaceable"],
+        "remove it with the tool that installed it; if that tool is gone, delete that directory \
+         and install again",
+    ),
+    (
         &["project-name"],
         "projects are not looked up by name; `--lock`, `--report` and `--requirements` read what \
          a resolver wrote",

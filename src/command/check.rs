@@ -4,7 +4,7 @@ use super::session::{Purpose, Session};
 use super::{Context, Options};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
-use crate::installed::{self, Installed};
+use crate::installed::{self, Form, Installed};
 use crate::outcome::CheckOutcome;
 use crate::spec::name::ProjectName;
 use crate::threads::Pool;
@@ -30,8 +30,9 @@ pub fn check(
 }
 
 fn chosen<'a>(installed: &'a [Installed], names: &[String]) -> Result<Vec<&'a Installed>> {
+    let projects = || installed.iter().filter(|one| one.form != Form::Leftover);
     if names.is_empty() {
-        return Ok(installed.iter().collect());
+        return Ok(projects().collect());
     }
     // Names that do not parse are reported below, with those that are not installed.
     let wanted: Vec<ProjectName> = names
@@ -42,15 +43,14 @@ fn chosen<'a>(installed: &'a [Installed], names: &[String]) -> Result<Vec<&'a In
         .iter()
         .filter(|name| {
             ProjectName::parse(name)
-                .is_none_or(|name| installed.iter().all(|project| project.name != name))
+                .is_none_or(|name| projects().all(|project| project.name != name))
         })
         .cloned()
         .collect();
     if !unknown.is_empty() {
         return Err(Error::not_installed(unknown));
     }
-    Ok(installed
-        .iter()
+    Ok(projects()
         .filter(|project| wanted.contains(&project.name))
         .collect())
 }

@@ -8,7 +8,7 @@ use crate::digest::Digest;
 use crate::environment::Environment;
 use crate::environment::layout::{Layout, Place};
 use crate::error::Result;
-use crate::installed::Installed;
+use crate::installed::{Form, Installed};
 use crate::outcome::InstalledProject;
 
 /// Lists the installed projects, sorted by name.
@@ -22,14 +22,16 @@ pub fn list(
 ) -> Result<Vec<InstalledProject>> {
     let session = Session::begin(environment, Purpose::Look, options, context)?;
     let mut listing = Listing::default();
-    let mut projects = Vec::with_capacity(session.installed.len());
-    for (number, project) in session.installed.iter().enumerate() {
+    let all = session.installed.iter();
+    let installed: Vec<&Installed> = all.filter(|one| one.form != Form::Leftover).collect();
+    let mut projects = Vec::with_capacity(installed.len());
+    for (number, project) in installed.iter().enumerate() {
         projects.push(listing.add(&session.layout, number, project)?);
     }
     for (number, project) in projects.iter_mut().enumerate() {
         let others = listing.conflicts.get(&number).into_iter().flatten();
         project.conflicts = others
-            .map(|other| session.installed[*other].name.normalized().to_owned())
+            .map(|other| installed[*other].name.normalized().to_owned())
             .collect();
         project.conflicts.dedup();
     }

@@ -20,7 +20,7 @@ use crate::environment::Environment;
 use crate::environment::layout::Layout;
 use crate::error::Result;
 use crate::fs;
-use crate::installed::{Installed, Recorded};
+use crate::installed::{Form, Installed, Recorded};
 use crate::outcome::Action;
 use crate::plan::changes::{self, Installs, Offer};
 use crate::plan::{Change, Content, WantedFile, WheelId};
@@ -109,7 +109,7 @@ impl<'a> InstalledSet<'a> {
     /// The project of this name, unless it is installed twice, which is always repaired.
     fn only(&self, name: &ProjectName) -> Option<&Installed> {
         match changes::of_project(name, self.installed)[..] {
-            [number] => Some(&self.installed[number]),
+            [number] => Some(&self.installed[number]).filter(|one| one.form != Form::Leftover),
             _ => None,
         }
     }

@@ -7,11 +7,12 @@
 //! virtual environment has one root, itself; a scheme directory elsewhere, or on another mount, is
 //! a root of its own.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt as _};
 
+use super::lexical::{normal, relative};
 use crate::error::{Error, Result};
 use crate::path::RelPath;
 
@@ -133,9 +134,10 @@ pub struct Layout {
     pub(super) own: Base,
     /// The scheme directories, in the order of [`KEYS`].
     pub(super) bases: [Base; 5],
-    /// Whether `include` and the scripts' directory belong to the environment, as in a virtual
-    /// environment, and stay when they are empty.
-    pub(super) keeps_include: bool,
+    /// Whether it is a plain directory in the layout of `pip install --target`. In other
+    /// environments `include` and the scripts' directory belong to the environment and stay when
+    /// they are empty.
+    pub(super) is_flat: bool,
 }
 
 impl Layout {
@@ -220,13 +222,26 @@ impl Layout {
     /// The place that a row of a RECORD in `library` means; `None` if it leads out of the
     /// environment.
     pub fn of_recorded(&self, library: SchemeKey, text: &str) -> Option<Place> {
-        if !text.starts_with('/') && !text.contains("..") {
-            // Below the library itself, as nearly all rows are.
-            return RelPath::parse(text)
-                .ok()
-                .map(|path| self.place(library, &path));
+        // Below the library itself, as nearly all rows are.
+        if let Ok(path) = RelPath::parse(text) {
+            return Some(self.place(library, &path));
         }
-        let lexical = normal(&self.base(library).lexical.join(text))?;
+        let directory = &self.base(library).lexical;
+        let lexical = normal(&directory.join(text));
+        // The library itself is no file, nor is a directory above it.
+        let lexical = lexical.filter(|lexical| !directory.starts_with(lexical));
+        let place = lexical.and_then(|lexical| self.of_lexical(&lexical));
+        place.or_else(|| {
+            // pip fills a target directory from a staging directory with `lib/python` and `bin`,
+            // and moves both into the target, but does not change the rows.
+            let from_staging = text.strip_prefix("../../").filter(|_| self.is_flat)?;
+            let path = RelPath::parse(from_staging).ok()?;
+            Some(self.place(library, &path))
+        })
+    }
+
+    /// The place of an absolute path without `.` and `..`, symbolic links not resolved.
+    fn of_lexical(&self, lexical: &Path) -> Option<Place> {
         // Scheme directories may lie inside each other: the innermost one counts, since a part of
         // the way to it may be a symbolic link, which the outer one would not resolve.
         self.bases
@@ -301,11 +316,11 @@ impl Layout {
         KEYS.iter().zip(&self.bases).any(|(key, base)| {
             let stays = match key {
                 SchemeKey::Headers => false,
-                SchemeKey::Scripts => self.keeps_include,
+                SchemeKey::Scripts => !self.is_flat,
                 SchemeKey::Purelib | SchemeKey::Platlib | SchemeKey::Data => true,
             };
             // `include` of a virtual environment was made with it; what is below came with wheels.
-            let holds_include = self.keeps_include && *key == SchemeKey::Data;
+            let holds_include = !self.is_flat && *key == SchemeKey::Data;
             let own = base.absolute(&self.roots);
             (holds_include && path == own.join("include")) || (stays && own.starts_with(&path))
         })
@@ -325,38 +340,6 @@ pub(super) fn root_id(position: usize, path: &Path) -> Result<RootId> {
     u16::try_from(position)
         .map(RootId)
         .map_err(|_| Error::bad_environment(path, "the environment has too many mounts"))
-}
-
-/// `path` without `.` and `..`, by its text alone; `None` if it climbs above the root directory.
-fn normal(path: &Path) -> Option<PathBuf> {
-    let mut plain = PathBuf::new();
-    for component in path.components() {
-        match component {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                if !plain.pop() {
-                    return None;
-                }
-            }
-            other => plain.push(other),
-        }
-    }
-    Some(plain)
-}
-
-/// `to` as seen from the directory `from`; both absolute and in normal form.
-fn relative(from: &Path, to: &Path) -> String {
-    let shared = from
-        .components()
-        .zip(to.components())
-        .take_while(|(a, b)| a == b)
-        .count();
-    let up = from.components().skip(shared).map(|_| "..".to_owned());
-    let down = to
-        .components()
-        .skip(shared)
-        .map(|component| component.as_os_str().to_string_lossy().into_owned());
-    up.chain(down).collect::<Vec<_>>().join("/")
 }
 
 #[cfg(test)]
@@ -382,7 +365,7 @@ impl Layout {
                 base(""),
                 base("include"),
             ],
-            keeps_include: !library.is_empty(),
+            is_flat: library.is_empty(),
         }
     }
 }
@@ -410,6 +393,7 @@ mod tests {
             ("../x.py", "lib/python3.11/x.py"),
             ("a/../b.py", "lib/python3.11/site-packages/b.py"),
             ("/venv/share/doc", "share/doc"),
+            ("./a//b.py", "lib/python3.11/site-packages/a/b.py"),
         ] {
             assert_eq!(of(text), Some(place(path)), "{text}");
         }
@@ -420,6 +404,28 @@ mod tests {
         let written = layout.recorded(SchemeKey::Purelib, SchemeKey::Scripts, &name);
         assert_eq!(&*written, "../../../bin/tool");
         assert_eq!(of(&written), Some(place("bin/tool")));
+    }
+
+    #[test]
+    fn rows_of_pips_staging_directory_are_read_in_a_target_only() {
+        for root in ["/srv/app", "/app"] {
+            let flat = Layout::for_tests(root, "");
+            let of = |text| flat.of_recorded(SchemeKey::Purelib, text);
+            assert_eq!(of("../../bin/tool"), Some(place("bin/tool")), "{root}");
+            assert_eq!(of("bin/tool"), Some(place("bin/tool")));
+            for text in [
+                "../bin/tool",
+                "../../../bin/tool",
+                "../..",
+                "../../",
+                "../../..",
+            ] {
+                assert_eq!(of(text), None, "{root} {text}");
+            }
+        }
+        let venv = Layout::for_tests("/venv", LIBRARY);
+        let tool = venv.of_recorded(SchemeKey::Purelib, "../../bin/tool");
+        assert_eq!(tool, Some(place("lib/bin/tool")));
     }
 
     #[test]

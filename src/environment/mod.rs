@@ -12,6 +12,7 @@ mod externally_managed;
 mod find_python;
 mod interpreter;
 pub mod layout;
+mod lexical;
 mod locate;
 mod locate_request;
 mod marker_environment;

@@ -46,7 +46,7 @@ impl Layout {
             roots: resolver.roots,
             own,
             bases,
-            keeps_include: environment.kind != EnvironmentKind::Target,
+            is_flat: environment.kind == EnvironmentKind::Target,
         })
     }
 

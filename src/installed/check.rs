@@ -30,7 +30,7 @@ pub fn check(layout: &Layout, projects: &[&Installed], pool: &Pool) -> Result<Ve
                 let listed = Arc::unwrap_or_clone(listed).into_iter();
                 rows.extend(listed.map(|row| (project, row)));
             }
-            unusable => differences.push(without_rows(project, &unusable)),
+            unusable => differences.extend(without_rows(project, &unusable)),
         }
     }
     // A flat list of all rows: projects differ a lot in size, so one thread per project would
@@ -49,21 +49,29 @@ pub fn check(layout: &Layout, projects: &[&Installed], pool: &Pool) -> Result<Ve
     Ok(differences)
 }
 
-/// The difference that a project has as a whole if its RECORD lists nothing.
-fn without_rows(project: &Installed, recorded: &Recorded) -> Difference {
-    let state = match recorded {
-        Recorded::Absent | Recorded::Egg => DifferenceState::Missing,
-        Recorded::Rows(_) | Recorded::Malformed(_) => DifferenceState::Record,
+/// The difference that a project has as a whole if it has no RECORD that lists its files.
+fn without_rows(project: &Installed, recorded: &Recorded) -> Option<Difference> {
+    let (state, detail) = match recorded {
+        Recorded::Rows(_) => return None,
+        Recorded::Absent => {
+            let detail = "it has no RECORD, so its files cannot be compared";
+            (DifferenceState::Missing, detail.to_owned())
+        }
+        Recorded::Egg => {
+            let detail = "an egg has no RECORD, so its files cannot be compared";
+            (DifferenceState::Missing, detail.to_owned())
+        }
+        Recorded::Malformed(fault) => {
+            let detail = format!("its RECORD cannot be read: {fault}");
+            (DifferenceState::Record, detail)
+        }
     };
-    Difference {
+    Some(Difference {
         project: project.name.normalized().to_owned(),
         path: project.place.path.file_name().to_owned(),
         state,
-        detail: project
-            .require_rows(recorded)
-            .err()
-            .map(|error| error.to_string()),
-    }
+        detail: Some(detail),
+    })
 }
 
 /// How a file differs from its row, with a sentence about it if there is more to say.
@@ -76,18 +84,25 @@ fn compare(layout: &Layout, project: &Installed, row: &RecordRow) -> Differs {
     let path = layout.absolute(&place);
     // Bytecode with a recorded digest came in the wheel, so it has to be there.
     let is_bytecode = row.digest.is_none() && row.path.ends_with(".pyc");
+    let has_content = row.digest.is_some() || row.size.is_some();
     let stat = match fs::lstat(&path) {
+        // A link into a cache stands for what it leads to. If a link was in the way of a wheel's
+        // file and stayed, its row has no digest and no size.
+        Ok(Some(stat)) if stat.kind == Kind::Symlink && has_content => match fs::stat(&path) {
+            Ok(Some(target)) => target,
+            Ok(None) => return differs(DifferenceState::Missing, "its link leads nowhere"),
+            Err(error) => return differs(DifferenceState::Unreadable, error.to_string()),
+        },
         Ok(Some(stat)) => stat,
         Ok(None) if is_bytecode => return None,
         Ok(None) => return Some((DifferenceState::Missing, None)),
         Err(error) => return differs(DifferenceState::Unreadable, error.to_string()),
     };
-    // If a link was in the way of a wheel's file and stayed, its row has no digest and no size.
-    if stat.kind == Kind::Symlink && row.digest.is_none() && row.size.is_none() {
-        return None;
-    }
     let not_a_file = match stat.kind {
         Kind::File => None,
+        // A row without digest and size says nothing about what is there, and some tools list
+        // directories so.
+        Kind::Directory | Kind::Symlink if !has_content => return None,
         Kind::Directory => Some("it is a directory"),
         Kind::Symlink => Some("it is a symbolic link"),
         Kind::Other => Some("it is no regular file"),

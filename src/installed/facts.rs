@@ -165,6 +165,16 @@ impl<'a> Gather<'a> {
     /// # Errors
     /// If it cannot be looked at, or a symbolic link on the way leads out of the environment.
     pub fn site(&mut self, place: &Place) -> Result<Site> {
+        // What is behind a link that leaves is not in the way, and need not be in the environment.
+        let mut links = self.removal.links.iter();
+        if let Some(link) = links.find(|link| place != *link && place.is_within(link)) {
+            return Ok(Site {
+                place: place.clone(),
+                missing_root: link.clone(),
+                live: None,
+                blocked: None,
+            });
+        }
         let Surveyed {
             place,
             missing_root,

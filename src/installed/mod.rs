@@ -6,23 +6,25 @@
 //! nothing that is installed is trusted, so rows that lead out of the environment have no place.
 //! Directories that no project can own, such as the `~name` of an interrupted pip, are skipped.
 
+mod bytecode;
 pub mod check;
 pub mod facts;
 pub mod ownership;
 pub mod removal;
+mod scan;
 pub mod survey;
 
-use std::path::Path;
 use std::sync::Arc;
 
 use crate::environment::layout::{Layout, Place, SchemeKey};
 use crate::error::{Error, Fault, Result};
-use crate::fs::{self, Kind, OpenFile};
-use crate::path::RelPath;
+use crate::fs::{self, OpenFile};
 use crate::spec::direct_url::RecordedOrigin;
 use crate::spec::name::ProjectName;
 use crate::spec::record::{self, RecordRow};
 use crate::spec::version::Version;
+
+pub use scan::{glance, scan};
 
 /// An installed project, as its directory in a library names it.
 #[derive(Debug, Clone)]
@@ -39,6 +41,9 @@ pub struct Installed {
     pub form: Form,
     /// The first line of INSTALLER.
     pub installer: Option<String>,
+    /// Whether `place` is a symbolic link to the directory, as virtualenv and pdm link projects
+    /// out of their caches.
+    pub is_linked: bool,
 }
 
 /// How an installed project is recorded.
@@ -48,6 +53,9 @@ pub enum Form {
     Recorded,
     /// A `.dist-info` directory without RECORD, as conda and Linux distributions leave it.
     Unrecorded,
+    /// A `.dist-info` directory with neither RECORD nor METADATA, as an interrupted installer
+    /// leaves it. No project is installed by it.
+    Leftover,
     /// An `.egg-info`, an `.egg-link` or an egg, from before RECORD existed.
     Egg,
 }
@@ -79,107 +87,8 @@ impl Recorded {
 const MAX_RECORD: u64 = 256 << 20;
 /// The most of a direct_url.json that is read, in bytes; it holds a URL and a few digests.
 const MAX_DIRECT_URL: u64 = 1 << 16;
-/// The most of an INSTALLER that is read, in bytes; it holds one word.
-const MAX_INSTALLER: u64 = 256;
-
-/// Finds everything that is installed, in the order of the directories' names.
-///
-/// # Errors
-/// If a library directory exists and cannot be listed.
-pub fn scan(layout: &Layout) -> Result<Vec<Installed>> {
-    let mut found = glance(layout)?;
-    for project in &mut found {
-        project.look_inside(layout)?;
-    }
-    Ok(found)
-}
-
-/// As [`scan`], but reads nothing except the names of directories: whether a project has a RECORD,
-/// and its installer, stay unknown. It costs one listing, which a command can afford before it
-/// takes the lock.
-///
-/// # Errors
-/// As [`scan`].
-pub fn glance(layout: &Layout) -> Result<Vec<Installed>> {
-    let mut found = named_in(layout, SchemeKey::Purelib)?;
-    // Most environments have one directory for both, and would list every project twice.
-    if layout.directory(SchemeKey::Purelib) != layout.directory(SchemeKey::Platlib) {
-        found.extend(named_in(layout, SchemeKey::Platlib)?);
-    }
-    Ok(found)
-}
-
-fn named_in(layout: &Layout, library: SchemeKey) -> Result<Vec<Installed>> {
-    let directory = layout.absolute_directory(library);
-    let mut found = Vec::new();
-    for (name, kind) in fs::list(&directory)? {
-        let Some(text) = name.to_str() else { continue };
-        let stem = if let Some(stem) = text.strip_suffix(".dist-info") {
-            (kind == Kind::Directory).then_some((stem, false))
-        } else {
-            text.strip_suffix(".egg-info")
-                .or_else(|| text.strip_suffix(".egg-link"))
-                .or_else(|| text.strip_suffix(".egg"))
-                .map(|stem| (stem, true))
-        };
-        let Some((stem, is_egg)) = stem else { continue };
-        let (project, version) = name_and_version(stem, is_egg);
-        let Some(name) = ProjectName::parse(project) else {
-            continue;
-        };
-        let Ok(path) = RelPath::parse(text) else {
-            continue;
-        };
-        found.push(Installed {
-            name,
-            version: version.to_owned(),
-            place: layout.place(library, &path),
-            library,
-            form: if is_egg { Form::Egg } else { Form::Recorded },
-            installer: None,
-        });
-    }
-    Ok(found)
-}
-
-/// Splits `name-version` of a dist-info directory, or `name-version-py3.x` of an egg.
-fn name_and_version(stem: &str, is_egg: bool) -> (&str, &str) {
-    // Older tools left `-` in the names of dist-infos but not in their versions, so those are split
-    // at the last one. In the name of an egg, `-` occurs only as a separator.
-    let parts = if is_egg {
-        stem.split_once('-')
-    } else {
-        stem.rsplit_once('-')
-    };
-    let (name, version) = parts.unwrap_or((stem, ""));
-    match version.split_once('-') {
-        Some((version, _python)) if is_egg => (name, version),
-        _ => (name, version),
-    }
-}
-
-fn first_line(path: &Path) -> Option<String> {
-    // INSTALLER is only shown, so a failure to read it must not fail a command.
-    let content = fs::read_to_limit(path, MAX_INSTALLER).ok()?;
-    let text = String::from_utf8_lossy(&content);
-    let line = text.lines().next()?.trim();
-    (!line.is_empty()).then(|| line.to_owned())
-}
 
 impl Installed {
-    /// Completes what the name of the directory does not say.
-    fn look_inside(&mut self, layout: &Layout) -> Result<()> {
-        let directory = layout.absolute(&self.place);
-        if self.form != Form::Egg {
-            let record = fs::stat(&directory.join("RECORD"))?;
-            if record.is_none_or(|stat| stat.kind != Kind::File) {
-                self.form = Form::Unrecorded;
-            }
-        }
-        self.installer = first_line(&directory.join("INSTALLER"));
-        Ok(())
-    }
-
     /// Whether it is installed in this version.
     pub fn has_version(&self, version: &Version) -> bool {
         self.parsed_version().is_some_and(|own| own == *version)
@@ -221,7 +130,7 @@ impl Installed {
     pub fn read_record(&self, layout: &Layout) -> Result<Recorded> {
         match self.form {
             Form::Recorded => {}
-            Form::Unrecorded => return Ok(Recorded::Absent),
+            Form::Unrecorded | Form::Leftover => return Ok(Recorded::Absent),
             Form::Egg => return Ok(Recorded::Egg),
         }
         let path = layout.absolute(&self.place).join("RECORD");
@@ -237,12 +146,18 @@ impl Installed {
     /// # Errors
     /// If `recorded` has none: a project whose files are not known can be neither replaced nor
     /// removed.
-    pub fn require_rows<'r>(&self, recorded: &'r Recorded) -> Result<&'r Arc<Vec<RecordRow>>> {
+    pub fn require_rows<'r>(
+        &self,
+        recorded: &'r Recorded,
+        layout: &Layout,
+    ) -> Result<&'r Arc<Vec<RecordRow>>> {
+        let place = layout.absolute(&self.place);
+        let place = place.display();
         let reason = match recorded {
             Recorded::Rows(rows) => return Ok(rows),
-            Recorded::Absent => "it has no RECORD, so its files are not known".to_owned(),
-            Recorded::Egg => "it was installed without a RECORD, as an egg".to_owned(),
-            Recorded::Malformed(fault) => format!("its RECORD cannot be read: {fault}"),
+            Recorded::Absent => format!("`{place}` has no RECORD, so its files are not known"),
+            Recorded::Egg => format!("`{place}` is an egg, which has no RECORD"),
+            Recorded::Malformed(fault) => format!("`{place}/RECORD` cannot be read: {fault}"),
         };
         let installer = self.installer.clone();
         Err(Error::not_replaceable(
@@ -250,19 +165,5 @@ impl Installed {
             reason,
             installer,
         ))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_python_version_of_an_egg_is_not_part_of_its_version() {
-        assert_eq!(name_and_version("a_b-1.0", false), ("a_b", "1.0"));
-        assert_eq!(name_and_version("a-b-1.0", false), ("a-b", "1.0"));
-        assert_eq!(name_and_version("a-1.0-py3.11", true), ("a", "1.0"));
-        assert_eq!(name_and_version("a-1.0", true), ("a", "1.0"));
-        assert_eq!(name_and_version("a", true), ("a", ""));
     }
 }

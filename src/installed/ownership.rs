@@ -78,7 +78,7 @@ impl<'a> Ownership<'a> {
     pub fn require_rows(&mut self, number: usize, layout: &Layout) -> Result<Arc<Vec<RecordRow>>> {
         let project = &self.installed[number];
         let recorded = self.recorded(number, layout)?;
-        project.require_rows(recorded).map(Arc::clone)
+        project.require_rows(recorded, layout).map(Arc::clone)
     }
 
     /// The owners of every place that any RECORD lists. Projects without a usable RECORD own
@@ -141,12 +141,16 @@ impl<'a> Ownership<'a> {
         let mut listed = HashSet::default();
         // Comparing last names first spares nearly all rows the resolving of their directories.
         let names: HashSet<&str> = places.iter().map(|place| place.path.file_name()).collect();
+        // Behind a link that leaves the rows have other names than the link.
+        let has_links = leaving
+            .iter()
+            .any(|number| self.installed[*number].is_linked);
         let is_named = |row: &&RecordRow| {
             let name = row
                 .path
                 .rsplit_once('/')
                 .map_or(&*row.path, |(_, name)| name);
-            names.contains(name)
+            has_links || names.contains(name)
         };
         for number in (0..self.installed.len()).filter(|number| !leaving.contains(number)) {
             let library = self.installed[number].library;
@@ -155,7 +159,7 @@ impl<'a> Ownership<'a> {
             };
             for row in rows.iter().filter(is_named) {
                 if let Some(place) = survey.layout().of_recorded(library, &row.path)
-                    && let Ok(place) = survey.real(&place)
+                    && let Ok(place) = survey.real_or_link(&place)
                     && places.contains(&place)
                 {
                     listed.insert(place);

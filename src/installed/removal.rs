@@ -9,9 +9,10 @@ use std::sync::Arc;
 
 use foldhash::{HashMap, HashSet, HashSetExt as _};
 
-use super::Installed;
+use super::bytecode::{BYTECODE, bytecode_directory, is_bytecode_of};
 use super::ownership::Ownership;
 use super::survey::Survey;
+use super::{Form, Installed};
 use crate::digest::Digest;
 use crate::environment::layout::{Place, by_directory};
 use crate::environment::protected::Protected;
@@ -21,9 +22,6 @@ use crate::outcome::Warning;
 use crate::path::RelPath;
 use crate::spec::record::RecordRow;
 use crate::threads::in_parallel;
-
-/// The directory that holds the bytecode of its neighbours (PEP 3147).
-const BYTECODE: &str = "__pycache__";
 
 /// The files that leave, and the directories around them.
 #[derive(Debug, Clone, Default)]
@@ -37,6 +35,10 @@ pub struct Removal {
     pub listings: HashMap<Place, Vec<ListedName>>,
     /// Directories in those that hold no file, at no depth.
     pub empty_dirs: HashSet<Place>,
+    /// Those of `files` that are symbolic links to a directory.
+    pub links: Vec<Place>,
+    /// Dist-info directories that hold no file, at no depth, and leave.
+    pub empty_dist_infos: Vec<Place>,
 }
 
 /// A project that leaves.
@@ -124,6 +126,7 @@ impl Collector<'_, '_, '_> {
         };
         let mut removal = Removal::default();
         for (leaver, files) in leavers.iter().zip(present) {
+            self.add_remnants(leaver, &files, &mut removal)?;
             self.add_project(leaver.number, files, &shared, &mut removal)?;
         }
         self.add_bytecode(&mut removal)?;
@@ -141,7 +144,7 @@ impl Collector<'_, '_, '_> {
         for &number in leaving {
             leavers.push(Leaver {
                 number,
-                rows: self.ownership.require_rows(number, self.survey.layout())?,
+                rows: self.rows(number, leaving)?,
                 places: Vec::new(),
             });
         }
@@ -174,6 +177,27 @@ impl Collector<'_, '_, '_> {
         Ok(leavers)
     }
 
+    /// The rows of a project that leaves. A dist-info without RECORD lists nothing; it may leave
+    /// only if it is a leftover, or if another one of its project is whole and leaves with it.
+    fn rows(&mut self, number: usize, leaving: &[usize]) -> Result<Arc<Vec<RecordRow>>> {
+        let installed = self.ownership.installed;
+        let project = &installed[number];
+        let is_whole =
+            |other: &Installed| other.name == project.name && other.form == Form::Recorded;
+        let is_remnant = match project.form {
+            Form::Recorded | Form::Egg => false,
+            Form::Leftover => true,
+            Form::Unrecorded => leaving.iter().any(|&other| is_whole(&installed[other])),
+        };
+        if !is_remnant {
+            return self.ownership.require_rows(number, self.survey.layout());
+        }
+        let path = project.place.path.file_name();
+        let message = format!("`{path}` has no RECORD: only this directory is removed");
+        self.warn(project, "leftover", message);
+        Ok(Arc::default())
+    }
+
     fn list_all(&mut self, directories: Vec<Place>) -> Result<()> {
         let layout = self.survey.layout();
         let listings = in_parallel(self.ownership.pool, &directories, |directory| {
@@ -189,9 +213,22 @@ impl Collector<'_, '_, '_> {
     /// The files of an installed project that are there and may be removed.
     fn present_files(&mut self, leaver: &Leaver) -> Result<Vec<PresentFile>> {
         let project = &self.ownership.installed[leaver.number];
-        let unlisted = self.unlisted(project, &leaver.rows)?;
+        let unlisted = if project.is_linked {
+            // What is behind the link belongs to the cache that it leads into.
+            vec![project.place.path.file_name().to_owned()]
+        } else {
+            self.unlisted(project, &leaver.rows)?
+        };
         let mut files = Vec::with_capacity(leaver.rows.len() + unlisted.len());
         for (row, place) in leaver.rows.iter().zip(&leaver.places) {
+            if project.is_linked
+                && place
+                    .as_ref()
+                    .is_some_and(|place| place.is_within(&project.place))
+            {
+                // It is behind the link, which leaves instead.
+                continue;
+            }
             if let Some((place, stat)) = self.removable(project, &row.path, place.as_ref())? {
                 files.push(PresentFile {
                     place,
@@ -250,6 +287,11 @@ impl Collector<'_, '_, '_> {
             self.warn(project, "record-leads-outside", message);
             return Ok(None);
         };
+        // A project that is linked out of a cache takes its links with it, and nothing behind them.
+        let place = &match self.survey.leads_outside(place)? {
+            Some(_) if project.is_linked => self.survey.real_or_link(place)?,
+            _ => place.clone(),
+        };
         if let Some(error) = self.survey.leads_outside(place)? {
             let message = format!("RECORD lists `{path}`: {error}");
             self.warn(project, "record-leads-outside", message);
@@ -276,6 +318,23 @@ impl Collector<'_, '_, '_> {
             Some(stat) => Ok(Some((seen.place, stat))),
             None => Ok(None),
         }
+    }
+
+    /// Adds what a linked project and a leftover have beside plain files.
+    fn add_remnants(
+        &self,
+        leaver: &Leaver,
+        files: &[PresentFile],
+        removal: &mut Removal,
+    ) -> Result<()> {
+        let project = &self.ownership.installed[leaver.number];
+        if project.is_linked {
+            let links = files.iter().filter(|file| file.stat.kind == Kind::Symlink);
+            removal.links.extend(links.map(|file| file.place.clone()));
+        } else if files.is_empty() && self.holds_no_file(&project.place)? {
+            removal.empty_dist_infos.push(project.place.clone());
+        }
+        Ok(())
     }
 
     /// Adds the files of one project, except for those in `shared`.
@@ -428,49 +487,6 @@ fn add_directories(places: &[Option<Place>], directories: &mut HashSet<Place>) {
             if !directories.insert(directory) {
                 break;
             }
-        }
-    }
-}
-
-fn bytecode_directory() -> RelPath {
-    RelPath::parse(BYTECODE).expect("a plain name is a path")
-}
-
-/// Whether `cache`, a name in `__pycache__`, was compiled from one of the sources with these stems,
-/// by any interpreter and at any level (PEP 3147, PEP 488): `stem.tag.pyc` or `stem.tag.opt-N.pyc`.
-fn is_bytecode_of(cache: &str, stems: &HashSet<&str>) -> bool {
-    let Some(rest) = cache.strip_suffix(".pyc") else {
-        return false;
-    };
-    let rest = match rest.rsplit_once('.') {
-        Some((head, last)) if last.starts_with("opt-") => head,
-        _ => rest,
-    };
-    rest.rsplit_once('.')
-        .is_some_and(|(stem, _)| stems.contains(stem))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn c56_bytecode_of_every_level_and_interpreter() {
-        let stems = HashSet::from_iter(["mod", "__init__"]);
-        for cache in [
-            "mod.cpython-311.pyc",
-            "mod.cpython-39.opt-2.pyc",
-            "__init__.pypy311.pyc",
-        ] {
-            assert!(is_bytecode_of(cache, &stems), "{cache}");
-        }
-        for cache in [
-            "other.cpython-311.pyc",
-            "mod.py",
-            "mod.pyc",
-            "mod.x.y.cpython-311.pyc",
-        ] {
-            assert!(!is_bytecode_of(cache, &stems), "{cache}");
         }
     }
 }

@@ -45,6 +45,7 @@ enum Known {
     },
     /// A symbolic link on the way leads out of the environment.
     Outside {
+        at: Place,
         link: PathBuf,
         target: PathBuf,
     },
@@ -156,7 +157,9 @@ impl<'a> Survey<'a> {
                 stat: None,
                 blocked_by: Some(by.clone()),
             },
-            Known::Outside { link, target } => return Err(Error::leads_outside(link, target)),
+            Known::Outside { link, target, .. } => {
+                return Err(Error::leads_outside(link, target));
+            }
         };
         Ok(seen)
     }
@@ -168,7 +171,7 @@ impl<'a> Survey<'a> {
     /// If the way cannot be looked at.
     pub fn leads_outside(&mut self, place: &Place) -> Result<Option<Error>> {
         Ok(match &self.directory_of(place)?.known {
-            Known::Outside { link, target } => Some(Error::leads_outside(link, target)),
+            Known::Outside { link, target, .. } => Some(Error::leads_outside(link, target)),
             Known::There(..) | Known::Missing { .. } | Known::Blocked { .. } => None,
         })
     }
@@ -184,8 +187,22 @@ impl<'a> Survey<'a> {
             Known::Missing { real, .. } | Known::Blocked { real, .. } => {
                 named(place, real.root, Some(&real.path))
             }
-            Known::Outside { link, target } => return Err(Error::leads_outside(link, target)),
+            Known::Outside { link, target, .. } => {
+                return Err(Error::leads_outside(link, target));
+            }
         })
+    }
+
+    /// As [`Survey::real`], but a symbolic link that leads out of the environment stands for all
+    /// that is behind it.
+    ///
+    /// # Errors
+    /// If the way cannot be looked at.
+    pub fn real_or_link(&mut self, place: &Place) -> Result<Place> {
+        match &self.directory_of(place)?.known {
+            Known::Outside { at, .. } => Ok(at.clone()),
+            Known::There(..) | Known::Missing { .. } | Known::Blocked { .. } => self.real(place),
+        }
     }
 
     /// The digest of the regular file at a real place; `None` if there is none.
@@ -309,18 +326,19 @@ impl<'a> Survey<'a> {
             },
             Some(stat) if stat.kind == Kind::Directory => self.entered(real, &path)?,
             Some(stat) if stat.kind == Kind::Symlink => match fs::stat(&path)? {
-                Some(target) if target.kind == Kind::Directory => self.through_link(&path)?,
+                Some(target) if target.kind == Kind::Directory => self.through_link(real, &path)?,
                 _ => blocked(real),
             },
             Some(_) => blocked(real),
         })
     }
 
-    /// The directory that the symbolic link at `path` leads to.
-    fn through_link(&mut self, path: &Path) -> Result<Known> {
+    /// The directory that the symbolic link `at`, with the path `path`, leads to.
+    fn through_link(&mut self, at: Place, path: &Path) -> Result<Known> {
         let resolved = fs::canonical(path)?;
         match self.layout.of_resolved(&resolved) {
             None => Ok(Known::Outside {
+                at,
                 link: path.to_owned(),
                 target: resolved,
             }),

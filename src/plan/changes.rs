@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::{Change, Tally, WheelId};
 use crate::error::{Error, Result};
-use crate::installed::Installed;
+use crate::installed::{Form, Installed};
 use crate::outcome::{Action, Warning};
 use crate::spec::name::ProjectName;
 use crate::spec::version::Version;
@@ -122,8 +122,10 @@ pub fn of_project(name: &ProjectName, installed: &[Installed]) -> Vec<usize> {
 /// The change that installs a wheel in place of the projects `old`, regardless of their versions.
 fn change(wheel: &Offer<'_>, old: Vec<usize>, installed: &[Installed]) -> Change {
     let is_same_version = |number: usize| installed[number].has_version(wheel.version);
+    // A leftover makes no project installed, but it goes when its project comes.
+    let is_project = |&number: &usize| installed[number].form != Form::Leftover;
     let action = match old.as_slice() {
-        [] => Action::Install,
+        old if !old.iter().any(is_project) => Action::Install,
         // A project that is installed twice is replaced even by the same version, so that one
         // copy is left.
         [only] if is_same_version(*only) => Action::Reinstall,
@@ -133,7 +135,11 @@ fn change(wheel: &Offer<'_>, old: Vec<usize>, installed: &[Installed]) -> Change
         action,
         name: wheel.name.clone(),
         version: wheel.version.to_string(),
-        previous: old.first().map(|&number| installed[number].version.clone()),
+        previous: old
+            .iter()
+            .copied()
+            .find(|number| is_project(number))
+            .map(|number| installed[number].version.clone()),
         wheel: wheel.wheel,
         source: Some(wheel.label.to_owned()),
         old,

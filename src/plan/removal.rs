@@ -55,6 +55,7 @@ pub fn outgoing(removal: &Removal, layout: &Layout) -> Vec<Place> {
             None => places.extend(files.values().copied().cloned()),
         }
     }
+    places.extend(removal.empty_dist_infos.iter().cloned());
     places.sort();
     places.dedup();
     places

@@ -43,6 +43,7 @@ pub fn installed_project(name: &str, version: &str) -> Installed {
         library: SchemeKey::Purelib,
         form: Form::Recorded,
         installer: None,
+        is_linked: false,
     }
 }
 

@@ -45,6 +45,7 @@ mod nothing_to_do;
 mod odd_answers;
 mod old_journals;
 mod option_variables;
+mod other_installers;
 mod other_tools;
 mod output;
 mod partial_files;

@@ -244,8 +244,10 @@ fn e93_c55_r114_without_record_nothing_is_replaced_or_removed() {
         ),
         (
             |venv| {
-                fs::create_dir(site_packages(venv).join("demo-1.0.dist-info"))
-                    .expect("it can be made");
+                write(
+                    &site_packages(venv).join("demo-1.0.dist-info/METADATA"),
+                    "Name: demo\n",
+                );
             },
             "RECORD",
         ),

@@ -91,8 +91,8 @@ pub fn read_wheel_record(bytes: &[u8], verify: Verify) -> WheelRecord {
 }
 
 /// Reads the RECORD of an installed project ("Recording installed projects", "The RECORD file") as
-/// tolerantly as pip: invalid digests and sizes count as absent, rows without a path are dropped,
-/// and paths are unchanged.
+/// tolerantly as pip: invalid digests and sizes count as absent, rows without a path and rows for
+/// directories are dropped, and paths are unchanged.
 ///
 /// # Errors
 /// [`RecordFault::NotUtf8`], and [`RecordFault::Row`] if the text is not CSV.
@@ -101,7 +101,7 @@ pub fn read_installed_record(bytes: &[u8]) -> Result<Vec<RecordRow>, RecordFault
     let mut rows = Vec::new();
     each_row(text, |_, row| {
         let column = |index| row.get(index).unwrap_or_default();
-        if !column(0).is_empty() {
+        if !column(0).is_empty() && !is_directory(column(0)) {
             let digest = parse_digest(column(1)).ok().map(|(digest, _)| digest);
             rows.push(RecordRow {
                 path: column(0).to_owned(),
@@ -111,6 +111,12 @@ pub fn read_installed_record(bytes: &[u8]) -> Result<Vec<RecordRow>, RecordFault
         }
     })?;
     Ok(rows)
+}
+
+/// Whether a row of an installed RECORD is for a directory, as virtualenv lists `__pycache__` and
+/// some build tools list packages with a final slash. A RECORD lists files only.
+fn is_directory(path: &str) -> bool {
+    path.ends_with('/') || path == "__pycache__" || path.ends_with("/__pycache__")
 }
 
 /// The bytes of a RECORD with these rows, in this order ("Recording installed projects", "The
