@@ -40,7 +40,10 @@ impl WheelSource {
         let mut sources = Source::from_argument(url.as_ref())?;
         match (sources.pop(), sources.is_empty()) {
             (Some(source), true) if matches!(source.location, Location::Url(_)) => Ok(Self(source)),
-            _ => Err(Error::usage(format!("`{url}` is no URL of a wheel"))),
+            _ => {
+                let shown = crate::spec::location::shown(url);
+                Err(Error::usage(format!("`{shown}` is no URL of a wheel")))
+            }
         }
     }
 }

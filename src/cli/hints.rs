@@ -83,8 +83,16 @@ const HINTS: &[(&[&str], &str)] = &[
         "name a list of requirements with `--requirements`",
     ),
     (
-        &["report-as-wheel"],
+        &["report-as-wheel", "json-as-requirements"],
         "name an installation report with `--report`",
+    ),
+    (
+        &["source-distribution"],
+        "build a wheel of it with `pip wheel --no-deps`",
+    ),
+    (
+        &["scheme"],
+        "fetch or build the wheel with another program, and name the file",
     ),
     (
         &["not-pinned"],
@@ -110,6 +118,18 @@ const HINTS: &[(&[&str], &str)] = &[
         "put the credentials for the host into the netrc file",
     ),
     (&["http-status"], "check the address"),
+    (
+        &["proxy"],
+        "check `http_proxy`, `https_proxy` and `all_proxy`; `no_proxy` names hosts to ask directly",
+    ),
+    (
+        &["proxy-credentials"],
+        "put the login into the proxy's address: `http://name:password@host:port`",
+    ),
+    (
+        &["certificates"],
+        "check `SSL_CERT_FILE` and `SSL_CERT_DIR`, or unset them to trust the system's",
+    ),
     (
         &["untrusted-certificate"],
         "name the certificates of your network in `SSL_CERT_FILE`",

@@ -299,12 +299,32 @@ fn download_settings(args: &DownloadArgs) -> pkg_install::command::Settings {
         http_proxy: text(&["http_proxy"]).or_else(|| all.clone()),
         https_proxy: text(&["https_proxy", "HTTPS_PROXY"]).or(all),
         no_proxy: text(&["no_proxy", "NO_PROXY"]),
-        certificates: variable(&["SSL_CERT_FILE"]).map(PathBuf::from),
+        certificates: variable(&["SSL_CERT_FILE"])
+            .map(PathBuf::from)
+            .or_else(certificates_of_the_system),
+        certificate_directory: variable(&["SSL_CERT_DIR"]).map(PathBuf::from),
         netrc: variable(&["NETRC"])
             .map(PathBuf::from)
             .or_else(|| Some(home?.join(".netrc"))),
         ..pkg_install::command::Settings::default()
     }
+}
+
+/// The system's file of certificates, if it has to be named: if one of these variables is set to
+/// nothing, the HTTP crate would take that as the name of a file. Elsewhere than on Unix, and on
+/// macOS, the system has no such file and ignores the variables.
+#[cfg(feature = "http")]
+fn certificates_of_the_system() -> Option<PathBuf> {
+    let is = |name: &str, empty: bool| {
+        std::env::var_os(name).is_some_and(|value| value.is_empty() == empty)
+    };
+    let has_empty = is("SSL_CERT_FILE", true) || is("SSL_CERT_DIR", true);
+    #[cfg(all(unix, not(target_vendor = "apple")))]
+    if has_empty && !is("SSL_CERT_DIR", false) {
+        return openssl_probe::probe().cert_file;
+    }
+    let _ = has_empty;
+    None
 }
 
 /// Replaces the short forms of output options by what they stand for.

@@ -4,30 +4,32 @@
 //! [`FetchError`]. Everything here blocks, until an answer comes, a timeout passes or another
 //! thread [hangs up](Client::hang_up). Invariants: credentials are sent to their own host only and
 //! are in no message; no redirect leads from https to http. Only this file names the HTTP crate's
-//! requests.
+//! requests. Trouble with a proxy or with certificates fails only the requests that need them.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode_str;
-use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::tls::{RootCerts, TlsConfig};
 use ureq::{Agent, Proxy};
 use url::Url;
 
+use super::certificates::roots;
 use super::netrc::{Login, Netrc};
+use super::proxies::{Proxies, ProxyAddress};
 use super::response::Response;
 use super::retry::FetchError;
 use super::settings::Settings;
-use crate::error::{Error, NetworkFault, Result};
+use crate::error::{Error, NetworkFault};
 use crate::fs;
+use crate::outcome::Warning;
 use crate::spec::location::{label_of, request_url};
 use crate::threads::Cancel;
 
 /// As many as other clients follow at the most.
 const MOST_REDIRECTS: usize = 10;
-// Both limits keep a path to a wrong file from filling the memory.
-const MOST_CERTIFICATE_BYTES: u64 = 1 << 24;
+/// Keeps a path to a wrong file from filling the memory.
 const MOST_NETRC_BYTES: u64 = 1 << 20;
 
 /// The headers of one request, beside those of every request.
@@ -44,6 +46,10 @@ pub(super) struct Client {
     make: Box<dyn Fn(Option<Proxy>) -> Agent + Send + Sync>,
     proxies: Proxies,
     netrc: Netrc,
+    /// Why the certificates cannot be used, if that is so.
+    certificate_fault: Option<String>,
+    /// Warnings that were not taken yet.
+    warnings: Mutex<Vec<Warning>>,
 }
 
 /// The agents, each with its own connections: an agent knows one proxy. Clones share connections.
@@ -54,50 +60,33 @@ struct Routes {
     https: Option<Agent>,
 }
 
-struct Proxies {
-    http: Option<Proxy>,
-    https: Option<Proxy>,
-    /// Hosts and domains that are asked without a proxy.
-    without: Vec<String>,
-}
-
 impl Client {
     /// Reads certificates and netrc; connects to nothing yet.
-    pub(super) fn new(settings: &Settings) -> Result<Self> {
-        let proxy = |text: &Option<String>| match text
-            .as_deref()
-            .filter(|text| !text.trim().is_empty())
-        {
-            None => Ok(None),
-            // The crate's reason is dropped, because the address may hold a password.
-            Some(text) => Proxy::new(text.trim()).map(Some).map_err(|_| {
-                Error::usage("the address of the proxy cannot be read: write `http://host:port`")
-            }),
+    pub(super) fn new(settings: &Settings) -> Self {
+        let proxies = Proxies::new(settings);
+        let (netrc, warnings) = match read_netrc(settings) {
+            Ok(netrc) => (netrc, Vec::new()),
+            Err(warning) => (Netrc::default(), vec![warning]),
         };
-        let without = settings.no_proxy.as_deref().unwrap_or_default();
-        let proxies = Proxies {
-            http: proxy(&settings.http_proxy)?,
-            https: proxy(&settings.https_proxy)?,
-            without: without
-                .split([',', ' '])
-                .filter(|name| !name.is_empty())
-                .map(str::to_lowercase)
-                .collect(),
+        let (roots, certificate_fault) = match roots(settings) {
+            Ok(roots) => (roots, None),
+            // No request over https is made then, so that these are not asked.
+            Err(fault) => (RootCerts::PlatformVerifier, Some(fault)),
         };
-        // The file is other programs' too: an entry that is not UTF-8 must not hide the others.
-        let netrc = match &settings.netrc {
-            Some(path) if fs::stat(path)?.is_some() => Netrc::parse(&String::from_utf8_lossy(
-                &fs::read_to_limit(path, MOST_NETRC_BYTES)?,
-            )),
-            _ => Netrc::default(),
-        };
-        let make = Box::new(agents(settings, roots(settings)?));
-        Ok(Self {
+        let make = Box::new(agents(settings, roots));
+        Self {
             routes: Mutex::new(Routes::new(&*make, &proxies)),
             make,
             proxies,
             netrc,
-        })
+            certificate_fault,
+            warnings: Mutex::new(warnings),
+        }
+    }
+
+    /// Removes and returns the warnings so far.
+    pub(super) fn take_warnings(&self) -> Vec<Warning> {
+        std::mem::take(&mut *self.warnings.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Ends every connection, so that threads that wait for an answer or a body fail at once. Later
@@ -130,6 +119,7 @@ impl Client {
                 let why = "its address is neither `http` nor `https`";
                 return Err(Error::network(NetworkFault::Address, &label, why).into());
             }
+            let proxy = self.check_way(&at, &label)?;
             let request = self.request(&at, self.authorization(url, &at), headers);
             // The agent is taken already. In the other order a request that is cancelled in between
             // could get a renewed agent, which that `hang_up` does not end.
@@ -137,7 +127,10 @@ impl Client {
             let response = request.call().map_err(|error| {
                 // A request that another thread broke off is a cancelled one, not a failed one.
                 let cancelled = cancel.check().err().map(FetchError::Fatal);
-                cancelled.unwrap_or_else(|| FetchError::of(error, &at, &label))
+                cancelled.unwrap_or_else(|| match proxy {
+                    Some(proxy) => FetchError::through(error, proxy, &at, &label),
+                    None => FetchError::of(error, &at, &label),
+                })
             })?;
             let answer = Response::new(at, response);
             // Status 304 answers `If-None-Match`, and 300 leaves the choice to a person.
@@ -154,12 +147,46 @@ impl Client {
         }
     }
 
+    /// The proxy for `at`, if it has one. Refuses requests for which the proxy or the certificates
+    /// cannot be used.
+    fn check_way(
+        &self,
+        at: &Url,
+        label: &str,
+    ) -> std::result::Result<Option<&ProxyAddress>, FetchError> {
+        if let Some(fault) = self
+            .certificate_fault
+            .as_ref()
+            .filter(|_| at.scheme() == "https")
+        {
+            return Err(Error::network(NetworkFault::Certificates, label, fault).into());
+        }
+        let proxy = self.proxies.of(at);
+        if let Some((proxy, reason)) =
+            proxy.and_then(|proxy| Some((proxy, proxy.proxy.as_ref().err()?)))
+        {
+            let why = format!("the proxy `{}` cannot be used: {reason}", proxy.label);
+            return Err(Error::network(NetworkFault::Proxy, label, why).into());
+        }
+        Ok(proxy)
+    }
+
     /// The value of `Authorization` for a request to `at`, to which `asked` was redirected. The
     /// credentials of `asked` go to its own origin only; the netrc file has logins by host.
     fn authorization(&self, asked: &Url, at: &Url) -> Option<String> {
         // An origin includes the port: another program may listen on another port of the host.
         let own = login_of(asked).filter(|_| asked.origin() == at.origin());
-        let login = own.or_else(|| self.netrc.login(at.host_str()?).cloned())?;
+        // The default is meant for the hosts that the user names. A redirect may lead anywhere.
+        let (host, may_default) = (at.host_str()?, asked.host() == at.host());
+        let login = match own {
+            // The user alone selects a password of the file; without one, it may be a token.
+            Some(own) if own.password.is_empty() => {
+                let found = self.netrc.login(host, Some(&own.name), may_default);
+                found.cloned().unwrap_or(own)
+            }
+            Some(own) => own,
+            None => self.netrc.login(host, None, may_default)?.clone(),
+        };
         Some(format!(
             "Basic {}",
             STANDARD.encode(format!("{}:{}", login.name, login.password))
@@ -190,9 +217,7 @@ impl Client {
             &routes.http
         };
         match proxied {
-            Some(agent) if !self.proxies.leave_out(url.host_str().unwrap_or_default()) => {
-                agent.clone()
-            }
+            Some(agent) if self.proxies.of(url).is_some() => agent.clone(),
             _ => routes.direct.clone(),
         }
     }
@@ -200,7 +225,10 @@ impl Client {
 
 impl Routes {
     fn new(make: &dyn Fn(Option<Proxy>) -> Agent, proxies: &Proxies) -> Self {
-        let proxied = |proxy: &Option<Proxy>| proxy.as_ref().map(|proxy| make(Some(proxy.clone())));
+        let proxied = |address: &Option<ProxyAddress>| {
+            let proxy = address.as_ref()?.proxy.as_ref().ok()?;
+            Some(make(Some(proxy.clone())))
+        };
         Self {
             direct: make(None),
             http: proxied(&proxies.http),
@@ -209,19 +237,25 @@ impl Routes {
     }
 }
 
-impl Proxies {
-    /// Whether `host`, or a domain above it, is to be asked without a proxy.
-    fn leave_out(&self, host: &str) -> bool {
-        // URLs have brackets around IPv6 addresses, lists of exceptions have none.
-        let host = host.trim_matches(['[', ']']);
-        self.without.iter().any(|name| {
-            let name = name.trim_start_matches('*').trim_start_matches('.');
-            name.is_empty()
-                || host == name
-                || host
-                    .strip_suffix(name)
-                    .is_some_and(|rest| rest.ends_with('.'))
-        })
+/// The logins of the netrc file; a warning if it is there and cannot be read.
+fn read_netrc(settings: &Settings) -> std::result::Result<Netrc, Warning> {
+    let Some(path) = &settings.netrc else {
+        return Ok(Netrc::default());
+    };
+    let text = match fs::stat(path) {
+        Ok(None) => return Ok(Netrc::default()),
+        Ok(Some(_)) => fs::read_to_limit(path, MOST_NETRC_BYTES),
+        Err(error) => Err(error),
+    };
+    match text {
+        // The file is other programs' too: an entry that is not UTF-8 must not hide the others.
+        Ok(text) => Ok(Netrc::parse(&String::from_utf8_lossy(&text))),
+        // It may be another user's, and most servers need no login.
+        Err(error) => Err(Warning {
+            code: "netrc",
+            wheel: None,
+            message: format!("the netrc file is not used: {error}"),
+        }),
     }
 }
 
@@ -278,27 +312,6 @@ fn agents(settings: &Settings, roots: RootCerts) -> impl Fn(Option<Proxy>) -> Ag
     }
 }
 
-/// The certificate authorities to trust.
-fn roots(settings: &Settings) -> Result<RootCerts> {
-    let Some(path) = &settings.certificates else {
-        return Ok(RootCerts::PlatformVerifier);
-    };
-    let text = fs::read_to_limit(path, MOST_CERTIFICATE_BYTES)?;
-    // Such files may hold keys beside certificates, so only an empty result is an error.
-    let found = parse_pem(&text).filter_map(|item| match item {
-        Ok(PemItem::Certificate(certificate)) => Some(certificate),
-        _ => None,
-    });
-    let found: Vec<_> = found.collect();
-    if found.is_empty() {
-        return Err(Error::usage(format!(
-            "`{}` holds no certificate in PEM form",
-            path.display()
-        )));
-    }
-    Ok(RootCerts::Specific(Arc::new(found)))
-}
-
 /// The name and password in a URL, percent-decoded.
 fn login_of(url: &Url) -> Option<Login> {
     let plain = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
@@ -312,27 +325,6 @@ fn login_of(url: &Url) -> Option<Login> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn hosts_and_the_domains_above_them_are_left_out_of_proxies() {
-        let without = |text: &str| Proxies {
-            http: None,
-            https: None,
-            without: text.split(',').map(str::to_lowercase).collect(),
-        };
-        for (text, host, left_out) in [
-            ("localhost,example.org", "example.org", true),
-            ("example.org", "files.example.org", true),
-            (".example.org", "files.example.org", true),
-            ("*.example.org", "files.example.org", true),
-            ("example.org", "badexample.org", false),
-            ("::1", "[::1]", true),
-            ("*", "anything", true),
-            ("127.0.0.1", "127.0.0.11", false),
-        ] {
-            assert_eq!(without(text).leave_out(host), left_out, "{text} {host}");
-        }
-    }
 
     #[test]
     fn redirects_lead_neither_to_less_safety_nor_for_ever() {

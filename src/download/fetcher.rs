@@ -76,7 +76,7 @@ impl Fetcher {
             host: settings.host_connections.max(connections),
         };
         Ok(Self {
-            client: Arc::new(Client::new(settings)?),
+            client: Arc::new(Client::new(settings)),
             scheduler: Scheduler::new(limits),
             cache: Cache::new(settings.cache.as_deref(), fs)?,
             previews: PreviewEvents::default(),

@@ -29,12 +29,14 @@
 //! file that is not pinned is fetched anew by every [`Downloader`].
 
 mod cache;
+mod certificates;
 mod client;
 mod fetcher;
 mod netrc;
 mod pages;
 mod partial;
 mod preview_events;
+mod proxies;
 mod queue;
 mod range_reader;
 mod ranges;
@@ -97,7 +99,7 @@ impl Downloader {
     /// true.
     ///
     /// # Errors
-    /// If the cache, the certificates or a proxy's address cannot be used.
+    /// If the cache cannot be used.
     pub fn new(settings: &Settings, fs: &Fs, cancel: Arc<AtomicBool>) -> Result<Self> {
         let pages = Pages::new(settings.cache.as_deref(), fs, settings.refresh);
         Ok(Self {
@@ -226,7 +228,9 @@ impl Downloader {
 
     /// Removes and returns the warnings so far.
     pub fn take_warnings(&self) -> Vec<Warning> {
-        self.fetcher.cache.take_warnings()
+        let mut warnings = self.fetcher.client.take_warnings();
+        warnings.extend(self.fetcher.cache.take_warnings());
+        warnings
     }
 
     /// Does `work` with each index of `files`, on as many threads as there are connections for
@@ -292,7 +296,7 @@ impl Downloader {
         let mut groups: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         for (index, file) in files.iter().enumerate() {
             // Threads at one address would mostly wait for each other's lock.
-            groups.entry(label_of(&file.url)).or_default().push(index);
+            groups.entry(file.key()).or_default().push(index);
         }
         let mut groups: Vec<_> = groups.into_values().collect();
         groups.sort_by_cached_key(|group| {

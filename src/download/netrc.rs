@@ -72,15 +72,23 @@ impl Netrc {
         Self { machines }
     }
 
-    /// The login for `host`: the first entry of its name, else the default.
-    pub(super) fn login(&self, host: &str) -> Option<&Login> {
+    /// The login for `host`, of this user if one is given: the first entry of that name, else the
+    /// default, if it may be used.
+    pub(super) fn login(
+        &self,
+        host: &str,
+        user: Option<&str>,
+        may_default: bool,
+    ) -> Option<&Login> {
+        let host = host.to_lowercase();
         let of = |name: Option<&str>| {
-            self.machines
-                .iter()
-                .find(|(machine, _)| machine.as_deref() == name)
+            let mut entries = self.machines.iter();
+            entries.find(|(machine, login)| {
+                machine.as_deref() == name && user.is_none_or(|user| login.name == user)
+            })
         };
-        of(Some(&host.to_lowercase()))
-            .or_else(|| of(None))
+        of(Some(&host))
+            .or_else(|| of(None).filter(|_| may_default))
             .map(|(_, login)| login)
     }
 }
@@ -99,7 +107,7 @@ mod tests {
         let netrc = Netrc::parse(text);
         let found = |host: &str| {
             netrc
-                .login(host)
+                .login(host, None, true)
                 .map(|login| (login.name.as_str(), login.password.as_str()))
         };
         assert_eq!(found("one.example"), Some(("anna", "p#1")));
@@ -107,9 +115,18 @@ mod tests {
         assert_eq!(found("evil.example"), Some(("anyone", "guest")));
         assert!(
             Netrc::parse("machine a.example login b")
-                .login("c.example")
+                .login("c.example", None, true)
                 .is_none()
         );
         assert!(!format!("{netrc:?}").contains("s3"));
+        let of = |host: &str, user: &str, may_default: bool| {
+            let login = netrc.login(host, Some(user), may_default);
+            login.map(|login| login.password.as_str())
+        };
+        assert_eq!(of("one.example", "later", true), Some("no"));
+        assert_eq!(of("one.example", "carl", true), None);
+        assert_eq!(of("evil.example", "anyone", true), Some("guest"));
+        assert_eq!(of("evil.example", "anyone", false), None);
+        assert!(netrc.login("evil.example", None, false).is_none());
     }
 }

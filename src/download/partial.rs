@@ -267,7 +267,8 @@ fn read_log(bytes: &[u8]) -> Option<(Head, Ranges, u64)> {
     let first = lines.next()?;
     let head: Head = serde_json::from_slice(first)
         .ok()
-        .filter(|head: &Head| head.version == 1)?;
+        // A tag that is no value of a header would make every request for the file fail.
+        .filter(|head: &Head| head.version == 1 && head.tag.as_deref().is_none_or(is_tag))?;
     let mut ranges = Ranges::default();
     let mut end = first.len() as u64;
     for line in lines {
@@ -278,6 +279,11 @@ fn read_log(bytes: &[u8]) -> Option<(Head, Ranges, u64)> {
         end += line.len() as u64;
     }
     Some((head, ranges, end))
+}
+
+/// Whether a text may be an entity tag or a date in a header.
+fn is_tag(text: &str) -> bool {
+    text.bytes().all(|byte| (0x20..0x7f).contains(&byte))
 }
 
 fn read_range(line: &[u8]) -> Option<Range<u64>> {
@@ -312,6 +318,13 @@ mod tests {
             [10..20, 30..90],
             "lines after a broken one do not count"
         );
+        let planted = Head {
+            tag: Some("a\r\nHost: b".to_owned()),
+            ..read_log(&log).expect("it has a head").0
+        };
+        let mut planted = serde_json::to_vec(&planted).expect("plain data");
+        planted.push(b'\n');
+        assert!(read_log(&planted).is_none(), "it could not be sent");
         assert!(
             read_log(b"{}\n").is_none() && read_log(b"").is_none() && read_log(&log[..9]).is_none()
         );

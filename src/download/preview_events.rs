@@ -10,7 +10,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::remote_file::RemoteFile;
 use super::transfer::TransferEvent;
 use crate::outcome::{Events, Retry};
-use crate::spec::location::label_of;
 
 /// The events of previews that were not reported yet.
 #[derive(Debug, Default)]
@@ -20,7 +19,7 @@ pub(super) struct PreviewEvents {
 
 #[derive(Debug, Default)]
 struct Previews {
-    /// By label.
+    /// By address.
     lengths: HashMap<String, u64>,
     pending: Vec<PreviewEvent>,
 }
@@ -41,12 +40,12 @@ enum PreviewEvent {
 impl PreviewEvents {
     /// A preview has seen the file's length.
     pub(super) fn saw(&self, file: &RemoteFile, length: u64) {
-        self.lock().lengths.insert(label_of(&file.url), length);
+        self.lock().lengths.insert(file.key(), length);
     }
 
     /// The length that was promised, or seen by a preview.
     pub(super) fn length_of(&self, file: &RemoteFile) -> Option<u64> {
-        let seen = || self.lock().lengths.get(&label_of(&file.url)).copied();
+        let seen = || self.lock().lengths.get(&file.key()).copied();
         file.size.or_else(seen)
     }
 

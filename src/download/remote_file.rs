@@ -6,6 +6,7 @@ use url::Url;
 
 use crate::digest::Digest;
 use crate::error::{Error, Result};
+use crate::spec::location::request_url;
 
 /// A file on a server, and what was promised about it.
 #[derive(Clone, PartialEq, Eq)]
@@ -33,6 +34,11 @@ impl RemoteFile {
         } else {
             Err(Error::usage(format!("`{}` names no file", self.label)))
         }
+    }
+
+    /// What identifies the address, the query included, which the label leaves out.
+    pub(super) fn key(&self) -> String {
+        request_url(&self.url).into()
     }
 
     /// The host that is asked; empty if the address has none.

@@ -21,7 +21,7 @@ use super::ranges::Part;
 use super::retry::{Attempts, FetchError};
 use crate::archive::{GzipError, gunzip};
 use crate::error::{Error, NetworkFault, Result};
-use crate::spec::location::label_of;
+use crate::spec::location::{label_of, request_url};
 use crate::threads::Cancel;
 
 /// A small body to fetch.
@@ -91,8 +91,9 @@ impl Resources {
         request: ResourceRequest,
         arrived: Arrived,
     ) -> bool {
-        let label = label_of(&request.url);
-        if !self.lock().insert(label.clone()) {
+        // The label leaves the query out, which may select another page.
+        let (key, label) = (key_of(&request.url), label_of(&request.url));
+        if !self.lock().insert(key.clone()) {
             return false;
         }
         let host = request.url.host_str().unwrap_or_default().to_owned();
@@ -104,6 +105,7 @@ impl Resources {
             attempts: Mutex::new(fetcher.retry.attempts()),
             arrived: Mutex::new(Some(arrived)),
             request,
+            key,
             label,
         };
         let job = Arc::new(job);
@@ -165,6 +167,11 @@ pub(super) fn run_beside(fetcher: &Fetcher, work: Box<dyn FnOnce() + Send>) -> R
         .map_err(|trouble| trouble.into_error("the parts of a wheel"))
 }
 
+/// What identifies an address: all of it but credentials and fragment.
+fn key_of(url: &Url) -> String {
+    request_url(url).into()
+}
+
 /// One resource on its way.
 struct ResourceFetch {
     resources: Arc<Resources>,
@@ -172,6 +179,8 @@ struct ResourceFetch {
     offline: bool,
     cancel: Cancel,
     request: ResourceRequest,
+    /// What identifies the address.
+    key: String,
     label: String,
     attempts: Mutex<Attempts>,
     arrived: Mutex<Option<Arrived>>,
@@ -199,7 +208,7 @@ impl ResourceFetch {
     fn end(&self, result: Result<Resource>) {
         if result.is_err() {
             // Asking again asks the server again.
-            self.resources.lock().remove(&self.label);
+            self.resources.lock().remove(&self.key);
         }
         // Taken out here: the callback may hold the downloader, which must not be dropped together
         // with this job, while the scheduler is locked.
@@ -215,7 +224,7 @@ impl ResourceFetch {
         let keep = self.request.keep;
         let pages = &self.resources.pages;
         let kept = (keep != Keep::Never)
-            .then(|| pages.read(&self.label))
+            .then(|| pages.read(&self.key))
             .flatten();
         let may_use = |kept: &KeptPage| {
             self.offline || keep == Keep::Forever || (!pages.refresh && kept.is_fresh())
@@ -250,7 +259,7 @@ impl ResourceFetch {
             .fetch_add(body.len() as u64, Ordering::Relaxed);
         if let (304, Some(kept)) = (status, kept) {
             let kept = kept.confirmed(&fields);
-            pages.write(&self.label, &kept);
+            pages.write(&self.key, &kept);
             return Ok(self.resource_of(kept));
         }
         let body = self.decompressed(coding, body)?;
@@ -258,7 +267,7 @@ impl ResourceFetch {
         let content_type = text("content-type");
         let body = if *keep != Keep::Never && status == 200 {
             let kept = KeptPage::new(&at, &fields, body);
-            pages.write(&self.label, &kept);
+            pages.write(&self.key, &kept);
             kept.body
         } else {
             body

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use ureq::Timeout;
 use url::Url;
 
+use super::proxies::ProxyAddress;
 use super::response::{Response, status_line};
 use super::settings::Settings;
 use crate::error::{Error, NetworkFault, Result};
@@ -54,12 +55,8 @@ impl Passing {
         }
     }
 
-    fn unreachable(why: String) -> Self {
-        let fault = NetworkFault::Unreachable;
-        Self {
-            fault,
-            ..Self::new(why)
-        }
+    fn with_fault(self, fault: NetworkFault) -> Self {
+        Self { fault, ..self }
     }
 }
 
@@ -88,10 +85,15 @@ impl FetchError {
             } else {
                 NetworkFault::Tls
             };
-            let reason = format!("no safe connection to `{host}`: {reason}");
+            let reason = if reason.contains("InvalidContentType") {
+                let port = url.port_or_known_default().unwrap_or_default();
+                format!("`{host}` does not speak TLS at port {port}: its address may be `http`")
+            } else {
+                format!("no safe connection to `{host}`: {reason}")
+            };
             Self::Fatal(Error::network(fault, label, reason))
         };
-        let network = |why: String| Self::Passing(Passing::unreachable(why));
+        let network = |why| Self::Passing(Passing::new(why).with_fault(NetworkFault::Unreachable));
         match error {
             ureq::Error::Rustls(error) => tls(error.to_string()),
             ureq::Error::Tls(reason) => tls(reason.to_owned()),
@@ -108,8 +110,80 @@ impl FetchError {
                 Self::passing(format!("`{host}` broke the connection off"))
             }
             ureq::Error::Io(error) => network(format!("`{host}`: {error}")),
+            // The crate's words may quote the answer, which may be anything.
+            ureq::Error::Protocol(_) | ureq::Error::Http(_) => {
+                let why = format!("`{host}` does not answer in valid HTTP");
+                Self::Fatal(Error::network(NetworkFault::TransferFailed, label, why))
+            }
             error => network(format!("`{host}`: {error}")),
         }
+    }
+
+    /// A request through a proxy that broke.
+    pub(super) fn through(
+        error: ureq::Error,
+        proxy: &ProxyAddress,
+        url: &Url,
+        label: &str,
+    ) -> Self {
+        use std::io::ErrorKind as Kind;
+        let name = &proxy.label;
+        let passing = |why| Self::Passing(Passing::new(why).with_fault(NetworkFault::Proxy));
+        match error {
+            // The name of the wanted host is looked up by the proxy.
+            ureq::Error::HostNotFound => {
+                passing(format!("the host of the proxy `{name}` is not known"))
+            }
+            ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect) => {
+                passing(format!("the proxy `{name}` cannot be reached in time"))
+            }
+            // Inside of a tunnel these kinds cannot occur.
+            ureq::Error::Io(error)
+                if matches!(
+                    error.kind(),
+                    Kind::ConnectionRefused | Kind::HostUnreachable | Kind::NetworkUnreachable
+                ) =>
+            {
+                passing(format!("the proxy `{name}`: {error}"))
+            }
+            ureq::Error::ConnectProxyFailed(reason) => Self::refused(&reason, proxy, label),
+            error => Self::of(error, url, label),
+        }
+    }
+
+    /// A proxy that answered and makes no tunnel; `reason` is the crate's, and ends in the status.
+    fn refused(reason: &str, proxy: &ProxyAddress, label: &str) -> Self {
+        let name = &proxy.label;
+        let status = reason
+            .rsplit('/')
+            .next()
+            .and_then(|status| status.parse().ok());
+        let (fault, why) = match status {
+            Some(407) if proxy.has_login => (
+                NetworkFault::ProxyCredentials,
+                format!("the proxy `{name}` refuses the login"),
+            ),
+            Some(407) => (
+                NetworkFault::ProxyCredentials,
+                format!("the proxy `{name}` asks for a login"),
+            ),
+            Some(status @ (408 | 429 | 500 | 502..=504)) => {
+                let why = format!("the proxy `{name}`: {}", status_line(status));
+                return Self::Passing(Passing::new(why).with_fault(NetworkFault::Proxy));
+            }
+            Some(status) => (
+                NetworkFault::Proxy,
+                format!(
+                    "the proxy `{name}` makes no tunnel: {}",
+                    status_line(status)
+                ),
+            ),
+            None => {
+                let why = format!("the proxy `{name}` does not answer");
+                return Self::Passing(Passing::new(why).with_fault(NetworkFault::Proxy));
+            }
+        };
+        Self::Fatal(Error::network(fault, label, why))
     }
 
     /// An answer whose status is not one of those that bring what was asked for.

@@ -36,10 +36,14 @@ pub struct Settings {
     pub http_proxy: Option<String>,
     /// The proxy for `https` addresses.
     pub https_proxy: Option<String>,
-    /// Hosts and domains that are asked without a proxy, separated by commas.
+    /// Hosts, domains and networks (`10.0.0.0/8`) that are asked without a proxy, separated by
+    /// commas or white space.
     pub no_proxy: Option<String>,
     /// Certificates to trust instead of the system's, in PEM form.
     pub certificates: Option<PathBuf>,
+    /// A directory of files with certificates to trust instead of the system's, or beside those of
+    /// `certificates`.
+    pub certificate_directory: Option<PathBuf>,
     /// A netrc file with logins by host; it may be missing.
     pub netrc: Option<PathBuf>,
     /// The value of the `User-Agent` header.
@@ -69,6 +73,7 @@ impl Default for Settings {
             https_proxy: None,
             no_proxy: None,
             certificates: None,
+            certificate_directory: None,
             netrc: None,
             user_agent: concat!("pkg-install/", env!("CARGO_PKG_VERSION")).to_owned(),
         }

@@ -2,11 +2,8 @@
 
 use std::fmt;
 
-use super::escape::{escaped, quoted, shown};
+use super::escape::{SHOWN, escaped, excerpt, shown};
 use super::{Clash, Detail, Error, Fault};
-
-/// How many faults or conflicts a message lists; programs get all of them as data.
-const SHOWN: usize = 10;
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -86,7 +83,7 @@ impl fmt::Display for Error {
                     escaped(reason)
                 )?;
                 installer.as_ref().map_or(Ok(()), |tool| {
-                    write!(f, "; it was installed by `{}`", escaped(tool))
+                    write!(f, "; it was installed by `{}`", excerpt(tool))
                 })
             }
             Detail::NotInstalled(names) => write!(f, "not installed: {}", list(names)),
@@ -138,7 +135,7 @@ impl fmt::Display for Error {
             Detail::Differences { count: 1 } => f.write_str("1 file differs from its RECORD"),
             Detail::Differences { count } => write!(f, "{count} files differ from their RECORD"),
             Detail::Network { label, reason, .. } => {
-                write!(f, "cannot fetch `{}`: {}", escaped(label), escaped(reason))
+                write!(f, "cannot fetch `{}`: {}", excerpt(label), escaped(reason))
             }
             Detail::Cache(error) => write!(f, "cannot use the cache: {error}"),
             Detail::Offline(labels) => {
@@ -154,7 +151,11 @@ impl fmt::Display for Error {
 
 /// Names that come from users and files, in backticks and escaped.
 fn list(names: &[String]) -> String {
-    escaped(&quoted(names))
+    let quoted: Vec<_> = names
+        .iter()
+        .map(|name| format!("`{}`", excerpt(name)))
+        .collect();
+    quoted.join(", ")
 }
 
 fn write_wheels(f: &mut fmt::Formatter<'_>, wheels: &[(String, Vec<Fault>)]) -> fmt::Result {
@@ -162,10 +163,10 @@ fn write_wheels(f: &mut fmt::Formatter<'_>, wheels: &[(String, Vec<Fault>)]) -> 
     if let [(wheel, faults)] = wheels
         && let [fault] = faults.as_slice()
     {
-        return write!(f, "`{}`: {fault}", escaped(wheel));
+        return write!(f, "`{}`: {fault}", excerpt(wheel));
     }
     match wheels {
-        [(wheel, _)] => write!(f, "`{}` has {total} faults", escaped(wheel))?,
+        [(wheel, _)] => write!(f, "`{}` has {total} faults", excerpt(wheel))?,
         _ => write!(f, "{} wheels are refused", wheels.len())?,
     }
     let all = wheels
@@ -174,7 +175,7 @@ fn write_wheels(f: &mut fmt::Formatter<'_>, wheels: &[(String, Vec<Fault>)]) -> 
     for (wheel, fault) in all.take(SHOWN) {
         match wheels {
             [_] => write!(f, "\n  {fault}")?,
-            _ => write!(f, "\n  `{}`: {fault}", escaped(wheel))?,
+            _ => write!(f, "\n  `{}`: {fault}", excerpt(wheel))?,
         }
     }
     write_rest(f, total)

@@ -22,6 +22,7 @@ mod source;
 mod spread;
 #[cfg(test)]
 mod tests;
+mod tools_lock;
 mod unsolvable;
 
 use std::fmt;
@@ -31,6 +32,7 @@ use std::path::PathBuf;
 pub use archive::ArchiveFault;
 pub use code::CODES;
 pub use escape::escaped;
+pub(crate) use escape::excerpt;
 pub use fault::Fault;
 pub use index::IndexFault;
 pub use metadata::MetadataFault;
@@ -40,6 +42,7 @@ pub(crate) use request::RequestFault;
 pub use resolution::ResolutionFault;
 pub use source::SourceFault;
 pub use spread::SpreadFault;
+pub use tools_lock::ToolsLock;
 pub use unsolvable::{Advice, Finding, NoSolution};
 
 use code::Code;

@@ -17,6 +17,12 @@ pub(crate) enum NetworkFault {
     Credentials,
     /// The server answered with another status that is an error.
     Status,
+    /// The proxy cannot be used, cannot be reached, or refuses the request.
+    Proxy,
+    /// The proxy asks for a login, or refuses the given one.
+    ProxyCredentials,
+    /// The certificates to trust cannot be read.
+    Certificates,
     /// The issuer of the server's certificate is not trusted.
     UntrustedCertificate,
     /// The server's certificate has expired.
@@ -40,6 +46,9 @@ impl NetworkFault {
             Self::TransferFailed => Code::TransferFailed,
             Self::Credentials => Code::Credentials,
             Self::Status => Code::HttpStatus,
+            Self::Proxy => Code::Proxy,
+            Self::ProxyCredentials => Code::ProxyCredentials,
+            Self::Certificates => Code::Certificates,
             Self::UntrustedCertificate => Code::UntrustedCertificate,
             Self::ExpiredCertificate => Code::ExpiredCertificate,
             Self::Tls => Code::Tls,

@@ -13,6 +13,8 @@ pub(crate) enum RequestFault {
     NoSuchWheel,
     /// A wheel or directory does not exist, and its name looks like a project's.
     ProjectName,
+    /// An address has a scheme that is not supported.
+    Scheme,
     /// A lock file was named as a wheel.
     LockAsWheel,
     /// A list of requirements was named as a wheel.
@@ -28,6 +30,7 @@ impl RequestFault {
             Self::NeedsInterpreter => Code::NeedsInterpreter,
             Self::NoSuchWheel => Code::NoSuchWheel,
             Self::ProjectName => Code::ProjectName,
+            Self::Scheme => Code::Scheme,
             Self::LockAsWheel => Code::LockAsWheel,
             Self::RequirementsAsWheel => Code::RequirementsAsWheel,
             Self::ReportAsWheel => Code::ReportAsWheel,

@@ -4,7 +4,8 @@
 use std::fmt::{self, Write as _};
 
 use super::code::Code;
-use super::escape::{Escaping, quoted};
+use super::escape::{Escaping, SHOWN, quoted};
+use super::tools_lock::ToolsLock;
 
 /// One thing that is wrong with, or odd about, the file of a resolver.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +22,10 @@ pub enum ResolutionFault {
     NotRequirements(String),
     /// A lock file was given as a list of requirements.
     LockAsRequirements,
+    /// JSON was given as a list of requirements.
+    JsonAsRequirements,
+    /// A lock file in the own format of another tool.
+    ToolsOwnLock(ToolsLock),
     /// A lock file has another name than lock files have.
     LockName(String),
     /// A required key is missing.
@@ -123,6 +128,8 @@ impl ResolutionFault {
             Self::NotToml(_) => Code::NotToml,
             Self::NotRequirements(_) => Code::NotRequirements,
             Self::LockAsRequirements => Code::LockAsRequirements,
+            Self::JsonAsRequirements => Code::JsonAsRequirements,
+            Self::ToolsOwnLock(_) => Code::ToolsOwnLock,
             Self::LockName(_) => Code::LockName,
             Self::MissingKey(_) => Code::MissingKey,
             Self::BadKey { .. } => Code::BadKey,
@@ -170,6 +177,14 @@ impl ResolutionFault {
             Self::LockAsRequirements => {
                 write!(f, "it is a lock file, not a list of requirements")
             }
+            Self::JsonAsRequirements => {
+                write!(f, "it is JSON, not a list of requirements")
+            }
+            Self::ToolsOwnLock(lock) => write!(
+                f,
+                "it is a lock file in {}'s own format: `{}` makes one that others can read",
+                lock.tool, lock.export
+            ),
             Self::LockName(name) => write!(
                 f,
                 "`{name}` is not a lock file's name: it is `pylock.toml` or `pylock.NAME.toml`"
@@ -190,17 +205,10 @@ impl ResolutionFault {
                 reason,
             } => write!(f, "the marker `{marker}` of {place} is not valid: {reason}"),
             Self::OtherEnvironment(differences) => {
-                let list: Vec<_> = differences
-                    .iter()
-                    .map(|(field, there, here)| {
-                        format!("`{field}` is `{there}` in it and `{here}` here")
-                    })
-                    .collect();
-                write!(
-                    f,
-                    "it was made for another environment: {}",
-                    list.join(", ")
-                )
+                write!(f, "it was made for another environment: ")?;
+                write_list(f, differences, ", ", |f, (field, there, here)| {
+                    write!(f, "`{field}` is `{there}` in it and `{here}` here")
+                })
             }
             Self::NoEnvironment(markers) => write!(
                 f,
@@ -225,11 +233,13 @@ impl ResolutionFault {
                 name,
                 offered,
             } => write!(f, "it has no {kind} `{name}`, only {}", quoted(offered)),
-            Self::Twice { package, found } => write!(
-                f,
-                "`{package}` is listed more than once for this environment: {}",
-                found.join(", ")
-            ),
+            Self::Twice { package, found } => {
+                write!(
+                    f,
+                    "`{package}` is listed more than once for this environment: "
+                )?;
+                write_list(f, found, ", ", |f, place| write!(f, "{place}"))
+            }
             Self::Sources { package, found } if found.is_empty() => {
                 write!(f, "`{package}` has no source")
             }
@@ -239,11 +249,10 @@ impl ResolutionFault {
                 quoted(found)
             ),
             Self::NotWheels(entries) => {
-                let list: Vec<_> = entries
-                    .iter()
-                    .map(|(name, what)| format!("`{name}` is {what}"))
-                    .collect();
-                write!(f, "only wheels can be installed, but {}", list.join("; "))
+                write!(f, "only wheels can be installed, but ")?;
+                write_list(f, entries, "; ", |f, (name, what)| {
+                    write!(f, "`{name}` is {what}")
+                })
             }
             Self::NoWheelFits {
                 package,
@@ -301,8 +310,8 @@ impl ResolutionFault {
             ),
             Self::NowhereToLook(requirements) => write!(
                 f,
-                "there is no directory to look for {} in",
-                first_few(requirements)
+                "there is no directory to look for these in: {}",
+                quoted(requirements)
             ),
             Self::Yanked(release) => {
                 write!(
@@ -323,11 +332,20 @@ impl ResolutionFault {
     }
 }
 
-/// The first names in backticks, and how many more there are.
-fn first_few(names: &[String]) -> String {
-    match names {
-        [_, _, _, _, ..] => format!("{} and {} more", quoted(&names[..3]), names.len() - 3),
-        _ => quoted(names),
+/// The first entries, and how many more there are.
+fn write_list<T>(
+    f: &mut Escaping<'_, '_>,
+    entries: &[T],
+    separator: &str,
+    write_one: impl Fn(&mut Escaping<'_, '_>, &T) -> fmt::Result,
+) -> fmt::Result {
+    for (number, entry) in entries.iter().take(SHOWN).enumerate() {
+        f.write_str(if number == 0 { "" } else { separator })?;
+        write_one(f, entry)?;
+    }
+    match entries.len().checked_sub(SHOWN) {
+        Some(rest @ 1..) => write!(f, "{separator}and {rest} more"),
+        _ => Ok(()),
     }
 }
 
@@ -347,6 +365,9 @@ pub(super) mod samples {
             F::NotToml(text("line 1, column 2")),
             F::NotRequirements(text("invalid UTF-8")),
             F::LockAsRequirements,
+            F::JsonAsRequirements,
+            F::ToolsOwnLock(ToolsLock::ALL[0]),
+            F::ToolsOwnLock(ToolsLock::ALL[3]),
             F::LockName(text("lock.toml")),
             F::MissingKey(text("version")),
             F::BadKey {

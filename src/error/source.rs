@@ -26,6 +26,8 @@ pub enum SourceFault {
     ContentEncoding(String),
     /// A server sent something other than a zip archive.
     NotAWheel { content_type: String },
+    /// The file is a source distribution.
+    SourceDistribution,
     /// The wheel is on a server, and has to be a local file.
     NotFetched,
     /// The fetched file differs from the one that was previewed.
@@ -42,6 +44,7 @@ impl SourceFault {
             Self::Size { .. } | Self::Longer { .. } => Code::LengthMismatch,
             Self::ContentEncoding(_) => Code::ContentEncoding,
             Self::NotAWheel { .. } => Code::NotAWheel,
+            Self::SourceDistribution => Code::SourceDistribution,
             Self::NotFetched => Code::NotFetched,
             Self::ChangedOnServer => Code::ChangedOnServer,
             Self::NotPinned => Code::NotPinned,
@@ -91,6 +94,7 @@ impl SourceFault {
             Self::NotAWheel { content_type } => {
                 write!(f, "the server sent `{content_type}` instead of a wheel")
             }
+            Self::SourceDistribution => write!(f, "source distributions are not built here"),
             Self::NotFetched => write!(f, "it is on a server and was not fetched"),
             Self::ChangedOnServer => write!(
                 f,

@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use super::{DirectReference, Fitting, Location, Pins, Source, Sourced, refused, warnings};
-use crate::error::{Fault, ResolutionFault, Result};
+use crate::error::{Fault, ResolutionFault, Result, ToolsLock};
 use crate::spec::pylock::{Choice, LockFile, LockedWheel, Selection, is_lock_name};
 
 /// The wheels of the lock file in `text`. `at` is its path, or `-` for one without a name; the
@@ -26,7 +26,10 @@ pub fn sources(
         .map(|name| name.to_string_lossy())
         .unwrap_or_default();
     if at != Path::new("-") && !is_lock_name(&name) {
-        let fault: Fault = ResolutionFault::LockName(name.into_owned()).into();
+        let fault: Fault = match ToolsLock::called(&name) {
+            Some(lock) => ResolutionFault::ToolsOwnLock(lock).into(),
+            None => ResolutionFault::LockName(name.into_owned()).into(),
+        };
         return Err(refused(at, vec![fault]));
     }
     let choice = Choice {

@@ -5,6 +5,7 @@
 //! wheel; a directory means the wheels directly inside it, sorted by name. New kinds of input
 //! belong here. Limits: nothing is downloaded, and names are looked up only in directories.
 
+mod argument;
 pub mod lock_file;
 mod merge;
 mod pins;
@@ -19,9 +20,8 @@ pub use pins::Pins;
 
 pub use crate::spec::location::Location;
 
-use crate::digest::{Algorithm, Digest};
-use crate::error::{Error, Fault, RequestFault, ResolutionFault, Result};
-use crate::fs::{self, Kind};
+use crate::error::{Error, Fault, ResolutionFault, Result};
+use crate::fs;
 use crate::outcome::Warning;
 use crate::spec::marker::MarkerEnvironment;
 use crate::spec::name::ProjectName;
@@ -126,7 +126,7 @@ impl Source {
 
     /// A wheel without any promise about it.
     pub fn from_location(location: Location) -> Self {
-        let file_name = location.file_name();
+        let file_name = wheel_file_name(&location);
         let (pinned, direct_reference) = (Pins::default(), DirectReference::IfAsked);
         Self {
             location,
@@ -158,106 +158,18 @@ impl Source {
     pub fn path(&self) -> Option<&Path> {
         self.location.path()
     }
-
-    /// What the user typed as one argument: a wheel, by its path or URL, with or without a pinned
-    /// hash after `#`; or a directory, which stands for every `*.whl` directly inside it.
-    ///
-    /// # Errors
-    /// If there is no such file, the URL or hash cannot be read, or a directory holds no wheel.
-    pub fn from_argument(argument: &Path) -> Result<Vec<Self>> {
-        if let Some(text) = argument.to_str().filter(|text| Location::is_url(text)) {
-            return from_url(text);
-        }
-        // The name as it stands goes first, and later the last `#` counts: file names may have one.
-        if let Some(found) = on_disk(argument)? {
-            return Ok(found);
-        }
-        if let Some((path, fragment)) = argument.to_str().and_then(|text| text.rsplit_once('#')) {
-            let pinned = pins(fragment)?;
-            if fs::stat(Path::new(path))?.is_some() {
-                return Ok(vec![Self {
-                    pinned,
-                    ..Self::from_path(path)
-                }]);
-            }
-        }
-        Err(nothing_there(argument))
-    }
 }
 
-/// The error for a `path` that does not exist; it may be the name of a project.
-fn nothing_there(path: &Path) -> Error {
-    let text = path.display().to_string();
-    let is_named = !text.contains('/') && !text.ends_with(".whl");
-    let message = format!("there is no wheel or directory `{text}`");
-    if is_named {
-        Error::request(RequestFault::ProjectName, message)
-    } else {
-        Error::request(RequestFault::NoSuchWheel, message)
-    }
-}
-
-/// The file of a resolver, by its name: it was given as a wheel.
-fn resolver_file(path: &Path) -> Option<RequestFault> {
-    match path.extension()?.to_str()? {
-        "toml" => Some(RequestFault::LockAsWheel),
-        "txt" => Some(RequestFault::RequirementsAsWheel),
-        "json" => Some(RequestFault::ReportAsWheel),
-        _ => None,
-    }
-}
-
-/// An argument that is a URL.
-fn from_url(text: &str) -> Result<Vec<Source>> {
-    let shown = || crate::spec::location::without_credentials(text);
-    let (location, fragment) = Location::from_url(text)
-        .map_err(|reason| Error::usage(format!("`{}` cannot be used: {reason}", shown())))?;
-    let pinned = fragment.as_deref().map(pins).transpose()?;
-    match (&location, pinned) {
-        (Location::File(path), None) => on_disk(path)?.ok_or_else(|| nothing_there(path)),
-        // A pinned path is one wheel and no directory; opening it reports that it is missing.
-        (_, pinned) => Ok(vec![Source {
-            pinned: pinned.unwrap_or_default(),
-            ..Source::from_location(location)
-        }]),
-    }
-}
-
-/// The wheel, or the wheels of the directory, at `path`; `None` if nothing is there.
-fn on_disk(path: &Path) -> Result<Option<Vec<Source>>> {
-    Ok(match fs::stat(path) {
-        Ok(None) => None,
-        Ok(Some(stat)) if stat.kind == Kind::Directory => Some(wheels_in(path)?),
-        // If `stat` failed, opening the file will report why.
-        Ok(Some(_)) | Err(_) => match resolver_file(path) {
-            None => Some(vec![Source::from_path(path)]),
-            Some(fault) => {
-                let message = format!("`{}` is not a wheel", path.display());
-                return Err(Error::request(fault, message));
-            }
-        },
-    })
-}
-
-/// The hashes behind the `#` of an argument; all of them must match.
-fn pins(fragment: &str) -> Result<Pins> {
-    fragment
-        .split('&')
-        .map(pinned_hash)
-        .collect::<Result<_>>()
-        .map(Pins::all_of)
-}
-
-fn pinned_hash(fragment: &str) -> Result<Digest> {
-    let parsed = fragment.split_once('=').and_then(|(name, hex)| {
-        let algorithm = Algorithm::from_name(name)?;
-        Digest::from_hex(algorithm, hex)
+/// The file name of the wheel at a location. A browser that saves a file for the second time calls
+/// it `NAME (1).whl`.
+fn wheel_file_name(location: &Location) -> String {
+    let name = location.file_name();
+    let first = location.path().and_then(|_| {
+        let (name, number) = name.strip_suffix(").whl")?.rsplit_once(" (")?;
+        let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+        is_number.then(|| format!("{name}.whl"))
     });
-    parsed.ok_or_else(|| {
-        Error::usage(format!(
-            "`#{fragment}` is not a hash: write `#sha256=` and 64 hexadecimal digits"
-        ))
-    })
+    first.unwrap_or(name)
 }
 
 /// The paths of the wheels directly inside a directory, sorted by name.
@@ -268,20 +180,6 @@ fn wheel_paths(directory: &Path) -> Result<Vec<PathBuf>> {
     Ok(names
         .filter(|path| path.extension().is_some_and(|extension| extension == "whl"))
         .collect())
-}
-
-fn wheels_in(directory: &Path) -> Result<Vec<Source>> {
-    let wheels: Vec<_> = wheel_paths(directory)?
-        .into_iter()
-        .map(Source::from_path)
-        .collect();
-    if wheels.is_empty() {
-        return Err(Error::usage(format!(
-            "the directory `{}` has no wheels",
-            directory.display()
-        )));
-    }
-    Ok(wheels)
 }
 
 /// The error for the resolver's file at `at`.

@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use super::{DirectReference, Fitting, Pins, Source, Sourced, refused, warnings};
-use crate::error::{Fault, ResolutionFault, Result};
+use crate::error::{Fault, ResolutionFault, Result, ToolsLock};
 use crate::spec::pip_report::{PipReport, ReportItem};
 
 /// The wheels of the report in `text`; `at` names the report in messages.
@@ -15,6 +15,13 @@ use crate::spec::pip_report::{PipReport, ReportItem};
 /// # Errors
 /// If the report cannot be read, names what is no wheel, or was made for another environment.
 pub fn sources(text: &[u8], at: &Path, fitting: &Fitting) -> Result<Sourced> {
+    let name = at.file_name().unwrap_or_default();
+    if let Some(lock) = ToolsLock::called(&name.to_string_lossy()) {
+        return Err(refused(
+            at,
+            vec![ResolutionFault::ToolsOwnLock(lock).into()],
+        ));
+    }
     let report = PipReport::parse(text).map_err(|faults| refused(at, faults))?;
     let differences = report.differences(&fitting.markers);
     if fitting.compat_check && !differences.is_empty() {

@@ -12,7 +12,7 @@ use super::{
     DirectReference, Fitting, IsInstalled, Location, Pins, Satisfied, Source, Sourced, refused,
     warnings, wheel_paths,
 };
-use crate::error::{Error, Fault, ResolutionFault, Result};
+use crate::error::{Error, Fault, ResolutionFault, Result, ToolsLock};
 use crate::fs::{self, Kind};
 use crate::spec::pylock::is_lock_name;
 use crate::spec::requirements::{Pin, PinnedRequirement, Requirements};
@@ -34,11 +34,7 @@ pub fn sources(
     find_links: &[PathBuf],
     is_installed: &IsInstalled<'_>,
 ) -> Result<Sourced> {
-    if at
-        .file_name()
-        .is_some_and(|name| is_lock_name(&name.to_string_lossy()))
-    {
-        let fault = ResolutionFault::LockAsRequirements;
+    if let Some(fault) = other_format(text, at) {
         return Err(refused(at, vec![fault.into()]));
     }
     let list = Requirements::parse(text).map_err(|faults| refused(at, faults))?;
@@ -91,6 +87,20 @@ pub fn sources(
     } else {
         Err(refused(at, faults))
     }
+}
+
+/// The fault of a file in another format: it would have one for each of its lines.
+fn other_format(text: &[u8], at: &Path) -> Option<ResolutionFault> {
+    let name = at.file_name().unwrap_or_default().to_string_lossy();
+    if is_lock_name(&name) {
+        return Some(ResolutionFault::LockAsRequirements);
+    }
+    if let Some(lock) = ToolsLock::called(&name) {
+        return Some(ResolutionFault::ToolsOwnLock(lock));
+    }
+    // No line of a list begins with a brace. A list in brackets is JSON too, but pip's are objects.
+    let begins = text.iter().find(|byte| !byte.is_ascii_whitespace());
+    (begins == Some(&b'{')).then_some(ResolutionFault::JsonAsRequirements)
 }
 
 /// A directory as the list names it: a path or a `file` URL.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use super::*;
+use crate::digest::{Algorithm, Digest};
 use crate::error::ErrorKind;
 use crate::spec::pylock::Selection;
 
@@ -96,7 +97,16 @@ fn e106_arguments_may_be_urls_with_hashes() {
             "`file://example.com/six.whl`",
         ),
         ("https://u:p@/x.whl", "usage", "`https:///x.whl`"),
-        ("https://example.com/six.whl#md5=0", "usage", "`#md5=0`"),
+        (
+            "https://example.com/six.whl#sha256=0",
+            "usage",
+            "`#sha256=0`",
+        ),
+        (
+            "https://example.com/six.whl#sha265=0",
+            "usage",
+            "`#sha265=0`",
+        ),
         (
             "file:///nowhere/six.whl",
             "no-such-wheel",
@@ -104,8 +114,13 @@ fn e106_arguments_may_be_urls_with_hashes() {
         ),
         (
             "ftp://example.com/six.whl",
-            "no-such-wheel",
-            "`ftp://example.com/six.whl`",
+            "scheme",
+            "`ftp://example.com/six.whl` cannot be read: only `https`, `http` and `file` URLs can",
+        ),
+        (
+            "git+https://token@example.com/six.git",
+            "scheme",
+            "`git+https://example.com/six.git` is a git repository",
         ),
         ("six==1.17.0", "project-name", "`six==1.17.0`"),
     ] {
@@ -388,4 +403,164 @@ fn c73_a_requirement_with_a_url_needs_no_directory() {
     )
     .unwrap_err();
     assert_eq!(error.code(), "nowhere-to-look");
+}
+
+#[test]
+fn arguments_are_files_urls_or_names() {
+    let scratch = shelf(&[
+        "six-1-py3-none-any (1).whl",
+        "a#b.whl",
+        "six-1.tar.gz",
+        "uv.lock",
+        "w/six-1-py3-none-any.whl",
+    ]);
+    let found = |argument: &str| {
+        let path = scratch.path().join(argument);
+        Source::from_argument(&path).unwrap().remove(0)
+    };
+    let saved_twice = found("six-1-py3-none-any (1).whl");
+    assert_eq!(saved_twice.file_name, "six-1-py3-none-any.whl");
+    assert_eq!(found("a#b.whl").file_name, "a#b.whl");
+    assert_eq!(
+        found(&format!("a#b.whl#SHA256={SHA}")).pinned,
+        Pins::all_of(vec![sha()])
+    );
+    for fragment in ["", "egg=six", "md5=00", "egg=six&subdirectory=x&sha1=0"] {
+        let url = format!("https://h/six-1-py3-none-any.whl#{fragment}");
+        for argument in [
+            url,
+            scratch
+                .path()
+                .join(format!("a#b.whl#{fragment}"))
+                .display()
+                .to_string(),
+        ] {
+            let found = Source::from_argument(Path::new(&argument)).unwrap();
+            assert!(found[0].pinned.is_empty(), "{argument}");
+        }
+    }
+    let refused = |argument: &str| Source::from_argument(Path::new(argument)).unwrap_err();
+    for (name, code, says) in [
+        (
+            "six-1.tar.gz",
+            "source-distribution",
+            "source distributions are not built here",
+        ),
+        (
+            "uv.lock",
+            "tools-own-lock",
+            "`uv export --format pylock.toml`",
+        ),
+        ("missing/six-1.zip", "source-distribution", "six-1.zip"),
+        (
+            "missing/six-1-py3-none-any.whl",
+            "no-such-wheel",
+            "there is no wheel",
+        ),
+    ] {
+        let error = refused(scratch.path().join(name).to_str().unwrap());
+        assert_eq!(error.code(), code, "{error}");
+        assert!(error.to_string().contains(says), "{error}");
+    }
+    let error = refused("https://u:p@h/six-1.tar.gz?x#y");
+    assert_eq!(
+        error.to_string(),
+        "`https://h/six-1.tar.gz`: source distributions are not built here"
+    );
+    let long = refused(&format!("{}x", "long-".repeat(2000)));
+    assert!(long.to_string().len() < 400, "{long}");
+    let relative = Source::from_argument(Path::new("file:./missing%20/six-1-py3-none-any.whl"));
+    assert!(
+        relative
+            .unwrap_err()
+            .to_string()
+            .contains("`./missing /six-1-")
+    );
+}
+
+#[test]
+fn no_message_about_an_argument_or_a_line_holds_a_password() {
+    for address in [
+        "git+https://s3cr3t@github.com/o/r.git",
+        "git+https://u:s3cr3t@h/x",
+        "ftp://u:s3cr3t@h/six-1-py3-none-any.whl",
+        "https://u:s3cr3t/x@h/six-1-py3-none-any.whl",
+        "https://u:s3cr3t#x@h/six-1-py3-none-any.whl",
+        "https://u:s3cr3t?x@h/six-1-py3-none-any.whl",
+        " https://u:s3cr3t@h/six-1-py3-none-any.whl#sha256=0",
+        "https:u:s3cr3t@h/six-1.tar.gz",
+        "six @ https://u:s3cr3t@h/six-1-py3-none-any.whl",
+        "https://h/six-1.tar.gz?X-Amz-Signature=s3cr3t",
+        "https://h:x/six-1-py3-none-any.whl?sig=s3cr3t",
+    ] {
+        let mut texts = Vec::new();
+        match Source::from_argument(Path::new(address)) {
+            Err(error) => texts.push(format!("{error} {error:?}")),
+            Ok(found) => texts.push(found[0].label()),
+        }
+        for line in [
+            address.trim().to_owned(),
+            format!("six @ {}", address.trim()),
+            format!("-e {address}"),
+            format!("-r {address}"),
+        ] {
+            let found = requirements::sources(line.as_bytes(), Path::new("-"), &fitting(true), &[]);
+            match found {
+                Err(error) => texts.push(format!("{error} {error:?}")),
+                Ok(found) => texts.push(found.sources[0].label()),
+            }
+        }
+        for text in texts {
+            assert!(!text.contains("s3cr3t"), "{address}: {text}");
+        }
+    }
+}
+
+#[test]
+fn files_of_other_kinds_are_named_once() {
+    let listed = |text: &str, at: &str| {
+        let found = requirements::sources(text.as_bytes(), Path::new(at), &fitting(true), &[]);
+        found.unwrap_err()
+    };
+    let json = listed("\n {\n\"version\": \"1\",\n\"install\": []\n}\n", "r.txt");
+    assert_eq!(
+        (json.code(), json.to_string().lines().count()),
+        ("json-as-requirements", 1)
+    );
+    for name in ["uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock"] {
+        let at = Path::new("/p").join(name);
+        let locked = lock_file::sources(b"x", &at, &fitting(true), &Selection::default());
+        let reported = pip_report::sources(b"x", &at, &fitting(true));
+        for error in [
+            locked.unwrap_err(),
+            reported.unwrap_err(),
+            listed("x", at.to_str().unwrap()),
+        ] {
+            assert_eq!(
+                (error.kind(), error.code()),
+                (ErrorKind::Input, "tools-own-lock")
+            );
+        }
+    }
+}
+
+#[test]
+fn an_unusable_url_in_a_lock_file_is_named() {
+    let text = lock_text("wheels")
+        .replace("wheels = {", "wheels = [{")
+        .replace("}}", "}}]")
+        .replace(
+            "name = 'six-1-py3-none-any.whl', path = '../w/six.whl'",
+            "url = 'ftp://u:p@h/six-1-py3-none-any.whl'",
+        );
+    let at = Path::new("pylock.toml");
+    let found = lock_file::sources(text.as_bytes(), at, &fitting(true), &Selection::default());
+    let error = found.unwrap_err();
+    assert_eq!(error.code(), "location");
+    assert!(
+        error
+            .to_string()
+            .contains("`six` is at `ftp://h/six-1-py3-none-any.whl`"),
+        "{error}"
+    );
 }

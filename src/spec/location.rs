@@ -4,6 +4,7 @@
 //! are decoded exactly once; a `file` URL becomes a path of this machine; a [`Location::Url`] has a
 //! host, no fragment, and is `http` or `https`. Limits: the paths of `file` URLs are Unix paths.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -24,9 +25,7 @@ pub enum Location {
 impl Location {
     /// Whether `text` has a scheme that [`from_url`](Self::from_url) reads.
     pub fn is_url(text: &str) -> bool {
-        let scheme = text
-            .split_once(':')
-            .map(|(scheme, _)| scheme.to_ascii_lowercase());
+        let scheme = scheme_of(text);
         scheme.is_some_and(|scheme| matches!(scheme.as_str(), "http" | "https" | "file"))
     }
 
@@ -57,11 +56,11 @@ impl Location {
         }
     }
 
-    /// The name in messages and reports: the path, or the URL without credentials.
+    /// The name in messages and reports: the path, or the URL without credentials and query.
     pub fn label(&self) -> String {
         match self {
             Self::File(path) => path.display().to_string(),
-            Self::Url(url) => without_credentials(url.as_str()),
+            Self::Url(url) => label_of(url),
         }
     }
 
@@ -81,18 +80,24 @@ impl fmt::Debug for Location {
     }
 }
 
-/// The path of a `file` URL (RFC 8089): absolute, on this host, decoded once.
+/// The path of a `file` URL (RFC 8089): on this host, decoded once. As for pip, `file:./a.whl` is
+/// relative to the working directory.
 fn local_path(text: &str, url: &Url) -> Result<PathBuf, &'static str> {
-    // The URL parser would turn a relative path into an absolute one.
-    if !text
-        .trim_start()
-        .get("file:".len()..)
-        .is_some_and(|rest| rest.starts_with('/'))
-    {
-        return Err("a `file` URL needs an absolute path");
+    let rest = text.trim_start().get("file:".len()..).unwrap_or_default();
+    if rest.starts_with('/') {
+        return url
+            .to_file_path()
+            .map_err(|()| "a `file` URL cannot name another host");
     }
-    url.to_file_path()
-        .map_err(|()| "a `file` URL cannot name another host")
+    // The URL parser would turn a relative path into an absolute one.
+    let end = rest.find(['?', '#']).unwrap_or(rest.len());
+    let path: Cow<'_, [u8]> = percent_decode_str(&rest[..end]).into();
+    let path = String::from_utf8(path.into_owned()).map_err(|_| "its path is not UTF-8")?;
+    if path.is_empty() || path.contains('\0') {
+        Err("a `file` URL needs a path")
+    } else {
+        Ok(path.into())
+    }
 }
 
 /// The secure hashes of a URL's fragment, as `sha256=…`; other keys and weak hashes are ignored.
@@ -110,29 +115,68 @@ pub fn hashes_in(fragment: &str) -> Result<Vec<Digest>, String> {
     Ok(hashes)
 }
 
-/// `url` without user and password ("Direct URL data structure", "Specification").
+/// The scheme of a text that is a URL, in lower case: `https`, `git+ssh`. What precedes the first
+/// `:` is one only if `//` follows, or if it is `file`, `http` or `https`.
+pub fn scheme_of(text: &str) -> Option<String> {
+    let (scheme, rest) = text.trim_start().split_once(':')?;
+    let scheme = scheme.to_ascii_lowercase();
+    let is_known = matches!(scheme.as_str(), "file" | "http" | "https");
+    let is_scheme =
+        scheme.starts_with(|c: char| c.is_ascii_alphabetic()) && scheme.chars().all(in_scheme);
+    (is_scheme && (is_known || rest.starts_with("//"))).then_some(scheme)
+}
+
+fn in_scheme(character: char) -> bool {
+    character.is_ascii_alphanumeric() || matches!(character, '+' | '-' | '.')
+}
+
+/// `text` without the user and password of the URL in it ("Direct URL data structure",
+/// "Specification").
 ///
 /// The specification allows a few harmless ones, which stay: `${USER}`, `${USER}:${PASSWORD}` and
-/// the user `git`. A text that is not a URL with an authority is returned unchanged.
-pub fn without_credentials(url: &str) -> String {
-    // This works on the text and not on a parsed URL, because a URL that cannot be parsed is
-    // quoted in messages, too.
-    let Some((scheme, rest)) = url.split_once("://") else {
-        return url.to_owned();
+/// the user `git`. A text without a URL is returned unchanged. In a URL that cannot be read, all up
+/// to the last `@` may be a password.
+pub fn without_credentials(text: &str) -> String {
+    // The URL parser also accepts `https:user@host`.
+    let Some((before, rest)) = text.split_once("://").or_else(|| {
+        let scheme = scheme_of(text)?;
+        text.split_once(':').filter(|_| scheme != "file")
+    }) else {
+        return text.to_owned();
     };
-    if !scheme
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
-    {
-        return url.to_owned();
+    let authority_ends = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let path_ends = rest.find(['?', '#']).unwrap_or(rest.len());
+    let scheme = &before[before.trim_end_matches(in_scheme).len()..];
+    let is_url = Url::parse(&format!("{scheme}://{rest}")).is_ok();
+    // `user:12/34@host` looks like a port and a path.
+    let has_port = rest[..authority_ends].contains(':') && !rest[..authority_ends].contains('@');
+    let credentials_end = if !is_url {
+        rest.rfind('@')
+    } else if has_port {
+        rest[..path_ends].rfind('@')
+    } else {
+        // An unescaped `@` in a password must not leave half of it behind.
+        rest[..authority_ends].rfind('@')
+    };
+    match credentials_end {
+        Some(at) if !is_harmless(&rest[..at]) => {
+            let start = text.len() - rest.len();
+            format!("{}{}", &text[..start], &rest[at + 1..])
+        }
+        _ => text.to_owned(),
     }
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let (authority, tail) = rest.split_at(end);
-    // The last `@`: an unescaped one in a password must not leave half of it behind.
-    match authority.rsplit_once('@') {
-        Some((user, host)) if !is_harmless(user) => format!("{scheme}://{host}{tail}"),
-        _ => url.to_owned(),
+}
+
+/// `text` as messages show it: a URL without credentials, query and fragment, which may hold the
+/// signature of a storage service; other texts unchanged.
+pub fn shown(text: &str) -> String {
+    let mut shown = without_credentials(text);
+    // A name or an option may precede the URL.
+    let start = shown.find("://").or_else(|| scheme_of(&shown).map(|_| 0));
+    if let Some(end) = start.and_then(|start| Some(start + shown[start..].find(['?', '#'])?)) {
+        shown.truncate(end);
     }
+    shown
 }
 
 fn is_harmless(user: &str) -> bool {
@@ -165,11 +209,9 @@ pub fn request_url(url: &Url) -> Url {
     bare
 }
 
-/// `url` as messages name it: without credentials and fragment.
+/// `url` as messages name it: without credentials, query and fragment.
 pub fn label_of(url: &Url) -> String {
-    let mut url = url.clone();
-    url.set_fragment(None);
-    without_credentials(url.as_str())
+    shown(url.as_str())
 }
 
 #[cfg(test)]
@@ -189,6 +231,9 @@ mod tests {
             ("file:///w/a%3Fb%23c%5Cd.whl", "/w/a?b#c\\d.whl"),
             ("file:///C:/w/a.whl", "/C:/w/a.whl"),
             ("file:///w/%252e%252e/a.whl", "/w/%2e%2e/a.whl"),
+            ("file:a.whl", "a.whl"),
+            ("file:./a%20b.whl#sha256=x", "./a b.whl"),
+            ("file:../a.whl", "../a.whl"),
         ] {
             let (location, _) = Location::from_url(url).unwrap();
             assert_eq!(location, Location::File(path.into()), "{url}");
@@ -196,14 +241,13 @@ mod tests {
     }
 
     #[test]
-    fn e106_other_hosts_relative_paths_and_schemes_are_refused() {
+    fn e106_other_hosts_and_schemes_are_refused() {
         for (url, reason) in [
             (
                 "file://example.com/w/a.whl",
                 "a `file` URL cannot name another host",
             ),
-            ("file:a.whl", "a `file` URL needs an absolute path"),
-            ("file:../a.whl", "a `file` URL needs an absolute path"),
+            ("file:", "a `file` URL needs a path"),
             (
                 "ftp://example.com/a.whl",
                 "only `https`, `http` and `file` URLs can be read",
@@ -262,9 +306,57 @@ mod tests {
             ("https://host/a@b.whl", "https://host/a@b.whl"),
             ("https://host?a@b", "https://host?a@b"),
             ("file:///x@y/a.whl", "file:///x@y/a.whl"),
-            ("/not a url://u@h", "/not a url://u@h"),
+            ("/not a url://u@h", "/not a url://h"),
+            ("-e git+https://u:p@h/x", "-e git+https://h/x"),
+            ("six @ https://u:p@h/x", "six @ https://h/x"),
+            ("--x=https://u:p@h", "--x=https://h"),
+            (" https://u:p@h/x", " https://h/x"),
+            // These are no URLs, since the password is not escaped.
+            ("https://u:se/cret@h/a.whl", "https://h/a.whl"),
+            ("https://u:se#cret@h/a.whl", "https://h/a.whl"),
+            ("https://u:se?cret@h/a.whl", "https://h/a.whl"),
+            ("https://u:12/34@h/a.whl", "https://h/a.whl"),
+            ("https:u:secret@h/a.whl", "https:h/a.whl"),
+            ("https://host:80/a.whl?x=a@b", "https://host:80/a.whl?x=a@b"),
+            ("git+https://token@h/r.git@v1", "git+https://h/r.git@v1"),
+            ("no url", "no url"),
         ] {
             assert_eq!(without_credentials(url), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn messages_show_urls_without_their_query() {
+        for (text, expected) in [
+            (
+                "https://u:p@h/a.whl?X-Amz-Signature=ab#sha256=00",
+                "https://h/a.whl",
+            ),
+            ("https://u:p@h?sig=a@b", "https://h"),
+            ("ftp://u:p@h/a.whl?x", "ftp://h/a.whl"),
+            ("./a?b#c.whl", "./a?b#c.whl"),
+        ] {
+            assert_eq!(shown(text), expected, "{text}");
+        }
+        let url = Url::parse("https://u:p@h/a.whl?sig=a%2Fb#x").unwrap();
+        assert_eq!(label_of(&url), "https://h/a.whl");
+        assert_eq!(Location::Url(url).label(), "https://h/a.whl");
+    }
+
+    #[test]
+    fn schemes_are_told_from_names_and_paths() {
+        for (text, expected) in [
+            ("https://h/a.whl", Some("https")),
+            (" HTTPS://h", Some("https")),
+            ("git+ssh://git@h/x", Some("git+ssh")),
+            ("file:./a.whl", Some("file")),
+            ("ftp://h", Some("ftp")),
+            ("six @ https://h/a.whl", None),
+            ("c:\\a.whl", None),
+            ("a:b.whl", None),
+            ("six==1", None),
+        ] {
+            assert_eq!(scheme_of(text).as_deref(), expected, "{text}");
         }
     }
 }

@@ -1,9 +1,8 @@
 //! Names, passwords and redirects: which servers receive credentials, and that no message shows
 //! them.
 
-use pkg_install::download::{Downloader, RemoteFile, Settings};
+use pkg_install::download::{RemoteFile, Settings};
 use pkg_install::error::ErrorKind;
-use pkg_install::fs::Fs;
 use pkg_install::outcome::Silent;
 
 use crate::downloads::{NAME, body, content, downloader, fails, files, loose, pinned, settings};
@@ -12,8 +11,8 @@ use crate::support::scene::{Run, Scene};
 use crate::support::wheel_builder::Wheel;
 
 /// `anna:s3cr t` in base64, and as URLs write it.
-const ANNA: &str = "Basic YW5uYTpzM2NyIHQ=";
-const ANNA_IN_URL: &str = "anna:s3cr%20t";
+pub const ANNA: &str = "Basic YW5uYTpzM2NyIHQ=";
+pub const ANNA_IN_URL: &str = "anna:s3cr%20t";
 
 #[test]
 fn credentials_of_the_address_go_to_its_host_and_to_no_other() {
@@ -173,43 +172,6 @@ fn no_message_and_no_file_holds_a_password() {
 }
 
 #[test]
-fn a_proxy_is_asked_for_a_tunnel_unless_the_host_is_left_out() {
-    let (scene, server, proxy, bytes) = (
-        Scene::new(),
-        Server::start(),
-        Server::start(),
-        body(1000, 4),
-    );
-    server.put(NAME, &bytes);
-    proxy.put(NAME, &bytes);
-    let address = proxy.url_with(ANNA_IN_URL, "").to_string();
-    let through = Settings {
-        http_proxy: Some(address),
-        cache: None,
-        ..settings(&scene)
-    };
-    downloader(&through)
-        .fetch(&loose(server.url(NAME)), &Silent)
-        .expect("it comes");
-    let host = server.url(NAME).port().expect("it has one");
-    assert_eq!(
-        proxy.order(),
-        [format!("{TUNNEL}127.0.0.1:{host}"), NAME.to_owned()]
-    );
-    assert_eq!(proxy.seen(TUNNEL)[0].authorization.as_deref(), Some(ANNA));
-    assert_eq!(proxy.seen(NAME)[0].authorization, None);
-    assert_eq!(server.order(), [""; 0]);
-    let around = Settings {
-        no_proxy: Some("example.org, 127.0.0.1".to_owned()),
-        ..through
-    };
-    downloader(&around)
-        .fetch(&loose(server.url(NAME)), &Silent)
-        .expect("it comes");
-    assert_eq!(server.order(), [NAME]);
-}
-
-#[test]
 fn proxies_and_logins_come_from_the_variables_of_the_process() {
     let (scene, server, proxy, wheel) = (
         Scene::new(),
@@ -319,39 +281,76 @@ fn only_http_addresses_and_plain_names_are_fetched() {
 }
 
 #[test]
-fn settings_that_make_no_sense_are_refused() {
-    let scene = Scene::new();
-    let empty = scene.join("empty.pem");
-    std::fs::write(&empty, "none").expect("it can be written");
-    let base = settings(&scene);
-    for (settings, says) in [
-        (
-            Settings {
-                certificates: Some(empty),
-                ..base.clone()
-            },
-            "holds no certificate",
-        ),
-        (
-            Settings {
-                certificates: Some(scene.join("missing.pem")),
-                ..base.clone()
-            },
-            "missing.pem",
-        ),
-        (
-            Settings {
-                http_proxy: Some("http://:secret@".to_owned()),
-                ..base
-            },
-            "the address of the proxy cannot be read",
-        ),
+fn the_netrc_file_completes_a_user_and_its_default_stays_with_the_named_host() {
+    let (scene, server, other, bytes) = (
+        Scene::new(),
+        Server::start(),
+        Server::start(),
+        body(1000, 6),
+    );
+    server.put(NAME, &bytes);
+    let netrc = scene.write(
+        "netrc",
+        "machine 127.0.0.1 login bert password x\n\
+         machine 127.0.0.1 login anna password s3cr\n\
+         default login guest password y\n",
+    );
+    let settings = Settings {
+        netrc: Some(netrc),
+        cache: None,
+        ..settings(&scene)
+    };
+    let sent = |server: &Server, url: url::Url| {
+        downloader(&settings)
+            .fetch(&loose(url), &Silent)
+            .expect("it comes");
+        let seen = server.seen(NAME);
+        seen.last().expect("it was asked").authorization.clone()
+    };
+    for (login, expected) in [
+        ("bert", "Basic YmVydDp4"),
+        ("anna", "Basic YW5uYTpzM2Ny"),
+        ("anna:own", "Basic YW5uYTpvd24="),
+        ("guest", "Basic Z3Vlc3Q6eQ=="),
+        // A token, which is a user without a password.
+        ("carl", "Basic Y2FybDo="),
     ] {
-        let error = Downloader::new(&settings, &Fs::default(), std::sync::Arc::default())
-            .expect_err("it is refused");
-        assert!(
-            error.to_string().contains(says) && !error.to_string().contains("secret"),
-            "{error}"
-        );
+        let found = sent(&server, server.url_with(login, NAME));
+        assert_eq!(found.as_deref(), Some(expected), "{login}");
     }
+    // To another host, the machine's login is sent and the default is not.
+    let local = |url: url::Url| {
+        let mut url = url;
+        url.set_host(Some("localhost")).expect("it is a host");
+        url
+    };
+    other.put(NAME, &bytes);
+    server.put("leads", b"");
+    server.always("leads", Turn::Redirect(local(other.url(NAME)).into()));
+    assert_eq!(sent(&other, server.url("leads")), None);
+    assert_eq!(
+        sent(&other, local(other.url(NAME))).as_deref(),
+        Some("Basic Z3Vlc3Q6eQ==")
+    );
+}
+
+#[test]
+fn a_netrc_file_that_cannot_be_read_is_a_warning() {
+    let (scene, server) = (Scene::new(), Server::start());
+    server.put(NAME, &body(1000, 6));
+    // A directory cannot be read by any user, while this test may run as root.
+    let settings = Settings {
+        netrc: Some(scene.path().to_owned()),
+        ..settings(&scene)
+    };
+    let downloader = downloader(&settings);
+    downloader
+        .fetch(&loose(server.url(NAME)), &Silent)
+        .expect("it comes");
+    let codes: Vec<_> = downloader
+        .take_warnings()
+        .into_iter()
+        .map(|one| one.code)
+        .collect();
+    assert_eq!(codes, ["netrc"]);
 }

@@ -56,6 +56,7 @@ mod power_cut;
 mod progress;
 mod progress_terminal;
 mod protocol_order;
+mod proxies;
 mod record_levels;
 mod removing;
 mod reordered_cuts;

@@ -174,3 +174,25 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn lists_may_use_old_names_and_ask_for_extras() {
+    for (text, expected) in [
+        ("os.name == 'posix'", true),
+        ("sys.platform == 'win32'", false),
+        ("platform.machine == 'x86_64'", true),
+        ("platform.python_implementation == 'CPython'", true),
+        ("python_implementation == 'PyPy'", false),
+        ("'SMP' in platform.version", true),
+        ("extra == 'x'", false),
+        ("extra != 'x'", true),
+        ("'x' == extra or os.name == 'posix'", true),
+    ] {
+        let marker = Marker::parse(text, MarkerScope::Requirement).unwrap();
+        assert_eq!(marker.holds(&linux(), &Sets::default()), expected, "{text}");
+        for scope in [MarkerScope::Plain, MarkerScope::LockedPackage] {
+            assert!(Marker::parse(text, scope).is_err(), "{text}");
+        }
+    }
+    assert!(Marker::parse("'x' in extras", MarkerScope::Requirement).is_err());
+}

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::location::{Location, hashes_in, without_credentials};
+use super::location::{Location, hashes_in, shown, without_credentials};
 use super::marker::MarkerEnvironment;
 use super::name::ProjectName;
 use super::version::Version;
@@ -207,7 +207,7 @@ fn read_item(item: TextItem, release: &str) -> Result<ReportItem, Refusal> {
         (_, Some(VcsInfo { vcs }), _) => {
             return Err(Refusal::NotAWheel(format!(
                 "a {vcs} repository, `{}`",
-                without_credentials(&info.url)
+                shown(&info.url)
             )));
         }
         (_, _, Some(directory)) => {
@@ -218,7 +218,7 @@ fn read_item(item: TextItem, release: &str) -> Result<ReportItem, Refusal> {
             };
             return Err(Refusal::NotAWheel(format!(
                 "{kind}, `{}`",
-                without_credentials(&info.url)
+                shown(&info.url)
             )));
         }
         (Some(archive), None, None) => archive,
@@ -229,7 +229,7 @@ fn read_item(item: TextItem, release: &str) -> Result<ReportItem, Refusal> {
         }
     };
     let (location, fragment) = Location::from_url(&info.url).map_err(|reason| {
-        let (entry, location) = (release.to_owned(), without_credentials(&info.url));
+        let (entry, location) = (release.to_owned(), shown(&info.url));
         refuse(ResolutionFault::Location {
             entry,
             location,
@@ -278,14 +278,14 @@ fn is_of(file_name: &str, metadata: &TextMetadata) -> bool {
 }
 
 impl ArchiveInfo {
-    /// `hashes`, otherwise the older `hash`; weak algorithms are left out because they prove
-    /// nothing.
+    /// `hashes` and the older `hash`; weak algorithms are left out because they prove nothing.
     ///
     /// # Errors
     /// The hash that cannot be read.
     fn hashes(&self) -> Result<Vec<Digest>, String> {
-        // pip writes the deprecated `hash` beside `hashes`, and it only repeats one of them.
-        let older = self.hash.as_deref().filter(|_| self.hashes.is_empty());
+        // pip writes the deprecated `hash` beside `hashes`, where it repeats one of them. If it
+        // contradicts them, no file has both, and none is installed.
+        let older = self.hash.as_deref();
         let older = older
             .map(|hash| hash.split_once('=').ok_or_else(|| hash.to_owned()))
             .transpose()?;
@@ -294,11 +294,17 @@ impl ArchiveInfo {
             .iter()
             .map(|(name, hex)| (name.as_str(), hex.as_str()))
             .chain(older);
-        all.filter_map(|(name, hex)| {
+        let secure = all.filter_map(|(name, hex)| {
             Algorithm::from_name(&name.to_ascii_lowercase()).map(|found| (found, hex))
-        })
-        .map(|(algorithm, hex)| Digest::from_hex(algorithm, hex).ok_or_else(|| hex.to_owned()))
-        .collect()
+        });
+        let mut digests = Vec::new();
+        for (algorithm, hex) in secure {
+            let digest = Digest::from_hex(algorithm, hex).ok_or_else(|| hex.to_owned())?;
+            if !digests.contains(&digest) {
+                digests.push(digest);
+            }
+        }
+        Ok(digests)
     }
 }
 

@@ -224,3 +224,25 @@ proptest! {
         let _ = PipReport::parse(&text.as_bytes()[..cut.min(text.len())]);
     }
 }
+
+#[test]
+fn the_older_hash_counts_beside_the_newer_ones() {
+    let hashes = |older: &str| {
+        let info = archive("https://example.com/six-1.17.0-py3-none-any.whl");
+        let info = info.replace(&format!("sha256={SHA}"), older);
+        let report = PipReport::parse(report(&item(&info, INDEX, "six")).as_bytes());
+        report.unwrap().items.remove(0).hashes
+    };
+    assert_eq!(
+        hashes(&format!("sha256={SHA}")).len(),
+        1,
+        "it repeats the other"
+    );
+    let other = "00".repeat(32);
+    assert_eq!(
+        hashes(&format!("sha256={other}")).len(),
+        2,
+        "no file has both"
+    );
+    assert_eq!(hashes("md5=00").len(), 1, "it proves nothing");
+}

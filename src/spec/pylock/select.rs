@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use super::{Artifact, LockFile, Package};
 use crate::digest::{Algorithm, Digest};
 use crate::error::{Fault, MetadataFault, ResolutionFault};
-use crate::spec::location::{Location, without_credentials};
+use crate::spec::location::{Location, shown};
 use crate::spec::marker::{MarkerEnvironment, Sets, normalized};
 use crate::spec::version::Version;
 use crate::spec::wheel_name::{Tag, WheelName};
@@ -251,10 +251,9 @@ impl Package {
             &self.sdist,
             self.wheels.is_empty(),
         ) {
-            (Some((kind, place)), None, None, None, true) => other(format!(
-                "a {kind} repository, `{}`",
-                without_credentials(place)
-            )),
+            (Some((kind, place)), None, None, None, true) => {
+                other(format!("a {kind} repository, `{}`", shown(place)))
+            }
             (None, Some((place, true)), None, None, true) => {
                 other(format!("an editable directory, `{place}`"))
             }
@@ -314,10 +313,18 @@ impl Package {
             .map(|(_, wheel)| wheel);
         match self.wheels.as_slice() {
             [only] if !choice.compat_check => Ok(only),
-            wheels => best.ok_or_else(|| ResolutionFault::NoWheelFits {
-                package: self.label(),
-                wheels: wheels.len(),
-                environment: choice.described.to_owned(),
+            wheels => best.ok_or_else(|| {
+                let package = self.label();
+                // A wheel whose URL cannot be read has no name, and it may be the one that fits.
+                let unreadable = wheels.iter().filter(|wheel| wheel.name.is_none());
+                unreadable
+                    .filter_map(|wheel| wheel.location(&package).err())
+                    .next()
+                    .unwrap_or_else(|| ResolutionFault::NoWheelFits {
+                        package: package.clone(),
+                        wheels: wheels.len(),
+                        environment: choice.described.to_owned(),
+                    })
             }),
         }
     }
@@ -331,7 +338,7 @@ impl Artifact {
             (None, url) => {
                 let url = url.as_deref().unwrap_or_default();
                 let refuse = |reason| {
-                    let (entry, location) = (entry.to_owned(), without_credentials(url));
+                    let (entry, location) = (entry.to_owned(), shown(url));
                     ResolutionFault::Location {
                         entry,
                         location,

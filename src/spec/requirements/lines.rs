@@ -5,7 +5,7 @@
 //! while for pip it swallows the next line.
 
 use crate::error::ResolutionFault;
-use crate::spec::location::without_credentials;
+use crate::spec::location::{shown, without_credentials};
 
 /// A logical line.
 #[derive(Debug, PartialEq, Eq)]
@@ -53,6 +53,11 @@ fn without_comment(line: &str) -> &str {
 }
 
 impl Line {
+    /// The words of `text`, a part of the line, without quotes and escapes, as pip reads options.
+    pub(super) fn words(&self, text: &str) -> Result<Vec<String>, ResolutionFault> {
+        shlex::split(text).ok_or_else(|| self.fault("a quote is not closed"))
+    }
+
     /// The requirement, and the options behind it.
     pub(super) fn split_options(&self) -> (&str, &str) {
         // A `-` inside a word belongs to a name, a version or a URL.
@@ -84,25 +89,16 @@ impl Line {
         )])
     }
 
+    /// The line without the credentials and the queries of its URLs.
     fn shown(&self) -> String {
-        self.text
+        // A password may hold a blank, so the line comes first as a whole, and then every word.
+        let words = without_credentials(&self.text);
+        words
             .split_whitespace()
-            .map(harmless)
+            .map(shown)
             .collect::<Vec<_>>()
             .join(" ")
     }
-}
-
-/// A word without the credentials of the URL that it may end in.
-fn harmless(word: &str) -> String {
-    let Some(at) = word.find("://") else {
-        return word.to_owned();
-    };
-    // Only the scheme goes along with the URL: `without_credentials` would not recognize
-    // `--x=https` as a scheme and would leave the credentials.
-    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
-    let (before, url) = word.split_at(word[..at].trim_end_matches(is_part).len());
-    format!("{before}{}", without_credentials(url))
 }
 
 #[cfg(test)]
@@ -139,6 +135,11 @@ mod tests {
             ("-e git+https://u:p@h/x", "-e git+https://h/x"),
             ("six@https://u:p@h/x y", "six@https://h/x y"),
             ("--x=https://u:p@h", "--x=https://h"),
+            ("six @ https://u:p w@h/x?sig=1 ; a", "six @ https://h/x ; a"),
+            (
+                "-i https://u:p@h -f https://v:q@h",
+                "-i https://h -f https://h",
+            ),
             ("no url://", "no url://"),
         ] {
             let line = Line {

@@ -6,13 +6,14 @@
 //! as for pip. Limits: other files are not followed, variables are not replaced, and only a wheel,
 //! by its URL or path, may be listed without a project's name.
 
+mod encoding;
 mod lines;
 mod specifier;
 
 use std::collections::BTreeMap;
 
 use lines::{Line, lines};
-use specifier::Specified;
+use specifier::{read_marker, split_marker, split_options_marker};
 
 use super::location::Location;
 use super::marker::{Marker, MarkerEnvironment, Sets};
@@ -35,6 +36,14 @@ pub struct Requirements {
     /// The setting of `--require-hashes` or `--no-require-hashes`; without either, one `--hash`
     /// makes hashes mandatory for all.
     needs_hashes: Option<bool>,
+    refused: Vec<RefusedLine>,
+}
+
+/// A line that cannot be used, which matters only if it applies to the environment.
+#[derive(Debug)]
+struct RefusedLine {
+    markers: Vec<Marker>,
+    fault: ResolutionFault,
 }
 
 /// One project ("Dependency specifiers", "Specification").
@@ -48,7 +57,8 @@ pub struct PinnedRequirement {
     pub pin: Pin,
     /// The hashes of `--hash`, one of which must match; empty if there are none.
     pub hashes: Vec<Digest>,
-    marker: Option<Marker>,
+    /// All of them must hold: one may precede the options, and one follow them.
+    markers: Vec<Marker>,
 }
 
 /// The version or file that a requirement is pinned to.
@@ -73,68 +83,65 @@ impl PinnedRequirement {
 }
 
 impl Requirements {
-    /// Reads a list (pip's "Requirements file format").
+    /// Reads a list (pip's "Requirements file format"). Lines that cannot be used are refused by
+    /// [`Requirements::select`], as they may be for another environment.
     ///
     /// # Errors
-    /// Every line that cannot be used.
+    /// If it is not text.
     pub fn parse(text: &[u8]) -> Result<Self, Vec<Fault>> {
-        let syntax = |error: std::str::Utf8Error| {
-            vec![ResolutionFault::NotRequirements(error.to_string()).into()]
-        };
-        let text = std::str::from_utf8(text).map_err(syntax)?;
+        let text = encoding::text_of(text)
+            .map_err(|reason| vec![ResolutionFault::NotRequirements(reason).into()])?;
         let mut list = Self::default();
-        let mut faults: Vec<Fault> = Vec::new();
-        let mut others = Vec::new();
-        // pip accepts a byte order mark, too.
-        for line in lines(text.strip_prefix('\u{feff}').unwrap_or(text)) {
+        for line in lines(&text) {
             let read = if line.text.starts_with('-') {
-                list.options(&line)
+                list.line_of_options(&line)
             } else {
                 list.requirement(&line)
             };
-            match read {
-                Ok(()) => {}
-                Err(ResolutionFault::NotWheels(found)) => others.extend(found),
-                Err(fault) => faults.push(fault.into()),
-            }
+            list.refused.extend(read.err());
         }
-        if !others.is_empty() {
-            faults.push(ResolutionFault::NotWheels(others).into());
-        }
-        if faults.is_empty() {
-            Ok(list)
-        } else {
-            Err(faults)
-        }
+        Ok(list)
     }
 
     /// The requirements that apply to an environment, in the list's order.
     ///
     /// # Errors
     /// Every reason why they cannot be installed; all that are not wheels are one fault.
-    pub fn select(
-        &self,
-        environment: &MarkerEnvironment,
-    ) -> Result<Vec<&PinnedRequirement>, Vec<Fault>> {
-        let holds = |marker: &Marker| marker.holds(environment, &Sets::default());
-        let meant: Vec<_> = self
-            .entries
-            .iter()
-            .filter(|entry| entry.marker.as_ref().is_none_or(holds))
-            .collect();
-        let mut faults: Vec<Fault> = twice(&meant).into_iter().map(Fault::from).collect();
+    pub fn select(&self, environment: &MarkerEnvironment) -> Result<Vec<&PinnedRequirement>, Vec<Fault>> {
+        let apply = |markers: &[Marker]| {
+            let holds = |marker: &Marker| marker.holds(environment, &Sets::default());
+            markers.iter().all(holds)
+        };
+        let (mut faults, mut others) = (Vec::<Fault>::new(), Vec::new());
+        for line in self.refused.iter().filter(|line| apply(&line.markers)) {
+            match &line.fault {
+                ResolutionFault::NotWheels(found) => others.extend(found.iter().cloned()),
+                fault => faults.push(fault.clone().into()),
+            }
+        }
+        let entries = self.entries.iter();
+        let meant: Vec<_> = entries.filter(|entry| apply(&entry.markers)).collect();
+        faults.extend(twice(&meant).into_iter().map(Fault::from));
         // As for pip, a hash on any line counts, also on one whose marker does not hold here.
         let needs_hashes = self
             .needs_hashes
             .unwrap_or_else(|| self.entries.iter().any(|entry| !entry.hashes.is_empty()));
-        let mut others = Vec::new();
+        // The same pin without a hash, as in two concatenated lists, is checked by the other line.
+        let is_hashed = |entry: &PinnedRequirement| {
+            let is_same =
+                |other: &&&PinnedRequirement| other.name == entry.name && other.pin == entry.pin;
+            meant
+                .iter()
+                .filter(is_same)
+                .any(|other| !other.hashes.is_empty())
+        };
         for entry in &meant {
             match &entry.pin {
                 Pin::NotAWheel(what) => others.push((entry.label(), what.clone())),
                 // The hash applies to this URL only and does not make hashes mandatory for the
                 // others.
                 Pin::Wheel(_, fragment) if !fragment.is_empty() => {}
-                _ if needs_hashes && entry.hashes.is_empty() => {
+                _ if needs_hashes && entry.hashes.is_empty() && !is_hashed(entry) => {
                     let fault = ResolutionFault::NoSecureHash {
                         entry: entry.label(),
                         found: Vec::new(),
@@ -154,9 +161,20 @@ impl Requirements {
         }
     }
 
-    /// A line of options.
-    fn options(&mut self, line: &Line) -> Result<(), ResolutionFault> {
-        let mut words = line.text.split_whitespace();
+    /// A line of options, with or without a marker behind them. As for pip, the marker leaves out
+    /// no option; but it says for which environment an editable project is.
+    fn line_of_options(&mut self, line: &Line) -> Result<(), RefusedLine> {
+        let (options, marker) = split_options_marker(&line.text);
+        let marker = marker.map(|text| read_marker(line, text)).transpose();
+        let markers: Vec<_> = marker.map_err(RefusedLine::from)?.into_iter().collect();
+        let read = line
+            .words(options)
+            .and_then(|words| self.options(line, &words));
+        read.map_err(|fault| RefusedLine { markers, fault })
+    }
+
+    fn options(&mut self, line: &Line, words: &[String]) -> Result<(), ResolutionFault> {
+        let mut words = words.iter().map(String::as_str);
         while let Some(word) = words.next() {
             let (option, attached) = split_option(word);
             let mut value = || {
@@ -227,17 +245,40 @@ impl Requirements {
     }
 
     /// A line with a requirement and its own options.
-    fn requirement(&mut self, line: &Line) -> Result<(), ResolutionFault> {
+    fn requirement(&mut self, line: &Line) -> Result<(), RefusedLine> {
         let (specification, options) = line.split_options();
-        let Specified { name, pin, marker } = Specified::read(line, specification)?;
-        let mut requirement = PinnedRequirement {
-            line: line.number,
-            name,
-            pin,
-            hashes: Vec::new(),
-            marker,
-        };
-        let (mut weak, mut words) = (Vec::new(), options.split_whitespace());
+        let (specification, marker) = split_marker(specification);
+        let (options, later_marker) = split_options_marker(options);
+        let mut markers = Vec::new();
+        for text in [marker, later_marker].into_iter().flatten() {
+            markers.push(read_marker(line, text)?);
+        }
+        let read = specifier::read(line, specification).and_then(|(name, pin)| {
+            let requirement = PinnedRequirement {
+                line: line.number,
+                name,
+                pin,
+                hashes: Vec::new(),
+                markers: markers.clone(),
+            };
+            self.with_options(line, requirement, options)
+        });
+        match read {
+            Ok(requirement) => self.entries.push(requirement),
+            Err(fault) => return Err(RefusedLine { markers, fault }),
+        }
+        Ok(())
+    }
+
+    /// The requirement with the options behind it.
+    fn with_options(
+        &mut self,
+        line: &Line,
+        mut requirement: PinnedRequirement,
+        options: &str,
+    ) -> Result<PinnedRequirement, ResolutionFault> {
+        let words = line.words(options)?;
+        let (mut weak, mut words) = (Vec::new(), words.iter().map(String::as_str));
         while let Some(word) = words.next() {
             let (option, attached) = split_option(word);
             let value = attached
@@ -261,8 +302,17 @@ impl Requirements {
                 found: weak,
             });
         }
-        self.entries.push(requirement);
-        Ok(())
+        Ok(requirement)
+    }
+}
+
+impl From<ResolutionFault> for RefusedLine {
+    /// The line is refused in every environment.
+    fn from(fault: ResolutionFault) -> Self {
+        Self {
+            markers: Vec::new(),
+            fault,
+        }
     }
 }
 

@@ -274,16 +274,16 @@ fn c73_the_path_of_a_wheel_names_its_project() {
 
 #[test]
 fn e105_everything_without_a_name_that_would_be_built_is_one_fault() {
-    let text = "six\n-e .\n./src ; os_name == 'posix'\nhttps://u:p@example.com/six-1.tar.gz\n\
+    let text = "six\n-e .\n./src ; sys_platform == 'linux'\nhttps://u:p@example.com/six-1.tar.gz\n\
                 git+ssh://u:p@h/x.git#egg=x";
     assert_eq!(
         refused(text),
         [
             "line 1: it is not pinned to one version with `==`, nor to a URL: `six`",
             "only wheels can be installed, but `-e .` is an editable project (line 2); \
-             `./src ; os_name == 'posix'` is no wheel (line 3); \
-             `https://example.com/six-1.tar.gz` is no wheel (line 4); `git+ssh://h/x.git#egg=x` \
-             is no wheel (line 5)"
+             `./src ; sys_platform == 'linux'` is no wheel (line 3); \
+             `https://example.com/six-1.tar.gz` is no wheel (line 4); `git+ssh://h/x.git` is no \
+             wheel (line 5)"
         ]
     );
 }
@@ -314,6 +314,109 @@ fn e105_everything_that_is_no_wheel_is_one_fault() {
              `https://example.com/c-1.tar.gz`"
         ]
     );
+}
+
+#[test]
+fn what_is_for_another_environment_may_be_anything() {
+    let text = "six==1\ncolorama; sys_platform == 'win32'\nenum34>=1.1 ; python_version < '3'\n\
+                -e ./src ; sys_platform == 'win32'\n./src ; sys_platform == 'win32'\n\
+                a @ ftp://h/a-1-py3-none-any.whl ; sys_platform == 'win32'\n\
+                a @ https://h/b-1-py3-none-any.whl ; sys_platform == 'win32'\n\
+                a==1 --hash=md5:00 ; sys_platform == 'win32'\n\
+                a==1 ; sys_platform == 'win32' --hash=sha256:00\n\
+                pywin32==1 ; extra == 'x'";
+    assert_eq!(selected(text).unwrap().len(), 1);
+    assert_eq!(
+        refused("colorama; sys_platform != 'win32'"),
+        [
+            "line 1: it is not pinned to one version with `==`, nor to a URL: `colorama; \
+             sys_platform != 'win32'`"
+        ]
+    );
+}
+
+#[test]
+fn a_marker_may_follow_a_url_without_a_blank() {
+    for (line, selects) in [
+        (
+            "six @ https://h/six-1-py3-none-any.whl; sys_platform == 'linux'",
+            1,
+        ),
+        (
+            "six @ https://h/six-1-py3-none-any.whl; sys_platform == 'win32'",
+            0,
+        ),
+        (
+            "six @ https://h/six-1-py3-none-any.whl;sys_platform == 'win32'",
+            0,
+        ),
+        (
+            "six@https://h/six-1-py3-none-any.whl ;sys_platform=='win32'",
+            0,
+        ),
+        (
+            "https://h/six-1-py3-none-any.whl; sys_platform == 'win32'",
+            0,
+        ),
+        ("six @ https://h/a;b/six-1-py3-none-any.whl", 1),
+        (
+            "six @ https://h/a;b/six-1-py3-none-any.whl ; sys_platform == 'win32'",
+            0,
+        ),
+    ] {
+        let found = selected(line).unwrap();
+        assert_eq!(found.len(), selects, "{line}");
+        for entry in found {
+            let Pin::Wheel(location, _) = entry.pin else {
+                panic!("{line}")
+            };
+            assert_eq!(location.file_name(), "six-1-py3-none-any.whl", "{line}");
+        }
+    }
+    let told = refused("six @ https://u:p@h/six-1-py3-none-any.whl?x=y; bogus");
+    assert!(
+        told[0].starts_with("the marker `bogus` of line 1 is not valid"),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn options_are_read_with_quotes_escapes_and_markers() {
+    let text = format!(
+        "--find-links \"my wheels\"\n--find-links='a b'\n-f my\\ wheels\n\
+         -f c ; python_version >= '3'\n\
+         six==1 --hash=\"sha256:{A}\" ; sys_platform == 'linux'\n\
+         a==1 ; python_version > '2' --hash 'sha256:{A}' ; sys_platform == 'win32'\n"
+    );
+    let list = Requirements::parse(text.as_bytes()).unwrap();
+    assert_eq!(list.find_links, ["my wheels", "a b", "my wheels", "c"]);
+    let found = selected(&text).unwrap();
+    assert_eq!(
+        (found.len(), found[0].hashes.as_slice()),
+        (1, &[digest(A)][..])
+    );
+    assert_eq!(
+        refused("-f \"x"),
+        ["line 1: a quote is not closed: `-f \"x`"]
+    );
+}
+
+#[test]
+fn a_pin_is_checked_by_the_hash_of_an_equal_pin() {
+    let found = selected(&format!("six==1\nsix==1.0 --hash=sha256:{A}")).unwrap();
+    assert_eq!(found.len(), 2);
+    assert_eq!(
+        refused(&format!("a==1\nsix==1.0 --hash=sha256:{A}")),
+        ["`a==1` has no hash"]
+    );
+}
+
+#[test]
+fn lists_in_utf_16_are_read() {
+    let text = "\u{feff}six==1\r\n# é\r\n";
+    let bytes: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let list = Requirements::parse(&bytes).unwrap();
+    assert_eq!(list.select(&linux()).unwrap().len(), 1);
 }
 
 proptest! {

@@ -269,7 +269,11 @@ pub fn resolution(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {
         return;
     };
-    for context in [MarkerScope::Plain, MarkerScope::LockedPackage] {
+    for context in [
+        MarkerScope::Plain,
+        MarkerScope::Requirement,
+        MarkerScope::LockedPackage,
+    ] {
         let _ = Marker::parse(text, context);
     }
     let _ = hashes_in(text);

@@ -3,7 +3,7 @@
 //! A [`Server`] serves the given files, with ranges and entity tags. A script of [`Turn`]s decides
 //! how the next requests for a path are answered; after that the server behaves. It counts requests
 //! and the bytes of bodies that it sent. If it is used as a proxy, it claims to have connected and
-//! answers for the other host. Limits: HTTP/1.1 `GET`, one thread per connection, no TLS.
+//! answers for the other host, unless the script of [`TUNNEL`] has another status. Limits: HTTP/1.1 `GET`, one thread per connection, no TLS.
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -205,15 +205,17 @@ fn serve(stream: &TcpStream, shared: &Shared) {
     while let Some((path, seen)) = read_request(&mut reader) {
         if path.starts_with(TUNNEL) {
             shared.order.lock().expect("no thread panicked").push(path);
-            shared
-                .pages
-                .lock()
-                .expect("no thread panicked")
-                .entry(TUNNEL.to_owned())
-                .or_default()
-                .seen
-                .push(seen);
-            if write!(&mut &*stream, "HTTP/1.1 200 Connected\r\n\r\n").is_err() {
+            let mut pages = shared.pages.lock().expect("no thread panicked");
+            let page = pages.entry(TUNNEL.to_owned()).or_default();
+            page.seen.push(seen);
+            let turn = page.script.pop_front().or_else(|| page.always.clone());
+            drop(pages);
+            let status = match turn {
+                Some(Turn::Status(status, _)) => status,
+                _ => 200,
+            };
+            let answer = format!("HTTP/1.1 {status} So\r\n\r\n");
+            if (&*stream).write_all(answer.as_bytes()).is_err() || status != 200 {
                 return;
             }
             continue;
