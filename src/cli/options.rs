@@ -291,7 +291,13 @@ fn download_settings(args: &DownloadArgs) -> pkg_install::command::Settings {
         Some(cached.join("pkg-install"))
     });
     let all = text(&["ALL_PROXY", "all_proxy"]);
+    let defaults = pkg_install::command::Settings::default();
+    let timeout = args
+        .timeout
+        .map(|seconds| Duration::from_secs(seconds.get().into()));
     pkg_install::command::Settings {
+        connect_timeout: timeout.unwrap_or(defaults.connect_timeout),
+        stall_timeout: timeout.unwrap_or(defaults.stall_timeout),
         cache: cache.filter(|_| !args.no_cache),
         offline: args.offline,
         connections: usize::from(args.concurrent_downloads),
@@ -306,7 +312,7 @@ fn download_settings(args: &DownloadArgs) -> pkg_install::command::Settings {
         netrc: variable(&["NETRC"])
             .map(PathBuf::from)
             .or_else(|| Some(home?.join(".netrc"))),
-        ..pkg_install::command::Settings::default()
+        ..defaults
     }
 }
 

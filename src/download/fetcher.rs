@@ -246,7 +246,7 @@ impl FileFetch<'_> {
             let result = self.request(transfer, parts, least);
             self.cancel.check()?;
             let count = transfer.look(Partial::count)?;
-            let moved = count > most;
+            let (moved, restarted) = (count > most, transfer.take_restarted());
             most = most.max(count);
             if divided {
                 // After any failure one connection continues alone.
@@ -264,6 +264,11 @@ impl FileFetch<'_> {
                 Ok(()) => Passing::new("the server sends nothing new"),
                 Err(FetchError::Passing(passing)) => passing,
             };
+            if restarted && count == most {
+                // The server sent the same bytes again and broke off at the same place, which is
+                // less likely to pass than a line that breaks anywhere.
+                attempts.skip();
+            }
             let retry = attempts.failed(passing, &self.file.label)?;
             self.report.retry(self.file, &retry);
             self.pause(retry.pause)?;

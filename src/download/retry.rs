@@ -95,13 +95,13 @@ impl FetchError {
         };
         let network = |why| Self::Passing(Passing::new(why).with_fault(NetworkFault::Unreachable));
         match error {
+            error if is_unknown_host(&error) => network(format!("the host `{host}` is not known")),
             ureq::Error::Rustls(error) => tls(error.to_string()),
             ureq::Error::Tls(reason) => tls(reason.to_owned()),
             // A TLS error that rustls finds during a read or a write has this kind.
             ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => {
                 tls(error.to_string())
             }
-            ureq::Error::HostNotFound => network(format!("the host `{host}` is not known")),
             ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect) => {
                 network(format!("`{host}` cannot be reached in time"))
             }
@@ -131,7 +131,7 @@ impl FetchError {
         let passing = |why| Self::Passing(Passing::new(why).with_fault(NetworkFault::Proxy));
         match error {
             // The name of the wanted host is looked up by the proxy.
-            ureq::Error::HostNotFound => {
+            error if is_unknown_host(&error) => {
                 passing(format!("the host of the proxy `{name}` is not known"))
             }
             ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect) => {
@@ -218,6 +218,16 @@ impl FetchError {
     }
 }
 
+/// Whether a name could not be looked up. The standard library gives such an error no kind of its
+/// own, only this text.
+fn is_unknown_host(error: &ureq::Error) -> bool {
+    match error {
+        ureq::Error::HostNotFound => true,
+        ureq::Error::Io(error) => error.to_string().starts_with("failed to lookup address"),
+        _ => false,
+    }
+}
+
 /// How often to try again.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RetryPolicy {
@@ -253,6 +263,11 @@ impl Attempts {
     /// often.
     pub(super) fn succeeded(&mut self) {
         self.failures = 0;
+    }
+
+    /// The next failure counts twice.
+    pub(super) fn skip(&mut self) {
+        self.failures += 1;
     }
 
     /// The next try; an error if this was the last one.

@@ -42,6 +42,8 @@ pub(super) struct TransferState {
     partial: Option<Partial>,
     events: Vec<TransferEvent>,
     ranges: RangeSupport,
+    /// Whether everything that was present was given up since this was last asked for.
+    restarted: bool,
 }
 
 /// What the server's answers to requests with `Range` have shown.
@@ -97,6 +99,7 @@ impl TransferState {
             partial: Some(partial),
             events: Vec::new(),
             ranges: RangeSupport::Usable,
+            restarted: false,
         })
     }
 
@@ -107,6 +110,7 @@ impl TransferState {
 
     fn begin(&mut self, head: Head) -> Result<()> {
         self.events.push(TransferEvent::Began(Some(head.total)));
+        self.restarted = true;
         self.partial()?.begin(head)
     }
 
@@ -138,6 +142,11 @@ impl FileTransfer {
     /// The events since the last call.
     pub(super) fn take_events(&self) -> Vec<TransferEvent> {
         std::mem::take(&mut self.lock().events)
+    }
+
+    /// Whether the file was begun anew since the last call.
+    pub(super) fn take_restarted(&self) -> bool {
+        std::mem::take(&mut self.lock().restarted)
     }
 
     /// Takes the file away from the connections; `None` if somebody else did so already.
@@ -219,6 +228,7 @@ impl FileTransfer {
             let mut state = self.lock();
             state.partial()?.clear()?;
             state.events.push(TransferEvent::Began(self.file.size));
+            state.restarted = true;
             drop(state);
             // The lock is free meanwhile, as `receive` takes it for each piece.
             self.receive(answer, 0, None, None)?;
@@ -274,7 +284,10 @@ impl FileTransfer {
             if !matches!(part, Part::Share(_)) {
                 partial.clear()?;
             }
-            return Err(FetchError::passing("the file has changed since it was begun").into());
+            // Some servers send another weak tag with each answer, so that no two ranges fit.
+            return Err(Unanswered::OfRange(
+                self.fatal("the file has changed since it was begun"),
+            ));
         }
         drop(state);
         self.receive(answer, range.start, Some(range.end), None)

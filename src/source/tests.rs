@@ -9,7 +9,7 @@ use crate::digest::{Algorithm, Digest};
 use crate::error::ErrorKind;
 use crate::spec::pylock::Selection;
 
-const SHA: &str = "4721f391ed90541fddacab5acf947aa0d3dc7d27b2e1e8eda2be8970586c3274";
+pub(super) const SHA: &str = "4721f391ed90541fddacab5acf947aa0d3dc7d27b2e1e8eda2be8970586c3274";
 
 fn fitting(compat_check: bool) -> Fitting {
     let markers = MarkerEnvironment {
@@ -28,7 +28,7 @@ fn fitting(compat_check: bool) -> Fitting {
 }
 
 /// A directory with empty files of these names.
-fn shelf(names: &[&str]) -> TempDir {
+pub(super) fn shelf(names: &[&str]) -> TempDir {
     let scratch = tempfile::tempdir().unwrap();
     for name in names {
         let path = scratch.path().join(name);
@@ -43,95 +43,8 @@ fn message<T: std::fmt::Debug>(result: Result<T>) -> (ErrorKind, String) {
     (error.kind(), error.to_string())
 }
 
-fn sha() -> Digest {
+pub(super) fn sha() -> Digest {
     Digest::from_hex(Algorithm::Sha256, SHA).unwrap()
-}
-
-#[test]
-fn e106_arguments_may_be_urls_with_hashes() {
-    let url = format!("https://me:secret@example.com/six-1.17.0-py2.py3-none-any.whl#sha256={SHA}");
-    let found = Source::from_argument(Path::new(&url)).unwrap();
-    let [six] = found.as_slice() else {
-        panic!("{found:?}")
-    };
-    assert_eq!(
-        six.label(),
-        "https://example.com/six-1.17.0-py2.py3-none-any.whl"
-    );
-    assert_eq!(
-        (six.file_name.as_str(), six.path()),
-        ("six-1.17.0-py2.py3-none-any.whl", None)
-    );
-    assert_eq!(six.pinned, Pins::all_of(vec![sha()]));
-    assert_eq!(six.direct_reference, DirectReference::IfAsked);
-
-    let scratch = shelf(&[
-        "a b%20c/six-1-py3-none-any.whl",
-        "a b%20c/x.txt",
-        "pylock.toml",
-        "r.json",
-    ]);
-    for (file, code) in [
-        ("a b%20c/x.txt", "requirements-as-wheel"),
-        ("pylock.toml", "lock-as-wheel"),
-        ("r.json", "report-as-wheel"),
-    ] {
-        let path = scratch.path().join(file);
-        let error = Source::from_argument(&path).unwrap_err();
-        assert_eq!((error.kind(), error.code()), (ErrorKind::Usage, code));
-    }
-    let base = format!("file://{}/a%20b%2520c", scratch.path().display());
-    let wheel = scratch.path().join("a b%20c/six-1-py3-none-any.whl");
-    for url in [base.clone(), format!("{base}/six-1-py3-none-any.whl")] {
-        let found = Source::from_argument(Path::new(&url)).unwrap();
-        assert_eq!(
-            found.iter().map(Source::path).collect::<Vec<_>>(),
-            [Some(wheel.as_path())],
-            "{url}"
-        );
-    }
-    for (argument, code, expected) in [
-        (
-            "file://example.com/six.whl",
-            "usage",
-            "`file://example.com/six.whl`",
-        ),
-        ("https://u:p@/x.whl", "usage", "`https:///x.whl`"),
-        (
-            "https://example.com/six.whl#sha256=0",
-            "usage",
-            "`#sha256=0`",
-        ),
-        (
-            "https://example.com/six.whl#sha265=0",
-            "usage",
-            "`#sha265=0`",
-        ),
-        (
-            "file:///nowhere/six.whl",
-            "no-such-wheel",
-            "`/nowhere/six.whl`",
-        ),
-        (
-            "ftp://example.com/six.whl",
-            "scheme",
-            "`ftp://example.com/six.whl` cannot be read: only `https`, `http` and `file` URLs can",
-        ),
-        (
-            "git+https://token@example.com/six.git",
-            "scheme",
-            "`git+https://example.com/six.git` is a git repository",
-        ),
-        ("six==1.17.0", "project-name", "`six==1.17.0`"),
-    ] {
-        let error = Source::from_argument(Path::new(argument)).unwrap_err();
-        assert_eq!(
-            (error.kind(), error.code()),
-            (ErrorKind::Usage, code),
-            "{error}"
-        );
-        assert!(error.to_string().contains(expected), "{error}");
-    }
 }
 
 fn report_text(python: &str) -> String {
@@ -406,79 +319,6 @@ fn c73_a_requirement_with_a_url_needs_no_directory() {
 }
 
 #[test]
-fn arguments_are_files_urls_or_names() {
-    let scratch = shelf(&[
-        "six-1-py3-none-any (1).whl",
-        "a#b.whl",
-        "six-1.tar.gz",
-        "uv.lock",
-        "w/six-1-py3-none-any.whl",
-    ]);
-    let found = |argument: &str| {
-        let path = scratch.path().join(argument);
-        Source::from_argument(&path).unwrap().remove(0)
-    };
-    let saved_twice = found("six-1-py3-none-any (1).whl");
-    assert_eq!(saved_twice.file_name, "six-1-py3-none-any.whl");
-    assert_eq!(found("a#b.whl").file_name, "a#b.whl");
-    assert_eq!(
-        found(&format!("a#b.whl#SHA256={SHA}")).pinned,
-        Pins::all_of(vec![sha()])
-    );
-    for fragment in ["", "egg=six", "md5=00", "egg=six&subdirectory=x&sha1=0"] {
-        let url = format!("https://h/six-1-py3-none-any.whl#{fragment}");
-        for argument in [
-            url,
-            scratch
-                .path()
-                .join(format!("a#b.whl#{fragment}"))
-                .display()
-                .to_string(),
-        ] {
-            let found = Source::from_argument(Path::new(&argument)).unwrap();
-            assert!(found[0].pinned.is_empty(), "{argument}");
-        }
-    }
-    let refused = |argument: &str| Source::from_argument(Path::new(argument)).unwrap_err();
-    for (name, code, says) in [
-        (
-            "six-1.tar.gz",
-            "source-distribution",
-            "source distributions are not built here",
-        ),
-        (
-            "uv.lock",
-            "tools-own-lock",
-            "`uv export --format pylock.toml`",
-        ),
-        ("missing/six-1.zip", "source-distribution", "six-1.zip"),
-        (
-            "missing/six-1-py3-none-any.whl",
-            "no-such-wheel",
-            "there is no wheel",
-        ),
-    ] {
-        let error = refused(scratch.path().join(name).to_str().unwrap());
-        assert_eq!(error.code(), code, "{error}");
-        assert!(error.to_string().contains(says), "{error}");
-    }
-    let error = refused("https://u:p@h/six-1.tar.gz?x#y");
-    assert_eq!(
-        error.to_string(),
-        "`https://h/six-1.tar.gz`: source distributions are not built here"
-    );
-    let long = refused(&format!("{}x", "long-".repeat(2000)));
-    assert!(long.to_string().len() < 400, "{long}");
-    let relative = Source::from_argument(Path::new("file:./missing%20/six-1-py3-none-any.whl"));
-    assert!(
-        relative
-            .unwrap_err()
-            .to_string()
-            .contains("`./missing /six-1-")
-    );
-}
-
-#[test]
 fn no_message_about_an_argument_or_a_line_holds_a_password() {
     for address in [
         "git+https://s3cr3t@github.com/o/r.git",
@@ -504,7 +344,13 @@ fn no_message_about_an_argument_or_a_line_holds_a_password() {
             format!("-e {address}"),
             format!("-r {address}"),
         ] {
-            let found = requirements::sources(line.as_bytes(), Path::new("-"), &fitting(true), &[]);
+            let found = requirements::sources(
+                line.as_bytes(),
+                Path::new("-"),
+                &fitting(true),
+                &[],
+                &|_, _, _| None,
+            );
             match found {
                 Err(error) => texts.push(format!("{error} {error:?}")),
                 Ok(found) => texts.push(found.sources[0].label()),
@@ -519,7 +365,13 @@ fn no_message_about_an_argument_or_a_line_holds_a_password() {
 #[test]
 fn files_of_other_kinds_are_named_once() {
     let listed = |text: &str, at: &str| {
-        let found = requirements::sources(text.as_bytes(), Path::new(at), &fitting(true), &[]);
+        let found = requirements::sources(
+            text.as_bytes(),
+            Path::new(at),
+            &fitting(true),
+            &[],
+            &|_, _, _| None,
+        );
         found.unwrap_err()
     };
     let json = listed("\n {\n\"version\": \"1\",\n\"install\": []\n}\n", "r.txt");

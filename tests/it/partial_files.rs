@@ -62,7 +62,7 @@ fn wrong_leftovers_of_an_earlier_process_are_thrown_away_once() {
         ErrorKind::Input,
         &["pinned"],
     );
-    assert_eq!(server.seen("wrong").len(), 4);
+    assert_eq!(server.seen("wrong").len(), 5);
 }
 
 #[test]

@@ -109,6 +109,9 @@ pub struct DownloadArgs {
     /// Take every wheel from the cache and fetch nothing
     #[arg(long)]
     pub offline: bool,
+    /// How many seconds a server may take to connect, and may send nothing [default: 10, and 30]
+    #[arg(long, value_name = "SECONDS")]
+    pub timeout: Option<std::num::NonZeroU32>,
 }
 
 /// The arguments that say which environment is meant.

@@ -107,7 +107,10 @@ impl Requirements {
     ///
     /// # Errors
     /// Every reason why they cannot be installed; all that are not wheels are one fault.
-    pub fn select(&self, environment: &MarkerEnvironment) -> Result<Vec<&PinnedRequirement>, Vec<Fault>> {
+    pub fn select(
+        &self,
+        environment: &MarkerEnvironment,
+    ) -> Result<Vec<&PinnedRequirement>, Vec<Fault>> {
         let apply = |markers: &[Marker]| {
             let holds = |marker: &Marker| marker.holds(environment, &Sets::default());
             markers.iter().all(holds)

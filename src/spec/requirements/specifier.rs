@@ -2,8 +2,8 @@
 //!
 //! Input: a line, and its part before the options. Output: the marker, and the project with its
 //! pin, or the reason why the line cannot be used. The marker is read first: a requirement for
-//! another environment may be anything. Limits: extras are ignored, because the resolver has already listed the
-//! projects that they add; variables are not replaced.
+//! another environment may be anything. Limits: extras are ignored, because the resolver has
+//! already listed the projects that they add; variables are not replaced.
 
 use super::lines::Line;
 use super::{Pin, VARIABLE};

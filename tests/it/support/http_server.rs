@@ -3,7 +3,8 @@
 //! A [`Server`] serves the given files, with ranges and entity tags. A script of [`Turn`]s decides
 //! how the next requests for a path are answered; after that the server behaves. It counts requests
 //! and the bytes of bodies that it sent. If it is used as a proxy, it claims to have connected and
-//! answers for the other host, unless the script of [`TUNNEL`] has another status. Limits: HTTP/1.1 `GET`, one thread per connection, no TLS.
+//! answers for the other host, unless the script of [`TUNNEL`] has another status. Limits: HTTP/1.1
+//! `GET`, one thread per connection, no TLS.
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
