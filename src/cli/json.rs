@@ -7,6 +7,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::quoting::ascii_json;
 use super::{CommandResult, Results};
 use pkg_install::command::Step;
 use pkg_install::error::{Clash, Effect, Error, ErrorKind, Fault};
@@ -157,9 +158,9 @@ struct RefusedObject {
 /// The object for `results`, or for `error` if the command failed. Ends with a newline.
 pub fn object(results: &Results, error: Option<&Error>) -> String {
     let root = ResultObject::of(results, error);
-    serde_json::to_string_pretty(&root)
-        .expect("strings and numbers below string keys are always written")
-        + "\n"
+    let text = serde_json::to_string_pretty(&root)
+        .expect("strings and numbers below string keys are always written");
+    ascii_json(text) + "\n"
 }
 
 /// The JSON object of a usage error, found before any command began.

@@ -9,6 +9,7 @@ mod hints;
 mod json;
 mod options;
 mod progress;
+mod quoting;
 mod refusal;
 mod request;
 mod signals;

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use super::options::Parsed;
+use super::quoting::for_shell;
 use super::refusal::UsageError;
 use super::{CommandResult, Results, hints};
 use pkg_install::command::Step;
@@ -299,19 +300,18 @@ pub fn refusal(refusal: &UsageError) -> String {
 fn environment_options(parsed: &Parsed, results: &Results) -> String {
     let locate = parsed.locate();
     if let Some(python) = locate.python.filter(|_| locate.target.is_none()) {
-        let mut words = format!(" --python {}", python.display());
+        let mut words = format!(" --python {}", for_shell(&python));
         for (option, value) in [("--prefix", locate.prefix), ("--root", locate.root)] {
             if let Some(value) = value {
-                words += &format!(" {option} {}", value.display());
+                words += &format!(" {option} {}", for_shell(&value));
             }
         }
         return words;
     }
-    let root = results
+    results
         .environment
         .as_ref()
-        .map(|environment| environment.root.display().to_string());
-    root.map(|root| format!(" --target {root}"))
+        .map(|environment| format!(" --target {}", for_shell(&environment.root)))
         .unwrap_or_default()
 }
 

@@ -35,6 +35,7 @@ codes! {
     RequirementsAsWheel "requirements-as-wheel" "A list of requirements was named as a wheel."
     ReportAsWheel "report-as-wheel" "An installation report was named as a wheel."
     Interrupted "interrupted" "The user asked to stop."
+    LeftOut "left-out" "More faults were found than are listed."
     SeveralFaults "several-faults" "Wheels or resolver files were refused for more than one reason."
     Conflict "conflict" "Two owners of one path have different contents for it."
     TwoVersions "two-versions" "One project is given more than once."
@@ -130,11 +131,13 @@ codes! {
     BadVersion "bad-version" "A version or version specifier is not valid."
     IncompatibleTags "incompatible-tags" "The wheel's tags do not fit the environment."
     RequiresPython "requires-python" "The project does not support the environment's Python."
+    EntryPoints "entry-points" "entry_points.txt has too many entries."
     EntryPointLine "entry-point-line" "A line of entry_points.txt is not valid."
     EntryPoint "entry-point" "An entry point cannot become a script."
 
     // RECORD.
     RecordNotUtf8 "record-not-utf8" "RECORD is not UTF-8."
+    RecordRows "record-rows" "RECORD has far more rows than the archive has files."
     RecordRow "record-row" "A row of RECORD is not valid."
     RecordDigest "record-digest" "A row of RECORD has no secure digest."
     RecordContradiction "record-contradiction" "Two rows of RECORD contradict each other."

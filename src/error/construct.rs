@@ -6,6 +6,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::fault::bounded;
 use super::{Clash, Detail, Effect, Error, Fault, NetworkFault, NoSolution, RequestFault};
 
 impl Error {
@@ -36,7 +37,9 @@ impl Error {
 
     /// Wheels are refused, each for all of these reasons.
     pub(crate) fn wheels(wheels: Vec<(String, Vec<Fault>)>) -> Self {
-        Self::new(Detail::Wheels(wheels))
+        let wheels = wheels.into_iter();
+        let wheels = wheels.map(|(wheel, faults)| (wheel, bounded(faults)));
+        Self::new(Detail::Wheels(wheels.collect()))
     }
 
     /// One wheel is refused for one reason.

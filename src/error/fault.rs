@@ -28,6 +28,8 @@ pub enum Fault {
     Resolution(ResolutionFault),
     /// A package index.
     Index(IndexFault),
+    /// So many more faults, of which nothing was kept but their number.
+    LeftOut(u64),
 }
 
 impl Fault {
@@ -45,8 +47,30 @@ impl Fault {
             Self::Source(fault) => fault.word(),
             Self::Resolution(fault) => fault.word(),
             Self::Index(fault) => fault.word(),
+            Self::LeftOut(_) => Code::LeftOut,
         }
     }
+}
+
+/// How many faults, and how many warnings, are kept of one wheel or file. More help nobody, and a
+/// few bytes of an input could take megabytes of memory.
+pub const MOST_KEPT: usize = 1000;
+
+/// The first [`MOST_KEPT`] of the faults, and the number of the others.
+pub(super) fn bounded(mut faults: Vec<Fault>) -> Vec<Fault> {
+    let already = match faults.last() {
+        Some(Fault::LeftOut(count)) => *count,
+        _ => 0,
+    };
+    if already > 0 {
+        faults.pop();
+    }
+    let more = faults.len().saturating_sub(MOST_KEPT) as u64 + already;
+    faults.truncate(MOST_KEPT);
+    if more > 0 {
+        faults.push(Fault::LeftOut(more));
+    }
+    faults
 }
 
 impl fmt::Display for Fault {
@@ -59,6 +83,7 @@ impl fmt::Display for Fault {
             Self::Source(fault) => fault.fmt(f),
             Self::Resolution(fault) => fault.fmt(f),
             Self::Index(fault) => fault.fmt(f),
+            Self::LeftOut(count) => write!(f, "{count} more faults are left out"),
         }
     }
 }

@@ -44,6 +44,8 @@ pub enum MetadataFault {
     Incompatible { tags: String, environment: String },
     /// The project does not support the environment's Python.
     RequiresPython { requires: String, python: String },
+    /// There are more entry points than scripts that any project would have.
+    TooManyEntryPoints { count: usize, limit: usize },
     /// A line of entry_points.txt is not valid.
     EntryPointLine { line: u64, text: String },
     /// An entry point's name or value cannot become a script.
@@ -69,6 +71,7 @@ impl MetadataFault {
             Self::Version { .. } => Code::BadVersion,
             Self::Incompatible { .. } => Code::IncompatibleTags,
             Self::RequiresPython { .. } => Code::RequiresPython,
+            Self::TooManyEntryPoints { .. } => Code::EntryPoints,
             Self::EntryPointLine { .. } => Code::EntryPointLine,
             Self::EntryPoint { .. } => Code::EntryPoint,
         }
@@ -137,6 +140,9 @@ impl MetadataFault {
                 f,
                 "it requires Python {requires}, the environment has {python}"
             ),
+            Self::TooManyEntryPoints { count, limit } => {
+                write!(f, "it has {count} entry points, the limit is {limit}")
+            }
             Self::EntryPointLine { line, text } => {
                 write!(f, "entry_points.txt line {line} is not valid: `{text}`")
             }

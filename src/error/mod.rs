@@ -33,7 +33,7 @@ pub use archive::ArchiveFault;
 pub use code::CODES;
 pub use escape::escaped;
 pub(crate) use escape::excerpt;
-pub use fault::Fault;
+pub use fault::{Fault, MOST_KEPT};
 pub use index::IndexFault;
 pub use metadata::MetadataFault;
 pub(crate) use network::NetworkFault;
@@ -252,8 +252,9 @@ impl Error {
                 let mut words = wheels
                     .iter()
                     .flat_map(|(_, faults)| faults)
+                    .filter(|fault| !matches!(fault, Fault::LeftOut(_)))
                     .map(Fault::word);
-                let first = words.next().unwrap_or(Code::SeveralFaults);
+                let first = words.next().unwrap_or(Code::LeftOut);
                 if words.all(|word| word == first) {
                     first
                 } else {

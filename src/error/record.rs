@@ -13,6 +13,8 @@ use crate::path::PathFault;
 pub enum RecordFault {
     /// The file is not UTF-8.
     NotUtf8,
+    /// It has more rows than the archive could have files.
+    TooManyRows { limit: usize },
     /// A row is not valid.
     Row {
         line: u64,
@@ -45,6 +47,7 @@ impl RecordFault {
     pub(super) fn word(&self) -> Code {
         match self {
             Self::NotUtf8 => Code::RecordNotUtf8,
+            Self::TooManyRows { .. } => Code::RecordRows,
             Self::Row { .. } => Code::RecordRow,
             Self::Digest { .. } => Code::RecordDigest,
             Self::Contradiction(_) => Code::RecordContradiction,
@@ -66,6 +69,10 @@ impl RecordFault {
     fn write(&self, f: &mut Escaping<'_, '_>) -> fmt::Result {
         match self {
             Self::NotUtf8 => write!(f, "`RECORD` is not UTF-8"),
+            Self::TooManyRows { limit } => write!(
+                f,
+                "RECORD lists more than {limit} files, which is the limit for this archive"
+            ),
             Self::Row { line, reason, text } => {
                 write!(f, "RECORD line {line}: {reason}: `{text}`")
             }

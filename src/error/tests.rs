@@ -146,6 +146,10 @@ fn metadata_faults() -> Vec<MetadataFault> {
             requires: text(">=3.12"),
             python: text("3.11.2"),
         },
+        F::TooManyEntryPoints {
+            count: 10_001,
+            limit: 10_000,
+        },
         F::EntryPointLine {
             line: 3,
             text: text("a"),
@@ -186,6 +190,7 @@ fn other_faults() -> Vec<Fault> {
             fault: PathFault::Absolute,
         }
         .into(),
+        RecordFault::TooManyRows { limit: 10_008 }.into(),
         RecordFault::NotRecorded(path()).into(),
         RecordFault::Absent(path()).into(),
         SpreadFault::UnsafePath {
@@ -203,6 +208,7 @@ fn other_faults() -> Vec<Fault> {
             what: "the interpreter",
         }
         .into(),
+        Fault::LeftOut(7),
         SourceFault::Digest {
             pinned: digest("a"),
             actual: digest("b"),
@@ -435,4 +441,25 @@ fn r58_what_a_terminal_would_obey_is_escaped() {
     let fault = ArchiveFault::DuplicateName("\u{1b}[2Jx\u{202e}".into());
     let text = Error::wheel("a.whl", fault).to_string();
     assert!(text.contains("\\u{1b}[2Jx\\u{202e}"), "{text}");
+}
+
+#[test]
+fn of_many_faults_a_thousand_are_kept_and_the_others_counted() {
+    let faults = |count| vec![Fault::from(RecordFault::NotUtf8); count];
+    let error = Error::refused("a.whl", faults(MOST_KEPT + 5));
+    let (_, kept) = &error.refused_wheels()[0];
+    assert_eq!(kept.len(), MOST_KEPT + 1);
+    assert_eq!(kept.last(), Some(&Fault::LeftOut(5)));
+    // The number of the others is no reason of its own.
+    assert_eq!(error.code(), "record-not-utf8");
+    let mut counted = faults(MOST_KEPT + 2);
+    counted.push(Fault::LeftOut(3));
+    let error = Error::refused("a.whl", counted);
+    assert_eq!(error.refused_wheels()[0].1.last(), Some(&Fault::LeftOut(5)));
+    assert_eq!(
+        Error::refused("a.whl", faults(2)).refused_wheels()[0]
+            .1
+            .len(),
+        2
+    );
 }

@@ -23,6 +23,8 @@ pub struct Ownership<'a> {
     pub pool: &'a Pool,
     records: HashMap<usize, Recorded>,
     owners: Option<HashMap<Place, Vec<usize>>>,
+    /// The places of `owners` in order, so that those below a directory follow each other.
+    sorted: Option<Vec<Place>>,
 }
 
 /// A row of an installed RECORD, with the place that it means.
@@ -42,6 +44,7 @@ impl<'a> Ownership<'a> {
             pool,
             records: HashMap::new(),
             owners: None,
+            sorted: None,
         }
     }
 
@@ -114,14 +117,20 @@ impl<'a> Ownership<'a> {
     /// # Errors
     /// As [`Ownership::owners`].
     pub fn owners_of(&mut self, place: &Place, survey: &mut Survey<'_>) -> Result<Vec<usize>> {
-        let all = self.owners(survey)?;
+        self.owners(survey)?;
+        let all = self.owners.get_or_insert_default();
         let mut owners: Vec<usize> = match all.get(place) {
             Some(owners) => owners.clone(),
-            None => all
-                .iter()
-                .filter(|(at, _)| at.is_within(place))
-                .flat_map(|(_, owners)| owners.iter().copied())
-                .collect(),
+            None => {
+                let sorted = self.sorted.get_or_insert_with(|| {
+                    let mut places: Vec<Place> = all.keys().cloned().collect();
+                    places.sort_unstable();
+                    places
+                });
+                let begin = sorted.partition_point(|at| at < place);
+                let below = sorted[begin..].iter().take_while(|at| at.is_within(place));
+                below.flat_map(|at| all[at].iter().copied()).collect()
+            }
         };
         owners.sort_unstable();
         owners.dedup();

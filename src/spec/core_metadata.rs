@@ -16,6 +16,10 @@ const WHEEL_VERSION: (u64, u64) = (1, 0);
 /// The newest `Metadata-Version` whose rules this crate knows.
 const METADATA_VERSION: (u64, u64) = (2, 5);
 
+/// The longest `Requires-Python` that is read, in bytes. A longer one counts as not valid: each of
+/// its versions would take far more memory than its text.
+const MAX_REQUIRES_PYTHON: usize = 4096;
+
 /// The headers of a text, as Python's `email.parser` reads them.
 ///
 /// They end at the first line that is not a header: a blank one or, as for `email.parser`, one
@@ -172,7 +176,9 @@ impl Metadata {
         let requires_python = headers.get("Requires-Python").and_then(|text| {
             // pip ignores one that is not valid, such as the `>=3.6.*` of old wheels; a refusal
             // would keep users from wheels that work.
-            let specifiers = Specifiers::parse(text);
+            let specifiers = (text.len() <= MAX_REQUIRES_PYTHON)
+                .then(|| Specifiers::parse(text))
+                .flatten();
             if specifiers.is_none() {
                 warnings.push(MetadataFault::Version {
                     what: "Requires-Python",

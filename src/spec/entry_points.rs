@@ -17,6 +17,9 @@ use crate::path::check_component;
 /// On POSIX the two do not differ.
 const GROUPS: [&str; 2] = ["console_scripts", "gui_scripts"];
 
+/// The most entry points that become scripts. The project with the most has a few hundred.
+const MOST: usize = 10_000;
+
 /// An entry point that becomes a script ("Entry points specification", "Use for scripts").
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EntryPoint {
@@ -37,7 +40,8 @@ pub struct EntryPoint {
 ///
 /// # Errors
 /// All faults: [`MetadataFault::NotUtf8`], [`MetadataFault::EntryPointLine`] for lines that are
-/// neither a section nor an entry, [`MetadataFault::EntryPoint`] for entries that cannot become a
+/// neither a section nor an entry, [`MetadataFault::TooManyEntryPoints`], and
+/// [`MetadataFault::EntryPoint`] for entries that cannot become a
 /// script.
 pub fn parse(bytes: &[u8]) -> Result<Vec<EntryPoint>, Vec<MetadataFault>> {
     let text = std::str::from_utf8(bytes)
@@ -66,6 +70,10 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<EntryPoint>, Vec<MetadataFault>> {
                 text: item.text.to_owned(),
             }),
         }
+    }
+    if assignments.len() > MOST {
+        let (count, limit) = (assignments.len(), MOST);
+        return Err(vec![MetadataFault::TooManyEntryPoints { count, limit }]);
     }
     let mut entry_points = Vec::with_capacity(assignments.len());
     for (name, value) in assignments {
@@ -127,6 +135,18 @@ mod tests {
 
     fn console(lines: &str) -> Result<Vec<EntryPoint>, Vec<MetadataFault>> {
         parse(format!("[console_scripts]\n{lines}\n").as_bytes())
+    }
+
+    #[test]
+    fn more_entry_points_than_any_project_has_are_refused() {
+        let lines = |count: usize| {
+            let lines = (0..count).map(|number| format!("t{number} = a:b\n"));
+            console(&lines.collect::<String>())
+        };
+        assert_eq!(lines(MOST).map(|found| found.len()), Ok(MOST));
+        let (count, limit) = (MOST + 1, MOST);
+        let expected = vec![MetadataFault::TooManyEntryPoints { count, limit }];
+        assert_eq!(lines(count), Err(expected));
     }
 
     fn one(line: &str) -> (String, String, String) {

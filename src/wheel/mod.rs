@@ -6,8 +6,9 @@
 //! RECORD's syntax again. A `Wheel` holds no file: its bytes are in [`Archives`]. A wheel that was
 //! read in part over the network ([`Wheel::preview`]) is the same type.
 //!
-//! Limits: the metadata files, and scripts that have to be rewritten, are read into memory, up to
-//! [`MAX_METADATA`] bytes each.
+//! Limits: the metadata files, and scripts that have to be rewritten, are read into memory; the
+//! constants below bound what they take there. An archive may inflate a thousandfold, so the limits
+//! are far below what its size would allow, and far above what real wheels have.
 
 mod archives;
 mod open;
@@ -27,8 +28,27 @@ use crate::spec::wheel_name::WheelName;
 pub use archives::Archives;
 pub use open::{needs_own_digest, open_all};
 
-/// The largest METADATA, WHEEL, RECORD, entry_points.txt or rewritten script, in bytes.
-pub const MAX_METADATA: u64 = 256 << 20;
+/// The largest METADATA, in bytes.
+const MAX_METADATA: u64 = 8 << 20;
+
+/// The largest WHEEL or entry_points.txt, in bytes.
+const MAX_SMALL_FILE: u64 = 1 << 20;
+
+/// The largest RECORD, in bytes.
+const MAX_RECORD: u64 = 256 << 20;
+
+/// The most bytes that RECORD may have for each entry of the archive, and for all of them together.
+// A path has 3,072 bytes at most, and quotes in it are doubled.
+const MAX_RECORD_ROW: u64 = 8 << 10;
+const RECORD_HEADROOM: u64 = 1 << 20;
+
+/// How many rows RECORD may have for each entry of the archive, and beyond that.
+// Build tools list files that are not there, and some files twice.
+const ROWS_PER_ENTRY: usize = 2;
+const ROWS_HEADROOM: usize = 10_000;
+
+/// The most bytes of all the scripts of a wheel that have to be rewritten.
+const MAX_SCRIPTS: u64 = 64 << 20;
 
 /// The largest RECORD that [`Records::Small`] reads, in bytes: it lists about seven thousand files.
 pub const SMALL_RECORD: u64 = 1 << 20;

@@ -7,15 +7,18 @@ use std::sync::Arc;
 
 use foldhash::{HashMap, HashSet, HashSetExt as _};
 
-use super::{Digests, EntryId, MAX_METADATA, OpenOptions, WheelEntry, data_directory};
+use super::{
+    Digests, EntryId, MAX_METADATA, MAX_RECORD, MAX_RECORD_ROW, MAX_SCRIPTS, MAX_SMALL_FILE,
+    OpenOptions, RECORD_HEADROOM, ROWS_HEADROOM, ROWS_PER_ENTRY, WheelEntry, data_directory,
+};
 use crate::archive::{Archive, ArchiveError, Entry, Expected, Scratch};
 use crate::digest::Digest;
-use crate::error::{Fault, MetadataFault, RecordFault, Result};
+use crate::error::{ArchiveFault, Fault, MOST_KEPT, MetadataFault, RecordFault, Result};
 use crate::outcome::Warning;
 use crate::path::{PathFault, RelPath};
 use crate::script;
 use crate::spec::entry_points::{self, EntryPoint};
-use crate::spec::record::{self, RecordRow, Verify};
+use crate::spec::record::{self, LeftOut, RecordRow, Verify};
 
 /// The files of dist-info that are read.
 pub(super) const READ: [&str; 4] = ["METADATA", "WHEEL", "RECORD", "entry_points.txt"];
@@ -34,8 +37,12 @@ pub(super) struct Reading<'a> {
     scratch: Scratch,
     /// The paths whose digests in RECORD cannot be read, which has added a fault for each.
     bad_digests: HashSet<String>,
+    /// How many more bytes the scripts that have to be rewritten may have.
+    room_for_scripts: u64,
     pub(super) faults: Vec<Fault>,
     warnings: Vec<Warning>,
+    /// The number of faults and of warnings that were found and not kept.
+    left_out: LeftOut,
 }
 
 impl<'a> Reading<'a> {
@@ -49,13 +56,25 @@ impl<'a> Reading<'a> {
             by_path: entries.map(|entry| (entry.path.as_str(), entry)).collect(),
             scratch: Scratch::new(),
             bad_digests: HashSet::new(),
+            room_for_scripts: MAX_SCRIPTS,
+            left_out: LeftOut::default(),
             faults: Vec::new(),
             warnings: Vec::new(),
         }
     }
 
     /// All faults, and all warnings.
-    pub(super) fn finish(self) -> (Vec<Fault>, Vec<Warning>) {
+    pub(super) fn finish(mut self) -> (Vec<Fault>, Vec<Warning>) {
+        if self.left_out.faults > 0 {
+            self.faults.push(Fault::LeftOut(self.left_out.faults));
+        }
+        let rest = self.warnings.len().saturating_sub(MOST_KEPT) as u64;
+        let more = self.left_out.warnings + rest;
+        if more > 0 {
+            self.warnings.truncate(MOST_KEPT);
+            let message = format!("{more} more warnings about this wheel are left out");
+            self.warn("left-out", message);
+        }
         (self.faults, self.warnings)
     }
 
@@ -100,8 +119,9 @@ impl<'a> Reading<'a> {
             return Ok((self.with_rows(&[], Verify::Off)?, Digests::NotRead));
         }
         let verify = options.verify;
+        let most_rows = self.by_path.len() * ROWS_PER_ENTRY + ROWS_HEADROOM;
         let Some(content) = self.required("RECORD", |bytes| {
-            Ok::<_, RecordFault>(record::read_wheel_record(bytes, verify))
+            Ok::<_, RecordFault>(record::read_wheel_record(bytes, verify, most_rows))
         })?
         else {
             return Ok((Vec::new(), Digests::NotRead));
@@ -111,6 +131,7 @@ impl<'a> Reading<'a> {
             _ => None,
         });
         self.bad_digests.extend(unreadable);
+        self.left_out = content.left_out;
         self.faults
             .extend(content.faults.into_iter().map(Fault::from));
         let odd = content.warnings.iter();
@@ -124,16 +145,33 @@ impl<'a> Reading<'a> {
     fn content(&mut self, name: &str) -> Result<Option<Vec<u8>>> {
         let path = format!("{}/{name}", self.dist_info);
         match self.by_path.get(path.as_str()) {
-            Some(&entry) => self.entry_content(entry, Expected::default()),
+            Some(&entry) => self.entry_content(entry, Expected::default(), self.limit(name)),
             None => Ok(None),
         }
     }
 
+    /// The largest size of a file of dist-info, in bytes.
+    fn limit(&self, name: &str) -> u64 {
+        match name {
+            "RECORD" => {
+                let entries = self.by_path.len() as u64;
+                (entries * MAX_RECORD_ROW + RECORD_HEADROOM).min(MAX_RECORD)
+            }
+            "METADATA" => MAX_METADATA,
+            _ => MAX_SMALL_FILE,
+        }
+    }
+
     /// The content of an entry. `None` if the entry is at fault.
-    fn entry_content(&mut self, entry: &Entry, expected: Expected) -> Result<Option<Vec<u8>>> {
+    fn entry_content(
+        &mut self,
+        entry: &Entry,
+        expected: Expected,
+        limit: u64,
+    ) -> Result<Option<Vec<u8>>> {
         let content = self
             .archive
-            .content(entry, expected, MAX_METADATA, &mut self.scratch);
+            .content(entry, expected, limit, &mut self.scratch);
         match content {
             Ok(content) => Ok(Some(content)),
             Err(ArchiveError::Fault(fault)) => {
@@ -278,7 +316,20 @@ impl<'a> Reading<'a> {
             digest,
             compute: None,
         };
-        Ok(self.entry_content(entry, expected)?.map(Arc::from))
+        // The contents of all scripts are held in memory until they are written.
+        let room = self.room_for_scripts.checked_sub(entry.size);
+        let Some(room) = room.or((entry.size > MAX_SCRIPTS).then_some(0)) else {
+            let fault = ArchiveFault::TooLarge {
+                what: "the size of the scripts that have to be rewritten".to_owned(),
+                size: (MAX_SCRIPTS - self.room_for_scripts).saturating_add(entry.size),
+                limit: MAX_SCRIPTS,
+            };
+            self.faults.push(fault.into());
+            return Ok(None);
+        };
+        self.room_for_scripts = room;
+        let content = self.entry_content(entry, expected, MAX_SCRIPTS)?;
+        Ok(content.map(Arc::from))
     }
 
     fn warn(&mut self, code: &'static str, message: String) {

@@ -248,7 +248,7 @@ fn r73_metadata_that_is_far_too_large_is_not_read() {
         });
     all_refused([Case::new("half a gigabyte, as stated", &wheel)
         .with(&["--verify", "off"])
-        .says(&[huge, "536870912", "the limit is 268435456"])]);
+        .says(&[huge, "536870912", "the limit is 1048576"])]);
 }
 
 #[test]

@@ -175,7 +175,7 @@ fn r85_a_script_whose_first_line_does_not_end_is_not_read_to_its_end() {
     all_refused([Case::new("300 MiB", &wheel).with(&off).says(&[
         "scripts/tool",
         "314572800",
-        "the limit is 268435456",
+        "the limit is 67108864",
     ])]);
 }
 
@@ -383,4 +383,15 @@ fn e55_bin_may_be_a_link_within_the_environment() {
         "{:?}",
         rows.paths()
     );
+}
+
+#[test]
+fn all_rewritten_scripts_of_a_wheel_together_have_a_limit() {
+    let mut wheel = Wheel::new("demo", "1.0").file("demo.py", "");
+    for number in 0..3 {
+        let path = format!("scripts/tool{number}");
+        let script = [b"#!python\n", &vec![b'x'; 30 << 20][..]].concat();
+        wheel = wheel.data(&path, script);
+    }
+    all_refused([Case::new("90 MiB", &wheel).says(&["scripts", "the limit is 67108864"])]);
 }

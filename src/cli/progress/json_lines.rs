@@ -32,6 +32,8 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use crate::cli::quoting::ascii_json;
+
 use pkg_install::{Events, Retry};
 
 // Workers write these lines themselves, so each line costs time; bars draw as often.
@@ -146,6 +148,7 @@ impl<W: Write> JsonLines<W> {
 impl<W: Write> Log<W> {
     fn write(&mut self, event: &Event<'_>) {
         let line = serde_json::to_string(event).expect("strings and numbers are always written");
+        let line = ascii_json(line);
         // A reader that went away stops nothing.
         let _ = self.output.write_all((line + "\n").as_bytes());
         let _ = self.output.flush();

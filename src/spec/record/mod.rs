@@ -17,12 +17,16 @@ use csv::{QuoteStyle, ReaderBuilder, StringRecord, WriterBuilder};
 
 use super::digits::number;
 use crate::digest::Digest;
-use crate::error::RecordFault;
+use crate::error::{MOST_KEPT, RecordFault};
 use digest::parse_digest;
 
 /// How many characters of a row or digest a fault repeats.
 // A quote that is never closed makes one row of the rest of the file.
 const SHOWN: usize = 200;
+
+/// The most rows of an installed RECORD: those of the largest wheel that is installed, and room for
+/// what installers add.
+const MOST_INSTALLED_ROWS: usize = 2_100_000;
 
 /// How strictly the RECORD of a wheel is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -59,13 +63,26 @@ pub struct WheelRecord {
     pub warnings: Vec<(&'static str, RecordFault)>,
     /// The reasons to refuse the wheel.
     pub faults: Vec<RecordFault>,
+    /// The number of warnings and of faults that were found and not kept.
+    pub left_out: LeftOut,
+}
+
+/// How many warnings and faults were left out, because there are more than [`MOST_KEPT`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LeftOut {
+    /// Departures that were accepted.
+    pub warnings: u64,
+    /// Reasons to refuse the wheel.
+    pub faults: u64,
 }
 
 /// Reads the RECORD of a wheel ("Binary distribution format", "Signed wheel files"; "Recording
-/// installed projects", "The RECORD file"). All faults are collected.
-pub fn read_wheel_record(bytes: &[u8], verify: Verify) -> WheelRecord {
+/// installed projects", "The RECORD file"). Faults are collected, the first [`MOST_KEPT`] of them.
+/// No more than `most_rows` rows are read.
+pub fn read_wheel_record(bytes: &[u8], verify: Verify, most_rows: usize) -> WheelRecord {
     let mut reading = RecordReader {
         verify,
+        most_rows,
         record: WheelRecord::default(),
         places: HashMap::new(),
     };
@@ -75,17 +92,14 @@ pub fn read_wheel_record(bytes: &[u8], verify: Verify) -> WheelRecord {
     };
     if text.starts_with('\u{feff}') {
         let reason = "it begins with a byte order mark";
-        reading.odd(
-            "record-bom",
-            RecordFault::Row {
-                line: 1,
-                reason,
-                text: "\u{feff}".to_owned(),
-            },
-        );
+        reading.odd("record-bom", || RecordFault::Row {
+            line: 1,
+            reason,
+            text: "\u{feff}".to_owned(),
+        });
     }
     if let Err(fault) = each_row(text, |line, row| reading.row(line, row)) {
-        reading.record.faults.push(fault);
+        reading.fault(|| fault);
     }
     reading.record
 }
@@ -99,6 +113,7 @@ pub fn read_wheel_record(bytes: &[u8], verify: Verify) -> WheelRecord {
 pub fn read_installed_record(bytes: &[u8]) -> Result<Vec<RecordRow>, RecordFault> {
     let text = std::str::from_utf8(bytes).map_err(|_| RecordFault::NotUtf8)?;
     let mut rows = Vec::new();
+    let mut has_room = true;
     each_row(text, |_, row| {
         let column = |index| row.get(index).unwrap_or_default();
         if !column(0).is_empty() && !is_directory(column(0)) {
@@ -109,8 +124,15 @@ pub fn read_installed_record(bytes: &[u8]) -> Result<Vec<RecordRow>, RecordFault
                 size: number(column(2)),
             });
         }
+        has_room = rows.len() <= MOST_INSTALLED_ROWS;
+        has_room
     })?;
-    Ok(rows)
+    if has_room {
+        Ok(rows)
+    } else {
+        let limit = MOST_INSTALLED_ROWS;
+        Err(RecordFault::TooManyRows { limit })
+    }
 }
 
 /// Whether a row of an installed RECORD is for a directory, as virtualenv lists `__pycache__` and
@@ -149,9 +171,12 @@ pub fn write_record(rows: &[RecordRow]) -> Vec<u8> {
     writer.into_inner().expect("memory takes every write")
 }
 
-/// Calls `take` with each row of CSV that is not blank, and the number of its first line. A byte
-/// order mark is ignored.
-fn each_row(text: &str, mut take: impl FnMut(u64, &StringRecord)) -> Result<(), RecordFault> {
+/// Calls `take` with each row of CSV that is not blank, and the number of its first line, until it
+/// returns false. A byte order mark is ignored.
+fn each_row(
+    text: &str,
+    mut take: impl FnMut(u64, &StringRecord) -> bool,
+) -> Result<(), RecordFault> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut reader = ReaderBuilder::new()
         .has_headers(false)
@@ -164,8 +189,8 @@ fn each_row(text: &str, mut take: impl FnMut(u64, &StringRecord)) -> Result<(), 
         match reader.read_record(&mut row) {
             // The csv crate skips empty lines, but not lines of white space.
             Ok(true) if row.len() == 1 && row[0].trim().is_empty() => {}
-            Ok(true) => take(line, &row),
-            Ok(false) => return Ok(()),
+            Ok(true) if take(line, &row) => {}
+            Ok(_) => return Ok(()),
             Err(error) => {
                 let text = error.to_string();
                 return Err(RecordFault::Row {
@@ -199,6 +224,8 @@ fn shown(text: &str) -> String {
 /// The state while the RECORD of a wheel is read.
 struct RecordReader {
     verify: Verify,
+    /// The most rows that are kept.
+    most_rows: usize,
     record: WheelRecord,
     /// The index of the row of each path, and whether it has no fault.
     places: HashMap<String, (usize, bool)>,
@@ -206,14 +233,32 @@ struct RecordReader {
 
 impl RecordReader {
     /// Reports something that the specification does not allow but that is unambiguous.
-    fn odd(&mut self, code: &'static str, fault: RecordFault) {
-        match self.verify {
-            Verify::Strict => self.record.faults.push(fault),
-            Verify::Normal | Verify::Off => self.record.warnings.push((code, fault)),
+    fn odd(&mut self, code: &'static str, make: impl FnOnce() -> RecordFault) {
+        if self.verify == Verify::Strict {
+            self.fault(make);
+        } else if self.record.warnings.len() < MOST_KEPT {
+            self.record.warnings.push((code, make()));
+        } else {
+            self.record.left_out.warnings += 1;
         }
     }
 
-    fn row(&mut self, line: u64, row: &StringRecord) {
+    /// Reports a reason to refuse the wheel. It is made only if it is kept: a row of two bytes
+    /// could otherwise cost a kilobyte.
+    fn fault(&mut self, make: impl FnOnce() -> RecordFault) {
+        if self.record.faults.len() < MOST_KEPT {
+            self.record.faults.push(make());
+        } else {
+            self.record.left_out.faults += 1;
+        }
+    }
+
+    fn count_of_faults(&self) -> u64 {
+        self.record.faults.len() as u64 + self.record.left_out.faults
+    }
+
+    /// Reads a row; false if there may be no more.
+    fn row(&mut self, line: u64, row: &StringRecord) -> bool {
         let about = |reason| {
             let text = row.iter().collect::<Vec<_>>().join(",");
             RecordFault::Row {
@@ -223,24 +268,30 @@ impl RecordReader {
             }
         };
         if row.len() != 3 {
-            self.odd("record-columns", about("it does not have three columns"));
+            self.odd("record-columns", || about("it does not have three columns"));
         }
         let column = |index| row.get(index).unwrap_or_default();
         let path = self.path(column(0), about);
         if path.is_empty() {
             if self.verify != Verify::Off {
-                self.record.faults.push(about("it has no path"));
+                self.fault(|| about("it has no path"));
             }
-            return;
+            return true;
         }
-        let faults = self.record.faults.len();
+        if self.record.rows.len() >= self.most_rows {
+            let limit = self.most_rows;
+            self.fault(|| RecordFault::TooManyRows { limit });
+            return false;
+        }
+        let faults = self.count_of_faults();
         let digest = self.digest(&path, column(1));
         let size = number(column(2));
         if size.is_none() && !column(2).is_empty() && self.verify != Verify::Off {
-            self.record.faults.push(about("its size is not a number"));
+            self.fault(|| about("its size is not a number"));
         }
-        let sound = faults == self.record.faults.len();
+        let sound = faults == self.count_of_faults();
         self.add(RecordRow { path, digest, size }, sound, about);
+        true
     }
 
     /// The path without the known mistakes of build tools.
@@ -248,15 +299,15 @@ impl RecordReader {
         let mut path = text.to_owned();
         // Backslashes go first, so that the checks below also see the `\a` and `.\a` of Windows.
         if path.contains('\\') {
-            self.odd("record-backslash", about("its path has backslashes"));
+            self.odd("record-backslash", || about("its path has backslashes"));
             path = path.replace('\\', "/");
         }
         if path.starts_with('/') {
-            self.odd("record-leading-slash", about("its path begins with `/`"));
+            self.odd("record-leading-slash", || about("its path begins with `/`"));
             path = path.trim_start_matches('/').to_owned();
         }
         if path.starts_with("./") {
-            self.odd("record-dot-prefix", about("its path begins with `./`"));
+            self.odd("record-dot-prefix", || about("its path begins with `./`"));
             path = path.trim_start_matches("./").to_owned();
         }
         path
@@ -275,12 +326,12 @@ impl RecordReader {
             (result, Verify::Off) => result.ok().map(|(digest, _)| digest),
             (Ok((digest, oddities)), _) => {
                 for oddity in oddities {
-                    self.odd(oddity.code(), about(oddity.reason()));
+                    self.odd(oddity.code(), || about(oddity.reason()));
                 }
                 Some(digest)
             }
             (Err(reason), _) => {
-                self.record.faults.push(about(reason));
+                self.fault(|| about(reason));
                 None
             }
         }
@@ -296,12 +347,12 @@ impl RecordReader {
             Entry::Occupied(place) => {
                 let (place, first_sound) = *place.get();
                 if self.verify == Verify::Off || self.record.rows[place] == row {
-                    self.odd("record-duplicate-row", about("its path is listed before"));
+                    self.odd("record-duplicate-row", || {
+                        about("its path is listed before")
+                    });
                 } else if sound && first_sound {
                     // A row with a fault of its own has been reported already.
-                    self.record
-                        .faults
-                        .push(RecordFault::Contradiction(row.path));
+                    self.fault(|| RecordFault::Contradiction(row.path));
                 }
             }
         }

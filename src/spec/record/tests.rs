@@ -14,7 +14,7 @@ fn row(path: &str, size: Option<u64>) -> RecordRow {
 }
 
 fn read(text: &str, verify: Verify) -> WheelRecord {
-    read_wheel_record(text.as_bytes(), verify)
+    read_wheel_record(text.as_bytes(), verify, 10_000)
 }
 
 /// `text` lists `a.py`: with a fault in strict, with a warning of this code in normal, and
@@ -190,7 +190,7 @@ fn e35_rows_that_contradict_each_other_are_refused() {
 fn e35_a_record_that_is_not_utf8_is_refused() {
     for verify in [Verify::Strict, Verify::Normal, Verify::Off] {
         assert_eq!(
-            read_wheel_record(b"a,,\n\xff,,\n", verify).faults,
+            read_wheel_record(b"a,,\n\xff,,\n", verify, 10).faults,
             [RecordFault::NotUtf8]
         );
     }
@@ -236,7 +236,7 @@ fn c36_c39_what_is_written_is_read_back_equal() {
         "a b.py,{GOOD},1\n\"b,c\"\"d\ne\rf\",{GOOD},0\né,{GOOD},18446744073709551615\nx/RECORD,,\n"
     );
     assert_eq!(String::from_utf8_lossy(&bytes), text);
-    assert_eq!(read_wheel_record(&bytes, Verify::Strict).rows, rows);
+    assert_eq!(read_wheel_record(&bytes, Verify::Strict, 10_000).rows, rows);
     assert_eq!(read_installed_record(&bytes), Ok(rows.to_vec()));
     assert_eq!(write_record(&[]), b"");
     let marked = [row("\u{feff}a.py", None), row("b.py", None)];
@@ -258,4 +258,26 @@ fn e35_lines_are_counted_whatever_they_end_in() {
             "{record:?}"
         );
     }
+}
+
+#[test]
+fn of_many_faults_the_first_are_kept_and_the_others_counted() {
+    let text = "\\\n".repeat(5000);
+    let record = read(&text, Verify::Normal);
+    assert_eq!((record.faults.len(), record.warnings.len()), (1000, 1000));
+    assert_eq!(record.left_out.faults, 4000);
+    // Too few columns, a backslash, and a leading slash in each row.
+    assert_eq!(record.left_out.warnings, 3 * 5000 - 1000);
+    let strict = read(&text, Verify::Strict);
+    assert_eq!(strict.left_out.faults, 4 * 5000 - 1000);
+}
+
+#[test]
+fn no_more_rows_are_read_than_the_archive_could_need() {
+    let text: String = (0..20).map(|number| format!("{number},,\n")).collect();
+    let record = read_wheel_record(text.as_bytes(), Verify::Normal, 10);
+    assert_eq!(record.rows.len(), 10);
+    assert_eq!(record.faults, [RecordFault::TooManyRows { limit: 10 }]);
+    let enough = read_wheel_record(text.as_bytes(), Verify::Normal, 20);
+    assert_eq!((enough.rows.len(), enough.faults.len()), (20, 0));
 }

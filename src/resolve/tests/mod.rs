@@ -1,8 +1,0 @@
-//! Resolutions over values in memory.
-
-mod explanations;
-mod judge;
-mod packse;
-mod preferences;
-mod scale;
-mod scenario;
