@@ -18,8 +18,8 @@ pub const MAX_COMPONENT: usize = 255;
 /// The deepest path accepted, in components.
 pub const MAX_DEPTH: usize = 256;
 
-/// A relative path in normal form: no empty, `.` or `..` component, no backslash, colon or control
-/// character.
+/// A relative path in normal form: no empty, `.` or `..` component, no backslash or control
+/// character, and no drive letter of Windows at its beginning.
 ///
 /// Ordered component by component, so that a directory sorts directly before its content. A
 /// clone is the same text.
@@ -37,8 +37,8 @@ pub enum PathFault {
     Dots,
     /// It holds a backslash, which Windows reads as a separator.
     Backslash,
-    /// It holds a colon, which Windows reads as a drive or a stream.
-    Colon,
+    /// It begins with a letter and a colon, which Windows reads as a drive.
+    Drive,
     /// It holds a control, formatting, bidirectional or private-use character.
     Control,
     /// It is longer than a file system takes.
@@ -54,7 +54,7 @@ impl fmt::Display for PathFault {
             Self::Absolute => "an absolute path",
             Self::Dots => "a `.` or `..` component",
             Self::Backslash => "a backslash",
-            Self::Colon => "a colon",
+            Self::Drive => "a drive letter",
             Self::Control => "a control character",
             Self::TooLong => "too long",
             Self::TooDeep => "too many directories",
@@ -70,6 +70,11 @@ impl RelPath {
     pub fn parse(text: &str) -> Result<Self, PathFault> {
         if text.starts_with('/') {
             return Err(PathFault::Absolute);
+        }
+        // A colon elsewhere is an ordinary character on Unix; where Windows' rules hold, such a name
+        // is reserved.
+        if matches!(text.as_bytes(), [letter, b':', ..] if letter.is_ascii_alphabetic()) {
+            return Err(PathFault::Drive);
         }
         if text.len() > MAX_PATH {
             return Err(PathFault::TooLong);
@@ -160,7 +165,6 @@ pub fn check_component(component: &str) -> Result<(), PathFault> {
         match character {
             '/' => return Err(PathFault::Absolute),
             '\\' => return Err(PathFault::Backslash),
-            ':' => return Err(PathFault::Colon),
             _ if is_invisible(character) => return Err(PathFault::Control),
             _ => {}
         }
@@ -214,7 +218,7 @@ pub fn is_same_text(one: &str, other: &str) -> bool {
 
 /// Windows' device names and the endings it drops: names that mean something else there.
 pub fn is_reserved_on_windows(component: &str) -> bool {
-    let refused = |byte: &u8| matches!(byte, b'<' | b'>' | b'"' | b'|' | b'?' | b'*');
+    let refused = |byte: &u8| matches!(byte, b':' | b'<' | b'>' | b'"' | b'|' | b'?' | b'*');
     if component.ends_with(['.', ' ']) || component.as_bytes().iter().any(refused) {
         return true;
     }
@@ -312,13 +316,16 @@ mod tests {
             ("a//b", PathFault::Empty),
             ("a/", PathFault::Empty),
             ("a\\b", PathFault::Backslash),
-            ("C:/x", PathFault::Colon),
-            ("a.py:stream", PathFault::Colon),
+            ("C:/x", PathFault::Drive),
+            ("c:x", PathFault::Drive),
             ("a\0b", PathFault::Control),
             ("a\nb", PathFault::Control),
             ("a\u{202e}b", PathFault::Control),
         ] {
             assert_eq!(RelPath::parse(text), Err(fault), "{text:?}");
+        }
+        for text in ["a.py:stream", "pkg/c:x", "10:30.txt", ":x"] {
+            assert!(RelPath::parse(text).is_ok(), "{text}");
         }
         assert_eq!(RelPath::parse(&"x".repeat(256)), Err(PathFault::TooLong));
         assert_eq!(

@@ -3,8 +3,8 @@
 //!
 //! Input: a wheel, the layout and the interpreter. Output: every file that the project will have,
 //! generated ones included, or everything that is wrong with their paths. The `.data` directory is
-//! the one named like the wheel's own dist-info; any other directory that ends in `.data` is an
-//! ordinary one.
+//! the one named for the wheel's own project, in any spelling; any other directory that ends in
+//! `.data` is an ordinary one.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -62,7 +62,6 @@ pub fn spread(
         } else {
             SchemeKey::Platlib
         },
-        data: format!("{}/", wheel.data_directory()),
         dist_info,
         // The four are INSTALLER, REQUESTED, direct_url.json and RECORD.
         files: Vec::with_capacity(wheel.entries.len() + 4),
@@ -97,7 +96,6 @@ struct Spread<'a> {
     owner: ChangeId,
     destination: &'a Destination<'a>,
     library: SchemeKey,
-    data: String,
     dist_info: String,
     files: Vec<WantedFile>,
     faults: Vec<Fault>,
@@ -117,7 +115,7 @@ impl Spread<'_> {
                 fault,
             })
         };
-        let (key, path) = match text.strip_prefix(&self.data) {
+        let (key, path) = match self.wheel.below_data(text) {
             Some(below) => match self.scheme(text, below)? {
                 (SchemeKey::Scripts, name)
                     if scripts

@@ -45,6 +45,22 @@ impl ProjectName {
         &self.normalized
     }
 
+    /// What follows this name at the beginning of `text`, in whatever spelling the name is there;
+    /// `None` if `text` begins otherwise.
+    pub fn strip_from<'t>(&self, text: &'t str) -> Option<&'t str> {
+        let mut rest = text;
+        for expected in self.normalized.chars() {
+            if expected == '-' {
+                let behind = rest.trim_start_matches(['-', '_', '.']);
+                rest = (behind.len() < rest.len()).then_some(behind)?;
+            } else {
+                let first = rest.chars().next()?;
+                rest = (first.to_ascii_lowercase() == expected).then(|| &rest[1..])?;
+            }
+        }
+        Some(rest)
+    }
+
     /// The normalized name with `_` for `-`, as file names of wheels and dist-info directories have
     /// it ("Binary distribution format", "Escaping and Unicode"; "Recording installed projects",
     /// "The .dist-info directory").

@@ -22,7 +22,9 @@ use crate::outcome::Warning;
 use crate::path::RelPath;
 use crate::spec::core_metadata::Metadata;
 use crate::spec::entry_points::EntryPoint;
+use crate::spec::name::ProjectName;
 use crate::spec::record::Verify;
+use crate::spec::version::Version;
 use crate::spec::wheel_name::WheelName;
 
 pub use archives::Archives;
@@ -55,6 +57,8 @@ pub const SMALL_RECORD: u64 = 1 << 20;
 
 /// How the name of a dist-info directory ends.
 const DIST_INFO: &str = ".dist-info";
+/// How the name of a directory with files for other schemes ends.
+const DATA: &str = ".data";
 
 /// The position of a wheel in the input of the command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -151,10 +155,10 @@ impl Records {
 }
 
 impl Wheel {
-    /// The name of the directory whose files go to other schemes. It is spelled like the dist-info
-    /// directory.
-    pub fn data_directory(&self) -> String {
-        data_directory(&self.dist_info)
+    /// The path below the wheel's `.data` directory, whose files go to other schemes; `None` for a
+    /// path elsewhere.
+    pub fn below_data<'p>(&self, path: &'p str) -> Option<&'p str> {
+        below_data(&self.dist_info, &self.name.name, path)
     }
 
     /// Whether installing `other` writes the same files, as far as the digests of both are known.
@@ -183,6 +187,52 @@ fn stem(dist_info: &str) -> &str {
     dist_info.strip_suffix(DIST_INFO).unwrap_or(dist_info)
 }
 
-fn data_directory(dist_info: &str) -> String {
-    format!("{}.data", stem(dist_info))
+/// The path below the `.data` directory of the wheel with this dist-info and project.
+///
+/// The specification spells both directories alike. Some build tools write other separators into
+/// one of the names, add the build number, or leave out the local version or the whole version. pip
+/// spreads such a directory as well, so the project's name in any spelling makes it the wheel's own.
+fn below_data<'p>(dist_info: &str, project: &ProjectName, path: &'p str) -> Option<&'p str> {
+    let (top, below) = path.split_once('/')?;
+    let data = top.strip_suffix(DATA)?;
+    // Nearly all names are equal as they are, which costs least to find out.
+    if data == stem(dist_info) {
+        return Some(below);
+    }
+    let rest = project.strip_from(data)?;
+    let has_version = rest.strip_prefix(['-', '_']).is_some_and(|version| {
+        let version = version.split('-').next().unwrap_or(version);
+        Version::parse(&version.replace('_', "+")).is_some()
+    });
+    (rest.is_empty() || has_version).then_some(below)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_projects_name_makes_a_data_directory_the_wheels_own() {
+        let project = ProjectName::parse("my_pkg").expect("a name");
+        let below =
+            |path: &str| below_data("my_pkg-1.0.dist-info", &project, path).map(str::to_owned);
+        for data in ["my_pkg-1.0", "My.Pkg-1.0-7", "my-pkg", "my_pkg-1.0_local"] {
+            let path = format!("{data}.data/scripts/x");
+            assert_eq!(below(&path).as_deref(), Some("scripts/x"), "{data}");
+        }
+        for data in [
+            "my_pkg2-1.0",
+            "my_pkg-extra-1.0",
+            "my-1.0",
+            "my_pkg-2to3",
+            "my_pkg-",
+            "",
+        ] {
+            let path = format!("{data}.data/scripts/x");
+            assert_eq!(below(&path), None, "{data}");
+        }
+        for path in ["my_pkg-1.0/x", "x/my_pkg-1.0.data/x", "my_pkg-1.0.data"] {
+            assert_eq!(below(path), None, "{path}");
+        }
+    }
 }

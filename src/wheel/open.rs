@@ -167,7 +167,7 @@ fn describe(
 ) -> Result<Wheel> {
     let label = source.label();
     let dist_info = find_dist_info(archive, &name).map_err(|fault| Error::wheel(&label, fault))?;
-    let mut reading = Reading::new(archive, &label, &dist_info);
+    let mut reading = Reading::new(archive, &label, &dist_info, &name.name);
     let info = reading.required("WHEEL", WheelInfo::parse)?;
     let metadata = reading.required("METADATA", Metadata::parse)?;
     let entry_points = reading.entry_points()?;

@@ -9,7 +9,7 @@ use foldhash::{HashMap, HashSet, HashSetExt as _};
 
 use super::{
     Digests, EntryId, MAX_METADATA, MAX_RECORD, MAX_RECORD_ROW, MAX_SCRIPTS, MAX_SMALL_FILE,
-    OpenOptions, RECORD_HEADROOM, ROWS_HEADROOM, ROWS_PER_ENTRY, WheelEntry, data_directory,
+    OpenOptions, RECORD_HEADROOM, ROWS_HEADROOM, ROWS_PER_ENTRY, WheelEntry, below_data,
 };
 use crate::archive::{Archive, ArchiveError, Entry, Expected, Scratch};
 use crate::digest::Digest;
@@ -18,6 +18,7 @@ use crate::outcome::Warning;
 use crate::path::{PathFault, RelPath};
 use crate::script;
 use crate::spec::entry_points::{self, EntryPoint};
+use crate::spec::name::ProjectName;
 use crate::spec::record::{self, LeftOut, RecordRow, Verify};
 
 /// The files of dist-info that are read.
@@ -33,6 +34,7 @@ pub(super) struct Reading<'a> {
     archive: &'a Archive,
     label: &'a str,
     dist_info: &'a str,
+    project: &'a ProjectName,
     by_path: HashMap<&'a str, &'a Entry>,
     scratch: Scratch,
     /// The paths whose digests in RECORD cannot be read, which has added a fault for each.
@@ -46,13 +48,20 @@ pub(super) struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    /// Begins to read the wheel `label`, whose dist-info directory is called `dist_info`.
-    pub(super) fn new(archive: &'a Archive, label: &'a str, dist_info: &'a str) -> Self {
+    /// Begins to read the wheel `label` of `project`, whose dist-info directory is called
+    /// `dist_info`.
+    pub(super) fn new(
+        archive: &'a Archive,
+        label: &'a str,
+        dist_info: &'a str,
+        project: &'a ProjectName,
+    ) -> Self {
         let entries = archive.entries().iter();
         Self {
             archive,
             label,
             dist_info,
+            project,
             by_path: entries.map(|entry| (entry.path.as_str(), entry)).collect(),
             scratch: Scratch::new(),
             bad_digests: HashSet::new(),
@@ -187,7 +196,6 @@ impl<'a> Reading<'a> {
         let rows: HashMap<&str, &RecordRow> =
             rows.iter().map(|row| (row.path.as_str(), row)).collect();
         let archive = self.archive;
-        let scripts = format!("{}/scripts/", data_directory(self.dist_info));
         let mut entries = Vec::with_capacity(archive.entries().len());
         for (entry, id) in archive.entries().iter().zip(0..) {
             let row = rows.get(entry.path.as_str()).copied();
@@ -205,7 +213,8 @@ impl<'a> Reading<'a> {
         }
         // After all rows, so that faults come in the order of the archive.
         for entry in &mut entries {
-            if entry.path.as_str().starts_with(&scripts) {
+            let below = below_data(self.dist_info, self.project, entry.path.as_str());
+            if below.is_some_and(|below| below.starts_with("scripts/")) {
                 let digest = entry.digest.filter(|_| verify != Verify::Off);
                 entry.script = self.script(&archive.entries()[entry.id.0 as usize], digest)?;
             }
@@ -287,7 +296,7 @@ impl<'a> Reading<'a> {
             }
             let absent = RecordFault::Absent(row.path.clone());
             match RelPath::parse(&row.path) {
-                Err(fault @ (PathFault::Dots | PathFault::Absolute | PathFault::Colon)) => {
+                Err(fault @ (PathFault::Dots | PathFault::Absolute | PathFault::Drive)) => {
                     let path = row.path.clone();
                     self.faults
                         .push(RecordFault::UnsafePath { path, fault }.into());

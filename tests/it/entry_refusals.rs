@@ -69,8 +69,6 @@ fn e01_e02_r43_r44_r45_names_that_lead_elsewhere_on_windows() {
             "C:evil.py",
             "\\\\server\\share",
             "\\\\?\\evil",
-            "a.py:stream",
-            "a::$DATA",
         ]
         .map(|name| named(name).says(&["unsafe"])),
     );

@@ -388,3 +388,73 @@ fn c35_pip_and_importlib_see_what_was_installed() {
     run.assert_code(0);
     assert_eq!(run.stdout, "Demo_pkg==1.0\n");
 }
+
+#[test]
+fn a_data_directory_in_another_spelling_of_the_project_is_spread() {
+    for data in [
+        "my-pkg-1.0.data",
+        "my_pkg-1.0-7.data",
+        "my_pkg.data",
+        "My_Pkg-1.0.data",
+        "my.pkg-1.data",
+        "my_pkg-1.0+local.data",
+        "my_pkg-1.0_local.data",
+    ] {
+        let scene = Scene::new();
+        let venv = scene.venv();
+        let wheel = Wheel::new("my_pkg", "1.0")
+            .file(&format!("{data}/scripts/tool"), "#!python\nprint('runs')\n")
+            .file(&format!("{data}/data/share/x.txt"), "x")
+            .file(&format!("{data}/headers/x.h"), "x")
+            .file(&format!("{data}/purelib/my_pkg.py"), "x = 1\n");
+        scene.install(&venv, &[scene.wheel(&wheel)]).assert_code(0);
+        let run = Run::of(&mut Command::new(venv.join("bin/tool")));
+        assert_eq!(run.stdout, "runs\n", "{data}");
+        assert!(venv.join("share/x.txt").is_file(), "{data}");
+        assert!(site_packages(&venv).join("my_pkg.py").is_file(), "{data}");
+        assert!(!site_packages(&venv).join(data).exists(), "{data}");
+        scene.install(&venv, &["check"]).assert_code(0);
+    }
+}
+
+#[test]
+fn a_data_directory_of_another_project_is_an_ordinary_one() {
+    let scene = Scene::new();
+    let venv = scene.venv();
+    let foreign = [
+        "my_pkg2-1.0.data",
+        "my_pkg-extra-1.0.data",
+        "my-1.0.data",
+        "my_pkg-2to3.data",
+    ];
+    let mut wheel = Wheel::new("my_pkg", "1.0");
+    for data in foreign {
+        wheel = wheel.file(&format!("{data}/scripts/tool"), "x");
+    }
+    scene.install(&venv, &[scene.wheel(&wheel)]).assert_code(0);
+    assert!(!venv.join("bin/tool").exists());
+    for data in foreign {
+        assert!(site_packages(&venv).join(data).is_dir(), "{data}");
+    }
+}
+
+#[test]
+fn a_colon_is_an_ordinary_character_on_unix() {
+    let scene = Scene::new();
+    let venv = scene.venv();
+    let wheel = Wheel::new("demo", "1.0")
+        .file("demo.py", "def main():\n    print('runs')\n")
+        .file("demo_data/10:30.txt", "x")
+        .data("scripts/ns:tool", "#!python\nprint('runs')\n")
+        .entry_points("[console_scripts]\ndemo:run = demo:main\n");
+    let run = scene.install(&venv, &[scene.wheel(&wheel)]);
+    run.assert_code(0).assert_stderr("Windows");
+    assert!(site_packages(&venv).join("demo_data/10:30.txt").is_file());
+    for name in ["ns:tool", "demo:run"] {
+        let run = Run::of(&mut Command::new(venv.join("bin").join(name)));
+        assert_eq!(run.stdout, "runs\n", "{name}");
+    }
+    scene.install(&venv, &["check"]).assert_code(0);
+    scene.install(&venv, &["uninstall", "demo"]).assert_code(0);
+    assert!(!venv.join("bin/ns:tool").exists());
+}
