@@ -158,7 +158,7 @@ pub mod error;
 
 pub use api::{WheelSource, check, list, plan, plan_removal, undo};
 pub use command::{Cancellation, Observer, Options, PlannedTransaction};
-pub use environment::{Environment, Locate};
+pub use environment::{Environment, Locate, LocatePurpose};
 pub use error::{Effect, Error, ErrorKind, Result};
 pub use outcome::{
     Action, CheckOutcome, Difference, DifferenceState, Events, InstalledProject, Outcome,

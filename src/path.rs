@@ -71,8 +71,8 @@ impl RelPath {
         if text.starts_with('/') {
             return Err(PathFault::Absolute);
         }
-        // A colon elsewhere is an ordinary character on Unix; where Windows' rules hold, such a name
-        // is reserved.
+        // A colon elsewhere is an ordinary character on Unix; a file system with Windows' rules
+        // reserves such names.
         if matches!(text.as_bytes(), [letter, b':', ..] if letter.is_ascii_alphabetic()) {
             return Err(PathFault::Drive);
         }

@@ -74,6 +74,7 @@ impl Bench {
         let locate = Locate {
             target: Some(target.clone()),
             python: None,
+            purpose: environment::LocatePurpose::Install,
             prefix: None,
             root: None,
             break_system_packages: false,
@@ -114,7 +115,8 @@ impl Bench {
         let destination = Destination {
             layout: &self.layout,
             protected: &Protected::of(&self.layout),
-            python: &self.environment.python,
+            python: self.environment.python().ok(),
+            is_relocatable: self.environment.is_relocatable,
             installer: "bench",
             verified: true,
             windows_names: false,

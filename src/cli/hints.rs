@@ -65,6 +65,11 @@ const HINTS: &[(&[&str], &str)] = &[
         "a command can be undone if it ran with `--undoable`",
     ),
     (
+        &["lock-unsupported"],
+        "mount the file system with locks (NFS: run `rpc.statd` or mount with `local_lock=flock`; \
+         Lustre: mount with `flock`), or install into a local directory and copy it",
+    ),
+    (
         &["not-replaceable"],
         "remove it with the tool that installed it; if that tool is gone, delete that directory \
          and install again",

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use clap::{CommandFactory as _, FromArgMatches as _};
 
-use pkg_install::Locate;
 use pkg_install::command::Options;
+use pkg_install::{Locate, LocatePurpose};
 
 #[cfg(feature = "http")]
 use super::args::groups::DownloadArgs;
@@ -69,6 +69,17 @@ impl Command {
             #[cfg(feature = "http")]
             Self::Download(..) => true,
             Self::Recover | Self::Check { .. } | Self::List => false,
+        }
+    }
+
+    /// What the environment is wanted for.
+    fn purpose(&self) -> LocatePurpose {
+        match self {
+            Self::Install(_) | Self::Sync(..) => LocatePurpose::Install,
+            #[cfg(feature = "http")]
+            Self::Download(..) => LocatePurpose::Install,
+            Self::Uninstall { .. } | Self::Undo => LocatePurpose::Remove,
+            Self::Recover | Self::Check { .. } | Self::List => LocatePurpose::Read,
         }
     }
 
@@ -378,6 +389,7 @@ impl Parsed {
             .with_prefix(given.prefix)
             .with_root(given.root)
             .with_break_system_packages(given.break_system_packages)
+            .with_purpose(self.command.purpose())
             .with_virtual_env(std::env::var_os("VIRTUAL_ENV").map(PathBuf::from))
             // Without a current directory there is no `./.venv` either.
             .with_directory(std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")))

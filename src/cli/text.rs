@@ -30,7 +30,11 @@ pub fn results(results: &Results, verbose: bool, elapsed: Duration) -> String {
         return String::new();
     };
     let mut text = match done {
-        CommandResult::Changes(outcome) => changes(outcome, verbose, elapsed),
+        CommandResult::Changes(outcome) => {
+            let place = results.environment.as_ref().filter(|_| installs(outcome));
+            let place = place.map(|place| format!("into the {}\n", escaped(&place.to_string())));
+            changes(outcome, verbose, elapsed) + &place.unwrap_or_default()
+        }
         CommandResult::Undone(outcome) if outcome.status == Status::Planned => {
             "would undo the last transaction\n".to_owned()
         }
@@ -98,6 +102,12 @@ fn changes(outcome: &Outcome, verbose: bool, elapsed: Duration) -> String {
         text += &format!("{} {are} already installed\n", counted(kept, "project"));
     }
     text + &summary(outcome, &changed, elapsed)
+}
+
+/// Whether something was or would be installed, so that it is worth to say where.
+fn installs(outcome: &Outcome) -> bool {
+    let mut changes = outcome.changes.iter();
+    changes.any(|change| !matches!(change.action, Action::Keep | Action::Remove))
 }
 
 fn change(change: &ProjectChange) -> String {

@@ -1,6 +1,6 @@
 //! `check`: compares installed projects with their RECORDs.
 
-use super::session::{Purpose, Session};
+use super::session::look;
 use super::{Context, Options};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
@@ -20,12 +20,13 @@ pub fn check(
     context: Context<'_>,
 ) -> Result<CheckOutcome> {
     let pool = Pool::new(options.jobs)?;
-    let session = Session::begin(environment, Purpose::Look, options, context)?;
-    let chosen = chosen(&session.installed, names)?;
-    let differences = installed::check::check(&session.layout, &chosen, &pool)?;
-    Ok(CheckOutcome {
-        projects: chosen.len(),
-        differences,
+    look(environment, options, context, |session| {
+        let chosen = chosen(&session.installed, names)?;
+        let differences = installed::check::check(&session.layout, &chosen, &pool)?;
+        Ok(CheckOutcome {
+            projects: chosen.len(),
+            differences,
+        })
     })
 }
 

@@ -9,12 +9,13 @@ use super::request::Input;
 use super::session::{Purpose, Session};
 use super::up_to_date::{InstalledSet, SortedWheels};
 use super::{Context, Options, open};
-use crate::environment::Environment;
 use crate::environment::layout::Layout;
+use crate::environment::{Environment, EnvironmentKind, Python};
 use crate::error::{Error, Fault, MetadataFault, Result};
 use crate::installed;
-use crate::outcome::{Outcome, Step};
+use crate::outcome::{Outcome, Step, Warning};
 use crate::spec::tags::TagSet;
+use crate::spec::wheel_name::Tag;
 use crate::threads::Pool;
 use crate::wheel::Wheel;
 
@@ -44,6 +45,7 @@ pub(crate) fn plan_install<'a>(
     context: Context<'_>,
 ) -> Result<PlannedTransaction<'a>> {
     let pool = Pool::new(options.jobs)?;
+    context.warn(plain_directory(environment));
     let layout = Layout::of(environment)?;
     // This is seen without the lock, which is not held while wheels are fetched.
     let mut installed = installed::glance(&layout)?;
@@ -57,11 +59,9 @@ pub(crate) fn plan_install<'a>(
         let mut opened = open::open(wanted.needed(), options, &pool, context)?;
         context.events.step(Step::Open, begin.elapsed());
         context.warn(opened.warnings());
-        if options.compat_check {
-            check_fit(&opened.wheels, environment)?;
-        }
+        check_python(&opened.wheels, environment, options, context)?;
         let begin = Instant::now();
-        let session = Session::begin(environment, Purpose::Change, options, context);
+        let session = Session::begin(environment, Purpose::Install, options, context);
         let planned = session.and_then(|mut session| {
             let present = InstalledSet::new(environment, &layout, &session.installed, options);
             let decided = wanted.decide(&present, context);
@@ -95,10 +95,66 @@ pub(crate) fn plan_install<'a>(
     ))
 }
 
+/// Names by which people call virtual environments.
+const NAMES_OF_VENVS: [&str; 4] = ["venv", ".venv", "env", ".env"];
+
+/// Warns of a plain directory that has the name of a virtual environment, which was probably not
+/// made yet.
+fn plain_directory(environment: &Environment) -> Option<Warning> {
+    let name = environment.root.file_name()?.to_str()?;
+    let is_forgotten =
+        environment.kind == EnvironmentKind::Target && NAMES_OF_VENVS.contains(&name);
+    is_forgotten.then(|| Warning {
+        code: "plain-directory",
+        wheel: None,
+        message: format!(
+            "`{name}` is no virtual environment (it has no `pyvenv.cfg`), so it is used as a plain \
+             directory; `python3 -m venv {name}` makes one"
+        ),
+    })
+}
+
+/// Refuses wheels that the environment's interpreter cannot use. Wheels for every Python and
+/// platform that have no scripts can be installed without knowing it.
+fn check_python(
+    wheels: &[Wheel],
+    environment: &Environment,
+    options: &Options,
+    context: Context<'_>,
+) -> Result<()> {
+    let has_scripts = |wheel: &Wheel| {
+        let mut entries = wheel.entries.iter();
+        !wheel.entry_points.is_empty() || entries.any(|entry| entry.script.is_some())
+    };
+    match environment.python() {
+        Ok(python) if options.compat_check => check_fit(wheels, python),
+        Ok(_) => Ok(()),
+        Err(error) => {
+            let is_universal = |wheel: &Wheel| wheel.name.tags.iter().any(Tag::is_universal);
+            let needs_python =
+                |wheel: &Wheel| has_scripts(wheel) || options.compat_check && !is_universal(wheel);
+            if wheels.iter().any(needs_python) {
+                return Err(error);
+            }
+            if options.compat_check
+                && wheels
+                    .iter()
+                    .any(|wheel| wheel.metadata.requires_python.is_some())
+            {
+                context.warn([Warning {
+                    code: "unchecked-python",
+                    wheel: None,
+                    message: format!("Requires-Python was not checked: {error}"),
+                }]);
+            }
+            Ok(())
+        }
+    }
+}
+
 /// Refuses wheels that the environment's interpreter cannot use (platform compatibility tags; core
 /// metadata, "Requires-Python").
-fn check_fit(wheels: &[Wheel], environment: &Environment) -> Result<()> {
-    let python = &environment.python;
+fn check_fit(wheels: &[Wheel], python: &Python) -> Result<()> {
     let tags = TagSet::new(&python.target);
     let mut refused = Vec::new();
     for wheel in wheels {

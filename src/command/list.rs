@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::session::{Purpose, Session};
+use super::session::{Session, look};
 use super::{Context, Options};
 use crate::digest::Digest;
 use crate::environment::Environment;
@@ -20,7 +20,10 @@ pub fn list(
     options: &Options,
     context: Context<'_>,
 ) -> Result<Vec<InstalledProject>> {
-    let session = Session::begin(environment, Purpose::Look, options, context)?;
+    look(environment, options, context, projects)
+}
+
+fn projects(session: &Session<'_>) -> Result<Vec<InstalledProject>> {
     let mut listing = Listing::default();
     let all = session.installed.iter();
     let installed: Vec<&Installed> = all.filter(|one| one.form != Form::Leftover).collect();

@@ -97,7 +97,9 @@ impl<'a> PlannedTransaction<'a> {
         } else if !self.plan.is_empty() {
             outcome.changes = self.write(observer)?;
             outcome.status = Status::Committed;
+            return Ok(outcome);
         }
+        self.session.leave_unchanged();
         Ok(outcome)
     }
 
@@ -109,10 +111,23 @@ impl<'a> PlannedTransaction<'a> {
     /// Stages and commits. Returns the changes once more, because their bytes include those of the
     /// RECORDs now.
     fn write(mut self, observer: &Observer<'_>) -> Result<Vec<ProjectChange>> {
+        observer.warn(self.session.lock_warning());
+        let removes_all = {
+            let mut changes = self.plan.changes.iter();
+            let leaving: usize = self
+                .plan
+                .changes
+                .iter()
+                .map(|change| change.old.len())
+                .sum();
+            changes.all(|change| change.action == Action::Remove)
+                && leaving == self.session.installed.len()
+        };
         let written = self.stage_and_commit(observer);
         // Downloads may warn and then fail, so the warnings are passed on before the error is.
         observer.warn(self.opened.take_warnings());
-        let (_, changes) = self.session.unless_failed(written)?;
+        let (session, changes) = self.session.unless_failed(written)?;
+        session.leave_changed(removes_all);
         Ok(changes)
     }
 

@@ -79,7 +79,8 @@ pub fn install(
     let destination = Destination {
         layout: &session.layout,
         protected: &Protected::of(&session.layout),
-        python: &session.environment.python,
+        python: session.environment.python().ok(),
+        is_relocatable: session.environment.is_relocatable,
         installer: &options.installer,
         verified: options.verify != Verify::Off,
         windows_names: capabilities.windows_names,
@@ -314,13 +315,10 @@ fn check_writable(layout: &Layout, plan: &Plan) -> Result<()> {
                 .map(Path::to_owned),
         );
     }
-    match directories
+    directories
         .iter()
-        .find(|directory| matches!(fs::stat(directory), Ok(Some(_))) && !fs::is_writable(directory))
-    {
-        Some(directory) => Err(Error::bad_environment(directory, "it is not writable")),
-        None => Ok(()),
-    }
+        .filter(|directory| matches!(fs::stat(directory), Ok(Some(_))))
+        .try_for_each(|directory| fs::check_writable(directory))
 }
 
 /// The changes of a plan as results show them.

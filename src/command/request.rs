@@ -81,7 +81,41 @@ impl Input {
         is_installed: &IsInstalled<'_>,
         context: Context<'_>,
     ) -> Result<ResolvedInput> {
-        let python = &environment.python;
+        let mut satisfied = Vec::new();
+        // Wheels that are named themselves need no interpreter to be chosen by.
+        let pinned = if self.has_documents() {
+            self.pinned(environment, options, is_installed)?
+        } else {
+            Vec::new()
+        };
+        let mut take = |sourced: Sourced| {
+            context.warn(sourced.warnings);
+            satisfied.extend(sourced.satisfied);
+            sourced.sources
+        };
+        let pinned =
+            Error::all_or_refused(pinned.into_iter().map(|sourced| sourced.map(&mut take)))?;
+        let named = self.sources.iter().cloned();
+        let mut sources = merged(named.chain(pinned.into_iter().flatten()).collect());
+        for source in &mut sources {
+            source.settle_direct_reference(options.direct_url);
+        }
+        Ok(ResolvedInput { sources, satisfied })
+    }
+
+    /// Whether anything but wheels is named: a report, a lock file or a list.
+    fn has_documents(&self) -> bool {
+        !(self.reports.is_empty() && self.locks.is_empty() && self.requirements.is_empty())
+    }
+
+    /// What each report, lock file and list pins for the environment's interpreter.
+    fn pinned(
+        &self,
+        environment: &Environment,
+        options: &Options,
+        is_installed: &IsInstalled<'_>,
+    ) -> Result<Vec<Result<Sourced>>> {
+        let python = environment.python()?;
         let fitting = Fitting::new(
             &python.target,
             &python.version,
@@ -100,20 +134,7 @@ impl Input {
             let Document { at, content } = text;
             requirements::sources(content, at, &fitting, &self.find_links, is_installed)
         });
-        let mut satisfied = Vec::new();
-        let mut take = |sourced: Sourced| {
-            context.warn(sourced.warnings);
-            satisfied.extend(sourced.satisfied);
-            sourced.sources
-        };
-        let pinned = reports.chain(locks).chain(lists);
-        let pinned = Error::all_or_refused(pinned.map(|sourced| sourced.map(&mut take)))?;
-        let named = self.sources.iter().cloned();
-        let mut sources = merged(named.chain(pinned.into_iter().flatten()).collect());
-        for source in &mut sources {
-            source.settle_direct_reference(options.direct_url);
-        }
-        Ok(ResolvedInput { sources, satisfied })
+        Ok(reports.chain(locks).chain(lists).collect())
     }
 }
 
@@ -130,7 +151,7 @@ pub fn sources(
     context: Context<'_>,
 ) -> Result<Vec<Source>> {
     // Only reports, lock files and lists are fitted to an interpreter.
-    if input.reports.is_empty() && input.locks.is_empty() && input.requirements.is_empty() {
+    if !input.has_documents() {
         return Ok(merged(input.sources.clone()));
     }
     let environment = environment::locate(locate)?;

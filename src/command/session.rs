@@ -1,32 +1,80 @@
 //! A session: an environment under its lock, recovered, and the projects that are installed in it.
 //!
-//! Input: a located environment. Output: a [`Session`]. [`Session::leave_unchanged`] removes the
-//! lock file and the directories that were made for it, if the session made them.
+//! Input: a located environment. Output: a [`Session`], or with [`look`] whatever is read in one.
+//! [`Session::leave_unchanged`] removes the lock file and the directories that were made for it, if
+//! the session made them. Nothing changes in an environment while another command downloads and
+//! stages, so reading does not wait for that: only while files are moved it waits for the lock.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::{Context, Options};
-use crate::environment::Environment;
-use crate::environment::layout::Layout;
+use crate::environment::layout::{Layout, SchemeKey};
+use crate::environment::{Environment, EnvironmentKind};
 use crate::error::{Error, Result};
-use crate::fs::{self, Dir, Fs, Lock, LockWait};
+use crate::fs::{self, Dir, Fs, LockWait, ReadLock, RootLock};
 use crate::installed::{self, Installed};
 use crate::outcome::Warning;
 use crate::transaction::{self, Recovered};
 
-/// The name of the lock file in an environment's root. uv locks the same file.
-const LOCK: &str = ".lock";
+/// How often something is read without the lock before the reader waits for it.
+const UNLOCKED_READS: usize = 3;
 
-/// Whether a session may change the environment.
+/// What a session is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
+    /// It changes the environment, unless it is a dry run, and makes it if it is missing.
+    Install,
     /// It changes the environment, unless it is a dry run.
     Change,
     /// It only reads, apart from settling an interrupted command.
     Look,
 }
+
+/// Reads an environment with `read`, from the beginning again if another command changed it
+/// meanwhile.
+///
+/// # Errors
+/// As [`Session::begin`], and those of `read`.
+pub fn look<T>(
+    environment: &Environment,
+    options: &Options,
+    context: Context<'_>,
+    read: impl Fn(&Session<'_>) -> Result<T>,
+) -> Result<T> {
+    for _ in 0..UNLOCKED_READS {
+        let session = Session::begin_as(environment, Access::Now, options, context)?;
+        let found = read(&session);
+        if session.is_undisturbed()? {
+            return found;
+        }
+    }
+    read(&Session::begin(
+        environment,
+        Purpose::Look,
+        options,
+        context,
+    )?)
+}
+
+/// How a session takes the lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Access {
+    /// Alone, in a directory that may be missing.
+    ToInstall,
+    /// Alone.
+    ToChange,
+    /// Together with others that read.
+    ToLook,
+    /// Together with others that read; without the lock if another command holds it and does not
+    /// move files at present.
+    Now,
+}
+
+/// What tells whether files were moved in an environment: the times of its library directories,
+/// whose names change with every transaction.
+type Moment = [Option<(i64, i64)>; 2];
 
 /// An environment under its lock.
 pub struct Session<'a> {
@@ -42,7 +90,9 @@ pub struct Session<'a> {
     pub fs: Fs,
     /// Stops the command once it is true.
     pub cancel: Arc<AtomicBool>,
-    lock: Option<Lock>,
+    lock: Option<RootLock>,
+    /// When reading began, if that is done without the lock.
+    unlocked_since: Option<Moment>,
     made: Vec<PathBuf>,
 }
 
@@ -59,7 +109,26 @@ impl<'a> Session<'a> {
         options: &Options,
         context: Context<'_>,
     ) -> Result<Self> {
+        let access = match purpose {
+            Purpose::Install => Access::ToInstall,
+            Purpose::Change => Access::ToChange,
+            Purpose::Look => Access::ToLook,
+        };
+        Self::begin_as(environment, access, options, context)
+    }
+
+    fn begin_as(
+        environment: &'a Environment,
+        access: Access,
+        options: &Options,
+        context: Context<'_>,
+    ) -> Result<Self> {
         let layout = Layout::of(environment)?;
+        // A command that only reads or removes must not take a mistyped path for an empty
+        // environment.
+        if access != Access::ToInstall && fs::stat(&environment.root)?.is_none() {
+            return Err(Error::no_directory(&environment.root));
+        }
         let mut session = Self {
             environment,
             layout,
@@ -68,9 +137,10 @@ impl<'a> Session<'a> {
             fs: context.fs.clone(),
             cancel: Arc::clone(context.cancel),
             lock: None,
+            unlocked_since: None,
             made: Vec::new(),
         };
-        match session.enter(purpose, options, context) {
+        match session.enter(access, options, context) {
             Ok(()) => Ok(session),
             Err(error) => {
                 session.leave_unchanged();
@@ -79,17 +149,21 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn enter(&mut self, purpose: Purpose, options: &Options, context: Context<'_>) -> Result<()> {
-        let path = self.environment.root.join(LOCK);
-        let patience = LockWait {
+    fn enter(&mut self, access: Access, options: &Options, context: Context<'_>) -> Result<()> {
+        let wait = LockWait {
             timeout: options.lock_timeout,
             cancel: context.cancel,
             waiting: &|path| context.events.waiting(path),
         };
-        if purpose == Purpose::Change && !options.dry_run {
+        let changes = matches!(access, Access::ToInstall | Access::ToChange) && !options.dry_run;
+        if changes {
             // The lock file is inside the root, so the root must exist before the lock is taken.
             self.made = Dir::make_all(&self.fs, &self.environment.root)?;
-            self.lock = Some(Lock::acquire(&self.fs, &path, &patience)?);
+            self.lock = Some(RootLock::exclusive(
+                &self.fs,
+                &self.environment.root,
+                &wait,
+            )?);
             // The environment may have been made anew while this command waited for the lock.
             self.check_identity()?;
             self.recover(context)?;
@@ -98,22 +172,87 @@ impl<'a> Session<'a> {
             let home = self.layout.state_home(self.layout.main_root());
             self.made.extend(Dir::make_all(&self.fs, &home)?);
         } else {
-            // A session that only reads makes no lock file. If there is none, no other command is
-            // running that would have made one.
-            self.lock = Lock::acquire_existing(&path, &patience)?;
+            self.enter_to_look(access, &wait)?;
             self.check_identity()?;
             if transaction::is_interrupted(&self.layout)? {
-                // Recovery writes, which is wrong in a dry run and unsafe without the lock.
-                if options.dry_run || self.lock.is_none() {
-                    context.events.warning(unsettled());
-                } else {
-                    self.recover(context)?;
-                }
+                self.settle(options, context, &wait)?;
             }
         }
         // Recovery may restore or remove projects, so they are listed after it.
         self.installed = installed::scan(&self.layout)?;
         Ok(())
+    }
+
+    /// Takes the lock for reading. No lock file is made for that.
+    fn enter_to_look(&mut self, access: Access, wait: &LockWait<'_>) -> Result<()> {
+        let root = &self.environment.root;
+        if access == Access::Now
+            && let ReadLock::Held(lock) = RootLock::try_shared(root)?
+        {
+            self.lock = Some(lock);
+            return Ok(());
+        }
+        // Files are moved only while there is a journal.
+        if access == Access::Now && !transaction::is_interrupted(&self.layout)? {
+            self.unlocked_since = Some(self.moment()?);
+            return Ok(());
+        }
+        self.lock = Some(RootLock::shared(root, wait)?);
+        Ok(())
+    }
+
+    /// Settles an interrupted command for a session that only reads. Recovery writes, which is
+    /// wrong in a dry run, and not possible in an environment that is read-only.
+    fn settle(
+        &mut self,
+        options: &Options,
+        context: Context<'_>,
+        wait: &LockWait<'_>,
+    ) -> Result<()> {
+        let home = self.layout.state_home(self.layout.main_root());
+        if options.dry_run || !fs::is_writable(&home) {
+            context.events.warning(unsettled());
+            return Ok(());
+        }
+        // Two readers that both hold the lock would wait for each other.
+        self.lock = None;
+        let root = &self.environment.root;
+        let lock = RootLock::exclusive(&self.fs, root, wait)?;
+        self.recover(context)?;
+        lock.release_unused(&self.fs)?;
+        self.lock = Some(RootLock::shared(root, wait)?);
+        Ok(())
+    }
+
+    fn moment(&self) -> Result<Moment> {
+        let time = |key| {
+            let stat = fs::stat(&self.layout.absolute_directory(key))?;
+            Ok::<_, Error>(stat.map(|stat| stat.modified))
+        };
+        Ok([time(SchemeKey::Purelib)?, time(SchemeKey::Platlib)?])
+    }
+
+    /// Whether no other command has moved files since this session began to read.
+    fn is_undisturbed(&self) -> Result<bool> {
+        match &self.unlocked_since {
+            None => Ok(true),
+            Some(moment) => {
+                Ok(*moment == self.moment()? && !transaction::is_interrupted(&self.layout)?)
+            }
+        }
+    }
+
+    /// The warning that other programs are not kept out, if the lock file could not be locked.
+    pub fn lock_warning(&self) -> Option<Warning> {
+        let (path, reason) = self.lock.as_ref()?.refusal()?;
+        Some(Warning {
+            code: "unlocked",
+            wheel: None,
+            message: format!(
+                "cannot lock `{}`: {reason}; this program's other commands are kept out, uv is not",
+                path.display()
+            ),
+        })
     }
 
     /// Refuses another directory at the environment's path than the one that was located before the
@@ -149,6 +288,23 @@ impl<'a> Session<'a> {
                 self.leave_unchanged();
                 Err(error)
             }
+        }
+    }
+
+    /// Ends a session after its changes were made. The lock file goes with it where it would be
+    /// shipped with the environment, and where nothing is installed any more; it stays in a virtual
+    /// environment, which uv may be waiting for.
+    pub fn leave_changed(mut self, is_emptied: bool) {
+        let environment = self.environment;
+        let is_shipped = environment.kind == EnvironmentKind::Target
+            || environment.has_destdir
+            || self.made.contains(&environment.root);
+        let fs = self.fs.clone();
+        if let Some(lock) = self.lock.take()
+            && (is_emptied || is_shipped && lock.is_created())
+        {
+            // What the command was asked for is done, so a lock file that stays is no failure.
+            let _ = lock.release_removed(&fs);
         }
     }
 

@@ -25,8 +25,9 @@ pub fn undo(environment: &Environment, options: &Options, context: Context<'_>) 
         context.warn(committed.warnings);
         Ok(Outcome::new(Status::Committed))
     });
-    if undone.is_err() {
-        session.leave_unchanged();
+    match &undone {
+        Ok(outcome) if outcome.status == Status::Committed => session.leave_changed(false),
+        _ => session.leave_unchanged(),
     }
     undone
 }

@@ -29,6 +29,7 @@ use crate::spec::direct_url::RecordedOrigin;
 use crate::spec::name::ProjectName;
 use crate::spec::tags::TagSet;
 use crate::spec::version::Version;
+use crate::spec::wheel_name::Tag;
 use crate::spec::wheel_name::WheelName;
 
 /// What an installed project means for a wheel that is to be installed.
@@ -101,8 +102,10 @@ impl<'a> InstalledSet<'a> {
 
     /// Whether the interpreter can use a wheel, as far as its file name says.
     fn fits(&self, name: &WheelName) -> bool {
-        let target = &self.environment.python.target;
-        let tags = || self.tags.get_or_init(|| TagSet::new(target));
+        let Ok(python) = self.environment.python() else {
+            return name.tags.iter().any(Tag::is_universal);
+        };
+        let tags = || self.tags.get_or_init(|| TagSet::new(&python.target));
         !self.options.compat_check || tags().best(&name.tags).is_some()
     }
 

@@ -6,43 +6,49 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Locate, Python, interpreter, venv};
+use super::{Locate, LocatePurpose, NoPython, Python, interpreter, venv};
 use crate::error::{Error, Result};
 use crate::fs;
 
 /// The interpreter for a plain directory: the one that is named, the active environment's, or the
-/// first that answers.
+/// first that answers. None is looked for if none is needed.
 ///
 /// # Errors
-/// If there is none, or none answers.
-pub(super) fn any_python(request: &Locate) -> Result<Python> {
+/// If one is named, or its environment is active, and it cannot be used.
+pub(super) fn any_python(request: &Locate) -> Result<std::result::Result<Python, NoPython>> {
     if let Some(python) = &request.python {
         return python_at(&executable(request, python)?);
+    }
+    if request.purpose != LocatePurpose::Install {
+        return Ok(Err(NoPython::NotFound));
     }
     // A stale `VIRTUAL_ENV` is no error here, since any interpreter will do for a directory.
     if let Some(root) = active(request)?
         && venv::is_venv(&root)?
     {
-        return Ok(venv::open_found(&root)?.python);
+        return Ok(venv::open_found(&root, LocatePurpose::Install)?.python);
     }
     let mut failure = None;
     // `python` is Python 2 on some old systems, so `python3` is tried first.
     for name in ["python3", "python"] {
         for path in search(request, name) {
             match python_at(&path?) {
-                Ok(python) => return Ok(python),
+                Ok(Ok(python)) => return Ok(Ok(python)),
+                Ok(Err(_)) => {}
                 // The shims of version managers answer only if a version is chosen.
-                Err(error) => failure = failure.or(Some(error)),
+                Err(error) => failure = failure.or_else(|| error.into_broken_interpreter()),
             }
         }
     }
-    Err(failure.unwrap_or_else(Error::no_interpreter))
+    Ok(Err(failure.map_or(NoPython::NotFound, |(path, reason)| {
+        NoPython::Broken { path, reason }
+    })))
 }
 
-fn python_at(executable: &Path) -> Result<Python> {
+fn python_at(executable: &Path) -> Result<std::result::Result<Python, NoPython>> {
     match venv::of_interpreter(executable)? {
-        Some(root) => Ok(venv::open(&root)?.python),
-        None => Ok(interpreter::ask(executable, None)?.python),
+        Some(root) => Ok(venv::open(&root, LocatePurpose::Install)?.python),
+        None => Ok(Ok(interpreter::ask(executable, None)?.python)),
     }
 }
 
@@ -157,19 +163,19 @@ mod tests {
             search: vec!["/nowhere".into(), "relative".into()],
             ..Locate::default()
         };
-        assert_eq!(any_python(&request).unwrap_err().code(), "no-interpreter");
+        assert_eq!(any_python(&request).unwrap(), Err(NoPython::NotFound));
         let scratch = tempfile::tempdir().unwrap();
         std::os::unix::fs::symlink("/bin/echo", scratch.path().join("python3")).unwrap();
         request.search.push(scratch.path().to_owned());
-        assert!(
-            any_python(&request)
-                .unwrap_err()
-                .to_string()
-                .contains("it says")
-        );
+        let Err(NoPython::Broken { reason, .. }) = any_python(&request).unwrap() else {
+            panic!("`echo` is no interpreter");
+        };
+        assert!(reason.contains("it says"), "{reason}");
         request
             .search
             .extend(std::env::split_paths(&std::env::var_os("PATH").unwrap()));
-        assert!(any_python(&request).is_ok());
+        assert!(any_python(&request).unwrap().is_ok());
+        request.purpose = LocatePurpose::Read;
+        assert_eq!(any_python(&request).unwrap(), Err(NoPython::NotFound));
     }
 }

@@ -8,7 +8,10 @@
 use std::path::Path;
 
 use super::find_python::{absolute, active, any_python, executable};
-use super::{Environment, EnvironmentKind, Locate, Scheme, externally_managed, interpreter, venv};
+use super::{
+    Environment, EnvironmentKind, Locate, LocatePurpose, Scheme, externally_managed, interpreter,
+    venv,
+};
 use crate::error::{Error, RequestFault, Result};
 use crate::fs;
 
@@ -69,11 +72,13 @@ fn find(request: &Locate) -> Result<Environment> {
 
 /// The target is a virtual environment, which has an interpreter of its own.
 fn of_venv(request: &Locate, root: &Path) -> Result<Environment> {
-    let environment = venv::open(root)?;
+    let environment = venv::open(root, request.purpose)?;
     if let Some(python) = &request.python {
         // `python` and `python3` are links to one program, so the resolved paths are compared.
         let named = fs::canonical(&executable(request, python)?)?;
-        if named != fs::canonical(&environment.python.executable)? {
+        if let Ok(python) = &environment.python
+            && named != fs::canonical(&python.executable)?
+        {
             let reason = format!(
                 "it is a virtual environment of another interpreter than `{}`",
                 named.display()
@@ -105,6 +110,8 @@ fn of_directory(request: &Locate, root: &Path) -> Result<Environment> {
         root: root.to_owned(),
         scheme,
         python,
+        is_relocatable: false,
+        has_destdir: false,
         identity: None,
     })
 }
@@ -125,17 +132,18 @@ fn of_python(request: &Locate, python: &Path) -> Result<Environment> {
     if prefix.is_none()
         && let Some(root) = venv::of_interpreter(&executable)?
     {
-        return below(venv::open(&root)?, destdir.as_deref());
+        return below(venv::open(&root, request.purpose)?, destdir.as_deref());
     }
     let answer = interpreter::ask(&executable, prefix.as_deref())?;
     // Another prefix leaves the packages of the system alone, so PEP 668 does not apply to it.
     if prefix.is_none() {
         // The program may be a wrapper around the interpreter of a virtual environment.
         if let Some(root) = venv::of_interpreter(&answer.python.executable)? {
-            return below(venv::open(&root)?, destdir.as_deref());
+            return below(venv::open(&root, request.purpose)?, destdir.as_deref());
         }
         // PEP 668 does not concern a destdir, whose files a packager puts in place later.
-        if destdir.is_none() && !request.break_system_packages {
+        let is_read = request.purpose == LocatePurpose::Read;
+        if destdir.is_none() && !is_read && !request.break_system_packages {
             externally_managed::refuse(&answer.stdlib, &answer.prefix)?;
         }
     }
@@ -143,7 +151,9 @@ fn of_python(request: &Locate, python: &Path) -> Result<Environment> {
         kind: EnvironmentKind::Prefix,
         root: answer.prefix,
         scheme: answer.scheme,
-        python: answer.python,
+        python: Ok(answer.python),
+        is_relocatable: false,
+        has_destdir: false,
         identity: None,
     };
     below(environment, destdir.as_deref())
@@ -156,6 +166,7 @@ fn below(mut environment: Environment, destdir: Option<&Path>) -> Result<Environ
         let move_in = |path: &Path| destdir.join(path.strip_prefix("/").unwrap_or(path));
         environment.scheme = environment.scheme.map(move_in);
         environment.root = move_in(&environment.root);
+        environment.has_destdir = true;
     }
     match fs::stat(&environment.root)? {
         Some(stat) if stat.kind != fs::Kind::Directory => Err(Error::bad_environment(
@@ -170,7 +181,7 @@ fn below(mut environment: Environment, destdir: Option<&Path>) -> Result<Environ
 fn nearby(request: &Locate) -> Result<Environment> {
     if let Some(root) = active(request)? {
         if venv::is_venv(&root)? {
-            return venv::open_found(&root);
+            return venv::open_found(&root, request.purpose);
         }
         return Err(Error::bad_environment(
             &root,
@@ -179,7 +190,7 @@ fn nearby(request: &Locate) -> Result<Environment> {
     }
     let root = absolute("the working directory", &request.directory)?.join(".venv");
     if venv::is_venv(&root)? {
-        return venv::open_found(&root);
+        return venv::open_found(&root, request.purpose);
     }
     // `lstat` also finds a dangling link, which deserves a message of its own.
     if fs::lstat(&root)?.is_some() {
@@ -255,7 +266,7 @@ mod tests {
         request.virtual_env = Some(PathBuf::new());
         let found = locate(&request).unwrap();
         assert_eq!((found.kind, &found.root), (EnvironmentKind::Venv, &here));
-        assert_eq!(found.python.executable, here.join("bin/python"));
+        assert_eq!(found.python().unwrap().executable, here.join("bin/python"));
         request.virtual_env = Some(scratch.path().join("gone"));
         assert!(failure(&request).1.contains("`VIRTUAL_ENV` names it"));
         let active = scratch.path().join("active");
@@ -315,23 +326,27 @@ mod tests {
         assert_eq!((found.kind, &found.root), (EnvironmentKind::Target, &root));
         assert_eq!(found.scheme, Scheme::flat(&root));
         assert_eq!(found.scheme.purelib.as_os_str(), root.as_os_str());
-        assert_eq!(found.python.executable.parent(), system_python().parent());
+        assert_eq!(
+            found.python().unwrap().executable.parent(),
+            system_python().parent()
+        );
         std::fs::create_dir_all(&root).unwrap();
         assert_eq!(locate(&request).unwrap().root, root);
 
         request.search.clear();
-        assert_eq!(locate(&request).unwrap_err().code(), "no-interpreter");
+        let found = locate(&request).unwrap();
+        assert_eq!(found.python().unwrap_err().code(), "no-interpreter");
         let venv = scratch.path().join("venv");
         make_venv(&venv);
         request.virtual_env = Some(venv.clone());
         assert_eq!(
-            locate(&request).unwrap().python.executable,
+            locate(&request).unwrap().python().unwrap().executable,
             venv.join("bin/python")
         );
         request.virtual_env = None;
         request.python = Some(venv.join("bin/python3"));
         assert_eq!(
-            locate(&request).unwrap().python.executable,
+            locate(&request).unwrap().python().unwrap().executable,
             venv.join("bin/python")
         );
 
@@ -407,14 +422,14 @@ mod tests {
             ..request
         };
         let found = locate(&request).unwrap();
-        let (major, minor) = found.python.target.version;
+        let (major, minor) = found.python().unwrap().target.version;
         let lib = PathBuf::from(format!("/opt/app/lib/python{major}.{minor}/site-packages"));
         assert_eq!(
             (found.kind, found.root.as_path()),
             (EnvironmentKind::Prefix, Path::new("/opt/app"))
         );
         assert_eq!(
-            (&found.scheme.purelib, &found.python.executable),
+            (&found.scheme.purelib, &found.python().unwrap().executable),
             (&lib, &python)
         );
         assert_eq!(

@@ -2,6 +2,20 @@
 
 use std::path::PathBuf;
 
+/// What an environment is wanted for, which decides what must be known of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LocatePurpose {
+    /// Wheels are installed: an interpreter is looked for, and an environment that another package
+    /// manager owns is refused (PEP 668).
+    #[default]
+    Install,
+    /// Projects are removed, or a transaction is undone: no interpreter is needed, but an
+    /// environment that another package manager owns is refused.
+    Remove,
+    /// It is read, or an interrupted command is settled: neither counts.
+    Read,
+}
+
 /// The requested environment, and the places to search otherwise.
 ///
 /// ```
@@ -36,6 +50,8 @@ pub struct Locate {
     pub directory: PathBuf,
     /// The directories of `$PATH`, for an interpreter that is given by name, or not at all.
     pub search: Vec<PathBuf>,
+    /// What it is wanted for.
+    pub purpose: LocatePurpose,
 }
 
 impl Locate {
@@ -103,6 +119,13 @@ impl Locate {
     #[must_use]
     pub fn with_search(mut self, search: Vec<PathBuf>) -> Self {
         self.search = search;
+        self
+    }
+
+    /// With this [`Locate::purpose`].
+    #[must_use]
+    pub fn with_purpose(mut self, purpose: LocatePurpose) -> Self {
+        self.purpose = purpose;
         self
     }
 }

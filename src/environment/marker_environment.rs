@@ -168,7 +168,7 @@ mod tests {
             ..Locate::default()
         })
         .unwrap();
-        assert_eq!(marker_values(&found.python), expected);
+        assert_eq!(marker_values(found.python().unwrap()), expected);
     }
 
     #[test]

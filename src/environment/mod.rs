@@ -27,9 +27,10 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 pub use locate::locate;
-pub use locate_request::Locate;
+pub use locate_request::{Locate, LocatePurpose};
 pub use marker_environment::marker_values;
 
+use crate::error::{Error, Result};
 use crate::spec::tags::Target;
 use crate::spec::version::Version;
 
@@ -116,6 +117,20 @@ pub struct Python {
     pub target: Target,
 }
 
+/// Why the interpreter of an environment is not known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoPython {
+    /// It was not needed, or there is none on the path.
+    NotFound,
+    /// The interpreter at this path cannot be started or does not answer.
+    Broken {
+        /// Its path.
+        path: PathBuf,
+        /// The reason, as a part of a sentence.
+        reason: String,
+    },
+}
+
 /// An environment that wheels can be installed into.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Environment {
@@ -129,10 +144,51 @@ pub struct Environment {
     /// The directories for the parts of a wheel, including destdir.
     #[doc(hidden)]
     pub scheme: Scheme,
-    /// The interpreter.
+    /// The interpreter. Wheels for every Python and platform can be installed without one, and it
+    /// takes none to read or remove what is installed.
     #[doc(hidden)]
-    pub python: Python,
+    pub python: std::result::Result<Python, NoPython>,
+    /// Whether scripts must find the interpreter beside themselves, because the environment will be
+    /// moved.
+    #[doc(hidden)]
+    pub is_relocatable: bool,
+    /// Whether `root` and the directories of the scheme lie below a destdir, from which they are
+    /// shipped elsewhere.
+    #[doc(hidden)]
+    pub has_destdir: bool,
     /// The device and inode of `root` when it was found.
     #[doc(hidden)]
     pub identity: Option<(u64, u64)>,
+}
+
+impl Environment {
+    /// The interpreter.
+    ///
+    /// # Errors
+    /// If it is not known; see [`NoPython`].
+    pub fn python(&self) -> Result<&Python> {
+        self.python.as_ref().map_err(|missing| match missing {
+            NoPython::NotFound => Error::no_interpreter(),
+            NoPython::Broken { path, reason } => Error::interpreter(path, reason.as_str()),
+        })
+    }
+}
+
+/// As people say it: the kind, the path, and the interpreter if it is known.
+impl fmt::Display for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let root = self.root.display();
+        match self.kind {
+            EnvironmentKind::Venv => write!(f, "virtual environment `{root}`")?,
+            EnvironmentKind::Target if self.identity.is_none() => {
+                write!(f, "new directory `{root}` (no virtual environment)")?;
+            }
+            EnvironmentKind::Target => write!(f, "directory `{root}` (no virtual environment)")?,
+            EnvironmentKind::Prefix => write!(f, "prefix `{root}`")?,
+        }
+        match &self.python {
+            Ok(python) => write!(f, ", {}", python.target.interpreter()),
+            Err(_) => Ok(()),
+        }
+    }
 }

@@ -15,6 +15,8 @@ pub(super) struct Config {
     /// The directory of the interpreter that the environment was made from. It counts only for a
     /// copy of that interpreter; otherwise the link to it says where it is.
     pub(super) home: Option<PathBuf>,
+    /// Whether the environment was made to be moved (`uv venv --relocatable`).
+    pub(super) relocatable: bool,
 }
 
 impl Config {
@@ -31,6 +33,7 @@ impl Config {
             match key.trim().to_ascii_lowercase().as_str() {
                 "implementation" => config.implementation = Some(value.to_owned()),
                 "home" => config.home = Some(value.into()),
+                "relocatable" => config.relocatable = value.eq_ignore_ascii_case("true"),
                 "version_info" => config.version = release(value),
                 "version" => short = release(value),
                 _ => {}
@@ -70,6 +73,7 @@ mod tests {
                 version: Some((3, 11, 2)),
                 implementation: None,
                 home: Some("/usr/bin".into()),
+                relocatable: false,
             }
         );
         let uv = config(
@@ -81,6 +85,7 @@ mod tests {
                 version: Some((3, 14, 0)),
                 implementation: Some("CPython".into()),
                 home: Some("/a = b".into()),
+                relocatable: false,
             }
         );
         let virtualenv = config(

@@ -11,7 +11,9 @@ use std::path::{Path, PathBuf};
 
 use super::pyvenv_cfg::Config;
 use super::site_packages::{Library, libraries};
-use super::{Environment, EnvironmentKind, Python, Scheme, elf, interpreter, vouch};
+use super::{
+    Environment, EnvironmentKind, LocatePurpose, NoPython, Python, Scheme, elf, interpreter, vouch,
+};
 use crate::error::{Error, Result};
 use crate::fs;
 use crate::spec::tags::{Implementation, Target};
@@ -20,6 +22,8 @@ use crate::spec::version::Version;
 const MARKER: &str = "pyvenv.cfg";
 /// The limit of `pyvenv.cfg` in bytes; the rest of a longer file is not read.
 const MAX_MARKER: u64 = 1 << 20;
+/// How many symbolic links are followed one after the other, as Linux does.
+const MAX_LINKS: usize = 40;
 
 /// Whether `root` is the root of a virtual environment.
 ///
@@ -44,10 +48,13 @@ pub(super) fn of_interpreter(executable: &Path) -> Result<Option<PathBuf>> {
 /// The virtual environment at `root`, which is absolute, has `pyvenv.cfg`, and was named by the
 /// user.
 ///
+/// Its interpreter may be missing, as in a part of an image. It is started only to install, or if
+/// nothing else tells which directory of `lib` is the environment's.
+///
 /// # Errors
 /// If it is not whole, or its interpreter was asked and did not answer.
-pub(super) fn open(root: &Path) -> Result<Environment> {
-    open_as(root, EnvironmentChoice::Named)
+pub(super) fn open(root: &Path, purpose: LocatePurpose) -> Result<Environment> {
+    open_as(root, EnvironmentChoice::Named, purpose)
 }
 
 /// As [`open`], for an environment that the user has not named.
@@ -55,9 +62,9 @@ pub(super) fn open(root: &Path) -> Result<Environment> {
 /// # Errors
 /// As [`open`], and if it could have been made or changed by another user. Nothing of it is started
 /// then.
-pub(super) fn open_found(root: &Path) -> Result<Environment> {
+pub(super) fn open_found(root: &Path, purpose: LocatePurpose) -> Result<Environment> {
     vouch::check_environment(root)?;
-    open_as(root, EnvironmentChoice::Found)
+    open_as(root, EnvironmentChoice::Found, purpose)
 }
 
 /// How an environment was chosen.
@@ -69,35 +76,74 @@ enum EnvironmentChoice {
     Found,
 }
 
-fn open_as(root: &Path, choice: EnvironmentChoice) -> Result<Environment> {
-    let executable = executable(root)?;
+fn open_as(root: &Path, choice: EnvironmentChoice, purpose: LocatePurpose) -> Result<Environment> {
     let text = fs::read_to_limit(&root.join(MARKER), MAX_MARKER)?;
     let config = Config::parse(&String::from_utf8_lossy(&text));
     let libraries = libraries(root)?;
-    // Starting an interpreter is far slower than reading these files, so they are tried first.
-    let python = match from_files(&executable, &config, &libraries) {
-        Some(python) => python,
-        None => Python {
-            // `sys.executable` may be spelled differently; scripts must name the environment's own.
-            executable: executable.clone(),
-            ..ask(root, &executable, &config, choice)?
+    let only = only_library(&config, &libraries);
+    let (python, library) = match (executable(root), only) {
+        (Ok(executable), only) => match from_files(&executable, &config, &libraries) {
+            // Starting an interpreter is far slower than reading these files, so they are tried
+            // first, and it is not started at all if it is not needed.
+            Some(python) => (Some(python), None),
+            None if only.is_some() && purpose != LocatePurpose::Install => (None, only),
+            None => {
+                let asked = ask(root, &executable, &config, choice)?;
+                // `sys.executable` may be spelled differently; scripts must name the environment's
+                // own.
+                (
+                    Some(Python {
+                        executable,
+                        ..asked
+                    }),
+                    None,
+                )
+            }
         },
+        (Err(_), only @ Some(_)) => (None, only),
+        (Err(reason), None) => return Err(Error::bad_environment(root, reason)),
     };
-    let library = libraries
-        .iter()
+    let library = match (&python, library) {
+        (Some(python), _) => library_of(root, &libraries, python)?,
+        (None, library) => library.expect("there is an interpreter or one library"),
+    };
+    Ok(Environment {
+        kind: EnvironmentKind::Venv,
+        root: root.to_owned(),
+        scheme: scheme(root, library)?,
+        python: python.ok_or_else(|| match executable(root) {
+            Ok(_) => NoPython::NotFound,
+            Err(reason) => NoPython::Broken {
+                path: root.join("bin/python"),
+                reason,
+            },
+        }),
+        is_relocatable: config.relocatable,
+        has_destdir: false,
+        identity: None,
+    })
+}
+
+/// The directory of the interpreter in `lib`.
+fn library_of<'l>(root: &Path, libraries: &'l [Library], python: &Python) -> Result<&'l Library> {
+    let mut fitting = libraries.iter();
+    fitting
         .find(|library| library.is_of(&python.target))
         .ok_or_else(|| {
             let expected = Library::of(&python.target).name;
             Error::bad_environment(root, format!("it has no `lib/{expected}/site-packages`"))
-        })?;
-    let scheme = scheme(root, library)?;
-    Ok(Environment {
-        kind: EnvironmentKind::Venv,
-        root: root.to_owned(),
-        scheme,
-        python,
-        identity: None,
-    })
+        })
+}
+
+/// The one directory in `lib` that can be the interpreter's, as far as that is known without it.
+fn only_library<'l>(config: &Config, libraries: &'l [Library]) -> Option<&'l Library> {
+    let is_of = |library: &&Library| {
+        config
+            .version
+            .is_none_or(|(major, minor, _)| library.version == (major, minor))
+    };
+    let mut fitting = libraries.iter().filter(is_of);
+    fitting.next().filter(|_| fitting.next().is_none())
 }
 
 /// Asks the interpreter that the environment leads to, outside of the environment if possible:
@@ -121,8 +167,8 @@ fn ask(
     Ok(interpreter::ask(&program, None)?.python)
 }
 
-/// The interpreter as the environment's scripts call it.
-fn executable(root: &Path) -> Result<PathBuf> {
+/// The interpreter as the environment's scripts call it, or why there is none.
+fn executable(root: &Path) -> std::result::Result<PathBuf, String> {
     for name in ["bin/python", "bin/python3"] {
         let path = root.join(name);
         if fs::is_executable(&path) {
@@ -130,14 +176,33 @@ fn executable(root: &Path) -> Result<PathBuf> {
         }
     }
     let path = root.join("bin/python");
-    let reason = match fs::link_target(&path) {
-        Ok(target) => format!(
-            "its `bin/python` leads to `{}`, which is not a program",
-            target.display()
-        ),
-        Err(_) => "it has no interpreter `bin/python`".to_owned(),
+    if fs::link_target(&path).is_err() {
+        return Err("it has no interpreter `bin/python`".to_owned());
+    }
+    let end = end_of_links(&path);
+    let what = if matches!(fs::lstat(&end), Ok(Some(_))) {
+        "which is not a program"
+    } else {
+        "which is missing; the environment has to be made anew"
     };
-    Err(Error::bad_environment(root, reason))
+    Err(format!(
+        "its `bin/python` leads to `{}`, {what}",
+        end.display()
+    ))
+}
+
+/// The path that a chain of symbolic links ends with, whether anything is there or not.
+fn end_of_links(path: &Path) -> PathBuf {
+    let mut at = path.to_owned();
+    for _ in 0..MAX_LINKS {
+        let Ok(target) = fs::link_target(&at) else {
+            break;
+        };
+        at = at
+            .parent()
+            .map_or_else(|| target.clone(), |parent| parent.join(&target));
+    }
+    at
 }
 
 /// The interpreter, if the files are unambiguous: CPython on Linux.
@@ -291,11 +356,11 @@ mod tests {
         };
         let scratch = unstartable(CONFIG, "python3.13", &[DATA, SITE]);
         let root = scratch.path().join("venv");
-        let found = open(&root).unwrap();
+        let found = open(&root, LocatePurpose::Install).unwrap();
         assert_eq!(found.kind, EnvironmentKind::Venv);
-        assert_eq!(found.python.executable, root.join("bin/python"));
-        assert_eq!(found.python.version.to_string(), "3.13.1");
-        assert_eq!(found.python.target.platform, platform);
+        assert_eq!(found.python().unwrap().executable, root.join("bin/python"));
+        assert_eq!(found.python().unwrap().version.to_string(), "3.13.1");
+        assert_eq!(found.python().unwrap().target.platform, platform);
         assert_eq!(
             found.scheme.platlib,
             root.join("lib/python3.13/site-packages")
@@ -308,8 +373,10 @@ mod tests {
             "python3.13td",
             &[data, "venv/lib/python3.13t/site-packages/x.py"],
         );
-        let found = open(&scratch.path().join("venv")).unwrap();
-        assert!(found.python.target.free_threaded && found.python.target.debug);
+        let found = open(&scratch.path().join("venv"), LocatePurpose::Install).unwrap();
+        assert!(
+            found.python().unwrap().target.free_threaded && found.python().unwrap().target.debug
+        );
         assert!(
             found
                 .scheme
@@ -366,7 +433,7 @@ mod tests {
     #[test]
     fn what_is_not_whole_is_refused_with_the_reason() {
         let refused = |root: &Path| {
-            let error = open(root).unwrap_err();
+            let error = open(root, LocatePurpose::Install).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Environment);
             error.to_string()
         };
@@ -388,9 +455,9 @@ mod tests {
             .status()
             .unwrap();
         assert!(made.success());
-        let found = open(&root).unwrap();
+        let found = open(&root, LocatePurpose::Install).unwrap();
         let asked = interpreter::ask(&root.join("bin/python"), None).unwrap();
-        assert_eq!(found.python, asked.python);
+        assert_eq!(found.python, Ok(asked.python));
 
         let code = "import json, sysconfig as s; print(json.dumps([s.get_path(n) for n in \
                     ('purelib', 'platlib', 'scripts', 'data')]))";
@@ -417,7 +484,7 @@ mod tests {
         );
 
         std::fs::remove_dir_all(root.join("lib")).unwrap();
-        let error = open(&root).unwrap_err().to_string();
+        let error = open(&root, LocatePurpose::Install).unwrap_err().to_string();
         assert!(error.contains("/site-packages`"), "{error}");
     }
 }

@@ -46,6 +46,7 @@ codes! {
     ExternallyManaged "externally-managed" "The environment belongs to another package manager."
     Locked "locked" "Another process held the lock for too long."
     LockFailed "lock-failed" "The lock could not be taken."
+    LockUnsupported "lock-unsupported" "The file system of the environment has no file locks."
     NotReplaceable "not-replaceable" "An installed project cannot be replaced or removed."
     NotInstalled "not-installed" "A named project is not installed."
     LeadsOutside "leads-outside" "A symbolic link leads out of the environment."

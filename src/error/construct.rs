@@ -80,6 +80,11 @@ impl Error {
         })
     }
 
+    /// There is no directory at `path`, which was named as an environment.
+    pub(crate) fn no_directory(path: &Path) -> Self {
+        Self::bad_environment(path, "there is no such directory")
+    }
+
     /// No interpreter was named, and none is on the search path.
     pub(crate) fn no_interpreter() -> Self {
         Self::new(Detail::NoInterpreter)
@@ -91,6 +96,15 @@ impl Error {
             path: path.to_owned(),
             reason: reason.into(),
         })
+    }
+
+    /// The interpreter that cannot be started or does not answer, and why; `None` for any other
+    /// failure.
+    pub(crate) fn into_broken_interpreter(self) -> Option<(PathBuf, String)> {
+        match self.0.detail {
+            Detail::Interpreter { path, reason } => Some((path, reason)),
+            _ => None,
+        }
     }
 
     /// The environment belongs to another package manager (PEP 668); `message` is its own words.

@@ -69,6 +69,11 @@ impl fmt::Display for Error {
                 "another process held `{}` for more than {seconds} s",
                 shown(path)
             ),
+            Detail::LockFailed { path, source } if super::has_no_locks(source) => write!(
+                f,
+                "cannot lock `{}`: its file system has no file locks: {source}",
+                shown(path)
+            ),
             Detail::LockFailed { path, source } => {
                 write!(f, "cannot lock `{}`: {source}", shown(path))
             }

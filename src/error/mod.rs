@@ -211,6 +211,15 @@ impl Error {
             | Detail::Network { .. }
             | Detail::Offline(_) => ErrorKind::Failed,
             Detail::Cache(error) => error.kind(),
+            // A directory that this user may not write to, or a full disk, is no fault of the
+            // environment.
+            Detail::LockFailed { source, .. } => match source.kind() {
+                io::ErrorKind::PermissionDenied
+                | io::ErrorKind::ReadOnlyFilesystem
+                | io::ErrorKind::StorageFull
+                | io::ErrorKind::QuotaExceeded => ErrorKind::Failed,
+                _ => ErrorKind::Environment,
+            },
             Detail::Wheels(_) => ErrorKind::Input,
             Detail::Conflicts(_) | Detail::TwoVersions { .. } => ErrorKind::Conflict,
             Detail::Differences { .. } => ErrorKind::Differences,
@@ -223,7 +232,6 @@ impl Error {
             | Detail::NoInterpreter
             | Detail::ExternallyManaged { .. }
             | Detail::Locked { .. }
-            | Detail::LockFailed { .. }
             | Detail::NotReplaceable { .. }
             | Detail::NotInstalled(_)
             | Detail::LeadsOutside { .. }
@@ -274,6 +282,7 @@ impl Error {
             Detail::NoInterpreter => Code::NoInterpreter,
             Detail::ExternallyManaged { .. } => Code::ExternallyManaged,
             Detail::Locked { .. } => Code::Locked,
+            Detail::LockFailed { source, .. } if has_no_locks(source) => Code::LockUnsupported,
             Detail::LockFailed { .. } => Code::LockFailed,
             Detail::NotReplaceable { .. } => Code::NotReplaceable,
             Detail::NotInstalled(_) => Code::NotInstalled,
@@ -301,7 +310,7 @@ impl Error {
     /// The operating system's error code, if the failure came from a file-system operation.
     pub fn os_code(&self) -> Option<i32> {
         match &self.0.detail {
-            Detail::Io { source, .. } => source.raw_os_error(),
+            Detail::Io { source, .. } | Detail::LockFailed { source, .. } => source.raw_os_error(),
             Detail::Cache(error) => error.os_code(),
             _ => None,
         }
@@ -360,6 +369,15 @@ impl Error {
             Err(Self::wheels(refused))
         }
     }
+}
+
+/// Whether the file system itself has no locks: NFS without a lock daemon, Lustre without `flock`.
+fn has_no_locks(source: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let unsupported = [Errno::NOLCK, Errno::NOSYS, Errno::OPNOTSUPP];
+    unsupported
+        .iter()
+        .any(|errno| source.raw_os_error() == Some(errno.raw_os_error()))
 }
 
 impl fmt::Debug for Error {

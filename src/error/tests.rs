@@ -248,6 +248,7 @@ fn environment_errors() -> Vec<Error> {
         Error::externally_managed(path, "Use apt.\nReally."),
         Error::locked(path, 60),
         Error::lock_failed(path, io::Error::from(io::ErrorKind::PermissionDenied)),
+        Error::lock_failed(path, rustix::io::Errno::NOLCK.into()),
         Error::not_replaceable("six", "it has no RECORD", Some(text("conda"))),
         Error::not_installed(texts(&["a", "b"])),
         Error::leads_outside(path, Path::new("/elsewhere")),

@@ -1,11 +1,8 @@
-//! The lock of an environment: an exclusive `flock` on the file `.lock` in its root.
+//! Locks that are files: a `flock` on a file that is made for it.
 //!
-//! uv takes the same kind of lock on the same file, so the two programs exclude each other; pip
-//! takes none. The kernel releases the lock when its holder dies, and no process that is started
-//! inherits it. After the lock was taken, the path is looked at again: if another file is there by
-//! now, the lock excludes no other process and is taken anew. Failing to lock is an error. The file
-//! stays, as uv's does: removing a file that another process waits for would let two processes in.
-//! Only a command that made the file and then changed nothing removes it again.
+//! The kernel releases the lock when its holder dies, and no process that is started inherits it.
+//! After the lock was taken, the path is looked at again: if another file is there by now, the lock
+//! excludes no other process and is taken anew. Failing to lock is an error.
 
 use std::fs::File;
 use std::io;
@@ -41,9 +38,18 @@ pub struct LockWait<'a> {
 /// A lock that is held until it is dropped.
 #[derive(Debug)]
 pub struct Lock {
-    file: File,
+    /// Holds the lock as long as it is open.
+    _file: File,
     path: PathBuf,
-    created: bool,
+}
+
+/// Whether others may hold the same lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hold {
+    /// No other process may hold it.
+    Exclusive,
+    /// Other processes may hold it as well, but none exclusively.
+    Shared,
 }
 
 impl Lock {
@@ -55,48 +61,25 @@ impl Lock {
         loop {
             // RDWR: on NFS, Linux emulates `flock` with byte-range locks, which need a file that is
             // open for writing.
-            let (file, created) = match open(path, OFlags::RDWR) {
-                Ok(file) => (file, false),
+            let file = match open(path, OFlags::RDWR) {
+                Ok(file) => file,
                 Err(Errno::NOENT) => {
                     // EXCL: only the process that made the file may remove it again.
                     let make = || open(path, OFlags::RDWR | OFlags::CREATE | OFlags::EXCL);
                     match fs.run(|| OwnedFsOp::Create(path.to_owned()), make) {
-                        Ok(file) => (file, true),
+                        Ok(file) => file,
                         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
                         Err(error) => return Err(Error::lock_failed(path, error)),
                     }
                 }
                 Err(error) => return Err(Error::lock_failed(path, error.into())),
             };
-            take(&file, path, wait)?;
+            take(&file, Hold::Exclusive, path, wait)?;
             if is_still_there(&file, path)? {
                 return Ok(Self {
-                    file,
+                    _file: file,
                     path: path.to_owned(),
-                    created,
                 });
-            }
-        }
-    }
-
-    /// Takes the lock if its file exists; without a file no process holds it.
-    ///
-    /// # Errors
-    /// As [`Lock::acquire`].
-    pub fn acquire_existing(path: &Path, wait: &LockWait<'_>) -> Result<Option<Self>> {
-        loop {
-            let file = match open(path, OFlags::RDONLY) {
-                Ok(file) => file,
-                Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
-                Err(error) => return Err(Error::lock_failed(path, error.into())),
-            };
-            take(&file, path, wait)?;
-            if is_still_there(&file, path)? {
-                return Ok(Some(Self {
-                    file,
-                    path: path.to_owned(),
-                    created: false,
-                }));
             }
         }
     }
@@ -111,43 +94,24 @@ impl Lock {
         // first could lose its file while another process holds it.
         super::remove(fs, &self.path)
     }
-
-    /// Releases the lock after a command that changed nothing, and removes the lock's file if this
-    /// command made it.
-    ///
-    /// # Errors
-    /// A file that cannot be removed.
-    pub fn release_unused(self, fs: &Fs) -> Result<()> {
-        if self.created {
-            fs.run(
-                || OwnedFsOp::Remove(self.path.clone()),
-                || rustix::fs::unlinkat(CWD, &self.path, AtFlags::empty()),
-            )
-            .map_err(|error| Error::io("remove", &self.path, error))?;
-        }
-        // The removal comes first here as well, for the reason in `release_removed`.
-        drop(self.file);
-        Ok(())
-    }
 }
 
 /// Opens a lock's file, without following a symbolic link to another file.
-fn open(path: &Path, flags: OFlags) -> rustix::io::Result<File> {
+pub(super) fn open(path: &Path, flags: OFlags) -> rustix::io::Result<File> {
     // NONBLOCK: opening a pipe that was put there would wait for its other end.
     let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
     rustix::fs::open(path, flags, MODE).map(File::from)
 }
 
-fn take(file: &File, path: &Path, wait: &LockWait<'_>) -> Result<()> {
+/// Takes the lock, now or once it is free.
+pub(super) fn take(file: &File, hold: Hold, path: &Path, wait: &LockWait<'_>) -> Result<()> {
     let begin = Instant::now();
     let (mut pause, longest) = PAUSES;
     let mut told = false;
     loop {
-        // By its full name: `File` has a method of the same name by now, with another error type.
-        match fs2::FileExt::try_lock_exclusive(file) {
-            Ok(()) => return Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if error.raw_os_error() == fs2::lock_contended_error().raw_os_error() => {
+        match try_take(file, hold) {
+            Ok(true) => return Ok(()),
+            Ok(false) => {
                 // Relaxed: the flag is all that is shared, and it only ever becomes true.
                 if wait.cancel.load(Ordering::Relaxed) {
                     return Err(Error::interrupted());
@@ -168,8 +132,27 @@ fn take(file: &File, path: &Path, wait: &LockWait<'_>) -> Result<()> {
     }
 }
 
+/// Takes the lock if it is free.
+pub(super) fn try_take(file: &File, hold: Hold) -> io::Result<bool> {
+    loop {
+        // By their full names: `File` has methods of these names by now, with other errors.
+        let taken = match hold {
+            Hold::Exclusive => fs2::FileExt::try_lock_exclusive(file),
+            Hold::Shared => fs2::FileExt::try_lock_shared(file),
+        };
+        match taken {
+            Ok(()) => return Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.raw_os_error() == fs2::lock_contended_error().raw_os_error() => {
+                return Ok(false);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
 /// Whether the path still names the locked file, which must be a regular file.
-fn is_still_there(file: &File, path: &Path) -> Result<bool> {
+pub(super) fn is_still_there(file: &File, path: &Path) -> Result<bool> {
     let fail = |error: Errno| Error::lock_failed(path, error.into());
     let locked = Stat::of(&rustix::fs::fstat(file).map_err(fail)?);
     if locked.kind != Kind::File {

@@ -14,6 +14,7 @@ mod make;
 mod output_file;
 mod read;
 mod remove_tree;
+mod root_lock;
 mod stat;
 mod trust;
 mod walk;
@@ -32,8 +33,10 @@ pub use read::{
     read_document, read_to_limit, snapshot, walk,
 };
 pub use remove_tree::remove_tree;
+pub use root_lock::{ReadLock, RootLock};
 pub use stat::{
-    Kind, Stat, available_space, effective_user, is_executable, is_writable, lstat, mount_of, stat,
+    Kind, Stat, available_space, check_writable, effective_user, is_executable, is_writable, lstat,
+    mount_of, stat,
 };
 pub use trust::{Distrust, distrust, distrust_in, distrust_outside_group, distrust_owner};
 

@@ -151,6 +151,16 @@ pub fn is_writable(path: &Path) -> bool {
     rustix::fs::access(path, Access::WRITE_OK | Access::EXEC_OK).is_ok()
 }
 
+/// Fails as a change of the directory `path` would if this user may not create and remove names in
+/// it.
+///
+/// # Errors
+/// A directory that this user may not write to, or one on a read-only file system.
+pub fn check_writable(path: &Path) -> Result<()> {
+    rustix::fs::access(path, Access::WRITE_OK | Access::EXEC_OK)
+        .map_err(|error| Error::io("write to", path, error.into()))
+}
+
 /// Whether the directory `path` is on a file system of Windows, which reserves some names. Limits:
 /// only Linux is asked, and a file system that is served by a program (FUSE) is not recognised.
 pub(super) fn is_windows_file_system(path: &Path) -> bool {

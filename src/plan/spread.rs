@@ -17,7 +17,7 @@ use crate::environment::layout::{Layout, Place, SchemeKey};
 use crate::environment::protected::Protected;
 use crate::error::{Fault, MetadataFault, SpreadFault};
 use crate::path::{self, RelPath};
-use crate::script;
+use crate::script::{self, ScriptPython};
 use crate::wheel::{Wheel, WheelEntry};
 
 /// The environment that every wheel of a command is spread over.
@@ -27,14 +27,31 @@ pub struct Destination<'a> {
     pub layout: &'a Layout,
     /// The files that no project may own.
     pub protected: &'a Protected,
-    /// The interpreter that scripts are for.
-    pub python: &'a Python,
+    /// The interpreter that scripts are for; `None` if it is not known, and no wheel has scripts.
+    pub python: Option<&'a Python>,
+    /// Whether scripts start the interpreter beside them, so that the environment can be moved.
+    pub is_relocatable: bool,
     /// The word in INSTALLER.
     pub installer: &'a str,
     /// Whether contents are checked against their digests.
     pub verified: bool,
     /// Whether the file system has Windows' rules for names.
     pub windows_names: bool,
+}
+
+impl<'a> Destination<'a> {
+    fn python(&self) -> &'a Python {
+        self.python
+            .expect("wheels with scripts are refused if the interpreter is not known")
+    }
+
+    fn script_python(&self) -> ScriptPython<'a> {
+        if self.is_relocatable {
+            ScriptPython::Beside
+        } else {
+            ScriptPython::At(&self.python().executable)
+        }
+    }
 }
 
 /// Every file that the wheel's project will have, sorted by place.
@@ -145,7 +162,7 @@ impl Spread<'_> {
         };
         let mut new = match &entry.script {
             Some(original) => {
-                let rewritten = script::rewritten(original, &self.destination.python.executable);
+                let rewritten = script::rewritten(original, self.destination.script_python());
                 self.made(
                     rewritten
                         .map_err(|reason| self.not_a_script(text, "#!python", reason))?
@@ -224,12 +241,12 @@ impl Spread<'_> {
                 )
             })
             .collect();
-        if self.wheel.name.name.normalized() == "pip" {
-            wanted = script::console_names(wanted, self.destination.python.target.version);
+        if self.wheel.name.name.normalized() == "pip" && !wanted.is_empty() {
+            wanted = script::console_names(wanted, self.destination.python().target.version);
         }
         let mut scripts = BTreeMap::new();
         for (name, module, attribute) in wanted {
-            match script::launcher(&self.destination.python.executable, &module, &attribute) {
+            match script::launcher(self.destination.script_python(), &module, &attribute) {
                 Ok(content) => {
                     scripts.insert(name, content.into());
                 }
@@ -361,7 +378,8 @@ mod tests {
         let destination = Destination {
             layout: &layout,
             protected: &Protected::of(&layout),
-            python: &python(),
+            python: Some(&python()),
+            is_relocatable: false,
             installer: "test",
             verified: true,
             windows_names: true,

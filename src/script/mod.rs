@@ -1,7 +1,8 @@
 //! Scripts: launchers for entry points, and the first line of the scripts in a wheel.
 //!
-//! Input: names, bytes, and the absolute path of the interpreter that shall run the script. Output:
-//! the bytes of an executable file for POSIX, on which console and GUI scripts use one interpreter.
+//! Input: names, bytes, and the interpreter that shall run the script: an absolute path, or the one
+//! beside the script. Output: the bytes of an executable file for POSIX, on which console and GUI
+//! scripts use one interpreter.
 //! Invariants: the script runs with that interpreter for every spelling of its path, and means the
 //! same to Python as before; a script that does not ask for an interpreter is unchanged, byte for
 //! byte. Limits: a path with a line break or NUL, or one that is not UTF-8, cannot be written into
@@ -13,11 +14,9 @@ mod shebang;
 #[cfg(all(test, unix))]
 mod tests;
 
-use std::path::Path;
-
 pub use names::{console_names, is_protected_name, shadowed_by_entry_point};
 pub use rewrite::{HEAD, rewritten, wants_rewrite};
-pub use shebang::{MAX_SHEBANG, shebang};
+pub use shebang::{MAX_SHEBANG, ScriptPython, shebang};
 
 use crate::spec::python_name::is_dotted_identifier;
 
@@ -26,8 +25,8 @@ use crate::spec::python_name::is_dotted_identifier;
 ///
 /// `attribute` may be dotted: its first part is imported, the rest is looked up. The error says why
 /// the path cannot be written into a script, or which name is not a Python name.
-pub fn launcher(
-    interpreter: &Path,
+pub fn launcher<'p>(
+    interpreter: impl Into<ScriptPython<'p>>,
     module: &str,
     attribute: &str,
 ) -> Result<Vec<u8>, &'static str> {

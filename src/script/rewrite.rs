@@ -1,10 +1,8 @@
 //! The first line of the scripts in a wheel.
 
-use std::path::Path;
-
 use super::shebang::{
-    checked, coding_line, declared_encoding, fits, is_utf8, simple, trampoline,
-    trampoline_in_comment,
+    ScriptPython, checked, coding_line, declared_encoding, fits, is_utf8, simple, trampoline,
+    trampoline_in_comment, word, word_beside,
 };
 
 /// The beginning of a script that asks for the interpreter of its environment ("Recommended
@@ -27,11 +25,17 @@ pub fn wants_rewrite(head: &[u8]) -> bool {
 /// The whole first line is replaced, with its arguments and its carriage return. All other bytes
 /// are kept. If Python would no longer find the declaration of the script's encoding in the first
 /// two lines (PEP 263), it is repeated there.
-pub fn rewritten(content: &[u8], interpreter: &Path) -> Result<Vec<u8>, &'static str> {
+pub fn rewritten<'p>(
+    content: &[u8],
+    interpreter: impl Into<ScriptPython<'p>>,
+) -> Result<Vec<u8>, &'static str> {
     if !wants_rewrite(content) {
         return Ok(content.to_vec());
     }
-    let path = checked(interpreter)?;
+    let path = match interpreter.into() {
+        ScriptPython::At(path) => Some(checked(path)?),
+        ScriptPython::Beside => None,
+    };
     let end = content
         .iter()
         .position(|byte| *byte == b'\n')
@@ -47,15 +51,16 @@ pub fn rewritten(content: &[u8], interpreter: &Path) -> Result<Vec<u8>, &'static
     // A false hit only costs the less common form, so a search without parsing is enough.
     let mentions = |word: &[u8]| rest.windows(word.len()).any(|window| window == word);
     // Python decodes the first line too, so UTF-8 could be an error in another encoding.
-    let readable = path.is_ascii() || encoding.is_none_or(is_utf8);
-    let mut script = if fits(path) && readable {
+    let readable = |path: &&str| path.is_ascii() || encoding.is_none_or(is_utf8);
+    let word = || path.map_or_else(word_beside, |path| word(path, encoding));
+    let mut script = if let Some(path) = path.filter(|path| fits(path)).filter(readable) {
         let mut line = simple(path);
         line.extend(of_first.map(coding_line).unwrap_or_default().as_bytes());
         line
     } else if mentions(b"__doc__") || mentions(b"__future__") {
-        trampoline_in_comment(path, encoding)
+        trampoline_in_comment(&word(), encoding)
     } else {
-        trampoline(path, encoding)
+        trampoline(&word(), encoding)
     };
     script.extend_from_slice(rest);
     Ok(script)

@@ -1,10 +1,37 @@
 //! The lines at the beginning of a script that start its interpreter.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The longest first line in bytes that every kernel accepts, with `#!` and line feed. This is the
 /// limit of Linux before 5.1; later kernels accept 255.
 pub const MAX_SHEBANG: usize = 127;
+
+/// The interpreter that a script starts with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ScriptPython<'a> {
+    /// The program at this absolute path.
+    At(&'a Path),
+    /// `python` in the directory of the script itself, wherever that is by then: the environment
+    /// can be moved.
+    Beside,
+}
+
+impl<'a> From<&'a Path> for ScriptPython<'a> {
+    fn from(path: &'a Path) -> Self {
+        Self::At(path)
+    }
+}
+
+impl<'a> From<&'a PathBuf> for ScriptPython<'a> {
+    fn from(path: &'a PathBuf) -> Self {
+        Self::At(path)
+    }
+}
+
+/// The interpreter beside the script as one word of the shell, which is harmless within a Python
+/// string between `'''` as well.
+// As uv writes it. `realpath`, because a script is often called through a link elsewhere.
+const BESIDE: &str = r#""$(dirname -- "$(realpath -- "$0")")"/python"#;
 
 /// The first line, or lines, of a Python script that `interpreter` shall run. The error says why
 /// the path cannot be written into a script.
@@ -12,13 +39,26 @@ pub const MAX_SHEBANG: usize = 127;
 /// If the path is too long for the kernel, or the kernel would split it at a blank, `/bin/sh`
 /// starts the interpreter: the lines are a command for the shell and a string without effect for
 /// Python.
-pub fn shebang(interpreter: &Path) -> Result<Vec<u8>, &'static str> {
-    let path = checked(interpreter)?;
+pub fn shebang<'p>(interpreter: impl Into<ScriptPython<'p>>) -> Result<Vec<u8>, &'static str> {
+    let ScriptPython::At(path) = interpreter.into() else {
+        return Ok(trampoline(BESIDE, None));
+    };
+    let path = checked(path)?;
     if fits(path) {
         Ok(simple(path))
     } else {
-        Ok(trampoline(path, None))
+        Ok(trampoline(&word(path, None), None))
     }
+}
+
+/// An interpreter as one word of the shell, in a script with this encoding; see [`quoted`].
+pub(super) fn word(path: &str, encoding: Option<&str>) -> String {
+    quoted(path, encoding.is_some_and(|encoding| !is_utf8(encoding)))
+}
+
+/// The interpreter beside the script as one word of the shell.
+pub(super) fn word_beside() -> String {
+    BESIDE.to_owned()
 }
 
 /// The path as text, if it can be written into a script.
@@ -53,9 +93,7 @@ pub(super) fn simple(path: &str) -> Vec<u8> {
 
 /// A shell command within a Python string: `'''exec'` is the word `exec` to the shell and begins a
 /// string for Python, which ends on the next line, which the shell never reaches.
-pub(super) fn trampoline(path: &str, encoding: Option<&str>) -> Vec<u8> {
-    let ascii_only = encoding.is_some_and(|encoding| !is_utf8(encoding));
-    let word = quoted(path, ascii_only);
+pub(super) fn trampoline(word: &str, encoding: Option<&str>) -> Vec<u8> {
     let coding = encoding.map(coding_line).unwrap_or_default();
     format!("#!/bin/sh\n{coding}'''exec' {word} \"$0\" \"$@\"\n' '''\n").into_bytes()
 }
@@ -66,9 +104,8 @@ pub(super) fn trampoline(path: &str, encoding: Option<&str>) -> Vec<u8> {
 /// The line begins with a form feed. Python skips it and sees a comment. To the shell it makes `#`
 /// a part of a word, the name of a command that cannot exist since it ends with `/`, and the shell
 /// goes on to the next command. The line declares an encoding, so that the path cannot.
-pub(super) fn trampoline_in_comment(path: &str, encoding: Option<&str>) -> Vec<u8> {
+pub(super) fn trampoline_in_comment(word: &str, encoding: Option<&str>) -> Vec<u8> {
     let encoding = encoding.unwrap_or("utf-8");
-    let word = quoted(path, !is_utf8(encoding));
     format!("#!/bin/sh\n\x0c#/ coding: {encoding} 2>/dev/null; exec {word} \"$0\" \"$@\"\n")
         .into_bytes()
 }

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use super::ini;
 use super::python_name::{is_dotted_identifier, is_interpreter};
 use crate::error::MetadataFault;
-use crate::path::check_component;
+use crate::path::{RelPath, check_component};
 
 /// The groups whose entry points become scripts ("Entry points specification", "Use for scripts").
 /// On POSIX the two do not differ.
@@ -96,7 +96,10 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<EntryPoint>, Vec<MetadataFault>> {
 
 /// The entry point of this name and value ("Entry points specification", "Data model").
 fn script(name: &str, value: &str) -> Result<EntryPoint, &'static str> {
-    check_component(name).map_err(|_| "the name is not a plain file name")?;
+    // The path's own rules count, too: a name may begin like a drive of Windows.
+    if check_component(name).is_err() || RelPath::parse(name).is_err() {
+        return Err("the name is not a plain file name");
+    }
     // Such a script would run in place of Python in every later use of the environment.
     if is_interpreter(name) {
         return Err("it would replace the interpreter");

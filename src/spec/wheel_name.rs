@@ -140,6 +140,13 @@ fn tags(pythons: Vec<String>, abis: &[String], platforms: &[String]) -> Vec<Tag>
     tags
 }
 
+impl Tag {
+    /// Whether it fits every interpreter of Python 3 on every platform.
+    pub fn is_universal(&self) -> bool {
+        self.python == "py3" && self.abi == "none" && self.platform == "any"
+    }
+}
+
 /// As file names have it: `py3-none-any`.
 impl fmt::Display for Tag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

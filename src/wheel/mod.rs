@@ -191,7 +191,8 @@ fn stem(dist_info: &str) -> &str {
 ///
 /// The specification spells both directories alike. Some build tools write other separators into
 /// one of the names, add the build number, or leave out the local version or the whole version. pip
-/// spreads such a directory as well, so the project's name in any spelling makes it the wheel's own.
+/// spreads such a directory as well, so the project's name, in any spelling, makes it the wheel's
+/// own.
 fn below_data<'p>(dist_info: &str, project: &ProjectName, path: &'p str) -> Option<&'p str> {
     let (top, below) = path.split_once('/')?;
     let data = top.strip_suffix(DATA)?;

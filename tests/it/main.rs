@@ -57,6 +57,7 @@ mod progress;
 mod progress_terminal;
 mod protocol_order;
 mod proxies;
+mod reading;
 mod record_levels;
 mod removing;
 mod reordered_cuts;

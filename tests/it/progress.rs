@@ -366,7 +366,7 @@ fn waiting_for_the_lock_is_an_event() {
     };
     let held = Lock::acquire(&fs, &lock, &patience).expect("the lock is free");
     let arguments = [
-        "list",
+        "recover",
         "--target",
         "venv",
         "--lock-timeout",

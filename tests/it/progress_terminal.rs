@@ -195,7 +195,7 @@ fn an_installation_leaves_its_results_alone_on_the_terminal() {
     assert!(left[0].ends_with("` in 1 s (2 of 5)"), "{left:?}");
     assert_eq!(left[1..3], [" + demo 1.0", " + other 1.0"], "{left:?}");
     assert!(
-        left[3].starts_with("installed 2 projects: ") && left.len() == 4,
+        left[3].starts_with("installed 2 projects: ") && left[4].starts_with("into the "),
         "{left:?}"
     );
 }

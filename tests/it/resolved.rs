@@ -56,7 +56,8 @@ impl Setting {
     fn fitting(&self) -> Fitting {
         let python = environment::locate(&self.locate())
             .expect("the environment is whole")
-            .python;
+            .python
+            .expect("it has an interpreter");
         Fitting::new(
             &python.target,
             &python.version,

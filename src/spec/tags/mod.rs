@@ -105,8 +105,9 @@ impl Target {
     }
 }
 
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Target {
+    /// The interpreter without its platform, such as `CPython 3.13t`.
+    pub fn interpreter(&self) -> String {
         let name = match &self.implementation {
             Implementation::CPython => "CPython",
             Implementation::PyPy => "PyPy",
@@ -114,11 +115,14 @@ impl fmt::Display for Target {
         };
         let thread = if self.free_threaded { "t" } else { "" };
         let debug = if self.debug { "d" } else { "" };
-        write!(
-            f,
-            "{name} {}.{}{thread}{debug} on ",
-            self.version.0, self.version.1
-        )?;
+        let (major, minor) = self.version;
+        format!("{name} {major}.{minor}{thread}{debug}")
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} on ", self.interpreter())?;
         match &self.platform {
             Platform::Glibc { major, minor, arch } => {
                 write!(f, "Linux {arch} with glibc {major}.{minor}")

@@ -223,6 +223,10 @@ impl Life {
     }
 
     pub fn recover(&self, fs: &Fs) -> Result<()> {
+        if !self.root.exists() {
+            // The command had not begun to make the environment.
+            return Ok(());
+        }
         let cancel = Arc::default();
         let context = Context {
             fs,
