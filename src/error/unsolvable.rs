@@ -40,8 +40,13 @@ pub enum Finding {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Advice {
-    /// A pre-release of this project would do.
-    AllowPrereleases(String),
+    /// A withdrawn version would do, if the command itself pinned it.
+    PinYanked {
+        /// The project.
+        project: String,
+        /// The version.
+        version: String,
+    },
     /// Wheels of this project exist, but are for this set of Pythons.
     OtherPython {
         /// The project.
@@ -84,7 +89,11 @@ impl fmt::Display for NoSolution {
             Finding::NoWheel(name) => write!(f, "no wheel of {} fits", escaped(name))?,
             Finding::UnknownProject(name) => write!(f, "no index has {}", escaped(name))?,
             Finding::NoVersion(name) => {
-                write!(f, "no version of {} is the wanted one", escaped(name))?;
+                write!(
+                    f,
+                    "no version of {} satisfies what is wanted",
+                    escaped(name)
+                )?;
             }
             Finding::GaveUp => f.write_str("the search for versions was given up")?,
         }

@@ -65,3 +65,12 @@ pub(crate) enum ResolutionWarning {
         extra: String,
     },
 }
+
+impl ResolutionWarning {
+    /// The project that it is about.
+    pub(crate) fn name(&self) -> &ProjectName {
+        match self {
+            Self::Yanked { name, .. } | Self::MissingExtra { name, .. } => name,
+        }
+    }
+}

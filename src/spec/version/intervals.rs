@@ -50,7 +50,7 @@ pub(super) fn of_clause(clause: &VersionSpecifier) -> Vec<Interval> {
 }
 
 /// A version and its local versions; the version alone if it has a local label itself.
-fn equal(bound: &pep440_rs::Version) -> Interval {
+pub(super) fn equal(bound: &pep440_rs::Version) -> Interval {
     let first = Included(of(bound.clone()));
     if bound.is_local() {
         (first.clone(), first)

@@ -61,6 +61,11 @@ impl Version {
         self.parsed.any_prerelease()
     }
 
+    /// This version and its local ones, as `==` allows them.
+    pub(crate) fn interval(&self) -> Interval {
+        intervals::equal(&self.parsed)
+    }
+
     /// The same version without its local label: `1.0` for `1.0+cu121` ("Version specifiers",
     /// "Local version identifiers"). Its raw text is the canonical one.
     #[must_use]

@@ -1,0 +1,165 @@
+//! Which project gets its version first, and how far ahead METADATA is asked for.
+//!
+//! The solver never gives up an earlier decision for a later one: a project that is decided first
+//! may make it walk down hundreds of versions of another. So a project that has been in several
+//! conflicts is promoted, and the search begins anew with the better order. All that was read
+//! stays in memory, so a new round costs milliseconds.
+
+use std::cell::{Cell, RefCell};
+use std::cmp::Reverse;
+
+use super::package::{ProjectId, SolverPackage};
+
+/// So many conflicts promote a project. With fewer, ordinary sets would begin anew for nothing;
+/// with more, versions are read in vain.
+const CONFLICTS_UNTIL_PROMOTION: u32 = 5;
+
+/// So many versions of one project are tried before METADATA is asked for ahead.
+const TRIED_UNTIL_AHEAD: usize = 5;
+/// How far ahead it is asked for at first, and at most. Fewer leave connections idle, more are
+/// fetched in vain when the walk ends.
+const LEAST_AHEAD: usize = 8;
+const MOST_AHEAD: usize = 50;
+
+/// The solver decides the package with the greatest priority next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Priority {
+    rank: Rank,
+    /// Among equals, what was met or promoted first.
+    place: Reverse<usize>,
+    /// A project before its extras: an extra has to take its project's version.
+    part: Reverse<u8>,
+}
+
+/// In ascending order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Rank {
+    /// A project like any other.
+    Met,
+    /// A project that was in several conflicts.
+    Promoted,
+    /// Its set has one version: deciding it early costs nothing and cannot be wrong.
+    Pinned,
+    /// It has one file.
+    Url,
+    /// The command itself.
+    Root,
+}
+
+/// The projects that were promoted, and whether the search has to begin anew.
+#[derive(Debug, Default)]
+pub(super) struct Order {
+    promoted: RefCell<Vec<ProjectId>>,
+    is_stale: Cell<bool>,
+}
+
+impl Order {
+    /// The priority of a package, which `rank` puts above those that were promoted, or not.
+    pub(super) fn priority(&self, package: SolverPackage, rank: Rank) -> Priority {
+        let (project, part) = match package {
+            SolverPackage::Root => {
+                return Priority {
+                    rank: Rank::Root,
+                    place: Reverse(0),
+                    part: Reverse(0),
+                };
+            }
+            SolverPackage::Project(project) => (project, 0),
+            SolverPackage::Extra(project, _) => (project, 1),
+            SolverPackage::ExtraRequirements(project, _) => (project, 2),
+        };
+        let promoted = self.promoted.borrow();
+        let promotion = promoted.iter().position(|one| *one == project);
+        let (rank, place) = match (rank, promotion) {
+            (Rank::Met, Some(place)) => (Rank::Promoted, place),
+            (rank, _) => (rank, project.index()),
+        };
+        Priority {
+            rank,
+            place: Reverse(place),
+            part: Reverse(part),
+        }
+    }
+
+    /// Promotes the project of `package` if it has been in so many conflicts and was not promoted
+    /// before. Each is promoted once, so the rounds are fewer than the projects.
+    pub(super) fn heed_conflicts(&self, package: SolverPackage, conflicts: u32) {
+        let Some(project) = package.project() else {
+            return;
+        };
+        let mut promoted = self.promoted.borrow_mut();
+        if conflicts >= CONFLICTS_UNTIL_PROMOTION && !promoted.contains(&project) {
+            promoted.push(project);
+            self.is_stale.set(true);
+        }
+    }
+
+    /// Whether the search goes on in an order that is no longer the best.
+    pub(super) fn is_stale(&self) -> bool {
+        self.is_stale.get()
+    }
+
+    /// The next round has the new order.
+    pub(super) fn renew(&self) {
+        self.is_stale.set(false);
+    }
+}
+
+/// How many versions ahead METADATA is asked for, after so many were tried.
+pub(super) fn versions_ahead(tried: usize) -> usize {
+    if tried < TRIED_UNTIL_AHEAD {
+        return 0;
+    }
+    // 8, then 16 when those are used up, then 32.
+    let mut ahead = LEAST_AHEAD;
+    let mut used_up = TRIED_UNTIL_AHEAD + ahead;
+    while tried >= used_up && ahead < MOST_AHEAD {
+        ahead *= 2;
+        used_up += ahead;
+    }
+    ahead.min(MOST_AHEAD)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::package::Names;
+    use super::*;
+    use crate::spec::name::ProjectName;
+
+    #[test]
+    fn the_first_promoted_comes_first_and_extras_follow_their_project() {
+        let mut names = Names::default();
+        let [a, b, c] =
+            ["a", "b", "c"].map(|name| names.project(&ProjectName::parse(name).expect("a name")));
+        let x = names.extra(&"x".to_owned());
+        let order = Order::default();
+        let met = |package| order.priority(package, Rank::Met);
+        assert!(met(SolverPackage::Project(a)) > met(SolverPackage::Project(b)));
+        order.heed_conflicts(SolverPackage::Project(c), 4);
+        assert!(!order.is_stale());
+        order.heed_conflicts(SolverPackage::Extra(c, x), 5);
+        order.heed_conflicts(SolverPackage::Project(b), 9);
+        assert!(order.is_stale());
+        order.renew();
+        order.heed_conflicts(SolverPackage::Project(c), 50);
+        order.heed_conflicts(SolverPackage::Root, 50);
+        assert!(!order.is_stale(), "each is promoted once");
+        let falling = [
+            order.priority(SolverPackage::Root, Rank::Met),
+            order.priority(SolverPackage::Project(b), Rank::Url),
+            order.priority(SolverPackage::Project(a), Rank::Pinned),
+            met(SolverPackage::Project(c)),
+            met(SolverPackage::Extra(c, x)),
+            met(SolverPackage::ExtraRequirements(c, x)),
+            met(SolverPackage::Project(b)),
+            met(SolverPackage::Project(a)),
+        ];
+        assert!(falling.is_sorted_by(|one, next| one > next), "{falling:?}");
+    }
+
+    #[test]
+    fn the_longer_a_walk_lasts_the_further_ahead_it_looks() {
+        let ahead = [0, 4, 5, 12, 13, 28, 29, 60, 61, 1000].map(versions_ahead);
+        assert_eq!(ahead, [0, 0, 8, 8, 16, 16, 32, 32, 50, 50]);
+    }
+}

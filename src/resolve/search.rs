@@ -1,0 +1,274 @@
+//! A search: what it has learned, and what it asks for.
+//!
+//! Input: [`Demands`] and [`KnownProjects`]. Output: versions and dependencies, which stay in
+//! memory through all rounds. Invariants: only the methods that return a fact wait for it; what is
+//! asked for ahead is asked for once; no choice depends on what happened to be there already.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::demands::Demands;
+use super::known::{Candidates, Dependencies, KnownProjects};
+use super::order::{Order, versions_ahead};
+use super::package::{Names, ProjectId};
+use super::ranges::VersionRanges;
+use super::stop::SearchEnd;
+use super::versions::Versions;
+use crate::error::Error;
+use crate::spec::name::ProjectName;
+use crate::spec::version::Version;
+
+/// Limits of one resolution. They are far above what real sets need; beyond them a set is hostile,
+/// or the search would last for hours.
+const MOST_CHOICES: u32 = 200_000;
+const MOST_READ: u32 = 20_000;
+const MOST_ROUNDS: u32 = 1_000;
+
+/// A search through all of its rounds.
+pub(super) struct Search<'a> {
+    pub(super) demands: &'a Demands<'a>,
+    known: &'a dyn KnownProjects,
+    pub(super) names: RefCell<Names>,
+    projects: RefCell<Vec<Project>>,
+    pub(super) order: Order,
+    choices: Cell<u32>,
+    read: Cell<u32>,
+    pub(super) rounds: Cell<u32>,
+}
+
+/// What the search has learned about one project.
+#[derive(Debug, Default)]
+struct Project {
+    versions: Option<Rc<Versions>>,
+    read: HashMap<Version, Arc<Dependencies>>,
+    /// The versions whose METADATA was asked for ahead.
+    asked: HashSet<Version>,
+    is_page_asked: bool,
+    /// The version that the solver has decided on, which extras have to take.
+    decided: Option<Version>,
+    tried: HashSet<Version>,
+}
+
+impl<'a> Search<'a> {
+    pub(super) fn new(demands: &'a Demands<'a>, known: &'a dyn KnownProjects) -> Self {
+        Self {
+            demands,
+            known,
+            names: RefCell::default(),
+            projects: RefCell::default(),
+            order: Order::default(),
+            choices: Cell::new(0),
+            read: Cell::new(0),
+            rounds: Cell::new(1),
+        }
+    }
+
+    /// Begins another round.
+    ///
+    /// # Errors
+    /// [`SearchEnd::GiveUp`] after too many.
+    pub(super) fn begin_round(&self) -> Result<(), SearchEnd> {
+        self.order.renew();
+        count(&self.rounds, MOST_ROUNDS)
+    }
+
+    /// Something about one project, which is met now if it was not before.
+    fn with<T>(&self, id: ProjectId, act: impl FnOnce(&mut Project) -> T) -> T {
+        let mut projects = self.projects.borrow_mut();
+        if projects.len() <= id.index() {
+            projects.resize_with(id.index() + 1, Project::default);
+        }
+        act(&mut projects[id.index()])
+    }
+
+    /// The versions of a project; waits for them.
+    ///
+    /// # Errors
+    /// They cannot be had.
+    pub(super) fn versions(&self, id: ProjectId) -> Result<Rc<Versions>, Error> {
+        if let Some(versions) = self.with(id, |project| project.versions.clone()) {
+            return Ok(versions);
+        }
+        let candidates = self.known.candidates(self.names.borrow().of_project(id))?;
+        Ok(self.keep_versions(id, candidates))
+    }
+
+    fn keep_versions(&self, id: ProjectId, candidates: Arc<Candidates>) -> Rc<Versions> {
+        let names = self.names.borrow();
+        let name = names.of_project(id);
+        let installed = self.demands.installed(name);
+        let versions = Versions::new(candidates, installed, self.demands.preferences(name));
+        let versions = Rc::new(versions);
+        self.with(id, |project| project.versions = Some(Rc::clone(&versions)));
+        versions
+    }
+
+    /// The versions of a project if they were read already, for explanations.
+    pub(super) fn seen_versions(&self, id: ProjectId) -> Option<Rc<Versions>> {
+        self.with(id, |project| project.versions.clone())
+    }
+
+    /// What a version needs; waits for it.
+    ///
+    /// # Errors
+    /// It cannot be had, or too much was read.
+    pub(super) fn dependencies(
+        &self,
+        id: ProjectId,
+        version: &Version,
+    ) -> Result<Arc<Dependencies>, SearchEnd> {
+        if let Some(read) = self.with(id, |project| project.read.get(version).cloned()) {
+            return Ok(read);
+        }
+        count(&self.read, MOST_READ)?;
+        let read = self
+            .known
+            .requirements(self.names.borrow().of_project(id), version)?;
+        self.with(id, |project| {
+            project.read.insert(version.clone(), Arc::clone(&read));
+        });
+        Ok(read)
+    }
+
+    /// What a version needs, if that was read already.
+    pub(super) fn seen_dependencies(
+        &self,
+        id: ProjectId,
+        version: &Version,
+    ) -> Option<Arc<Dependencies>> {
+        self.with(id, |project| project.read.get(version).cloned())
+    }
+
+    /// The versions of a project whose METADATA was read, in ascending order.
+    pub(super) fn read_versions(&self, id: ProjectId) -> Vec<Version> {
+        let mut versions: Vec<Version> =
+            self.with(id, |project| project.read.keys().cloned().collect());
+        versions.sort_unstable();
+        versions
+    }
+
+    /// The projects of which several versions were tried, with their number.
+    pub(super) fn contested(&self) -> Vec<(ProjectName, usize)> {
+        let (names, projects) = (self.names.borrow(), self.projects.borrow());
+        let tried = projects.iter().map(|project| project.tried.len());
+        let tried = names.projects().iter().cloned().zip(tried);
+        tried.filter(|(_, tried)| *tried > 1).collect()
+    }
+
+    /// How many versions of a project were tried.
+    pub(super) fn tried(&self, id: ProjectId) -> usize {
+        self.with(id, |project| project.tried.len())
+    }
+
+    /// Asks, without waiting, for what will be needed if `ranges` stay as they are.
+    pub(super) fn ask_ahead(&self, id: ProjectId, ranges: &VersionRanges) {
+        let names = self.names.borrow();
+        let name = names.of_project(id);
+        let is_kept = |kept: &&Version| ranges.contains(*kept);
+        if self.demands.kept(name).filter(is_kept).is_some() {
+            return;
+        }
+        let versions = self.with(id, |project| {
+            if !project.is_page_asked {
+                project.is_page_asked = true;
+                self.known.want_candidates(name);
+            }
+            project.versions.clone()
+        });
+        let versions = versions.or_else(|| {
+            let candidates = self.known.peek_candidates(name)?;
+            Some(self.keep_versions(id, candidates))
+        });
+        if let Some(best) = versions.as_ref().and_then(|versions| versions.best(ranges)) {
+            self.ask_for_requirements(id, best);
+        }
+    }
+
+    fn ask_for_requirements(&self, id: ProjectId, version: &Version) {
+        let is_new = self.with(id, |project| {
+            !project.read.contains_key(version) && project.asked.insert(version.clone())
+        });
+        if is_new {
+            let names = self.names.borrow();
+            self.known.want_requirements(names.of_project(id), version);
+        }
+    }
+
+    /// The best version of a project in `ranges`.
+    pub(super) fn choose(
+        &self,
+        id: ProjectId,
+        ranges: &VersionRanges,
+    ) -> Result<Option<Version>, SearchEnd> {
+        count(&self.choices, MOST_CHOICES)?;
+        let kept = self.demands.kept(self.names.borrow().of_project(id));
+        let chosen = if let Some(kept) = kept.filter(|kept| ranges.contains(*kept)) {
+            Some(kept.clone())
+        } else {
+            let versions = self.versions(id)?;
+            let mut rest = versions.in_order(ranges);
+            let chosen = rest.next().cloned();
+            let ahead = versions_ahead(self.tried(id));
+            for version in rest.take(ahead) {
+                self.ask_for_requirements(id, version);
+            }
+            chosen
+        };
+        if let Some(chosen) = &chosen {
+            let (is_new, times) = self.with(id, |project| {
+                project.decided = Some(chosen.clone());
+                let is_new = project.tried.insert(chosen.clone());
+                (is_new, project.tried.len())
+            });
+            if is_new && times > 1 {
+                let times = u32::try_from(times).expect("choices are limited");
+                let names = self.names.borrow();
+                self.known.report_tried(names.of_project(id), times);
+            }
+        }
+        Ok(chosen)
+    }
+
+    /// The solver has no version of this project any more.
+    pub(super) fn undecide(&self, id: ProjectId) {
+        self.with(id, |project| project.decided = None);
+    }
+
+    /// Whether to go on.
+    ///
+    /// # Errors
+    /// A better order is known, or the user asked to stop.
+    pub(super) fn check(&self) -> Result<(), SearchEnd> {
+        self.known.should_cancel()?;
+        if self.order.is_stale() {
+            return Err(SearchEnd::Reorder);
+        }
+        Ok(())
+    }
+
+    /// The version of an extra: that of its project, which is decided first. Another one only if
+    /// the solver has excluded that one, to show it that the project's version has to change.
+    pub(super) fn choose_for_extra(
+        &self,
+        id: ProjectId,
+        ranges: &VersionRanges,
+    ) -> Result<Option<Version>, SearchEnd> {
+        count(&self.choices, MOST_CHOICES)?;
+        let decided = self.with(id, |project| project.decided.clone());
+        if let Some(decided) = decided.filter(|decided| ranges.contains(decided)) {
+            return Ok(Some(decided));
+        }
+        Ok(self.versions(id)?.best(ranges).cloned())
+    }
+}
+
+fn count(counter: &Cell<u32>, most: u32) -> Result<(), SearchEnd> {
+    counter.set(counter.get() + 1);
+    if counter.get() > most {
+        Err(SearchEnd::GiveUp)
+    } else {
+        Ok(())
+    }
+}

@@ -1,0 +1,8 @@
+//! Resolutions over values in memory.
+
+mod explanations;
+mod judge;
+mod packse;
+mod preferences;
+mod scale;
+mod scenario;
