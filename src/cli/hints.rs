@@ -3,10 +3,33 @@
 //! Input: an error of the library. Output: a sentence that begins in lower case and has no full
 //! stop, or nothing if there is no advice to give.
 
-use pkg_install::error::{Error, Fault};
+use pkg_install::error::{Advice, Error, Fault, escaped};
 
 const OVERRIDE: &str = "`--no-compat-check` installs it all the same";
 const ASK: &str = "ask the server's administrator";
+
+/// The ways out that a failed resolution names.
+pub fn ways_out(error: &Error) -> Vec<String> {
+    let advice = error.no_solution().map_or(&[][..], |proof| &proof.advice);
+    let sentences = advice.iter().filter_map(|advice| match advice {
+        Advice::PinYanked { project, version } => Some(format!(
+            "{project} {version} is yanked; it is taken only if you ask for `{project}=={version}` \
+             yourself"
+        )),
+        Advice::OtherPython { project, requires } => Some(format!(
+            "{project} has wheels for Python {requires}; name such an interpreter with `--python`"
+        )),
+        Advice::BuildWheel(project) => Some(format!(
+            "build a wheel with `pip wheel {project}`, and name its directory with `--find-links`"
+        )),
+        Advice::LaterUploads(project) => Some(format!(
+            "{project} has later uploads that would do; `--exclude-newer` leaves them out"
+        )),
+        // The library may learn to name more than this program has words for.
+        _ => None,
+    });
+    sentences.map(|sentence| escaped(&sentence)).collect()
+}
 
 /// What to do about `error`.
 pub fn hint(error: &Error) -> Option<&'static str> {
@@ -31,6 +54,15 @@ const HINTS: &[(&[&str], &str)] = &[
          `--on-conflict last`",
     ),
     (&["two-versions"], "pass one wheel of each project"),
+    (
+        &["unknown-project"],
+        "check how it is spelled, or name an index that has it with `--extra-index-url`",
+    ),
+    (
+        &["gave-up"],
+        "narrow down the versions of the projects that are named, for instance with a list of \
+         `--constraints`",
+    ),
     (
         &["foreign-environment"],
         "name it to use it all the same: `--target DIR`, or `--python DIR` for its interpreter",
@@ -197,6 +229,11 @@ const HINTS: &[(&[&str], &str)] = &[
 mod tests {
     use super::*;
     use pkg_install::error::CODES;
+
+    #[test]
+    fn what_succeeds_or_fails_otherwise_has_no_way_out() {
+        assert_eq!(ways_out(&Error::usage("no wheel was named")), [""; 0]);
+    }
 
     #[test]
     fn every_hint_is_for_codes_that_exist_and_no_code_has_two() {

@@ -266,6 +266,9 @@ pub fn warnings(warnings: &[Warning], verbose: bool) -> String {
 /// The error, what to do about it, and the state in which the environment is.
 pub fn error(error: &Error, results: &Results, parsed: &Parsed) -> String {
     let mut text = format!("{}: {error}\n", paint("31", "error"));
+    for advice in hints::ways_out(error) {
+        text += &hint(&advice);
+    }
     if let Some(advice) = hints::hint(error) {
         text += &hint(advice);
     }
