@@ -93,7 +93,7 @@ fn act(parsed: &Parsed, context: Context<'_>, results: &mut Results) -> Result<(
     let done = match &parsed.command {
         Command::Install(args) => {
             // A mistake in the request is reported even if no environment can be found.
-            let request = request::read(args)?;
+            let request = request::read(args, options, context)?;
             CommandResult::Changes(command::install(
                 &environment()?,
                 &request,
@@ -102,7 +102,7 @@ fn act(parsed: &Parsed, context: Context<'_>, results: &mut Results) -> Result<(
             )?)
         }
         Command::Sync(files, args) => {
-            let request = request::read_files(files, args)?;
+            let request = request::read_files(files, args, options, context)?;
             CommandResult::Changes(command::install(
                 &environment()?,
                 &request,
@@ -112,7 +112,7 @@ fn act(parsed: &Parsed, context: Context<'_>, results: &mut Results) -> Result<(
         }
         #[cfg(feature = "http")]
         Command::Download(args, dest) => {
-            let request = request::read(args)?;
+            let request = request::read(args, options, context)?;
             let sources = command::sources(&locate, &request, options, context)?;
             CommandResult::Downloaded(command::download(&sources, dest, options, context)?)
         }

@@ -6,7 +6,7 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use pkg_install::command::{Document, Input, Selection, Source};
+use pkg_install::command::{Context, Document, Input, Options, Selection, Source};
 use pkg_install::error::{Error, Result};
 
 use super::args::RequestArgs;
@@ -25,14 +25,14 @@ impl RequestArgs {
     }
 }
 
-/// Reads everything that a request names.
-pub fn read(args: &RequestArgs) -> Result<Input> {
+/// Reads everything that a request names; documents at URLs are fetched.
+pub fn read(args: &RequestArgs, options: &Options, context: Context<'_>) -> Result<Input> {
     let files = [&args.report, &args.lock, &args.requirements];
     refuse_stdin_twice(files.into_iter().flatten())?;
     let mut input = Input {
-        reports: documents(&args.report)?,
-        locks: documents(&args.lock)?,
-        requirements: documents(&args.requirements)?,
+        reports: documents(&args.report, options, context)?,
+        locks: documents(&args.lock, options, context)?,
+        requirements: documents(&args.requirements, options, context)?,
         selection: selection(&args.selection),
         find_links: args.selection.find_links.clone(),
         ..Input::default()
@@ -44,17 +44,23 @@ pub fn read(args: &RequestArgs) -> Result<Input> {
 }
 
 /// Reads the files of `sync`, whose kinds are recognised by what they contain.
-pub fn read_files(files: &[PathBuf], args: &RequestArgs) -> Result<Input> {
+pub fn read_files(
+    files: &[PathBuf],
+    args: &RequestArgs,
+    options: &Options,
+    context: Context<'_>,
+) -> Result<Input> {
     refuse_stdin_twice(files)?;
-    let mut input = read(args)?;
+    let mut input = read(args, options, context)?;
     for file in files {
-        let is_wheel = file.is_dir() || file.extension().is_some_and(|name| name == "whl");
         let text = file.to_string_lossy();
-        if is_wheel || text.contains("://") || text.contains(".whl#") {
+        // A URL may have a query or a hash behind the name of the file.
+        let name = text.split(['?', '#']).next().unwrap_or_default();
+        if file.is_dir() || text.ends_with(".whl") || name.ends_with(".whl") {
             input.sources.extend(Source::from_argument(file)?);
             continue;
         }
-        let document = document(file)?;
+        let document = document(file, options, context)?;
         match kind(&document.content) {
             FileKind::Report => input.reports.push(document),
             FileKind::Lock => input.locks.push(document),
@@ -114,14 +120,15 @@ fn selection(args: &SelectionArgs) -> Selection {
     }
 }
 
-fn documents(paths: &[PathBuf]) -> Result<Vec<Document>> {
-    paths.iter().map(|path| document(path)).collect()
+fn documents(paths: &[PathBuf], options: &Options, context: Context<'_>) -> Result<Vec<Document>> {
+    let read = |path: &PathBuf| document(path, options, context);
+    paths.iter().map(read).collect()
 }
 
-/// The content of a file; `-` reads stdin.
-fn document(path: &Path) -> Result<Document> {
+/// The content of a file or a URL; `-` reads stdin.
+fn document(path: &Path, options: &Options, context: Context<'_>) -> Result<Document> {
     if path.as_os_str() != STDIN {
-        return Document::read(path);
+        return Document::read(path, options, context);
     }
     let mut content = Vec::new();
     let read = std::io::stdin().lock().read_to_end(&mut content);

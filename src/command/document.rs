@@ -1,23 +1,89 @@
-//! Reading the documents that a request names.
+//! Reading the documents that a request names, by path or URL.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+#[cfg(feature = "http")]
+use std::sync::{
+    Arc,
+    mpsc::{RecvTimeoutError, channel},
+};
+#[cfg(feature = "http")]
+use std::time::Duration;
 
-use super::Document;
+use super::{Context, Document, Options};
+#[cfg(feature = "http")]
+use crate::download::{Downloader, Keep, ResourceRequest};
 use crate::error::{Error, Result};
 use crate::fs;
-use crate::spec::location::shown;
+use crate::spec::location::{Location, shown};
+
+/// Far more than any report, lock file or list has.
+#[cfg(feature = "http")]
+const MOST_BYTES: u64 = 1 << 28;
+/// How often a wait for a document looks whether the user wants to stop.
+#[cfg(feature = "http")]
+const PAUSE: Duration = Duration::from_millis(50);
 
 impl Document {
-    /// Reads the file at `path`; a missing one is a usage error.
-    pub fn read(path: &Path) -> Result<Self> {
-        if fs::stat(path)?.is_none() {
-            // A URL in place of a path is no file either, and may hold a password.
+    /// Reads the file at `path`, or fetches the document at an `http` or `https` address; a missing
+    /// file is a usage error.
+    pub fn read(path: &Path, options: &Options, context: Context<'_>) -> Result<Self> {
+        let text = path.to_string_lossy();
+        let path = match Location::is_url(&text).then(|| Location::from_url(&text)) {
+            None => path.to_owned(),
+            Some(Ok((Location::File(path), _))) => path,
+            Some(Ok((Location::Url(url), _))) => return fetch(url, options, context),
+            Some(Err(reason)) => {
+                let message = format!("`{}` cannot be used: {reason}", shown(&text));
+                return Err(Error::usage(message));
+            }
+        };
+        if fs::stat(&path)?.is_none() {
+            // An address with another scheme is no file either, and may hold a password.
             let shown = shown(&path.display().to_string());
             return Err(Error::usage(format!("there is no file `{shown}`")));
         }
         Ok(Self {
-            at: path.to_owned(),
-            content: fs::read_document(path)?,
+            content: fs::read_document(&path)?,
+            at: path,
         })
     }
+}
+
+#[cfg(feature = "http")]
+fn fetch(url: url::Url, options: &Options, context: Context<'_>) -> Result<Document> {
+    let label = shown(url.as_str());
+    let downloader = Downloader::new(&options.download, context.fs, Arc::clone(context.cancel))?;
+    let (sender, arrives) = channel();
+    let request = ResourceRequest {
+        url,
+        accept: None,
+        gzip: true,
+        limit: MOST_BYTES,
+        keep: Keep::Never,
+    };
+    // The receiver is gone only if the user wants to stop.
+    downloader.want(request, move |resource| drop(sender.send(resource)));
+    let resource = loop {
+        match arrives.recv_timeout(PAUSE) {
+            Ok(resource) => break resource?,
+            Err(RecvTimeoutError::Timeout) => downloader.cancel().check()?,
+            Err(RecvTimeoutError::Disconnected) => return Err(Error::interrupted()),
+        }
+    };
+    context.warn(downloader.take_warnings());
+    if !matches!(resource.status, 200..300) {
+        return Err(Error::http_status(&label, resource.status));
+    }
+    Ok(Document {
+        at: PathBuf::from(label),
+        content: resource.body,
+    })
+}
+
+#[cfg(not(feature = "http"))]
+fn fetch(url: url::Url, _: &Options, _: Context<'_>) -> Result<Document> {
+    let label = shown(url.as_str());
+    Err(Error::usage(format!(
+        "`{label}` cannot be fetched by this build"
+    )))
 }

@@ -69,6 +69,11 @@ impl Input {
             && self.requirements.is_empty()
     }
 
+    fn reported(&self, fitting: Option<&Fitting>) -> impl Iterator<Item = Result<Sourced>> {
+        let reports = self.reports.iter();
+        reports.map(move |text| pip_report::sources(&text.content, &text.at, fitting))
+    }
+
     /// The wheels for an environment, and what is installed in it already. Oddities of the texts
     /// become warnings.
     ///
@@ -108,6 +113,11 @@ impl Input {
         !(self.reports.is_empty() && self.locks.is_empty() && self.requirements.is_empty())
     }
 
+    #[cfg(feature = "http")]
+    fn has_reports_only(&self) -> bool {
+        self.locks.is_empty() && self.requirements.is_empty()
+    }
+
     /// What each report, lock file and list pins for the environment's interpreter.
     fn pinned(
         &self,
@@ -122,10 +132,7 @@ impl Input {
             marker_values(python),
             options.compat_check,
         );
-        let reports = self
-            .reports
-            .iter()
-            .map(|text| pip_report::sources(&text.content, &text.at, &fitting));
+        let reports = self.reported(Some(&fitting));
         let locks = self
             .locks
             .iter()
@@ -154,7 +161,18 @@ pub fn sources(
     if !input.has_documents() {
         return Ok(merged(input.sources.clone()));
     }
-    let environment = environment::locate(locate)?;
+    let environment = match environment::locate(locate) {
+        // A report names its wheels. If there is an environment, it should be for that one.
+        Err(error) if error.code() == "no-environment" && input.has_reports_only() => {
+            let mut sources = input.sources.clone();
+            for sourced in Error::all_or_refused(input.reported(None))? {
+                context.warn(sourced.warnings);
+                sources.extend(sourced.sources);
+            }
+            return Ok(merged(sources));
+        }
+        located => located?,
+    };
     // The wheels themselves are wanted, whatever is installed.
     let resolved = input.resolve(&environment, options, &|_, _, _| None, context)?;
     Ok(resolved.sources)

@@ -37,7 +37,7 @@ pub(super) const PAUSE: Duration = Duration::from_millis(100);
 /// The fewest bytes of a file that are worth a request of their own: at 100 Mbit/s they take as
 /// long as a round trip to another continent.
 const SHARE: u64 = 1 << 20;
-/// The same for a preview, which somebody waits for.
+/// The same for a preview, whose caller waits for it.
 const SHARE_OF_PREVIEW: u64 = 1 << 19;
 /// From this length on a file is divided although no connection is idle yet: one may become idle
 /// before the file is complete.

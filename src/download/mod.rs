@@ -46,6 +46,7 @@ mod response;
 mod retry;
 mod scheduler;
 mod settings;
+mod status;
 mod transfer;
 
 use std::collections::BTreeMap;

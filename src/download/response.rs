@@ -147,29 +147,6 @@ fn coding_in(value: &str) -> Option<&'static str> {
         .find_map(|name| known(&name))
 }
 
-/// A status as messages show it: `HTTP 503 Service Unavailable`. The server's own words are left
-/// out: they may be anything.
-pub(super) fn status_line(status: u16) -> String {
-    // The numbers of content delivery networks are in no registry.
-    let reason = match status {
-        520 => Some("Unknown Error"),
-        521 => Some("Web Server Is Down"),
-        522 => Some("Connection Timed Out"),
-        523 => Some("Origin Is Unreachable"),
-        524 => Some("A Timeout Occurred"),
-        525 => Some("TLS Handshake Failed"),
-        526 => Some("Invalid TLS Certificate"),
-        527 => Some("Connection Interrupted"),
-        _ => ureq::http::StatusCode::from_u16(status)
-            .ok()
-            .and_then(|status| status.canonical_reason()),
-    };
-    reason.map_or_else(
-        || format!("HTTP {status}"),
-        |reason| format!("HTTP {status} {reason}"),
-    )
-}
-
 /// A date in a header, in any of the forms that recipients must accept (RFC 9110, 5.6.7).
 fn date(text: &str) -> Option<SystemTime> {
     httpdate::parse_http_date(text.trim()).ok()
@@ -237,18 +214,6 @@ mod tests {
             ("zstd", Some("zstd")),
         ] {
             assert_eq!(coding_in(value), expected, "{value}");
-        }
-    }
-
-    #[test]
-    fn statuses_are_shown_with_their_registered_reason() {
-        for (status, shown) in [
-            (503, "HTTP 503 Service Unavailable"),
-            (404, "HTTP 404 Not Found"),
-            (522, "HTTP 522 Connection Timed Out"),
-            (599, "HTTP 599"),
-        ] {
-            assert_eq!(status_line(status), shown);
         }
     }
 

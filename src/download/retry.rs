@@ -10,8 +10,9 @@ use ureq::Timeout;
 use url::Url;
 
 use super::proxies::ProxyAddress;
-use super::response::{Response, status_line};
+use super::response::Response;
 use super::settings::Settings;
+use super::status::status_line;
 use crate::error::{Error, NetworkFault, Result};
 use crate::outcome::Retry;
 

@@ -42,7 +42,7 @@ pub(super) struct TransferState {
     partial: Option<Partial>,
     events: Vec<TransferEvent>,
     ranges: RangeSupport,
-    /// Whether everything that was present was given up since this was last asked for.
+    /// Whether the file was received from its beginning since this was last asked for.
     restarted: bool,
 }
 
@@ -110,7 +110,6 @@ impl TransferState {
 
     fn begin(&mut self, head: Head) -> Result<()> {
         self.events.push(TransferEvent::Began(Some(head.total)));
-        self.restarted = true;
         self.partial()?.begin(head)
     }
 
@@ -144,12 +143,12 @@ impl FileTransfer {
         std::mem::take(&mut self.lock().events)
     }
 
-    /// Whether the file was begun anew since the last call.
+    /// Whether the whole file was sent, or begun to be sent, since the last call.
     pub(super) fn take_restarted(&self) -> bool {
         std::mem::take(&mut self.lock().restarted)
     }
 
-    /// Takes the file away from the connections; `None` if somebody else did so already.
+    /// Takes the file away from the connections; `None` if that was done already.
     pub(super) fn close(&self) -> Option<Partial> {
         self.lock().partial.take()
     }
@@ -223,12 +222,12 @@ impl FileTransfer {
     }
 
     fn take_whole(&self, answer: Response) -> std::result::Result<(), Unanswered> {
+        self.lock().restarted = true;
         let validator = answer.validator();
         let Some(total) = answer.length() else {
             let mut state = self.lock();
             state.partial()?.clear()?;
             state.events.push(TransferEvent::Began(self.file.size));
-            state.restarted = true;
             drop(state);
             // The lock is free meanwhile, as `receive` takes it for each piece.
             self.receive(answer, 0, None, None)?;

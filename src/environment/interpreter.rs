@@ -72,6 +72,9 @@ pub(super) fn ask(executable: &Path, prefix: Option<&Path>) -> Result<Interprete
         // A wrapper, or a relative `home`, takes nothing from the working directory, which may be
         // another user's.
         .current_dir("/");
+    for name in SECRETS {
+        command.env_remove(name);
+    }
     let output = run(&mut command).map_err(|error| fail(error.to_string()))?;
     if !output.status.success() {
         return Err(fail(complaint(&output)));
@@ -85,6 +88,21 @@ pub(super) fn ask(executable: &Path, prefix: Option<&Path>) -> Result<Interprete
     let answer: InterpreterAnswer = serde_json::from_str(line).map_err(|_| fail(strange(line)))?;
     understand(answer, executable, prefix).map_err(fail)
 }
+
+/// Variables that may hold a login, and that no interpreter needs in order to say what it is. A
+/// wrapper around one may log all that it gets.
+const SECRETS: [&str; 10] = [
+    "http_proxy",
+    "HTTP_PROXY",
+    "https_proxy",
+    "HTTPS_PROXY",
+    "all_proxy",
+    "ALL_PROXY",
+    "NETRC",
+    "PKG_INSTALL_FIND_LINKS",
+    "PKG_INSTALL_INDEX_URL",
+    "PKG_INSTALL_EXTRA_INDEX_URL",
+];
 
 fn run(command: &mut Command) -> std::io::Result<Output> {
     command

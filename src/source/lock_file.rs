@@ -42,12 +42,7 @@ pub fn sources(
     };
     let lock = LockFile::parse(text).map_err(|faults| refused(at, faults))?;
     let wheels = lock.select(&choice).map_err(|faults| refused(at, faults))?;
-    // The parent of `-` is empty, which is the working directory.
-    let directory = at.parent().unwrap_or(Path::new(""));
-    let sources = wheels
-        .into_iter()
-        .map(|wheel| source(wheel, directory))
-        .collect();
+    let sources = wheels.into_iter().map(|wheel| source(wheel, at)).collect();
     Ok(Sourced {
         sources,
         warnings: warnings(at, &lock.warnings),
@@ -55,9 +50,23 @@ pub fn sources(
     })
 }
 
-fn source(wheel: LockedWheel, directory: &Path) -> Source {
+/// A path that is relative to the lock file, which may have been fetched.
+fn beside(at: &Path, path: &Path) -> Location {
+    let text = at.to_string_lossy();
+    if Location::is_url(&text)
+        && let Ok((Location::Url(base), _)) = Location::from_url(&text)
+        && let Some(joined) = path.to_str().and_then(|path| base.join(path).ok())
+        && matches!(joined.scheme(), "http" | "https")
+    {
+        return Location::Url(joined);
+    }
+    // The parent of `-` is empty, which is the working directory.
+    Location::File(at.parent().unwrap_or(Path::new("")).join(path))
+}
+
+fn source(wheel: LockedWheel, at: &Path) -> Source {
     let location = match wheel.location {
-        Location::File(path) => Location::File(directory.join(path)),
+        Location::File(path) => beside(at, &path),
         url @ Location::Url(_) => url,
     };
     Source {

@@ -10,11 +10,12 @@ use super::{DirectReference, Fitting, Pins, Source, Sourced, refused, warnings};
 use crate::error::{Fault, ResolutionFault, Result, ToolsLock};
 use crate::spec::pip_report::{PipReport, ReportItem};
 
-/// The wheels of the report in `text`; `at` names the report in messages.
+/// The wheels of the report in `text`; `at` names the report in messages. Without `fitting` it does
+/// not matter for which environment the report was made.
 ///
 /// # Errors
 /// If the report cannot be read, names what is no wheel, or was made for another environment.
-pub fn sources(text: &[u8], at: &Path, fitting: &Fitting) -> Result<Sourced> {
+pub fn sources(text: &[u8], at: &Path, fitting: Option<&Fitting>) -> Result<Sourced> {
     let name = at.file_name().unwrap_or_default();
     if let Some(lock) = ToolsLock::called(&name.to_string_lossy()) {
         return Err(refused(
@@ -23,8 +24,9 @@ pub fn sources(text: &[u8], at: &Path, fitting: &Fitting) -> Result<Sourced> {
         ));
     }
     let report = PipReport::parse(text).map_err(|faults| refused(at, faults))?;
-    let differences = report.differences(&fitting.markers);
-    if fitting.compat_check && !differences.is_empty() {
+    let fitting = fitting.filter(|fitting| fitting.compat_check);
+    let differences = fitting.map(|fitting| report.differences(&fitting.markers));
+    if let Some(differences) = differences.filter(|found| !found.is_empty()) {
         let fault: Fault = ResolutionFault::OtherEnvironment(differences).into();
         return Err(refused(at, vec![fault]));
     }

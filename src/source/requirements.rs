@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::{
     DirectReference, Fitting, IsInstalled, Location, Pins, Satisfied, Source, Sourced, refused,
-    warnings, wheel_paths,
+    warnings, wheel_file_name, wheel_paths,
 };
 use crate::error::{Error, Fault, ResolutionFault, Result, ToolsLock};
 use crate::fs::{self, Kind};
@@ -162,9 +162,8 @@ impl LinkIndex {
         let mut wheels = Vec::new();
         for directory in &directories {
             for path in wheel_paths(directory)? {
-                let name = path
-                    .file_name()
-                    .and_then(|name| WheelName::parse(&name.to_string_lossy()).ok());
+                let name = wheel_file_name(&Location::File(path.clone()));
+                let name = WheelName::parse(&name).ok();
                 wheels.extend(name.map(|name| (path, name)));
             }
         }

@@ -64,7 +64,7 @@ fn c51_c72_a_report_gives_its_wheels_where_it_was_made_for_this_environment() {
     let found = pip_report::sources(
         report_text("3.11").as_bytes(),
         Path::new("r.json"),
-        &fitting(true),
+        Some(&fitting(true)),
     )
     .unwrap();
     let [six, a] = found.sources.as_slice() else {
@@ -96,7 +96,7 @@ fn c51_c72_a_report_gives_its_wheels_where_it_was_made_for_this_environment() {
     let (kind, text) = message(pip_report::sources(
         other.as_bytes(),
         Path::new("r.json"),
-        &fitting(true),
+        Some(&fitting(true)),
     ));
     assert_eq!(kind, ErrorKind::Input);
     assert_eq!(
@@ -105,7 +105,7 @@ fn c51_c72_a_report_gives_its_wheels_where_it_was_made_for_this_environment() {
          `3.11` here"
     );
     assert_eq!(
-        pip_report::sources(other.as_bytes(), Path::new("-"), &fitting(false))
+        pip_report::sources(other.as_bytes(), Path::new("-"), Some(&fitting(false)))
             .unwrap()
             .sources
             .len(),
@@ -382,7 +382,7 @@ fn files_of_other_kinds_are_named_once() {
     for name in ["uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock"] {
         let at = Path::new("/p").join(name);
         let locked = lock_file::sources(b"x", &at, &fitting(true), &Selection::default());
-        let reported = pip_report::sources(b"x", &at, &fitting(true));
+        let reported = pip_report::sources(b"x", &at, Some(&fitting(true)));
         for error in [
             locked.unwrap_err(),
             reported.unwrap_err(),

@@ -26,6 +26,7 @@ mod dry_looks;
 mod entry_refusals;
 mod environment_shapes;
 mod exact;
+mod fetched_documents;
 mod first_screen;
 mod foreign_metadata;
 mod foreign_owners;

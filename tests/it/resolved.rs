@@ -121,7 +121,7 @@ impl Setting {
             self.url(),
             sha = self.sha
         );
-        pip_report::sources(text.as_bytes(), Path::new("-"), &self.fitting())
+        pip_report::sources(text.as_bytes(), Path::new("-"), Some(&self.fitting()))
             .expect("the report is understood")
     }
 

@@ -160,8 +160,8 @@ fn c72_a_text_that_is_not_there_is_wrong_usage_as_a_wheel_is() {
         ("--lock", "gone/pylock.toml", "gone/pylock.toml"),
         (
             "-r",
-            "https://u:p@example.com/list.txt",
-            "https://example.com/list.txt",
+            "ftp://u:p@example.com/list.txt",
+            "ftp://example.com/list.txt",
         ),
     ] {
         shop.install(&[option, path])

@@ -37,7 +37,7 @@ from lib.wheels import project
 
 NAME = "demo-1.0-py3-none-any.whl"
 LONGEST = 20.0
-SILENCE = 2
+SILENCE = 1
 
 
 @dataclasses.dataclass
