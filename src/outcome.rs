@@ -7,7 +7,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::error::Clash;
+use crate::error::{Clash, MOST_KEPT};
 
 /// The result of a command that changes an environment, or would.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -133,6 +133,42 @@ pub struct Warning {
     pub wheel: Option<String>,
     /// A sentence.
     pub message: String,
+}
+
+/// The warnings about one input, of which the first thousand are kept and the others counted.
+#[derive(Debug, Default)]
+pub(crate) struct BoundedWarnings {
+    kept: Vec<Warning>,
+    left_out: u64,
+}
+
+impl BoundedWarnings {
+    /// Adds a warning.
+    pub(crate) fn push(&mut self, warning: Warning) {
+        if self.kept.len() < MOST_KEPT {
+            self.kept.push(warning);
+        } else {
+            self.left_out += 1;
+        }
+    }
+
+    /// Adds to the number of those that are not kept.
+    pub(crate) fn leave_out(&mut self, count: u64) {
+        self.left_out += count;
+    }
+
+    /// All that were kept, and one that says how many more there are; `wheel` is what they are
+    /// about.
+    pub(crate) fn finish(mut self, wheel: Option<&str>) -> Vec<Warning> {
+        if self.left_out > 0 {
+            self.kept.push(Warning {
+                code: "left-out",
+                wheel: wheel.map(str::to_owned),
+                message: format!("{} more warnings are left out", self.left_out),
+            });
+        }
+        self.kept
+    }
 }
 
 /// An installed project.

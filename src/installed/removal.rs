@@ -18,7 +18,7 @@ use crate::environment::layout::{Place, by_directory};
 use crate::environment::protected::Protected;
 use crate::error::Result;
 use crate::fs::{self, Kind, Stat};
-use crate::outcome::Warning;
+use crate::outcome::{BoundedWarnings, Warning};
 use crate::path::RelPath;
 use crate::spec::record::RecordRow;
 use crate::threads::in_parallel;
@@ -76,20 +76,20 @@ pub fn collect(
         survey,
         ownership,
         protected,
-        warnings: Vec::new(),
+        warnings: BoundedWarnings::default(),
     };
     if leaving.is_empty() {
         return Ok((Removal::default(), Vec::new()));
     }
     let removal = collector.collect(leaving)?;
-    Ok((removal, collector.warnings))
+    Ok((removal, collector.warnings.finish(None)))
 }
 
 struct Collector<'g, 'a, 'l> {
     survey: &'g mut Survey<'l>,
     ownership: &'g mut Ownership<'a>,
     protected: &'g Protected,
-    warnings: Vec<Warning>,
+    warnings: BoundedWarnings,
 }
 
 /// An installed project that leaves, and what its RECORD lists.

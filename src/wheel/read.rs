@@ -13,8 +13,8 @@ use super::{
 };
 use crate::archive::{Archive, ArchiveError, Entry, Expected, Scratch};
 use crate::digest::Digest;
-use crate::error::{ArchiveFault, Fault, MOST_KEPT, MetadataFault, RecordFault, Result};
-use crate::outcome::Warning;
+use crate::error::{ArchiveFault, Fault, MetadataFault, RecordFault, Result};
+use crate::outcome::{BoundedWarnings, Warning};
 use crate::path::{PathFault, RelPath};
 use crate::script;
 use crate::spec::entry_points::{self, EntryPoint};
@@ -42,8 +42,8 @@ pub(super) struct Reading<'a> {
     /// How many more bytes the scripts that have to be rewritten may have.
     room_for_scripts: u64,
     pub(super) faults: Vec<Fault>,
-    warnings: Vec<Warning>,
-    /// The number of faults and of warnings that were found and not kept.
+    warnings: BoundedWarnings,
+    /// The number of faults and of warnings in RECORD that were found and not kept.
     left_out: LeftOut,
 }
 
@@ -68,7 +68,7 @@ impl<'a> Reading<'a> {
             room_for_scripts: MAX_SCRIPTS,
             left_out: LeftOut::default(),
             faults: Vec::new(),
-            warnings: Vec::new(),
+            warnings: BoundedWarnings::default(),
         }
     }
 
@@ -77,14 +77,8 @@ impl<'a> Reading<'a> {
         if self.left_out.faults > 0 {
             self.faults.push(Fault::LeftOut(self.left_out.faults));
         }
-        let rest = self.warnings.len().saturating_sub(MOST_KEPT) as u64;
-        let more = self.left_out.warnings + rest;
-        if more > 0 {
-            self.warnings.truncate(MOST_KEPT);
-            let message = format!("{more} more warnings about this wheel are left out");
-            self.warn("left-out", message);
-        }
-        (self.faults, self.warnings)
+        self.warnings.leave_out(self.left_out.warnings);
+        (self.faults, self.warnings.finish(Some(self.label)))
     }
 
     /// Reads a file that every wheel has. `None` if it is missing or at fault.
@@ -143,9 +137,9 @@ impl<'a> Reading<'a> {
         self.left_out = content.left_out;
         self.faults
             .extend(content.faults.into_iter().map(Fault::from));
-        let odd = content.warnings.iter();
-        self.warnings
-            .extend(odd.map(|(code, fault)| warning(code, self.label, fault)));
+        for (code, fault) in &content.warnings {
+            self.warnings.push(warning(code, self.label, fault));
+        }
         self.check_absent(&content.rows, verify);
         Ok((self.with_rows(&content.rows, verify)?, Digests::Known))
     }

@@ -215,6 +215,7 @@ fn an_environment_of_several_users_is_changed_but_its_state_is_not_theirs() {
 struct Found {
     scene: Scene,
     root: PathBuf,
+    wheel: String,
 }
 
 impl Found {
@@ -232,7 +233,10 @@ impl Found {
         let _ = fs::remove_file(&python);
         let _ = fs::remove_file(root.join("bin/python3"));
         symlink("program", &python).expect("linked");
-        Self { scene, root }
+        // Commands that only read do without an interpreter.
+        let wheel = scene.wheel(&Wheel::new("demo", "1.0").data("scripts/tool", "#!python\n"));
+        let wheel = wheel.display().to_string();
+        Self { scene, root, wheel }
     }
 
     fn was_started(&self) -> bool {
@@ -243,7 +247,7 @@ impl Found {
     fn assert_refused(&self, what: &str) {
         let root = self.root.display().to_string();
         for variables in [&[][..], &[("VIRTUAL_ENV", root.as_str())]] {
-            for arguments in [&["list"][..], &["check"], &["--dry-run", "x.whl"]] {
+            for arguments in [&["list"][..], &["check"], &["--dry-run", &self.wheel]] {
                 let run = self.scene.run_with(variables, arguments);
                 assert!(!self.was_started(), "{what}: {arguments:?}: {run:?}");
                 assert_ne!(run.code, 0, "{what}: {run:?}");
@@ -260,7 +264,7 @@ impl Found {
 #[test]
 fn an_environment_of_ones_own_is_found() {
     let found = Found::new();
-    found.scene.run(&["list"]);
+    found.scene.run(&["--dry-run", &found.wheel]);
     assert!(found.was_started());
 }
 
@@ -276,7 +280,8 @@ fn an_environment_that_others_can_change_is_not_started_unless_it_is_named() {
     }
     chmod(&found.root, 0o777);
     let root = found.root.display().to_string();
-    found.scene.run(&["list", "--target", &root]);
+    let run = ["--dry-run", &found.wheel, "--target", &root];
+    found.scene.run(&run);
     assert!(found.was_started(), "it was named");
 }
 

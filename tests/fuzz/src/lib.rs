@@ -12,8 +12,9 @@
 //! ```
 //!
 //! `archive` takes the same dictionary. `record`, `headers`, `entry_points`, `wheel_name`,
-//! `journal` and `resolution` take `text.dict`. `forged` takes none, since its bytes are decisions,
-//! but `-max_len=128 -len_control=0`. Leaks are not looked for: a thread of an installation's pool
+//! `journal` and `resolution` take `text.dict`. `forged` and
+//! `planted_state` take none, since their bytes are decisions, but `-max_len=128 -len_control=0`.
+//! Leaks are not looked for: a thread of an installation's pool
 //! that is still ending is taken for one, and the crate has no unsafe code.
 //!
 //! `cargo +nightly fuzz tmin --fuzz-dir tests/fuzz TARGET FILE` makes a find small. A find becomes

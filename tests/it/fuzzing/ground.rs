@@ -24,7 +24,7 @@ use pkg_install::spec::wheel_name::WheelName;
 use crate::support::wheel_builder::Wheel;
 
 /// The directory that packages are in.
-const LIBRARY: &str = "venv/lib/python3.13/site-packages";
+pub(super) const LIBRARY: &str = "venv/lib/python3.13/site-packages";
 /// The name of a wheel that has no readable one of its own.
 const NAME: &str = "demo-1.0-py3-none-any.whl";
 
@@ -33,9 +33,9 @@ thread_local! {
 }
 
 /// Everything below a directory: kind, permissions and content.
-type Tree = BTreeMap<PathBuf, (Kind, u32, Vec<u8>)>;
+pub(super) type Tree = BTreeMap<PathBuf, (Kind, u32, Vec<u8>)>;
 
-struct Ground {
+pub(super) struct Ground {
     directory: tempfile::TempDir,
     locate: Locate,
 }
@@ -59,7 +59,7 @@ pub fn install(data: &[u8]) {
 }
 
 impl Ground {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let memory = Path::new("/dev/shm");
         let builder = tempfile::Builder::new();
         let directory = if memory.is_dir() {
@@ -121,11 +121,11 @@ impl Ground {
         );
     }
 
-    fn join(&self, path: &str) -> PathBuf {
+    pub(super) fn join(&self, path: &str) -> PathBuf {
         self.directory.path().join(path)
     }
 
-    fn write(&self, path: &str, content: &[u8]) -> PathBuf {
+    pub(super) fn write(&self, path: &str, content: &[u8]) -> PathBuf {
         let path = self.join(path);
         std::fs::create_dir_all(path.parent().expect("a file has a parent"))
             .expect("directories can be made");
@@ -144,7 +144,7 @@ impl Ground {
     }
 
     /// Locates the environment and runs a command in it.
-    fn try_run<T>(
+    pub(super) fn try_run<T>(
         &self,
         command: impl FnOnce(&Environment, Context<'_>) -> pkg_install::Result<T>,
     ) -> pkg_install::Result<T> {
@@ -226,7 +226,7 @@ impl Ground {
         );
     }
 
-    fn tree(&self, below: &str) -> Tree {
+    pub(super) fn tree(&self, below: &str) -> Tree {
         let root = self.join(below);
         let walked = fs::walk(&root).expect("the tree can be walked");
         let mut tree = Tree::new();
@@ -250,7 +250,7 @@ impl Ground {
 }
 
 #[track_caller]
-fn assert_same(before: &Tree, after: &Tree) {
+pub(super) fn assert_same(before: &Tree, after: &Tree) {
     let only = |one: &Tree, other: &Tree| {
         one.iter()
             .filter(|(path, thing)| other.get(*path) != Some(thing))
@@ -266,7 +266,7 @@ fn assert_same(before: &Tree, after: &Tree) {
 
 /// The same bytes are always installed in the same way, and their length chooses which. Where
 /// another file or project may have made way, undoing gives the tree back; uninstalling would not.
-fn options(data: &[u8]) -> Options {
+pub(super) fn options(data: &[u8]) -> Options {
     let verify = [Verify::Normal, Verify::Strict, Verify::Normal, Verify::Off][data.len() % 4];
     let on_conflict = [OnConflict::Error, OnConflict::Last, OnConflict::First][data.len() / 4 % 3];
     let resident =

@@ -17,6 +17,7 @@ mod deflate;
 mod forge;
 mod ground;
 pub mod other_reader;
+mod planted_state;
 #[cfg(test)]
 mod tests;
 
@@ -25,6 +26,7 @@ use std::path::Path;
 pub use deflate::deflate;
 pub use forge::forge;
 pub use ground::install;
+pub use planted_state::planted_state;
 
 use pkg_install::archive::{Archive, Expected, Scratch};
 use pkg_install::digest::{Algorithm, Digest};

@@ -376,6 +376,11 @@ fn journals_lead_nowhere_else() {
     });
 }
 
+#[test]
+fn planted_state_changes_nothing_outside_of_the_environment() {
+    run(200, vec(any::<u8>(), 0..96), |data| planted_state(&data));
+}
+
 fn journal_text([path, home, stage, operation, slot]: &[String; 5]) -> Vec<u8> {
     format!(
         r#"{{"uid":1,"undoable":false,

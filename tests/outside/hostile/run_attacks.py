@@ -28,6 +28,7 @@ import attacks_archive  # noqa: F401
 import attacks_environment  # noqa: F401
 import attacks_metadata  # noqa: F401
 import attacks_names  # noqa: F401
+import attacks_trust  # noqa: F401
 from attacks import ATTACKS, INSTALLED, REFUSED, REMOVED, Attack, Place
 from lib import trees, venv
 from lib.wheels import Wheel
