@@ -250,7 +250,11 @@ fn installing(command: Command, args: HowArgs, exact: bool) -> Parsed {
         .with_direct_url(args.direct_url)
         .with_compat_check(!args.strictness.no_compat_check);
     #[cfg(feature = "http")]
-    let options = options.with_download(download_settings(&args.download));
+    let options = {
+        let mut settings = download_settings(&args.download);
+        settings.lock_timeout = options.lock_timeout;
+        options.with_download(settings)
+    };
     // What would change is known from the plan alone.
     let options = if args.check {
         options.with_dry_run(true)
@@ -310,6 +314,7 @@ fn download_settings(args: &DownloadArgs) -> pkg_install::command::Settings {
         connect_timeout: timeout.unwrap_or(defaults.connect_timeout),
         stall_timeout: timeout.unwrap_or(defaults.stall_timeout),
         cache: cache.filter(|_| !args.no_cache),
+        cache_is_named: args.cache_dir.is_some(),
         offline: args.offline,
         connections: usize::from(args.concurrent_downloads),
         // Not HTTP_PROXY in capitals: in a CGI program it holds the `Proxy` header of a request.

@@ -49,7 +49,8 @@ pub fn download(
     for source in sources {
         if let Some(path) = source.path() {
             let file = OpenFile::open(path)?
-                .ok_or_else(|| Error::wheel(&source.label(), ArchiveFault::NotAFile))?;
+                .ok_or_else(|| Error::wheel(&source.label(), ArchiveFault::NotAFile))?
+                .settled()?;
             put(&dest, source, &file, &[])?;
         }
     }

@@ -15,8 +15,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use super::cache::{Cache, Checked};
-use super::client::Client;
+use super::address_note::AddressNote;
+use super::cache::{Cache, Checked, FileLock};
+use super::client::{Client, identity};
 use super::partial::Partial;
 use super::preview_events::{PreviewEvents, Reporter};
 use super::queue::{Batch, Class, Done, Limits, Split, Task};
@@ -78,7 +79,7 @@ impl Fetcher {
         Ok(Self {
             client: Arc::new(Client::new(settings)),
             scheduler: Scheduler::new(limits),
-            cache: Cache::new(settings.cache.as_deref(), fs)?,
+            cache: Cache::new(settings, fs)?,
             previews: PreviewEvents::default(),
             retry: RetryPolicy::new(settings),
             offline: settings.offline,
@@ -114,14 +115,53 @@ impl Fetcher {
             report: Reporter::Transfer(progress, self.next_transfer()),
         };
         // This looks without the lock: a complete file needs no wait for another process.
-        if let Some(found) = fetch.cached()? {
+        if let Some(found) = self.present(file, cancel)? {
+            fetch.report_complete(&found);
             return Ok(found);
         }
         if self.offline {
             return Err(Error::offline(vec![file.label.clone()]));
         }
         let waiting = |path: &std::path::Path| progress.waiting(path);
-        fetch.with_lock(&waiting, || fetch.whole())
+        fetch.with_lock(&waiting, |lock| fetch.whole(lock))
+    }
+
+    /// The file if the cache has it. The server is asked whether one that is not pinned is still
+    /// the same, unless the downloader is offline.
+    pub(super) fn present(&self, file: &RemoteFile, cancel: &Cancel) -> Result<Option<OpenFile>> {
+        if let Some(found) = self.cache.cached(file, cancel)? {
+            return Ok(Some(found));
+        }
+        let Some((note, found)) = self.cache.noted(file, cancel)? else {
+            return Ok(None);
+        };
+        if !self.offline && !self.is_unchanged(file, &note, cancel) {
+            cancel.check()?;
+            return Ok(None);
+        }
+        self.cache.confirm(file, &note);
+        Ok(Some(found))
+    }
+
+    /// Asks the server once whether a file is still the one that was noted. Failures count as no,
+    /// since the fetch that follows meets and handles them.
+    fn is_unchanged(&self, file: &RemoteFile, note: &AddressNote, cancel: &Cancel) -> bool {
+        let Some(condition) = note.condition() else {
+            return false;
+        };
+        // One byte is asked for: a server that ignores the condition then sends few, and the body
+        // is not read. A suffix or HEAD is supported by fewer servers.
+        let headers = vec![identity(), ("Range", "bytes=0-0".to_owned()), condition];
+        let Ok(answer) = self.client.get(&file.url, &headers, cancel) else {
+            return false;
+        };
+        let total = match answer.status {
+            304 => return true,
+            206 => answer.content_range().and_then(|range| range.total),
+            200 => answer.length(),
+            _ => return false,
+        };
+        note.is_same(&answer.validator(), total)
     }
 }
 
@@ -141,41 +181,38 @@ impl FileFetch<'_> {
     pub(super) fn with_lock<T>(
         &self,
         waiting: &dyn Fn(&std::path::Path),
-        work: impl FnOnce() -> Result<T>,
+        work: impl FnOnce(&FileLock) -> Result<T>,
     ) -> Result<T> {
         let cache = &self.fetcher.cache;
         let lock = cache.lock(self.file, self.cancel, waiting)?;
-        let result = work();
+        let result = work(&lock);
         cache.unlock(lock);
         result.map_err(|error| of_full_disk(error, self.file))
     }
 
     /// The whole file, under its lock.
-    pub(super) fn whole(&self) -> Result<OpenFile> {
+    pub(super) fn whole(&self, lock: &FileLock) -> Result<OpenFile> {
         // Another process may have completed it while this one waited for the lock.
-        if let Some(file) = self.cached()? {
+        if let Some(file) = self.fetcher.cache.cached(self.file, self.cancel)? {
+            self.report_complete(&file);
             return Ok(file);
         }
-        let result = self.fetch_and_check();
+        let result = self.fetch_and_check(lock);
         self.report.end();
         result
     }
 
-    /// The file if the cache has it, reported as a transfer that is complete from the beginning.
-    fn cached(&self) -> Result<Option<OpenFile>> {
-        let found = self.fetcher.cache.cached(self.file, self.cancel)?;
-        if let Some(found) = &found {
-            let length = found.size();
-            self.report.begin(self.file, Some(length), length);
-            self.report.end();
-        }
-        Ok(found)
+    /// Reports a file of the cache as a transfer that is complete from the beginning.
+    fn report_complete(&self, found: &OpenFile) {
+        let length = found.size();
+        self.report.begin(self.file, Some(length), length);
+        self.report.end();
     }
 
-    fn fetch_and_check(&self) -> Result<OpenFile> {
+    fn fetch_and_check(&self, lock: &FileLock) -> Result<OpenFile> {
         let cache = &self.fetcher.cache;
         loop {
-            let partial = cache.partial(self.file)?;
+            let partial = cache.partial(self.file, lock)?;
             let may_mix = cache.may_mix(&partial);
             let total = partial.head().map(|head| head.total).or(self.file.size);
             self.report.begin(self.file, total, partial.count());
@@ -370,10 +407,9 @@ impl FileFetch<'_> {
 
 /// Adds the name of the file and a hint to the error of a full disk; returns others as they are.
 fn of_full_disk(error: Error, file: &RemoteFile) -> Error {
-    use std::io::ErrorKind::{QuotaExceeded, StorageFull};
-    let code = error.os_code().map(std::io::Error::from_raw_os_error);
-    if !code.is_some_and(|error| matches!(error.kind(), StorageFull | QuotaExceeded)) {
-        return error;
+    if error.is_disk_full() {
+        Error::network(NetworkFault::CacheFull, &file.label, error.to_string())
+    } else {
+        error
     }
-    Error::network(NetworkFault::CacheFull, &file.label, error.to_string())
 }

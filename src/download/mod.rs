@@ -9,14 +9,6 @@
 //! names the HTTP crate and starts threads of its own.
 //!
 //! ```text
-//! CACHE/partial/KEY/{content,log}       the bytes so far; see the partial module
-//! CACHE/partial/KEY.lock                held while bytes are added
-//! CACHE/wheels/AB/SHA256/NAME.whl       complete and checked
-//! CACHE/known/KEY                       the SHA-256 of a file that is pinned by other digests only
-//! CACHE/pages/KEY                       a page or metadata file, and how long it may be used
-//! ```
-//!
-//! ```text
 //! Downloader ──► Fetcher: one file ──► Scheduler: connection threads ──► FileTransfer ──► Client
 //!            ──► Resources ───────────►                              ──► ResourceFetch ──►
 //! ```
@@ -26,9 +18,12 @@
 //! requests and write the bodies.
 //!
 //! Limits: HTTP/1.1; Basic authentication; proxies must allow tunnels (`CONNECT`), for http too. A
-//! file that is not pinned is fetched anew by every [`Downloader`].
+//! server that gives neither an entity tag nor a date is asked anew for a file that is not pinned.
 
+mod address_note;
 mod cache;
+mod cache_places;
+mod cache_root;
 mod certificates;
 mod client;
 mod fetcher;
@@ -68,6 +63,7 @@ pub use pages::Keep;
 pub use resources::{Asked, Resource, ResourceRequest};
 pub use settings::Settings;
 
+use cache_places::PAGES;
 use fetcher::{Fetcher, PAUSE};
 use pages::Pages;
 use queue::Batch;
@@ -102,9 +98,10 @@ impl Downloader {
     /// # Errors
     /// If the cache cannot be used.
     pub fn new(settings: &Settings, fs: &Fs, cancel: Arc<AtomicBool>) -> Result<Self> {
-        let pages = Pages::new(settings.cache.as_deref(), fs, settings.refresh);
+        let fetcher = Fetcher::new(settings, fs, Cancel::new(cancel))?;
+        let pages = Pages::new(fetcher.cache.kept_directory(PAGES), settings.refresh);
         Ok(Self {
-            fetcher: Arc::new(Fetcher::new(settings, fs, Cancel::new(cancel))?),
+            fetcher: Arc::new(fetcher),
             resources: Arc::new(Resources::new(pages)),
         })
     }
@@ -114,12 +111,13 @@ impl Downloader {
         &self.fetcher.cancel
     }
 
-    /// The file if the cache has it. It is hashed again, so this reads all of it.
+    /// The file if the cache has it. It is hashed again, so this reads all of it. The server is
+    /// asked whether one that is not pinned has changed, unless the downloader is offline.
     ///
     /// # Errors
     /// If the cache cannot be read.
     pub fn cached(&self, file: &RemoteFile) -> Result<Option<OpenFile>> {
-        self.fetcher.cache.cached(file, &self.fetcher.cancel)
+        self.fetcher.present(file, &self.fetcher.cancel)
     }
 
     /// A preview of one file: its length and its end are fetched, over one connection.

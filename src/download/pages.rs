@@ -10,8 +10,6 @@
 //! CACHE/pages/KEY     MAGIC, a line of JSON (the head), the decompressed body
 //! ```
 
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
@@ -19,7 +17,7 @@ use url::Url;
 
 use super::response::HeaderFields;
 use crate::digest::{Algorithm, Digest};
-use crate::fs::{self, Dir, Fs};
+use crate::fs::CacheDir;
 
 /// The first line of a file. A later version of the format gets another one.
 const MAGIC: &[u8] = b"pkg-install page 1\n";
@@ -119,25 +117,23 @@ impl KeptPage {
 /// The kept pages of a cache.
 pub(super) struct Pages {
     /// `None` if nothing is kept between commands.
-    directory: Option<PathBuf>,
-    fs: Fs,
+    directory: Option<CacheDir>,
     /// Whether the server is always asked.
     pub(super) refresh: bool,
 }
 
 impl Pages {
-    pub(super) fn new(cache: Option<&Path>, fs: &Fs, refresh: bool) -> Self {
-        Self {
-            directory: cache.map(|cache| cache.join("pages")),
-            fs: fs.clone(),
-            refresh,
-        }
+    pub(super) fn new(directory: Option<CacheDir>, refresh: bool) -> Self {
+        Self { directory, refresh }
     }
 
     /// What was kept for an address, if it is whole.
     pub(super) fn read(&self, label: &str) -> Option<KeptPage> {
-        let path = self.directory.as_ref()?.join(key(label));
-        let mut content = fs::read_to_limit(&path, MOST_BYTES).ok()?;
+        let mut content = self
+            .directory
+            .as_ref()?
+            .read(&key(label), MOST_BYTES)
+            .ok()??;
         let rest = content.strip_prefix(MAGIC)?;
         let end = rest.iter().position(|byte| *byte == b'\n')?;
         let head: PageHead = serde_json::from_slice(&rest[..end]).ok()?;
@@ -152,38 +148,12 @@ impl Pages {
     /// Keeps an answer; a failure is dropped.
     pub(super) fn write(&self, label: &str, page: &KeptPage) {
         if let Some(directory) = &self.directory {
+            let head =
+                serde_json::to_vec(&page.head).expect("strings and numbers are always written");
             // A full disk or a missing permission only makes the next command ask again.
-            let _ = write(&self.fs, directory, &key(label), page);
+            let _ = directory.write(&key(label), &[MAGIC, &head, b"\n", &page.body]);
         }
     }
-}
-
-fn write(fs: &Fs, directory: &Path, key: &str, page: &KeptPage) -> crate::error::Result<()> {
-    fs::make_shared(fs, directory)?;
-    let directory = Dir::open(fs, directory)?;
-    let partial = unique(key);
-    // A command that was killed may have left a file of this name.
-    directory.remove_file(&partial)?;
-    let head = serde_json::to_vec(&page.head).expect("strings and numbers are always written");
-    let mut file = directory.create(&partial, false)?;
-    let written = (file.write(MAGIC))
-        .and_then(|()| file.write(&head))
-        .and_then(|()| file.write(b"\n"))
-        .and_then(|()| file.write(&page.body));
-    drop(file);
-    let replaced = written.and_then(|()| directory.replace(&partial, key));
-    if replaced.is_err() {
-        directory.remove_file(&partial)?;
-    }
-    replaced
-}
-
-/// A name that no other thread or running command writes to.
-fn unique(key: &str) -> String {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    // Relaxed: only that each number is given once matters.
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    format!(".{key}.{}-{number}", std::process::id())
 }
 
 /// The name of the file for an address.
@@ -241,7 +211,9 @@ mod tests {
     #[test]
     fn a_damaged_page_counts_as_absent() {
         let cache = tempfile::tempdir().expect("a directory");
-        let pages = Pages::new(Some(cache.path()), &Fs::default(), false);
+        let directory =
+            CacheDir::make(&crate::fs::Fs::default(), cache.path()).expect("it is there");
+        let pages = Pages::new(Some(directory), false);
         let url = Url::parse("https://h.example/simple/a/").expect("a URL");
         let mut fields = HeaderFields::new();
         fields.insert("etag", "\"1\"".parse().expect("a value"));
@@ -251,7 +223,7 @@ mod tests {
         assert_eq!((&found.body[..], found.url()), (&b"text\n"[..], Some(url)));
         assert!(found.is_fresh() && found.conditions()[0].1 == "\"1\"");
         assert!(pages.read("b").is_none());
-        let path = cache.path().join("pages").join(key("a"));
+        let path = cache.path().join(key("a"));
         let whole = std::fs::read(&path).expect("it is there");
         for content in [&whole[..whole.len() - 1], &whole[1..], b""] {
             std::fs::write(&path, content).expect("it is writable");

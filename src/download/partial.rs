@@ -15,14 +15,18 @@
 //! never reached the disk; the digest of the whole file shows that.
 
 use std::ops::Range;
-use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::ranges::Ranges;
 use super::response::Validator;
 use crate::error::Result;
-use crate::fs::{self, CacheFile, Dir, Fs, OpenFile};
+use crate::fs::{CacheDir, CacheFile, OpenFile};
+
+/// The file with the bytes.
+pub(super) const CONTENT: &str = "content";
+/// The file that says which bytes are present.
+pub(super) const LOG: &str = "log";
 
 /// How many bytes a connection writes before they are logged. A killed process loses at most this
 /// many for each connection, and a line for fewer would slow large files down.
@@ -92,8 +96,10 @@ impl Head {
 /// A file that is being put together.
 #[derive(Debug)]
 pub(super) struct Partial {
-    fs: Fs,
-    directory: PathBuf,
+    /// The directory that holds that of this file, and the name of the latter.
+    parent: CacheDir,
+    name: String,
+    directory: CacheDir,
     content: CacheFile,
     log: CacheFile,
     log_end: u64,
@@ -104,23 +110,25 @@ pub(super) struct Partial {
 }
 
 impl Partial {
-    /// Opens what an earlier connection left in `directory`. If `usable` says that it is another
-    /// file, nothing of it counts as present.
+    /// Opens what an earlier connection left in the directory `name` of `parent`. If `usable` says
+    /// that it is another file, nothing of it counts as present.
     pub(super) fn open(
-        fs: &Fs,
-        directory: &Path,
+        parent: &CacheDir,
+        name: &str,
         usable: impl FnOnce(&Head) -> bool,
     ) -> Result<Self> {
-        fs::make_shared(fs, directory)?;
-        let log = CacheFile::open(fs, &directory.join("log"))?;
-        let (head, ranges, log_end) = match read_log(&fs::read_to_limit(log.path(), LONGEST_LOG)?) {
+        let directory = parent.make_child(name)?;
+        // A log that others can write to is not read, and its content then does not count.
+        let written = directory.read(LOG, LONGEST_LOG)?.unwrap_or_default();
+        let (head, ranges, log_end) = match read_log(&written) {
             Some((head, ranges, end)) if usable(&head) => (Some(head), ranges, end),
             _ => (None, Ranges::default(), 0),
         };
-        let content = CacheFile::open(fs, &directory.join("content"))?;
+        let (log, content) = (own_file(&directory, LOG)?, own_file(&directory, CONTENT)?);
         let mut partial = Self {
-            fs: fs.clone(),
-            directory: directory.to_owned(),
+            parent: parent.clone(),
+            name: name.to_owned(),
+            directory,
             content,
             log,
             log_end,
@@ -246,14 +254,32 @@ impl Partial {
 
     /// Opens the content for reading; `None` if it is no regular file.
     pub(super) fn open_file(&self) -> Result<Option<OpenFile>> {
-        OpenFile::open(self.content.path())
+        self.directory.file(CONTENT)
+    }
+
+    /// Moves the content to `to`, under the name `name`.
+    pub(super) fn move_content(&self, to: &CacheDir, name: &str) -> Result<()> {
+        self.directory.rename(CONTENT, to, name)
     }
 
     /// Deletes the directory with everything that is left in it.
     pub(super) fn remove(self) -> Result<()> {
-        fs::remove(&self.fs, self.log.path())?;
-        fs::remove(&self.fs, self.content.path())?;
-        Dir::remove_made(&self.fs, &[self.directory])
+        self.directory.remove_file(LOG)?;
+        self.directory.remove_file(CONTENT)?;
+        self.parent.remove_empty(&self.name).map(drop)
+    }
+}
+
+/// Opens or makes a file that only this user can write to. Anything else of its name is replaced.
+fn own_file(directory: &CacheDir, name: &str) -> Result<CacheFile> {
+    match directory.open_or_make(name) {
+        // It is open for writing already, so its mode decides only if it was made by others or with
+        // another mask.
+        Ok(file) if directory.is_exclusive() => Ok(file),
+        _ => {
+            directory.remove_file(name)?;
+            directory.open_or_make(name)
+        }
     }
 }
 
@@ -267,8 +293,8 @@ fn read_log(bytes: &[u8]) -> Option<(Head, Ranges, u64)> {
     let first = lines.next()?;
     let head: Head = serde_json::from_slice(first)
         .ok()
-        // A tag that is no value of a header would make every request for the file fail.
-        .filter(|head: &Head| head.version == 1 && head.tag.as_deref().is_none_or(is_tag))?;
+        .filter(|head: &Head| head.version == 1)
+        .filter(|head| head.tag.as_deref().is_none_or(is_header_value))?;
     let mut ranges = Ranges::default();
     let mut end = first.len() as u64;
     for line in lines {
@@ -281,9 +307,9 @@ fn read_log(bytes: &[u8]) -> Option<(Head, Ranges, u64)> {
     Some((head, ranges, end))
 }
 
-/// Whether a text may be an entity tag or a date in a header.
-fn is_tag(text: &str) -> bool {
-    text.bytes().all(|byte| (0x20..0x7f).contains(&byte))
+/// Whether a text can be sent as the value of a header: a line break would begin another one.
+pub(super) fn is_header_value(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
 fn read_range(line: &[u8]) -> Option<Range<u64>> {
@@ -309,7 +335,7 @@ mod tests {
         let mut log = serde_json::to_vec(&head).expect("plain data");
         log.extend_from_slice(b"\n0-10\n20-30\n30-4");
         let (read, ranges, end) = read_log(&log).expect("it has a head");
-        assert_eq!((read, end), (head, log.len() as u64 - 4));
+        assert_eq!((&read, end), (&head, log.len() as u64 - 4));
         assert_eq!(ranges.gaps(0..90), [10..20, 30..90]);
         log.extend_from_slice(b"000\n40-50\n");
         let (_, ranges, _) = read_log(&log).expect("it has a head");
@@ -318,13 +344,10 @@ mod tests {
             [10..20, 30..90],
             "lines after a broken one do not count"
         );
-        let planted = Head {
-            tag: Some("a\r\nHost: b".to_owned()),
-            ..read_log(&log).expect("it has a head").0
-        };
-        let mut planted = serde_json::to_vec(&planted).expect("plain data");
-        planted.push(b'\n');
-        assert!(read_log(&planted).is_none(), "it could not be sent");
+        let tag = Some("\"x\"\r\nRange: bytes=0-".to_owned());
+        let mut planted = serde_json::to_vec(&Head { tag, ..read }).expect("plain data");
+        planted.extend_from_slice(b"\n0-10\n");
+        assert!(read_log(&planted).is_none(), "its tag cannot be sent");
         assert!(
             read_log(b"{}\n").is_none() && read_log(b"").is_none() && read_log(&log[..9]).is_none()
         );

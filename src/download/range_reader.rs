@@ -89,7 +89,7 @@ impl Peek {
             batch: batch.cloned(),
             cancel: cancel.clone(),
         };
-        let content = match fetcher.cache.cached(file, cancel)? {
+        let content = match fetcher.present(file, cancel)? {
             Some(found) => Present::Complete(found),
             None if fetcher.offline => return Err(Error::offline(vec![file.label.clone()])),
             None => remote.fetch(&Part::Tail(fetcher.tail))?,
@@ -224,11 +224,11 @@ impl Remote {
             report: Reporter::Preview(&fetcher.previews),
         };
         // Another process that holds the lock for a range has it for a moment only.
-        fetch.with_lock(&|_| {}, || {
+        fetch.with_lock(&|_| {}, |lock| {
             if let Some(found) = cache.cached(file, &self.cancel)? {
                 return Ok(Present::Complete(found));
             }
-            let partial = cache.partial(file)?;
+            let partial = cache.partial(file, lock)?;
             let may_mix = cache.may_mix(&partial);
             let partial = fetch.fill(partial, part)?;
             if !partial.is_complete() {
@@ -237,7 +237,7 @@ impl Remote {
             let found = match cache.finish(file, partial, &self.cancel)? {
                 Checked::Good(found) => found,
                 // The earlier bytes may be of another file.
-                Checked::Bad(_) if may_mix => fetch.whole()?,
+                Checked::Bad(_) if may_mix => fetch.whole(lock)?,
                 Checked::Bad(faults) => {
                     return Err(Error::wheels(vec![(file.label.clone(), faults)]));
                 }

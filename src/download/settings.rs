@@ -11,6 +11,11 @@ pub struct Settings {
     /// The cache's directory, which is made if it is missing; without one, a private directory that
     /// is deleted with the downloader.
     pub cache: Option<PathBuf>,
+    /// Whether it is an error if the cache cannot be used. Otherwise that is a warning, and a
+    /// private directory takes its place.
+    pub cache_is_named: bool,
+    /// How long to wait for another process that fetches the same file and makes no progress.
+    pub lock_timeout: Duration,
     /// Take everything from the cache and fetch nothing.
     pub offline: bool,
     /// Ask the server for pages that are kept in the cache, even if they are still fresh.
@@ -54,6 +59,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             cache: None,
+            cache_is_named: true,
+            lock_timeout: Duration::from_secs(60),
             offline: false,
             refresh: false,
             connections: 16,

@@ -242,6 +242,16 @@ impl Error {
         }
     }
 
+    /// A part of the cache that must not be used, for this reason.
+    #[cfg_attr(
+        not(feature = "http"),
+        allow(dead_code, reason = "without HTTP nothing is cached")
+    )]
+    pub(crate) fn cache(path: &Path, reason: impl Into<String>) -> Self {
+        let reason = io::Error::other(reason.into());
+        Self::new(Detail::Cache(Self::io("use", path, reason)))
+    }
+
     /// The request is not valid in a way that advice could be given for.
     pub(crate) fn request(fault: RequestFault, message: impl Into<String>) -> Self {
         Self::new(Detail::Request {

@@ -316,6 +316,18 @@ impl Error {
         }
     }
 
+    /// The kind of the operating system's error, if the failure came from a file-system operation.
+    pub(crate) fn io_kind(&self) -> Option<io::ErrorKind> {
+        let code = self.os_code()?;
+        Some(io::Error::from_raw_os_error(code).kind())
+    }
+
+    /// Whether there was no room on the disk, or none that this user may take.
+    pub(crate) fn is_disk_full(&self) -> bool {
+        use io::ErrorKind::{QuotaExceeded, StorageFull};
+        matches!(self.io_kind(), Some(StorageFull | QuotaExceeded))
+    }
+
     /// All conflicts, if the failure is that there are some; else empty.
     pub fn clashes(&self) -> &[Clash] {
         match &self.0.detail {

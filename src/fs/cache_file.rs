@@ -1,21 +1,19 @@
-//! Files of a cache: written at any position, and renamed when they are complete; and temporary
-//! directories.
+//! Files of a cache, which are written at any position; private copies; and temporary directories.
 //!
-//! Input: a path in a cache that other processes use too. Output: a [`CacheFile`] that is read and
-//! written in place, an [`OpenFile`] under its final name, a [`PrivateDirectory`]. Invariant:
-//! changes go through [`Fs`] like all others. Limits: nothing here locks; the caller holds the lock
-//! of what it writes.
+//! Input: an open file of a cache that other processes use too. Output: a [`CacheFile`] that is
+//! read and written in place, a copy of an [`OpenFile`], a [`PrivateDirectory`]. Invariant: changes
+//! go through [`Fs`] like all others. Limits: nothing here locks; the caller holds the lock of what
+//! it writes.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags};
-
+use super::Fs;
 use super::read::{OpenFile, ReadAt as _, read_at};
-use super::stat::{Kind, Stat};
-use super::{Fs, OwnedFsOp};
+use super::stat::Stat;
+use super::trust::distrust;
 use crate::error::{Error, Result};
 
 /// A regular file that is read and written at any position. Parts that were never written are holes
@@ -28,37 +26,17 @@ pub struct CacheFile {
 }
 
 impl CacheFile {
-    /// Opens the file at `path`, or makes it, empty, if it is missing. A symbolic link is not
-    /// followed.
-    ///
-    /// # Errors
-    /// A file that is not a regular one, or cannot be opened or made.
-    pub fn open(fs: &Fs, path: &Path) -> Result<Self> {
-        // NONBLOCK: opening a pipe that was put there would wait for its other end.
-        let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
-        let open = |flags| rustix::fs::open(path, flags, Mode::from_raw_mode(0o666));
-        // The first attempt omits CREATE, so that a hook sees a creation only if there is one.
-        let fd = match open(flags) {
-            Err(rustix::io::Errno::NOENT) => fs.run(
-                || OwnedFsOp::Create(path.to_owned()),
-                || open(flags | OFlags::CREATE),
-            ),
-            result => result.map_err(Into::into),
-        };
-        let file = File::from(fd.map_err(|error| Error::io("open", path, error))?);
-        let opened = Self {
+    /// A file that was opened for reading and writing.
+    pub(super) fn of(file: File, path: PathBuf, fs: &Fs) -> Self {
+        Self {
             file,
-            path: path.to_owned(),
+            path,
             fs: fs.clone(),
-        };
-        match opened.stat()?.kind {
-            Kind::File => Ok(opened),
-            _ => Err(Error::io(
-                "open",
-                path,
-                io::Error::from(io::ErrorKind::InvalidInput),
-            )),
         }
+    }
+
+    pub(super) fn file(&self) -> &File {
+        &self.file
     }
 
     /// The path by which it was opened.
@@ -111,60 +89,54 @@ impl CacheFile {
 }
 
 impl OpenFile {
-    /// Moves the file to `to` on the same file system and replaces a file of that name. It stays
-    /// open, so the content that was read before is the content at `to`.
+    /// Whether only this user and root could change its content when it was opened.
+    pub fn is_exclusive(&self) -> bool {
+        self.owned().is_none_or(|stat| distrust(stat).is_none())
+    }
+
+    /// Notes that the file is used, by the time of its last change, which `cache prune` goes by:
+    /// not every file system keeps the time of the last access. A failure is dropped, since it only
+    /// makes the file seem unused.
+    pub fn mark_used(&self) {
+        // Once a day suffices, and spares most commands a change of every file.
+        let now = std::time::SystemTime::now();
+        let is_old = |changed: std::time::SystemTime| {
+            now.duration_since(changed)
+                .is_ok_and(|age| age.as_secs() >= 24 * 60 * 60)
+        };
+        if self
+            .file()
+            .metadata()
+            .and_then(|stat| stat.modified())
+            .is_ok_and(is_old)
+        {
+            let _ = self.file().set_modified(now);
+        }
+    }
+
+    /// A copy that nobody else can change, without a name. Errors still name the original.
     ///
     /// # Errors
-    /// A file that cannot be moved.
-    pub fn renamed(mut self, fs: &Fs, to: &Path) -> Result<Self> {
-        let from = self.path().to_owned();
-        fs.run(
-            || OwnedFsOp::Rename(from.clone(), to.to_owned()),
-            || rustix::fs::rename(&from, to),
-        )
-        .map_err(|error| Error::io_to("move", &from, to, error))?;
-        self.set_path(to);
-        Ok(self)
+    /// A file that cannot be read, or no room for the copy in the directory for temporary files.
+    pub fn private_copy(&self) -> Result<Self> {
+        let fail = |error| Error::io("copy", self.path(), error);
+        let mut copy = tempfile::tempfile().map_err(fail)?;
+        self.in_pieces(&mut |piece| copy.write_all(piece).map_err(fail))?;
+        let opened = Self::of_regular(copy, self.path().to_owned())?;
+        opened.ok_or_else(|| fail(io::ErrorKind::InvalidInput.into()))
     }
-}
 
-/// Makes a directory, and those above it, while other processes may be making the same ones.
-///
-/// # Errors
-/// A directory that cannot be made.
-pub fn make_shared(fs: &Fs, path: &Path) -> Result<()> {
-    // Most calls find the directory, and one look costs less than an attempt for each ancestor.
-    if super::stat(path)?.is_some() {
-        return Ok(());
-    }
-    if let Some(parent) = path.parent() {
-        make_shared(fs, parent)?;
-    }
-    match fs.run(
-        || OwnedFsOp::MakeDir(path.to_owned()),
-        || rustix::fs::mkdir(path, Mode::from_raw_mode(0o777)),
-    ) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-            Err(Error::io("make the directory", path, error))
+    /// This file if only this user and root can change it, otherwise a private copy: what is
+    /// checked is then what is used.
+    ///
+    /// # Errors
+    /// As [`OpenFile::private_copy`].
+    pub fn settled(self) -> Result<Self> {
+        if self.is_exclusive() {
+            Ok(self)
+        } else {
+            self.private_copy()
         }
-        // A file in its place gets here too; the first use of the directory reports it.
-        _ => Ok(()),
-    }
-}
-
-/// Removes a file by its path; a missing one is fine.
-///
-/// # Errors
-/// A file that cannot be removed.
-pub fn remove(fs: &Fs, path: &Path) -> Result<()> {
-    match fs.run(
-        || OwnedFsOp::Remove(path.to_owned()),
-        || rustix::fs::unlinkat(CWD, path, AtFlags::empty()),
-    ) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(Error::io("remove", path, error))
-        }
-        _ => Ok(()),
     }
 }
 
@@ -187,5 +159,28 @@ impl PrivateDirectory {
     /// Its path.
     pub fn path(&self) -> &Path {
         self.0.path()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_file_that_others_can_change_is_copied_and_no_other() {
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join("file");
+        for (mode, then) in [(0o666, "before"), (0o644, "after!")] {
+            std::fs::write(&path, "before").unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            let file = OpenFile::open(&path).unwrap().unwrap().settled().unwrap();
+            std::fs::write(&path, "after!").unwrap();
+            let mut content = [0; 6];
+            file.read_exact_at(&mut content, 0).unwrap();
+            assert_eq!(content, then.as_bytes(), "{mode:o}");
+            assert_eq!((file.path(), file.size()), (path.as_path(), 6));
+        }
     }
 }

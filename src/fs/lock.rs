@@ -6,7 +6,7 @@
 
 use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -40,7 +40,6 @@ pub struct LockWait<'a> {
 pub struct Lock {
     /// Holds the lock as long as it is open.
     _file: File,
-    path: PathBuf,
 }
 
 /// Whether others may hold the same lock.
@@ -76,23 +75,9 @@ impl Lock {
             };
             take(&file, Hold::Exclusive, path, wait)?;
             if is_still_there(&file, path)? {
-                return Ok(Self {
-                    _file: file,
-                    path: path.to_owned(),
-                });
+                return Ok(Self { _file: file });
             }
         }
-    }
-
-    /// Removes the lock's file and releases the lock. Only for locks that no other program takes: a
-    /// process of this program that waits for it sees that the file is gone and begins anew.
-    ///
-    /// # Errors
-    /// A file that cannot be removed.
-    pub fn release_removed(self, fs: &Fs) -> Result<()> {
-        // The lock is released after the removal, when `self` is dropped; a lock that was released
-        // first could lose its file while another process holds it.
-        super::remove(fs, &self.path)
     }
 }
 

@@ -6,7 +6,9 @@
 //! that read are plain functions of this module, those that change something are methods of
 //! [`Dir`], [`OutputFile`] and [`CacheFile`], or take an [`Fs`]. Limits: Unix only.
 
+mod cache_dir;
 mod cache_file;
+mod cache_lock;
 mod capabilities;
 mod dir;
 mod lock;
@@ -23,7 +25,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use cache_file::{CacheFile, PrivateDirectory, make_shared, remove};
+pub use cache_dir::CacheDir;
+pub use cache_file::{CacheFile, PrivateDirectory};
+pub use cache_lock::CacheLock;
 pub use capabilities::Capabilities;
 pub use dir::Dir;
 pub use lock::{Lock, LockWait};

@@ -306,7 +306,9 @@ pub trait ReadAt: Send + Sync + std::fmt::Debug {
 pub struct OpenFile {
     file: File,
     path: PathBuf,
-    size: u64,
+    stat: Stat,
+    /// Whether its owner and permissions mean nothing.
+    has_no_owner: bool,
 }
 
 impl OpenFile {
@@ -316,11 +318,42 @@ impl OpenFile {
     /// A file that does not exist or cannot be opened.
     pub fn open(path: &Path) -> Result<Option<Self>> {
         let opened = open_regular(path).map_err(|error| Error::io("open", path, error))?;
-        Ok(opened.map(|(file, stat)| Self {
+        Ok(opened.map(|(file, stat)| Self::of(file, path.to_owned(), stat)))
+    }
+
+    /// A file that is open already; `None` if it is not a regular one.
+    pub(super) fn of_regular(file: File, path: PathBuf) -> Result<Option<Self>> {
+        let stat =
+            rustix::fs::fstat(&file).map_err(|error| Error::io("look at", &path, error.into()))?;
+        let stat = Stat::of(&stat);
+        Ok((stat.kind == Kind::File).then(|| Self::of(file, path, stat)))
+    }
+
+    /// A regular file that is open already.
+    pub(super) fn of(file: File, path: PathBuf, stat: Stat) -> Self {
+        Self {
             file,
-            path: path.to_owned(),
-            size: stat.size,
-        }))
+            path,
+            stat,
+            has_no_owner: false,
+        }
+    }
+
+    /// Its metadata when it was opened; `None` if its owner and permissions mean nothing.
+    pub(super) fn owned(&self) -> Option<&Stat> {
+        (!self.has_no_owner).then_some(&self.stat)
+    }
+
+    /// The same file, whose owner and permissions mean nothing if `has_no_owner` is set.
+    pub(super) fn without_owner(self, has_no_owner: bool) -> Self {
+        Self {
+            has_no_owner,
+            ..self
+        }
+    }
+
+    pub(super) fn file(&self) -> &File {
+        &self.file
     }
 
     /// Reads its first `limit` bytes, or all of it if it is shorter.
@@ -336,14 +369,10 @@ impl OpenFile {
         Ok(content)
     }
 
-    /// A regular file that is open already.
-    pub(super) fn of(file: File, path: PathBuf, size: u64) -> Self {
-        Self { file, path, size }
-    }
-
-    /// Records that the file was moved to `path`.
-    pub(super) fn set_path(&mut self, path: &Path) {
-        path.clone_into(&mut self.path);
+    /// The same file, which was moved to `path`.
+    #[must_use]
+    pub fn at(self, path: PathBuf) -> Self {
+        Self { path, ..self }
     }
 }
 
@@ -354,7 +383,7 @@ impl ReadAt for OpenFile {
 
     /// The length at the time it was opened.
     fn size(&self) -> u64 {
-        self.size
+        self.stat.size
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {

@@ -84,7 +84,7 @@ impl Dir {
         };
         let stat = Stat::of(&rustix::fs::fstat(&file).map_err(fail)?);
         let path = self.path().join(below);
-        Ok((stat.kind == Kind::File).then(|| OpenFile::of(file, path, stat.size)))
+        Ok((stat.kind == Kind::File).then(|| OpenFile::of(file, path, stat)))
     }
 
     /// Reads the regular file at a path below this directory, of which at most `limit` bytes are

@@ -61,6 +61,13 @@ impl Wheel {
             .ok_or_else(|| Error::wheel(&label, SourceFault::NotFetched))?;
         let file =
             OpenFile::open(path)?.ok_or_else(|| Error::wheel(&label, ArchiveFault::NotAFile))?;
+        // The owner of a file that others can change could exchange its content after its hash was
+        // checked.
+        let file = if source.pinned.is_empty() {
+            file
+        } else {
+            file.settled()?
+        };
         Self::open_file(source, file, &[], options)
     }
 

@@ -11,45 +11,61 @@ use crate::support::http_server::{Server, Turn};
 use crate::support::scene::{Run, Scene};
 use crate::support::wheel_builder::Wheel;
 
-#[test]
-fn a_cache_that_cannot_be_used_is_an_error_that_says_what_to_do_instead() {
+/// A scene with an environment, and the address of a wheel.
+fn scene_and_url() -> (Scene, Server, String) {
     let (scene, server) = (Scene::new(), Server::start());
     scene.venv();
     let wheel = Wheel::new("demo", "1.0");
     server.put(&wheel.wheel_file_name(), &wheel.bytes());
     let url = server.url(&wheel.wheel_file_name()).to_string();
+    (scene, server, url)
+}
+
+fn reinstall(scene: &Scene, more: &[&str], variables: &[(&str, &str)]) -> Run {
+    let mut command = scene.command();
+    command
+        .args(["--target", "venv", "--reinstall"])
+        .args(more)
+        .env("no_proxy", "127.0.0.1");
+    Run::of(command.envs(variables.iter().copied()))
+}
+
+#[test]
+fn a_named_cache_that_cannot_be_used_is_an_error_that_says_what_to_do_instead() {
+    let (scene, _server, url) = scene_and_url();
     scene.write("file", "not a directory");
-    let run = |cache: &[&str], variables: &[(&str, &str)]| {
-        let mut command = scene.command();
-        command
-            .args(["--target", "venv", "--reinstall", &url])
-            .args(cache)
-            .env("no_proxy", "127.0.0.1");
-        Run::of(command.envs(variables.iter().copied()))
-    };
-    let home = scene.join("file").display().to_string();
-    for (cache, variables) in [
-        (vec!["--cache-dir", "file"], vec![]),
-        (vec!["--cache-dir", "file/cache"], vec![]),
-        (vec![], vec![("XDG_CACHE_HOME", home.as_str())]),
-    ] {
-        let failed = run(&cache, &variables);
+    for cache in ["file", "file/cache"] {
+        let failed = reinstall(&scene, &["--cache-dir", cache, &url], &[]);
         failed
             .assert_code(1)
             .assert_stderr("error: cannot use the cache: ")
-            .assert_stderr("/file");
-        failed
+            .assert_stderr("/file")
             .assert_stderr("`--no-cache`")
             .assert_stderr("state: nothing was changed");
     }
-    run(&["--no-cache"], &[("XDG_CACHE_HOME", home.as_str())]).assert_code(0);
+}
+
+#[test]
+fn a_default_cache_that_cannot_be_used_is_a_warning_and_the_command_works_without_one() {
+    let (scene, _server, url) = scene_and_url();
+    let home = scene.write("file", "not a directory").display().to_string();
+    let variables = [("XDG_CACHE_HOME", home.as_str())];
+    let run = reinstall(&scene, &["--json", &url], &variables);
+    run.assert_code(0).assert_stderr("cannot use the cache: ");
+    assert_eq!(run.json()["warnings"][0]["code"], "unusable-cache");
+    reinstall(&scene, &["--offline", &url], &variables)
+        .assert_code(1)
+        .assert_stderr("not cached");
+    let without = reinstall(&scene, &["--no-cache", &url], &variables);
+    assert!(!without.stderr.contains("cache"), "{}", without.stderr);
     // A wheel that is here needs no cache.
-    let here = scene.wheel(&wheel).display().to_string();
-    let local = scene.run_with(
-        &[("XDG_CACHE_HOME", &home)],
-        &["--target", "venv", "--reinstall", &here],
-    );
+    let here = scene
+        .wheel(&Wheel::new("demo", "1.0"))
+        .display()
+        .to_string();
+    let local = reinstall(&scene, &[&here], &variables);
     local.assert_code(0);
+    assert!(!local.stderr.contains("cache"), "{}", local.stderr);
 }
 
 #[test]

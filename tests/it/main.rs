@@ -11,6 +11,7 @@
     reason = "a test says what is wrong by panicking"
 )]
 
+mod addresses;
 mod ambiguous_archives;
 mod archive_refusals;
 mod caches;
@@ -28,6 +29,7 @@ mod environment_shapes;
 mod exact;
 mod fetched_documents;
 mod first_screen;
+mod foreign_caches;
 mod foreign_metadata;
 mod foreign_owners;
 mod fuzzing;

@@ -60,6 +60,8 @@ pub enum Turn {
 pub struct Seen {
     pub range: Option<String>,
     pub if_range: Option<String>,
+    /// The value of `If-None-Match` or `If-Modified-Since`.
+    pub unless_same: Option<String>,
     pub authorization: Option<String>,
     pub accept_encoding: Option<String>,
     pub user_agent: Option<String>,
@@ -288,6 +290,7 @@ fn read_request(reader: &mut BufReader<&TcpStream>) -> Option<(String, Seen)> {
         let field = match name.to_lowercase().as_str() {
             "range" => &mut seen.range,
             "if-range" => &mut seen.if_range,
+            "if-none-match" | "if-modified-since" => &mut seen.unless_same,
             "authorization" | "proxy-authorization" => &mut seen.authorization,
             "accept-encoding" => &mut seen.accept_encoding,
             "user-agent" => &mut seen.user_agent,
@@ -316,7 +319,9 @@ impl Answer {
             ends: false,
             waits: false,
         };
+        let is_same = seen.unless_same.is_some() && seen.unless_same.as_deref() == tag;
         let mut answer = match turn {
+            Turn::Fine if is_same => plain("HTTP/1.1 304 Same\r\n\r\n".to_owned()),
             Turn::Silence => Self {
                 waits: true,
                 ends: true,
@@ -419,7 +424,13 @@ impl Answer {
         };
         head += &format!("Content-Type: application/octet-stream\r\nContent-Length: {length}\r\n");
         if let Some(tag) = tag {
-            head += &format!("ETag: {tag}\r\n");
+            // A date has no quotes.
+            let name = if tag.contains('"') {
+                "ETag"
+            } else {
+                "Last-Modified"
+            };
+            head += &format!("{name}: {tag}\r\n");
         }
         if matches!(turn, Turn::Encoded) {
             head += "Content-Encoding: gzip\r\n";
