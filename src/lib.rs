@@ -162,7 +162,7 @@ pub use environment::{Environment, Locate, LocatePurpose};
 pub use error::{Effect, Error, ErrorKind, Result};
 pub use outcome::{
     Action, CheckOutcome, Difference, DifferenceState, Events, InstalledProject, Outcome,
-    PathConflict, PlannedFiles, ProjectChange, Retry, Status, Warning,
+    PathConflict, PlannedFiles, ProjectChange, Retry, Status, UnmetRequirement, Warning,
 };
 pub use plan::conflict::OnConflict;
 pub use spec::record::Verify;

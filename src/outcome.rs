@@ -197,6 +197,44 @@ pub struct CheckOutcome {
     pub projects: usize,
     /// The differences, sorted by project and path; empty if all is as recorded.
     pub differences: Vec<Difference>,
+    /// The requirements that nothing installed meets, sorted by project; empty unless they were
+    /// asked for.
+    pub unmet: Vec<UnmetRequirement>,
+}
+
+/// A requirement of an installed project that nothing installed meets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UnmetRequirement {
+    /// The name of the project that has the requirement, normalised.
+    pub project: String,
+    /// The version of that project.
+    pub version: String,
+    /// The requirement without its marker, such as `idna >=2.5`.
+    pub requirement: String,
+    /// The version that is installed of what is required; `None` if none is.
+    pub installed: Option<String>,
+}
+
+impl UnmetRequirement {
+    /// The warning about it.
+    pub(crate) fn warning(&self) -> Warning {
+        let (code, found) = match &self.installed {
+            None => ("missing-dependency", "which is not installed".to_owned()),
+            Some(version) => (
+                "incompatible-dependency",
+                format!("but {version} is installed"),
+            ),
+        };
+        Warning {
+            code,
+            wheel: Some(self.project.clone()),
+            message: format!(
+                "version {} requires {}, {found}",
+                self.version, self.requirement
+            ),
+        }
+    }
 }
 
 /// One file that differs from its RECORD.

@@ -16,18 +16,33 @@ use crate::error::{Error, Result};
 pub struct Pool(rayon::ThreadPool);
 
 impl Pool {
-    /// Starts `jobs` threads, or one per processor if `jobs` is `None`.
+    /// Starts `jobs` threads, or one per processor if `jobs` is `None`; fewer if the system does
+    /// not give that many.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`](crate::error::ErrorKind::Usage) if the system does not give that many
-    /// threads.
+    /// [`ErrorKind::Usage`](crate::error::ErrorKind::Usage) if there cannot be any.
     pub fn new(jobs: Option<usize>) -> Result<Self> {
         // rayon takes 0 as "one per processor".
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(jobs.unwrap_or(0))
-            .build()
-            .map(Self)
-            .map_err(|error| Error::usage(format!("cannot start the threads: {error}")))
+        let mut jobs = jobs.unwrap_or(0);
+        if jobs == 0 {
+            jobs = std::thread::available_parallelism().map_or(1, usize::from);
+        }
+        loop {
+            let threads = || rayon::ThreadPoolBuilder::new().num_threads(jobs);
+            match threads().build() {
+                Ok(pool) => return Ok(Self(pool)),
+                Err(_) if jobs > 1 => jobs /= 2,
+                // This user may start no thread at all (RLIMIT_NPROC, a container's limit of
+                // tasks), but one job needs none beside the one that is there.
+                Err(_) => {
+                    return threads()
+                        .use_current_thread()
+                        .build()
+                        .map(Self)
+                        .map_err(|error| Error::usage(format!("cannot start a thread: {error}")));
+                }
+            }
+        }
     }
 
     /// Runs `work` once on each thread, and returns when all of them have finished.

@@ -13,7 +13,7 @@ use pkg_install::command::Step;
 use pkg_install::error::{Clash, Effect, Error, ErrorKind, Fault};
 use pkg_install::{
     Action, Difference, DifferenceState, Environment, InstalledProject, PathConflict,
-    ProjectChange, Status, Warning,
+    ProjectChange, Status, UnmetRequirement, Warning,
 };
 use serde::{Serialize, Serializer};
 
@@ -44,6 +44,9 @@ struct ResultObject<'a> {
     /// Only of `check`.
     #[serde(skip_serializing_if = "Option::is_none")]
     differences: Option<Vec<DifferenceObject<'a>>>,
+    /// Only of `check --requires`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unmet_requirements: Vec<UnmetObject<'a>>,
     timings_ms: TimingsObject,
     /// Null on success.
     error: Option<ErrorObject>,
@@ -107,6 +110,27 @@ struct ProjectObject<'a> {
     files: Option<u64>,
     bytes: Option<u64>,
     conflicts: &'a [String],
+}
+
+/// A requirement that nothing installed meets.
+#[derive(Serialize)]
+struct UnmetObject<'a> {
+    project: &'a str,
+    version: &'a str,
+    requirement: &'a str,
+    /// The version that is installed of what is required; null if none is.
+    installed: Option<&'a str>,
+}
+
+impl<'a> UnmetObject<'a> {
+    fn of(unmet: &'a UnmetRequirement) -> Self {
+        Self {
+            project: &unmet.project,
+            version: &unmet.version,
+            requirement: &unmet.requirement,
+            installed: unmet.installed.as_deref(),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -181,6 +205,7 @@ impl<'a> ResultObject<'a> {
             projects: None,
             projects_checked: None,
             differences: None,
+            unmet_requirements: Vec::new(),
             timings_ms: TimingsObject::of(&results.timings),
             error: error.map(ErrorObject::of),
         };
@@ -206,6 +231,8 @@ impl<'a> ResultObject<'a> {
                 root.projects_checked = Some(checked.projects);
                 let differences = checked.differences.iter().map(DifferenceObject::of);
                 root.differences = Some(differences.collect());
+                let unmet = checked.unmet.iter().map(UnmetObject::of);
+                root.unmet_requirements = unmet.collect();
             }
             Some(CommandResult::Listed(projects)) => {
                 root.projects = Some(projects.iter().map(ProjectObject::of).collect());

@@ -73,11 +73,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let mut error = act(&parsed, context, &mut results).err();
     // Clears the bars, so that nothing of them stays among the results.
     (results.warnings, results.timings) = progress.end();
-    if let Some(CommandResult::Checked(checked)) = &results.done
-        && !checked.differences.is_empty()
-    {
+    if let Some(CommandResult::Checked(checked)) = &results.done {
         // Differences are results and an error at once: they are listed, and the exit code is 6.
-        error = Some(Error::differences(checked.differences.len()));
+        if !checked.differences.is_empty() {
+            error = Some(Error::differences(checked.differences.len()));
+        } else if !checked.unmet.is_empty() {
+            error = Some(Error::unmet_requirements(checked.unmet.len()));
+        }
     }
     render(&parsed, &results, error.as_ref(), begin)
 }
@@ -122,8 +124,13 @@ fn act(parsed: &Parsed, context: Context<'_>, results: &mut Results) -> Result<(
             options,
             context,
         )?),
-        Command::Check { names } => {
-            CommandResult::Checked(command::check(&environment()?, names, options, context)?)
+        Command::Check { names, requires } => {
+            let environment = environment()?;
+            let mut checked = command::check(&environment, names, options, context)?;
+            if *requires {
+                checked.unmet = command::unmet_requirements(&environment, names, options, context)?;
+            }
+            CommandResult::Checked(checked)
         }
         Command::List => CommandResult::Listed(command::list(&environment()?, options, context)?),
         Command::Undo => CommandResult::Undone(command::undo(&environment()?, options, context)?),

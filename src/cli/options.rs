@@ -54,6 +54,8 @@ pub enum Command {
     /// Compare installed projects with their RECORDs; all of them if `names` is empty.
     Check {
         names: Vec<String>,
+        /// Whether what they require must be installed, too.
+        requires: bool,
     },
     List,
     Undo,
@@ -79,6 +81,7 @@ impl Command {
             #[cfg(feature = "http")]
             Self::Download(..) => LocatePurpose::Install,
             Self::Uninstall { .. } | Self::Undo => LocatePurpose::Remove,
+            Self::Check { requires: true, .. } => LocatePurpose::ReadWithPython,
             Self::Recover | Self::Check { .. } | Self::List => LocatePurpose::Read,
         }
     }
@@ -214,7 +217,8 @@ fn parsed(cli: Cli) -> Parsed {
         Some(SubCommand::Recover(args)) => reading(Command::Recover, args),
         Some(SubCommand::List(args)) => reading(Command::List, args.reading),
         Some(SubCommand::Check(args)) => {
-            let mut parsed = reading(Command::Check { names: args.names }, args.reading);
+            let (names, requires) = (args.names, args.requires);
+            let mut parsed = reading(Command::Check { names, requires }, args.reading);
             parsed.options.jobs = args.jobs.jobs.map(usize::from);
             parsed
         }

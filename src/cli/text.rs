@@ -14,7 +14,7 @@ use pkg_install::command::Step;
 use pkg_install::error::{Effect, Error, ErrorKind, escaped};
 use pkg_install::{
     Action, Difference, DifferenceState, InstalledProject, Outcome, PathConflict, ProjectChange,
-    Status, Warning,
+    Status, UnmetRequirement, Warning,
 };
 
 /// How many projects are listed without `-v`.
@@ -43,10 +43,14 @@ pub fn results(results: &Results, verbose: bool, elapsed: Duration) -> String {
             "nothing to recover\n".to_owned()
         }
         CommandResult::Recovered(_) => "recovered\n".to_owned(),
-        CommandResult::Checked(checked) if checked.differences.is_empty() => {
-            format!("{} as recorded\n", counted(checked.projects, "project"))
+        CommandResult::Checked(checked) => {
+            let compared = if checked.differences.is_empty() {
+                format!("{} as recorded\n", counted(checked.projects, "project"))
+            } else {
+                differences(&checked.differences)
+            };
+            compared + &unmet_requirements(&checked.unmet)
         }
-        CommandResult::Checked(checked) => differences(&checked.differences),
         #[cfg(feature = "http")]
         CommandResult::Downloaded(paths) => paths
             .iter()
@@ -203,6 +207,23 @@ fn list(projects: &[InstalledProject]) -> String {
         line.trim_end().to_owned() + "\n"
     };
     projects.iter().map(line).collect()
+}
+
+/// One line per requirement that nothing installed meets.
+fn unmet_requirements(unmet: &[UnmetRequirement]) -> String {
+    let line = |unmet: &UnmetRequirement| {
+        let found = unmet.installed.as_deref().map_or_else(
+            || "which is not installed".to_owned(),
+            |version| format!("but {} is installed", escaped(version)),
+        );
+        format!(
+            "requires    {} {}  {}, {found}\n",
+            unmet.project,
+            escaped(&unmet.version),
+            escaped(&unmet.requirement)
+        )
+    };
+    unmet.iter().map(line).collect()
 }
 
 /// One line per file that differs from its RECORD.

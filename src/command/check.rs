@@ -2,10 +2,10 @@
 
 use super::session::look;
 use super::{Context, Options};
-use crate::environment::Environment;
+use crate::environment::{Environment, marker_values};
 use crate::error::{Error, Result};
-use crate::installed::{self, Form, Installed};
-use crate::outcome::CheckOutcome;
+use crate::installed::{self, Form, Installed, requires};
+use crate::outcome::{CheckOutcome, UnmetRequirement};
 use crate::spec::name::ProjectName;
 use crate::threads::Pool;
 
@@ -26,12 +26,39 @@ pub fn check(
         Ok(CheckOutcome {
             projects: chosen.len(),
             differences,
+            unmet: Vec::new(),
         })
     })
 }
 
+/// The requirements of the named projects, or of all if `names` is empty, that nothing installed
+/// meets.
+///
+/// # Errors
+/// A name is not installed, the interpreter is not known, or the environment cannot be read.
+pub fn unmet_requirements(
+    environment: &Environment,
+    names: &[String],
+    options: &Options,
+    context: Context<'_>,
+) -> Result<Vec<UnmetRequirement>> {
+    let pool = Pool::new(options.jobs)?;
+    // Markers ask about the interpreter.
+    let markers = marker_values(environment.python()?);
+    look(environment, options, context, |session| {
+        let chosen = chosen(&session.installed, names)?;
+        let all = requires::versions(projects_of(&session.installed));
+        let projects = requires::read(&session.layout, &chosen, &pool);
+        Ok(requires::unmet(&projects, &all, &markers, |_| true))
+    })
+}
+
+fn projects_of(installed: &[Installed]) -> impl Iterator<Item = &Installed> {
+    installed.iter().filter(|one| one.form != Form::Leftover)
+}
+
 fn chosen<'a>(installed: &'a [Installed], names: &[String]) -> Result<Vec<&'a Installed>> {
-    let projects = || installed.iter().filter(|one| one.form != Form::Leftover);
+    let projects = || projects_of(installed);
     if names.is_empty() {
         return Ok(projects().collect());
     }

@@ -32,7 +32,7 @@ mod up_to_date;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-pub use check::check;
+pub use check::{check, unmet_requirements};
 #[cfg(feature = "http")]
 pub use download::download;
 pub use install::install;

@@ -1,5 +1,6 @@
 //! A planned transaction: everything is decided, nothing is written, and the lock is held.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::time::Instant;
 
@@ -7,11 +8,17 @@ use super::observer::Observer;
 use super::open::Opened;
 use super::session::Session;
 use super::{Options, planning};
+use crate::environment::marker_values;
 use crate::error::{Result, escaped};
+use crate::installed::Installed;
+use crate::installed::requires::{self, Requiring};
 use crate::outcome::{
-    Action, Outcome, PathConflict, PlannedFiles, ProjectChange, Status, Step, Warning,
+    Action, Outcome, PathConflict, PlannedFiles, ProjectChange, Status, Step, UnmetRequirement,
+    Warning,
 };
 use crate::plan::Plan;
+use crate::spec::name::ProjectName;
+use crate::spec::version::Version;
 use crate::stage::{self, StageOptions};
 use crate::threads::Pool;
 use crate::transaction::{self, Areas, CommitOptions};
@@ -123,12 +130,57 @@ impl<'a> PlannedTransaction<'a> {
             changes.all(|change| change.action == Action::Remove)
                 && leaving == self.session.installed.len()
         };
+        let unmet = self.unmet_requirements();
         let written = self.stage_and_commit(observer);
         // Downloads may warn and then fail, so the warnings are passed on before the error is.
         observer.warn(self.opened.take_warnings());
         let (session, changes) = self.session.unless_failed(written)?;
         session.leave_changed(removes_all);
+        observer.warn(unmet.iter().map(UnmetRequirement::warning));
         Ok(changes)
+    }
+
+    /// The requirements that are not met afterwards, among those of the projects that come, and
+    /// those of others for what is replaced or removed. Nothing is read for projects that are new.
+    fn unmet_requirements(&self) -> Vec<UnmetRequirement> {
+        let session = &self.session;
+        let Ok(python) = session.environment.python() else {
+            return Vec::new();
+        };
+        let changes = || {
+            let changes = self.plan.changes.iter();
+            changes.filter(|change| change.action != Action::Keep)
+        };
+        let leaving: HashSet<usize> = changes().flat_map(|change| &change.old).copied().collect();
+        let staying: Vec<&Installed> = (0..session.installed.len())
+            .filter(|number| !leaving.contains(number))
+            .map(|number| &session.installed[number])
+            .collect();
+        let mut all = requires::versions(staying.iter().copied());
+        let mut coming = Vec::new();
+        for change in changes() {
+            let Some(wheel) = change.wheel.map(|id| &self.opened.wheels[id.0 as usize]) else {
+                continue;
+            };
+            all.insert(change.name.clone(), Version::parse(&change.version));
+            coming.push(Requiring {
+                name: change.name.clone(),
+                version: change.version.clone(),
+                requires: wheel.metadata.requires_dist.clone(),
+            });
+        }
+        let markers = marker_values(python);
+        let mut unmet = requires::unmet(&coming, &all, &markers, |_| true);
+        let touched: HashSet<&ProjectName> = changes()
+            .filter(|change| !change.old.is_empty())
+            .map(|change| &change.name)
+            .collect();
+        if !touched.is_empty() {
+            let others = requires::read(&session.layout, &staying, &self.pool);
+            let is_touched = |name: &ProjectName| touched.contains(name);
+            unmet.extend(requires::unmet(&others, &all, &markers, is_touched));
+        }
+        unmet
     }
 
     fn stage_and_commit(&mut self, observer: &Observer<'_>) -> Result<Vec<ProjectChange>> {

@@ -19,7 +19,7 @@ pub(super) fn any_python(request: &Locate) -> Result<std::result::Result<Python,
     if let Some(python) = &request.python {
         return python_at(&executable(request, python)?);
     }
-    if request.purpose != LocatePurpose::Install {
+    if !request.purpose.needs_python() {
         return Ok(Err(NoPython::NotFound));
     }
     // A stale `VIRTUAL_ENV` is no error here, since any interpreter will do for a directory.
@@ -170,7 +170,7 @@ mod tests {
         let Err(NoPython::Broken { reason, .. }) = any_python(&request).unwrap() else {
             panic!("`echo` is no interpreter");
         };
-        assert!(reason.contains("it says"), "{reason}");
+        assert!(reason.contains("not a Python interpreter"), "{reason}");
         request
             .search
             .extend(std::env::split_paths(&std::env::var_os("PATH").unwrap()));

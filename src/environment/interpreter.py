@@ -25,6 +25,9 @@ def preferred_scheme():
 
 
 def paths():
+    # Before Python 3.10 a distributor could change only the default, so that is the truth.
+    if len(sys.argv) < 2 and not hasattr(sysconfig, "get_preferred_scheme"):
+        return sysconfig.get_paths()
     scheme = preferred_scheme()
     if len(sys.argv) < 2:
         return sysconfig.get_paths(scheme=scheme)

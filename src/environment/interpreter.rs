@@ -76,6 +76,9 @@ pub(super) fn ask(executable: &Path, prefix: Option<&Path>) -> Result<Interprete
         command.env_remove(name);
     }
     let output = run(&mut command).map_err(|error| fail(error.to_string()))?;
+    if repeats_script(&output) {
+        return Err(fail("it is not a Python interpreter".to_owned()));
+    }
     if !output.status.success() {
         return Err(fail(complaint(&output)));
     }
@@ -113,10 +116,22 @@ fn run(command: &mut Command) -> std::io::Result<Output> {
         .output()
 }
 
+/// Whether a program took the script for something to print or to look for, as `echo` and `ls` do.
+fn repeats_script(output: &Output) -> bool {
+    let first = SCRIPT.lines().next().unwrap_or(SCRIPT);
+    [&output.stdout, &output.stderr]
+        .iter()
+        .any(|text| String::from_utf8_lossy(text).contains(first))
+}
+
 /// All of its error output: a version manager has the cause in the first line, a traceback in the
 /// last.
 fn complaint(output: &Output) -> String {
     let text = String::from_utf8_lossy(&output.stderr);
+    // Python 2, and 3.3 and earlier, answer with the list of their options.
+    if text.to_ascii_lowercase().contains("unknown option: -i") {
+        return "it is too old: Python 3.6 or later is needed".to_owned();
+    }
     let lines: Vec<_> = text
         .lines()
         .map(str::trim)
@@ -395,7 +410,8 @@ mod tests {
             ("/nowhere/python", "No such file"),
             ("/", "denied"),
             ("/bin/sh", "exit status: "),
-            ("/bin/echo", "it says `)`"),
+            ("/bin/echo", "not a Python interpreter"),
+            ("/bin/ls", "not a Python interpreter"),
         ] {
             let error = ask(Path::new(program), None).unwrap_err().to_string();
             assert!(
@@ -403,6 +419,13 @@ mod tests {
                 "{error}"
             );
         }
+        let old = Output {
+            status: std::process::ExitStatus::from_raw(2 << 8),
+            stdout: Vec::new(),
+            stderr: b"Unknown option: -I\nusage: python2 [option] ... [-c cmd | -m mod | file | -]"
+                .to_vec(),
+        };
+        assert!(complaint(&old).contains("too old"), "{}", complaint(&old));
         assert_eq!(strange(""), "it says nothing");
         let output = Output {
             status: std::process::ExitStatus::from_raw(3 << 8),

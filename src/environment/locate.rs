@@ -142,8 +142,7 @@ fn of_python(request: &Locate, python: &Path) -> Result<Environment> {
             return below(venv::open(&root, request.purpose)?, destdir.as_deref());
         }
         // PEP 668 does not concern a destdir, whose files a packager puts in place later.
-        let is_read = request.purpose == LocatePurpose::Read;
-        if destdir.is_none() && !is_read && !request.break_system_packages {
+        if destdir.is_none() && request.purpose.changes() && !request.break_system_packages {
             externally_managed::refuse(&answer.stdlib, &answer.prefix)?;
         }
     }

@@ -14,6 +14,20 @@ pub enum LocatePurpose {
     Remove,
     /// It is read, or an interrupted command is settled: neither counts.
     Read,
+    /// It is read, and what is read depends on the interpreter.
+    ReadWithPython,
+}
+
+impl LocatePurpose {
+    /// Whether an interpreter is looked for.
+    pub(super) fn needs_python(self) -> bool {
+        matches!(self, Self::Install | Self::ReadWithPython)
+    }
+
+    /// Whether an environment that another package manager owns is refused (PEP 668).
+    pub(super) fn changes(self) -> bool {
+        matches!(self, Self::Install | Self::Remove)
+    }
 }
 
 /// The requested environment, and the places to search otherwise.

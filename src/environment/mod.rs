@@ -7,6 +7,7 @@
 //! are not sufficient. Limits: Unix only; a Debian Python before 3.10 kept its scheme in
 //! `distutils`, which is not asked.
 
+mod build_flags;
 mod elf;
 mod externally_managed;
 mod find_python;

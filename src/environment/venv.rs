@@ -6,9 +6,9 @@
 //! its system; if anything of this is missing or contradicts, the interpreter is asked. Limits: the
 //! layout of Unix; the last number of the version is from the day the environment was made.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use super::build_flags::{build_flags, is_flags};
 use super::pyvenv_cfg::Config;
 use super::site_packages::{Library, libraries};
 use super::{
@@ -86,7 +86,7 @@ fn open_as(root: &Path, choice: EnvironmentChoice, purpose: LocatePurpose) -> Re
             // Starting an interpreter is far slower than reading these files, so they are tried
             // first, and it is not started at all if it is not needed.
             Some(python) => (Some(python), None),
-            None if only.is_some() && purpose != LocatePurpose::Install => (None, only),
+            None if only.is_some() && !purpose.needs_python() => (None, only),
             None => {
                 let asked = ask(root, &executable, &config, choice)?;
                 // `sys.executable` may be spelled differently; scripts must name the environment's
@@ -251,44 +251,19 @@ fn from_files(executable: &Path, config: &Config, libraries: &[Library]) -> Opti
     })
 }
 
-/// `sys.abiflags` from the name of the build's description in the standard library,
-/// `_sysconfigdata_FLAGS_linux_…`; `None` if there is none, or there are several, as
-/// with a distribution's debug build.
-fn build_flags(resolved: &Path, (major, minor): (u32, u32)) -> Option<String> {
-    let prefix = resolved.parent()?.parent()?;
-    let mut found = BTreeSet::new();
-    // Fedora and openSUSE have the 64-bit standard library in `lib64`.
-    for lib in ["lib", "lib64"] {
-        for thread in ["", "t"] {
-            for (name, _) in
-                fs::list(&prefix.join(format!("{lib}/python{major}.{minor}{thread}"))).ok()?
-            {
-                let flags = name
-                    .to_str()
-                    .and_then(|name| name.strip_prefix("_sysconfigdata_")?.split_once("_linux_"));
-                found.extend(
-                    flags
-                        .filter(|(flags, _)| is_flags(flags))
-                        .map(|(flags, _)| flags.to_owned()),
-                );
-            }
-        }
-    }
-    found.pop_first().filter(|_| found.is_empty())
-}
-
-/// Whether these are letters of `sys.abiflags`: debug, pymalloc, free-threaded, wide Unicode.
-fn is_flags(text: &str) -> bool {
-    text.bytes().all(|byte| b"dmtu".contains(&byte))
-}
-
 /// The paths of `sysconfig`'s scheme `venv`, with pip's directory of headers.
 fn scheme(root: &Path, library: &Library) -> Result<Scheme> {
     let site = |lib: &str| root.join(lib).join(&library.name).join("site-packages");
     let (purelib, other) = (site("lib"), site("lib64"));
-    // `lib64` is nearly always a link to `lib`; it counts only if it is another directory.
+    // `lib64` is nearly always a link to `lib`; it counts only if it is another directory. A link
+    // into another environment does not: what was installed there would not be in this one.
+    let is_inside = || Ok::<_, Error>(fs::canonical(&other)?.starts_with(fs::canonical(root)?));
     let platlib = match (fs::stat(&purelib)?, fs::stat(&other)?) {
-        (Some(one), Some(two)) if two.kind == fs::Kind::Directory && !one.is_same(&two) => other,
+        (Some(one), Some(two))
+            if two.kind == fs::Kind::Directory && !one.is_same(&two) && is_inside()? =>
+        {
+            other
+        }
         _ => purelib.clone(),
     };
     let (major, minor) = library.version;
@@ -420,6 +395,12 @@ mod tests {
         let scratch = unstartable(CONFIG, "python3.13", &[SITE]);
         let root = scratch.path().join("venv");
         symlink("lib", root.join("lib64")).unwrap();
+        let found = scheme(&root, &library).unwrap();
+        assert_eq!(found.platlib, found.purelib);
+        std::fs::remove_file(root.join("lib64")).unwrap();
+        let elsewhere = scratch.path().join("elsewhere");
+        std::fs::create_dir_all(elsewhere.join("python3.13/site-packages")).unwrap();
+        symlink(&elsewhere, root.join("lib64")).unwrap();
         let found = scheme(&root, &library).unwrap();
         assert_eq!(found.platlib, found.purelib);
         std::fs::remove_file(root.join("lib64")).unwrap();

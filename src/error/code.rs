@@ -56,6 +56,7 @@ codes! {
     NothingToUndo "nothing-to-undo" "The last transaction was not kept for undoing."
     CannotUndo "cannot-undo" "The last transaction cannot be undone any more."
     Differences "differences" "Installed files differ from their RECORD."
+    UnmetRequirements "unmet-requirements" "`check` found requirements that are not met."
 
     // Failures of resolving.
     NoSolution "no-solution" "The requirements contradict each other."

@@ -207,6 +207,11 @@ impl Error {
         Self::new(Detail::Differences { count })
     }
 
+    /// So many requirements of installed projects are not met.
+    pub fn unmet_requirements(count: usize) -> Self {
+        Self::new(Detail::UnmetRequirements { count })
+    }
+
     /// The address `label` could not be fetched.
     #[cfg_attr(
         not(feature = "http"),

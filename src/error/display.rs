@@ -138,6 +138,8 @@ impl fmt::Display for Error {
                 shown(path)
             ),
             Detail::Differences { count: 1 } => f.write_str("1 file differs from its RECORD"),
+            Detail::UnmetRequirements { count: 1 } => f.write_str("1 requirement is not met"),
+            Detail::UnmetRequirements { count } => write!(f, "{count} requirements are not met"),
             Detail::Differences { count } => write!(f, "{count} files differ from their RECORD"),
             Detail::Network { label, reason, .. } => {
                 write!(f, "cannot fetch `{}`: {}", excerpt(label), escaped(reason))

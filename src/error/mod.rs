@@ -180,6 +180,9 @@ enum Detail {
     Differences {
         count: usize,
     },
+    UnmetRequirements {
+        count: usize,
+    },
     Network {
         fault: NetworkFault,
         label: String,
@@ -222,7 +225,7 @@ impl Error {
             },
             Detail::Wheels(_) => ErrorKind::Input,
             Detail::Conflicts(_) | Detail::TwoVersions { .. } => ErrorKind::Conflict,
-            Detail::Differences { .. } => ErrorKind::Differences,
+            Detail::Differences { .. } | Detail::UnmetRequirements { .. } => ErrorKind::Differences,
             Detail::Usage(_) | Detail::Request { .. } => ErrorKind::Usage,
             Detail::NoSolution(_) => ErrorKind::Unsolvable,
             Detail::Interrupted => ErrorKind::Interrupted,
@@ -273,6 +276,7 @@ impl Error {
             Detail::Conflicts(_) => Code::Conflict,
             Detail::TwoVersions { .. } => Code::TwoVersions,
             Detail::Differences { .. } => Code::Differences,
+            Detail::UnmetRequirements { .. } => Code::UnmetRequirements,
             Detail::Usage(_) => Code::Usage,
             Detail::Request { fault, .. } => fault.word(),
             Detail::Interrupted => Code::Interrupted,

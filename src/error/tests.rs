@@ -334,6 +334,8 @@ fn other_errors() -> Vec<Error> {
         Error::two_versions("six", texts(&["six-1.whl", "six-2.whl"])),
         Error::differences(1),
         Error::differences(2),
+        Error::unmet_requirements(1),
+        Error::unmet_requirements(2),
         Error::offline(texts(&["https://host/a.whl"])),
         Error::io("write", path, full()).of_cache(),
     ];

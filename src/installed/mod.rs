@@ -11,6 +11,7 @@ pub mod check;
 pub mod facts;
 pub mod ownership;
 pub mod removal;
+pub mod requires;
 mod scan;
 pub mod survey;
 

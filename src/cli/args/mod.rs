@@ -211,6 +211,9 @@ pub struct CheckArgs {
     /// Names of installed projects [default: all of them]
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
+    /// Also check that what the projects require is installed
+    #[arg(long)]
+    pub requires: bool,
     #[command(flatten)]
     pub jobs: JobsArgs,
     #[command(flatten)]
