@@ -23,6 +23,12 @@ pub(crate) trait KnownProjects {
     /// Begins to look for what one version needs, if nobody has yet.
     fn want_requirements(&self, name: &ProjectName, version: &Version);
 
+    /// The same for a version that is likely to be rejected, as others of its project were: what it
+    /// needs itself is better not looked for.
+    fn want_ahead(&self, name: &ProjectName, version: &Version) {
+        self.want_requirements(name, version);
+    }
+
     /// The versions of a project if they are here already.
     fn peek_candidates(&self, name: &ProjectName) -> Option<Arc<Candidates>>;
 

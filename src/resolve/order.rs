@@ -105,19 +105,13 @@ impl Order {
     }
 }
 
-/// How many versions ahead METADATA is asked for, after so many were tried.
+/// How many versions ahead METADATA is asked for, after so many were tried: as many again, so that
+/// no more than half of what is asked for is in vain when the walk ends.
 pub(super) fn versions_ahead(tried: usize) -> usize {
     if tried < TRIED_UNTIL_AHEAD {
         return 0;
     }
-    // 8, then 16 when those are used up, then 32.
-    let mut ahead = LEAST_AHEAD;
-    let mut used_up = TRIED_UNTIL_AHEAD + ahead;
-    while tried >= used_up && ahead < MOST_AHEAD {
-        ahead *= 2;
-        used_up += ahead;
-    }
-    ahead.min(MOST_AHEAD)
+    tried.clamp(LEAST_AHEAD, MOST_AHEAD)
 }
 
 #[cfg(test)]
@@ -160,6 +154,6 @@ mod tests {
     #[test]
     fn the_longer_a_walk_lasts_the_further_ahead_it_looks() {
         let ahead = [0, 4, 5, 12, 13, 28, 29, 60, 61, 1000].map(versions_ahead);
-        assert_eq!(ahead, [0, 0, 8, 8, 16, 16, 32, 32, 50, 50]);
+        assert_eq!(ahead, [0, 0, 8, 12, 13, 28, 29, 50, 50, 50]);
     }
 }

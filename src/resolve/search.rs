@@ -186,13 +186,24 @@ impl<'a> Search<'a> {
         }
     }
 
+    fn is_asked(&self, id: ProjectId, version: &Version) -> bool {
+        self.with(id, |project| {
+            project.asked.contains(version) || project.read.contains_key(version)
+        })
+    }
+
     fn ask_for_requirements(&self, id: ProjectId, version: &Version) {
-        let is_new = self.with(id, |project| {
-            !project.read.contains_key(version) && project.asked.insert(version.clone())
+        let (is_new, is_first) = self.with(id, |project| {
+            let is_new =
+                !project.read.contains_key(version) && project.asked.insert(version.clone());
+            (is_new, project.tried.is_empty())
         });
-        if is_new {
-            let names = self.names.borrow();
-            self.known.want_requirements(names.of_project(id), version);
+        let names = self.names.borrow();
+        let name = names.of_project(id);
+        match (is_new, is_first) {
+            (true, true) => self.known.want_requirements(name, version),
+            (true, false) => self.known.want_ahead(name, version),
+            (false, _) => {}
         }
     }
 
@@ -208,11 +219,15 @@ impl<'a> Search<'a> {
             Some(kept.clone())
         } else {
             let versions = self.versions(id)?;
-            let mut rest = versions.in_order(ranges);
+            let mut rest = versions.in_order(ranges).peekable();
             let chosen = rest.next().cloned();
-            let ahead = versions_ahead(self.tried(id));
-            for version in rest.take(ahead) {
-                self.ask_for_requirements(id, version);
+            // A batch is asked for when the last one is used up: asking for one more version with
+            // each that is rejected would leave as many behind in vain as the batch is large.
+            if rest.peek().is_some_and(|next| !self.is_asked(id, next)) {
+                let ahead = versions_ahead(self.tried(id));
+                for version in rest.take(ahead) {
+                    self.ask_for_requirements(id, version);
+                }
             }
             chosen
         };

@@ -63,8 +63,10 @@ fn a_project_that_is_rejected_again_and_again_is_decided_first() {
     let answer = scenario.solve().expect("an answer");
     assert_eq!(shown(&answer), "fastapi 109, starlette 36");
     assert!(answer.rounds <= 3, "{} rounds", answer.rounds);
-    let read = scenario.memory.asked.borrow().metadata.len();
+    let asked = scenario.memory.asked.borrow();
+    let read = asked.metadata.len();
     assert!(read <= 60, "{read} were read");
+    assert_eq!(asked.followed.len(), 2, "{:?}", asked.followed);
 }
 
 /// Every new version of boto3 needs a newer urllib3 than is allowed: what is read is asked for in

@@ -40,6 +40,8 @@ pub(super) struct Memory {
 pub(super) struct Asked {
     pub(super) pages: BTreeSet<String>,
     pub(super) metadata: BTreeSet<(String, Version)>,
+    /// The METADATA whose requirements would be looked for as well.
+    pub(super) followed: BTreeSet<(String, Version)>,
     /// The METADATA that was asked for ahead of need.
     pub(super) ahead: BTreeSet<(String, Version)>,
 }
@@ -241,13 +243,20 @@ impl KnownProjects for Memory {
     }
 
     fn want_requirements(&self, name: &ProjectName, version: &Version) {
+        let key = (name.to_string(), version.clone());
+        self.asked.borrow_mut().followed.insert(key);
+        self.want_ahead(name, version);
+    }
+
+    fn want_ahead(&self, name: &ProjectName, version: &Version) {
         let ahead = &mut self.asked.borrow_mut().ahead;
         let is_new = ahead.insert((name.to_string(), version.clone()));
         assert!(is_new, "{name} {version} is asked for ahead twice");
     }
 
-    fn peek_candidates(&self, _: &ProjectName) -> Option<Arc<Candidates>> {
-        None
+    /// As if every page arrived before the solver looks again.
+    fn peek_candidates(&self, name: &ProjectName) -> Option<Arc<Candidates>> {
+        self.pages.get(name).cloned().map(Arc::new)
     }
 
     fn candidates(&self, name: &ProjectName) -> Result<Arc<Candidates>> {
