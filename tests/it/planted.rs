@@ -408,7 +408,7 @@ fn r125_a_journal_of_another_user_is_refused() {
     if std::os::unix::fs::chown(ruin.journal(), Some(12_345), None).is_err() {
         return;
     }
-    ruin.assert_refused("a journal of somebody else's", "was written by user");
+    ruin.assert_refused("a journal of somebody else's", "it belongs to user 12345");
     std::os::unix::fs::chown(ruin.journal(), Some(0), None).expect("it can be taken back");
     ruin.assert_settles();
 }
