@@ -117,7 +117,13 @@ fn compare(layout: &Layout, project: &Installed, row: &RecordRow) -> Differs {
     }
     row.digest
         .and_then(|recorded| compare_content(&path, recorded))
-        .or_else(|| compare_mode(layout, &place, &stat))
+        .or_else(|| compare_mode(layout, &place, &stat).filter(|_| !is_of_staging(row)))
+}
+
+/// Whether the row is one of pip's staging directory for a target. Such a directory is copied by
+/// all sorts of tools, some without modes, and its scripts are rarely run by their path.
+fn is_of_staging(row: &RecordRow) -> bool {
+    row.path.starts_with("../../bin/")
 }
 
 fn differs(state: DifferenceState, detail: impl Into<String>) -> Differs {

@@ -2,7 +2,7 @@
 //! and directories that are links into a cache, editable projects, and leftovers.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use crate::support::scene::{Run, Scene, python, site_packages, tree};
@@ -176,8 +176,6 @@ fn a_directory_that_pip_filled_is_checked_replaced_and_emptied() {
         ];
         left_by_another(&target, ("pkg", "1.0"), &files, as_pip_target_lists, "");
         symlink("/bin/sh", target.join("bin/python-tool")).expect("a link can be made");
-        let script = fs::Permissions::from_mode(0o755);
-        fs::set_permissions(target.join("bin/pkgrun"), script).expect("its mode can be set");
         target
     };
     let scene = Scene::new();
