@@ -150,6 +150,8 @@ mod transaction;
 #[cfg(not(feature = "testing"))]
 mod wheel;
 
+#[cfg(feature = "http")]
+mod index;
 mod resolve;
 
 mod api;

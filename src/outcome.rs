@@ -272,6 +272,8 @@ pub enum DifferenceState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Step {
+    /// Deciding which wheels satisfy the requirements.
+    Resolve,
     /// Opening and validating the wheels.
     Open,
     /// Waiting for the lock, reading what is installed, deciding.

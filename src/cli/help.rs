@@ -1,12 +1,12 @@
 //! The texts around the lists of options: usage, examples, exit codes, variables.
 
 /// The usage of the program.
-pub const USAGE: &str = "pkg-install [OPTIONS] WHEEL|DIR|URL...
+pub const USAGE: &str = "pkg-install [OPTIONS] REQUIREMENT|WHEEL|DIR|URL...
        pkg-install [OPTIONS] -r FILE | --lock FILE | --report FILE
        pkg-install COMMAND [OPTIONS] ...";
 
 /// The usage of `install`.
-pub const INSTALL_USAGE: &str = "pkg-install [install] [OPTIONS] WHEEL|DIR|URL...
+pub const INSTALL_USAGE: &str = "pkg-install [install] [OPTIONS] REQUIREMENT|WHEEL|DIR|URL...
        pkg-install [install] [OPTIONS] -r FILE | --lock FILE | --report FILE";
 
 /// The end of the short help.
@@ -17,6 +17,7 @@ of a command.";
 /// The end of the long help.
 pub const AFTER_LONG: &str = "\
 Examples:
+  pkg-install 'flask>=3' --target venv             resolve and install
   pkg-install wheels/*.whl --target venv           install wheels into a virtual environment
   pkg-install --lock pylock.toml --target venv     install what a lock file pins
   pkg-install sync pylock.toml --target venv       … and remove everything else

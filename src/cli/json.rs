@@ -8,6 +8,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::quoting::ascii_json;
+#[cfg(feature = "http")]
+use super::resolution::ResolutionObject;
 use super::{CommandResult, Results};
 use pkg_install::command::Step;
 use pkg_install::error::{Clash, Effect, Error, ErrorKind, Fault};
@@ -24,7 +26,7 @@ const VERSION: u32 = 1;
 #[derive(Serialize)]
 struct ResultObject<'a> {
     version: u32,
-    /// `committed`, `planned`, `unchanged` or `failed`.
+    /// `committed`, `planned`, `unchanged`, `resolved` or `failed`.
     outcome: &'static str,
     /// Null if none was found.
     environment: Option<EnvironmentObject<'a>>,
@@ -47,6 +49,10 @@ struct ResultObject<'a> {
     /// Only of `check --requires`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     unmet_requirements: Vec<UnmetObject<'a>>,
+    /// Only of `resolve`.
+    #[cfg(feature = "http")]
+    #[serde(flatten)]
+    resolution: Option<ResolutionObject<'a>>,
     timings_ms: TimingsObject,
     /// Null on success.
     error: Option<ErrorObject>,
@@ -146,6 +152,8 @@ struct DifferenceObject<'a> {
 #[derive(Serialize)]
 struct TimingsObject {
     #[serde(skip_serializing_if = "Option::is_none")]
+    resolve: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     open: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     plan: Option<f64>,
@@ -206,6 +214,8 @@ impl<'a> ResultObject<'a> {
             projects_checked: None,
             differences: None,
             unmet_requirements: Vec::new(),
+            #[cfg(feature = "http")]
+            resolution: None,
             timings_ms: TimingsObject::of(&results.timings),
             error: error.map(ErrorObject::of),
         };
@@ -239,6 +249,11 @@ impl<'a> ResultObject<'a> {
             }
             #[cfg(feature = "http")]
             Some(CommandResult::Downloaded(_)) => root.outcome = "committed",
+            #[cfg(feature = "http")]
+            Some(CommandResult::Resolved(shown)) => {
+                root.outcome = "resolved";
+                root.resolution = Some(ResolutionObject::of(&shown.resolved));
+            }
             None => {}
         }
         if let Some(error) = error {
@@ -283,6 +298,7 @@ impl TimingsObject {
             Some(took.as_secs_f64() * 1e3)
         };
         Self {
+            resolve: of(Step::Resolve),
             open: of(Step::Open),
             plan: of(Step::Plan),
             stage: of(Step::Stage),

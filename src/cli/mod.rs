@@ -8,10 +8,14 @@ mod help;
 mod hints;
 mod json;
 mod options;
+#[cfg(feature = "http")]
+mod pip_configuration;
 mod progress;
 mod quoting;
 mod refusal;
 mod request;
+#[cfg(feature = "http")]
+mod resolution;
 mod signals;
 mod streams;
 mod text;
@@ -50,6 +54,8 @@ enum CommandResult {
     /// The paths of the wheels.
     #[cfg(feature = "http")]
     Downloaded(Vec<PathBuf>),
+    #[cfg(feature = "http")]
+    Resolved(Box<resolution::ShownResolution>),
 }
 
 /// Runs the program with these arguments; the first one is its own name.
@@ -118,6 +124,8 @@ fn act(parsed: &Parsed, context: Context<'_>, results: &mut Results) -> Result<(
             let sources = command::sources(&locate, &request, options, context)?;
             CommandResult::Downloaded(command::download(&sources, dest, options, context)?)
         }
+        #[cfg(feature = "http")]
+        Command::Resolve(args) => resolution::run(args, &locate, options, context)?,
         Command::Uninstall { names } => CommandResult::Changes(command::uninstall(
             &environment()?,
             names,

@@ -15,6 +15,8 @@ use pkg_install::command::Options;
 use pkg_install::{Locate, LocatePurpose};
 
 #[cfg(feature = "http")]
+use super::args::ResolveArgs;
+#[cfg(feature = "http")]
 use super::args::groups::DownloadArgs;
 use super::args::groups::{EnvironmentArgs, OutputArgs, TransactionArgs};
 use super::args::values::{Color, ProgressMode};
@@ -60,6 +62,9 @@ pub enum Command {
     List,
     Undo,
     Recover,
+    /// Decide which wheels satisfy requirements.
+    #[cfg(feature = "http")]
+    Resolve(Box<ResolveArgs>),
 }
 
 impl Command {
@@ -70,6 +75,8 @@ impl Command {
             // An installation often follows a download, so that it is worth to say.
             #[cfg(feature = "http")]
             Self::Download(..) => true,
+            #[cfg(feature = "http")]
+            Self::Resolve(_) => false,
             Self::Recover | Self::Check { .. } | Self::List => false,
         }
     }
@@ -78,8 +85,9 @@ impl Command {
     fn purpose(&self) -> LocatePurpose {
         match self {
             Self::Install(_) | Self::Sync(..) => LocatePurpose::Install,
+            // Wheels are chosen for an interpreter, as for an installation.
             #[cfg(feature = "http")]
-            Self::Download(..) => LocatePurpose::Install,
+            Self::Download(..) | Self::Resolve(_) => LocatePurpose::Install,
             Self::Uninstall { .. } | Self::Undo => LocatePurpose::Remove,
             Self::Check { requires: true, .. } => LocatePurpose::ReadWithPython,
             Self::Recover | Self::Check { .. } | Self::List => LocatePurpose::Read,
@@ -205,8 +213,19 @@ fn parsed(cli: Cli) -> Parsed {
                 .with_require_hashes(args.strictness.require_hashes)
                 .with_compat_check(!args.strictness.no_compat_check)
                 .with_download(download_settings(&args.download));
+            let refresh = args.request.selection.resolution.refresh;
             let command = Command::Download(args.request, args.dest);
-            Parsed::new(command, options, args.environment, args.output)
+            let mut parsed = Parsed::new(command, options, args.environment, args.output);
+            parsed.options.download.refresh = refresh;
+            parsed
+        }
+        #[cfg(feature = "http")]
+        Some(SubCommand::Resolve(args)) => {
+            let mut download = download_settings(&args.download);
+            download.refresh = args.resolution.refresh;
+            let options = Options::default().with_download(download);
+            let (environment, output) = (args.environment.clone(), args.output.clone());
+            Parsed::new(Command::Resolve(args), options, environment, output)
         }
         Some(SubCommand::Uninstall(args)) => {
             let mut parsed = changing(Command::Uninstall { names: args.names }, args.changing);
@@ -255,9 +274,15 @@ fn installing(command: Command, args: HowArgs, exact: bool) -> Parsed {
         .with_compat_check(!args.strictness.no_compat_check);
     #[cfg(feature = "http")]
     let options = {
-        let mut settings = download_settings(&args.download);
-        settings.lock_timeout = options.lock_timeout;
-        options.with_download(settings)
+        let mut download = download_settings(&args.download);
+        download.lock_timeout = options.lock_timeout;
+        download.refresh = match &command {
+            Command::Install(request) | Command::Sync(_, request) => {
+                request.selection.resolution.refresh
+            }
+            _ => false,
+        };
+        options.with_download(download)
     };
     // What would change is known from the plan alone.
     let options = if args.check {
@@ -368,7 +393,9 @@ fn settle_output(output: &mut OutputArgs) {
 fn lock_option_without_lock(request: &RequestArgs, matched: &Matched) -> Option<&'static str> {
     ["extra", "group", "no-default-groups"]
         .into_iter()
-        .find(|name| request.lock.is_empty() && matched.is_typed(&name.replace('-', "_")))
+        // A `pyproject.toml` has extras and groups, too; other lists have neither.
+        .filter(|_| request.lock.is_empty() && request.requirements.is_empty())
+        .find(|name| matched.is_typed(&name.replace('-', "_")))
 }
 
 impl Parsed {

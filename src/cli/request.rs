@@ -7,10 +7,16 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use pkg_install::command::{Context, Document, Input, Options, Selection, Source};
+#[cfg(feature = "http")]
+use pkg_install::command::{Places, ResolutionRequest, Upgrading};
 use pkg_install::error::{Error, Result};
 
 use super::args::RequestArgs;
+#[cfg(feature = "http")]
+use super::args::ResolveArgs;
 use super::args::groups::SelectionArgs;
+#[cfg(feature = "http")]
+use super::args::resolution::{ResolutionArgs, Strategy, UpgradeArgs};
 
 /// Means stdin if it is given as the path of a file.
 const STDIN: &str = "-";
@@ -34,10 +40,21 @@ pub fn read(args: &RequestArgs, options: &Options, context: Context<'_>) -> Resu
         locks: documents(&args.lock, options, context)?,
         requirements: documents(&args.requirements, options, context)?,
         selection: selection(&args.selection),
-        find_links: args.selection.find_links.clone(),
+        #[cfg(feature = "http")]
+        resolution: resolution(&args.selection, options, context)?,
         ..Input::default()
     };
+    // An address is a page of links; only directories hold the wheels of pinned lists.
+    let directories = args.selection.find_links.iter();
+    input.find_links = directories
+        .filter(|path| !path.to_string_lossy().contains("://"))
+        .cloned()
+        .collect();
     for argument in &args.wheels {
+        #[cfg(feature = "http")]
+        if input.resolution.take_argument(argument) {
+            continue;
+        }
         input.sources.extend(Source::from_argument(argument)?);
     }
     Ok(input)
@@ -101,6 +118,99 @@ fn refuse_stdin_twice<'p>(files: impl IntoIterator<Item = &'p PathBuf>) -> Resul
         ));
     }
     Ok(())
+}
+
+/// How names and loose lists are resolved.
+#[cfg(feature = "http")]
+fn resolution(
+    args: &SelectionArgs,
+    options: &Options,
+    context: Context<'_>,
+) -> Result<ResolutionRequest> {
+    let links = args.find_links.iter();
+    let links: Vec<String> = links
+        .map(|path| path.to_string_lossy().into_owned())
+        .collect();
+    let mut request = args.resolution.request(&links, options, context)?;
+    request.extras.clone_from(&args.extra);
+    request.groups.clone_from(&args.group);
+    args.upgrade.add_to(&mut request);
+    Ok(request)
+}
+
+#[cfg(feature = "http")]
+impl ResolveArgs {
+    /// Reads everything that is named.
+    pub fn request(&self, options: &Options, context: Context<'_>) -> Result<ResolutionRequest> {
+        if self.named.is_empty() && self.requirements.is_empty() {
+            return Err(Error::usage("no requirement was named"));
+        }
+        let mut request = self
+            .resolution
+            .request(&self.find_links, options, context)?;
+        request.requirements.clone_from(&self.named);
+        request.lists = documents(&self.requirements, options, context)?;
+        request.extras.clone_from(&self.extra);
+        request.groups.clone_from(&self.group);
+        request.python_version(self.python_version.as_deref())?;
+        Ok(request)
+    }
+}
+
+#[cfg(feature = "http")]
+impl ResolutionArgs {
+    /// The request without requirements.
+    pub fn request(
+        &self,
+        find_links: &[String],
+        options: &Options,
+        context: Context<'_>,
+    ) -> Result<ResolutionRequest> {
+        let (mut extra_index_urls, mut tied) = (Vec::new(), Vec::new());
+        for text in &self.index {
+            // A `=` behind the scheme belongs to the address.
+            match text.split_once('=') {
+                Some((name, url)) if !name.contains(':') => {
+                    tied.push((name.to_owned(), url.to_owned()));
+                }
+                _ => extra_index_urls.push(text.clone()),
+            }
+        }
+        extra_index_urls.extend_from_slice(&self.extra_index_url);
+        Ok(ResolutionRequest {
+            constraints: documents(&self.constraints, options, context)?,
+            places: Places {
+                index_url: self.index_url.clone(),
+                extra_index_urls,
+                tied,
+                find_links: find_links.to_vec(),
+                no_index: self.no_index,
+            },
+            pip: if self.no_pip_config {
+                Places::default()
+            } else {
+                super::pip_configuration::places()?
+            },
+            prereleases: self.pre,
+            no_deps: self.no_deps,
+            before: self.exclude_newer,
+            ..ResolutionRequest::default()
+        })
+    }
+}
+
+#[cfg(feature = "http")]
+impl UpgradeArgs {
+    /// Adds them to a request.
+    pub fn add_to(&self, request: &mut ResolutionRequest) {
+        request.upgrade = match (self.upgrade, self.upgrade_strategy) {
+            (false, _) => Upgrading::Nothing,
+            (true, Strategy::OnlyIfNeeded) => Upgrading::Named,
+            (true, Strategy::Eager) => Upgrading::Everything,
+        };
+        request.save_report.clone_from(&self.save_report);
+        request.save_lock.clone_from(&self.save_lock);
+    }
 }
 
 /// The extras and groups to select from lock files.

@@ -56,6 +56,8 @@ pub fn results(results: &Results, verbose: bool, elapsed: Duration) -> String {
             .iter()
             .map(|path| format!("{}\n", escaped(&path.display().to_string())))
             .collect(),
+        #[cfg(feature = "http")]
+        CommandResult::Resolved(shown) => shown.text(),
         CommandResult::Listed(projects) => list(projects),
     };
     if verbose {
@@ -70,6 +72,7 @@ pub fn results(results: &Results, verbose: bool, elapsed: Duration) -> String {
 /// The name of a step.
 fn step_name(step: Step) -> &'static str {
     match step {
+        Step::Resolve => "resolve",
         Step::Open => "open",
         Step::Plan => "plan",
         Step::Stage => "stage",

@@ -1,5 +1,6 @@
 //! Reading the documents that a request names, by path or URL.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 #[cfg(feature = "http")]
 use std::sync::{
@@ -9,11 +10,11 @@ use std::sync::{
 #[cfg(feature = "http")]
 use std::time::Duration;
 
-use super::{Context, Document, Options};
+use super::{Context, Options};
 #[cfg(feature = "http")]
 use crate::download::{Downloader, Keep, ResourceRequest};
 use crate::error::{Error, Result};
-use crate::fs;
+use crate::fs::{self, Dir, Fs};
 use crate::spec::location::{Location, shown};
 
 /// Far more than any report, lock file or list has.
@@ -23,7 +24,38 @@ const MOST_BYTES: u64 = 1 << 28;
 #[cfg(feature = "http")]
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// A text that was read already.
+#[derive(Debug)]
+pub struct Document {
+    /// Its path, or `-` for stdin; messages name it so.
+    pub at: PathBuf,
+    /// Its bytes.
+    pub content: Vec<u8>,
+}
+
 impl Document {
+    /// Writes `content` to the file at `path`, which is replaced as a whole.
+    ///
+    /// # Errors
+    /// The directory does not exist, or cannot be written to.
+    pub fn write(path: &Path, content: &[u8], fs: &Fs) -> Result<()> {
+        let path = fs::absolute(path)?;
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name().and_then(OsStr::to_str))
+        else {
+            let message = format!("`{}` cannot be the path of a file", path.display());
+            return Err(Error::usage(message));
+        };
+        let directory = Dir::open(fs, parent)?;
+        // Written under another name, so that the path never shows half a file.
+        let partial = format!(".{name}.part");
+        // An interrupted command may have left this file.
+        directory.remove_file(&partial)?;
+        let mut file = directory.create(&partial, false)?;
+        file.write(content)?;
+        drop(file);
+        directory.replace(&partial, name)
+    }
+
     /// Reads the file at `path`, or fetches the document at an `http` or `https` address; a missing
     /// file is a usage error.
     pub fn read(path: &Path, options: &Options, context: Context<'_>) -> Result<Self> {

@@ -2,17 +2,19 @@
 
 use std::time::Instant;
 
+#[cfg(feature = "http")]
+use super::names::{self, NamedWheels};
 use super::observer::Observer;
 use super::planned::PlannedTransaction;
 use super::planning::{self, Installation};
-use super::request::Input;
+use super::request::{Input, ResolvedInput};
 use super::session::{Purpose, Session};
 use super::up_to_date::{InstalledSet, SortedWheels};
 use super::{Context, Options, open};
 use crate::environment::layout::Layout;
 use crate::environment::{Environment, EnvironmentKind, Python};
 use crate::error::{Error, Fault, MetadataFault, Result};
-use crate::installed;
+use crate::installed::{self, Installed};
 use crate::outcome::{Outcome, Step, Warning};
 use crate::spec::tags::TagSet;
 use crate::spec::wheel_name::Tag;
@@ -52,13 +54,15 @@ pub(crate) fn plan_install<'a>(
     for _ in 0..ATTEMPTS {
         let begin = Instant::now();
         let present = InstalledSet::new(environment, &layout, &installed, options);
-        let is_installed =
-            |name: &_, version: &_, pins: &_| present.satisfying(name, version, pins);
-        let resolved = input.resolve(environment, options, &is_installed, context)?;
+        let resolved = resolved(input, (&present, &layout, &installed), options, context)?;
+        #[cfg(feature = "http")]
+        let (resolved, named) = resolved;
         let wanted = SortedWheels::new(resolved, &present);
         let mut opened = open::open(wanted.needed(), options, &pool, context)?;
         context.events.step(Step::Open, begin.elapsed());
         context.warn(opened.warnings());
+        #[cfg(feature = "http")]
+        named.check(&opened.wheels)?;
         check_python(&opened.wheels, environment, options, context)?;
         let begin = Instant::now();
         let session = Session::begin(environment, Purpose::Install, options, context);
@@ -150,6 +154,38 @@ fn check_python(
             Ok(())
         }
     }
+}
+
+/// An environment as it was seen before it is locked.
+type SeenEnvironment<'a> = (&'a InstalledSet<'a>, &'a Layout, &'a [Installed]);
+
+/// The wheels that `input` means, those of its names included.
+#[cfg(feature = "http")]
+fn resolved(
+    input: &Input,
+    (present, layout, installed): SeenEnvironment<'_>,
+    options: &Options,
+    context: Context<'_>,
+) -> Result<(ResolvedInput, NamedWheels)> {
+    let environment = present.environment();
+    let is_installed = |name: &_, version: &_, pins: &_| present.satisfying(name, version, pins);
+    let mut resolved = input.resolve(environment, options, &is_installed, context)?;
+    let metadata = names::installed_metadata(installed, layout, options);
+    let how = (options, context);
+    let named = names::add(environment, input, &mut resolved, metadata, how)?;
+    Ok((resolved, named))
+}
+
+/// The wheels that `input` means.
+#[cfg(not(feature = "http"))]
+fn resolved(
+    input: &Input,
+    (present, _, _): SeenEnvironment<'_>,
+    options: &Options,
+    context: Context<'_>,
+) -> Result<ResolvedInput> {
+    let is_installed = |name: &_, version: &_, pins: &_| present.satisfying(name, version, pins);
+    input.resolve(present.environment(), options, &is_installed, context)
 }
 
 /// Refuses wheels that the environment's interpreter cannot use (platform compatibility tags; core

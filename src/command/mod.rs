@@ -15,6 +15,8 @@ mod document;
 mod download;
 mod install;
 mod list;
+#[cfg(feature = "http")]
+mod names;
 mod observer;
 mod open;
 mod options;
@@ -24,6 +26,8 @@ mod recover;
 #[cfg(feature = "http")]
 mod remote;
 mod request;
+#[cfg(feature = "http")]
+mod resolve;
 mod session;
 mod undo;
 mod uninstall;
@@ -33,18 +37,23 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 pub use check::{check, unmet_requirements};
+pub use document::Document;
 #[cfg(feature = "http")]
 pub use download::download;
 pub use install::install;
 pub(crate) use install::plan_install;
 pub use list::list;
+#[cfg(feature = "http")]
+pub use names::sources;
 pub use observer::{Cancellation, Observer};
 pub use options::Options;
 pub use planned::PlannedTransaction;
 pub use recover::recover;
+pub use request::Input;
 #[cfg(feature = "http")]
-pub use request::sources;
-pub use request::{Document, Input};
+pub use resolve::{
+    Places, ResolutionRequest, ResolvedRequest, Upgrading, lock_of, pip_places, report_of, resolve,
+};
 pub use undo::undo;
 pub(crate) use uninstall::plan_uninstall;
 pub use uninstall::uninstall;
@@ -56,6 +65,8 @@ pub use crate::fs::Fs;
 pub use crate::outcome::{Silent, Step};
 pub use crate::source::Source;
 pub use crate::spec::pylock::Selection;
+pub use crate::spec::resolved::{ResolvedWheel, WheelFile};
+pub use crate::spec::timestamp::Timestamp;
 
 use crate::outcome::{Events, Warning};
 

@@ -6,15 +6,21 @@
 
 use std::path::PathBuf;
 
-use super::{Context, Options};
+use super::document::Document;
 #[cfg(feature = "http")]
-use crate::environment::{self, Locate};
+use super::resolve::{ResolutionRequest, is_project_file};
+use super::{Context, Options};
 use crate::environment::{Environment, marker_values};
 use crate::error::{Error, Result};
 use crate::source::{
     Fitting, IsInstalled, Satisfied, Source, Sourced, lock_file, merged, pip_report, requirements,
 };
 use crate::spec::pylock::Selection;
+#[cfg(feature = "http")]
+use crate::{
+    source::Pins,
+    spec::requirements::{LooseList, Pin, PinnedRequirement, Requirements},
+};
 
 /// The wheels to install, as the user named them. By default nothing.
 #[derive(Debug, Default)]
@@ -31,15 +37,9 @@ pub struct Input {
     pub requirements: Vec<Document>,
     /// Directories that contain the wheels of the lists.
     pub find_links: Vec<PathBuf>,
-}
-
-/// A text that was read already.
-#[derive(Debug)]
-pub struct Document {
-    /// Its path, or `-` for stdin; messages name it so.
-    pub at: PathBuf,
-    /// Its bytes.
-    pub content: Vec<u8>,
+    /// What has to be resolved, and how the lists are resolved that are not pinned to files.
+    #[cfg(feature = "http")]
+    pub resolution: ResolutionRequest,
 }
 
 /// The answer to an [`Input`] in one environment.
@@ -49,6 +49,8 @@ pub(super) struct ResolvedInput {
     pub(super) sources: Vec<Source>,
     /// The requirements that are installed already.
     pub(super) satisfied: Vec<Satisfied>,
+    /// The lists that have to be resolved, as positions among the input's.
+    pub(super) loose: Vec<usize>,
 }
 
 impl From<Vec<Source>> for Input {
@@ -63,13 +65,20 @@ impl From<Vec<Source>> for Input {
 impl Input {
     /// Whether nothing was named. Texts may still turn out to name no wheel.
     pub fn is_empty(&self) -> bool {
+        #[cfg(feature = "http")]
+        if !self.resolution.requirements.is_empty() {
+            return false;
+        }
         self.sources.is_empty()
             && self.reports.is_empty()
             && self.locks.is_empty()
             && self.requirements.is_empty()
     }
 
-    fn reported(&self, fitting: Option<&Fitting>) -> impl Iterator<Item = Result<Sourced>> {
+    pub(super) fn reported(
+        &self,
+        fitting: Option<&Fitting>,
+    ) -> impl Iterator<Item = Result<Sourced>> {
         let reports = self.reports.iter();
         reports.map(move |text| pip_report::sources(&text.content, &text.at, fitting))
     }
@@ -88,10 +97,10 @@ impl Input {
     ) -> Result<ResolvedInput> {
         let mut satisfied = Vec::new();
         // Wheels that are named themselves need no interpreter to be chosen by.
-        let pinned = if self.has_documents() {
+        let (pinned, loose) = if self.has_documents() {
             self.pinned(environment, options, is_installed)?
         } else {
-            Vec::new()
+            (Vec::new(), Vec::new())
         };
         let mut take = |sourced: Sourced| {
             context.warn(sourced.warnings);
@@ -105,26 +114,31 @@ impl Input {
         for source in &mut sources {
             source.settle_direct_reference(options.direct_url);
         }
-        Ok(ResolvedInput { sources, satisfied })
+        Ok(ResolvedInput {
+            sources,
+            satisfied,
+            loose,
+        })
     }
 
     /// Whether anything but wheels is named: a report, a lock file or a list.
-    fn has_documents(&self) -> bool {
+    pub(super) fn has_documents(&self) -> bool {
         !(self.reports.is_empty() && self.locks.is_empty() && self.requirements.is_empty())
     }
 
     #[cfg(feature = "http")]
-    fn has_reports_only(&self) -> bool {
+    pub(super) fn has_reports_only(&self) -> bool {
         self.locks.is_empty() && self.requirements.is_empty()
     }
 
-    /// What each report, lock file and list pins for the environment's interpreter.
+    /// What each report, lock file and list pins for the environment's interpreter, and the lists
+    /// that have to be resolved instead.
     fn pinned(
         &self,
         environment: &Environment,
         options: &Options,
         is_installed: &IsInstalled<'_>,
-    ) -> Result<Vec<Result<Sourced>>> {
+    ) -> Result<(Vec<Result<Sourced>>, Vec<usize>)> {
         let python = environment.python()?;
         let fitting = Fitting::new(
             &python.target,
@@ -137,43 +151,57 @@ impl Input {
             .locks
             .iter()
             .map(|text| lock_file::sources(&text.content, &text.at, &fitting, &self.selection));
-        let lists = self.requirements.iter().map(|text| {
+        let (loose, pinned): (Vec<usize>, Vec<usize>) = (0..self.requirements.len())
+            .partition(|&number| self.is_loose(number, &fitting, is_installed));
+        let lists = pinned.iter().map(|&number| {
+            let text = &self.requirements[number];
             let Document { at, content } = text;
             requirements::sources(content, at, &fitting, &self.find_links, is_installed)
         });
-        Ok(reports.chain(locks).chain(lists).collect())
+        Ok((reports.chain(locks).chain(lists).collect(), loose))
     }
-}
 
-/// The wheels that an installation into the environment would need. An environment is located only
-/// if the input depends on one.
-///
-/// # Errors
-/// All faults of all texts in one error, or there is no such environment.
-#[cfg(feature = "http")]
-pub fn sources(
-    locate: &Locate,
-    input: &Input,
-    options: &Options,
-    context: Context<'_>,
-) -> Result<Vec<Source>> {
-    // Only reports, lock files and lists are fitted to an interpreter.
-    if !input.has_documents() {
-        return Ok(merged(input.sources.clone()));
-    }
-    let environment = match environment::locate(locate) {
-        // A report names its wheels. If there is an environment, it should be for that one.
-        Err(error) if error.code() == "no-environment" && input.has_reports_only() => {
-            let mut sources = input.sources.clone();
-            for sourced in Error::all_or_refused(input.reported(None))? {
-                context.warn(sourced.warnings);
-                sources.extend(sourced.sources);
-            }
-            return Ok(merged(sources));
+    /// Whether a list has to be resolved: it is not pinned to wheels that are named or installed.
+    #[cfg(feature = "http")]
+    fn is_loose(&self, number: usize, fitting: &Fitting, is_installed: &IsInstalled<'_>) -> bool {
+        let Document { at, content } = &self.requirements[number];
+        if self.resolution.asks_for_an_index() {
+            return true;
         }
-        located => located?,
-    };
-    // The wheels themselves are wanted, whatever is installed.
-    let resolved = input.resolve(&environment, options, &|_, _, _| None, context)?;
-    Ok(resolved.sources)
+        if is_project_file(at) {
+            return true;
+        }
+        // A list that is no text is refused when its wheels are looked for.
+        let Ok(list) = Requirements::parse(content) else {
+            return false;
+        };
+        let has_directories = !self.find_links.is_empty() || !list.find_links.is_empty();
+        let is_missing = |entry: &PinnedRequirement| match &entry.pin {
+            Pin::Version(version) => {
+                let pins = Pins::default().and_one_of(entry.hashes.clone());
+                is_installed(&entry.name, version, &pins).is_none()
+            }
+            Pin::Wheel(..) | Pin::NotAWheel(_) => false,
+        };
+        match list.select(fitting.markers()) {
+            Ok(entries) => !has_directories && entries.into_iter().any(is_missing),
+            // A list that is wrong for a resolver, too, is refused with all of its faults.
+            Err(_) => {
+                LooseList::parse(content).is_ok_and(|list| list.check(fitting.markers()).is_ok())
+            }
+        }
+    }
+
+    /// Without HTTP there is no index, so that every list has to be pinned to files.
+    #[cfg(not(feature = "http"))]
+    fn is_loose(&self, _: usize, _: &Fitting, _: &IsInstalled<'_>) -> bool {
+        false
+    }
+
+    /// The lists that have to be resolved.
+    #[cfg(feature = "http")]
+    pub(super) fn loose_lists(&self, resolved: &ResolvedInput) -> Vec<&Document> {
+        let numbers = resolved.loose.iter();
+        numbers.map(|&number| &self.requirements[number]).collect()
+    }
 }

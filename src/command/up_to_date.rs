@@ -70,6 +70,11 @@ impl<'a> InstalledSet<'a> {
         }
     }
 
+    /// The environment that they were found in.
+    pub fn environment(&self) -> &'a Environment {
+        self.environment
+    }
+
     /// The installed version that satisfies a requirement for `wanted`, as far as is recorded.
     pub fn satisfying(&self, name: &ProjectName, wanted: &Version, pins: &Pins) -> Option<Version> {
         let project = self.only(name)?;
@@ -172,7 +177,9 @@ pub struct Decision {
 impl SortedWheels {
     /// Decides which wheels have to be opened.
     pub fn new(resolved: ResolvedInput, present: &InstalledSet<'_>) -> Self {
-        let ResolvedInput { sources, satisfied } = resolved;
+        let ResolvedInput {
+            sources, satisfied, ..
+        } = resolved;
         let mut ids = (0..).map(WheelId);
         let wheels = sources.into_iter().map(|source| {
             let name = WheelName::parse(&source.file_name).ok();

@@ -32,6 +32,8 @@ pub enum ResolutionFault {
     MissingKey(String),
     /// A key has a value of another type or form.
     BadKey { key: String, expected: &'static str },
+    /// A key of a project's file cannot be used; with the reason.
+    ProjectKey { key: String, reason: String },
     /// The version of the format is not supported.
     FormatVersion {
         key: &'static str,
@@ -132,7 +134,7 @@ impl ResolutionFault {
             Self::ToolsOwnLock(_) => Code::ToolsOwnLock,
             Self::LockName(_) => Code::LockName,
             Self::MissingKey(_) => Code::MissingKey,
-            Self::BadKey { .. } => Code::BadKey,
+            Self::BadKey { .. } | Self::ProjectKey { .. } => Code::BadKey,
             Self::FormatVersion { .. } => Code::FormatVersion,
             Self::Marker { .. } => Code::BadMarker,
             Self::OtherEnvironment(_) => Code::OtherEnvironment,
@@ -191,6 +193,7 @@ impl ResolutionFault {
             ),
             Self::MissingKey(key) => write!(f, "`{key}` is missing"),
             Self::BadKey { key, expected } => write!(f, "`{key}` is not {expected}"),
+            Self::ProjectKey { key, reason } => write!(f, "`{key}` cannot be used: {reason}"),
             Self::FormatVersion {
                 key,
                 found,
@@ -373,6 +376,10 @@ pub(super) mod samples {
             F::BadKey {
                 key: text("packages"),
                 expected: "a list",
+            },
+            F::ProjectKey {
+                key: text("project.dependencies"),
+                reason: text("it is dynamic"),
             },
             F::FormatVersion {
                 key: "lock-version",

@@ -50,6 +50,17 @@ fn is_there(path: &Path) -> bool {
     matches!(fs::stat(path), Ok(Some(_)))
 }
 
+/// Whether an argument is a requirement, and neither a place nor a file that is no wheel.
+pub fn is_requirement(argument: &Path) -> bool {
+    let Argument::Name(path) = Argument::of(argument) else {
+        return false;
+    };
+    let text = path.to_str().unwrap_or_default();
+    // A slash is a part of a path that does not exist, unless an address follows the name.
+    let before = text.split(['@', ';']).next().unwrap_or_default();
+    !before.contains(['/', '\\']) && check_kind(&Location::File(path.to_owned())).is_ok()
+}
+
 impl Source {
     /// What the user typed as one argument: a wheel, by its path or URL, with or without a pinned
     /// hash after `#`; or a directory, which stands for every `*.whl` directly inside it.

@@ -15,6 +15,7 @@ pub mod requirements;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use argument::is_requirement;
 pub use merge::merged;
 pub use pins::Pins;
 
@@ -115,6 +116,13 @@ impl Fitting {
             markers,
             compat_check,
         }
+    }
+}
+
+impl Fitting {
+    /// The values that markers are evaluated with.
+    pub fn markers(&self) -> &MarkerEnvironment {
+        &self.markers
     }
 }
 

@@ -59,6 +59,24 @@ impl<'a> Headers<'a> {
         Self { fields }
     }
 
+    /// The headers of `text`, and what follows the blank line after them.
+    pub fn parse_with_body(text: &'a str) -> (Self, &'a str) {
+        let ends = ["\n\n", "\r\n\r\n"].map(|blank| Some((text.find(blank)?, blank.len())));
+        let body = ends
+            .into_iter()
+            .flatten()
+            .min()
+            .map_or("", |(at, length)| &text[at + length..]);
+        (Self::parse(text), body)
+    }
+
+    /// All headers, each with its name, in the order written.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.fields
+            .iter()
+            .map(|(name, value)| (*name, value.trim()))
+    }
+
     /// The value of the first header named `name`.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.all(name).next()

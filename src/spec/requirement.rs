@@ -65,6 +65,16 @@ impl Requirement {
         })
     }
 
+    /// The file at `url`, a URL or path.
+    pub(crate) fn at(name: ProjectName, url: &str, marker: Option<Marker>) -> Self {
+        Self {
+            name,
+            extras: Vec::new(),
+            wanted: VersionsOrUrl::Url(url.to_owned()),
+            marker,
+        }
+    }
+
     /// Whether it applies if no extra is asked for.
     pub(crate) fn applies(&self, environment: &MarkerEnvironment) -> bool {
         let holds = |marker: &Marker| marker.holds(environment, &Sets::default());

@@ -31,6 +31,13 @@ impl Timestamp {
         u64::try_from(all).ok().map(Self)
     }
 
+    /// Whether a text is a date and time with a zone in the one form that TOML takes, too.
+    pub fn is_plain(text: &str) -> bool {
+        let is_part =
+            |c: char| c.is_ascii_digit() || matches!(c, '-' | ':' | '.' | 'T' | 'Z' | '+');
+        text.contains('T') && text.chars().all(is_part) && Self::parse(text).is_some()
+    }
+
     /// The instant that lies this long before `now`: `P7D`, `PT12H`, `P1W` (ISO 8601), or the plain
     /// `7 days`, `12 hours`, `1 week`. `None` if the text is none of these.
     pub fn before(now: Self, text: &str) -> Option<Self> {

@@ -34,6 +34,7 @@ mod foreign_caches;
 mod foreign_metadata;
 mod foreign_owners;
 mod fuzzing;
+mod index_install;
 mod io_errors;
 mod kept_undo;
 mod library;

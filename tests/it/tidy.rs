@@ -96,7 +96,7 @@ const LAYERS: &[&[&str]] = &[
     &["wheel"],
     &["installed"],
     &["resolve", "plan"],
-    &["stage"],
+    &["index", "stage"],
     &["transaction"],
     &["command"],
     &["api"],

@@ -5,16 +5,18 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args};
 
 #[cfg(feature = "http")]
+use super::resolution::{ResolutionArgs, UpgradeArgs};
+#[cfg(feature = "http")]
 use super::values::CONNECTIONS;
 use super::values::{ANY_SECONDS, Color, ProgressMode, THREADS, number};
 
 /// The arguments that choose among what lock files and lists offer.
 #[derive(Args, Clone)]
 pub struct SelectionArgs {
-    /// Take the wheels of `--requirements` from this directory
-    #[arg(short, long, value_name = "DIR", hide_short_help = true)]
+    /// A directory with wheels, or a page of links, that comes before all indexes
+    #[arg(short, long, value_name = "DIR|URL", hide_short_help = true)]
     pub find_links: Vec<PathBuf>,
-    /// Include this extra (with `--lock`)
+    /// Include this extra (with `--lock` or a `pyproject.toml`)
     #[arg(
         long,
         value_name = "NAME",
@@ -22,7 +24,7 @@ pub struct SelectionArgs {
         hide_short_help = true
     )]
     pub extra: Vec<String>,
-    /// Include this dependency group (with `--lock`)
+    /// Include this dependency group (with `--lock` or a `pyproject.toml`)
     #[arg(
         long,
         value_name = "NAME",
@@ -33,6 +35,12 @@ pub struct SelectionArgs {
     /// Leave out the default dependency groups (with `--lock`)
     #[arg(long, hide_short_help = true)]
     pub no_default_groups: bool,
+    #[cfg(feature = "http")]
+    #[command(flatten)]
+    pub resolution: ResolutionArgs,
+    #[cfg(feature = "http")]
+    #[command(flatten)]
+    pub upgrade: UpgradeArgs,
 }
 
 /// Which wheels to accept.
@@ -64,17 +72,6 @@ pub struct AcceptedArgs {
     /// Ask no question (as always)
     #[arg(short, long, hide_short_help = true, help_heading = "Accepted for pip")]
     yes: bool,
-    /// Replace older versions of what is named (as always)
-    #[arg(
-        short = 'U',
-        long,
-        hide_short_help = true,
-        help_heading = "Accepted for pip"
-    )]
-    upgrade: bool,
-    /// Install only what is named (as always)
-    #[arg(long, hide_short_help = true, help_heading = "Accepted for pip")]
-    no_deps: bool,
     /// Write no bytecode (as always)
     #[arg(long, hide_short_help = true, help_heading = "Accepted for pip")]
     no_compile: bool,

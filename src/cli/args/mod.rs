@@ -6,6 +6,8 @@
 //! doc comments here are the texts of `--help`.
 
 pub mod groups;
+#[cfg(feature = "http")]
+pub mod resolution;
 pub mod values;
 
 use std::path::PathBuf;
@@ -22,6 +24,8 @@ use groups::{
 };
 #[cfg(feature = "http")]
 use groups::{DownloadArgs, DryRunArgs};
+#[cfg(feature = "http")]
+use resolution::ResolutionArgs;
 use values::{ON_CONFLICT, VERIFY, one_line, one_of};
 
 /// Install Python wheels, all of them or none.
@@ -56,6 +60,9 @@ pub enum SubCommand {
     /// Download the wheels that an installation needs
     #[cfg(feature = "http")]
     Download(Box<DownloadCommandArgs>),
+    /// Decide which wheels satisfy requirements, and fetch none of them
+    #[cfg(feature = "http")]
+    Resolve(Box<ResolveArgs>),
     /// Remove installed projects
     Uninstall(UninstallArgs),
     /// Compare installed files with their RECORD
@@ -148,23 +155,30 @@ pub struct HowArgs {
 /// The arguments that say what to install.
 #[derive(Args, Clone)]
 pub struct RequestArgs {
-    /// Wheels, by path or URL; a directory means every `*.whl` directly inside it, `…#sha256=…`
-    /// pins a wheel to its hash
-    #[arg(value_name = "WHEEL|DIR|URL")]
+    /// Requirements such as `flask>=3`; wheels, by path or URL, where `…#sha256=…` pins a wheel to
+    /// its hash; directories, which mean every `*.whl` directly inside
+    #[arg(
+        value_name = "REQUIREMENT|WHEEL|DIR|URL",
+        help = "Requirements, wheels, directories of wheels"
+    )]
     pub wheels: Vec<PathBuf>,
     /// Install what `pip install --report FILE` resolved; `-` reads stdin
-    #[arg(long, value_name = "FILE")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        help = "Install what `pip install --report` resolved"
+    )]
     pub report: Vec<PathBuf>,
     /// Install what a `pylock.toml` pins (PEP 751); `-` reads stdin
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help = "Install what a `pylock.toml` pins")]
     pub lock: Vec<PathBuf>,
-    /// Install a list of pinned requirements, as written by `pip-compile`, `uv pip compile` and
-    /// `uv export`; `-` reads stdin
+    /// Install a list of requirements, loose or pinned, or what a `pyproject.toml` needs; `-` reads
+    /// stdin
     #[arg(
         short,
         long,
         value_name = "FILE",
-        help = "Install a list of pinned requirements"
+        help = "Install a list of requirements"
     )]
     pub requirements: Vec<PathBuf>,
     #[command(flatten)]
@@ -185,6 +199,44 @@ pub struct DownloadCommandArgs {
     pub strictness: StrictnessArgs,
     #[command(flatten)]
     pub accepted: AcceptedArgs,
+    #[command(flatten)]
+    pub download: DownloadArgs,
+    #[command(flatten)]
+    pub environment: EnvironmentArgs,
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+#[cfg(feature = "http")]
+/// The arguments of `resolve`.
+#[derive(Args)]
+pub struct ResolveArgs {
+    /// Requirements, such as `flask>=3`
+    #[arg(value_name = "REQUIREMENT")]
+    pub named: Vec<String>,
+    /// A list of requirements, or a `pyproject.toml`; `-` reads stdin
+    #[arg(short, long, value_name = "FILE")]
+    pub requirements: Vec<PathBuf>,
+    /// A directory with wheels, or a page of links, that comes before all indexes
+    #[arg(short, long, value_name = "DIR|URL")]
+    pub find_links: Vec<String>,
+    /// Include an extra of the `pyproject.toml`
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub extra: Vec<String>,
+    /// Include a dependency group of the `pyproject.toml`
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub group: Vec<String>,
+    /// Resolve for this version of Python, and not for the environment's
+    #[arg(long, value_name = "X.Y[.Z]")]
+    pub python_version: Option<String>,
+    /// Write an installation report, as pip does; `-` is stdout
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// Write a lock file (PEP 751); `-` is stdout
+    #[arg(long, value_name = "FILE")]
+    pub lock: Option<PathBuf>,
+    #[command(flatten)]
+    pub resolution: ResolutionArgs,
     #[command(flatten)]
     pub download: DownloadArgs,
     #[command(flatten)]

@@ -7,8 +7,11 @@
 
 #[cfg(test)]
 mod tests;
+mod write;
 
 use std::collections::BTreeMap;
+
+pub use write::write;
 
 use serde::Deserialize;
 use serde_json::Value;

@@ -8,10 +8,12 @@
 
 mod keys;
 mod select;
+mod write;
 
 use keys::Keys;
 
 pub use select::{Choice, LockedWheel, Selection};
+pub use write::write;
 
 use super::digits::number;
 use super::marker::{Marker, MarkerScope};

@@ -8,9 +8,12 @@
 
 mod encoding;
 mod lines;
+mod loose;
 mod specifier;
 
 use std::collections::BTreeMap;
+
+pub(crate) use loose::{LooseList, LooseRequirement};
 
 use lines::{Line, lines};
 use specifier::{read_marker, split_marker, split_options_marker};
@@ -288,7 +291,7 @@ impl Requirements {
                 .or_else(|| words.next())
                 .ok_or_else(|| line.fault("its value is missing"))?;
             match option {
-                "--hash" => match hash(value, &requirement)? {
+                "--hash" => match hash_of(value, &requirement.label())? {
                     Some(hash) => requirement.hashes.push(hash),
                     None => weak.push(value.split(':').next().unwrap_or_default().to_owned()),
                 },
@@ -333,10 +336,10 @@ fn split_option(word: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// `sha256:…`; `None` if the algorithm is weak or unknown.
-fn hash(value: &str, requirement: &PinnedRequirement) -> Result<Option<Digest>, ResolutionFault> {
+/// `sha256:…` of the requirement `entry`; `None` if the algorithm is weak or unknown.
+fn hash_of(value: &str, entry: &str) -> Result<Option<Digest>, ResolutionFault> {
     let bad = || ResolutionFault::BadHash {
-        entry: requirement.label(),
+        entry: entry.to_owned(),
         hash: value.to_owned(),
     };
     let (name, hex) = value.split_once(':').ok_or_else(bad)?;

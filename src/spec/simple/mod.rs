@@ -38,6 +38,8 @@ pub struct Page {
     pub releases: Vec<Release>,
     /// The state of the project (PEP 792).
     pub status: ProjectStatus,
+    /// The wheels of all projects, if it was read as a page of links.
+    pub links: Vec<IndexWheel>,
     /// The address that relative links start from, if the page states one (`<base href>`).
     pub base: Option<Box<str>>,
 }
@@ -122,6 +124,22 @@ impl Page {
         content_type: &str,
         body: &[u8],
     ) -> Result<Self, IndexFault> {
+        Self::read(Some(project), content_type, body)
+    }
+
+    /// Reads a page of links, whose wheels may be of any project.
+    ///
+    /// # Errors
+    /// As [`Page::parse`].
+    pub fn parse_links(content_type: &str, body: &[u8]) -> Result<Self, IndexFault> {
+        Self::read(None, content_type, body)
+    }
+
+    fn read(
+        project: Option<&ProjectName>,
+        content_type: &str,
+        body: &[u8],
+    ) -> Result<Self, IndexFault> {
         let kind = content_type.split(';').next().unwrap_or_default().trim();
         let kind = kind.to_ascii_lowercase();
         let mut builder = PageBuilder::new(project);
@@ -162,7 +180,9 @@ struct ListedFile<'a> {
 
 /// Collects the files of a page.
 struct PageBuilder {
-    names: FileNames,
+    /// Reads the names of the page's project; `None` for a page of links.
+    names: Option<FileNames>,
+    links: Vec<IndexWheel>,
     releases: Vec<Release>,
     /// The position in `releases` of each version as it is written in file names.
     by_text: HashMap<String, usize>,
@@ -174,9 +194,10 @@ struct PageBuilder {
 }
 
 impl PageBuilder {
-    fn new(project: &ProjectName) -> Self {
+    fn new(project: Option<&ProjectName>) -> Self {
         Self {
-            names: FileNames::new(project),
+            names: project.map(FileNames::new),
+            links: Vec::new(),
             releases: Vec::new(),
             by_text: HashMap::new(),
             pythons: HashMap::new(),
@@ -191,7 +212,14 @@ impl PageBuilder {
         if self.files > MOST_FILES {
             return Err(IndexFault::TooManyFiles { limit: MOST_FILES });
         }
-        match self.names.read(row.file_name) {
+        let Some(names) = &mut self.names else {
+            if row.file_name.ends_with(".whl") {
+                let wheel = self.wheel(row);
+                self.links.push(wheel);
+            }
+            return Ok(());
+        };
+        match names.read(row.file_name) {
             Some(Named::Wheel(version)) => {
                 let Some(index) = self.release(version) else {
                     return Ok(());
@@ -261,6 +289,7 @@ impl PageBuilder {
         });
         Page {
             releases,
+            links: self.links,
             status: self.status,
             base: self.base,
         }

@@ -422,7 +422,13 @@ impl Answer {
             }
             None => "HTTP/1.1 200 OK\r\n".to_owned(),
         };
-        head += &format!("Content-Type: application/octet-stream\r\nContent-Length: {length}\r\n");
+        // A body that begins so is a page of a package index.
+        let kind = if body.starts_with(b"{\"meta\"") {
+            "application/vnd.pypi.simple.v1+json\r\nCache-Control: max-age=600"
+        } else {
+            "application/octet-stream"
+        };
+        head += &format!("Content-Type: {kind}\r\nContent-Length: {length}\r\n");
         if let Some(tag) = tag {
             // A date has no quotes.
             let name = if tag.contains('"') {

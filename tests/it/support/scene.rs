@@ -139,6 +139,8 @@ impl Scene {
             .for_each(|name| {
                 command.env_remove(name);
             });
+        // No test may ask the public index; one that has an index names it.
+        command.env("PIP_NO_INDEX", "1");
         command.current_dir(self.path()).stdin(Stdio::null());
         command
     }

@@ -1,0 +1,449 @@
+//! `resolve`: decides which wheels satisfy requirements, and fetches none of them.
+//!
+//! Steps: read every text, begin to fetch what they lead to, solve, look up the wheel of each pin.
+//! Installing from names begins with the same steps.
+
+mod gather;
+mod request;
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+pub(super) use gather::is_project_file;
+pub use request::{Places, ResolutionRequest, Upgrading, pip_places};
+
+use gather::{Gathered, Reader};
+
+use super::{Context, Document, Options};
+use crate::digest::Digest;
+use crate::download::{Asked, Downloader, Settings};
+use crate::environment::{Environment, Python, marker_values};
+use crate::error::{Error, ResolutionFault, Result};
+use crate::fs;
+use crate::index::{
+    Acceptance, Ahead, Index, IndexSettings, IndexUrl, Locations, Offered, default_index,
+};
+use crate::outcome::{Step, Warning};
+use crate::resolve::{
+    Resolution, ResolutionWarning, ResolvedProject, StatedRequirement, Upgrade, Via, Wanted, solve,
+};
+use crate::source::Source;
+use crate::spec::location::Location;
+use crate::spec::marker::MarkerEnvironment;
+use crate::spec::name::ProjectName;
+use crate::spec::resolved::{ResolvedWheel, WheelFile};
+use crate::spec::simple::{MetadataFile, ProjectStatus};
+use crate::spec::tags::TagSet;
+use crate::spec::version::{Specifiers, Version};
+use crate::spec::{pip_report, pylock};
+
+/// How many bytes of a wheel's end are asked for, if its METADATA is no file of its own: most
+/// wheels have their directory and METADATA there.
+const TAIL: u64 = 1 << 14;
+
+/// The result of a resolution.
+#[derive(Debug)]
+pub struct ResolvedRequest {
+    /// The wheels, each after those that it needs.
+    pub wheels: Vec<ResolvedWheel>,
+    /// The values of the environment's markers.
+    pub environment: MarkerEnvironment,
+    /// What was asked of servers.
+    pub asked: Asked,
+    /// How often the search began.
+    pub rounds: u32,
+}
+
+/// Decides which wheels satisfy a request, as if nothing were installed.
+///
+/// # Errors
+/// A text or an index cannot be read, or no set of wheels satisfies the request
+/// ([`ErrorKind::Unsolvable`](crate::ErrorKind::Unsolvable)).
+pub fn resolve(
+    environment: &Environment,
+    request: &ResolutionRequest,
+    options: &Options,
+    context: Context<'_>,
+) -> Result<ResolvedRequest> {
+    let settings = Settings {
+        tail: TAIL,
+        ..options.download.clone()
+    };
+    let downloader = Downloader::new(&settings, context.fs, Arc::clone(context.cancel))?;
+    let lists: Vec<&Document> = request.lists.iter().collect();
+    let more = Additions {
+        lists: &lists,
+        ..Additions::default()
+    };
+    let resolver =
+        RequestResolver::new(environment, request, more, downloader, (options, context))?;
+    let begin = Instant::now();
+    let resolution = resolver.solve()?;
+    context.events.step(Step::Resolve, begin.elapsed());
+    resolver.finish(&resolution, context)
+}
+
+/// The installation report of a resolution.
+pub fn report_of(resolved: &ResolvedRequest) -> String {
+    pip_report::write(&resolved.wheels, &resolved.environment)
+}
+
+/// The lock file of a resolution.
+pub fn lock_of(resolved: &ResolvedRequest) -> String {
+    pylock::write(&resolved.wheels, &resolved.environment)
+}
+
+/// The installed projects, by name, with their version and the path of their METADATA.
+pub(super) type InstalledMetadata = BTreeMap<ProjectName, (Version, PathBuf)>;
+
+/// What a command adds to a request.
+#[derive(Default)]
+pub(super) struct Additions<'a> {
+    /// The lists to resolve.
+    pub(super) lists: &'a [&'a Document],
+    /// Wheels that were named as files: they count as requirements.
+    pub(super) wheels: &'a [Source],
+    /// The installed projects that may stay.
+    pub(super) installed: InstalledMetadata,
+}
+
+/// Everything that a resolution needs.
+pub(super) struct RequestResolver {
+    index: Index,
+    wanted: Wanted,
+    hashes: BTreeMap<ProjectName, Vec<Digest>>,
+    needs_hashes: bool,
+}
+
+impl RequestResolver {
+    /// Reads all texts and connects to nothing but pages of links.
+    pub(super) fn new(
+        environment: &Environment,
+        request: &ResolutionRequest,
+        more: Additions<'_>,
+        downloader: Downloader,
+        (options, context): (&Options, Context<'_>),
+    ) -> Result<Self> {
+        let python = overridden(environment.python()?, request.python.as_ref());
+        let environment = marker_values(&python);
+        let reader = Reader {
+            request,
+            lists: more.lists,
+            wheels: more.wheels,
+            environment: &environment,
+            python: &python.version,
+            how: (options, context),
+        };
+        let gathered = reader.gather()?;
+        context.warn(gathered.warnings.iter().cloned());
+        let places = with_pip(&gathered.places, &request.pip);
+        let acceptance = Acceptance {
+            tags: TagSet::new(&python.target),
+            python: python.version.clone(),
+            before: request.before,
+            hashes: gathered.hashes.clone(),
+        };
+        let settings = IndexSettings {
+            locations: locations(&places)?,
+            find_links: find_links(&places, &request.places)?,
+            acceptance,
+            direct: gathered.direct.clone(),
+            installed: more.installed.clone(),
+            ahead: Ahead {
+                environment: environment.clone(),
+                stated: stated(&gathered, &environment),
+                prereleases: gathered.prereleases,
+                no_deps: request.no_deps,
+            },
+        };
+        let index = Index::new(downloader, settings)?;
+        let wanted = Wanted {
+            roots: gathered.roots,
+            constraints: gathered.constraints,
+            prereleases: gathered.prereleases,
+            no_deps: request.no_deps,
+            upgrade: match request.upgrade {
+                Upgrading::Nothing => Upgrade::Nothing,
+                Upgrading::Named => Upgrade::Roots,
+                Upgrading::Everything => Upgrade::Everything,
+            },
+            installed: more
+                .installed
+                .into_iter()
+                .map(|(name, (version, _))| (name, version))
+                .collect(),
+            environment,
+            python: python.version,
+        };
+        Ok(Self {
+            index,
+            wanted,
+            hashes: gathered.hashes,
+            needs_hashes: gathered.needs_hashes,
+        })
+    }
+
+    pub(super) fn solve(&self) -> Result<Resolution> {
+        self.index.want_ahead(&self.wanted.roots);
+        solve(&self.wanted, &self.index)
+    }
+
+    /// The wheels of a resolution that are not installed.
+    pub(super) fn finish(
+        &self,
+        resolution: &Resolution,
+        context: Context<'_>,
+    ) -> Result<ResolvedRequest> {
+        context.warn(warnings(resolution));
+        context.warn(self.index.remarks().into_iter().filter_map(remark));
+        let mut wheels = Vec::with_capacity(resolution.projects.len());
+        for project in in_order(&resolution.projects) {
+            if !project.is_installed {
+                wheels.push(self.wheel(project)?);
+            }
+        }
+        if self.needs_hashes {
+            self.check_hashes(&wheels)?;
+        }
+        Ok(ResolvedRequest {
+            wheels,
+            environment: self.wanted.environment.clone(),
+            asked: self.index.asked(),
+            rounds: resolution.rounds,
+        })
+    }
+
+    fn wheel(&self, project: &ResolvedProject) -> Result<ResolvedWheel> {
+        let found = self.index.project(&project.name)?;
+        let best = found
+            .best(&project.version)
+            .expect("the solver takes usable versions only");
+        let same = |other: &&Offered| match (&best.metadata, &other.metadata) {
+            (MetadataFile::Pinned(mine), MetadataFile::Pinned(theirs)) => mine == theirs,
+            _ => other.file_name == best.file_name,
+        };
+        let metadata = self.index.metadata(&project.name, &project.version)?;
+        let via = |via: &Via| match via {
+            Via::Root(origin) => Some(origin.to_string()).filter(|text| !text.is_empty()),
+            Via::Project(name) => Some(name.to_string()),
+        };
+        Ok(ResolvedWheel {
+            name: project.name.clone(),
+            version: project.version.clone(),
+            wheel: file(best),
+            siblings: found
+                .all(&project.version)
+                .iter()
+                .filter(same)
+                .map(file)
+                .collect(),
+            index: found.index.as_deref().map(str::to_owned),
+            is_direct: project.url.is_some(),
+            yanked: best.yanked.as_deref().map(str::to_owned),
+            requested: project.is_requested,
+            extras: project.extras.clone(),
+            via: project.via.iter().filter_map(via).collect(),
+            needs: project.needs.clone(),
+            metadata: metadata.text.clone(),
+        })
+    }
+
+    /// With hashes in a list, every wheel must have one there.
+    fn check_hashes(&self, wheels: &[ResolvedWheel]) -> Result<()> {
+        let has_hash = |wheel: &&ResolvedWheel| {
+            let in_address = wheel.is_direct && !wheel.wheel.digests.is_empty();
+            in_address || self.hashes.contains_key(&wheel.name)
+        };
+        let faults: Vec<ResolutionFault> = wheels
+            .iter()
+            .filter(|wheel| !has_hash(wheel))
+            .map(|wheel| ResolutionFault::NoSecureHash {
+                entry: format!("{}=={}", wheel.name, wheel.version),
+                found: Vec::new(),
+            })
+            .collect();
+        if faults.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::refused("the requirements", faults))
+        }
+    }
+}
+
+/// The interpreter with another version, if one is asked for.
+fn overridden(python: &Python, version: Option<&Version>) -> Python {
+    let mut python = python.clone();
+    if let Some(version) = version {
+        python.target.version = version.major_minor();
+        python.version = version.clone();
+    }
+    python
+}
+
+/// The places of a request, and those of pip for what the request does not say.
+fn with_pip(places: &Places, pip: &Places) -> Places {
+    let mut all = places.clone();
+    if !places.name_indexes() {
+        all.index_url.clone_from(&pip.index_url);
+        all.extra_index_urls.clone_from(&pip.extra_index_urls);
+        all.no_index = pip.no_index;
+    }
+    if places.find_links.is_empty() {
+        all.find_links.clone_from(&pip.find_links);
+    }
+    all
+}
+
+fn locations(places: &Places) -> Result<Locations> {
+    if places.no_index {
+        return Ok(Locations::default());
+    }
+    let mut indexes = Vec::new();
+    for text in &places.extra_index_urls {
+        indexes.push(IndexUrl::parse(text)?);
+    }
+    indexes.push(match &places.index_url {
+        Some(text) => IndexUrl::parse(text)?,
+        None => default_index().into(),
+    });
+    let mut locations = Locations::new(indexes);
+    for (name, index) in &places.tied {
+        let project = ProjectName::parse(name)
+            .ok_or_else(|| Error::usage(format!("`{name}` is not the name of a project")))?;
+        locations.tie(project, IndexUrl::parse(index)?);
+    }
+    Ok(locations)
+}
+
+/// The directories and pages. One that the user typed must exist, since a typing error would look
+/// like a missing wheel; those of lists and of pip may be absent.
+fn find_links(places: &Places, typed: &Places) -> Result<Vec<Location>> {
+    let mut found = Vec::new();
+    for text in &places.find_links {
+        let location = match Location::from_url(text) {
+            Ok((location, _)) => location,
+            Err(_) => Location::File(text.into()),
+        };
+        if let Location::File(path) = &location
+            && typed.find_links.contains(text)
+            && fs::stat(path)?.is_none()
+        {
+            return Err(Error::usage(format!("there is no directory `{text}`")));
+        }
+        found.push(location);
+    }
+    Ok(found)
+}
+
+/// The sets of versions that the command itself states.
+fn stated(
+    gathered: &Gathered,
+    environment: &MarkerEnvironment,
+) -> BTreeMap<ProjectName, Vec<Specifiers>> {
+    let mut stated: BTreeMap<ProjectName, Vec<_>> = BTreeMap::new();
+    let all: Vec<&StatedRequirement> = gathered.roots.iter().chain(&gathered.constraints).collect();
+    for StatedRequirement { requirement, .. } in all {
+        if requirement.applies(environment)
+            && let Some(specifiers) = requirement.specifiers()
+        {
+            stated
+                .entry(requirement.name.clone())
+                .or_default()
+                .push(specifiers.clone());
+        }
+    }
+    stated
+}
+
+fn file(offered: &Offered) -> WheelFile {
+    WheelFile {
+        file_name: offered.file_name.to_string(),
+        location: offered.location.clone(),
+        digests: offered.digests.to_vec(),
+        size: offered.size,
+        upload_time: offered.upload_time.as_deref().map(str::to_owned),
+    }
+}
+
+/// The projects, each after those that it needs; projects that need each other stay in the order of
+/// their names.
+fn in_order(projects: &[ResolvedProject]) -> Vec<&ResolvedProject> {
+    let by_name: HashMap<&ProjectName, usize> = projects
+        .iter()
+        .enumerate()
+        .map(|(index, project)| (&project.name, index))
+        .collect();
+    let (mut order, mut begun) = (
+        Vec::with_capacity(projects.len()),
+        vec![false; projects.len()],
+    );
+    for first in 0..projects.len() {
+        // A stack of our own: chains of needs may be longer than the thread's.
+        let mut open = vec![(first, 0)];
+        if std::mem::replace(&mut begun[first], true) {
+            continue;
+        }
+        while let Some((index, next)) = open.pop() {
+            match projects[index].needs.get(next) {
+                Some(name) => {
+                    open.push((index, next + 1));
+                    if let Some(&needed) = by_name.get(name)
+                        && !std::mem::replace(&mut begun[needed], true)
+                    {
+                        open.push((needed, 0));
+                    }
+                }
+                None => order.push(&projects[index]),
+            }
+        }
+    }
+    order
+}
+
+fn warnings(resolution: &Resolution) -> Vec<Warning> {
+    let warning = |warning: &ResolutionWarning| match warning {
+        ResolutionWarning::Yanked {
+            name,
+            version,
+            reason,
+        } => Warning {
+            code: "yanked",
+            wheel: Some(format!("{name} {version}")),
+            message: if reason.is_empty() {
+                "the project has withdrawn this release".to_owned()
+            } else {
+                format!("the project has withdrawn this release: {reason}")
+            },
+        },
+        ResolutionWarning::MissingExtra {
+            name,
+            version,
+            extra,
+        } => Warning {
+            code: "missing-extra",
+            wheel: Some(format!("{name} {version}")),
+            message: format!("it has no extra `{extra}`"),
+        },
+    };
+    resolution.warnings.iter().map(warning).collect()
+}
+
+fn remark((name, status): (ProjectName, ProjectStatus)) -> Option<Warning> {
+    let (code, what, reason) = match status {
+        ProjectStatus::Archived(reason) => ("archived", "the project is archived", reason),
+        ProjectStatus::Deprecated(reason) => ("deprecated", "the project is deprecated", reason),
+        ProjectStatus::Active | ProjectStatus::Quarantined(_) => return None,
+    };
+    let message = if reason.is_empty() {
+        what.to_owned()
+    } else {
+        format!("{what}: {reason}")
+    };
+    Some(Warning {
+        code,
+        wheel: Some(name.to_string()),
+        message,
+    })
+}

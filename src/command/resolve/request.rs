@@ -1,0 +1,160 @@
+//! What a command resolves, as the user named it; plain data.
+
+use std::path::{Path, PathBuf};
+
+use super::super::Document;
+use crate::error::{Error, Result};
+use crate::fs;
+use crate::source::is_requirement;
+use crate::spec::location::Location;
+use crate::spec::pip_configuration::PipConfiguration;
+use crate::spec::timestamp::Timestamp;
+use crate::spec::version::Version;
+
+/// The requirements of a command, where to look for their wheels, and what to prefer. By default
+/// nothing.
+#[derive(Debug, Default)]
+pub struct ResolutionRequest {
+    /// Requirements that were named as arguments.
+    pub requirements: Vec<String>,
+    /// Lists of requirements, and `pyproject.toml` files.
+    pub lists: Vec<Document>,
+    /// Lists of constraints.
+    pub constraints: Vec<Document>,
+    /// The extras of the `pyproject.toml` files.
+    pub extras: Vec<String>,
+    /// The dependency groups of the `pyproject.toml` files.
+    pub groups: Vec<String>,
+    /// Where to look.
+    pub places: Places,
+    /// Where pip is configured to look, which counts if nothing else says where.
+    pub pip: Places,
+    /// Whether pre-releases are as good as final releases.
+    pub prereleases: bool,
+    /// Whether only the requirements are resolved, and not what they need.
+    pub no_deps: bool,
+    /// Only files that were uploaded before this time.
+    pub before: Option<Timestamp>,
+    /// The version of Python to resolve for, if it is not the environment's.
+    pub python: Option<Version>,
+    /// Which installed projects may change although they satisfy everything.
+    pub upgrade: Upgrading,
+    /// Where to save the installation report of what was resolved, before it is installed.
+    pub save_report: Option<PathBuf>,
+    /// Where to save it as a lock file.
+    pub save_lock: Option<PathBuf>,
+}
+
+impl ResolutionRequest {
+    /// Whether it was typed what to resolve or where to look, so that every list is resolved.
+    pub(in crate::command) fn asks_for_an_index(&self) -> bool {
+        let has_page = self
+            .places
+            .find_links
+            .iter()
+            .any(|text| Location::is_url(text));
+        !self.requirements.is_empty()
+            || has_page
+            || self.places.name_indexes()
+            || !self.places.tied.is_empty()
+    }
+
+    /// Takes an argument as a requirement, unless it is a path that exists, a URL, or the name of a
+    /// wheel. Returns whether it did.
+    pub fn take_argument(&mut self, argument: &Path) -> bool {
+        let Some(text) = argument.to_str().filter(|_| is_requirement(argument)) else {
+            return false;
+        };
+        self.requirements.push(text.to_owned());
+        true
+    }
+
+    /// Resolves for this version of Python, `X.Y` or `X.Y.Z`; `X.Y` means `X.Y.0`.
+    ///
+    /// # Errors
+    /// The text is no such version.
+    pub fn python_version(&mut self, text: Option<&str>) -> Result<()> {
+        let Some(text) = text else {
+            return Ok(());
+        };
+        let parts = text.split('.').count();
+        let full = if parts == 2 {
+            format!("{text}.0")
+        } else {
+            text.to_owned()
+        };
+        let is_plain = text
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || byte == b'.');
+        let version = Version::parse(&full).filter(|_| is_plain && matches!(parts, 2 | 3));
+        self.python = Some(version.ok_or_else(|| {
+            Error::usage(format!(
+                "`{text}` is not a version of Python, such as 3.12 or 3.12.1"
+            ))
+        })?);
+        Ok(())
+    }
+}
+
+/// Adds what a `pip.conf` says to `places`. A file that is missing or cannot be read is passed
+/// over, as by pip.
+pub fn pip_places(path: &Path, places: &mut Places) {
+    let read = fs::read(path)
+        .ok()
+        .and_then(|bytes| String::from_utf8(bytes).ok());
+    let Some(text) = read else {
+        return;
+    };
+    let PipConfiguration {
+        index_url,
+        extra_index_urls,
+        find_links,
+        no_index,
+    } = PipConfiguration::parse(&text);
+    if index_url.is_some() {
+        places.index_url = index_url;
+    }
+    if let Some(urls) = extra_index_urls {
+        places.extra_index_urls = urls;
+    }
+    if let Some(links) = find_links {
+        places.find_links = links;
+    }
+    if let Some(no_index) = no_index {
+        places.no_index = no_index;
+    }
+}
+
+/// Where to look for projects.
+#[derive(Debug, Default, Clone)]
+pub struct Places {
+    /// The address of the index that is asked last; `None` means the public one.
+    pub index_url: Option<String>,
+    /// The addresses of the indexes that are asked before it, in order.
+    pub extra_index_urls: Vec<String>,
+    /// Projects, each with the address of the one index that it comes from.
+    pub tied: Vec<(String, String)>,
+    /// Directories with wheels, and addresses of pages of links.
+    pub find_links: Vec<String>,
+    /// Whether no index is asked.
+    pub no_index: bool,
+}
+
+impl Places {
+    /// Whether they name an index, or forbid to ask any.
+    pub(super) fn name_indexes(&self) -> bool {
+        self.index_url.is_some() || !self.extra_index_urls.is_empty() || self.no_index
+    }
+}
+
+/// Which installed projects may change although they satisfy everything.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum Upgrading {
+    /// None.
+    #[default]
+    Nothing,
+    /// Those that the user names.
+    Named,
+    /// All that are needed.
+    Everything,
+}

@@ -1,0 +1,240 @@
+//! One project of an index: its versions, which of them can be used, and the wheel of each.
+//!
+//! Input: a [`Page`], or the wheels of directories, and what the environment takes. Output: an
+//! [`IndexedProject`]. Invariants: of a version the wheel with the best tags is chosen, of equal
+//! ones that with the highest build; a file that is not withdrawn comes before one that is. Limits:
+//! only wheels count.
+
+use std::cmp::Reverse;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use url::Url;
+
+use super::acceptance::Acceptance;
+use crate::digest::Digest;
+use crate::resolve::{CandidateVersion, Candidates, Rejection};
+use crate::spec::location::Location;
+use crate::spec::name::ProjectName;
+use crate::spec::simple::{IndexWheel, MetadataFile, Page, Release};
+use crate::spec::version::{Specifiers, Version};
+use crate::spec::wheel_name::WheelName;
+
+/// A project as the index that owns it has it.
+#[derive(Debug, Default)]
+pub struct IndexedProject {
+    /// Its versions as the solver sees them.
+    pub(crate) candidates: Arc<Candidates>,
+    /// The wheels of each version, in the order of the candidates.
+    offers: Vec<Vec<Offered>>,
+    /// The index, as messages and lock files name it; `None` for directories and single files.
+    pub index: Option<Arc<str>>,
+}
+
+/// A wheel of an index or a directory.
+#[derive(Debug, Clone)]
+pub struct Offered {
+    /// Its file name.
+    pub file_name: Box<str>,
+    /// Where it is.
+    pub location: Location,
+    /// The digests that the index states.
+    pub digests: Box<[Digest]>,
+    /// Its length in bytes, if the index states it.
+    pub size: Option<u64>,
+    /// Whether METADATA is a file of its own.
+    pub metadata: MetadataFile,
+    /// Why it was withdrawn; `None` if it was not.
+    pub yanked: Option<Arc<str>>,
+    /// When it was uploaded, as the index writes it.
+    pub upload_time: Option<Box<str>>,
+    requires_python: Option<Arc<Specifiers>>,
+    /// How well it fits: smaller is better; `None` if it cannot be used.
+    rank: Option<FitRank>,
+}
+
+/// Withdrawn files last, then by tags, then by build; the number and suffix of the build count the
+/// other way round.
+type FitRank = (bool, usize, Reverse<Option<(u64, String)>>);
+
+impl Offered {
+    pub(super) fn of(wheel: &IndexWheel, page: &Url) -> Option<Self> {
+        let url = wheel.address(page)?;
+        Some(Self {
+            file_name: wheel.file_name.clone(),
+            location: Location::Url(url),
+            digests: wheel.digests.clone(),
+            size: wheel.size,
+            metadata: wheel.metadata.clone(),
+            yanked: wheel.yanked.as_deref().map(Arc::from),
+            upload_time: wheel.upload_time.clone(),
+            requires_python: wheel.requires_python.clone(),
+            rank: None,
+        })
+    }
+
+    /// A wheel of a directory.
+    pub(super) fn local(path: PathBuf, file_name: &str) -> Self {
+        Self::direct(Location::File(path), file_name, &[])
+    }
+
+    /// A wheel that is named by its address.
+    pub(super) fn direct(location: Location, file_name: &str, digests: &[Digest]) -> Self {
+        Self {
+            file_name: file_name.into(),
+            location,
+            digests: digests.into(),
+            size: None,
+            metadata: MetadataFile::Absent,
+            yanked: None,
+            upload_time: None,
+            requires_python: None,
+            rank: None,
+        }
+    }
+}
+
+impl IndexedProject {
+    /// The project of a page that answered at `at`.
+    pub(super) fn of_page(
+        project: &ProjectName,
+        page: Page,
+        at: &Url,
+        index: &str,
+        accepts: &Acceptance,
+    ) -> Self {
+        let base = page.base.as_deref().and_then(|base| at.join(base).ok());
+        let at = base.as_ref().unwrap_or(at);
+        let mut made = Self {
+            index: Some(index.into()),
+            ..Self::default()
+        };
+        let mut versions = Vec::with_capacity(page.releases.len());
+        for Release {
+            version,
+            wheels,
+            has_source: _,
+        } in page.releases
+        {
+            let offered = wheels.iter().filter_map(|wheel| Offered::of(wheel, at));
+            versions.push(made.add(project, version, offered.collect(), accepts));
+        }
+        made.finish(versions)
+    }
+
+    /// The project of directories and pages of links, whose wheels are given with their versions.
+    pub(super) fn of_wheels(
+        project: &ProjectName,
+        mut wheels: Vec<(Version, Offered)>,
+        accepts: &Acceptance,
+    ) -> Self {
+        wheels.sort_by(|one, other| one.0.cmp(&other.0));
+        let (mut made, mut versions) = (Self::default(), Vec::new());
+        let mut rest = wheels.into_iter().peekable();
+        while let Some((version, first)) = rest.next() {
+            let mut same = vec![first];
+            while let Some((_, next)) = rest.next_if(|(other, _)| *other == version) {
+                same.push(next);
+            }
+            versions.push(made.add(project, version, same, accepts));
+        }
+        made.finish(versions)
+    }
+
+    fn finish(self, versions: Vec<CandidateVersion>) -> Self {
+        let candidates = Candidates {
+            versions,
+            is_known: true,
+        };
+        Self {
+            candidates: Arc::new(candidates),
+            ..self
+        }
+    }
+
+    /// Adds a version with its wheels, the best one first.
+    fn add(
+        &mut self,
+        project: &ProjectName,
+        version: Version,
+        mut offered: Vec<Offered>,
+        accepts: &Acceptance,
+    ) -> CandidateVersion {
+        let mut rejections: Vec<Rejection> = Vec::new();
+        for wheel in &mut offered {
+            match rank(project, wheel, accepts) {
+                Ok(rank) => wheel.rank = Some(rank),
+                Err(rejection) => rejections.push(rejection),
+            }
+        }
+        // Those that cannot be used keep their order behind the others: lock files list them.
+        offered.sort_by(|one, other| {
+            let key = |wheel: &Offered| (wheel.rank.is_none(), wheel.rank.clone());
+            key(one).cmp(&key(other))
+        });
+        let best = offered.first().filter(|wheel| wheel.rank.is_some());
+        let candidate = CandidateVersion {
+            version,
+            rejection: match best {
+                Some(_) => None,
+                // What is nearest to a wheel that fits says most.
+                None => Some(
+                    (rejections.into_iter().min_by_key(nearness)).unwrap_or(Rejection::NoWheel),
+                ),
+            },
+            yanked: best.and_then(|wheel| wheel.yanked.clone()),
+        };
+        self.offers.push(offered);
+        candidate
+    }
+
+    /// The wheel of a version that can be used.
+    pub(crate) fn best(&self, version: &Version) -> Option<&Offered> {
+        let best = self.all(version).first()?;
+        best.rank.is_some().then_some(best)
+    }
+
+    /// All wheels of a version, the best one first.
+    pub fn all(&self, version: &Version) -> &[Offered] {
+        let versions = &self.candidates.versions;
+        match versions.binary_search_by(|candidate| candidate.version.cmp(version)) {
+            Ok(index) => &self.offers[index],
+            Err(_) => &[],
+        }
+    }
+}
+
+/// How near a wheel came to being usable; less is nearer.
+fn nearness(rejection: &Rejection) -> u8 {
+    match rejection {
+        Rejection::Hash => 0,
+        Rejection::TooNew => 1,
+        Rejection::Python(_) => 2,
+        Rejection::Tags => 3,
+        Rejection::NoWheel => 4,
+    }
+}
+
+/// How well a wheel fits, or why it cannot be used.
+fn rank(
+    project: &ProjectName,
+    wheel: &Offered,
+    accepts: &Acceptance,
+) -> Result<FitRank, Rejection> {
+    // A name that cannot be read has no tags that fit.
+    let name = WheelName::parse(&wheel.file_name).map_err(|_| Rejection::Tags)?;
+    let tags = accepts.tags.best(&name.tags).ok_or(Rejection::Tags)?;
+    if let Some(python) = &wheel.requires_python
+        && !python.contains(&accepts.python)
+    {
+        return Err(Rejection::Python(python.as_ref().clone()));
+    }
+    if !accepts.is_old_enough(wheel.upload_time.as_deref()) {
+        return Err(Rejection::TooNew);
+    }
+    if !accepts.has_allowed_hash(project, &wheel.digests) {
+        return Err(Rejection::Hash);
+    }
+    let build = name.build.map(|build| (build.number, build.suffix));
+    Ok((wheel.yanked.is_some(), tags, Reverse(build)))
+}

@@ -1,0 +1,402 @@
+//! Fetching ahead of the solver: pages lead to metadata, and metadata leads to pages.
+//!
+//! Input: the names and versions that the solver or an earlier answer leads to. Output: facts in
+//! [`Scout::projects`] and [`Scout::metadata`]. Whatever arrives is read on the connection's thread
+//! and asks for what it leads to, so the network runs down the graph whether the solver is there
+//! yet or not. Invariants: a page and a metadata file are asked for once; what is fetched ahead
+//! decides nothing. Limits: the metadata of one version per page is followed, the one that would be
+//! taken if nothing else had a say.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use url::Url;
+
+use super::awaited::Awaited;
+use super::links::Links;
+use super::metadata::{self, KnownMetadata};
+use super::project::{IndexedProject, Offered};
+use super::settings::{DirectWheel, IndexSettings};
+use crate::digest::{Algorithm, Digest};
+use crate::download::{Downloader, Keep, RemoteFile, Resource, ResourceRequest};
+use crate::error::{ArchiveFault, Error, IndexFault, Result};
+use crate::fs::OpenFile;
+use crate::resolve::{CandidateVersion, Dependencies};
+use crate::spec::location::{Location, label_of};
+use crate::spec::name::ProjectName;
+use crate::spec::requirement::Requirement;
+use crate::spec::simple::{self, MetadataFile, Page, ProjectStatus};
+use crate::spec::version::{Specifiers, Version};
+use crate::spec::wheel_name::WheelName;
+
+/// The statuses that mean "not here" (RFC 9110, 15.5.5 and 15.5.11).
+const MISSING: [u16; 2] = [404, 410];
+
+/// Fetches pages and metadata files, from any thread.
+pub(super) struct Scout {
+    pub(super) downloader: Downloader,
+    pub(super) settings: IndexSettings,
+    links: Links,
+    pub(super) projects: Awaited<ProjectName, IndexedProject>,
+    pub(super) metadata: Awaited<(ProjectName, Version), KnownMetadata>,
+    /// The extras that something asks for.
+    extras: Mutex<BTreeSet<(ProjectName, String)>>,
+    /// Warnings about projects (PEP 792).
+    pub(super) remarks: Mutex<Vec<(ProjectName, ProjectStatus)>>,
+}
+
+impl Scout {
+    pub(super) fn new(downloader: Downloader, settings: IndexSettings, links: Links) -> Self {
+        Self {
+            downloader,
+            settings,
+            links,
+            projects: Awaited::new(),
+            metadata: Awaited::new(),
+            extras: Mutex::default(),
+            remarks: Mutex::default(),
+        }
+    }
+
+    /// Begins to look at the wheels that requirements name by address.
+    pub(super) fn want_direct(self: &Arc<Self>) {
+        for (name, DirectWheel { location, digests }) in &self.settings.direct {
+            let file_name = location.file_name();
+            let Ok(parsed) = WheelName::parse(&file_name) else {
+                continue;
+            };
+            let wheel = Offered::direct(location.clone(), &file_name, digests);
+            let wheels = vec![(parsed.version.clone(), wheel)];
+            let accepts = &self.settings.acceptance;
+            let project = Arc::new(IndexedProject::of_wheels(name, wheels, accepts));
+            if self.projects.claim(name) {
+                self.projects.put(name, Ok(Arc::clone(&project)));
+                self.want_metadata(name, &parsed.version, &project);
+            }
+        }
+    }
+
+    /// Begins to look for the versions of a project. `lead` are the versions that something needs.
+    pub(super) fn want_project(self: &Arc<Self>, name: &ProjectName, lead: Option<&Specifiers>) {
+        if !self.projects.claim(name) {
+            return;
+        }
+        if let Some(wheels) = self.links.get(name) {
+            let accepts = &self.settings.acceptance;
+            let project = IndexedProject::of_wheels(name, wheels.clone(), accepts);
+            self.projects.put(name, Ok(Arc::new(project)));
+            return;
+        }
+        self.ask_index(name, 0, lead.cloned());
+    }
+
+    /// Asks the `number`-th index for a project.
+    fn ask_index(self: &Arc<Self>, name: &ProjectName, number: usize, lead: Option<Specifiers>) {
+        let pages = self.settings.locations.pages(name);
+        let Some((index, url)) = pages.into_iter().nth(number) else {
+            // No index knows it.
+            self.projects.put(name, Ok(Arc::default()));
+            return;
+        };
+        let request = ResourceRequest {
+            url: url.clone(),
+            accept: Some(simple::ACCEPT.to_owned()),
+            gzip: true,
+            limit: simple::MOST_BYTES,
+            keep: Keep::UntilStale,
+        };
+        let (scout, project) = (Arc::downgrade(self), name.clone());
+        let arrived = move |answer: Result<Resource>| {
+            let Some(scout) = Weak::upgrade(&scout) else {
+                return;
+            };
+            match answer {
+                Ok(page) if MISSING.contains(&page.status) => {
+                    scout.ask_index(&project, number + 1, lead);
+                }
+                answer => {
+                    let read =
+                        answer.and_then(|page| scout.read_page(&project, &index.label(), &page));
+                    let read = read.map(Arc::new);
+                    let found = read.as_ref().ok().cloned();
+                    scout.projects.put(&project, read);
+                    if let Some(found) = found {
+                        scout.follow_page(&project, &found, lead.as_ref());
+                    }
+                }
+            }
+        };
+        if !self.downloader.want(request, arrived) {
+            // Two projects have different addresses, so only a redirecting index gets here.
+            self.projects.put(name, Err(asked_twice(&url)));
+        }
+    }
+
+    fn read_page(
+        &self,
+        name: &ProjectName,
+        index: &str,
+        answer: &Resource,
+    ) -> Result<IndexedProject> {
+        let label = label_of(&answer.url);
+        let content_type = answer.content_type.as_deref().unwrap_or_default();
+        let page = Page::parse(name, content_type, &answer.body)
+            .map_err(|fault| Error::wheel(&label, fault))?;
+        match &page.status {
+            ProjectStatus::Active => {}
+            ProjectStatus::Quarantined(reason) => {
+                let fault = IndexFault::Quarantined {
+                    project: name.to_string(),
+                    reason: reason.clone(),
+                };
+                return Err(Error::wheel(&label, fault));
+            }
+            status => {
+                let mut remarks = self.remarks.lock().unwrap_or_else(PoisonError::into_inner);
+                remarks.push((name.clone(), status.clone()));
+            }
+        }
+        let accepts = &self.settings.acceptance;
+        Ok(IndexedProject::of_page(
+            name,
+            page,
+            &answer.url,
+            index,
+            accepts,
+        ))
+    }
+
+    /// Wants the metadata of the version that will most likely be taken.
+    fn follow_page(
+        self: &Arc<Self>,
+        name: &ProjectName,
+        project: &IndexedProject,
+        lead: Option<&Specifiers>,
+    ) {
+        if let Some(version) = self.likely(name, project, lead) {
+            self.want_metadata(name, &version, project);
+        }
+    }
+
+    /// The version that will be taken if nothing else has a say.
+    fn likely(
+        &self,
+        name: &ProjectName,
+        project: &IndexedProject,
+        lead: Option<&Specifiers>,
+    ) -> Option<Version> {
+        let ahead = &self.settings.ahead;
+        let stated = ahead
+            .stated
+            .get(name)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        let will_do = |candidate: &&CandidateVersion| {
+            candidate.rejection.is_none()
+                && candidate.yanked.is_none()
+                && (stated.iter().chain(lead)).all(|set| set.contains(&candidate.version))
+        };
+        let versions = || project.candidates.versions.iter().rev().filter(will_do);
+        let preferred =
+            |candidate: &&CandidateVersion| ahead.prereleases || !candidate.version.is_prerelease();
+        let found = versions().find(preferred).or_else(|| versions().next())?;
+        Some(found.version.clone())
+    }
+
+    /// Begins to look for the metadata of a version that `project` has.
+    pub(super) fn want_metadata(
+        self: &Arc<Self>,
+        name: &ProjectName,
+        version: &Version,
+        project: &IndexedProject,
+    ) {
+        let key = (name.clone(), version.clone());
+        if !self.metadata.claim(&key) {
+            return;
+        }
+        let Some(wheel) = project.best(version) else {
+            let reason = "no wheel of it can be used".to_owned();
+            self.put_metadata(&key, Ok(KnownMetadata::unreadable(reason)));
+            return;
+        };
+        match &wheel.location {
+            Location::File(path) => {
+                let read = OpenFile::open(path).and_then(|file| {
+                    let label = || path.display().to_string();
+                    let file =
+                        file.ok_or_else(|| Error::wheel(&label(), ArchiveFault::NotAFile))?;
+                    KnownMetadata::in_wheel(name, version, Box::new(file))
+                });
+                // It is not followed: a chain of local wheels would recurse without end, and
+                // reading them when the solver asks costs no wait.
+                self.metadata.put(&key, read.map(Arc::new));
+            }
+            Location::Url(url) => match wheel.metadata {
+                MetadataFile::Absent => self.peek(key, wheel),
+                MetadataFile::Unpinned | MetadataFile::Pinned(_) => {
+                    self.ask_metadata_file(key, wheel, url);
+                }
+            },
+        }
+    }
+
+    /// Asks for METADATA as a file of its own (PEP 658).
+    fn ask_metadata_file(
+        self: &Arc<Self>,
+        key: (ProjectName, Version),
+        wheel: &Offered,
+        url: &Url,
+    ) {
+        let mut url = url.clone();
+        url.set_path(&format!("{}.metadata", url.path()));
+        let pinned = match &wheel.metadata {
+            MetadataFile::Pinned(digest) => Some(**digest),
+            MetadataFile::Unpinned | MetadataFile::Absent => None,
+        };
+        let request = ResourceRequest {
+            url: url.clone(),
+            accept: None,
+            gzip: true,
+            limit: metadata::MOST_BYTES,
+            // With a digest any copy is as good as the server's.
+            keep: if pinned.is_some() {
+                Keep::Forever
+            } else {
+                Keep::UntilStale
+            },
+        };
+        let (scout, wheel, claimed) = (Arc::downgrade(self), wheel.clone(), key.clone());
+        let arrived = move |answer: Result<Resource>| {
+            let Some(scout) = Weak::upgrade(&scout) else {
+                return;
+            };
+            let read = match answer {
+                // The page promised the file. Where it is missing, the wheel has METADATA.
+                Ok(file) if MISSING.contains(&file.status) => {
+                    scout.peek(key, &wheel);
+                    return;
+                }
+                Ok(file) => read_metadata_file(&key, file, pinned),
+                Err(error) => Err(error),
+            };
+            scout.put_metadata(&key, read);
+        };
+        if !self.downloader.want(request, arrived) {
+            self.put_metadata(&claimed, Err(asked_twice(&url)));
+        }
+    }
+
+    /// Reads METADATA out of a remote wheel, of which only parts are fetched if the server allows.
+    fn peek(self: &Arc<Self>, key: (ProjectName, Version), wheel: &Offered) {
+        let Location::Url(url) = &wheel.location else {
+            return;
+        };
+        let file = RemoteFile {
+            url: url.clone(),
+            file_name: wheel.file_name.to_string(),
+            size: wheel.size,
+            pinned: wheel.digests.to_vec(),
+            label: label_of(url),
+        };
+        let scout = Arc::downgrade(self);
+        let claimed = key.clone();
+        let begun = self.downloader.run_beside(move || {
+            let Some(scout) = Weak::upgrade(&scout) else {
+                return;
+            };
+            let read = scout.downloader.peek(&file).and_then(|peek| {
+                let read = KnownMetadata::in_wheel(&key.0, &key.1, Box::new(peek.clone()));
+                // The archive only knows that a read failed; the peek knows why.
+                peek.take_failure().map_or(read, Err)
+            });
+            scout.put_metadata(&key, read);
+        });
+        if let Err(error) = begun {
+            self.metadata.put(&claimed, Err(error));
+        }
+    }
+
+    fn put_metadata(self: &Arc<Self>, key: &(ProjectName, Version), read: Result<KnownMetadata>) {
+        let read = read.map(Arc::new);
+        let found = read.as_ref().ok().cloned();
+        self.metadata.put(key, read);
+        if let Some(found) = found {
+            self.follow_metadata(&key.0, &found.dependencies);
+        }
+    }
+
+    /// Wants the pages of everything that METADATA leads to.
+    fn follow_metadata(self: &Arc<Self>, name: &ProjectName, dependencies: &Dependencies) {
+        let ahead = &self.settings.ahead;
+        let Dependencies::Stated(stated) = dependencies else {
+            return;
+        };
+        if ahead.no_deps {
+            return;
+        }
+        let extras = self.extras_of(name);
+        for requirement in &stated.requires {
+            let applies = requirement.applies(&ahead.environment)
+                || (extras.iter())
+                    .any(|extra| requirement.applies_only_with(extra, &ahead.environment));
+            if applies {
+                self.want_requirement(requirement);
+            }
+        }
+    }
+
+    /// Begins to look for the project that a requirement names, unless what is installed will do.
+    pub(super) fn want_requirement(self: &Arc<Self>, requirement: &Requirement) {
+        let name = &requirement.name;
+        let Some(specifiers) = requirement.specifiers() else {
+            return;
+        };
+        self.note_extras(name, &requirement.extras);
+        let installed = self.settings.installed.get(name);
+        let is_settled = self.settings.direct.contains_key(name)
+            || installed.is_some_and(|(version, _)| specifiers.contains(version));
+        if !is_settled {
+            self.want_project(name, Some(specifiers));
+        }
+    }
+
+    fn note_extras(&self, name: &ProjectName, extras: &[String]) {
+        if extras.is_empty() {
+            return;
+        }
+        let mut known = self.extras.lock().unwrap_or_else(PoisonError::into_inner);
+        known.extend(extras.iter().map(|extra| (name.clone(), extra.clone())));
+    }
+
+    fn extras_of(&self, name: &ProjectName) -> Vec<String> {
+        let known = self.extras.lock().unwrap_or_else(PoisonError::into_inner);
+        let from = (name.clone(), String::new());
+        let of_name = known.range(from..).take_while(|(other, _)| other == name);
+        of_name.map(|(_, extra)| extra.clone()).collect()
+    }
+}
+
+/// Checks and reads METADATA that came as a file of its own.
+fn read_metadata_file(
+    (name, version): &(ProjectName, Version),
+    file: Resource,
+    pinned: Option<Digest>,
+) -> Result<KnownMetadata> {
+    if let Some(pinned) = pinned {
+        let actual = Digest::of(Algorithm::Sha256, &file.body);
+        if actual != pinned {
+            let fault = IndexFault::MetadataDigest {
+                stated: pinned.to_hex(),
+                actual: actual.to_hex(),
+            };
+            return Err(Error::wheel(&label_of(&file.url), fault));
+        }
+    }
+    Ok(KnownMetadata::read(name, version, file.body))
+}
+
+/// The refusal of an address that was asked for already, as another file.
+fn asked_twice(url: &Url) -> Error {
+    let reason = "the index gives two files this address".to_owned();
+    Error::wheel(&label_of(url), IndexFault::NotAPage(reason))
+}

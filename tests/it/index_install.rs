@@ -1,0 +1,292 @@
+//! Names to an environment: `resolve`, installing and downloading from a package index.
+
+use std::fs;
+
+use serde_json::{Value, json};
+use sha2::Digest as _;
+
+use crate::support::http_server::{Server, Turn};
+use crate::support::scene::{Run, Scene, assert_unchanged, site_packages, tree};
+use crate::support::wheel_builder::Wheel;
+
+/// An index on a server, and a scene with the environment `venv`.
+struct IndexScene {
+    scene: Scene,
+    server: Server,
+}
+
+impl IndexScene {
+    fn new() -> Self {
+        let scene = Scene::new();
+        scene.venv();
+        Self {
+            scene,
+            server: Server::start(),
+        }
+    }
+
+    /// Puts the versions of a project on the index `at`, each with its requirements.
+    fn put_at(&self, at: &str, name: &str, versions: &[(&str, &[&str])]) {
+        let files: Vec<Value> = versions
+            .iter()
+            .map(|(version, requires)| self.file(name, version, requires))
+            .collect();
+        let page = json!({"meta": {"api-version": "1.1"}, "name": name, "files": files});
+        // The server sends a body that begins so as a page of an index.
+        let body = page
+            .to_string()
+            .replace("{\"files\"", "{\"meta\":{},\"files\"");
+        self.server.put(&format!("{at}/{name}/"), body.as_bytes());
+    }
+
+    fn put(&self, name: &str, versions: &[(&str, &[&str])]) {
+        self.put_at("simple", name, versions);
+    }
+
+    /// The entry of one wheel, which the server serves together with its METADATA.
+    fn file(&self, name: &str, version: &str, requires: &[&str]) -> Value {
+        let mut wheel = Wheel::new(name, version).file(&format!("{name}.py"), "x = 1\n");
+        for requirement in requires {
+            wheel = wheel.metadata_line(&format!("Requires-Dist: {requirement}"));
+        }
+        let path = self.scene.wheel(&wheel);
+        let file_name = wheel.wheel_file_name();
+        let content = fs::read(&path).expect("it was made");
+        let sha: String = sha2::Sha256::digest(&content)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        self.server.put(&format!("files/{file_name}"), &content);
+        fs::remove_file(path).expect("it is there");
+        json!({"filename": file_name, "url": format!("../../files/{file_name}"),
+            "hashes": {"sha256": sha}, "size": content.len()})
+    }
+
+    /// Runs a command with the index, a cache of this scene and the server at hand.
+    fn run(&self, arguments: &[&str]) -> Run {
+        let index = self.server.url("simple/").to_string();
+        self.run_with_index(&index, arguments)
+    }
+
+    fn run_with_index(&self, index: &str, arguments: &[&str]) -> Run {
+        let mut command = self.scene.command();
+        command
+            .args(arguments)
+            .args(["--index-url", index, "--cache-dir", "cache"])
+            .env("no_proxy", "127.0.0.1");
+        Run::of(&mut command)
+    }
+
+    fn install(&self, arguments: &[&str]) -> Run {
+        self.run(&[&["--target", "venv"], arguments].concat())
+    }
+
+    fn has(&self, dist_info: &str) -> bool {
+        let site = site_packages(&self.scene.join("venv"));
+        site.join(format!("{dist_info}.dist-info")).exists()
+    }
+}
+
+#[test]
+fn names_are_resolved_and_installed_and_then_nothing_is_asked() {
+    let index = IndexScene::new();
+    index.put(
+        "app",
+        &[
+            ("1.0", &[]),
+            ("2.0", &["lib >=1", "gone ; python_version < '3'"]),
+        ],
+    );
+    index.put("lib", &[("1.0", &[]), ("1.5", &[]), ("2.0a1", &[])]);
+    index.install(&["app"]).assert_code(0);
+    assert!(index.has("app-2.0") && index.has("lib-1.5"));
+    let site = site_packages(&index.scene.join("venv"));
+    let requested = |name: &str| site.join(format!("{name}.dist-info/REQUESTED")).exists();
+    assert!(requested("app-2.0") && !requested("lib-1.5"));
+    let (asked, before) = (index.server.order().len(), tree(&index.scene.join("venv")));
+    let run = index.install(&["app>=1", "--json"]);
+    run.assert_code(0);
+    assert_eq!(run.json()["outcome"], "unchanged");
+    assert_eq!(
+        index.server.order().len(),
+        asked,
+        "{:?}",
+        index.server.order()
+    );
+    assert_unchanged(&before, &tree(&index.scene.join("venv")));
+}
+
+#[test]
+fn resolve_writes_pins_a_report_and_a_lock_file_that_install_alike() {
+    let index = IndexScene::new();
+    index.put("app", &[("2.0", &["lib >=1"])]);
+    index.put("lib", &[("1.5", &[])]);
+    index
+        .scene
+        .write("requirements.in", "app # the one\n-c constraints.txt\n");
+    index.scene.write("constraints.txt", "lib <2\nother ==1\n");
+    let run = index.run(&["resolve", "-r", "requirements.in", "--target", "venv"]);
+    run.assert_code(0);
+    let expected = "app==2.0\n    # via requirements.in:1\nlib==1.5\n    # via app\n";
+    assert_eq!(run.stdout, expected);
+    let arguments = ["--report", "report.json", "--lock", "pylock.toml", "--json"];
+    let run = index.run(&[&["resolve", "app", "--target", "venv"][..], &arguments].concat());
+    run.assert_code(0);
+    let json = run.json();
+    assert_eq!(json["outcome"], "resolved");
+    let names: Vec<_> = (json["packages"].as_array().expect("a list").iter())
+        .map(|package| package["name"].as_str().expect("a name"))
+        .collect();
+    assert_eq!(names, ["lib", "app"], "each after what it needs");
+    for document in [["--report", "report.json"], ["--lock", "pylock.toml"]] {
+        let mut command = index.scene.command();
+        command
+            .args(["--target", "venv", "--reinstall", "--cache-dir", "cache"])
+            .args(document)
+            .env("no_proxy", "127.0.0.1");
+        Run::of(&mut command).assert_code(0);
+        assert!(index.has("app-2.0") && index.has("lib-1.5"), "{document:?}");
+    }
+}
+
+#[test]
+fn installed_versions_stay_unless_they_are_upgraded() {
+    let index = IndexScene::new();
+    index.put("app", &[("1.0", &["lib"]), ("2.0", &["lib"])]);
+    index.put("lib", &[("1.0", &[]), ("2.0", &[])]);
+    index.install(&["app==1.0", "lib==1.0"]).assert_code(0);
+    index.install(&["app"]).assert_code(0);
+    assert!(index.has("app-1.0") && index.has("lib-1.0"));
+    index.install(&["app", "-U"]).assert_code(0);
+    assert!(index.has("app-2.0") && index.has("lib-1.0"));
+    index
+        .install(&["app", "-U", "--upgrade-strategy", "eager"])
+        .assert_code(0);
+    assert!(index.has("lib-2.0"));
+}
+
+#[test]
+fn a_loose_list_is_resolved_and_its_index_is_used() {
+    let index = IndexScene::new();
+    index.put_at("other", "app", &[("1.0", &["lib"])]);
+    index.put_at("other", "lib", &[("1.0", &[])]);
+    let other = index.server.url("other/");
+    let text = format!("--index-url {other}\napp >0.5\n");
+    index.scene.write("list.in", text);
+    let mut command = index.scene.command();
+    command
+        .args(["--target", "venv", "-r", "list.in", "--cache-dir", "cache"])
+        .env("no_proxy", "127.0.0.1");
+    Run::of(&mut command).assert_code(0);
+    assert!(index.has("app-1.0") && index.has("lib-1.0"));
+}
+
+#[test]
+fn what_has_no_answer_ends_with_7_and_changes_nothing() {
+    let index = IndexScene::new();
+    index.put("app", &[("1.0", &["lib >2"])]);
+    index.put("lib", &[("1.0", &[])]);
+    let before = tree(&index.scene.join("venv"));
+    for (arguments, code) in [
+        (&["app"][..], "no-solution"),
+        (&["nowhere"], "unknown-project"),
+    ] {
+        let run = index.install(&[arguments, &["--json"]].concat());
+        run.assert_code(7);
+        let found = run.json()["error"]["code"].clone();
+        assert!(found.is_string(), "{found} {code}");
+    }
+    assert_unchanged(&before, &tree(&index.scene.join("venv")));
+}
+
+#[test]
+fn the_first_index_that_knows_a_project_decides_and_an_error_is_never_passed_over() {
+    let index = IndexScene::new();
+    index.put_at("private", "app", &[("1.0", &[])]);
+    index.put("app", &[("9.0", &[])]);
+    index.put("lib", &[("1.0", &[])]);
+    let private = index.server.url("private/").to_string();
+    let extra = ["--extra-index-url", private.as_str(), "--target", "venv"];
+    let run = index.run(&[&["resolve", "app", "lib"][..], &extra].concat());
+    run.assert_code(0);
+    assert!(run.stdout.contains("app==1.0") && run.stdout.contains("lib==1.0"));
+    index.server.put("private/lib/", b"");
+    index.server.always("private/lib/", Turn::Status(403, ""));
+    let run = index.run(&[&["resolve", "lib", "--refresh"][..], &extra].concat());
+    run.assert_code(1);
+    let tied = format!("lib={}", index.server.url("simple/"));
+    let run = index.run(&[&["resolve", "lib", "--index", &tied][..], &extra].concat());
+    run.assert_code(0);
+}
+
+#[test]
+fn directories_come_before_indexes_and_no_index_asks_nothing() {
+    let index = IndexScene::new();
+    index.put("lib", &[("2.0", &[])]);
+    let local = Wheel::new("app", "1.0")
+        .file("app.py", "")
+        .metadata_line("Requires-Dist: lib");
+    index.scene.wheel(&local);
+    let run = index.install(&["app", "-f", "wheels"]);
+    run.assert_code(0);
+    assert!(index.has("app-1.0") && index.has("lib-2.0"));
+    let asked = index.server.order().len();
+    let mut command = index.scene.command();
+    command.args([
+        "resolve",
+        "app",
+        "--no-index",
+        "-f",
+        "wheels",
+        "--target",
+        "venv",
+    ]);
+    Run::of(&mut command).assert_code(7);
+    assert_eq!(index.server.order().len(), asked);
+}
+
+#[test]
+fn a_wheel_that_is_not_the_one_on_the_page_is_refused() {
+    let index = IndexScene::new();
+    index.put("app", &[("1.0", &[])]);
+    let before = tree(&index.scene.join("venv"));
+    let other = index.file("app", "1.0", &["lib"]);
+    assert!(
+        other["filename"].is_string(),
+        "the server has another file now"
+    );
+    index.install(&["app"]).assert_code(3);
+    assert_unchanged(&before, &tree(&index.scene.join("venv")));
+}
+
+#[test]
+fn download_fetches_what_names_lead_to() {
+    let index = IndexScene::new();
+    index.put("app", &[("1.0", &["lib"])]);
+    index.put("lib", &[("1.0", &[])]);
+    index
+        .run(&["download", "app", "--dest", "out", "--target", "venv"])
+        .assert_code(0);
+    let files = fs::read_dir(index.scene.join("out"))
+        .expect("it was made")
+        .count();
+    assert_eq!(files, 2);
+}
+
+#[test]
+fn a_project_file_is_installed_with_its_extras_and_groups() {
+    let index = IndexScene::new();
+    for name in ["app", "lib", "tool"] {
+        index.put(name, &[("1.0", &[])]);
+    }
+    let text = "[project]\nname = 'mine'\ndependencies = ['app']\n\
+                [project.optional-dependencies]\nmore = ['lib']\n\
+                [dependency-groups]\ndev = ['tool']\n";
+    index.scene.write("pyproject.toml", text);
+    let list = ["-r", "pyproject.toml"];
+    index.install(&list).assert_code(0);
+    assert!(index.has("app-1.0") && !index.has("lib-1.0"));
+    let more = ["--extra", "more", "--group", "dev"];
+    index.install(&[&list[..], &more].concat()).assert_code(0);
+    assert!(index.has("lib-1.0") && index.has("tool-1.0"));
+}
