@@ -144,6 +144,12 @@ impl KnownProjects for Index {
         }
     }
 
+    fn want_ahead(&self, name: &ProjectName, version: &Version) {
+        if let Some(project) = self.scout.projects.peek(name) {
+            self.scout.want_unfollowed_metadata(name, version, &project);
+        }
+    }
+
     fn peek_candidates(&self, name: &ProjectName) -> Option<Arc<Candidates>> {
         let project = self.scout.projects.peek(name)?;
         Some(Arc::clone(&project.candidates))

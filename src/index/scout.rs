@@ -5,10 +5,10 @@
 //! and asks for what it leads to, so the network runs down the graph whether the solver is there
 //! yet or not. Invariants: a page and a metadata file are asked for once; what is fetched ahead
 //! decides nothing. Limits: the metadata of one version per page is followed, the one that would be
-//! taken if nothing else had a say.
+//! taken if nothing else had a say; that of a version that the solver expects to reject is not.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use url::Url;
 
@@ -41,6 +41,8 @@ pub(super) struct Scout {
     pub(super) metadata: Awaited<(ProjectName, Version), KnownMetadata>,
     /// The extras that something asks for.
     extras: Mutex<BTreeSet<(ProjectName, String)>>,
+    /// The versions that are likely to be rejected, so that their metadata leads to nothing.
+    unfollowed: Mutex<BTreeSet<(ProjectName, Version)>>,
     /// Warnings about projects (PEP 792).
     pub(super) remarks: Mutex<Vec<(ProjectName, ProjectStatus)>>,
 }
@@ -54,6 +56,7 @@ impl Scout {
             projects: Awaited::new(),
             metadata: Awaited::new(),
             extras: Mutex::default(),
+            unfollowed: Mutex::default(),
             remarks: Mutex::default(),
         }
     }
@@ -316,11 +319,33 @@ impl Scout {
         }
     }
 
+    /// Begins to look for the metadata of a version that is likely to be rejected. The pages of the
+    /// projects that it needs are left to the solver, which asks for them if it takes the version.
+    pub(super) fn want_unfollowed_metadata(
+        self: &Arc<Self>,
+        name: &ProjectName,
+        version: &Version,
+        project: &IndexedProject,
+    ) {
+        // Noted before the metadata is asked for: it may arrive before this function returns.
+        self.unfollowed().insert((name.clone(), version.clone()));
+        self.want_metadata(name, version, project);
+    }
+
+    fn unfollowed(&self) -> MutexGuard<'_, BTreeSet<(ProjectName, Version)>> {
+        let unfollowed = self.unfollowed.lock();
+        unfollowed.unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn put_metadata(self: &Arc<Self>, key: &(ProjectName, Version), read: Result<KnownMetadata>) {
         let read = read.map(Arc::new);
         let found = read.as_ref().ok().cloned();
         self.metadata.put(key, read);
-        if let Some(found) = found {
+        // The guard must not live on: following may put other metadata from this very thread.
+        let is_followed = !self.unfollowed().contains(key);
+        if let Some(found) = found
+            && is_followed
+        {
             self.follow_metadata(&key.0, &found.dependencies);
         }
     }

@@ -166,6 +166,40 @@ fn installed_versions_stay_unless_they_are_upgraded() {
 }
 
 #[test]
+fn the_projects_that_rejected_versions_need_are_not_asked_for() {
+    let index = IndexScene::new();
+    let names: Vec<String> = (0..30).map(|number| format!("only{number}")).collect();
+    let versions: Vec<String> = (0..30).map(|number| format!("{number}.0")).collect();
+    let requires: Vec<[&str; 2]> = (0..30)
+        .map(|number| {
+            [
+                if number < 3 { "base <2" } else { "base >=2" },
+                &names[number],
+            ]
+        })
+        .collect();
+    let app: Vec<(&str, &[&str])> = (0..30)
+        .map(|number| (versions[number].as_str(), &requires[number][..]))
+        .collect();
+    index.put("app", &app);
+    index.put("base", &[("1.0", &[]), ("2.0", &[])]);
+    for name in &names {
+        index.put(name, &[("1.0", &[])]);
+    }
+    let run = index.run(&["resolve", "app", "base <2", "--target", "venv"]);
+    run.assert_code(0);
+    assert!(run.stdout.contains("app==2.0"), "{}", run.stdout);
+    let order = index.server.order();
+    let is_needed = |path: &&String| path.starts_with("simple/only");
+    let needed: Vec<&String> = order.iter().filter(is_needed).collect();
+    // The scout follows the best version before anything is rejected; the last one is taken.
+    assert!(needed.len() <= 2, "{needed:?}");
+    assert!(needed.iter().any(|path| *path == "simple/only2/"));
+    let is_wheel = |path: &&String| path.starts_with("files/app-");
+    assert!(order.iter().filter(is_wheel).count() <= 30, "{order:?}");
+}
+
+#[test]
 fn a_loose_list_is_resolved_and_its_index_is_used() {
     let index = IndexScene::new();
     index.put_at("other", "app", &[("1.0", &["lib"])]);
