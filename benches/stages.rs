@@ -15,9 +15,9 @@ mod support;
 
 use std::fs;
 use std::hint::black_box;
-use std::sync::atomic::AtomicBool;
 
 use criterion::{BatchSize, Criterion, Throughput};
+use pkg_install::Cancellation;
 use pkg_install::digest::{Algorithm, Backend, Digest};
 use pkg_install::outcome::Silent;
 use pkg_install::path::RelPath;
@@ -214,8 +214,6 @@ fn paths(criterion: &mut Criterion) {
     group.finish();
 }
 
-static NEVER: AtomicBool = AtomicBool::new(false);
-
 /// The stages that write files.
 impl Bench {
     /// The plan of installing all wheels into the empty directory.
@@ -229,7 +227,7 @@ impl Bench {
             backend: Backend::default(),
             pool: &self.pool,
             arrivals: None,
-            cancel: &NEVER,
+            cancel: &Cancellation::default(),
             progress: &Silent,
         };
         let areas =

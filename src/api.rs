@@ -182,7 +182,7 @@ fn with_context<T>(
 ) -> T {
     act(Context {
         fs: &Fs::default().with_threads(options.jobs),
-        cancel: options.cancellation.flag(),
+        cancel: &options.cancellation,
         events,
     })
 }

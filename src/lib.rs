@@ -155,13 +155,15 @@ mod index;
 mod resolve;
 
 mod api;
+mod cancellation;
 pub mod command;
 pub mod error;
 
 pub use api::{WheelSource, check, list, plan, plan_removal, undo};
-pub use command::{Cancellation, Observer, Options, PlannedTransaction};
+pub use cancellation::Cancellation;
+pub use command::{Observer, Options, PlannedTransaction};
 pub use environment::{Environment, Locate, LocatePurpose};
-pub use error::{Effect, Error, ErrorKind, Result};
+pub use error::{Effect, Error, ErrorKind, Result, WarningCode};
 pub use outcome::{
     Action, CheckOutcome, Difference, DifferenceState, Events, InstalledProject, Outcome,
     PathConflict, PlannedFiles, ProjectChange, Retry, Status, UnmetRequirement, Warning,

@@ -7,7 +7,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::error::{Clash, MOST_KEPT};
+use crate::error::{Clash, MOST_KEPT, WarningCode};
 
 /// The result of a command that changes an environment, or would.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,8 +127,8 @@ impl PathConflict {
 /// Something odd that did not stop the command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Warning {
-    /// A short fixed word for its kind, such as `record-padded-digest`.
-    pub code: &'static str,
+    /// Its kind.
+    pub code: WarningCode,
     /// The wheel or project that it is about, if it is about one.
     pub wheel: Option<String>,
     /// A sentence.
@@ -162,7 +162,7 @@ impl BoundedWarnings {
     pub(crate) fn finish(mut self, wheel: Option<&str>) -> Vec<Warning> {
         if self.left_out > 0 {
             self.kept.push(Warning {
-                code: "left-out",
+                code: WarningCode::LeftOut,
                 wheel: wheel.map(str::to_owned),
                 message: format!("{} more warnings are left out", self.left_out),
             });
@@ -220,9 +220,12 @@ impl UnmetRequirement {
     /// The warning about it.
     pub(crate) fn warning(&self) -> Warning {
         let (code, found) = match &self.installed {
-            None => ("missing-dependency", "which is not installed".to_owned()),
+            None => (
+                WarningCode::MissingDependency,
+                "which is not installed".to_owned(),
+            ),
             Some(version) => (
-                "incompatible-dependency",
+                WarningCode::IncompatibleDependency,
                 format!("but {version} is installed"),
             ),
         };

@@ -284,7 +284,7 @@ impl<'a> EnvironmentObject<'a> {
 impl<'a> WarningObject<'a> {
     fn of(warning: &'a Warning) -> Self {
         Self {
-            code: warning.code,
+            code: warning.code.as_str(),
             wheel: warning.wheel.as_deref(),
             message: &warning.message,
         }

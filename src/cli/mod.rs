@@ -29,7 +29,8 @@ use std::time::{Duration, Instant};
 
 use pkg_install::command::{self, Context, Fs, Step};
 use pkg_install::{
-    Action, CheckOutcome, Environment, Error, ErrorKind, InstalledProject, Outcome, Result, Warning,
+    Action, Cancellation, CheckOutcome, Environment, Error, ErrorKind, InstalledProject, Outcome,
+    Result, Warning,
 };
 
 use args::groups::OutputArgs;
@@ -68,7 +69,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let progress = progress::of(&parsed.output);
     signals::raise_file_limit();
-    let cancel = signals::watch();
+    let cancel = Cancellation::default();
+    let signal = signals::watch(&cancel);
     let fs = Fs::default().with_threads(parsed.options.jobs);
     let context = Context {
         fs: &fs,
@@ -87,7 +89,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             error = Some(Error::unmet_requirements(checked.unmet.len()));
         }
     }
-    render(&parsed, &results, error.as_ref(), begin)
+    render(&parsed, &results, error.as_ref(), begin);
+    match error.map(|error| error.kind()) {
+        Some(ErrorKind::Interrupted) => ExitCode::from(signal.exit_code()),
+        Some(kind) => exit_code(kind),
+        None if parsed.check && would_change(&results) => ExitCode::FAILURE,
+        None => ExitCode::SUCCESS,
+    }
 }
 
 fn act(parsed: &Parsed, context: Context<'_>, results: &mut Results) -> Result<()> {
@@ -150,8 +158,8 @@ fn act(parsed: &Parsed, context: Context<'_>, results: &mut Results) -> Result<(
     Ok(())
 }
 
-/// Prints the results and returns the exit code.
-fn render(parsed: &Parsed, results: &Results, error: Option<&Error>, begin: Instant) -> ExitCode {
+/// Prints the results.
+fn render(parsed: &Parsed, results: &Results, error: Option<&Error>, begin: Instant) {
     let OutputArgs { quiet, .. } = parsed.output;
     let verbose = parsed.output.verbose > 0;
     let printed = if parsed.output.json {
@@ -175,11 +183,6 @@ fn render(parsed: &Parsed, results: &Results, error: Option<&Error>, begin: Inst
     // Remarks go first, so that at a terminal the result is the last thing on the screen.
     streams::remark(&remarks, color);
     streams::print(&printed, color);
-    match error {
-        Some(error) => exit_code(error.kind()),
-        None if parsed.check && would_change(results) => ExitCode::FAILURE,
-        None => ExitCode::SUCCESS,
-    }
 }
 
 /// Whether the plan of a dry run changes anything.
@@ -224,8 +227,6 @@ fn exit_code(kind: ErrorKind) -> ExitCode {
         ErrorKind::Environment => 5,
         ErrorKind::Differences => 6,
         ErrorKind::Unsolvable => 7,
-        // 128 + SIGINT, as shells report it; SIGTERM and SIGHUP share it.
-        ErrorKind::Interrupted => 130,
         // Also a kind that the library adds later: to a calling script it is a failure.
         _ => 1,
     })

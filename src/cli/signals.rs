@@ -1,26 +1,74 @@
-//! Signals set a flag that cancels the work, instead of ending the process in the middle of it.
+//! Signals cancel the command instead of ending the process in the middle of its work.
 //!
-//! Ctrl-C, SIGTERM and a closed terminal set the flag. Staging polls it and gives up; a commit that
-//! has begun is finished. Exceeding a limit on file sizes becomes an error of the write.
+//! Ctrl-C, SIGTERM and a closed terminal cancel the command, which then gives up and cleans up; a
+//! commit that has begun is finished. The second such signal ends the process at once, and the next
+//! command recovers. Exceeding a limit on file sizes becomes an error of the write.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
+use pkg_install::Cancellation;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
+use signal_hook::iterator::Signals;
 
-/// Returns the flag that such a signal sets.
-pub fn watch() -> Arc<AtomicBool> {
-    let cancel = Arc::new(AtomicBool::new(false));
-    // A second signal only sets the flag again, because ending at once could cut a commit short.
-    // SIGQUIT keeps its default action, as a way to end a program that hangs.
-    for signal in [SIGINT, SIGTERM, SIGHUP] {
-        // If a handler cannot be registered the signal ends the process, as by default, and the
-        // next command recovers.
-        let _ = signal_hook::flag::register(signal, Arc::clone(&cancel));
+/// The signals that ask a program to end.
+// SIGQUIT keeps its default action, as another way to end a program that hangs.
+const SIGNALS: [i32; 3] = [SIGINT, SIGTERM, SIGHUP];
+
+/// The signal that has cancelled the command.
+#[derive(Debug, Clone, Default)]
+pub struct ReceivedSignal {
+    /// 0 until there was one.
+    number: Arc<AtomicI32>,
+}
+
+impl ReceivedSignal {
+    /// The exit code of a command that a signal has ended, as shells state it.
+    pub fn exit_code(&self) -> u8 {
+        // Relaxed: the number is all that is shared. 0 means that the command was cancelled
+        // without a signal, which only tests do.
+        let number = match self.number.load(Ordering::Relaxed) {
+            0 => SIGINT,
+            number => number,
+        };
+        code(number)
     }
+}
+
+/// 128 and the number of the signal.
+fn code(signal: i32) -> u8 {
+    u8::try_from(128 + signal).expect("signals have small numbers")
+}
+
+/// Cancels `cancel` when a signal asks the program to end.
+pub fn watch(cancel: &Cancellation) -> ReceivedSignal {
+    let received = ReceivedSignal::default();
     // Any handler keeps SIGXFSZ from ending the process; the flag itself is never read.
     let _ = signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)));
-    cancel
+    // If handlers cannot be registered, a signal ends the process, as by default.
+    let Ok(mut signals) = Signals::new(SIGNALS) else {
+        return received;
+    };
+    let (cancel, shared) = (cancel.clone(), received.clone());
+    let thread = std::thread::Builder::new().name("signals".to_owned());
+    let thread = thread.spawn(move || {
+        for (nth, signal) in signals.forever().enumerate() {
+            if nth > 0 {
+                // Without destructors and exit handlers, which could wait for other threads.
+                signal_hook::low_level::exit(code(signal).into());
+            }
+            shared.number.store(signal, Ordering::Relaxed);
+            cancel.cancel();
+        }
+    });
+    if thread.is_err() {
+        // Without a thread the handlers would swallow the signals, so the default action is called.
+        for signal in SIGNALS {
+            let always = Arc::new(AtomicBool::new(true));
+            let _ = signal_hook::flag::register_conditional_default(signal, always);
+        }
+    }
+    received
 }
 
 /// Raises the limit on open files as far as allowed, since every wheel stays open until it is

@@ -11,7 +11,7 @@ use super::quoting::for_shell;
 use super::refusal::UsageError;
 use super::{CommandResult, Results, hints};
 use pkg_install::command::Step;
-use pkg_install::error::{Effect, Error, ErrorKind, escaped};
+use pkg_install::error::{Effect, Error, ErrorKind, WarningCode, escaped};
 use pkg_install::{
     Action, Difference, DifferenceState, InstalledProject, Outcome, PathConflict, ProjectChange,
     Status, UnmetRequirement, Warning,
@@ -258,7 +258,7 @@ fn differences(found: &[Difference]) -> String {
 pub fn warnings(warnings: &[Warning], verbose: bool) -> String {
     let shown = if verbose { usize::MAX } else { MAX_WARNINGS };
     // There are few kinds, so a linear search is cheap, and a list keeps their first order.
-    let mut codes: Vec<&str> = Vec::new();
+    let mut codes: Vec<WarningCode> = Vec::new();
     for warning in warnings {
         if !codes.contains(&warning.code) {
             codes.push(warning.code);

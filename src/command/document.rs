@@ -84,7 +84,7 @@ impl Document {
 #[cfg(feature = "http")]
 fn fetch(url: url::Url, options: &Options, context: Context<'_>) -> Result<Document> {
     let label = shown(url.as_str());
-    let downloader = Downloader::new(&options.download, context.fs, Arc::clone(context.cancel))?;
+    let downloader = Downloader::new(&options.download, context.fs, context.cancel.clone())?;
     let (sender, arrives) = channel();
     let request = ResourceRequest {
         url,

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use super::remote::remote_file;
 use super::{Context, Options};
@@ -45,7 +45,7 @@ pub fn download(
     }
     Dir::make_all(context.fs, dest)?;
     let dest = Dir::open(context.fs, dest)?;
-    let downloader = Downloader::new(&options.download, context.fs, Arc::clone(context.cancel))?;
+    let downloader = Downloader::new(&options.download, context.fs, context.cancel.clone())?;
     for source in sources {
         if let Some(path) = source.path() {
             let file = OpenFile::open(path)?

@@ -13,7 +13,7 @@ use super::up_to_date::{InstalledSet, SortedWheels};
 use super::{Context, Options, open};
 use crate::environment::layout::Layout;
 use crate::environment::{Environment, EnvironmentKind, Python};
-use crate::error::{Error, Fault, MetadataFault, Result};
+use crate::error::{Error, Fault, MetadataFault, Result, WarningCode};
 use crate::installed::{self, Installed};
 use crate::outcome::{Outcome, Step, Warning};
 use crate::spec::tags::TagSet;
@@ -109,7 +109,7 @@ fn plain_directory(environment: &Environment) -> Option<Warning> {
     let is_forgotten =
         environment.kind == EnvironmentKind::Target && NAMES_OF_VENVS.contains(&name);
     is_forgotten.then(|| Warning {
-        code: "plain-directory",
+        code: WarningCode::PlainDirectory,
         wheel: None,
         message: format!(
             "`{name}` is no virtual environment (it has no `pyvenv.cfg`), so it is used as a plain \
@@ -146,7 +146,7 @@ fn check_python(
                     .any(|wheel| wheel.metadata.requires_python.is_some())
             {
                 context.warn([Warning {
-                    code: "unchecked-python",
+                    code: WarningCode::UncheckedPython,
                     wheel: None,
                     message: format!("Requires-Python was not checked: {error}"),
                 }]);

@@ -33,9 +33,6 @@ mod undo;
 mod uninstall;
 mod up_to_date;
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-
 pub use check::{check, unmet_requirements};
 pub use document::Document;
 #[cfg(feature = "http")]
@@ -45,7 +42,7 @@ pub(crate) use install::plan_install;
 pub use list::list;
 #[cfg(feature = "http")]
 pub use names::sources;
-pub use observer::{Cancellation, Observer};
+pub use observer::Observer;
 pub use options::Options;
 pub use planned::PlannedTransaction;
 pub use recover::recover;
@@ -58,6 +55,7 @@ pub use undo::undo;
 pub(crate) use uninstall::plan_uninstall;
 pub use uninstall::uninstall;
 
+pub use crate::cancellation::Cancellation;
 #[cfg(feature = "http")]
 pub use crate::download::Settings;
 pub use crate::error::escaped;
@@ -75,8 +73,8 @@ use crate::outcome::{Events, Warning};
 pub struct Context<'a> {
     /// The file system.
     pub fs: &'a Fs,
-    /// Stops the command once it is true. A commit that has begun is finished.
-    pub cancel: &'a Arc<AtomicBool>,
+    /// Stops the command. A commit that has begun is finished.
+    pub cancel: &'a Cancellation,
     /// Gets progress and warnings.
     pub events: &'a dyn Events,
 }

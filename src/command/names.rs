@@ -102,7 +102,7 @@ pub(super) fn resolve(
         ..options.download.clone()
     };
     let begin = Instant::now();
-    let downloader = Downloader::new(&settings, context.fs, Arc::clone(context.cancel))?;
+    let downloader = Downloader::new(&settings, context.fs, context.cancel.clone())?;
     let more = Additions {
         lists,
         wheels: &input.sources,

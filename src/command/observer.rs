@@ -1,7 +1,4 @@
-//! Watching a transaction, and stopping it.
-
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+//! Watching a transaction.
 
 use crate::outcome::{Events, Silent, Warning};
 
@@ -38,40 +35,5 @@ impl<'a> Observer<'a> {
 impl std::fmt::Debug for Observer<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Observer")
-    }
-}
-
-/// Stops commands from another thread or a signal handler. Clones stop the same commands.
-///
-/// ```
-/// use pkg_install::{Cancellation, Options};
-///
-/// let cancellation = Cancellation::default();
-/// let options = Options::default().with_cancellation(cancellation.clone());
-/// // Later, elsewhere: every command with these options ends with `ErrorKind::Interrupted`.
-/// cancellation.cancel();
-/// assert!(cancellation.is_cancelled());
-/// # let _ = options;
-/// ```
-#[derive(Debug, Clone, Default)]
-pub struct Cancellation {
-    flag: Arc<AtomicBool>,
-}
-
-// Relaxed, here and wherever the flag is polled: it says "stop" and publishes no other data.
-impl Cancellation {
-    /// Stops the commands. A commit that has begun is finished.
-    pub fn cancel(&self) {
-        self.flag.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether the commands are to stop.
-    pub fn is_cancelled(&self) -> bool {
-        self.flag.load(Ordering::Relaxed)
-    }
-
-    /// The flag itself, which is all that a signal handler may touch.
-    pub fn flag(&self) -> &Arc<AtomicBool> {
-        &self.flag
     }
 }

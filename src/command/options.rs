@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::observer::Cancellation;
+use crate::cancellation::Cancellation;
 use crate::digest::Backend;
 use crate::fs::Capabilities;
 use crate::plan::conflict::OnConflict;

@@ -13,7 +13,7 @@ use super::{Context, Options};
 use crate::digest::Algorithm;
 use crate::environment::layout::Layout;
 use crate::environment::protected::Protected;
-use crate::error::{Error, Result, SpreadFault};
+use crate::error::{Error, Result, SpreadFault, WarningCode};
 use crate::fs::{self, Capabilities};
 use crate::installed::facts::Gather;
 use crate::outcome::{Action, PlannedFiles, ProjectChange, Warning};
@@ -116,7 +116,7 @@ fn leaving(session: &Session<'_>, changes: &[Change]) -> Result<(Vec<ProjectName
         let is_editable = copies.any(|project| project.is_editable(&session.layout));
         if is_editable {
             kept.push(Warning {
-                code: "editable-kept",
+                code: WarningCode::EditableKept,
                 wheel: Some(name.normalized().to_owned()),
                 message: "it is not named, and stays because it is editable".to_owned(),
             });
@@ -219,7 +219,7 @@ fn not_portable(wheel: &Wheel, files: &[WantedFile]) -> Option<Warning> {
         }
     };
     Some(Warning {
-        code: "windows-name",
+        code: WarningCode::WindowsName,
         wheel: Some(wheel.label.clone()),
         message,
     })

@@ -6,10 +6,11 @@
 //! downloader is offline, so that it is in the cache anyway.
 
 use std::sync::mpsc::{self, Sender};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use super::{Context, Options};
 use crate::archive::Archive;
+use crate::cancellation::Cancellation;
 use crate::digest::Digest;
 use crate::download::{Downloader, Peek, RemoteFile, Settings, label_of};
 use crate::error::{Error, Result, SourceFault};
@@ -17,7 +18,7 @@ use crate::fs::OpenFile;
 use crate::outcome::{Events, Warning};
 use crate::source::{Location, Source};
 use crate::stage::{Arrival, Arrivals};
-use crate::threads::{Cancel, Pool, in_parallel};
+use crate::threads::{Pool, in_parallel};
 use crate::wheel::{self, Archives, OpenOptions, Records, Wheel, WheelId};
 
 /// How many bytes of a file's end are asked for first if the whole file is probably needed soon.
@@ -66,7 +67,7 @@ impl RemoteWheels {
         if !options.dry_run {
             settings.tail = TAIL;
         }
-        let cancel = Arc::clone(context.cancel);
+        let cancel = context.cancel.clone();
         Ok(Self {
             downloader: Downloader::new(&settings, context.fs, cancel)?,
             open,
@@ -165,7 +166,7 @@ impl RemoteWheels {
         &self,
         missing: &[Missing<'_>],
         progress: &dyn Events,
-        enough: &Cancel,
+        enough: &Cancellation,
         sender: &Sender<Arrival>,
     ) {
         let files: Vec<RemoteFile> = missing

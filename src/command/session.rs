@@ -6,13 +6,12 @@
 //! stages, so reading does not wait for that: only while files are moved it waits for the lock.
 
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use super::{Context, Options};
+use crate::cancellation::Cancellation;
 use crate::environment::layout::{Layout, SchemeKey};
 use crate::environment::{Environment, EnvironmentKind};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, WarningCode};
 use crate::fs::{self, Dir, Fs, LockWait, ReadLock, RootLock};
 use crate::installed::{self, Installed};
 use crate::outcome::Warning;
@@ -88,8 +87,8 @@ pub struct Session<'a> {
     pub recovered: bool,
     /// The file system.
     pub fs: Fs,
-    /// Stops the command once it is true.
-    pub cancel: Arc<AtomicBool>,
+    /// Stops the command.
+    pub cancel: Cancellation,
     lock: Option<RootLock>,
     /// When reading began, if that is done without the lock.
     unlocked_since: Option<Moment>,
@@ -135,7 +134,7 @@ impl<'a> Session<'a> {
             installed: Vec::new(),
             recovered: false,
             fs: context.fs.clone(),
-            cancel: Arc::clone(context.cancel),
+            cancel: context.cancel.clone(),
             lock: None,
             unlocked_since: None,
             made: Vec::new(),
@@ -246,7 +245,7 @@ impl<'a> Session<'a> {
     pub fn lock_warning(&self) -> Option<Warning> {
         let (path, reason) = self.lock.as_ref()?.refusal()?;
         Some(Warning {
-            code: "unlocked",
+            code: WarningCode::Unlocked,
             wheel: None,
             message: format!(
                 "cannot lock `{}`: {reason}; this program's other commands are kept out, uv is not",
@@ -328,7 +327,7 @@ fn recovered(what: Recovered) -> Option<Warning> {
         Recovered::Finished => "finished an interrupted command, which had made all its changes",
     };
     Some(Warning {
-        code: "recovered",
+        code: WarningCode::Recovered,
         wheel: None,
         message: message.to_owned(),
     })
@@ -338,7 +337,7 @@ fn unsettled() -> Warning {
     let message =
         "an interrupted command has left the environment in mid-change, and is not settled now";
     Warning {
-        code: "unsettled",
+        code: WarningCode::Unsettled,
         wheel: None,
         message: message.to_owned(),
     }

@@ -20,12 +20,12 @@ use super::cache_root::{CacheRoots, open_roots};
 use super::partial::{Head, Partial, Provenance};
 use super::remote_file::RemoteFile;
 use super::settings::Settings;
+use crate::cancellation::Cancellation;
 use crate::digest::{Algorithm, Digest, Hasher};
-use crate::error::{ArchiveFault, Error, Fault, Result, SourceFault};
+use crate::error::{ArchiveFault, Error, Fault, Result, SourceFault, WarningCode};
 use crate::fs::{CacheDir, CacheLock, Fs, LockWait, OpenFile, PrivateDirectory, ReadAt as _};
 use crate::outcome::Warning;
 use crate::spec::location::request_url;
-use crate::threads::Cancel;
 
 /// How often a file is put to its place if `cache prune` keeps removing the empty directory.
 const ATTEMPTS: usize = 8;
@@ -76,7 +76,11 @@ impl Cache {
     }
 
     /// The file if the cache has it. It is hashed again; a damaged one is deleted, with a warning.
-    pub(super) fn cached(&self, wanted: &RemoteFile, cancel: &Cancel) -> Result<Option<OpenFile>> {
+    pub(super) fn cached(
+        &self,
+        wanted: &RemoteFile,
+        cancel: &Cancellation,
+    ) -> Result<Option<OpenFile>> {
         let finished = self.finished().get(&address(wanted)).copied();
         for digest in self.pinned_digest(wanted).into_iter().chain(finished) {
             if let Some(found) = self.checked(&digest, wanted, cancel)? {
@@ -91,7 +95,7 @@ impl Cache {
     pub(super) fn noted(
         &self,
         wanted: &RemoteFile,
-        cancel: &Cancel,
+        cancel: &Cancellation,
     ) -> Result<Option<(AddressNote, OpenFile)>> {
         if !wanted.pinned.is_empty() {
             return Ok(None);
@@ -128,7 +132,7 @@ impl Cache {
         &self,
         digest: &Digest,
         wanted: &RemoteFile,
-        cancel: &Cancel,
+        cancel: &Cancellation,
     ) -> Result<Option<OpenFile>> {
         for root in self.roots.for_reading() {
             let found = match open_archive(root, digest, &wanted.file_name) {
@@ -196,7 +200,7 @@ impl Cache {
     pub(super) fn lock(
         &self,
         wanted: &RemoteFile,
-        cancel: &Cancel,
+        cancel: &Cancellation,
         waiting: &dyn Fn(&Path),
     ) -> Result<FileLock> {
         let directory = self
@@ -206,7 +210,7 @@ impl Cache {
             .map_err(Error::of_cache)?;
         let wait = LockWait {
             timeout: self.lock_timeout,
-            cancel: cancel.flag(),
+            cancel,
             waiting,
         };
         let name = lock_name(&key(wanted));
@@ -291,7 +295,7 @@ impl Cache {
         &self,
         wanted: &RemoteFile,
         partial: Partial,
-        cancel: &Cancel,
+        cancel: &Cancellation,
     ) -> Result<Checked> {
         let Some(file) = partial.open_file()? else {
             return Ok(Checked::Bad(vec![ArchiveFault::NotAFile.into()]));
@@ -374,7 +378,7 @@ impl Cache {
 
     fn add_warning(&self, wheel: Option<String>, message: String) {
         let warning = Warning {
-            code: "damaged-cache",
+            code: WarningCode::DamagedCache,
             wheel,
             message,
         };
@@ -425,7 +429,11 @@ fn progress(directory: &CacheDir, wanted: &RemoteFile) -> Option<(u64, (i64, i64
 }
 
 /// The SHA-256 of the whole file, and how it differs from what was promised.
-fn check(file: &OpenFile, wanted: &RemoteFile, cancel: &Cancel) -> Result<(Digest, Vec<Fault>)> {
+fn check(
+    file: &OpenFile,
+    wanted: &RemoteFile,
+    cancel: &Cancellation,
+) -> Result<(Digest, Vec<Fault>)> {
     let mut faults = Vec::new();
     if let Some(promised) = wanted.size.filter(|size| *size != file.size()) {
         let actual = file.size();

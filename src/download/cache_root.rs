@@ -7,7 +7,7 @@
 
 use super::cache_places::{PARTIAL, WHEELS};
 use super::settings::Settings;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, WarningCode};
 use crate::fs::{self, CacheDir, Fs, PrivateDirectory};
 use crate::outcome::Warning;
 
@@ -105,7 +105,7 @@ pub(super) fn of_this_user(root: &CacheDir) -> Result<()> {
 
 fn warning(error: &Error, consequence: &str) -> Warning {
     Warning {
-        code: "unusable-cache",
+        code: WarningCode::UnusableCache,
         wheel: None,
         message: format!("{error}; {consequence}"),
     }

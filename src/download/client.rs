@@ -21,11 +21,11 @@ use super::proxies::{Proxies, ProxyAddress};
 use super::response::Response;
 use super::retry::FetchError;
 use super::settings::Settings;
-use crate::error::{Error, NetworkFault};
+use crate::cancellation::Cancellation;
+use crate::error::{Error, NetworkFault, WarningCode};
 use crate::fs;
 use crate::outcome::Warning;
 use crate::spec::location::{label_of, request_url};
-use crate::threads::Cancel;
 
 /// As many as other clients follow at the most.
 const MOST_REDIRECTS: usize = 10;
@@ -109,7 +109,7 @@ impl Client {
         &self,
         url: &Url,
         headers: &RequestHeaders,
-        cancel: &Cancel,
+        cancel: &Cancellation,
     ) -> std::result::Result<Response, FetchError> {
         let label = label_of(url);
         let mut at = url.clone();
@@ -252,7 +252,7 @@ fn read_netrc(settings: &Settings) -> std::result::Result<Netrc, Warning> {
         Ok(text) => Ok(Netrc::parse(&String::from_utf8_lossy(&text))),
         // It may be another user's, and most servers need no login.
         Err(error) => Err(Warning {
-            code: "netrc",
+            code: WarningCode::Netrc,
             wheel: None,
             message: format!("the netrc file is not used: {error}"),
         }),

@@ -27,10 +27,10 @@ use super::retry::{FetchError, Passing, RetryPolicy};
 use super::scheduler::Scheduler;
 use super::settings::Settings;
 use super::transfer::{FileTransfer, TransferState};
+use crate::cancellation::Cancellation;
 use crate::error::{Error, NetworkFault, Result};
 use crate::fs::{Fs, OpenFile, ReadAt as _};
 use crate::outcome::{Events, Retry};
-use crate::threads::Cancel;
 
 /// The longest time between two checks whether the caller was cancelled.
 pub(super) const PAUSE: Duration = Duration::from_millis(100);
@@ -55,7 +55,7 @@ pub(super) struct Fetcher {
     pub(super) connections: usize,
     /// How many bytes of a file's end a preview asks for.
     pub(super) tail: u64,
-    pub(super) cancel: Cancel,
+    pub(super) cancel: Cancellation,
     /// The number of the next transfer.
     transfers: AtomicUsize,
 }
@@ -68,7 +68,7 @@ impl Drop for Fetcher {
 }
 
 impl Fetcher {
-    pub(super) fn new(settings: &Settings, fs: &Fs, cancel: Cancel) -> Result<Self> {
+    pub(super) fn new(settings: &Settings, fs: &Fs, cancel: Cancellation) -> Result<Self> {
         let connections = settings.connections.max(1);
         let limits = Limits {
             files: connections,
@@ -102,7 +102,7 @@ impl Fetcher {
         &self,
         file: &RemoteFile,
         batch: Option<&Arc<Batch>>,
-        cancel: &Cancel,
+        cancel: &Cancellation,
         progress: &dyn Events,
     ) -> Result<OpenFile> {
         file.check_name()?;
@@ -128,7 +128,11 @@ impl Fetcher {
 
     /// The file if the cache has it. The server is asked whether one that is not pinned is still
     /// the same, unless the downloader is offline.
-    pub(super) fn present(&self, file: &RemoteFile, cancel: &Cancel) -> Result<Option<OpenFile>> {
+    pub(super) fn present(
+        &self,
+        file: &RemoteFile,
+        cancel: &Cancellation,
+    ) -> Result<Option<OpenFile>> {
         if let Some(found) = self.cache.cached(file, cancel)? {
             return Ok(Some(found));
         }
@@ -145,7 +149,7 @@ impl Fetcher {
 
     /// Asks the server once whether a file is still the one that was noted. Failures count as no,
     /// since the fetch that follows meets and handles them.
-    fn is_unchanged(&self, file: &RemoteFile, note: &AddressNote, cancel: &Cancel) -> bool {
+    fn is_unchanged(&self, file: &RemoteFile, note: &AddressNote, cancel: &Cancellation) -> bool {
         let Some(condition) = note.condition() else {
             return false;
         };
@@ -172,7 +176,7 @@ pub(super) struct FileFetch<'a> {
     pub(super) file: &'a RemoteFile,
     /// The files that are fetched together with it; with none, it is not divided.
     pub(super) batch: Option<&'a Arc<Batch>>,
-    pub(super) cancel: &'a Cancel,
+    pub(super) cancel: &'a Cancellation,
     pub(super) report: Reporter<'a>,
 }
 

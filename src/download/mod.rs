@@ -46,14 +46,14 @@ mod transfer;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::ScopedJoinHandle;
 
+use crate::cancellation::Cancellation;
 use crate::error::{Error, Result};
 use crate::fs::{Fs, OpenFile};
 use crate::outcome::{Events, Warning};
-use crate::threads::Cancel;
 
 pub use range_reader::Peek;
 pub use remote_file::RemoteFile;
@@ -89,16 +89,16 @@ impl fmt::Debug for Downloader {
 pub type OnArrival<'a> = dyn Fn(usize, OpenFile) -> Result<()> + Sync + 'a;
 
 /// The work on one file of a batch, by its index.
-type EachFile<'a> = dyn Fn(usize, &Arc<Batch>, &Cancel) -> Result<()> + Sync + 'a;
+type EachFile<'a> = dyn Fn(usize, &Arc<Batch>, &Cancellation) -> Result<()> + Sync + 'a;
 
 impl Downloader {
-    /// A downloader that connects to nothing yet. All of its work ends soon after `cancel` becomes
-    /// true.
+    /// A downloader that connects to nothing yet. All of its work ends soon after `cancel` is
+    /// cancelled.
     ///
     /// # Errors
     /// If the cache cannot be used.
-    pub fn new(settings: &Settings, fs: &Fs, cancel: Arc<AtomicBool>) -> Result<Self> {
-        let fetcher = Fetcher::new(settings, fs, Cancel::new(cancel))?;
+    pub fn new(settings: &Settings, fs: &Fs, cancel: Cancellation) -> Result<Self> {
+        let fetcher = Fetcher::new(settings, fs, cancel)?;
         let pages = Pages::new(fetcher.cache.kept_directory(PAGES), settings.refresh);
         Ok(Self {
             fetcher: Arc::new(fetcher),
@@ -107,7 +107,7 @@ impl Downloader {
     }
 
     /// The token that cancels all of the downloader's work.
-    pub fn cancel(&self) -> &Cancel {
+    pub fn cancel(&self) -> &Cancellation {
         &self.fetcher.cancel
     }
 
@@ -160,7 +160,7 @@ impl Downloader {
     /// if `enough` ended it.
     pub fn fetch_until(
         &self,
-        enough: &Cancel,
+        enough: &Cancellation,
         files: &[RemoteFile],
         progress: &dyn Events,
         arrived: &OnArrival<'_>,
@@ -174,7 +174,7 @@ impl Downloader {
                 .map(|file| self.fetcher.previews.length_of(file));
             progress.transfers(files.len(), lengths.sum());
         }
-        let fetch = |index: usize, batch: &Arc<Batch>, cancel: &Cancel| {
+        let fetch = |index: usize, batch: &Arc<Batch>, cancel: &Cancellation| {
             let file = &files[index];
             let found = self.fetcher.fetch(file, Some(batch), cancel, progress)?;
             arrived(index, found)
@@ -193,7 +193,7 @@ impl Downloader {
         progress: &dyn Events,
         previewed: &(dyn Fn(usize, Peek) -> Result<()> + Sync),
     ) -> Result<()> {
-        let preview = |index: usize, batch: &Arc<Batch>, cancel: &Cancel| {
+        let preview = |index: usize, batch: &Arc<Batch>, cancel: &Cancellation| {
             let peek = Peek::open(&self.fetcher, &files[index], Some(batch), cancel)?;
             previewed(index, peek)
         };
@@ -238,7 +238,7 @@ impl Downloader {
         &self,
         files: &[RemoteFile],
         progress: &dyn Events,
-        enough: &Cancel,
+        enough: &Cancellation,
         work: &EachFile<'_>,
     ) -> Result<()> {
         let groups = self.in_order(files);
@@ -276,10 +276,6 @@ impl Downloader {
         std::thread::scope(|scope| {
             let workers: Vec<_> = (0..threads).map(|_| scope.spawn(run)).collect();
             while !workers.iter().all(ScopedJoinHandle::is_finished) {
-                // The token's own flag must follow its parents: waiting for a lock polls only that.
-                if cancel.is_cancelled() {
-                    cancel.cancel();
-                }
                 self.fetcher.previews.report(progress);
                 std::thread::park_timeout(PAUSE);
             }

@@ -21,9 +21,9 @@ use super::preview_events::Reporter;
 use super::queue::Batch;
 use super::ranges::Part;
 use super::remote_file::RemoteFile;
+use crate::cancellation::Cancellation;
 use crate::error::{Error, NetworkFault, Result};
 use crate::fs::{OpenFile, ReadAt};
-use crate::threads::Cancel;
 
 /// Reads of an archive's directory are short and close together.
 const GRAIN: u64 = 1 << 14;
@@ -58,7 +58,7 @@ struct Remote {
     file: RemoteFile,
     /// With a batch, long ranges are divided among idle connections.
     batch: Option<Arc<Batch>>,
-    cancel: Cancel,
+    cancel: Cancellation,
 }
 
 struct PeekState {
@@ -80,7 +80,7 @@ impl Peek {
         fetcher: &Arc<Fetcher>,
         file: &RemoteFile,
         batch: Option<&Arc<Batch>>,
-        cancel: &Cancel,
+        cancel: &Cancellation,
     ) -> Result<Self> {
         file.check_name()?;
         let remote = Remote {

@@ -20,9 +20,9 @@ use super::queue::{Class, Job, Ran, Task};
 use super::ranges::Part;
 use super::retry::{Attempts, FetchError};
 use crate::archive::{GzipError, gunzip};
+use crate::cancellation::Cancellation;
 use crate::error::{Error, NetworkFault, Result};
 use crate::spec::location::{label_of, request_url};
-use crate::threads::Cancel;
 
 /// A small body to fetch.
 #[derive(Debug, Clone)]
@@ -177,7 +177,7 @@ struct ResourceFetch {
     resources: Arc<Resources>,
     client: Arc<Client>,
     offline: bool,
-    cancel: Cancel,
+    cancel: Cancellation,
     request: ResourceRequest,
     /// What identifies the address.
     key: String,

@@ -17,8 +17,8 @@ use super::ranges::Part;
 use super::remote_file::RemoteFile;
 use super::response::Response;
 use super::retry::FetchError;
+use crate::cancellation::Cancellation;
 use crate::error::{Error, NetworkFault, Result, SourceFault};
-use crate::threads::Cancel;
 
 /// Large enough that a system call costs little, small enough to stay in the processor's cache
 /// until it is written.
@@ -32,7 +32,7 @@ pub(super) struct FileTransfer {
     pub(super) client: Arc<Client>,
     pub(super) file: RemoteFile,
     pub(super) origin: Provenance,
-    pub(super) cancel: Cancel,
+    pub(super) cancel: Cancellation,
     pub(super) state: Mutex<TransferState>,
 }
 

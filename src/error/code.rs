@@ -1,4 +1,4 @@
-//! The stable code of every failure, warning and fault: one short word each, in one table.
+//! The stable code of every failure and fault: one short word each, in one table.
 //!
 //! Programs compare codes; people read the sentences of `Display`. A code never changes its
 //! meaning and is never used again for something else.
@@ -186,9 +186,6 @@ codes! {
     RequirementLine "requirement-line" "A line of a list of requirements cannot be used."
     NotFound "not-found" "No wheel of a pinned requirement was found."
     NowhereToLook "nowhere-to-look" "There is no directory to look for pinned requirements in."
-    Yanked "yanked" "The project has withdrawn the release."
-    LockUnknownKey "lock-unknown-key" "A lock file of a newer version has an unknown key."
-    RequirementsOption "requirements-option" "An option in a list of requirements is ignored."
 
     // Package indexes.
     NotAPage "not-a-page" "An answer of a package index cannot be read."

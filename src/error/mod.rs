@@ -24,6 +24,7 @@ mod spread;
 mod tests;
 mod tools_lock;
 mod unsolvable;
+mod warning;
 
 use std::fmt;
 use std::io;
@@ -44,6 +45,7 @@ pub use source::SourceFault;
 pub use spread::SpreadFault;
 pub use tools_lock::ToolsLock;
 pub use unsolvable::{Advice, Finding, NoSolution};
+pub use warning::{ResolutionOddity, WARNING_CODES, WarningCode};
 
 use code::Code;
 

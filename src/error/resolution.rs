@@ -7,7 +7,7 @@ use super::code::Code;
 use super::escape::{Escaping, SHOWN, quoted};
 use super::tools_lock::ToolsLock;
 
-/// One thing that is wrong with, or odd about, the file of a resolver.
+/// One thing that is wrong with the file of a resolver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 #[allow(missing_docs, reason = "the sentences of `Display` explain the fields")]
@@ -105,16 +105,6 @@ pub enum ResolutionFault {
     },
     /// Requirements are pinned to versions, and there is no directory to look in.
     NowhereToLook(Vec<String>),
-    /// The project has withdrawn the release.
-    Yanked(String),
-    /// A key of a newer format is not known.
-    UnknownKey { key: String, version: String },
-    /// An option is ignored.
-    IgnoredOption {
-        line: u64,
-        option: String,
-        reason: &'static str,
-    },
 }
 
 impl ResolutionFault {
@@ -152,9 +142,6 @@ impl ResolutionFault {
             Self::Line { .. } => Code::RequirementLine,
             Self::NotFound { .. } => Code::NotFound,
             Self::NowhereToLook(_) => Code::NowhereToLook,
-            Self::Yanked(_) => Code::Yanked,
-            Self::UnknownKey { .. } => Code::LockUnknownKey,
-            Self::IgnoredOption { .. } => Code::RequirementsOption,
         }
     }
 }
@@ -316,21 +303,6 @@ impl ResolutionFault {
                 "there is no directory to look for these in: {}",
                 quoted(requirements)
             ),
-            Self::Yanked(release) => {
-                write!(
-                    f,
-                    "`{release}` was yanked: its project has withdrawn the release"
-                )
-            }
-            Self::UnknownKey { key, version } => write!(
-                f,
-                "the unknown key `{key}` is ignored; the lock file has version {version}"
-            ),
-            Self::IgnoredOption {
-                line,
-                option,
-                reason,
-            } => write!(f, "line {line}: `{option}` is ignored: {reason}"),
         }
     }
 }
@@ -470,16 +442,6 @@ pub(super) mod samples {
                 others: texts(&["six-1.17.0-cp39-cp39-win32.whl"]),
             },
             F::NowhereToLook(texts(&["a==1", "b==1", "c==1", "d==1", "e==1"])),
-            F::Yanked(package()),
-            F::UnknownKey {
-                key: text("x"),
-                version: text("1.1"),
-            },
-            F::IgnoredOption {
-                line: 4,
-                option: text("--pre"),
-                reason: "nothing is looked up in an index",
-            },
         ]
     }
 }

@@ -63,7 +63,7 @@ mod tests {
     fn a_lock_excludes_others_and_its_file_goes_with_it() {
         let scratch = tempfile::tempdir().unwrap();
         let root = CacheDir::make(&Fs::default(), scratch.path()).unwrap();
-        let never = std::sync::atomic::AtomicBool::new(false);
+        let never = crate::cancellation::Cancellation::default();
         let wait = |timeout| LockWait {
             timeout,
             cancel: &never,

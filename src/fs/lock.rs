@@ -7,7 +7,6 @@
 use std::fs::File;
 use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
@@ -15,6 +14,7 @@ use rustix::io::Errno;
 
 use super::stat::{Kind, Stat};
 use super::{Fs, OwnedFsOp};
+use crate::cancellation::Cancellation;
 use crate::error::{Error, Result};
 
 /// The first and the longest pause between two attempts to take a lock that another process holds.
@@ -29,8 +29,8 @@ const MODE: Mode = Mode::from_raw_mode(0o666);
 pub struct LockWait<'a> {
     /// The longest time to wait.
     pub timeout: Duration,
-    /// Ends the waiting once it is true.
-    pub cancel: &'a AtomicBool,
+    /// Ends the waiting.
+    pub cancel: &'a Cancellation,
     /// Called once, when the waiting begins, with the path of the lock.
     pub waiting: &'a dyn Fn(&Path),
 }
@@ -97,10 +97,7 @@ pub(super) fn take(file: &File, hold: Hold, path: &Path, wait: &LockWait<'_>) ->
         match try_take(file, hold) {
             Ok(true) => return Ok(()),
             Ok(false) => {
-                // Relaxed: the flag is all that is shared, and it only ever becomes true.
-                if wait.cancel.load(Ordering::Relaxed) {
-                    return Err(Error::interrupted());
-                }
+                wait.cancel.check()?;
                 if begin.elapsed() >= wait.timeout {
                     return Err(Error::locked(path, wait.timeout.as_secs()));
                 }

@@ -8,8 +8,8 @@ use std::hash::Hash;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::cancellation::Cancellation;
 use crate::error::{Error, Result};
-use crate::threads::Cancel;
 
 /// The longest time between two looks at the cancellation, which wakes nothing.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -65,7 +65,7 @@ impl<K: Eq + Hash + Clone, T> Awaited<K, T> {
     }
 
     /// The fact, which must have been claimed. Waits for it.
-    pub(super) fn wait(&self, key: &K, cancel: &Cancel) -> Result<Arc<T>> {
+    pub(super) fn wait(&self, key: &K, cancel: &Cancellation) -> Result<Arc<T>> {
         let mut slots = self.lock();
         loop {
             match slots.get_mut(key) {
@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn a_fact_is_claimed_once_and_reaches_those_that_wait() {
         let awaited: Awaited<u32, u32> = Awaited::new();
-        let cancel = Cancel::new(Arc::new(AtomicBool::new(false)));
+        let cancel = Cancellation::default();
         assert!(awaited.claim(&1) && !awaited.claim(&1));
         assert!(awaited.peek(&1).is_none());
         std::thread::scope(|scope| {

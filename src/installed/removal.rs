@@ -16,7 +16,7 @@ use super::{Form, Installed};
 use crate::digest::Digest;
 use crate::environment::layout::{Place, by_directory};
 use crate::environment::protected::Protected;
-use crate::error::Result;
+use crate::error::{Result, WarningCode};
 use crate::fs::{self, Kind, Stat};
 use crate::outcome::{BoundedWarnings, Warning};
 use crate::path::RelPath;
@@ -194,7 +194,7 @@ impl Collector<'_, '_, '_> {
         }
         let path = project.place.path.file_name();
         let message = format!("`{path}` has no RECORD: only this directory is removed");
-        self.warn(project, "leftover", message);
+        self.warn(project, WarningCode::Leftover, message);
         Ok(Arc::default())
     }
 
@@ -284,7 +284,7 @@ impl Collector<'_, '_, '_> {
     ) -> Result<Option<(Place, Stat)>> {
         let Some(place) = place else {
             let message = format!("RECORD lists `{path}`, which is outside of the environment");
-            self.warn(project, "record-leads-outside", message);
+            self.warn(project, WarningCode::RecordLeadsOutside, message);
             return Ok(None);
         };
         // A project that is linked out of a cache takes its links with it, and nothing behind them.
@@ -294,7 +294,7 @@ impl Collector<'_, '_, '_> {
         };
         if let Some(error) = self.survey.leads_outside(place)? {
             let message = format!("RECORD lists `{path}`: {error}");
-            self.warn(project, "record-leads-outside", message);
+            self.warn(project, WarningCode::RecordLeadsOutside, message);
             return Ok(None);
         }
         let seen = self.survey.look(place)?;
@@ -306,13 +306,13 @@ impl Collector<'_, '_, '_> {
         }
         if let Some(reason) = reason {
             let message = format!("RECORD lists `{path}`, which is {reason}");
-            self.warn(project, "record-protected", message);
+            self.warn(project, WarningCode::RecordProtected, message);
             return Ok(None);
         }
         match seen.stat {
             Some(stat) if stat.kind == Kind::Directory => {
                 let message = format!("RECORD lists `{path}`, which is a directory");
-                self.warn(project, "record-directory", message);
+                self.warn(project, WarningCode::RecordDirectory, message);
                 Ok(None)
             }
             Some(stat) => Ok(Some((seen.place, stat))),
@@ -365,7 +365,7 @@ impl Collector<'_, '_, '_> {
                 && self.survey.digest(&file.place, digest.algorithm())? != Some(digest)
             {
                 let message = format!("`{}` was edited since it was installed", file.path);
-                self.warn(project, "edited-file", message);
+                self.warn(project, WarningCode::EditedFile, message);
             }
             if removal.files.insert(file.place) {
                 leaving.files += 1;
@@ -465,7 +465,7 @@ impl Collector<'_, '_, '_> {
         Ok(inside.iter().all(|(_, stat)| stat.kind == Kind::Directory))
     }
 
-    fn warn(&mut self, project: &Installed, code: &'static str, message: String) {
+    fn warn(&mut self, project: &Installed, code: WarningCode, message: String) {
         self.warnings.push(Warning {
             code,
             wheel: Some(project.name.normalized().to_owned()),

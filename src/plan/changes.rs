@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::{Change, Tally, WheelId};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, WarningCode};
 use crate::installed::{Form, Installed};
 use crate::outcome::{Action, Warning};
 use crate::spec::name::ProjectName;
@@ -69,7 +69,7 @@ pub fn installs(wheels: &[Offer<'_>], installed: &[Installed]) -> Result<Install
         let chosen = best_build(wheels, name, &candidates)?;
         if candidates.len() > 1 {
             installs.warnings.push(Warning {
-                code: "several-builds",
+                code: WarningCode::SeveralBuilds,
                 wheel: Some(wheels[chosen].label.to_owned()),
                 message: format!(
                     "of {} builds of one version the highest is taken",

@@ -21,7 +21,7 @@ pub use pins::Pins;
 
 pub use crate::spec::location::Location;
 
-use crate::error::{Error, Fault, ResolutionFault, Result};
+use crate::error::{Error, Fault, ResolutionOddity, Result};
 use crate::fs;
 use crate::outcome::Warning;
 use crate::spec::marker::MarkerEnvironment;
@@ -196,13 +196,13 @@ fn refused(at: &Path, faults: Vec<Fault>) -> Error {
 }
 
 /// The warnings about the resolver's file at `at`.
-fn warnings(at: &Path, faults: &[ResolutionFault]) -> Vec<Warning> {
-    let warning = |fault: &ResolutionFault| Warning {
-        code: fault.code(),
+fn warnings(at: &Path, oddities: &[ResolutionOddity]) -> Vec<Warning> {
+    let warning = |oddity: &ResolutionOddity| Warning {
+        code: oddity.code(),
         wheel: Some(at.display().to_string()),
-        message: fault.to_string(),
+        message: oddity.to_string(),
     };
-    faults.iter().map(warning).collect()
+    oddities.iter().map(warning).collect()
 }
 
 #[cfg(test)]

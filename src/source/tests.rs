@@ -6,7 +6,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::digest::{Algorithm, Digest};
-use crate::error::ErrorKind;
+use crate::error::{ErrorKind, WarningCode};
 use crate::spec::pylock::Selection;
 
 pub(super) const SHA: &str = "4721f391ed90541fddacab5acf947aa0d3dc7d27b2e1e8eda2be8970586c3274";
@@ -85,7 +85,7 @@ fn c51_c72_a_report_gives_its_wheels_where_it_was_made_for_this_environment() {
     };
     assert_eq!(
         (warning.code, warning.wheel.as_deref()),
-        ("yanked", Some("r.json"))
+        (WarningCode::Yanked, Some("r.json"))
     );
     assert_eq!(
         warning.message,

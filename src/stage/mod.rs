@@ -12,18 +12,18 @@ mod seal;
 mod writers;
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
 
 use crate::archive::Archive;
+use crate::cancellation::Cancellation;
 use crate::digest::Backend;
 use crate::environment::layout::RootId;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::fs::Dir;
 use crate::outcome::Events;
 use crate::plan::Plan;
 use crate::spec::record::Verify;
-use crate::threads::{Cancel, Pool};
+use crate::threads::Pool;
 use crate::wheel::{Archives, WheelId};
 
 /// Everything that staging needs beside the plan.
@@ -36,8 +36,8 @@ pub struct StageOptions<'a> {
     pub pool: &'a Pool,
     /// The wheels that are still being downloaded, if any.
     pub arrivals: Option<Arrivals<'a>>,
-    /// Stops staging once it is true.
-    pub cancel: &'a AtomicBool,
+    /// Stops staging.
+    pub cancel: &'a Cancellation,
     /// Gets an event for every file.
     pub progress: &'a dyn Events,
 }
@@ -47,7 +47,7 @@ pub struct Arrivals<'a> {
     /// Ends after the last wheel. An error stops staging, which then fails with it.
     pub archives: Receiver<Arrival>,
     /// Is cancelled when staging has failed, so that the rest need not be downloaded.
-    pub enough: &'a Cancel,
+    pub enough: &'a Cancellation,
 }
 
 /// A wheel that has arrived, or the reason why it will not.
@@ -79,7 +79,7 @@ pub fn stage(
     let digests = writers::write_contents(&plan, stages, archives, options)?;
     seal::write_records(&mut plan, stages, &digests, cancel)?;
     // This is the last chance to stop, because signals do not interrupt the commit.
-    check_cancel(cancel)?;
+    cancel.check()?;
     Ok(Staged { plan })
 }
 
@@ -101,15 +101,4 @@ fn make_directories(plan: &Plan, stages: &Stages<'_>) -> Result<()> {
     directories
         .iter()
         .try_for_each(|(root, path)| stages[root].make_dir(path))
-}
-
-/// # Errors
-/// [`ErrorKind::Interrupted`](crate::error::ErrorKind::Interrupted) if the user wants to stop.
-fn check_cancel(cancel: &AtomicBool) -> Result<()> {
-    // The flag guards no other data, so its order against other memory does not matter.
-    if cancel.load(Ordering::Relaxed) {
-        Err(Error::interrupted())
-    } else {
-        Ok(())
-    }
 }

@@ -4,9 +4,9 @@
 //! own row has neither digest nor size.
 
 use std::collections::HashMap;
-use std::sync::atomic::AtomicBool;
 
-use super::{Stages, check_cancel};
+use super::Stages;
+use crate::cancellation::Cancellation;
 use crate::digest::Digest;
 use crate::error::Result;
 use crate::plan::{Content, Plan, RowFile};
@@ -18,14 +18,14 @@ pub(super) fn write_records(
     plan: &mut Plan,
     stages: &Stages<'_>,
     digests: &HashMap<usize, Digest>,
-    cancel: &AtomicBool,
+    cancel: &Cancellation,
 ) -> Result<()> {
     for number in 0..plan.files.len() {
         let file = &plan.files[number];
         let Content::Record(owner) = file.content else {
             continue;
         };
-        check_cancel(cancel)?;
+        cancel.check()?;
         let owner = owner.0 as usize;
         let content = record::write_record(&rows(plan, owner, digests));
         let path = plan.staged_path(file);

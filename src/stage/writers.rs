@@ -4,19 +4,18 @@
 //! archive, or a single file. A group of a remote wheel is queued when the wheel arrives.
 
 use std::collections::HashMap;
-use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::queue::{Group, Queue};
-use super::{Arrival, StageOptions, Stages, check_cancel};
+use super::{Arrival, StageOptions, Stages};
 use crate::archive::{Budget, Entry, EntryBatch, Expected, Item, Scratch};
+use crate::cancellation::Cancellation;
 use crate::digest::{Algorithm, Backend, Digest};
 use crate::error::{Effect, Error, Result, SourceFault};
 use crate::outcome::Events;
 use crate::plan::{Content, Plan, PlannedFile};
 use crate::spec::record::Verify;
-use crate::threads::Cancel;
 use crate::wheel::{Archives, WheelId};
 
 /// The cost of making a file, in bytes of content that cost as much.
@@ -90,10 +89,10 @@ struct Workers<'a> {
     archives: &'a Archives,
     verify: Verify,
     backend: Backend,
-    cancel: &'a AtomicBool,
+    cancel: &'a Cancellation,
     progress: &'a dyn Events,
     /// Cancelled on failure, to end the downloads.
-    enough: Option<&'a Cancel>,
+    enough: Option<&'a Cancellation>,
     queue: Queue,
     budget: Arc<Budget>,
     /// The first failure.
@@ -203,7 +202,7 @@ impl Workers<'_> {
 
     /// Writes a group of small entries of one wheel, or one file of any kind.
     fn write_group(&self, group: &[usize], scratch: &mut Scratch) -> Result<()> {
-        check_cancel(self.cancel)?;
+        self.cancel.check()?;
         if let [number] = group {
             return self.write_alone(*number, scratch);
         }
@@ -221,7 +220,7 @@ impl Workers<'_> {
         };
         let archive = self.archives.get(wheel)?;
         let mut sink = |at: usize, content: &[u8], digest| {
-            check_cancel(self.cancel)?;
+            self.cancel.check()?;
             let file = &self.plan.files[group[at]];
             self.stages[&file.place.root]
                 .create(&self.plan.staged_path(file), file.executable)?
@@ -249,7 +248,7 @@ impl Workers<'_> {
                 let entry = &archive.entries()[entry.0 as usize];
                 // A large entry takes long, so each piece of it is a chance to stop.
                 let mut sink = |piece: &[u8]| {
-                    check_cancel(self.cancel)?;
+                    self.cancel.check()?;
                     output.write(piece)
                 };
                 archive
@@ -323,7 +322,7 @@ mod tests {
         };
         let mut archives = Archives::default();
         archives.push("a.whl", None);
-        let (never, enough) = (AtomicBool::new(false), Cancel::new(Arc::default()));
+        let (never, enough) = (Cancellation::default(), Cancellation::default());
         let options = StageOptions {
             verify: Verify::Normal,
             backend: Backend::default(),

@@ -12,7 +12,7 @@ use super::executor::Executor;
 use super::journal::Journal;
 use super::marks;
 use super::state_dir::{self, JOURNAL, NEW_JOURNAL, UNDO};
-use crate::error::{Effect, Error, Result};
+use crate::error::{Effect, Error, Result, WarningCode};
 use crate::outcome::Warning;
 
 /// How to commit.
@@ -179,7 +179,7 @@ pub(super) fn finish(executor: &Executor<'_>, journal: &Journal, durable: bool) 
     // need the trash.
     if durable && let Err(error) = executor.main().dir().flush() {
         warn(
-            "not-durable",
+            WarningCode::NotDurable,
             format!("the change is made, but may not survive a loss of power: {error}"),
         );
     }
@@ -190,7 +190,7 @@ pub(super) fn finish(executor: &Executor<'_>, journal: &Journal, durable: bool) 
     };
     if let Err(error) = state_dir::clean(&executor.state_dirs(), &kept) {
         warn(
-            "not-cleaned",
+            WarningCode::NotCleaned,
             format!("{error}; the next command deletes it"),
         );
     }

@@ -12,7 +12,7 @@ use super::read::{self, Reading};
 use super::{Archives, DIST_INFO, Digests, OpenOptions, Records, Wheel, stem};
 use crate::archive::{Archive, Entry, Extent};
 use crate::digest::{Algorithm, Digest};
-use crate::error::{ArchiveFault, Error, Fault, MetadataFault, Result, SourceFault};
+use crate::error::{ArchiveFault, Error, Fault, MetadataFault, Result, SourceFault, WarningCode};
 use crate::fs::{OpenFile, ReadAt};
 use crate::source::{DirectReference, Location, Source};
 use crate::spec::core_metadata::{Metadata, WheelInfo};
@@ -188,7 +188,7 @@ fn describe(
         return Err(Error::wheels(vec![(label, faults)]));
     };
     let odd = info.warnings.iter().chain(&metadata.warnings);
-    warnings.extend(odd.map(|fault| read::warning("metadata", &label, fault)));
+    warnings.extend(odd.map(|fault| read::warning(WarningCode::Metadata, &label, fault)));
     let direct_url = match &source.direct_reference {
         DirectReference::Written(json) => Some(Arc::clone(json)),
         DirectReference::Always => Some(direct_url(digest, source)?),

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::archive::{Archive, ArchiveError, Entry, Expected, Scratch};
 use crate::digest::Digest;
-use crate::error::{ArchiveFault, Fault, MetadataFault, RecordFault, Result};
+use crate::error::{ArchiveFault, Fault, MetadataFault, RecordFault, Result, WarningCode};
 use crate::outcome::{BoundedWarnings, Warning};
 use crate::path::{PathFault, RelPath};
 use crate::script;
@@ -138,7 +138,7 @@ impl<'a> Reading<'a> {
         self.faults
             .extend(content.faults.into_iter().map(Fault::from));
         for (code, fault) in &content.warnings {
-            self.warnings.push(warning(code, self.label, fault));
+            self.warnings.push(warning(*code, self.label, fault));
         }
         self.check_absent(&content.rows, verify);
         Ok((self.with_rows(&content.rows, verify)?, Digests::Known))
@@ -234,13 +234,13 @@ impl<'a> Reading<'a> {
             Some("RECORD") => {
                 if digest.is_some() {
                     let message = "RECORD states a digest of itself";
-                    self.warn("record-own-digest", message.to_owned());
+                    self.warn(WarningCode::RecordOwnDigest, message.to_owned());
                 }
                 return None;
             }
             Some(name) if WRITTEN_BY_INSTALLERS.contains(&name) => {
                 self.warn(
-                    "repacked-file",
+                    WarningCode::RepackedFile,
                     format!("`{name}` is an installer's to write, the wheel's own is left out"),
                 );
                 return None;
@@ -297,7 +297,7 @@ impl<'a> Reading<'a> {
                 }
                 // Any other fault of a path is harmless: nothing is written for this row.
                 _ if verify == Verify::Strict => self.faults.push(absent.into()),
-                _ => self.warn("record-absent-file", absent.to_string()),
+                _ => self.warn(WarningCode::RecordAbsentFile, absent.to_string()),
             }
         }
     }
@@ -335,7 +335,7 @@ impl<'a> Reading<'a> {
         Ok(content.map(Arc::from))
     }
 
-    fn warn(&mut self, code: &'static str, message: String) {
+    fn warn(&mut self, code: WarningCode, message: String) {
         self.warnings.push(Warning {
             code,
             wheel: Some(self.label.to_owned()),
@@ -345,7 +345,7 @@ impl<'a> Reading<'a> {
 }
 
 /// A warning about the wheel `label` with the sentence of `fault`.
-pub(super) fn warning(code: &'static str, label: &str, fault: &impl ToString) -> Warning {
+pub(super) fn warning(code: WarningCode, label: &str, fault: &impl ToString) -> Warning {
     Warning {
         code,
         wheel: Some(label.to_owned()),

@@ -3,6 +3,7 @@
 
 use pkg_install::download::{RemoteFile, Settings};
 use pkg_install::error::ErrorKind;
+use pkg_install::error::WarningCode;
 use pkg_install::outcome::Silent;
 
 use crate::downloads::{NAME, body, content, downloader, fails, files, loose, pinned, settings};
@@ -352,5 +353,5 @@ fn a_netrc_file_that_cannot_be_read_is_a_warning() {
         .into_iter()
         .map(|one| one.code)
         .collect();
-    assert_eq!(codes, ["netrc"]);
+    assert_eq!(codes, [WarningCode::Netrc]);
 }

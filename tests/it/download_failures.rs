@@ -9,10 +9,11 @@ use crate::downloads::{
 use crate::support::faults::{ENOSPC, Fault, Fuse};
 use crate::support::http_server::{Server, Turn};
 use crate::support::scene::Scene;
+use pkg_install::Cancellation;
 use pkg_install::download::{Downloader, RemoteFile, Settings};
 use pkg_install::error::ErrorKind;
 use pkg_install::outcome::{Events, Retry, Silent};
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 #[test]
@@ -247,8 +248,8 @@ fn a_full_disk_is_an_error_that_names_the_path() {
     server.put(NAME, &bytes);
     for at in [4, 8, 12] {
         let (scene, fuse) = (Scene::new(), Fuse::new(Fault::Error(at, ENOSPC)));
-        let full =
-            Downloader::new(&settings(&scene), &fuse.fs(), Arc::default()).expect("it can be made");
+        let full = Downloader::new(&settings(&scene), &fuse.fs(), Cancellation::default())
+            .expect("it can be made");
         let says = [NAME, "/cache/partial/", "No space left"];
         let error = fails(
             full.fetch(&loose(server.url(NAME)), &Silent),

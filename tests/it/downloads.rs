@@ -5,10 +5,10 @@
 //! for a millisecond. Downloads that fail are in [`download_failures`](crate::download_failures).
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use pkg_install::Cancellation;
 use pkg_install::digest::{Algorithm, Digest};
 use pkg_install::download::{Downloader, RemoteFile, Settings, label_of};
 use pkg_install::error::ErrorKind;
@@ -52,7 +52,7 @@ pub fn settings(scene: &Scene) -> Settings {
 }
 
 pub fn downloader(settings: &Settings) -> Downloader {
-    Downloader::new(settings, &Fs::default(), Arc::default()).expect("it can be made")
+    Downloader::new(settings, &Fs::default(), Cancellation::default()).expect("it can be made")
 }
 
 /// A file without a known size or digest.
@@ -435,15 +435,15 @@ fn a_request_to_stop_waits_for_nothing() {
     ] {
         server.put(path, &body(5000, 19));
         server.always(path, turn);
-        let cancel = Arc::new(AtomicBool::new(false));
-        let downloader = Downloader::new(&settings(&scene), &Fs::default(), Arc::clone(&cancel))
+        let cancel = Cancellation::default();
+        let downloader = Downloader::new(&settings(&scene), &Fs::default(), cancel.clone())
             .expect("it can be made");
         let wanted = loose(server.url(path));
         let (result, waited) = std::thread::scope(|scope| {
             let work = scope.spawn(|| downloader.fetch_all(&[wanted], &Silent, &|_, _| Ok(())));
             server.wait_for(path, 1);
             let begin = Instant::now();
-            cancel.store(true, Ordering::Relaxed);
+            cancel.cancel();
             (work.join().expect("it does not panic"), begin.elapsed())
         });
         assert_eq!(
@@ -454,13 +454,13 @@ fn a_request_to_stop_waits_for_nothing() {
         assert!(waited < Duration::from_secs(10), "{path}: {waited:?}");
     }
     // Also between two files.
-    let cancel = Arc::new(AtomicBool::new(false));
-    let downloader = Downloader::new(&settings(&scene), &Fs::default(), Arc::clone(&cancel))
-        .expect("it can be made");
+    let cancel = Cancellation::default();
+    let downloader =
+        Downloader::new(&settings(&scene), &Fs::default(), cancel.clone()).expect("it can be made");
     server.put("fine", &body(5000, 19));
     let wanted = ["fine", "silent"].map(|path| loose(server.url(path)));
     let arrived = |_, _| {
-        cancel.store(true, Ordering::Relaxed);
+        cancel.cancel();
         Ok(())
     };
     let error = downloader

@@ -65,7 +65,7 @@ fn the_cache_of_another_user_is_refused_if_it_was_named_and_else_not_used() {
     let named = pkg_install::download::Downloader::new(
         &settings(&scene),
         &pkg_install::fs::Fs::default(),
-        std::sync::Arc::default(),
+        pkg_install::Cancellation::default(),
     );
     let error = named.expect_err("it is another user's");
     assert_eq!((error.kind(), error.code()), (ErrorKind::Failed, "cache"));
@@ -80,7 +80,10 @@ fn the_cache_of_another_user_is_refused_if_it_was_named_and_else_not_used() {
         content(&later.fetch(&wanted, &Silent).expect("it comes")),
         bytes
     );
-    assert_eq!(later.take_warnings()[0].code, "unusable-cache");
+    assert_eq!(
+        later.take_warnings()[0].code,
+        pkg_install::WarningCode::UnusableCache
+    );
     assert_eq!(files(&scene), [""; 0]);
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Mutex;
 
+use pkg_install::error::WarningCode;
 use pkg_install::{
     Action, Cancellation, Environment, ErrorKind, Events, Locate, Observer, Options, Status,
     Warning, WheelSource,
@@ -121,7 +122,7 @@ fn an_observer_gets_progress_and_a_plan_keeps_its_warnings() {
     let odd = scene.wheel(&Wheel::new("odd", "1.0").file("con.py", "x = 1\n"));
     let plan = pkg_install::plan(&environment, &[WheelSource::path(odd)], &Options::default())
         .expect("it can be planned");
-    assert_eq!(plan.warnings()[0].code, "windows-name");
+    assert_eq!(plan.warnings()[0].code, WarningCode::WindowsName);
     let counts = Counts::default();
     plan.apply(&Observer::new(&counts))
         .expect("it can be applied");

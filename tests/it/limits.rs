@@ -7,9 +7,9 @@
 use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
+use pkg_install::Cancellation;
 use pkg_install::command::{self, Context, Options};
 use pkg_install::environment::Locate;
 use pkg_install::error::ErrorKind;
@@ -167,7 +167,10 @@ fn r18_r19_nothing_is_written_beyond_what_is_stated() {
             name: FILE.split('/').next_back().expect("a name").into(),
             written: Mutex::new(0),
         });
-        let (fs, cancel) = (Fs::with_hook(Arc::<Scales>::clone(&scales)), Arc::default());
+        let (fs, cancel) = (
+            Fs::with_hook(Arc::<Scales>::clone(&scales)),
+            Cancellation::default(),
+        );
         let context = Context {
             fs: &fs,
             cancel: &cancel,
@@ -186,7 +189,7 @@ fn r18_r19_nothing_is_written_beyond_what_is_stated() {
                 command::install(&environment, &vec![source].into(), &options, context).map(drop)
             })
             .expect_err("a bomb");
-        assert!(!cancel.load(Ordering::SeqCst));
+        assert!(!cancel.is_cancelled());
         let said = error.to_string();
         assert_eq!(error.kind(), ErrorKind::Input, "{said}");
         assert!(

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use pkg_install::Cancellation;
 use pkg_install::command::{self, Context, Options};
 use pkg_install::environment::Locate;
 use pkg_install::error::Result;
@@ -22,7 +23,7 @@ use crate::support::verdict::refused;
 use crate::support::wheel_builder::Wheel;
 
 fn acquire(path: &Path, seconds: u64, waiting: &dyn Fn(&Path)) -> Result<Lock> {
-    let cancel = AtomicBool::new(false);
+    let cancel = Cancellation::default();
     let patience = LockWait {
         timeout: Duration::from_secs(seconds),
         cancel: &cancel,
@@ -190,7 +191,7 @@ fn r145_a_reader_waits_for_the_file_at_the_path_too() {
         let lock = taken_after_a_move(&scene, replaced, |path, waiting| {
             let patience = LockWait {
                 timeout: Duration::from_secs(30),
-                cancel: &AtomicBool::new(false),
+                cancel: &Cancellation::default(),
                 waiting,
             };
             RootLock::shared(path.parent().expect("it is in a directory"), &patience)
@@ -347,7 +348,7 @@ fn intrude(old: Option<&Wheel>, new: &Wheel, name: &str, make: fn(&Path)) {
         done: AtomicBool::new(false),
     });
     let fs = Fs::with_hook(Arc::<Intruder>::clone(&watch));
-    let cancel = Arc::default();
+    let cancel = Cancellation::default();
     let context = Context {
         fs: &fs,
         cancel: &cancel,

@@ -73,6 +73,7 @@ mod resolved_cli;
 mod resources;
 mod script_rules;
 mod side_by_side;
+mod signals;
 mod source_text;
 mod source_uses;
 mod special_files;

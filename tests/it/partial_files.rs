@@ -5,8 +5,10 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
+use pkg_install::Cancellation;
 use pkg_install::download::{Downloader, RemoteFile, Settings};
 use pkg_install::error::ErrorKind;
+use pkg_install::error::WarningCode;
 use pkg_install::fs::{FaultHook, Fs, FsOp, OpenFile, ReadAt as _};
 use pkg_install::outcome::Silent;
 
@@ -182,7 +184,7 @@ fn a_process_that_is_killed_loses_at_most_the_block_that_it_was_at() {
         let killed = Downloader::new(
             &settings(&scene),
             &Fs::with_hook(Arc::new(death)),
-            Arc::default(),
+            Cancellation::default(),
         );
         let result = killed
             .and_then(|downloader| downloader.fetch(&pinned(server.url(&first), bytes), &Silent));
@@ -325,7 +327,7 @@ fn a_damaged_file_of_the_cache_is_fetched_again_with_a_warning() {
         assert_eq!(warnings.len(), 1, "{warnings:?}");
         assert_eq!(
             (warnings[0].code, warnings[0].wheel.as_deref()),
-            ("damaged-cache", Some(wanted.label.as_str()))
+            (WarningCode::DamagedCache, Some(wanted.label.as_str()))
         );
         assert!(
             warnings[0].message.contains(&*path.to_string_lossy()),

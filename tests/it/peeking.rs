@@ -1,9 +1,8 @@
 //! Reads of remote files: each fetches the bytes it needs and little more, and nothing twice.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use pkg_install::Cancellation;
 use pkg_install::download::{Downloader, Peek, RemoteFile, Settings};
 use pkg_install::error::ErrorKind;
 use pkg_install::fs::{Fs, ReadAt};
@@ -173,13 +172,13 @@ fn a_look_into_what_was_not_promised_is_refused() {
 fn a_read_that_fails_leaves_its_whole_reason() {
     let (scene, server, bytes) = (Scene::new(), Server::start(), body(300_000, 6));
     server.put(NAME, &bytes);
-    let cancel = Arc::new(AtomicBool::new(false));
+    let cancel = Cancellation::default();
     let settings = Settings {
         retries: 1,
         ..settings(&scene)
     };
     let downloader =
-        Downloader::new(&settings, &Fs::default(), Arc::clone(&cancel)).expect("it can be made");
+        Downloader::new(&settings, &Fs::default(), cancel.clone()).expect("it can be made");
     let peek = downloader
         .peek(&loose(server.url(NAME)))
         .expect("it answers");
@@ -193,7 +192,7 @@ fn a_read_that_fails_leaves_its_whole_reason() {
     assert!(failure.to_string().contains("HTTP 500"), "{failure}");
     assert!(peek.take_failure().is_none());
     reads(&peek, 0, 9, &bytes);
-    cancel.store(true, Ordering::Relaxed);
+    cancel.cancel();
     peek.read_at(&mut [0; 9], 200_000)
         .expect_err("the user wants to stop");
     assert_eq!(

@@ -6,8 +6,8 @@
 //! environment as it was.
 
 use std::path::Path;
-use std::sync::Arc;
 
+use pkg_install::Cancellation;
 use pkg_install::command::{self, Context, Options};
 use pkg_install::environment::Locate;
 use pkg_install::error::{Effect, ErrorKind};
@@ -40,7 +40,7 @@ fn install(
         .iter()
         .map(|wheel| Source::from_path(scene.wheel(wheel)))
         .collect();
-    let (fs, cancel) = (Fs::default(), Arc::default());
+    let (fs, cancel) = (Fs::default(), Cancellation::default());
     let context = Context {
         fs: &fs,
         cancel: &cancel,

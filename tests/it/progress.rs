@@ -4,9 +4,9 @@
 //! [`progress_terminal`](crate::progress_terminal).
 
 use std::collections::BTreeMap;
-use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
+use pkg_install::Cancellation;
 use pkg_install::digest::{Algorithm, Digest};
 use pkg_install::fs::{Fs, Lock, LockWait};
 use serde_json::{Value, json};
@@ -358,7 +358,7 @@ fn a_transfer_that_is_given_up_ends_too_and_the_error_is_text() {
 fn waiting_for_the_lock_is_an_event() {
     let scene = Scene::new();
     let lock = scene.venv().join(".lock");
-    let (cancel, fs) = (AtomicBool::new(false), Fs::default());
+    let (cancel, fs) = (Cancellation::default(), Fs::default());
     let patience = LockWait {
         timeout: Duration::ZERO,
         cancel: &cancel,

@@ -5,8 +5,8 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
+use pkg_install::Cancellation;
 use pkg_install::command::{self, Context, Options};
 use pkg_install::environment::{self, Locate};
 use pkg_install::error::{Error, ErrorKind};
@@ -73,7 +73,7 @@ impl Setting {
     }
 
     fn install(&self, sources: &[Source]) -> Result<(), Error> {
-        let (fs, cancel) = (Fs::default(), Arc::default());
+        let (fs, cancel) = (Fs::default(), Cancellation::default());
         let context = Context {
             fs: &fs,
             cancel: &cancel,

@@ -1,11 +1,10 @@
 //! Resources: small bodies that are requested ahead, fetched once per address, and retried like
 //! files.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 
+use pkg_install::Cancellation;
 use pkg_install::download::{Downloader, Keep, Resource, ResourceRequest, Settings};
 use pkg_install::error::ErrorKind;
 use pkg_install::error::Result;
@@ -165,15 +164,15 @@ fn resources_are_neither_waited_for_in_vain_nor_fetched_offline() {
     let (scene, server) = (Scene::new(), Server::start());
     server.put("silent", b"");
     server.always("silent", Turn::Silence);
-    let cancel = Arc::new(AtomicBool::new(false));
-    let downloader = Downloader::new(&settings(&scene), &Fs::default(), Arc::clone(&cancel));
+    let cancel = Cancellation::default();
+    let downloader = Downloader::new(&settings(&scene), &Fs::default(), cancel.clone());
     let downloader = downloader.expect("it can be made");
     let (error, waited) = std::thread::scope(|scope| {
         let request = page(&server, "silent");
         let work = scope.spawn(move || get(&downloader, &request));
         server.wait_for("silent", 1);
         let begin = Instant::now();
-        cancel.store(true, Ordering::Relaxed);
+        cancel.cancel();
         let result = work.join().expect("it does not panic");
         (result.expect_err("it is cancelled"), begin.elapsed())
     });

@@ -4,10 +4,9 @@
 //! Every backend runs on every processor, with the instructions it is named after if the processor
 //! has them. The expected digests come from the `sha2` crate and from the standard.
 
-use std::sync::Arc;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use pkg_install::Cancellation;
 use pkg_install::Result;
 use pkg_install::command::{self, Context, Options};
 use pkg_install::digest::{Algorithm, Backend, Digest};
@@ -176,7 +175,7 @@ fn install(scene: &Scene, wheels: &[Wheel], backend: Backend) -> (String, Result
         target: Some(venv.clone()),
         ..Locate::default()
     };
-    let (fs, cancel) = (Fs::default(), Arc::default());
+    let (fs, cancel) = (Fs::default(), Cancellation::default());
     let context = Context {
         fs: &fs,
         cancel: &cancel,

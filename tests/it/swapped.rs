@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, mpsc};
 use std::time::Duration;
 
+use pkg_install::Cancellation;
 use pkg_install::command::{self, Context, Options};
 use pkg_install::digest::{Algorithm, Digest};
 use pkg_install::environment::Locate;
@@ -262,7 +263,7 @@ fn install_while(
     };
     let fs = Fs::with_hook(Arc::<Swap<_>>::clone(&watch) as Arc<dyn FaultHook>);
     let (cancel, options) = (
-        Arc::default(),
+        Cancellation::default(),
         Options {
             require_hashes: true,
             ..Options::default()
@@ -389,7 +390,7 @@ fn r105_an_environment_made_anew_while_waited_for_is_not_the_one_that_was_found(
         let scene = Scene::new();
         let venv = scene.venv();
         let source = Source::from_path(scene.write(NAME, letters(b'a')));
-        let cancel = Arc::default();
+        let cancel = Cancellation::default();
         let patience = LockWait {
             timeout: Duration::from_secs(5),
             cancel: &cancel,

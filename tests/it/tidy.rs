@@ -87,7 +87,7 @@ const IMPURE: &[&str] = &[
 /// The modules from the bottom up: each may use those of the rows above its own.
 const LAYERS: &[&[&str]] = &[
     &["error"],
-    &["path", "threads"],
+    &["path", "threads", "cancellation"],
     &["digest"],
     &["spec", "fs"],
     &["archive", "script", "outcome"],
@@ -108,7 +108,7 @@ const LAYERS: &[&[&str]] = &[
 const ALLOWED_USES: &[(&str, &str)] = &[("error", "path"), ("error", "digest")];
 /// Modules that may use only these, whatever lies below them.
 const NARROW: &[(&str, &[&str])] = &[
-    ("fs", &["error"]),
+    ("fs", &["error", "cancellation"]),
     ("resolve", &["error", "path", "digest", "spec"]),
 ];
 

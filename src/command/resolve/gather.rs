@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use super::super::{Context, Document, Options};
 use super::request::{Places, ResolutionRequest};
 use crate::digest::Digest;
-use crate::error::{Error, Fault, ResolutionFault, Result};
+use crate::error::{Error, Fault, ResolutionFault, ResolutionOddity, Result};
 use crate::fs;
 use crate::index::DirectWheel;
 use crate::outcome::Warning;
@@ -297,7 +297,7 @@ impl Gathered {
         for text in &places.find_links {
             self.places.find_links.push(beside(home, text)?);
         }
-        let warning = |fault: &ResolutionFault| Warning {
+        let warning = |fault: &ResolutionOddity| Warning {
             code: fault.code(),
             wheel: Some(name.to_owned()),
             message: fault.to_string(),

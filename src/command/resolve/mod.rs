@@ -20,7 +20,7 @@ use super::{Context, Document, Options};
 use crate::digest::Digest;
 use crate::download::{Asked, Downloader, Settings};
 use crate::environment::{Environment, Python, marker_values};
-use crate::error::{Error, ResolutionFault, Result};
+use crate::error::{Error, ResolutionFault, Result, WarningCode};
 use crate::fs;
 use crate::index::{
     Acceptance, Ahead, Index, IndexSettings, IndexUrl, Locations, Offered, default_index,
@@ -71,7 +71,7 @@ pub fn resolve(
         tail: TAIL,
         ..options.download.clone()
     };
-    let downloader = Downloader::new(&settings, context.fs, Arc::clone(context.cancel))?;
+    let downloader = Downloader::new(&settings, context.fs, context.cancel.clone())?;
     let lists: Vec<&Document> = request.lists.iter().collect();
     let more = Additions {
         lists: &lists,
@@ -409,7 +409,7 @@ fn warnings(resolution: &Resolution) -> Vec<Warning> {
             version,
             reason,
         } => Warning {
-            code: "yanked",
+            code: WarningCode::Yanked,
             wheel: Some(format!("{name} {version}")),
             message: if reason.is_empty() {
                 "the project has withdrawn this release".to_owned()
@@ -422,7 +422,7 @@ fn warnings(resolution: &Resolution) -> Vec<Warning> {
             version,
             extra,
         } => Warning {
-            code: "missing-extra",
+            code: WarningCode::MissingExtra,
             wheel: Some(format!("{name} {version}")),
             message: format!("it has no extra `{extra}`"),
         },
@@ -432,8 +432,12 @@ fn warnings(resolution: &Resolution) -> Vec<Warning> {
 
 fn remark((name, status): (ProjectName, ProjectStatus)) -> Option<Warning> {
     let (code, what, reason) = match status {
-        ProjectStatus::Archived(reason) => ("archived", "the project is archived", reason),
-        ProjectStatus::Deprecated(reason) => ("deprecated", "the project is deprecated", reason),
+        ProjectStatus::Archived(reason) => {
+            (WarningCode::Archived, "the project is archived", reason)
+        }
+        ProjectStatus::Deprecated(reason) => {
+            (WarningCode::Deprecated, "the project is deprecated", reason)
+        }
         ProjectStatus::Active | ProjectStatus::Quarantined(_) => return None,
     };
     let message = if reason.is_empty() {

@@ -22,7 +22,7 @@ use super::name::ProjectName;
 use super::version::Version;
 use super::wheel_name::WheelName;
 use crate::digest::{Algorithm, Digest};
-use crate::error::{Fault, ResolutionFault};
+use crate::error::{Fault, ResolutionFault, ResolutionOddity};
 
 /// The one version of the format.
 const VERSION: &str = "1";
@@ -35,7 +35,7 @@ pub struct PipReport {
     /// The values of the environment markers in the environment that pip ran in.
     pub environment: BTreeMap<String, String>,
     /// Warnings about it.
-    pub warnings: Vec<ResolutionFault>,
+    pub warnings: Vec<ResolutionOddity>,
 }
 
 /// One wheel ("Installation report", "InstallationReportItem").
@@ -120,7 +120,7 @@ impl PipReport {
             let release = format!("{} {}", item.metadata.name, item.metadata.version);
             if item.is_yanked {
                 // pip chooses a yanked release only if it is pinned, so it was meant.
-                warnings.push(ResolutionFault::Yanked(release.clone()));
+                warnings.push(ResolutionOddity::Yanked(release.clone()));
             }
             match read_item(item, &release) {
                 Ok(item) => items.push(item),

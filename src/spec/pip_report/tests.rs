@@ -73,7 +73,7 @@ fn c72_wheels_are_read_with_hash_request_and_warning() {
     );
     assert_eq!(
         found.warnings,
-        [ResolutionFault::Yanked("six 1.17.0".into())]
+        [ResolutionOddity::Yanked("six 1.17.0".into())]
     );
 }
 

@@ -19,7 +19,7 @@ use super::digits::number;
 use super::marker::{Marker, MarkerScope};
 use super::name::ProjectName;
 use super::version::{Specifiers, Version};
-use crate::error::{Fault, ResolutionFault};
+use crate::error::{Fault, ResolutionFault, ResolutionOddity};
 
 /// The highest minor version of format 1 whose keys are all known.
 const MINOR: u32 = 0;
@@ -28,7 +28,7 @@ const MINOR: u32 = 0;
 #[derive(Debug)]
 pub struct LockFile {
     /// Warnings about it.
-    pub warnings: Vec<ResolutionFault>,
+    pub warnings: Vec<ResolutionOddity>,
     requires_python: Option<Specifiers>,
     environments: Vec<(String, Marker)>,
     extras: Vec<String>,
@@ -122,7 +122,7 @@ impl LockFile {
             Vec::new()
         };
         let version = format!("{}.{}", version.0, version.1);
-        let warnings = unknown.into_iter().map(|key| ResolutionFault::UnknownKey {
+        let warnings = unknown.into_iter().map(|key| ResolutionOddity::UnknownKey {
             key,
             version: version.clone(),
         });

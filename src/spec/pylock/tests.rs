@@ -124,7 +124,7 @@ fn c65_versions_that_are_not_known_are_refused_and_newer_keys_told() {
     );
     let newer = text("'1.1'").replace("[]", "[{name = 'a', tool = {x = 1}, odd = 1}]");
     let told: Vec<_> = LockFile::parse(newer.as_bytes()).unwrap().warnings;
-    let key = |key: &str| ResolutionFault::UnknownKey {
+    let key = |key: &str| ResolutionOddity::UnknownKey {
         key: key.into(),
         version: "1.1".into(),
     };

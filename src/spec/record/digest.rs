@@ -10,6 +10,7 @@ use base64::engine::GeneralPurpose;
 use base64::engine::general_purpose::{NO_PAD, URL_SAFE_NO_PAD};
 
 use crate::digest::{Algorithm, Digest};
+use crate::error::WarningCode;
 
 /// Ignores the bits of the last character that belong to no byte.
 const NONCANONICAL: GeneralPurpose =
@@ -25,12 +26,12 @@ pub(super) enum Oddity {
 }
 
 impl Oddity {
-    pub(super) fn code(self) -> &'static str {
+    pub(super) fn code(self) -> WarningCode {
         match self {
-            Self::Hexadecimal => "record-hexadecimal-digest",
-            Self::Padded => "record-padded-digest",
-            Self::StandardAlphabet => "record-standard-alphabet",
-            Self::Noncanonical => "record-noncanonical-digest",
+            Self::Hexadecimal => WarningCode::RecordHexadecimalDigest,
+            Self::Padded => WarningCode::RecordPaddedDigest,
+            Self::StandardAlphabet => WarningCode::RecordStandardAlphabet,
+            Self::Noncanonical => WarningCode::RecordNoncanonicalDigest,
         }
     }
 

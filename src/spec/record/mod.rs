@@ -17,7 +17,7 @@ use csv::{QuoteStyle, ReaderBuilder, StringRecord, WriterBuilder};
 
 use super::digits::number;
 use crate::digest::Digest;
-use crate::error::{MOST_KEPT, RecordFault};
+use crate::error::{MOST_KEPT, RecordFault, WarningCode};
 use digest::parse_digest;
 
 /// How many characters of a row or digest a fault repeats.
@@ -60,7 +60,7 @@ pub struct WheelRecord {
     pub rows: Vec<RecordRow>,
     /// Departures from the specification that were accepted, each with the code of the
     /// warning.
-    pub warnings: Vec<(&'static str, RecordFault)>,
+    pub warnings: Vec<(WarningCode, RecordFault)>,
     /// The reasons to refuse the wheel.
     pub faults: Vec<RecordFault>,
     /// The number of warnings and of faults that were found and not kept.
@@ -92,7 +92,7 @@ pub fn read_wheel_record(bytes: &[u8], verify: Verify, most_rows: usize) -> Whee
     };
     if text.starts_with('\u{feff}') {
         let reason = "it begins with a byte order mark";
-        reading.odd("record-bom", || RecordFault::Row {
+        reading.odd(WarningCode::RecordBom, || RecordFault::Row {
             line: 1,
             reason,
             text: "\u{feff}".to_owned(),
@@ -233,7 +233,7 @@ struct RecordReader {
 
 impl RecordReader {
     /// Reports something that the specification does not allow but that is unambiguous.
-    fn odd(&mut self, code: &'static str, make: impl FnOnce() -> RecordFault) {
+    fn odd(&mut self, code: WarningCode, make: impl FnOnce() -> RecordFault) {
         if self.verify == Verify::Strict {
             self.fault(make);
         } else if self.record.warnings.len() < MOST_KEPT {
@@ -268,7 +268,9 @@ impl RecordReader {
             }
         };
         if row.len() != 3 {
-            self.odd("record-columns", || about("it does not have three columns"));
+            self.odd(WarningCode::RecordColumns, || {
+                about("it does not have three columns")
+            });
         }
         let column = |index| row.get(index).unwrap_or_default();
         let path = self.path(column(0), about);
@@ -299,15 +301,21 @@ impl RecordReader {
         let mut path = text.to_owned();
         // Backslashes go first, so that the checks below also see the `\a` and `.\a` of Windows.
         if path.contains('\\') {
-            self.odd("record-backslash", || about("its path has backslashes"));
+            self.odd(WarningCode::RecordBackslash, || {
+                about("its path has backslashes")
+            });
             path = path.replace('\\', "/");
         }
         if path.starts_with('/') {
-            self.odd("record-leading-slash", || about("its path begins with `/`"));
+            self.odd(WarningCode::RecordLeadingSlash, || {
+                about("its path begins with `/`")
+            });
             path = path.trim_start_matches('/').to_owned();
         }
         if path.starts_with("./") {
-            self.odd("record-dot-prefix", || about("its path begins with `./`"));
+            self.odd(WarningCode::RecordDotPrefix, || {
+                about("its path begins with `./`")
+            });
             path = path.trim_start_matches("./").to_owned();
         }
         path
@@ -347,7 +355,7 @@ impl RecordReader {
             Entry::Occupied(place) => {
                 let (place, first_sound) = *place.get();
                 if self.verify == Verify::Off || self.record.rows[place] == row {
-                    self.odd("record-duplicate-row", || {
+                    self.odd(WarningCode::RecordDuplicateRow, || {
                         about("its path is listed before")
                     });
                 } else if sound && first_sound {

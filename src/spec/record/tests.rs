@@ -19,7 +19,7 @@ fn read(text: &str, verify: Verify) -> WheelRecord {
 
 /// `text` lists `a.py`: with a fault in strict, with a warning of this code in normal, and
 /// maybe with one in off.
-fn is_odd(text: &str, code: &str, verify_off_warns: bool) {
+fn is_odd(text: &str, code: WarningCode, verify_off_warns: bool) {
     let strict = read(text, Verify::Strict);
     assert_eq!(
         (strict.faults.len(), strict.warnings.len()),
@@ -82,39 +82,46 @@ fn c36_what_the_specification_writes_is_read_without_a_word() {
 
 #[test]
 fn c42_e37_digests_that_leave_no_doubt_are_warned_about() {
-    is_odd(&format!("a.py,{GOOD}=,1\n"), "record-padded-digest", false);
+    is_odd(
+        &format!("a.py,{GOOD}=,1\n"),
+        WarningCode::RecordPaddedDigest,
+        false,
+    );
     let hex = Digest::of(Algorithm::Sha256, b"2").to_hex();
     is_odd(
         &format!("a.py,sha256={hex},1\n"),
-        "record-hexadecimal-digest",
+        WarningCode::RecordHexadecimalDigest,
         false,
     );
     is_odd(
         &format!("a.py,{},1\n", GOOD.replace('-', "+")),
-        "record-standard-alphabet",
+        WarningCode::RecordStandardAlphabet,
         false,
     );
     is_odd(
         &format!("a.py,{}V,1\n", GOOD.trim_end_matches('U')),
-        "record-noncanonical-digest",
+        WarningCode::RecordNoncanonicalDigest,
         false,
     );
 }
 
 #[test]
 fn c43_e35_rows_that_leave_no_doubt_are_warned_about() {
-    is_odd("/a.py,,\n", "record-leading-slash", true);
-    is_odd("//a.py,,\n", "record-leading-slash", true);
-    is_odd("./a.py,,\n", "record-dot-prefix", true);
-    is_odd("a.py,,,\n", "record-columns", true);
-    is_odd("a.py,\n", "record-columns", true);
-    is_odd("a.py\n", "record-columns", true);
-    is_odd("\u{feff}a.py,,\n", "record-bom", true);
-    is_odd("a.py,,\na.py,,\n", "record-duplicate-row", true);
+    is_odd("/a.py,,\n", WarningCode::RecordLeadingSlash, true);
+    is_odd("//a.py,,\n", WarningCode::RecordLeadingSlash, true);
+    is_odd("./a.py,,\n", WarningCode::RecordDotPrefix, true);
+    is_odd("a.py,,,\n", WarningCode::RecordColumns, true);
+    is_odd("a.py,\n", WarningCode::RecordColumns, true);
+    is_odd("a.py\n", WarningCode::RecordColumns, true);
+    is_odd("\u{feff}a.py,,\n", WarningCode::RecordBom, true);
+    is_odd("a.py,,\na.py,,\n", WarningCode::RecordDuplicateRow, true);
     let windows = read("pkg\\sub\\a.py,,\n", Verify::Normal);
     assert_eq!(
         (windows.rows, windows.warnings[0].0),
-        (vec![row("pkg/sub/a.py", None)], "record-backslash")
+        (
+            vec![row("pkg/sub/a.py", None)],
+            WarningCode::RecordBackslash
+        )
     );
     let both = read("\\.\\a.py,,\na.py,,", Verify::Normal);
     assert_eq!(both.rows, [row("a.py", None)]);
@@ -122,10 +129,10 @@ fn c43_e35_rows_that_leave_no_doubt_are_warned_about() {
     assert_eq!(
         codes,
         [
-            "record-backslash",
-            "record-leading-slash",
-            "record-dot-prefix",
-            "record-duplicate-row"
+            WarningCode::RecordBackslash,
+            WarningCode::RecordLeadingSlash,
+            WarningCode::RecordDotPrefix,
+            WarningCode::RecordDuplicateRow
         ]
     );
 }

@@ -8,7 +8,7 @@ use super::lines::{Line, lines};
 use super::specifier::{self, read_marker, split_marker, split_options_marker};
 use super::{Pin, RefusedLine, VARIABLE, encoding, hash_of, split_option};
 use crate::digest::Digest;
-use crate::error::{Fault, ResolutionFault};
+use crate::error::{Fault, ResolutionFault, ResolutionOddity};
 use crate::spec::location::Location;
 use crate::spec::marker::{Marker, MarkerEnvironment, Sets};
 use crate::spec::requirement::Requirement;
@@ -30,7 +30,7 @@ pub struct LooseList {
     /// mandatory for all.
     pub(crate) needs_hashes: Option<bool>,
     /// Warnings about it.
-    pub warnings: Vec<ResolutionFault>,
+    pub warnings: Vec<ResolutionOddity>,
     refused: Vec<RefusedLine>,
 }
 
@@ -184,7 +184,7 @@ impl LooseList {
     }
 
     fn warn(&mut self, line: &Line, option: &str, reason: &'static str) {
-        self.warnings.push(ResolutionFault::IgnoredOption {
+        self.warnings.push(ResolutionOddity::IgnoredOption {
             line: line.number,
             option: option.to_owned(),
             reason,

@@ -23,7 +23,7 @@ use super::marker::{Marker, MarkerEnvironment, Sets};
 use super::name::ProjectName;
 use super::version::Version;
 use crate::digest::{Algorithm, Digest};
-use crate::error::{Fault, ResolutionFault};
+use crate::error::{Fault, ResolutionFault, ResolutionOddity};
 
 /// The name of the format in messages.
 const VARIABLE: &str = "variables are not replaced";
@@ -34,7 +34,7 @@ pub struct Requirements {
     /// The directories of `--find-links`, as written.
     pub find_links: Vec<String>,
     /// Warnings about it.
-    pub warnings: Vec<ResolutionFault>,
+    pub warnings: Vec<ResolutionOddity>,
     entries: Vec<PinnedRequirement>,
     /// The setting of `--require-hashes` or `--no-require-hashes`; without either, one `--hash`
     /// makes hashes mandatory for all.
@@ -243,7 +243,7 @@ impl Requirements {
     }
 
     fn warn(&mut self, line: &Line, option: &str, reason: &'static str) {
-        self.warnings.push(ResolutionFault::IgnoredOption {
+        self.warnings.push(ResolutionOddity::IgnoredOption {
             line: line.number,
             option: option.to_owned(),
             reason,

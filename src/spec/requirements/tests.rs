@@ -88,7 +88,7 @@ fn c74_what_resolvers_print_is_understood() {
     let warnings: Vec<_> = Requirements::parse(UV.as_bytes()).unwrap().warnings;
     let told: Vec<_> = warnings
         .into_iter()
-        .map(|fault| Fault::from(fault).to_string())
+        .map(|oddity| oddity.to_string())
         .collect();
     assert_eq!(
         told,

@@ -9,8 +9,8 @@
 use std::collections::BTreeMap;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
+use pkg_install::Cancellation;
 use pkg_install::command::{self, Context, Options};
 use pkg_install::environment::{Environment, Locate};
 use pkg_install::error::{Effect, ErrorKind};
@@ -148,7 +148,7 @@ impl Ground {
         &self,
         command: impl FnOnce(&Environment, Context<'_>) -> pkg_install::Result<T>,
     ) -> pkg_install::Result<T> {
-        let (fs, cancel) = (Fs::default(), Arc::default());
+        let (fs, cancel) = (Fs::default(), Cancellation::default());
         let context = Context {
             fs: &fs,
             cancel: &cancel,

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use pkg_install::Cancellation;
 use pkg_install::fs::{FaultHook, Fs, FsOp};
 
 pub const EINTR: i32 = 4;
@@ -105,7 +106,7 @@ pub struct Fuse {
     layered: bool,
     seen: AtomicUsize,
     renames: AtomicUsize,
-    cancel: Arc<AtomicBool>,
+    cancel: Cancellation,
     dead: AtomicBool,
     refused: Mutex<Option<Change>>,
     made: Mutex<Vec<Change>>,
@@ -127,7 +128,7 @@ impl Fuse {
             layered,
             seen: AtomicUsize::new(0),
             renames: AtomicUsize::new(0),
-            cancel: Arc::default(),
+            cancel: Cancellation::default(),
             dead: AtomicBool::new(false),
             refused: Mutex::new(None),
             made: Mutex::new(Vec::new()),
@@ -143,8 +144,8 @@ impl Fuse {
         self.seen.load(Ordering::SeqCst)
     }
 
-    /// The flag that a command reads to know whether the user wants it to stop.
-    pub fn cancel(&self) -> &Arc<AtomicBool> {
+    /// Stops the command.
+    pub fn cancel(&self) -> &Cancellation {
         &self.cancel
     }
 
@@ -188,7 +189,7 @@ impl FaultHook for Fuse {
             Fault::Error(at, code) if number == at => self.refuse(mutation, code),
             Fault::RenameError(at, code) if rename == Some(at) => self.refuse(mutation, code),
             Fault::Cancel(at) if number == at => {
-                self.cancel.store(true, Ordering::SeqCst);
+                self.cancel.cancel();
                 Ok(())
             }
             _ => Ok(()),

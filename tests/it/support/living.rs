@@ -8,8 +8,8 @@
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
+use pkg_install::Cancellation;
 use pkg_install::command::{self, Context, Options};
 use pkg_install::environment::{Environment, Locate};
 use pkg_install::error::Result;
@@ -194,7 +194,7 @@ impl Life {
     }
 
     pub fn run(&self, fs: &Fs) -> Result<()> {
-        self.run_until(fs, &Arc::default())
+        self.run_until(fs, &Cancellation::default())
     }
 
     /// Runs the command from the beginning with a fault.
@@ -203,7 +203,7 @@ impl Life {
         self.run_until(&fuse.fs(), fuse.cancel())
     }
 
-    pub fn run_until(&self, fs: &Fs, cancel: &Arc<AtomicBool>) -> Result<()> {
+    pub fn run_until(&self, fs: &Fs, cancel: &Cancellation) -> Result<()> {
         let context = Context {
             fs,
             cancel,
@@ -227,7 +227,7 @@ impl Life {
             // The command had not begun to make the environment.
             return Ok(());
         }
-        let cancel = Arc::default();
+        let cancel = Cancellation::default();
         let context = Context {
             fs,
             cancel: &cancel,
