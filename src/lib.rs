@@ -165,8 +165,9 @@ pub use command::{Observer, Options, PlannedTransaction};
 pub use environment::{Environment, Locate, LocatePurpose};
 pub use error::{Effect, Error, ErrorKind, Result, WarningCode};
 pub use outcome::{
-    Action, CheckOutcome, Difference, DifferenceState, Events, InstalledProject, Outcome,
-    PathConflict, PlannedFiles, ProjectChange, Retry, Status, UnmetRequirement, Warning,
+    Action, Activity, ActivityKind, CheckOutcome, Difference, DifferenceState, Events,
+    InstalledProject, Outcome, PathConflict, PlannedFiles, ProjectChange, Retry, Status,
+    UnmetRequirement, Warning,
 };
 pub use plan::conflict::OnConflict;
 pub use spec::record::Verify;

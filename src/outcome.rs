@@ -5,9 +5,11 @@
 //! machines; that is the command line's.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::error::{Clash, MOST_KEPT, WarningCode};
+use crate::fs::LockHolder;
 
 /// The result of a command that changes an environment, or would.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -303,6 +305,121 @@ pub struct Retry {
     pub attempts: u32,
 }
 
+/// Something that may take long, and is neither a transfer nor staging.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Activity {
+    /// Its kind.
+    pub kind: ActivityKind,
+    /// What it works on: a host, a path or a file name; empty if the kind says all.
+    pub subject: String,
+    /// How many files it has to do, if that is known.
+    pub files: Option<u64>,
+}
+
+impl Activity {
+    /// An activity whose number of files is not known.
+    pub fn new(kind: ActivityKind, subject: impl Into<String>) -> Self {
+        Self {
+            kind,
+            subject: subject.into(),
+            files: None,
+        }
+    }
+
+    /// Waiting for a lock; its holder is looked up.
+    pub(crate) fn wait_for_lock(lock: &Path) -> Self {
+        let mut subject = format!("another process that holds `{}`", lock.display());
+        if let Some(holder) = LockHolder::of(lock) {
+            subject += &format!(" ({holder})");
+        }
+        Self::new(ActivityKind::WaitForLock, subject)
+    }
+
+    /// An activity that has to do so many files.
+    pub fn of_files(kind: ActivityKind, files: usize) -> Self {
+        Self {
+            files: Some(files as u64),
+            ..Self::new(kind, "")
+        }
+    }
+}
+
+/// The kinds of activities.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ActivityKind {
+    /// Reading a document from standard input or a pipe.
+    ReadInput,
+    /// Starting an interpreter and waiting for its answers.
+    AskInterpreter,
+    /// Waiting for a lock; the subject names its holder, if that is known.
+    WaitForLock,
+    /// Connecting to a host and waiting for its answer.
+    Connect,
+    /// Fetching the index and the metadata of a remote wheel.
+    ReadIndex,
+    /// Hashing a file.
+    Hash,
+    /// Reading which projects are installed.
+    ReadEnvironment,
+    /// Comparing installed files with RECORD.
+    Check,
+    /// Looking at the files that are to be removed.
+    Remove,
+    /// Settling an interrupted command.
+    Recover,
+    /// Deleting temporary files.
+    CleanUp,
+}
+
+impl ActivityKind {
+    /// A short fixed word for it, such as `read-index`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ReadInput => "read-input",
+            Self::AskInterpreter => "ask-interpreter",
+            Self::WaitForLock => "wait-for-lock",
+            Self::Connect => "connect",
+            Self::ReadIndex => "read-index",
+            Self::Hash => "hash",
+            Self::ReadEnvironment => "read-environment",
+            Self::Check => "check",
+            Self::Remove => "remove",
+            Self::Recover => "recover",
+            Self::CleanUp => "clean-up",
+        }
+    }
+}
+
+/// An activity that is reported to have ended when this value is dropped.
+pub struct RunningActivity<'a> {
+    events: &'a dyn Events,
+    number: usize,
+}
+
+impl<'a> RunningActivity<'a> {
+    /// Reports that the activity begins.
+    pub fn begin(events: &'a dyn Events, activity: &Activity) -> Self {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        // Relaxed: only that each number is given once matters.
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        events.activity_begin(number, activity);
+        Self { events, number }
+    }
+
+    /// Reports that so many more files are done.
+    pub fn advance(&self, files: u64) {
+        self.events.activity_advance(self.number, files);
+    }
+}
+
+impl Drop for RunningActivity<'_> {
+    fn drop(&mut self) {
+        self.events.activity_end(self.number);
+    }
+}
+
 /// Receives events while a command works. Methods may be called from several threads at once; by
 /// default they do nothing.
 pub trait Events: Sync {
@@ -329,6 +446,18 @@ pub trait Events: Sync {
     }
     /// Staging has ended, whether it succeeded or not.
     fn end(&self) {}
+    /// Something begins that may take long. Several may run at once, each with its own number.
+    fn activity_begin(&self, number: usize, activity: &Activity) {
+        let _ = (number, activity);
+    }
+    /// So many more of its parts are done.
+    fn activity_advance(&self, number: usize, parts: u64) {
+        let _ = (number, parts);
+    }
+    /// It has ended, whether it succeeded or not.
+    fn activity_end(&self, number: usize) {
+        let _ = number;
+    }
     /// So many files will be fetched, each as one transfer; `bytes` is their sum if the length of
     /// each is known.
     fn transfers(&self, files: usize, bytes: Option<u64>) {

@@ -27,10 +27,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use pkg_install::command::{self, Context, Fs, Step};
+use pkg_install::command::{self, Context, Fs, RunningActivity, Step};
 use pkg_install::{
-    Action, Cancellation, CheckOutcome, Environment, Error, ErrorKind, InstalledProject, Outcome,
-    Result, Warning,
+    Action, Activity, ActivityKind, Cancellation, CheckOutcome, Environment, Error, ErrorKind,
+    InstalledProject, Outcome, Result, Warning,
 };
 
 use args::groups::OutputArgs;
@@ -67,10 +67,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(parsed) => parsed,
         Err(stop) => return end(stop, &arguments),
     };
-    let progress = progress::of(&parsed.output);
+    let (progress, interrupter) = progress::of(&parsed.output);
     signals::raise_file_limit();
     let cancel = Cancellation::default();
-    let signal = signals::watch(&cancel);
+    let signal = signals::watch(&cancel, interrupter);
     let fs = Fs::default().with_threads(parsed.options.jobs);
     let context = Context {
         fs: &fs,
@@ -101,7 +101,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn act(parsed: &Parsed, context: Context<'_>, results: &mut Results) -> Result<()> {
     let (locate, options) = (parsed.locate(), &parsed.options);
     let mut environment = || -> Result<Environment> {
-        let environment = Environment::locate(&locate)?;
+        let asking = Activity::new(ActivityKind::AskInterpreter, "");
+        let running = RunningActivity::begin(context.events, &asking);
+        let environment = Environment::locate(&locate);
+        drop(running);
+        // Ctrl-C at a terminal also ends the interpreter, whose failure is not the cause then.
+        context.cancel.check()?;
+        let environment = environment?;
         // It is kept before the command runs, so that the report of an error can name it.
         results.environment = Some(environment.clone());
         Ok(environment)

@@ -3,13 +3,14 @@
 //! Input: paths and URLs as they were typed; `-` means stdin. Output: the library's
 //! [`Input`], in which every document has been read.
 
-use std::io::Read as _;
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
-use pkg_install::command::{Context, Document, Input, Options, Selection, Source};
+use pkg_install::command::{Context, Document, Input, Options, RunningActivity, Selection, Source};
 #[cfg(feature = "http")]
 use pkg_install::command::{Places, ResolutionRequest, Upgrading};
 use pkg_install::error::{Error, Result};
+use pkg_install::{Activity, ActivityKind};
 
 use super::args::RequestArgs;
 #[cfg(feature = "http")]
@@ -237,16 +238,19 @@ fn documents(paths: &[PathBuf], options: &Options, context: Context<'_>) -> Resu
 
 /// The content of a file or a URL; `-` reads stdin.
 fn document(path: &Path, options: &Options, context: Context<'_>) -> Result<Document> {
-    if path.as_os_str() != STDIN {
-        return Document::read(path, options, context);
+    let is_stdin = path.as_os_str() == STDIN;
+    let subject = match is_stdin {
+        true if std::io::stdin().is_terminal() => "from the terminal...".to_owned(),
+        true => "from standard input".to_owned(),
+        false => path.display().to_string(),
+    };
+    let activity = Activity::new(ActivityKind::ReadInput, subject);
+    let _running = RunningActivity::begin(context.events, &activity);
+    if is_stdin {
+        Document::read_stdin(context)
+    } else {
+        Document::read(path, options, context)
     }
-    let mut content = Vec::new();
-    let read = std::io::stdin().lock().read_to_end(&mut content);
-    read.map_err(|error| Error::io("read", Path::new("stdin"), error))?;
-    Ok(Document {
-        at: path.to_owned(),
-        content,
-    })
 }
 
 #[cfg(test)]

@@ -6,7 +6,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::mpsc::{self, Receiver};
+use std::time::Duration;
 
+use super::progress::{Interrupter, say};
 use pkg_install::Cancellation;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
@@ -14,6 +17,9 @@ use signal_hook::iterator::Signals;
 /// The signals that ask a program to end.
 // SIGQUIT keeps its default action, as another way to end a program that hangs.
 const SIGNALS: [i32; 3] = [SIGINT, SIGTERM, SIGHUP];
+
+/// The longest time that the last remark may take: a second signal is to end the program at once.
+const LONGEST_REMARK: Duration = Duration::from_millis(100);
 
 /// The signal that has cancelled the command.
 #[derive(Debug, Clone, Default)]
@@ -40,8 +46,8 @@ fn code(signal: i32) -> u8 {
     u8::try_from(128 + signal).expect("signals have small numbers")
 }
 
-/// Cancels `cancel` when a signal asks the program to end.
-pub fn watch(cancel: &Cancellation) -> ReceivedSignal {
+/// Cancels `cancel` when a signal asks the program to end, and shows that with `interrupter`.
+pub fn watch(cancel: &Cancellation, interrupter: Interrupter) -> ReceivedSignal {
     let received = ReceivedSignal::default();
     // Any handler keeps SIGXFSZ from ending the process; the flag itself is never read.
     let _ = signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)));
@@ -52,13 +58,20 @@ pub fn watch(cancel: &Cancellation) -> ReceivedSignal {
     let (cancel, shared) = (cancel.clone(), received.clone());
     let thread = std::thread::Builder::new().name("signals".to_owned());
     let thread = thread.spawn(move || {
-        for (nth, signal) in signals.forever().enumerate() {
-            if nth > 0 {
-                // Without destructors and exit handlers, which could wait for other threads.
-                signal_hook::low_level::exit(code(signal).into());
-            }
+        let mut signals = signals.forever();
+        if let Some(signal) = signals.next() {
             shared.number.store(signal, Ordering::Relaxed);
             cancel.cancel();
+            aside(move || interrupter(signal));
+        }
+        if let Some(signal) = signals.next() {
+            // The command may be in the middle of anything, so nothing is promised here.
+            let left = aside(|| {
+                say("left at once; the next command, or `pkg-install recover`, cleans up\n");
+            });
+            let _ = left.recv_timeout(LONGEST_REMARK);
+            // Without destructors and exit handlers, which could wait for other threads.
+            signal_hook::low_level::exit(code(signal).into());
         }
     });
     if thread.is_err() {
@@ -69,6 +82,19 @@ pub fn watch(cancel: &Cancellation) -> ReceivedSignal {
         }
     }
     received
+}
+
+/// Does `work` on another thread, since a terminal that takes no output must not keep this one from
+/// the next signal. The channel is closed when the work is done, or cannot be done.
+fn aside(work: impl FnOnce() + Send + 'static) -> Receiver<()> {
+    let (done, wait) = mpsc::channel();
+    let run = move || {
+        work();
+        drop(done);
+    };
+    // Without a thread nothing is shown.
+    let _ = std::thread::Builder::new().spawn(run);
+    wait
 }
 
 /// Raises the limit on open files as far as allowed, since every wheel stays open until it is

@@ -22,7 +22,13 @@ pub fn check(
     let pool = Pool::new(options.jobs)?;
     look(environment, options, context, |session| {
         let chosen = chosen(&session.installed, names)?;
-        let differences = installed::check::check(&session.layout, &chosen, &pool)?;
+        let differences = installed::check::check(
+            &session.layout,
+            &chosen,
+            &pool,
+            context.cancel,
+            context.events,
+        )?;
         Ok(CheckOutcome {
             projects: chosen.len(),
             differences,

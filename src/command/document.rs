@@ -3,10 +3,7 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 #[cfg(feature = "http")]
-use std::sync::{
-    Arc,
-    mpsc::{RecvTimeoutError, channel},
-};
+use std::sync::mpsc::{RecvTimeoutError, channel};
 #[cfg(feature = "http")]
 use std::time::Duration;
 
@@ -56,6 +53,17 @@ impl Document {
         directory.replace(&partial, name)
     }
 
+    /// Reads standard input, which is named `-`.
+    ///
+    /// # Errors
+    /// Input that cannot be read, or a cancelled command.
+    pub fn read_stdin(context: Context<'_>) -> Result<Self> {
+        Ok(Self {
+            at: PathBuf::from("-"),
+            content: fs::read_stdin(context.cancel)?,
+        })
+    }
+
     /// Reads the file at `path`, or fetches the document at an `http` or `https` address; a missing
     /// file is a usage error.
     pub fn read(path: &Path, options: &Options, context: Context<'_>) -> Result<Self> {
@@ -75,7 +83,7 @@ impl Document {
             return Err(Error::usage(format!("there is no file `{shown}`")));
         }
         Ok(Self {
-            content: fs::read_document(&path)?,
+            content: fs::read_document(&path, context.cancel)?,
             at: path,
         })
     }

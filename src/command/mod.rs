@@ -60,7 +60,7 @@ pub use crate::cancellation::Cancellation;
 pub use crate::download::Settings;
 pub use crate::error::escaped;
 pub use crate::fs::Fs;
-pub use crate::outcome::{Silent, Step};
+pub use crate::outcome::{RunningActivity, Silent, Step};
 pub use crate::source::Source;
 pub use crate::spec::pylock::Selection;
 pub use crate::spec::resolved::{ResolvedWheel, WheelFile};

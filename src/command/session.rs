@@ -5,6 +5,7 @@
 //! the session made them. Nothing changes in an environment while another command downloads and
 //! stages, so reading does not wait for that: only while files are moved it waits for the lock.
 
+use std::cell::RefCell;
 use std::path::PathBuf;
 
 use super::{Context, Options};
@@ -14,7 +15,7 @@ use crate::environment::{Environment, EnvironmentKind};
 use crate::error::{Error, Result, WarningCode};
 use crate::fs::{self, Dir, Fs, LockWait, ReadLock, RootLock};
 use crate::installed::{self, Installed};
-use crate::outcome::Warning;
+use crate::outcome::{Activity, ActivityKind, RunningActivity, Warning};
 use crate::transaction::{self, Recovered};
 
 /// How often something is read without the lock before the reader waits for it.
@@ -149,10 +150,15 @@ impl<'a> Session<'a> {
     }
 
     fn enter(&mut self, access: Access, options: &Options, context: Context<'_>) -> Result<()> {
+        let waits = RefCell::new(None);
         let wait = LockWait {
             timeout: options.lock_timeout,
             cancel: context.cancel,
-            waiting: &|path| context.events.waiting(path),
+            waiting: &|path| {
+                context.events.waiting(path);
+                let activity = Activity::wait_for_lock(path);
+                waits.replace(Some(RunningActivity::begin(context.events, &activity)));
+            },
         };
         let changes = matches!(access, Access::ToInstall | Access::ToChange) && !options.dry_run;
         if changes {
@@ -163,6 +169,7 @@ impl<'a> Session<'a> {
                 &self.environment.root,
                 &wait,
             )?);
+            waits.take();
             // The environment may have been made anew while this command waited for the lock.
             self.check_identity()?;
             self.recover(context)?;
@@ -172,12 +179,15 @@ impl<'a> Session<'a> {
             self.made.extend(Dir::make_all(&self.fs, &home)?);
         } else {
             self.enter_to_look(access, &wait)?;
+            waits.take();
             self.check_identity()?;
             if transaction::is_interrupted(&self.layout)? {
                 self.settle(options, context, &wait)?;
             }
         }
         // Recovery may restore or remove projects, so they are listed after it.
+        let reading = Activity::new(ActivityKind::ReadEnvironment, "");
+        let _running = RunningActivity::begin(context.events, &reading);
         self.installed = installed::scan(&self.layout)?;
         Ok(())
     }
@@ -271,7 +281,10 @@ impl<'a> Session<'a> {
     }
 
     fn recover(&mut self, context: Context<'_>) -> Result<()> {
+        let activity = Activity::new(ActivityKind::Recover, "");
+        let running = RunningActivity::begin(context.events, &activity);
         let found = transaction::recover(&self.fs, &self.layout)?;
+        drop(running);
         self.recovered = found != Recovered::Nothing;
         if let Some(warning) = recovered(found) {
             context.events.warning(warning);

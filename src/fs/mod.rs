@@ -12,12 +12,14 @@ mod cache_lock;
 mod capabilities;
 mod dir;
 mod lock;
+mod lock_holder;
 mod make;
 mod output_file;
 mod read;
 mod remove_tree;
 mod root_lock;
 mod stat;
+mod stream;
 mod trust;
 mod walk;
 
@@ -31,6 +33,7 @@ pub use cache_lock::CacheLock;
 pub use capabilities::Capabilities;
 pub use dir::Dir;
 pub use lock::{Lock, LockWait};
+pub use lock_holder::LockHolder;
 pub use output_file::OutputFile;
 pub use read::{
     DirectorySnapshot, OpenFile, ReadAt, absolute, canonical, link_target, list, read,
@@ -42,6 +45,7 @@ pub use stat::{
     Kind, Stat, available_space, check_writable, effective_user, is_executable, is_writable, lstat,
     mount_of, stat,
 };
+pub use stream::read_stdin;
 pub use trust::{Distrust, distrust, distrust_in, distrust_outside_group, distrust_owner};
 
 /// A change to the file system. All paths are absolute.

@@ -12,6 +12,8 @@ use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::stat::{Kind, Stat, lstat, mount_at};
+use super::stream::read_descriptor;
+use crate::cancellation::Cancellation;
 use crate::error::{Error, Result};
 
 /// How many bytes are read at once of a file that is read whole.
@@ -65,7 +67,7 @@ pub fn read_to_limit(path: &Path, limit: u64) -> Result<Vec<u8>> {
 ///
 /// # Errors
 /// A file that does not exist, is neither of these nor a regular file, or cannot be read.
-pub fn read_document(path: &Path) -> Result<Vec<u8>> {
+pub fn read_document(path: &Path, cancel: &Cancellation) -> Result<Vec<u8>> {
     if path == Path::new("/dev/null") {
         return Ok(Vec::new());
     }
@@ -73,9 +75,15 @@ pub fn read_document(path: &Path) -> Result<Vec<u8>> {
     let is_own =
         path == Path::new("/dev/stdin") || path.parent().is_some_and(|at| own.contains(&at));
     if is_own {
-        return std::fs::read(path).map_err(|error| Error::io("read", path, error));
+        return read_descriptor(path, cancel);
     }
     read(path)
+}
+
+/// The text of a file that the kernel makes up, such as those in `/proc`; `None` if there is none.
+pub(super) fn read_virtual(path: &Path) -> Option<String> {
+    let content = std::fs::read(path).ok()?;
+    Some(String::from_utf8_lossy(&content).into_owned())
 }
 
 pub(super) fn not_regular() -> io::Error {

@@ -9,19 +9,29 @@ use std::sync::Arc;
 
 use super::survey::digest_of;
 use super::{Installed, Recorded};
+use crate::cancellation::Cancellation;
 use crate::digest::Digest;
 use crate::environment::layout::{Layout, Place, SchemeKey};
 use crate::error::Result;
 use crate::fs::{self, Kind, Stat};
-use crate::outcome::{Difference, DifferenceState};
+use crate::outcome::{
+    Activity, ActivityKind, Difference, DifferenceState, Events, RunningActivity,
+};
 use crate::spec::record::RecordRow;
 use crate::threads::{Pool, in_parallel};
 
 /// Compares the files of `projects` with their RECORDs.
 ///
 /// # Errors
-/// If a RECORD cannot be read from disk. Other files that cannot be read are differences.
-pub fn check(layout: &Layout, projects: &[&Installed], pool: &Pool) -> Result<Vec<Difference>> {
+/// If a RECORD cannot be read from disk, or the command is cancelled. Other files that cannot be
+/// read are differences.
+pub fn check(
+    layout: &Layout,
+    projects: &[&Installed],
+    pool: &Pool,
+    cancel: &Cancellation,
+    events: &dyn Events,
+) -> Result<Vec<Difference>> {
     let mut differences = Vec::new();
     let mut rows: Vec<(&Installed, RecordRow)> = Vec::new();
     for &project in projects {
@@ -35,7 +45,14 @@ pub fn check(layout: &Layout, projects: &[&Installed], pool: &Pool) -> Result<Ve
     }
     // A flat list of all rows: projects differ a lot in size, so one thread per project would
     // leave most threads idle at the end.
+    let activity = Activity::of_files(ActivityKind::Check, rows.len());
+    let running = RunningActivity::begin(events, &activity);
     let found = in_parallel(pool, &rows, |(project, row)| {
+        // The rest is passed over; what was found is thrown away below.
+        if cancel.is_cancelled() {
+            return None;
+        }
+        running.advance(1);
         let (state, detail) = compare(layout, project, row)?;
         Some(Difference {
             project: project.name.normalized().to_owned(),
@@ -44,6 +61,7 @@ pub fn check(layout: &Layout, projects: &[&Installed], pool: &Pool) -> Result<Ve
             detail,
         })
     });
+    cancel.check()?;
     differences.extend(found.into_iter().flatten());
     differences.sort_by(|a, b| (&a.project, &a.path).cmp(&(&b.project, &b.path)));
     Ok(differences)

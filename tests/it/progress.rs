@@ -376,7 +376,10 @@ fn waiting_for_the_lock_is_an_event() {
     ];
     let run = scene.run(&arguments);
     run.assert_code(5);
-    let first = run.stderr.lines().next().expect("something is said");
+    let mut lines = run.stderr.lines();
+    let first = lines
+        .find(|line| line.contains("\"waiting\""))
+        .expect("it is said");
     let event: Value =
         serde_json::from_str(first).unwrap_or_else(|error| panic!("{error}: {}", run.stderr));
     assert_eq!(

@@ -55,3 +55,57 @@ fn the_exit_code_is_that_of_the_signal() {
         run.assert_code(code).assert_stderr("error: interrupted\n");
     }
 }
+
+#[test]
+fn a_signal_ends_the_reading_of_standard_input_and_of_a_descriptor() {
+    let scene = Scene::new();
+    scene.venv();
+    for path in ["-", "/dev/stdin", "/dev/fd/0"] {
+        for (signal, code) in SIGNALS {
+            let mut command = scene.command();
+            // The other end of the pipe is held by this process, which writes nothing.
+            command
+                .args(["--report", path, "--target", "venv", "--progress", "json"])
+                .stdin(Stdio::piped());
+            let run = interrupted(&mut command, "read-input", signal);
+            run.assert_code(code).assert_stderr("error: interrupted\n");
+        }
+    }
+}
+
+#[test]
+fn the_second_signal_ends_the_program_at_once() {
+    let scene = Scene::new();
+    let _held = held(&scene.venv());
+    let mut command = scene.command();
+    command
+        .args(["recover", "--target", "venv", "--progress", "json"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    // Both signals are sent before the command can end by the first one.
+    let mut child = command.spawn().expect("it starts");
+    let mut told = String::new();
+    let mut stderr = BufReader::new(child.stderr.take().expect("it is piped"));
+    while !told.contains("wait-for-lock") {
+        assert!(stderr.read_line(&mut told).expect("it can be read") > 0);
+    }
+    let kill = format!("kill -TERM {0}; kill -INT {0}", child.id());
+    Run::of(Command::new("sh").args(["-c", &kill])).assert_code(0);
+    let run = Run::from(child.wait_with_output().expect("it ends"));
+    // Whichever the program sees first, it ends by a signal's code.
+    assert!([130, 143].contains(&run.code), "{run:?}");
+}
+
+#[test]
+fn a_wait_for_the_lock_names_its_holder() {
+    let scene = Scene::new();
+    let _held = held(&scene.venv());
+    let mut command = scene.command();
+    command.args(["recover", "--target", "venv"]);
+    let run = interrupted(&mut command, "waiting for another process", "INT");
+    if Path::new("/proc/locks").exists() {
+        run.assert_stderr(&format!("(process {}", std::process::id()));
+    }
+    run.assert_stderr("interrupted: cleaning up (press Ctrl-C again to leave at once)\n");
+}

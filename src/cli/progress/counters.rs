@@ -6,6 +6,9 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::{Duration, Instant};
+
+use pkg_install::Activity;
 
 /// How far all downloads and staging are.
 #[derive(Default)]
@@ -25,6 +28,14 @@ struct Counts {
     /// The bytes of the files that have ended.
     ended: u64,
     staging: Option<StagingCounts>,
+    /// By number, which is the order in which they began.
+    activities: BTreeMap<usize, ActivityCount>,
+}
+
+struct ActivityCount {
+    activity: Activity,
+    begun: Instant,
+    done: AtomicU64,
 }
 
 struct Running {
@@ -55,6 +66,18 @@ pub struct Seen {
     pub ended: u64,
     /// The numbers of files and bytes being staged.
     pub staging: Option<SeenStaging>,
+    /// The running activities, in the order in which they began.
+    pub activities: Vec<SeenActivity>,
+}
+
+/// One running activity.
+#[derive(Debug, Clone)]
+pub struct SeenActivity {
+    pub activity: Activity,
+    /// How long it has been running.
+    pub elapsed: Duration,
+    /// How many of its files are done.
+    pub done: u64,
 }
 
 /// One running download.
@@ -78,6 +101,28 @@ pub struct SeenStaging {
 }
 
 impl Counters {
+    /// An activity begins.
+    pub fn act(&self, number: usize, activity: &Activity) {
+        let count = ActivityCount {
+            activity: activity.clone(),
+            begun: Instant::now(),
+            done: AtomicU64::new(0),
+        };
+        self.write().activities.insert(number, count);
+    }
+
+    /// So many more files of an activity are done.
+    pub fn acted(&self, number: usize, files: u64) {
+        if let Some(activity) = self.read().activities.get(&number) {
+            activity.done.fetch_add(files, Ordering::Relaxed);
+        }
+    }
+
+    /// An activity has ended.
+    pub fn act_ended(&self, number: usize) {
+        self.write().activities.remove(&number);
+    }
+
     /// Staging begins.
     pub fn stage(&self, files: u64, bytes: u64) {
         self.write().staging = Some(StagingCounts {
@@ -162,6 +207,11 @@ impl Counters {
             files_done: staging.files_done.load(Ordering::Relaxed),
             bytes_done: staging.bytes_done.load(Ordering::Relaxed),
         });
+        let activities = counts.activities.values().map(|count| SeenActivity {
+            activity: count.activity.clone(),
+            elapsed: count.begun.elapsed(),
+            done: count.done.load(Ordering::Relaxed),
+        });
         let (begun, expected) = (counts.begun, counts.expected);
         Seen {
             transfers: transfers.collect(),
@@ -171,6 +221,7 @@ impl Counters {
             expected_bytes: counts.expected_bytes.filter(|_| begun <= expected),
             ended: counts.ended,
             staging,
+            activities: activities.collect(),
         }
     }
 

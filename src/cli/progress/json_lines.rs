@@ -13,6 +13,10 @@
 //! {"event":"stage","files":8,"bytes":36040}
 //! {"event":"stage-end"}
 //! {"event":"waiting","path":"venv/.lock"}
+//! {"event":"activity-begin","activity":0,"kind":"check","subject":"","files":812}
+//! {"event":"activity","activity":0,"files":400}
+//! {"event":"activity-end","activity":0}
+//! {"event":"interrupted","signal":15}
 //! ```
 //!
 //! `transfers` states how many files come next and their bytes in total, null unless each length is
@@ -21,7 +25,10 @@
 //! `transfer-begin` and then one `transfer-end`, even if the file is given up. `bytes` is the sum
 //! that has arrived; it decreases if a file is started again. `total` is null until the length is
 //! known. `transfer` and `stage` come at most ten times a second per file and for staging, and
-//! always for the last change before the end. Names and reasons are not escaped. Other lines on
+//! always for the last change before the end. `activity-begin` says that something begins that may
+//! take long; `files` is null unless it counts files, `subject` is empty if the kind says all, and
+//! several activities may run at once. `interrupted` says that a signal has cancelled the command,
+//! which cleans up now. Names and reasons are not escaped. Other lines on
 //! stderr, such as warnings and errors, stay text.
 
 use std::collections::BTreeMap;
@@ -33,8 +40,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::cli::quoting::ascii_json;
-
-use pkg_install::{Events, Retry};
+use pkg_install::{Activity, Events, Retry};
 
 // Workers write these lines themselves, so each line costs time; bars draw as often.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -80,6 +86,32 @@ enum Event<'a> {
     Waiting {
         path: &'a str,
     },
+    ActivityBegin {
+        activity: usize,
+        kind: &'static str,
+        subject: &'a str,
+        files: Option<u64>,
+    },
+    Activity {
+        activity: usize,
+        files: u64,
+    },
+    ActivityEnd {
+        activity: usize,
+    },
+    Interrupted {
+        signal: i32,
+    },
+}
+
+/// The line that says that a signal has cancelled the command.
+pub fn interrupted(signal: i32) -> String {
+    line(&Event::Interrupted { signal })
+}
+
+fn line(event: &Event<'_>) -> String {
+    let line = serde_json::to_string(event).expect("strings and numbers are always written");
+    ascii_json(line) + "\n"
 }
 
 /// Writes each event as one line.
@@ -92,6 +124,14 @@ struct Log<W> {
     output: W,
     transfers: BTreeMap<usize, Transfer>,
     staging: Option<Staging>,
+    activities: BTreeMap<usize, ActivityFiles>,
+}
+
+/// How many files of an activity are done.
+#[derive(Default)]
+struct ActivityFiles {
+    files: u64,
+    pace: Pace,
 }
 
 struct Transfer {
@@ -135,6 +175,7 @@ impl<W: Write> JsonLines<W> {
                 output,
                 transfers: BTreeMap::new(),
                 staging: None,
+                activities: BTreeMap::new(),
             }),
         }
     }
@@ -147,10 +188,8 @@ impl<W: Write> JsonLines<W> {
 
 impl<W: Write> Log<W> {
     fn write(&mut self, event: &Event<'_>) {
-        let line = serde_json::to_string(event).expect("strings and numbers are always written");
-        let line = ascii_json(line);
         // A reader that went away stops nothing.
-        let _ = self.output.write_all((line + "\n").as_bytes());
+        let _ = self.output.write_all(line(event).as_bytes());
         let _ = self.output.flush();
     }
 
@@ -208,6 +247,33 @@ impl<W: Write> Log<W> {
         self.write(&Event::TransferEnd { transfer: number });
     }
 
+    fn activity(&mut self, number: usize, files: u64) {
+        let Some(activity) = self.activities.get_mut(&number) else {
+            return;
+        };
+        activity.files += files;
+        if activity.pace.is_due(Instant::now()) {
+            let event = Event::Activity {
+                activity: number,
+                files: activity.files,
+            };
+            self.write(&event);
+        }
+    }
+
+    fn activity_end(&mut self, number: usize) {
+        let Some(activity) = self.activities.remove(&number) else {
+            return;
+        };
+        if activity.pace.changed {
+            self.write(&Event::Activity {
+                activity: number,
+                files: activity.files,
+            });
+        }
+        self.write(&Event::ActivityEnd { activity: number });
+    }
+
     fn stage(&mut self, files: u64, bytes: u64) {
         let Some(staging) = &mut self.staging else {
             return;
@@ -259,6 +325,26 @@ impl<W: Write + Send> Events for JsonLines<W> {
 
     fn end(&self) {
         self.with(Log::stage_end);
+    }
+
+    fn activity_begin(&self, number: usize, activity: &Activity) {
+        self.with(|log| {
+            log.activities.insert(number, ActivityFiles::default());
+            log.write(&Event::ActivityBegin {
+                activity: number,
+                kind: activity.kind.as_str(),
+                subject: &activity.subject,
+                files: activity.files,
+            });
+        });
+    }
+
+    fn activity_advance(&self, number: usize, files: u64) {
+        self.with(|log| log.activity(number, files));
+    }
+
+    fn activity_end(&self, number: usize) {
+        self.with(|log| log.activity_end(number));
     }
 
     fn transfers(&self, files: usize, bytes: Option<u64>) {

@@ -2,8 +2,8 @@
 //!
 //! * [`bars`]: bars on a terminal, cleared at the end. [`counters`] has what they show,
 //!   [`terminal`] draws them.
-//! * [`plain`]: plain lines that say that the program waits or tries again. If stderr is no
-//!   terminal, and with `--progress plain`.
+//! * [`plain`]: plain lines that say that the program waits or tries again, and every ten seconds
+//!   what runs. If stderr is no terminal, and with `--progress plain`.
 //! * [`json_lines`]: one line of JSON per event, wherever stderr goes. With `--progress json`.
 //!
 //! `--quiet` leaves only the JSON events. Names and reasons contain no credentials. They are
@@ -14,6 +14,8 @@ mod counters;
 mod json_lines;
 mod plain;
 mod terminal;
+mod ticker;
+mod words;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
@@ -23,7 +25,10 @@ use std::time::Duration;
 use super::args::groups::OutputArgs;
 use super::args::values::ProgressMode;
 use pkg_install::command::{Silent, Step};
-use pkg_install::{Events, Retry, Warning};
+use pkg_install::{Activity, Events, Retry, Warning};
+
+/// Shows that a signal, whose number is passed, has cancelled the command.
+pub type Interrupter = Box<dyn FnOnce(i32) + Send>;
 
 /// Shows progress as the options ask for, and keeps what is printed after the command.
 pub struct ProgressDisplay {
@@ -32,23 +37,32 @@ pub struct ProgressDisplay {
     timings: Mutex<Vec<(Step, Duration)>>,
 }
 
-/// The progress that the options ask for.
-pub fn of(output: &OutputArgs) -> ProgressDisplay {
+/// The progress that the options ask for, and what shows a signal in it.
+pub fn of(output: &OutputArgs) -> (ProgressDisplay, Interrupter) {
     let terminal = std::io::stderr().is_terminal() && !is_dumb();
-    let shower: Box<dyn Events> = match output.progress {
-        ProgressMode::Json => Box::new(json_lines::JsonLines::new(std::io::stderr())),
-        _ if output.quiet => Box::new(Silent),
-        ProgressMode::None => Box::new(Silent),
-        ProgressMode::Auto | ProgressMode::Bars if terminal => Box::<bars::Bars>::default(),
-        ProgressMode::Auto | ProgressMode::Bars | ProgressMode::Plain => {
-            Box::<plain::Plain>::default()
+    let (shower, interrupter): (Box<dyn Events>, Interrupter) = match output.progress {
+        ProgressMode::Json => (
+            Box::new(json_lines::JsonLines::new(std::io::stderr())),
+            Box::new(|signal| say(&json_lines::interrupted(signal))),
+        ),
+        _ if output.quiet => (Box::new(Silent), Box::new(|_| ())),
+        ProgressMode::None => (Box::new(Silent), Box::new(|_| ())),
+        ProgressMode::Auto | ProgressMode::Bars if terminal => {
+            let bars = bars::Bars::default();
+            let interrupter = Box::new(bars.interrupter());
+            (Box::new(bars), interrupter)
         }
+        ProgressMode::Auto | ProgressMode::Bars | ProgressMode::Plain => (
+            Box::<plain::Plain>::default(),
+            Box::new(|signal| say(&format!("{}\n", words::interrupted(signal)))),
+        ),
     };
-    ProgressDisplay {
+    let display = ProgressDisplay {
         shower,
         warnings: Mutex::default(),
         timings: Mutex::default(),
-    }
+    };
+    (display, interrupter)
 }
 
 impl ProgressDisplay {
@@ -93,6 +107,18 @@ impl Events for ProgressDisplay {
         self.shower.end();
     }
 
+    fn activity_begin(&self, number: usize, activity: &Activity) {
+        self.shower.activity_begin(number, activity);
+    }
+
+    fn activity_advance(&self, number: usize, files: u64) {
+        self.shower.activity_advance(number, files);
+    }
+
+    fn activity_end(&self, number: usize) {
+        self.shower.activity_end(number);
+    }
+
     fn transfers(&self, files: usize, bytes: Option<u64>) {
         self.shower.transfers(files, bytes);
     }
@@ -124,6 +150,6 @@ fn is_dumb() -> bool {
 }
 
 /// Writes the text to stderr in one write; a failure is ignored, since progress is no result.
-fn say(text: &str) {
+pub fn say(text: &str) {
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }

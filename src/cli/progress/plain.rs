@@ -1,72 +1,94 @@
-//! Progress as plain lines: only that the program waits for something or tries again.
+//! Progress as plain lines: one when the program begins to wait for a lock or tries a download
+//! again, and every ten seconds one that says what runs.
+//!
+//! Workers only add to [`Counters`]. The thread that prints starts with the first thing that may
+//! take long and ends when [`Plain`] is dropped.
 
-use std::collections::BTreeMap;
-use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::say;
-use pkg_install::error::escaped;
-use pkg_install::{Events, Retry};
+use super::counters::Counters;
+use super::ticker::Ticker;
+use super::{say, words};
+use pkg_install::{Activity, ActivityKind, Events, Retry};
 
-/// The line that says that another process holds the lock; without a newline.
-pub fn waiting(lock: &Path) -> String {
-    format!(
-        "waiting for another process that holds `{}`",
-        escaped(&lock.display().to_string())
-    )
-}
-
-/// The line that says that a download failed and is tried again; without a newline.
-pub fn retry(name: &str, retry: &Retry) -> String {
-    let pause = match retry.pause {
-        Duration::ZERO => String::new(),
-        // The pauses of servers are whole seconds, those of our own begin at half a second.
-        pause if pause < Duration::from_secs(1) => format!(" in {:.1} s", pause.as_secs_f64()),
-        pause => format!(" in {:.0} s", pause.as_secs_f64()),
-    };
-    format!(
-        "{}; retrying `{}`{pause} ({} of {})",
-        escaped(&retry.why),
-        escaped(name),
-        retry.attempt,
-        retry.attempts
-    )
-}
+/// The time between two lines about what runs. Logs of pipelines should stay short.
+const PAUSE: Duration = Duration::from_secs(10);
 
 /// Prints these lines and nothing else.
 #[derive(Default)]
 pub struct Plain {
-    /// The names of the running downloads, by number.
-    names: Mutex<BTreeMap<usize, String>>,
+    counters: Arc<Counters>,
+    ticker: Ticker,
 }
 
 impl Plain {
-    fn with_names<T>(&self, act: impl FnOnce(&mut BTreeMap<usize, String>) -> T) -> T {
-        act(&mut self.names.lock().unwrap_or_else(PoisonError::into_inner))
+    fn start(&self) {
+        self.ticker.start(PAUSE, || {
+            let counters = Arc::clone(&self.counters);
+            move || {
+                if let Some(line) = words::all(&counters.seen()) {
+                    say(&(line + "\n"));
+                }
+            }
+        });
     }
 }
 
 impl Events for Plain {
-    fn waiting(&self, lock: &Path) {
-        say(&(waiting(lock) + "\n"));
+    fn begin(&self, files: u64, bytes: u64) {
+        self.counters.stage(files, bytes);
+        self.start();
     }
 
-    fn transfer_begin(&self, transfer: usize, name: &str, _: Option<u64>, _: u64) {
-        self.with_names(|names| names.insert(transfer, name.to_owned()));
+    fn advance(&self, files: u64, bytes: u64) {
+        self.counters.staged(files, bytes);
+    }
+
+    fn end(&self) {
+        self.counters.stage_ended();
+    }
+
+    fn activity_begin(&self, number: usize, activity: &Activity) {
+        // Without this line a person at the other end of a pipe would wait for nothing to see.
+        if activity.kind == ActivityKind::WaitForLock {
+            say(&(words::activity(activity, 0) + "\n"));
+        }
+        self.counters.act(number, activity);
+        self.start();
+    }
+
+    fn activity_advance(&self, number: usize, files: u64) {
+        self.counters.acted(number, files);
+    }
+
+    fn activity_end(&self, number: usize) {
+        self.counters.act_ended(number);
+    }
+
+    fn transfers(&self, files: usize, bytes: Option<u64>) {
+        self.counters.expect(files, bytes);
+    }
+
+    fn transfer_begin(&self, transfer: usize, name: &str, total: Option<u64>, present: u64) {
+        self.counters.begin(transfer, name, total, present);
+        self.start();
+    }
+
+    fn transfer_advance(&self, transfer: usize, bytes: u64) {
+        self.counters.received(transfer, bytes);
     }
 
     fn transfer_retry(&self, transfer: usize, again: &Retry) {
-        // The name is copied, so that a slow stderr does not hold the lock against other downloads.
-        let name = self.with_names(|names| names.get(&transfer).cloned());
-        say(&(retry(&name.unwrap_or_default(), again) + "\n"));
+        let name = self.counters.name(transfer).unwrap_or_default();
+        say(&(words::retry(&name, again) + "\n"));
     }
 
     fn look_retry(&self, name: &str, again: &Retry) {
-        say(&(retry(name, again) + "\n"));
+        say(&(words::retry(name, again) + "\n"));
     }
 
     fn transfer_end(&self, transfer: usize) {
-        self.with_names(|names| names.remove(&transfer));
+        self.counters.ended(transfer);
     }
 }

@@ -1,18 +1,16 @@
 //! Progress bars for people at a terminal.
 //!
 //! Workers only add to [`Counters`]. One thread looks at them ten times a second and moves the bars
-//! of `indicatif`: one bar per running download, one for all downloads and one for staging. Only
-//! that thread draws, so bars cost the workers nothing. It starts with the first thing to show and
-//! ends when [`Bars`] is dropped, also by a panic; then it clears the bars.
+//! of `indicatif`: one bar per running download, one for all downloads, one for staging, and a line
+//! for what else runs. Only that thread draws, so bars cost the workers nothing. It starts with the
+//! first thing to show and ends when [`Bars`] is dropped, also by a panic. Then, and when a signal
+//! comes, the bars are cleared.
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::Arc;
 use std::time::Duration;
 
 use indicatif::style::ProgressTracker;
@@ -20,10 +18,11 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, P
 
 use super::counters::{Counters, Seen, SeenStaging, SeenTransfer};
 use super::terminal::{self, Terminal};
-use super::{plain, say};
+use super::ticker::Ticker;
+use super::words;
 use crate::cli::text::size;
 use pkg_install::error::escaped;
-use pkg_install::{Events, Retry};
+use pkg_install::{Activity, Events, Retry};
 
 /// Frames per second.
 const FRAMES: u8 = 10;
@@ -32,133 +31,101 @@ const PAUSE: Duration = Duration::from_millis(1000 / FRAMES as u64);
 const MAX_DOWNLOADS: usize = 8;
 /// A speed that was measured for less time says nothing.
 const SHORTEST: Duration = Duration::from_millis(300);
-/// The rows below those: how many more, all downloads, staging, and the cursor's.
+/// The rows below those: how many more or what else runs, all downloads, staging, the cursor's.
 const OTHER_ROWS: usize = 4;
 
 /// Shows how far the work is.
+#[derive(Default)]
 pub struct Bars {
-    shared: Arc<Shared>,
-    drawer: Mutex<Option<JoinHandle<()>>>,
-}
-
-struct Shared {
-    counters: Counters,
-    multi: MultiProgress,
-    done: AtomicBool,
-}
-
-impl Default for Bars {
-    fn default() -> Self {
-        let terminal = Box::<Terminal>::default();
-        let target = ProgressDrawTarget::term_like_with_hz(terminal, FRAMES);
-        let shared = Shared {
-            counters: Counters::default(),
-            multi: MultiProgress::with_draw_target(target),
-            done: AtomicBool::new(false),
-        };
-        Self {
-            shared: Arc::new(shared),
-            drawer: Mutex::default(),
-        }
-    }
+    counters: Arc<Counters>,
+    terminal: Terminal,
+    ticker: Ticker,
 }
 
 impl Bars {
     /// Starts the thread that draws, if it does not run yet.
     fn draw(&self) {
-        let mut drawer = self.drawer.lock().unwrap_or_else(PoisonError::into_inner);
-        // Commands without anything to show, such as `list`, then need no thread.
-        if drawer.is_none() {
-            let shared = Arc::clone(&self.shared);
-            let thread = std::thread::Builder::new().name("progress".to_owned());
-            // Without a thread there are no bars; the work goes on.
-            *drawer = thread.spawn(move || draw(&shared)).ok();
-        }
+        self.ticker.start(PAUSE, || {
+            let terminal = Box::new(self.terminal.clone());
+            let target = ProgressDrawTarget::term_like_with_hz(terminal, FRAMES);
+            let mut shown = Shown::new(MultiProgress::with_draw_target(target));
+            let counters = Arc::clone(&self.counters);
+            move || shown.show(&counters.seen(), terminal::size())
+        });
     }
 
-    /// Prints a line above the bars.
-    fn print(&self, line: &str) {
-        if self.shared.multi.println(line).is_err() {
-            say(&format!("{line}\n"));
-        }
+    /// What a signal does to the bars, from another thread.
+    pub fn interrupter(&self) -> impl Fn(i32) + Send + 'static {
+        let terminal = self.terminal.clone();
+        move |signal| terminal.end(Some(words::interrupted(signal)))
     }
 }
 
 impl Drop for Bars {
     fn drop(&mut self) {
-        // Pairs with the drawer's load, though the join alone orders everything that matters.
-        self.shared.done.store(true, Ordering::Release);
-        let drawer = self.drawer.get_mut();
-        if let Some(drawer) = drawer.unwrap_or_else(PoisonError::into_inner).take() {
-            // Without a wake-up the end would wait for up to one frame. An `unpark` that comes
-            // before the `park` is not lost.
-            drawer.thread().unpark();
-            // A drawer that panicked has shown what it could.
-            let _ = drawer.join();
-        }
+        // The rows are cleared first: bars draw themselves once more when the thread drops them.
+        self.terminal.end(None);
+        self.ticker.stop();
     }
 }
 
 impl Events for Bars {
     fn begin(&self, files: u64, bytes: u64) {
-        self.shared.counters.stage(files, bytes);
+        self.counters.stage(files, bytes);
         self.draw();
     }
 
     fn advance(&self, files: u64, bytes: u64) {
-        self.shared.counters.staged(files, bytes);
+        self.counters.staged(files, bytes);
     }
 
-    fn waiting(&self, lock: &Path) {
-        self.print(&plain::waiting(lock));
+    fn activity_begin(&self, number: usize, activity: &Activity) {
+        self.counters.act(number, activity);
+        self.draw();
+    }
+
+    fn activity_advance(&self, number: usize, files: u64) {
+        self.counters.acted(number, files);
+    }
+
+    fn activity_end(&self, number: usize) {
+        self.counters.act_ended(number);
     }
 
     fn end(&self) {
-        self.shared.counters.stage_ended();
+        self.counters.stage_ended();
     }
 
     fn transfers(&self, files: usize, bytes: Option<u64>) {
-        self.shared.counters.expect(files, bytes);
+        self.counters.expect(files, bytes);
     }
 
     fn look_retry(&self, name: &str, retry: &Retry) {
-        self.print(&plain::retry(name, retry));
+        self.terminal.print(&words::retry(name, retry));
     }
 
     fn transfer_begin(&self, transfer: usize, name: &str, total: Option<u64>, present: u64) {
-        self.shared.counters.begin(transfer, name, total, present);
+        self.counters.begin(transfer, name, total, present);
         self.draw();
     }
 
     fn transfer_advance(&self, transfer: usize, bytes: u64) {
-        self.shared.counters.received(transfer, bytes);
+        self.counters.received(transfer, bytes);
     }
 
     fn transfer_retry(&self, transfer: usize, retry: &Retry) {
-        let name = self.shared.counters.name(transfer).unwrap_or_default();
-        self.print(&plain::retry(&name, retry));
+        let name = self.counters.name(transfer).unwrap_or_default();
+        self.terminal.print(&words::retry(&name, retry));
     }
 
     fn transfer_end(&self, transfer: usize) {
-        self.shared.counters.ended(transfer);
+        self.counters.ended(transfer);
     }
-}
-
-/// The drawing thread.
-fn draw(shared: &Shared) {
-    let mut shown = Shown::new(&shared.multi);
-    while !shared.done.load(Ordering::Acquire) {
-        shown.show(&shared.counters.seen(), terminal::size());
-        std::thread::park_timeout(PAUSE);
-    }
-    // A bar that is dropped draws itself once more unless it was removed before.
-    shown.remove_all();
-    let _ = shared.multi.clear();
 }
 
 /// The bars on the screen, from top to bottom.
-struct Shown<'a> {
-    multi: &'a MultiProgress,
+struct Shown {
+    multi: MultiProgress,
     /// The width for which the bars have their styles.
     columns: u16,
     /// By the number of the download, which is the order in which they began.
@@ -168,10 +135,12 @@ struct Shown<'a> {
     /// All downloads together, if there are several.
     all: Option<ProgressBar>,
     staging: Option<ProgressBar>,
+    /// What else runs, in one line.
+    activity: Option<ProgressBar>,
 }
 
-impl<'a> Shown<'a> {
-    fn new(multi: &'a MultiProgress) -> Self {
+impl Shown {
+    fn new(multi: MultiProgress) -> Self {
         Self {
             multi,
             columns: 0,
@@ -179,6 +148,7 @@ impl<'a> Shown<'a> {
             more: None,
             all: None,
             staging: None,
+            activity: None,
         }
     }
 
@@ -193,9 +163,36 @@ impl<'a> Shown<'a> {
         let place = self.downloads.len() + usize::from(self.more.is_some());
         let bar = self.all.take();
         self.all = self.update(bar, place, all(seen));
-        // Below all others: a place beyond the last one is the end.
+        let place = place + usize::from(self.all.is_some());
         let bar = self.staging.take();
-        self.staging = self.update(bar, usize::MAX, seen.staging.as_ref().map(staging));
+        self.staging = self.update(bar, place, seen.staging.as_ref().and_then(staging));
+        // The rows are few, so this line and the number of further downloads share one.
+        let line = words::activities(&seen.activities).filter(|_| self.more.is_none());
+        let bar = self.activity.take();
+        // Below all others: a place beyond the last one is the end.
+        self.activity = self.write(bar, usize::MAX, line);
+    }
+
+    /// Puts `line` into the row `bar`, which it makes at `place` or removes if needed.
+    fn write(
+        &self,
+        bar: Option<ProgressBar>,
+        place: usize,
+        line: Option<String>,
+    ) -> Option<ProgressBar> {
+        let Some(line) = line else {
+            if let Some(bar) = bar {
+                self.multi.remove(&bar);
+            }
+            return None;
+        };
+        let bar = bar.unwrap_or_else(|| {
+            let style = ProgressStyle::with_template("{wide_msg}").expect("a constant template");
+            let bar = ProgressBar::no_length().with_style(style);
+            self.multi.insert(place, bar)
+        });
+        bar.set_message(line);
+        Some(bar)
     }
 
     fn show_downloads(&mut self, transfers: &[SeenTransfer], room: usize) {
@@ -220,18 +217,9 @@ impl<'a> Shown<'a> {
             }
         }
         let more = transfers.len() - shown.len();
-        if more == 0 {
-            if let Some(bar) = self.more.take() {
-                self.multi.remove(&bar);
-            }
-            return;
-        }
-        let bar = self.more.get_or_insert_with(|| {
-            let style = ProgressStyle::with_template("{wide_msg}").expect("a constant template");
-            let bar = ProgressBar::no_length().with_style(style);
-            self.multi.insert(self.downloads.len(), bar)
-        });
-        bar.set_message(format!("… and {more} more"));
+        let line = (more > 0).then(|| format!("… and {more} more"));
+        let bar = self.more.take();
+        self.more = self.write(bar, self.downloads.len(), line);
     }
 
     /// Moves `bar` to what `gauge` says. Makes it at `place` or removes it if needed.
@@ -270,7 +258,12 @@ impl<'a> Shown<'a> {
 
     /// Takes all bars off the screen without drawing.
     fn remove_all(&mut self) {
-        let others = [self.more.take(), self.all.take(), self.staging.take()];
+        let others = [
+            self.more.take(),
+            self.all.take(),
+            self.staging.take(),
+            self.activity.take(),
+        ];
         let downloads = std::mem::take(&mut self.downloads).into_values();
         for bar in downloads.chain(others.into_iter().flatten()) {
             self.multi.remove(&bar);
@@ -308,12 +301,13 @@ fn all(seen: &Seen) -> Option<Gauge> {
     })
 }
 
-fn staging(staging: &SeenStaging) -> Gauge {
-    Gauge {
+/// The files that are unpacked; `None` if there are none, as when projects are removed.
+fn staging(staging: &SeenStaging) -> Option<Gauge> {
+    (staging.files > 0).then(|| Gauge {
         label: format!("{}/{} files", staging.files_done, staging.files),
         done: staging.bytes_done,
         total: Some(staging.bytes),
-    }
+    })
 }
 
 /// The project and the version of a wheel's file name, escaped.
@@ -359,6 +353,8 @@ fn tracker(text: fn(&ProgressState) -> String) -> impl ProgressTracker {
 
 fn amount(state: &ProgressState) -> String {
     match state.len() {
+        // Nothing has come yet, and a zero would look like a stalled download.
+        None if state.pos() == 0 => String::new(),
         Some(total) => format!("{}/{}", size(state.pos()), size(total)),
         None => size(state.pos()),
     }

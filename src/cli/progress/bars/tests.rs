@@ -1,6 +1,7 @@
 //! The lines of the bars, on a terminal that keeps the lines of its last frame.
 
 use std::io;
+use std::sync::Mutex;
 
 use indicatif::TermLike;
 
@@ -51,7 +52,7 @@ fn lines(seen: &Seen, size: (u16, u16)) -> Vec<String> {
     let paper = Paper(size.0, Arc::default());
     let target = ProgressDrawTarget::term_like(Box::new(paper.clone()));
     let multi = MultiProgress::with_draw_target(target);
-    let mut shown = Shown::new(&multi);
+    let mut shown = Shown::new(multi);
     shown.show(seen, size);
     let frame = paper.1.lock().expect("no panic").clone();
     shown.remove_all();
@@ -177,7 +178,7 @@ fn bars_come_and_go_in_the_order_of_the_downloads() {
     let paper = Paper(WIDE.0, Arc::default());
     let target = ProgressDrawTarget::term_like(Box::new(paper.clone()));
     let multi = MultiProgress::with_draw_target(target);
-    let mut shown = Shown::new(&multi);
+    let mut shown = Shown::new(multi.clone());
     let labels = || -> Vec<String> {
         let frame = paper.1.lock().expect("no panic");
         let words = frame.chunks(2).map(|line| line[0].split(' ').next());
