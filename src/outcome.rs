@@ -106,6 +106,8 @@ pub struct PathConflict {
     pub owners: Vec<String>,
     /// The content of each owner, in the same order: a digest, or `a file`, `a directory`.
     pub contents: Vec<String>,
+    /// The length in bytes of what each owner has, in the same order; `None` if it is no file.
+    pub sizes: Vec<Option<u64>>,
     /// `error`, or the owner whose content is on disk afterwards.
     pub resolution: String,
 }
@@ -113,14 +115,12 @@ pub struct PathConflict {
 impl PathConflict {
     /// A conflict that stopped the command.
     pub fn refused(clash: &Clash) -> Self {
+        let sides = clash.owners.iter();
         Self {
             path: clash.path.clone(),
-            owners: clash
-                .owners
-                .iter()
-                .map(|(owner, _)| owner.clone())
-                .collect(),
-            contents: clash.owners.iter().map(|(_, what)| what.clone()).collect(),
+            owners: sides.clone().map(|side| side.owner.clone()).collect(),
+            contents: sides.clone().map(|side| side.content.clone()).collect(),
+            sizes: sides.map(|side| side.size).collect(),
             resolution: "error".to_owned(),
         }
     }
@@ -197,6 +197,8 @@ pub struct InstalledProject {
 pub struct CheckOutcome {
     /// How many projects were compared.
     pub projects: usize,
+    /// How many files their RECORDs list.
+    pub files: u64,
     /// The differences, sorted by project and path; empty if all is as recorded.
     pub differences: Vec<Difference>,
     /// The requirements that nothing installed meets, sorted by project; empty unless they were
@@ -467,6 +469,10 @@ pub trait Events: Sync {
     /// the whole file: then it is reported as one afterwards.
     fn look_retry(&self, name: &str, retry: &Retry) {
         let _ = (name, retry);
+    }
+    /// The conflicts that the options resolve, before anything is written.
+    fn resolved(&self, conflicts: &[PathConflict]) {
+        let _ = conflicts;
     }
     /// A file is being fetched; `present` of its `total` bytes are here already. Comes again with
     /// the same number once the length is known, or if the file is started again.

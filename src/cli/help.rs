@@ -11,8 +11,8 @@ pub const INSTALL_USAGE: &str = "pkg-install [install] [OPTIONS] REQUIREMENT|WHE
 
 /// The end of the short help.
 pub const AFTER_SHORT: &str = "\
-`pkg-install --help` has all options, examples and exit codes; `pkg-install COMMAND -h` the options
-of a command.";
+`pkg-install --help` has all options, examples and exit codes.
+`pkg-install COMMAND -h` has the options of a command.";
 
 /// The end of the long help.
 pub const AFTER_LONG: &str = "\

@@ -3,9 +3,9 @@
 //! Input: an error of the library. Output: a sentence that begins in lower case and has no full
 //! stop, or nothing if there is no advice to give.
 
-use pkg_install::error::{Advice, Error, Fault, escaped};
+use pkg_install::error::{Advice, Clash, Error, Fault, UNOWNED, escaped};
 
-const OVERRIDE: &str = "`--no-compat-check` installs it all the same";
+const OVERRIDE: &str = "`--no-compat-check` installs it anyway";
 const ASK: &str = "ask the server's administrator";
 
 /// The ways out that a failed resolution names.
@@ -35,7 +35,14 @@ pub fn ways_out(error: &Error) -> Vec<String> {
 pub fn hint(error: &Error) -> Option<&'static str> {
     if error.code() == "conflict" && error.clashes().iter().all(|clash| !clash.is_settleable) {
         // `--on-conflict` settles none of these, so the usual advice would mislead.
-        return Some("choose one of the projects, or move what is in the way");
+        return Some("install only one of them, or move what is in the way");
+    }
+    let is_unowned = |clash: &Clash| clash.owners.iter().any(|side| side.owner == UNOWNED);
+    if error.code() == "conflict" && error.clashes().iter().all(is_unowned) {
+        return Some(
+            "move what is in the way, or choose a winner with `--on-conflict first` or \
+             `--on-conflict last`",
+        );
     }
     let faults = error.refused_wheels().iter().flat_map(|(_, faults)| faults);
     of_code(error.code()).or_else(|| faults.map(Fault::code).find_map(of_code))
@@ -50,7 +57,7 @@ fn of_code(code: &str) -> Option<&'static str> {
 const HINTS: &[(&[&str], &str)] = &[
     (
         &["conflict"],
-        "choose one of the projects, or say which one wins with `--on-conflict first` or \
+        "install only one of them, or choose a winner with `--on-conflict first` or \
          `--on-conflict last`",
     ),
     (&["two-versions"], "pass one wheel of each project"),
@@ -94,7 +101,7 @@ const HINTS: &[(&[&str], &str)] = &[
     ),
     (
         &["nothing-to-undo"],
-        "a command can be undone if it ran with `--undoable`",
+        "only the last transaction can be undone, and only if it ran with `--undoable`",
     ),
     (
         &["lock-unsupported"],

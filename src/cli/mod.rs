@@ -22,17 +22,23 @@ mod text;
 mod variables;
 
 use std::ffi::OsString;
-#[cfg(feature = "http")]
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use pkg_install::command::{self, Context, Fs, RunningActivity, Step};
+#[cfg(feature = "http")]
+use pkg_install::Status;
+#[cfg(feature = "http")]
+use pkg_install::command::DownloadedWheel;
+use pkg_install::command::{
+    self, Context, Fs, PathOwners, ProjectDetails, ProjectsShown, RunningActivity, Step,
+    VerifiedWheel,
+};
 use pkg_install::{
     Action, Activity, ActivityKind, Cancellation, CheckOutcome, Environment, Error, ErrorKind,
-    InstalledProject, Outcome, Result, Warning,
+    InstalledProject, Outcome, PathConflict, Result, Warning,
 };
 
+use args::ListFormat;
 use args::groups::OutputArgs;
 use options::{Command, Parsed, Stop};
 
@@ -43,6 +49,9 @@ struct Results {
     done: Option<CommandResult>,
     warnings: Vec<Warning>,
     timings: Vec<(Step, Duration)>,
+    /// The conflicts that the options resolve, as the plan has them. A command that fails later has
+    /// no other result.
+    conflicts: Vec<PathConflict>,
 }
 
 /// The result of a command.
@@ -51,10 +60,15 @@ enum CommandResult {
     Undone(Outcome),
     Recovered(Outcome),
     Checked(CheckOutcome),
-    Listed(Vec<InstalledProject>),
-    /// The paths of the wheels.
+    /// The projects, and the same at length if that was asked for.
+    Listed(Vec<InstalledProject>, Vec<ProjectDetails>),
+    /// Projects at length, and whether with their files.
+    Shown(ProjectsShown, bool),
+    Owned(Vec<PathOwners>),
+    Verified(Vec<VerifiedWheel>),
+    /// The wheels, and whether they are there now.
     #[cfg(feature = "http")]
-    Downloaded(Vec<PathBuf>),
+    Downloaded(Vec<DownloadedWheel>, Status),
     #[cfg(feature = "http")]
     Resolved(Box<resolution::ShownResolution>),
 }
@@ -67,6 +81,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(parsed) => parsed,
         Err(stop) => return end(stop, &arguments),
     };
+    if parsed.output.json_schema {
+        streams::print(&json::schema(), parsed.output.color);
+        return ExitCode::SUCCESS;
+    }
     let (progress, interrupter) = progress::of(&parsed.output);
     signals::raise_file_limit();
     let cancel = Cancellation::default();
@@ -80,15 +98,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let mut results = Results::default();
     let mut error = act(&parsed, context, &mut results).err();
     // Clears the bars, so that nothing of them stays among the results.
-    (results.warnings, results.timings) = progress.end();
-    if let Some(CommandResult::Checked(checked)) = &results.done {
-        // Differences are results and an error at once: they are listed, and the exit code is 6.
-        if !checked.differences.is_empty() {
-            error = Some(Error::differences(checked.differences.len()));
-        } else if !checked.unmet.is_empty() {
-            error = Some(Error::unmet_requirements(checked.unmet.len()));
-        }
-    }
+    let kept = progress.end();
+    (results.warnings, results.timings) = (kept.warnings, kept.timings);
+    results.conflicts = kept.conflicts;
+    error = error.or_else(|| finding(results.done.as_ref()?));
     render(&parsed, &results, error.as_ref(), begin);
     match error.map(|error| error.kind()) {
         Some(ErrorKind::Interrupted) => ExitCode::from(signal.exit_code()),
@@ -98,8 +111,31 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
+/// The error that is a result at once: what was found is printed, and the exit code is not 0.
+fn finding(done: &CommandResult) -> Option<Error> {
+    match done {
+        CommandResult::Checked(checked) if !checked.differences.is_empty() => {
+            Some(Error::differences(checked.differences.len()))
+        }
+        CommandResult::Checked(checked) if !checked.unmet.is_empty() => {
+            Some(Error::unmet_requirements(checked.unmet.len()))
+        }
+        CommandResult::Shown(shown, _) if !shown.missing.is_empty() => {
+            Some(Error::not_listed(shown.missing.clone()))
+        }
+        CommandResult::Owned(found) => {
+            let without = found.iter().filter(|found| found.projects.is_empty());
+            let paths: Vec<String> = without
+                .map(|found| found.path.display().to_string())
+                .collect();
+            (!paths.is_empty()).then(|| Error::no_owner(paths))
+        }
+        _ => None,
+    }
+}
+
 fn act(parsed: &Parsed, context: Context<'_>, results: &mut Results) -> Result<()> {
-    let (locate, options) = (parsed.locate(), &parsed.options);
+    let locate = parsed.locate();
     let mut environment = || -> Result<Environment> {
         let asking = Activity::new(ActivityKind::AskInterpreter, "");
         let running = RunningActivity::begin(context.events, &asking);
@@ -112,56 +148,88 @@ fn act(parsed: &Parsed, context: Context<'_>, results: &mut Results) -> Result<(
         results.environment = Some(environment.clone());
         Ok(environment)
     };
+    let options = &parsed.options;
     let done = match &parsed.command {
         Command::Install(args) => {
             // A mistake in the request is reported even if no environment can be found.
             let request = request::read(args, options, context)?;
-            CommandResult::Changes(command::install(
-                &environment()?,
-                &request,
-                options,
-                context,
-            )?)
+            let environment = environment()?;
+            CommandResult::Changes(command::install(&environment, &request, options, context)?)
         }
         Command::Sync(files, args) => {
             let request = request::read_files(files, args, options, context)?;
-            CommandResult::Changes(command::install(
-                &environment()?,
-                &request,
-                options,
-                context,
-            )?)
+            let environment = environment()?;
+            CommandResult::Changes(command::install(&environment, &request, options, context)?)
         }
         #[cfg(feature = "http")]
         Command::Download(args, dest) => {
             let request = request::read(args, options, context)?;
             let sources = command::sources(&locate, &request, options, context)?;
-            CommandResult::Downloaded(command::download(&sources, dest, options, context)?)
+            let wheels = command::download(&sources, dest, options, context)?;
+            let status = match (options.dry_run, wheels.is_empty()) {
+                (true, _) => Status::Planned,
+                (false, true) => Status::Unchanged,
+                (false, false) => Status::Committed,
+            };
+            CommandResult::Downloaded(wheels, status)
         }
         #[cfg(feature = "http")]
         Command::Resolve(args) => resolution::run(args, &locate, options, context)?,
-        Command::Uninstall { names } => CommandResult::Changes(command::uninstall(
-            &environment()?,
-            names,
-            options,
-            context,
-        )?),
-        Command::Check { names, requires } => {
-            let environment = environment()?;
-            let mut checked = command::check(&environment, names, options, context)?;
-            if *requires {
-                checked.unmet = command::unmet_requirements(&environment, names, options, context)?;
-            }
-            CommandResult::Checked(checked)
+        Command::Verify(paths) => {
+            let sources = request::local_wheels(paths)?;
+            CommandResult::Verified(command::verify(&sources, options, context)?)
         }
-        Command::List => CommandResult::Listed(command::list(&environment()?, options, context)?),
-        Command::Undo => CommandResult::Undone(command::undo(&environment()?, options, context)?),
-        Command::Recover => {
-            CommandResult::Recovered(command::recover(&environment()?, options, context)?)
-        }
+        _ => in_environment(parsed, &environment()?, context)?,
     };
     results.done = Some(done);
     Ok(())
+}
+
+/// The commands that need nothing but an environment.
+fn in_environment(
+    parsed: &Parsed,
+    environment: &Environment,
+    context: Context<'_>,
+) -> Result<CommandResult> {
+    let options = &parsed.options;
+    Ok(match &parsed.command {
+        Command::Uninstall { names } => {
+            CommandResult::Changes(command::uninstall(environment, names, options, context)?)
+        }
+        Command::Check { names, requires } => {
+            let mut checked = command::check(environment, names, options, context)?;
+            if *requires {
+                checked.unmet = command::unmet_requirements(environment, names, options, context)?;
+            }
+            CommandResult::Checked(checked)
+        }
+        // METADATA is read only if something of it is shown.
+        Command::List(format, licenses)
+            if parsed.output.json || *licenses || *format == ListFormat::Freeze =>
+        {
+            let shown = command::show(environment, &[], options, context)?;
+            let projects = shown.projects.iter().map(|details| details.project.clone());
+            CommandResult::Listed(projects.collect(), shown.projects)
+        }
+        Command::List(..) => {
+            CommandResult::Listed(command::list(environment, options, context)?, Vec::new())
+        }
+        Command::Show(names, files) => {
+            CommandResult::Shown(command::show(environment, names, options, context)?, *files)
+        }
+        Command::Owner(paths) => {
+            CommandResult::Owned(command::owner(environment, paths, options, context)?)
+        }
+        Command::Undo => CommandResult::Undone(command::undo(environment, options, context)?),
+        Command::Recover => {
+            CommandResult::Recovered(command::recover(environment, options, context)?)
+        }
+        #[cfg(feature = "http")]
+        Command::Download(..) | Command::Resolve(_) => unreachable!("`act` does these"),
+        Command::Install(_) | Command::Sync(..) | Command::Verify(_) => {
+            unreachable!("`act` does these")
+        }
+    })
 }
 
 /// Prints the results.
@@ -173,7 +241,7 @@ fn render(parsed: &Parsed, results: &Results, error: Option<&Error>, begin: Inst
     } else if quiet {
         String::new()
     } else {
-        text::results(results, verbose, begin.elapsed())
+        text::results(results, parsed, begin.elapsed())
     };
     let mut remarks = String::new();
     if !quiet {
@@ -182,8 +250,9 @@ fn render(parsed: &Parsed, results: &Results, error: Option<&Error>, begin: Inst
     if let Some(error) = error {
         remarks += &text::error(error, results, parsed);
     }
-    if let Some(remark) = parsed.remark.as_deref().filter(|_| !quiet) {
-        remarks += &text::hint(remark);
+    if !quiet {
+        remarks += &text::way_back(results, parsed);
+        remarks += &parsed.remark.as_deref().map(text::hint).unwrap_or_default();
     }
     let color = parsed.output.color;
     // Remarks go first, so that at a terminal the result is the last thing on the screen.

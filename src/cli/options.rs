@@ -19,7 +19,7 @@ use super::args::ResolveArgs;
 #[cfg(feature = "http")]
 use super::args::groups::DownloadArgs;
 use super::args::groups::{EnvironmentArgs, OutputArgs, TransactionArgs};
-use super::args::values::{Color, ProgressMode};
+use super::args::values::{Color, ListFormat, ProgressMode};
 use super::args::{
     ChangingArgs, Cli, HelpArgs, HowArgs, InstallArgs, ReadingArgs, RequestArgs, SubCommand,
     SyncArgs,
@@ -59,7 +59,14 @@ pub enum Command {
         /// Whether what they require must be installed, too.
         requires: bool,
     },
-    List,
+    /// Check wheels without an environment.
+    Verify(Vec<PathBuf>),
+    /// How to print the list, and whether with licences.
+    List(ListFormat, bool),
+    /// The names of projects, and whether with their files.
+    Show(Vec<String>, bool),
+    /// The paths whose owners are asked for.
+    Owner(Vec<PathBuf>),
     Undo,
     Recover,
     /// Decide which wheels satisfy requirements.
@@ -77,7 +84,12 @@ impl Command {
             Self::Download(..) => true,
             #[cfg(feature = "http")]
             Self::Resolve(_) => false,
-            Self::Recover | Self::Check { .. } | Self::List => false,
+            Self::Recover
+            | Self::Check { .. }
+            | Self::Verify(_)
+            | Self::List(..)
+            | Self::Show(..)
+            | Self::Owner(_) => false,
         }
     }
 
@@ -90,7 +102,12 @@ impl Command {
             Self::Download(..) | Self::Resolve(_) => LocatePurpose::Install,
             Self::Uninstall { .. } | Self::Undo => LocatePurpose::Remove,
             Self::Check { requires: true, .. } => LocatePurpose::ReadWithPython,
-            Self::Recover | Self::Check { .. } | Self::List => LocatePurpose::Read,
+            Self::Recover
+            | Self::Check { .. }
+            | Self::Verify(_)
+            | Self::List(..)
+            | Self::Show(..)
+            | Self::Owner(_) => LocatePurpose::Read,
         }
     }
 
@@ -234,7 +251,21 @@ fn parsed(cli: Cli) -> Parsed {
         }
         Some(SubCommand::Undo(args)) => changing(Command::Undo, args),
         Some(SubCommand::Recover(args)) => reading(Command::Recover, args),
-        Some(SubCommand::List(args)) => reading(Command::List, args.reading),
+        Some(SubCommand::Verify(args)) => {
+            let options = Options::default()
+                .with_verify(args.verify)
+                .with_require_hashes(args.require_hashes)
+                .with_jobs(args.jobs.jobs.map(usize::from));
+            let command = Command::Verify(args.wheels);
+            Parsed::new(command, options, EnvironmentArgs::default(), args.output)
+        }
+        Some(SubCommand::List(args)) => {
+            reading(Command::List(args.format, args.licenses), args.reading)
+        }
+        Some(SubCommand::Show(args)) => {
+            reading(Command::Show(args.names, args.files), args.reading)
+        }
+        Some(SubCommand::Owner(args)) => reading(Command::Owner(args.paths), args.reading),
         Some(SubCommand::Check(args)) => {
             let (names, requires) = (args.names, args.requires);
             let mut parsed = reading(Command::Check { names, requires }, args.reading);

@@ -88,6 +88,21 @@ pub fn read_files(
     Ok(input)
 }
 
+/// The wheels that `verify` is given.
+pub fn local_wheels(paths: &[PathBuf]) -> Result<Vec<Source>> {
+    let mut sources = Vec::new();
+    for path in paths {
+        let text = path.to_string_lossy();
+        if text.starts_with("http://") || text.starts_with("https://") {
+            return Err(Error::usage(
+                "a wheel on a server cannot be verified; `pkg-install download` fetches it",
+            ));
+        }
+        sources.extend(Source::from_argument(path)?);
+    }
+    Ok(sources)
+}
+
 /// The kinds of files that resolvers write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum FileKind {

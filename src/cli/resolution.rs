@@ -10,6 +10,7 @@ use pkg_install::command::{
 };
 use pkg_install::error::{Result, escaped};
 use pkg_install::{Environment, Locate};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::CommandResult;
@@ -102,7 +103,7 @@ fn pins(resolved: &ResolvedRequest) -> String {
 }
 
 /// The part of the JSON output that only `resolve` has.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct ResolutionObject<'a> {
     /// In the order of installation.
     packages: Vec<PackageObject<'a>>,
@@ -123,7 +124,7 @@ impl<'a> ResolutionObject<'a> {
 }
 
 /// One package of the JSON output.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct PackageObject<'a> {
     name: &'a str,
     version: String,
@@ -154,7 +155,7 @@ impl<'a> PackageObject<'a> {
 }
 
 /// What was asked of servers.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct AskedObject {
     requests: u64,
     bytes: u64,

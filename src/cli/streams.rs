@@ -9,6 +9,7 @@ use std::io::{self, Write as _};
 use anstream::{AutoStream, ColorChoice};
 
 use super::args::values::Color;
+use super::text::wrapping::wrapped;
 use super::variables;
 
 /// Prints results on stdout.
@@ -21,9 +22,13 @@ pub fn print(text: &str, color: Color) {
 
 /// Prints remarks on stderr.
 pub fn remark(text: &str, color: Color) {
+    let size = rustix::termios::tcgetwinsize(io::stderr());
+    let columns = size.map_or(0, |size| usize::from(size.ws_col));
+    // A stream that is no terminal has no width, and some terminals do not know theirs.
+    let wrapped = (columns > 0).then(|| wrapped(text, columns));
     let _ = AutoStream::new(io::stderr(), choice(color))
         .lock()
-        .write_all(text.as_bytes());
+        .write_all(wrapped.as_deref().unwrap_or(text).as_bytes());
 }
 
 /// The choice for colours of arguments that could not be parsed.

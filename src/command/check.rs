@@ -22,7 +22,7 @@ pub fn check(
     let pool = Pool::new(options.jobs)?;
     look(environment, options, context, |session| {
         let chosen = chosen(&session.installed, names)?;
-        let differences = installed::check::check(
+        let (files, differences) = installed::check::check(
             &session.layout,
             &chosen,
             &pool,
@@ -31,6 +31,7 @@ pub fn check(
         )?;
         Ok(CheckOutcome {
             projects: chosen.len(),
+            files,
             differences,
             unmet: Vec::new(),
         })

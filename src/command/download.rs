@@ -8,15 +8,53 @@ use std::sync::{Mutex, PoisonError};
 use super::remote::remote_file;
 use super::{Context, Options};
 use crate::archive;
-use crate::digest::Digest;
+use crate::digest::{Algorithm, Digest, Hasher};
 use crate::download::{Downloader, RemoteFile};
 use crate::error::{ArchiveFault, Error, Result, SourceFault};
-use crate::fs::{Dir, OpenFile, ReadAt as _};
+use crate::fs::{self, Dir, OpenFile, ReadAt as _};
 use crate::source::Source;
+use crate::spec::direct_url::DirectUrl;
+use crate::spec::location::Location;
 use crate::spec::wheel_name::WheelName;
 
+/// A wheel in the directory of a download.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DownloadedWheel {
+    /// Its path.
+    pub path: PathBuf,
+    /// The URL that it comes from, without credentials; for a local file a `file` URL.
+    pub url: String,
+    /// Its SHA-256 in hexadecimal digits; in a dry run only if it is pinned.
+    pub sha256: Option<String>,
+    /// Its length in bytes; in a dry run only if it is known.
+    pub size: Option<u64>,
+}
+
+impl DownloadedWheel {
+    /// The wheel of the source in the directory, as far as the source describes it.
+    fn of(source: &Source, dest: &Path) -> Result<Self> {
+        let location = match source.path() {
+            Some(path) => Location::File(fs::absolute(path)?),
+            None => source.location.clone(),
+        };
+        let pinned = Digest::among(&source.pinned.certain(), Algorithm::Sha256);
+        let on_disk = match source.path() {
+            Some(path) => fs::stat(path)?.map(|stat| stat.size),
+            None => None,
+        };
+        Ok(Self {
+            path: dest.join(&source.file_name),
+            url: DirectUrl::of_archive(&location, &[]).url().to_owned(),
+            sha256: pinned.map(Digest::to_hex),
+            size: source.size.or(on_disk),
+        })
+    }
+}
+
 /// Puts every wheel into the directory `dest`, which is made if it is missing, under its file name.
-/// Files of the same names are replaced. Returns the paths in the order of `sources`.
+/// Files of the same names are replaced. Returns the wheels in the order of `sources`. With
+/// [`Options::dry_run`] nothing is fetched or written.
 ///
 /// # Errors
 /// The first wheel that cannot be fetched or read, or is not what was promised. Wheels that were
@@ -26,7 +64,7 @@ pub fn download(
     dest: &Path,
     options: &Options,
     context: Context<'_>,
-) -> Result<Vec<PathBuf>> {
+) -> Result<Vec<DownloadedWheel>> {
     let mut names = HashSet::new();
     // One file would silently replace the other, so this is refused before any is written.
     if let Some(twice) = sources
@@ -43,37 +81,58 @@ pub fn download(
     {
         return Err(Error::wheel(&source.label(), SourceFault::NotPinned));
     }
+    let mut wheels: Vec<DownloadedWheel> = sources
+        .iter()
+        .map(|source| DownloadedWheel::of(source, dest))
+        .collect::<Result<_>>()?;
+    if options.dry_run {
+        return Ok(wheels);
+    }
     Dir::make_all(context.fs, dest)?;
     let dest = Dir::open(context.fs, dest)?;
     let downloader = Downloader::new(&options.download, context.fs, context.cancel.clone())?;
-    for source in sources {
+    for (source, wheel) in sources.iter().zip(&mut wheels) {
         if let Some(path) = source.path() {
             let file = OpenFile::open(path)?
                 .ok_or_else(|| Error::wheel(&source.label(), ArchiveFault::NotAFile))?
                 .settled()?;
-            put(&dest, source, &file, &[])?;
+            put(&dest, source, &file, &[])?.complete(wheel);
         }
     }
-    let (remote, missing): (Vec<&Source>, Vec<RemoteFile>) = sources
+    let (remote, missing): (Vec<usize>, Vec<RemoteFile>) = sources
         .iter()
-        .filter_map(|source| Some((source, remote_file(source)?)))
+        .enumerate()
+        .filter_map(|(number, source)| Some((number, remote_file(source)?)))
         .unzip();
-    let turn = Mutex::new(());
+    let wheels = Mutex::new(wheels);
     downloader.fetch_all(&missing, context.events, &|index: usize, file: OpenFile| {
         // Copies side by side would only compete for the disk.
-        let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
-        put(&dest, remote[index], &file, &missing[index].pinned)
+        let mut wheels = wheels.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = remote[index];
+        let copied = put(&dest, &sources[number], &file, &missing[index].pinned)?;
+        copied.complete(&mut wheels[number]);
+        Ok(())
     })?;
     context.warn(downloader.take_warnings());
-    Ok(sources
-        .iter()
-        .map(|source| dest.path().join(&source.file_name))
-        .collect())
+    Ok(wheels.into_inner().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// What is known of a file once it was copied.
+struct Copied {
+    sha256: Digest,
+    size: u64,
+}
+
+impl Copied {
+    fn complete(&self, wheel: &mut DownloadedWheel) {
+        wheel.sha256 = Some(self.sha256.to_hex());
+        wheel.size = Some(self.size);
+    }
 }
 
 /// Checks a wheel against its pinned digests and copies it into the directory. `known` are digests
 /// of this file that were computed before.
-fn put(dest: &Dir, source: &Source, file: &OpenFile, known: &[Digest]) -> Result<()> {
+fn put(dest: &Dir, source: &Source, file: &OpenFile, known: &[Digest]) -> Result<Copied> {
     let label = source.label();
     let digest_of = |algorithm| {
         Digest::among(known, algorithm).map_or_else(|| archive::digest_of(file, algorithm), Ok)
@@ -90,7 +149,22 @@ fn put(dest: &Dir, source: &Source, file: &OpenFile, known: &[Digest]) -> Result
     // An interrupted command may have left this file.
     dest.remove_file(&partial)?;
     let mut copy = dest.create(&partial, false)?;
-    file.in_pieces(&mut |piece| copy.write(piece))?;
+    let pinned = source.pinned.certain();
+    let proven = Digest::among(known, Algorithm::Sha256)
+        .or_else(|| Digest::among(&pinned, Algorithm::Sha256));
+    // Hashed on the way only if it was not hashed before.
+    let mut hasher = proven.is_none().then(|| Hasher::new(Algorithm::Sha256));
+    file.in_pieces(&mut |piece| {
+        if let Some(hasher) = &mut hasher {
+            hasher.update(piece);
+        }
+        copy.write(piece)
+    })?;
     drop(copy);
-    dest.replace(&partial, name)
+    dest.replace(&partial, name)?;
+    let hashed = hasher.map(Hasher::finish);
+    Ok(Copied {
+        sha256: proven.or(hashed).expect("what is not proven is hashed"),
+        size: file.size(),
+    })
 }

@@ -8,6 +8,7 @@ use crate::digest::Digest;
 use crate::environment::Environment;
 use crate::environment::layout::{Layout, Place};
 use crate::error::Result;
+use crate::fs;
 use crate::installed::{Form, Installed};
 use crate::outcome::InstalledProject;
 
@@ -20,25 +21,31 @@ pub fn list(
     options: &Options,
     context: Context<'_>,
 ) -> Result<Vec<InstalledProject>> {
-    look(environment, options, context, projects)
+    look(environment, options, context, |session| {
+        let projects = listed(session)?.into_iter();
+        Ok(projects.map(|(_, project)| project).collect())
+    })
 }
 
-fn projects(session: &Session<'_>) -> Result<Vec<InstalledProject>> {
+/// The installed projects, sorted by name.
+pub(super) fn listed<'s>(
+    session: &'s Session<'_>,
+) -> Result<Vec<(&'s Installed, InstalledProject)>> {
     let mut listing = Listing::default();
     let all = session.installed.iter();
     let installed: Vec<&Installed> = all.filter(|one| one.form != Form::Leftover).collect();
     let mut projects = Vec::with_capacity(installed.len());
     for (number, project) in installed.iter().enumerate() {
-        projects.push(listing.add(&session.layout, number, project)?);
+        projects.push((*project, listing.add(&session.layout, number, project)?));
     }
-    for (number, project) in projects.iter_mut().enumerate() {
+    for (number, (_, project)) in projects.iter_mut().enumerate() {
         let others = listing.conflicts.get(&number).into_iter().flatten();
         project.conflicts = others
             .map(|other| installed[*other].name.normalized().to_owned())
             .collect();
         project.conflicts.dedup();
     }
-    projects.sort_by(|a, b| a.name.cmp(&b.name));
+    projects.sort_by(|(_, one), (_, two)| one.name.cmp(&two.name));
     Ok(projects)
 }
 
@@ -70,6 +77,10 @@ impl Listing {
                 self.conflicts.entry(number).or_default().insert(first);
             }
         }
+        // RECORD cannot state its own length, but it is a file of the project like the others.
+        let own = layout.absolute(&project.place).join("RECORD");
+        let own = rows.map(|_| fs::stat(&own)).transpose()?.flatten();
+        let own = own.map_or(0, |stat| stat.size);
         Ok(InstalledProject {
             name: project.name.normalized().to_owned(),
             version: project.version.clone(),
@@ -78,7 +89,7 @@ impl Listing {
             bytes: rows.map(|rows| {
                 rows.iter()
                     .filter_map(|row| row.size)
-                    .fold(0, u64::saturating_add)
+                    .fold(own, u64::saturating_add)
             }),
             conflicts: Vec::new(),
         })

@@ -20,6 +20,7 @@ mod names;
 mod observer;
 mod open;
 mod options;
+mod owner;
 mod planned;
 mod planning;
 mod recover;
@@ -29,14 +30,16 @@ mod request;
 #[cfg(feature = "http")]
 mod resolve;
 mod session;
+mod show;
 mod undo;
 mod uninstall;
 mod up_to_date;
+mod verify;
 
 pub use check::{check, unmet_requirements};
 pub use document::Document;
 #[cfg(feature = "http")]
-pub use download::download;
+pub use download::{DownloadedWheel, download};
 pub use install::install;
 pub(crate) use install::plan_install;
 pub use list::list;
@@ -44,6 +47,7 @@ pub use list::list;
 pub use names::sources;
 pub use observer::Observer;
 pub use options::Options;
+pub use owner::{PathOwners, owner};
 pub use planned::PlannedTransaction;
 pub use recover::recover;
 pub use request::Input;
@@ -51,9 +55,11 @@ pub use request::Input;
 pub use resolve::{
     Places, ResolutionRequest, ResolvedRequest, Upgrading, lock_of, pip_places, report_of, resolve,
 };
+pub use show::{ProjectDetails, ProjectsShown, show};
 pub use undo::undo;
 pub(crate) use uninstall::plan_uninstall;
 pub use uninstall::uninstall;
+pub use verify::{VerifiedWheel, verify};
 
 pub use crate::cancellation::Cancellation;
 #[cfg(feature = "http")]
@@ -62,6 +68,7 @@ pub use crate::error::escaped;
 pub use crate::fs::Fs;
 pub use crate::outcome::{RunningActivity, Silent, Step};
 pub use crate::source::Source;
+pub use crate::spec::direct_url::RecordedUrl;
 pub use crate::spec::pylock::Selection;
 pub use crate::spec::resolved::{ResolvedWheel, WheelFile};
 pub use crate::spec::timestamp::Timestamp;

@@ -221,13 +221,21 @@ pub fn sources(
     }
     let environment = match environment::locate(locate) {
         // A report names its wheels. If there is an environment, it should be for that one.
-        Err(error) if error.code() == "no-environment" && input.has_reports_only() => {
+        Err(error)
+            if error.code() == "no-environment"
+                && input.has_reports_only()
+                && input.resolution.requirements.is_empty() =>
+        {
             let mut sources = input.sources.clone();
             for sourced in Error::all_or_refused(input.reported(None))? {
                 context.warn(sourced.warnings);
                 sources.extend(sourced.sources);
             }
             return Ok(merged(sources));
+        }
+        Err(error) if error.code() == "no-environment" => {
+            // Nothing is written there: any directory names the default interpreter.
+            environment::locate(&locate.clone().with_target(locate.directory.clone()))?
         }
         located => located?,
     };

@@ -98,7 +98,10 @@ impl<'a> PlannedTransaction<'a> {
         let mut outcome = Outcome::new(Status::Unchanged);
         outcome.changes = std::mem::take(&mut self.changes);
         outcome.conflicts.clone_from(&self.plan.conflicts);
+        observer.events().resolved(&outcome.conflicts);
         if self.options.dry_run {
+            stage::predict_records(&mut self.plan);
+            outcome.changes = planning::changes(&self.plan);
             outcome.status = Status::Planned;
             outcome.files = Some(self.files());
         } else if !self.plan.is_empty() {

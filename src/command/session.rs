@@ -335,7 +335,7 @@ impl<'a> Session<'a> {
 fn recovered(what: Recovered) -> Option<Warning> {
     let message = match what {
         Recovered::Nothing => return None,
-        Recovered::Cleaned => "deleted the staged files of an interrupted command",
+        Recovered::Cleaned => "removed temporary files of an interrupted command",
         Recovered::RolledBack => "took back the changes of an interrupted command",
         Recovered::Finished => "finished an interrupted command, which had made all its changes",
     };

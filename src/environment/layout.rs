@@ -342,11 +342,10 @@ pub(super) fn root_id(position: usize, path: &Path) -> Result<RootId> {
         .map_err(|_| Error::bad_environment(path, "the environment has too many mounts"))
 }
 
-#[cfg(test)]
 impl Layout {
     /// The layout of a virtual environment at `root` with its packages in `library`, which is
-    /// empty for a plain directory.
-    pub fn for_tests(root: &str, library: &str) -> Self {
+    /// empty for a plain directory. Neither has to exist.
+    pub fn nominal(root: &str, library: &str) -> Self {
         let base = |below: &str| Base {
             lexical: Path::new(root)
                 .components()
@@ -367,6 +366,12 @@ impl Layout {
             ],
             is_flat: library.is_empty(),
         }
+    }
+
+    /// [`Layout::nominal`], for tests.
+    #[cfg(test)]
+    pub fn for_tests(root: &str, library: &str) -> Self {
+        Self::nominal(root, library)
     }
 }
 

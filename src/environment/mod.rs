@@ -32,7 +32,7 @@ pub use locate_request::{Locate, LocatePurpose};
 pub use marker_environment::marker_values;
 
 use crate::error::{Error, Result};
-use crate::spec::tags::Target;
+use crate::spec::tags::{Implementation, Platform, Target};
 use crate::spec::version::Version;
 
 /// The kind of an environment.
@@ -130,6 +130,22 @@ pub enum NoPython {
         /// The reason, as a part of a sentence.
         reason: String,
     },
+}
+
+/// An interpreter that does not exist, for what depends on none.
+pub fn nominal_python() -> Python {
+    Python {
+        executable: "/venv/bin/python".into(),
+        version: Version::parse("3").expect("`3` is a version"),
+        target: Target {
+            implementation: Implementation::CPython,
+            version: (3, 0),
+            abi: None,
+            free_threaded: false,
+            debug: false,
+            platform: Platform::Other(String::new()),
+        },
+    }
 }
 
 /// An environment that wheels can be installed into.

@@ -49,6 +49,7 @@ codes! {
     LockUnsupported "lock-unsupported" "The file system of the environment has no file locks."
     NotReplaceable "not-replaceable" "An installed project cannot be replaced or removed."
     NotInstalled "not-installed" "A named project is not installed."
+    NoOwner "no-owner" "No installed project owns a path."
     LeadsOutside "leads-outside" "A symbolic link leads out of the environment."
     ForeignEnvironment "foreign-environment" "An environment that was not named is another user's."
     ForeignState "foreign-state" "Others could have written the state of a transaction."

@@ -146,6 +146,17 @@ impl Error {
         Self::new(Detail::NotInstalled(names))
     }
 
+    /// These names were asked for and are not installed. Nothing had to be done with them, so the
+    /// environment is not at fault.
+    pub fn not_listed(names: Vec<String>) -> Self {
+        Self::new(Detail::NotListed(names))
+    }
+
+    /// No installed project owns these paths.
+    pub fn no_owner(paths: Vec<String>) -> Self {
+        Self::new(Detail::NoOwner(paths))
+    }
+
     /// A symbolic link leads out of the environment.
     pub(crate) fn leads_outside(path: &Path, target: &Path) -> Self {
         Self::new(Detail::LeadsOutside {

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use super::escape::{SHOWN, escaped, excerpt, shown};
-use super::{Clash, Detail, Error, Fault};
+use super::size::size;
+use super::{Clash, Detail, Error, Fault, UNOWNED};
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -50,7 +51,7 @@ impl fmt::Display for Error {
             }
             Detail::Interpreter { path, reason } => write!(
                 f,
-                "the interpreter `{}` does not answer: {}",
+                "cannot run the interpreter `{}`: {}",
                 shown(path),
                 escaped(reason)
             ),
@@ -91,7 +92,10 @@ impl fmt::Display for Error {
                     write!(f, "; it was installed by `{}`", excerpt(tool))
                 })
             }
-            Detail::NotInstalled(names) => write!(f, "not installed: {}", list(names)),
+            Detail::NotInstalled(names) | Detail::NotListed(names) => {
+                write!(f, "not installed: {}", list(names))
+            }
+            Detail::NoOwner(paths) => write!(f, "no project owns {}", list(paths)),
             Detail::LeadsOutside { path, target } => write!(
                 f,
                 "`{}` is a symbolic link that leads out of the environment, to `{}`",
@@ -117,11 +121,9 @@ impl fmt::Display for Error {
                 shown(path),
                 escaped(reason)
             ),
-            Detail::NothingToUndo { path } => write!(
-                f,
-                "there is nothing to undo in `{}`: the last transaction was not kept",
-                shown(path)
-            ),
+            Detail::NothingToUndo { path } => {
+                write!(f, "there is nothing to undo in `{}`", shown(path))
+            }
             Detail::CannotUndo { path, reason } => write!(
                 f,
                 "the last transaction in `{}` cannot be undone: {}",
@@ -134,8 +136,10 @@ impl fmt::Display for Error {
                 available,
             } => write!(
                 f,
-                "`{}` has {available} bytes free, but {needed} are needed",
-                shown(path)
+                "`{}` has {} free, but {} are needed",
+                shown(path),
+                size(*available),
+                size(*needed)
             ),
             Detail::Differences { count: 1 } => f.write_str("1 file differs from its RECORD"),
             Detail::UnmetRequirements { count: 1 } => f.write_str("1 requirement is not met"),
@@ -146,7 +150,11 @@ impl fmt::Display for Error {
             }
             Detail::Cache(error) => write!(f, "cannot use the cache: {error}"),
             Detail::Offline(labels) => {
-                write!(f, "not cached, and offline: {}", list(labels))
+                write!(
+                    f,
+                    "not in the cache, and downloads are forbidden: {}",
+                    list(labels)
+                )
             }
             Detail::Usage(message) | Detail::Request { message, .. } => {
                 f.write_str(&escaped(message))
@@ -188,11 +196,11 @@ fn write_wheels(f: &mut fmt::Formatter<'_>, wheels: &[(String, Vec<Fault>)]) -> 
     write_rest(f, total)
 }
 
-/// One sentence for each set of owners, then the first paths of all.
-fn write_clashes(f: &mut fmt::Formatter<'_>, clashes: &[Clash]) -> fmt::Result {
+/// One sentence for each set of owners.
+pub(super) fn clash_sentence(clashes: &[Clash]) -> String {
     let mut groups: Vec<(Vec<&str>, bool, usize)> = Vec::new();
     for clash in clashes {
-        let owners: Vec<&str> = clash.owners.iter().map(|(owner, _)| &**owner).collect();
+        let owners: Vec<&str> = clash.owners.iter().map(|side| &*side.owner).collect();
         let known = groups
             .iter_mut()
             .find(|(names, settleable, _)| *names == owners && *settleable == clash.is_settleable);
@@ -201,27 +209,59 @@ fn write_clashes(f: &mut fmt::Formatter<'_>, clashes: &[Clash]) -> fmt::Result {
             None => groups.push((owners, clash.is_settleable, 1)),
         }
     }
-    for (number, (owners, settleable, count)) in groups.iter().enumerate() {
-        let separator = if number == 0 { "" } else { "; " };
-        let both = if owners.len() == 2 { "both" } else { "all" };
-        let owners = escaped(&owners.join(" and "));
-        write!(f, "{separator}{owners} {both} provide ")?;
-        match (settleable, count) {
-            (true, 1) => f.write_str("1 file with different contents")?,
-            (true, count) => write!(f, "{count} files with different contents")?,
-            (false, 1) => f.write_str("1 path that cannot be shared")?,
-            (false, count) => write!(f, "{count} paths that cannot be shared")?,
+    let sentences = groups.iter().map(|(owners, settleable, count)| {
+        let files = match (settleable, count) {
+            (true, 1) => "1 file".to_owned(),
+            (true, count) => format!("{count} files"),
+            (false, 1) => "1 path".to_owned(),
+            (false, count) => format!("{count} paths"),
+        };
+        let projects: Vec<&str> = owners
+            .iter()
+            .copied()
+            .filter(|name| *name != UNOWNED)
+            .collect();
+        if projects.len() < owners.len() {
+            let provide = if projects.len() == 1 {
+                "provides"
+            } else {
+                "provide"
+            };
+            let (exist, belong) = match count {
+                1 => ("exists", "belongs"),
+                _ => ("exist", "belong"),
+            };
+            let other = if *settleable {
+                " with different contents"
+            } else {
+                ""
+            };
+            return format!(
+                "{} {provide} {files} that {exist} already{other} and {belong} to no project",
+                projects.join(" and ")
+            );
         }
-    }
+        let both = if owners.len() == 2 { "both" } else { "all" };
+        let what = match settleable {
+            true => format!("{files} with different contents"),
+            false => format!("{files} that cannot be shared"),
+        };
+        format!("{} {both} provide {what}", projects.join(" and "))
+    });
+    escaped(&sentences.collect::<Vec<_>>().join("; "))
+}
+
+/// The sentence, and then the first paths.
+fn write_clashes(f: &mut fmt::Formatter<'_>, clashes: &[Clash]) -> fmt::Result {
+    f.write_str(&clash_sentence(clashes))?;
     for clash in clashes.iter().take(SHOWN) {
         write!(f, "\n  `{}`", escaped(&clash.path))?;
         // A digest tells people nothing; a link or a directory does.
-        let is_digest = |what: &str| what.contains('=');
-        if !clash.owners.iter().all(|(_, what)| is_digest(what)) {
+        if clash.owners.iter().any(|side| side.size.is_none()) {
             let owners: Vec<_> = clash
                 .owners
                 .iter()
-                .map(|(owner, what)| format!("{owner} has {what}"))
+                .map(|side| format!("{} has {}", side.owner, side.content))
                 .collect();
             write!(f, ": {}", escaped(&owners.join(", ")))?;
         }

@@ -18,6 +18,7 @@ mod network;
 mod record;
 mod request;
 mod resolution;
+mod size;
 mod source;
 mod spread;
 #[cfg(test)]
@@ -41,6 +42,7 @@ pub(crate) use network::NetworkFault;
 pub use record::RecordFault;
 pub(crate) use request::RequestFault;
 pub use resolution::ResolutionFault;
+pub use size::size;
 pub use source::SourceFault;
 pub use spread::SpreadFault;
 pub use tools_lock::ToolsLock;
@@ -99,11 +101,36 @@ pub struct Clash {
     /// The path, relative to the directory of the packages if it is inside, else to the
     /// environment's root.
     pub path: String,
-    /// The owners, each with what it has at the path: a digest, `a file`, `a directory`.
-    pub owners: Vec<(String, String)>,
+    /// The owners, each with what it has at the path.
+    pub owners: Vec<ClashSide>,
     /// Whether choosing a winner could settle it: no choice makes one path a file and a directory.
     pub is_settleable: bool,
 }
+
+/// One owner of a path and what it has there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClashSide {
+    /// The name of the project, or [`UNOWNED`].
+    pub owner: String,
+    /// A digest, or `a file`, `a directory`.
+    pub content: String,
+    /// The length in bytes, if it is a file whose length is known.
+    pub size: Option<u64>,
+}
+
+impl ClashSide {
+    /// An owner that has something there other than a file of known length.
+    pub(crate) fn other(owner: impl Into<String>, content: impl Into<String>) -> Self {
+        Self {
+            owner: owner.into(),
+            content: content.into(),
+            size: None,
+        }
+    }
+}
+
+/// The owner of a file that no project owns.
+pub const UNOWNED: &str = "a file that no project owns";
 
 #[derive(Debug)]
 enum Detail {
@@ -150,6 +177,8 @@ enum Detail {
         installer: Option<String>,
     },
     NotInstalled(Vec<String>),
+    NotListed(Vec<String>),
+    NoOwner(Vec<String>),
     LeadsOutside {
         path: PathBuf,
         target: PathBuf,
@@ -214,6 +243,8 @@ impl Error {
             Detail::Io { .. }
             | Detail::NoSpace { .. }
             | Detail::Network { .. }
+            | Detail::NotListed(_)
+            | Detail::NoOwner(_)
             | Detail::Offline(_) => ErrorKind::Failed,
             Detail::Cache(error) => error.kind(),
             // A directory that this user may not write to, or a full disk, is no fault of the
@@ -291,7 +322,8 @@ impl Error {
             Detail::LockFailed { source, .. } if has_no_locks(source) => Code::LockUnsupported,
             Detail::LockFailed { .. } => Code::LockFailed,
             Detail::NotReplaceable { .. } => Code::NotReplaceable,
-            Detail::NotInstalled(_) => Code::NotInstalled,
+            Detail::NotInstalled(_) | Detail::NotListed(_) => Code::NotInstalled,
+            Detail::NoOwner(_) => Code::NoOwner,
             Detail::LeadsOutside { .. } => Code::LeadsOutside,
             Detail::ForeignEnvironment { .. } => Code::ForeignEnvironment,
             Detail::ForeignState { .. } => Code::ForeignState,
@@ -339,6 +371,19 @@ impl Error {
         match &self.0.detail {
             Detail::Conflicts(clashes) => clashes,
             _ => &[],
+        }
+    }
+
+    /// The sentence of the failure without the lists behind it.
+    pub fn headline(&self) -> String {
+        match &self.0.detail {
+            Detail::Conflicts(clashes) => display::clash_sentence(clashes),
+            _ => self
+                .to_string()
+                .lines()
+                .next()
+                .unwrap_or_default()
+                .to_owned(),
         }
     }
 

@@ -250,6 +250,8 @@ fn environment_errors() -> Vec<Error> {
         Error::lock_failed(path, io::Error::from(io::ErrorKind::PermissionDenied)),
         Error::lock_failed(path, rustix::io::Errno::NOLCK.into()),
         Error::not_replaceable("six", "it has no RECORD", Some(text("conda"))),
+        Error::not_listed(texts(&["a"])),
+        Error::no_owner(texts(&["bin/a", "/etc/b"])),
         Error::not_installed(texts(&["a", "b"])),
         Error::leads_outside(path, Path::new("/elsewhere")),
         Error::foreign_environment(path, &path.join("bin"), "belongs to user 7"),
@@ -297,7 +299,11 @@ fn unsolvable_errors() -> Vec<Error> {
 }
 
 fn clash(path: &str, owners: &[(&str, &str)], is_settleable: bool) -> Clash {
-    let owners = owners.iter().map(|(owner, what)| (text(owner), text(what)));
+    let owners = owners.iter().map(|(owner, what)| ClashSide {
+        owner: text(owner),
+        content: text(what),
+        size: what.contains('=').then_some(1),
+    });
     Clash {
         path: text(path),
         owners: owners.collect(),

@@ -20,7 +20,8 @@ use crate::outcome::{
 use crate::spec::record::RecordRow;
 use crate::threads::{Pool, in_parallel};
 
-/// Compares the files of `projects` with their RECORDs.
+/// Compares the files of `projects` with their RECORDs. Returns how many files they list, and the
+/// differences.
 ///
 /// # Errors
 /// If a RECORD cannot be read from disk, or the command is cancelled. Other files that cannot be
@@ -31,7 +32,7 @@ pub fn check(
     pool: &Pool,
     cancel: &Cancellation,
     events: &dyn Events,
-) -> Result<Vec<Difference>> {
+) -> Result<(u64, Vec<Difference>)> {
     let mut differences = Vec::new();
     let mut rows: Vec<(&Installed, RecordRow)> = Vec::new();
     for &project in projects {
@@ -64,7 +65,7 @@ pub fn check(
     cancel.check()?;
     differences.extend(found.into_iter().flatten());
     differences.sort_by(|a, b| (&a.project, &a.path).cmp(&(&b.project, &b.path)));
-    Ok(differences)
+    Ok((rows.len() as u64, differences))
 }
 
 /// The difference that a project has as a whole if it has no RECORD that lists its files.

@@ -25,7 +25,7 @@ use crate::spec::name::ProjectName;
 use crate::spec::record::{self, RecordRow};
 use crate::spec::version::Version;
 
-pub use scan::{glance, scan};
+pub use scan::{glance, project_of, scan, tally};
 
 /// An installed project, as its directory in a library names it.
 #[derive(Debug, Clone)]
@@ -104,17 +104,20 @@ impl Installed {
     /// What direct_url.json records about its origin. Anything that cannot be read there counts as
     /// not recorded, since the file only ever proves that a project may stay or must be replaced.
     pub fn origin(&self, layout: &Layout) -> RecordedOrigin {
+        let content = self.direct_url(layout);
+        content.map_or(RecordedOrigin::Unknown, |content| {
+            RecordedOrigin::parse(&content)
+        })
+    }
+
+    /// The content of its direct_url.json, if there is one that can be read.
+    pub fn direct_url(&self, layout: &Layout) -> Option<Vec<u8>> {
         if self.form == Form::Egg {
-            return RecordedOrigin::Unknown;
+            return None;
         }
         let path = layout.absolute(&self.place).join("direct_url.json");
-        match OpenFile::open(&path).and_then(|file| {
-            file.map(|file| file.read_to_limit(MAX_DIRECT_URL))
-                .transpose()
-        }) {
-            Ok(Some(content)) => RecordedOrigin::parse(&content),
-            Ok(None) | Err(_) => RecordedOrigin::Unknown,
-        }
+        let file = OpenFile::open(&path).ok()??;
+        file.read_to_limit(MAX_DIRECT_URL).ok()
     }
 
     /// Whether the project is imported from its source tree.

@@ -14,6 +14,7 @@ use crate::error::Result;
 use crate::fs::{self, Kind};
 use crate::path::RelPath;
 use crate::spec::name::ProjectName;
+use crate::spec::record;
 
 /// The most of an INSTALLER that is read, in bytes; it holds one word.
 const MAX_INSTALLER: u64 = 256;
@@ -161,6 +162,23 @@ fn is_directory(path: &Path, kind: Kind) -> Result<bool> {
 
 fn is_file(path: &Path) -> Result<bool> {
     Ok(fs::stat(path)?.is_some_and(|stat| stat.kind == Kind::File))
+}
+
+/// The project and the version that the name of a dist-info directory states.
+pub fn project_of(name: &str) -> Option<(ProjectName, &str)> {
+    let (project, version) = name_and_version(name.strip_suffix(".dist-info")?, false);
+    Some((ProjectName::parse(project)?, version))
+}
+
+/// How many files a RECORD with this content lists, and their bytes with its own; `None` if it
+/// cannot be understood.
+pub fn tally(content: &[u8]) -> Option<(u64, u64)> {
+    let rows = record::read_installed_record(content).ok()?;
+    let sizes = rows.iter().filter_map(|row| row.size);
+    Some((
+        rows.len() as u64,
+        sizes.fold(content.len() as u64, u64::saturating_add),
+    ))
 }
 
 /// Splits `name-version` of a dist-info directory, or `name-version-py3.x` of an egg.

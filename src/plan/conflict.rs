@@ -12,7 +12,7 @@ use super::folded_names::find_folded;
 use super::{Candidate, Change, ChangeId, Content, LiveRow, NewRow, RowFile, WantedFile};
 use crate::digest::{Digest, Identity};
 use crate::environment::layout::Place;
-use crate::error::Clash;
+use crate::error::{Clash, ClashSide, UNOWNED};
 use crate::installed::facts::{Blocked, Facts, Live, LiveContent, LiveFile};
 use crate::outcome::PathConflict;
 
@@ -112,8 +112,8 @@ pub fn resolve(changes: Vec<Change>, wanted: Vec<Candidate>, rules: &Rules<'_>) 
         above.retain(|(above, _)| file.place.is_within(above));
         if let Some((place, owner)) = above.last() {
             let owners = vec![
-                (resolved.name(*owner), "a file".into()),
-                (resolved.name(file.owner), "a directory".into()),
+                ClashSide::other(resolved.name(*owner), "a file"),
+                ClashSide::other(resolved.name(file.owner), "a directory"),
             ];
             resolved.clashes.push(Clash {
                 path: rules.facts.layout.show(place),
@@ -242,8 +242,8 @@ impl Resolved {
         let name = self.name(candidate.file.owner);
         if let Some(Blocked { by, owners }) = candidate.blocked.as_deref() {
             let owners = vec![
-                (rules.owner_names(owners), "a file".to_owned()),
-                (name, "a directory".to_owned()),
+                ClashSide::other(rules.owner_names(owners), "a file"),
+                ClashSide::other(name, "a directory"),
             ];
             return Some(Clash {
                 path: rules.facts.layout.show(by),
@@ -259,8 +259,8 @@ impl Resolved {
             LiveContent::File(_) | LiveContent::Symlink => return None,
         };
         let owners = vec![
-            (name, "a file".to_owned()),
-            (rules.owner_names(&live.owners), what.to_owned()),
+            ClashSide::other(name, "a file"),
+            ClashSide::other(rules.owner_names(&live.owners), what),
         ];
         Some(Clash {
             path: rules.facts.layout.show(&candidate.file.place),
@@ -270,11 +270,19 @@ impl Resolved {
     }
 
     fn clash(&self, group: &[Candidate], live: Option<&Live>, rules: &Rules<'_>) -> Clash {
-        let live = live.map(|live| (rules.owner_names(&live.owners), describe_live(live)));
-        let mut owners: Vec<(String, String)> = live.into_iter().collect();
+        let live = live.map(|live| ClashSide {
+            owner: rules.owner_names(&live.owners),
+            content: describe_live(live),
+            size: live.file().map(|file| file.size),
+        });
+        let mut owners: Vec<ClashSide> = live.into_iter().collect();
         for candidate in group {
             let file = &candidate.file;
-            let owner = (self.name(file.owner), describe(file));
+            let owner = ClashSide {
+                owner: self.name(file.owner),
+                content: describe(file),
+                size: Some(file.size),
+            };
             if !owners.contains(&owner) {
                 owners.push(owner);
             }
@@ -300,7 +308,7 @@ impl Rules<'_> {
         // A project that is installed twice owns it twice.
         names.dedup();
         if names.is_empty() {
-            "a file of no project".to_owned()
+            UNOWNED.to_owned()
         } else {
             names.join(" and ")
         }
@@ -427,7 +435,7 @@ mod tests {
         assert_eq!(live_rows(OnConflict::First, "new"), (1, 1));
         assert_eq!(live_rows(OnConflict::Last, "new"), (0, 2));
         let error = beside("new").plan(OnConflict::Error).expect_err("refused");
-        assert_eq!(error.clashes()[0].owners[0].0, "a file of no project");
+        assert_eq!(error.clashes()[0].owners[0].owner, UNOWNED);
     }
 
     #[test]
@@ -448,7 +456,7 @@ mod tests {
                 .expect_err("refused");
             assert_eq!(error.clashes()[0].owners.len(), 2, "{path}");
             assert!(!error.clashes()[0].is_settleable);
-            let contents = error.clashes()[0].owners.iter().map(|(_, what)| what);
+            let contents = error.clashes()[0].owners.iter().map(|side| &side.content);
             assert!(contents.into_iter().any(|what| what == content), "{path}");
         }
     }

@@ -9,7 +9,7 @@ use foldhash::{HashMap, HashMapExt as _, HashSet, HashSetExt as _};
 
 use super::{Change, WantedFile};
 use crate::environment::layout::{Place, RootId};
-use crate::error::Clash;
+use crate::error::{Clash, ClashSide};
 use crate::installed::facts::Facts;
 use crate::path;
 
@@ -38,8 +38,8 @@ pub fn find_folded<'a>(
             if *first != place {
                 let (one, two) = told_apart(&facts.layout.show(first), &facts.layout.show(&place));
                 let owners = vec![
-                    ((*other).to_owned(), format!("`{one}`")),
-                    (owner.to_owned(), format!("`{two}`")),
+                    ClashSide::other(*other, format!("`{one}`")),
+                    ClashSide::other(owner, format!("`{two}`")),
                 ];
                 clashes.push(Clash {
                     path: two,
@@ -85,7 +85,7 @@ fn told_apart(one: &str, two: &str) -> (String, String) {
 mod tests {
     use super::super::conflict::OnConflict;
     use super::super::scenario::Scenario;
-    use crate::error::Clash;
+    use crate::error::{Clash, ClashSide};
 
     /// The clashes if `one` and `two` want these paths and `three` is installed with that one.
     fn clashes(installed: &[&str], one: &[&str], two: &[&str], ignores_case: bool) -> Vec<Clash> {
@@ -120,12 +120,12 @@ mod tests {
                 let found = clashes(&[], &one, &two, true);
                 assert_eq!(found.len(), 1, "{found:?}");
                 let mut owners = found[0].owners.clone();
-                owners.sort_by_key(|(_, what)| *what != shown[0]);
+                owners.sort_by_key(|side| side.content != shown[0]);
                 assert_eq!(
                     owners,
                     [
-                        ("one".to_owned(), shown[0].into()),
-                        (owner.to_owned(), shown[1].into())
+                        ClashSide::other("one", shown[0]),
+                        ClashSide::other(owner, shown[1])
                     ]
                 );
             }
@@ -134,8 +134,8 @@ mod tests {
             assert_eq!(
                 found[0].owners,
                 [
-                    ("three".into(), shown[0].into()),
-                    ("one".into(), shown[1].into())
+                    ClashSide::other("three", shown[0]),
+                    ClashSide::other("one", shown[1])
                 ]
             );
         }

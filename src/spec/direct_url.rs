@@ -92,33 +92,80 @@ pub enum RecordedOrigin {
     },
 }
 
-/// The keys of `direct_url.json` that matter here; others are ignored.
-#[derive(Deserialize)]
-struct RecordedUrl {
-    archive_info: Option<RecordedArchive>,
-    dir_info: Option<RecordedDirectory>,
-    vcs_info: Option<serde::de::IgnoredAny>,
+/// The `direct_url.json` of an installed project, whichever tool wrote it. Keys that are not listed
+/// here are ignored.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct RecordedUrl {
+    /// The URL, without credentials.
+    #[serde(default)]
+    pub url: String,
+    /// If it was an archive: its hashes.
+    pub archive_info: Option<RecordedArchive>,
+    /// If it was a directory.
+    pub dir_info: Option<RecordedDirectory>,
+    /// If it was a repository.
+    pub vcs_info: Option<RecordedRepository>,
+    /// The directory of the project inside of it.
+    pub subdirectory: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct RecordedArchive {
+/// The archive that a project was installed from.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct RecordedArchive {
+    /// Hexadecimal digests by the names of their algorithms.
     #[serde(default)]
-    hashes: BTreeMap<String, String>,
+    pub hashes: BTreeMap<String, String>,
     /// The deprecated form, `algorithm=digest`; pip writes both.
     hash: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct RecordedDirectory {
+/// The directory that a project was installed from.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct RecordedDirectory {
+    /// Whether the project is imported from there.
     #[serde(default)]
-    editable: bool,
+    pub editable: bool,
+}
+
+/// The repository that a project was installed from.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct RecordedRepository {
+    /// The system, such as `git`.
+    #[serde(default)]
+    pub vcs: String,
+    /// The commit.
+    #[serde(default)]
+    pub commit_id: String,
+}
+
+impl RecordedUrl {
+    /// Reads the content of `direct_url.json` ("Direct URL data structure"); `None` if it is not
+    /// valid.
+    pub fn parse(json: &[u8]) -> Option<Self> {
+        let recorded: Self = serde_json::from_slice(json).ok()?;
+        Some(Self {
+            // Other tools may have written them.
+            url: without_credentials(&recorded.url),
+            ..recorded
+        })
+    }
+
+    /// Whether the project is imported from the directory at the URL.
+    pub fn is_editable(&self) -> bool {
+        let directory = self.dir_info.as_ref();
+        directory.is_some_and(|directory| directory.editable)
+    }
 }
 
 impl RecordedOrigin {
     /// Reads the content of `direct_url.json` ("Direct URL data structure"). Digests of unknown
     /// algorithms are left out.
     pub fn parse(json: &[u8]) -> Self {
-        let Ok(recorded) = serde_json::from_slice::<RecordedUrl>(json) else {
+        let Some(recorded) = RecordedUrl::parse(json) else {
             return Self::Unknown;
         };
         if let Some(directory) = recorded.dir_info {

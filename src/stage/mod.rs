@@ -11,6 +11,8 @@ mod queue;
 mod seal;
 mod writers;
 
+pub use seal::predict_records;
+
 use std::collections::{BTreeSet, HashMap};
 use std::sync::mpsc::Receiver;
 

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use super::Stages;
 use crate::cancellation::Cancellation;
-use crate::digest::Digest;
+use crate::digest::{Algorithm, Digest};
 use crate::error::Result;
 use crate::plan::{Content, Plan, RowFile};
 use crate::spec::record::{self, RecordRow};
@@ -27,7 +27,8 @@ pub(super) fn write_records(
         };
         cancel.check()?;
         let owner = owner.0 as usize;
-        let content = record::write_record(&rows(plan, owner, digests));
+        let known = |number: usize| digests.get(&number).copied();
+        let content = record::write_record(&rows(plan, owner, &known));
         let path = plan.staged_path(file);
         stages[&file.place.root]
             .create(&path, false)?
@@ -37,8 +38,22 @@ pub(super) fn write_records(
     Ok(())
 }
 
-/// The rows of one change's RECORD, sorted by path.
-fn rows(plan: &Plan, change: usize, digests: &HashMap<usize, Digest>) -> Vec<RecordRow> {
+/// Puts the length of each RECORD into a plan that is not carried out. Digests that would become
+/// known are as long as the one that stands for them here.
+pub fn predict_records(plan: &mut Plan) {
+    let unknown = Digest::of(Algorithm::Sha256, b"");
+    for number in 0..plan.files.len() {
+        let Content::Record(owner) = plan.files[number].content else {
+            continue;
+        };
+        let rows = rows(plan, owner.0 as usize, &|_| Some(unknown));
+        plan.files[number].size = record::write_record(&rows).len() as u64;
+    }
+}
+
+/// The rows of one change's RECORD, sorted by path. `digest_of` knows the digests that the plan
+/// does not state, by the numbers of the files.
+fn rows(plan: &Plan, change: usize, digest_of: &dyn Fn(usize) -> Option<Digest>) -> Vec<RecordRow> {
     let row_of = |file: &RowFile| match file {
         RowFile::Live(live) => RecordRow {
             path: String::new(),
@@ -49,7 +64,7 @@ fn rows(plan: &Plan, change: usize, digests: &HashMap<usize, Digest>) -> Vec<Rec
             let number = *number as usize;
             let file = &plan.files[number];
             let is_record = matches!(file.content, Content::Record(_));
-            let digest = file.digest.or_else(|| digests.get(&number).copied());
+            let digest = file.digest.or_else(|| digest_of(number));
             RecordRow {
                 path: String::new(),
                 digest: digest.filter(|_| !is_record),

@@ -37,7 +37,7 @@ use protocol::{finish, run};
 pub use recover::{Recovered, recover};
 use root_name::RootName;
 pub use state_dir::is_interrupted;
-pub use undo::{UndoPlan, plan_undo, take_back};
+pub use undo::{MovedDistInfo, UndoPlan, plan_undo, take_back};
 
 /// Moves everything in. Signals do not interrupt it. Without an error the environment is changed.
 ///

@@ -14,7 +14,7 @@ use super::journal::{Journal, JournalOperation};
 use super::protocol::{Committed, Failed, finish, run};
 use super::state_dir::{self, Private, StateDir, UNDO};
 use super::{marks, read};
-use crate::environment::layout::Layout;
+use crate::environment::layout::{Layout, SchemeKey};
 use crate::error::{Effect, Error, Result};
 use crate::fs::{self, Dir, Fs};
 use crate::plan::OperationKind;
@@ -33,6 +33,59 @@ struct KeptRoot {
     state: StateDir,
     /// The directory with the old files; `None` if nothing was moved out.
     trash: Option<Private>,
+}
+
+/// The most of a RECORD that is read, in bytes.
+const MAX_RECORD: u64 = 256 << 20;
+
+/// A dist-info directory that an undo moves.
+pub struct MovedDistInfo {
+    /// Its name.
+    pub name: String,
+    /// The content of its RECORD, if there is one that can be read.
+    pub record: Option<Vec<u8>>,
+}
+
+impl UndoPlan {
+    /// The dist-info directories that leave, and those that come back.
+    pub fn dist_infos(&self, layout: &Layout) -> (Vec<MovedDistInfo>, Vec<MovedDistInfo>) {
+        let libraries =
+            [SchemeKey::Purelib, SchemeKey::Platlib].map(|key| layout.absolute_directory(key));
+        let (mut leaving, mut returning) = (Vec::new(), Vec::new());
+        for operation in &self.journal.operations {
+            let root = &self.roots[operation.root];
+            let live = root.live.path().join(&operation.path);
+            let is_in_library = live
+                .parent()
+                .is_some_and(|parent| libraries.iter().any(|library| library == parent));
+            let name = live.file_name().and_then(|name| name.to_str());
+            let Some(name) = name.filter(|name| is_in_library && name.ends_with(".dist-info"))
+            else {
+                continue;
+            };
+            let name = name.to_owned();
+            match operation.kind {
+                OperationKind::In => leaving.push(MovedDistInfo {
+                    name,
+                    record: record_in(&root.live, &operation.path),
+                }),
+                OperationKind::Out => {
+                    let trash = root.trash.as_ref();
+                    let record = trash.and_then(|trash| record_in(&trash.dir, &operation.slot));
+                    returning.push(MovedDistInfo { name, record });
+                }
+                OperationKind::RemoveDir => {}
+            }
+        }
+        (leaving, returning)
+    }
+}
+
+/// The RECORD of the dist-info directory at a path below `dir`. It is only counted and shown, so
+/// that a failure to read it must not stop the undo.
+fn record_in(dir: &Dir, below: &str) -> Option<Vec<u8>> {
+    let dist_info = dir.open_below(below).ok()??;
+    dist_info.read("RECORD", MAX_RECORD).ok()?
 }
 
 /// Checks whether the last transaction can be undone. The lock must be held and recovery done.

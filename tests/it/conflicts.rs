@@ -117,7 +117,7 @@ fn r90_ten_conflicts_are_shown_and_all_are_in_the_json() {
     assert_eq!(
         run.stderr
             .lines()
-            .filter(|line| line.starts_with("  `"))
+            .filter(|line| line.starts_with("         m/"))
             .count(),
         10,
         "{}",

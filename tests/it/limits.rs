@@ -121,7 +121,7 @@ fn r18_more_than_there_is_room_for_is_refused_before_anything_is_written() {
         &venv,
         &wheels,
         1,
-        &["bytes free", "are needed", "site-packages"],
+        &[" free, but ", "are needed", "site-packages"],
     );
 }
 

@@ -272,7 +272,7 @@ fn c72_a_report_for_another_python_is_refused_unless_nothing_is_checked() {
     );
     shop.refuses(
         &["--report", &report],
-        &[&words, "hint: `--no-compat-check` installs it all the same"],
+        &[&words, "hint: `--no-compat-check` installs it anyway"],
     );
     shop.install(&["--report", &report, "--no-compat-check"])
         .assert_code(0);

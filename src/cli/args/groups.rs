@@ -107,21 +107,18 @@ pub struct DownloadArgs {
     #[arg(long)]
     pub offline: bool,
     /// How many seconds a server may take to connect, and may send nothing [default: 10, and 30]
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", hide_short_help = true)]
     pub timeout: Option<std::num::NonZeroU32>,
 }
 
 /// The arguments that say which environment is meant.
-#[derive(Args, Clone)]
+#[derive(Args, Clone, Default)]
 #[command(next_help_heading = "Environment [default: $VIRTUAL_ENV, otherwise ./.venv]")]
 pub struct EnvironmentArgs {
-    /// A virtual environment, otherwise a plain directory in the layout of `pip install --target`
-    #[arg(
-        short,
-        long,
-        value_name = "DIR",
-        help = "A virtual environment, or a plain directory"
-    )]
+    /// A virtual environment, or a plain directory
+    ///
+    /// A directory that holds no `pyvenv.cfg` gets the layout of `pip install --target`.
+    #[arg(short, long, value_name = "DIR")]
     pub target: Option<PathBuf>,
     /// The environment of this interpreter
     #[arg(long, value_name = "EXE")]
@@ -226,13 +223,15 @@ pub struct OutputArgs {
     /// Print nothing but errors
     #[arg(short, long)]
     pub quiet: bool,
-    /// Print every project, every warning and the duration of each step; `-vv` also every file
+    /// Print more; `-vv` more still
+    ///
+    /// `-v` prints every project, every warning, the environment and the duration of each step;
+    /// `-vv` also the files, the bytes and the source of each project.
     #[arg(
         short,
         long,
         action = ArgAction::Count,
         conflicts_with = "quiet",
-        help = "Print more: every project and warning; `-vv` more still"
     )]
     pub verbose: u8,
 }

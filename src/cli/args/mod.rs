@@ -26,6 +26,7 @@ use groups::{
 use groups::{DownloadArgs, DryRunArgs};
 #[cfg(feature = "http")]
 use resolution::ResolutionArgs;
+pub use values::ListFormat;
 use values::{ON_CONFLICT, VERIFY, one_line, one_of};
 
 /// Install Python wheels, all of them or none.
@@ -67,8 +68,14 @@ pub enum SubCommand {
     Uninstall(UninstallArgs),
     /// Compare installed files with their RECORD
     Check(CheckArgs),
+    /// Check wheels without an environment
+    Verify(VerifyArgs),
     /// List installed projects
     List(ListArgs),
+    /// Show the metadata, the origin and the files of installed projects
+    Show(ShowArgs),
+    /// Name the installed projects that files belong to
+    Owner(OwnerArgs),
     /// Undo the last transaction (if it ran with `--undoable`)
     Undo(ChangingArgs),
     /// Finish or roll back a transaction interrupted by a crash
@@ -105,7 +112,10 @@ pub struct SyncArgs {
 /// How to install.
 #[derive(Args)]
 pub struct HowArgs {
-    /// What to do if two projects install different contents to one path
+    /// What to do if two projects differ in a file
+    ///
+    /// It is a conflict if two projects install different contents to one path, or if a file is in
+    /// the way that no project owns.
     #[arg(long, value_name = "CHOICE", value_parser = one_of(ON_CONFLICT), default_value = "error")]
     pub on_conflict: OnConflict,
     /// How strictly to read RECORD and to check files against it
@@ -120,7 +130,7 @@ pub struct HowArgs {
     /// Reinstall even if the same version is installed
     #[arg(long)]
     pub reinstall: bool,
-    /// Write nothing; exit with 1 if something would change
+    /// Write nothing; exit with 1 if anything changes
     #[arg(long)]
     pub check: bool,
     #[command(flatten)]
@@ -155,31 +165,25 @@ pub struct HowArgs {
 /// The arguments that say what to install.
 #[derive(Args, Clone)]
 pub struct RequestArgs {
-    /// Requirements such as `flask>=3`; wheels, by path or URL, where `…#sha256=…` pins a wheel to
-    /// its hash; directories, which mean every `*.whl` directly inside
-    #[arg(
-        value_name = "REQUIREMENT|WHEEL|DIR|URL",
-        help = "Requirements, wheels, directories of wheels"
-    )]
+    /// Requirements such as `flask>=3`, wheels, directories of wheels, or URLs of wheels
+    ///
+    /// A directory means every `*.whl` directly inside it. `…#sha256=…` pins a wheel to its hash.
+    #[arg(value_name = "REQUIREMENT|WHEEL|DIR|URL")]
     pub wheels: Vec<PathBuf>,
-    /// Install what `pip install --report FILE` resolved; `-` reads stdin
-    #[arg(
-        long,
-        value_name = "FILE",
-        help = "Install what `pip install --report` resolved"
-    )]
+    /// Install what `pip install --report FILE` resolved
+    ///
+    /// `-` reads stdin.
+    #[arg(long, value_name = "FILE")]
     pub report: Vec<PathBuf>,
-    /// Install what a `pylock.toml` pins (PEP 751); `-` reads stdin
-    #[arg(long, value_name = "FILE", help = "Install what a `pylock.toml` pins")]
+    /// Install what a `pylock.toml` pins (PEP 751)
+    ///
+    /// `-` reads stdin.
+    #[arg(long, value_name = "FILE")]
     pub lock: Vec<PathBuf>,
-    /// Install a list of requirements, loose or pinned, or what a `pyproject.toml` needs; `-` reads
-    /// stdin
-    #[arg(
-        short,
-        long,
-        value_name = "FILE",
-        help = "Install a list of requirements"
-    )]
+    /// Install a list of requirements, loose or pinned
+    ///
+    /// Or what a `pyproject.toml` needs. `-` reads stdin.
+    #[arg(short, long, value_name = "FILE")]
     pub requirements: Vec<PathBuf>,
     #[command(flatten)]
     pub selection: SelectionArgs,
@@ -274,8 +278,58 @@ pub struct CheckArgs {
 
 #[derive(Args)]
 pub struct ListArgs {
+    /// How to print the list
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = ListFormat::Columns)]
+    pub format: ListFormat,
+    /// Add the licence that each project states
+    #[arg(long)]
+    pub licenses: bool,
     #[command(flatten)]
     pub reading: ReadingArgs,
+}
+
+#[derive(Args)]
+pub struct ShowArgs {
+    /// Names of installed projects
+    #[arg(required = true, value_name = "NAME")]
+    pub names: Vec<String>,
+    /// List the files that RECORD lists, too
+    #[arg(short, long)]
+    pub files: bool,
+    #[command(flatten)]
+    pub reading: ReadingArgs,
+}
+
+#[derive(Args)]
+pub struct OwnerArgs {
+    /// Files or directories
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub reading: ReadingArgs,
+}
+
+#[derive(Args)]
+pub struct VerifyArgs {
+    /// Wheels; a directory means every `*.whl` directly inside it, `…#sha256=…` pins a wheel to its
+    /// hash
+    #[arg(required = true, value_name = "WHEEL")]
+    pub wheels: Vec<PathBuf>,
+    /// How strictly to read RECORD and to check files against it
+    #[arg(
+        long,
+        value_name = "LEVEL",
+        value_parser = one_of(VERIFY),
+        default_value = "normal"
+    )]
+    pub verify: Verify,
+    /// Refuse wheels without a pinned hash
+    #[arg(long)]
+    pub require_hashes: bool,
+    #[command(flatten)]
+    pub jobs: JobsArgs,
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 #[derive(Args)]

@@ -34,6 +34,17 @@ pub enum Color {
     Never,
 }
 
+/// How to print the list of projects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ListFormat {
+    /// A table
+    Columns,
+    /// Lines that `--requirements` reads
+    Freeze,
+    /// pip's array of names and versions
+    Json,
+}
+
 /// The words that an option takes, the value of each and its help.
 type ValueTable<T> = &'static [(&'static str, T, &'static str)];
 

@@ -25,7 +25,7 @@ use std::time::Duration;
 use super::args::groups::OutputArgs;
 use super::args::values::ProgressMode;
 use pkg_install::command::{Silent, Step};
-use pkg_install::{Activity, Events, Retry, Warning};
+use pkg_install::{Activity, Events, PathConflict, Retry, Warning};
 
 /// Shows that a signal, whose number is passed, has cancelled the command.
 pub type Interrupter = Box<dyn FnOnce(i32) + Send>;
@@ -35,6 +35,15 @@ pub struct ProgressDisplay {
     shower: Box<dyn Events>,
     warnings: Mutex<Vec<Warning>>,
     timings: Mutex<Vec<(Step, Duration)>>,
+    conflicts: Mutex<Vec<PathConflict>>,
+}
+
+/// What was reported while a command worked and is printed after it.
+pub struct Kept {
+    pub warnings: Vec<Warning>,
+    pub timings: Vec<(Step, Duration)>,
+    /// The conflicts that the options resolve.
+    pub conflicts: Vec<PathConflict>,
 }
 
 /// The progress that the options ask for, and what shows a signal in it.
@@ -61,21 +70,24 @@ pub fn of(output: &OutputArgs) -> (ProgressDisplay, Interrupter) {
         shower,
         warnings: Mutex::default(),
         timings: Mutex::default(),
+        conflicts: Mutex::default(),
     };
     (display, interrupter)
 }
 
 impl ProgressDisplay {
-    /// Clears what was drawn, and returns all warnings and the duration of each step.
-    pub fn end(self) -> (Vec<Warning>, Vec<(Step, Duration)>) {
+    /// Clears what was drawn, and returns what was reported.
+    pub fn end(self) -> Kept {
         // Dropping the bars joins the thread that draws, so nothing is drawn after this.
         drop(self.shower);
         let warnings = self.warnings.into_inner();
         let timings = self.timings.into_inner();
-        (
-            warnings.unwrap_or_else(PoisonError::into_inner),
-            timings.unwrap_or_else(PoisonError::into_inner),
-        )
+        let conflicts = self.conflicts.into_inner();
+        Kept {
+            warnings: warnings.unwrap_or_else(PoisonError::into_inner),
+            timings: timings.unwrap_or_else(PoisonError::into_inner),
+            conflicts: conflicts.unwrap_or_else(PoisonError::into_inner),
+        }
     }
 }
 
@@ -84,6 +96,14 @@ impl Events for ProgressDisplay {
         // Warnings wait for the end: printed now, they would break up the bars.
         let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
         warnings.push(warning);
+    }
+
+    fn resolved(&self, conflicts: &[PathConflict]) {
+        let mut kept = self
+            .conflicts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        kept.extend_from_slice(conflicts);
     }
 
     fn step(&self, step: Step, took: Duration) {

@@ -18,6 +18,7 @@
 
 pub mod faults;
 pub mod http_server;
+pub mod json_schema;
 pub mod living;
 pub mod loose_disk;
 pub mod pseudo_terminal;

@@ -15,6 +15,7 @@ use std::sync::OnceLock;
 
 use sha2::Digest as _;
 
+use crate::support::json_schema;
 use crate::support::wheel_builder::Wheel;
 
 /// A temporary directory: wheels go to `wheels/`, the environment is `venv/`, the program runs in
@@ -155,10 +156,14 @@ impl Run {
         Self::from(output)
     }
 
-    /// The report that `--json` printed.
+    /// The report that `--json` printed, which has to be valid by the published schema.
+    #[track_caller]
     pub fn json(&self) -> serde_json::Value {
-        serde_json::from_str(&self.stdout)
-            .unwrap_or_else(|error| panic!("no JSON on stdout: {error}\n{}", self.text()))
+        let report = serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|error| panic!("no JSON on stdout: {error}\n{}", self.text()));
+        let faults = json_schema::faults(published_schema(), &report);
+        assert!(faults.is_empty(), "{faults:#?}\n{}", self.text());
+        report
     }
 
     /// Fails with everything that was printed unless the exit code is `code`.
@@ -205,6 +210,17 @@ impl From<Output> for Run {
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
         }
     }
+}
+
+/// What `--json-schema` prints.
+pub fn published_schema() -> &'static serde_json::Value {
+    static SCHEMA: OnceLock<serde_json::Value> = OnceLock::new();
+    SCHEMA.get_or_init(|| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pkg-install"));
+        let run = Run::of(command.arg("--json-schema").stdin(Stdio::null()));
+        run.assert_code(0);
+        serde_json::from_str(&run.stdout).expect("the schema is JSON")
+    })
 }
 
 /// The interpreter that environments are made for.

@@ -1,8 +1,11 @@
-//! Results as the JSON object that `--json` prints: schema version 1.
+//! Results as the JSON object that `--json` prints, and its schema: version 1.
 //!
-//! The types here are the schema, so that the library's types can change without it. Names and
-//! order of the fields are part of it. Paths that are not UTF-8 are written with replacement
-//! characters.
+//! The types here are the schema, so that the library's types can change without it;
+//! `--json-schema` prints what is derived from them. Names and order of the fields are part of it.
+//! Fields are added and never change their meaning. Paths that are not UTF-8 are written with
+//! replacement characters.
+
+mod projects;
 
 use std::path::Path;
 use std::time::Duration;
@@ -14,19 +17,25 @@ use super::{CommandResult, Results};
 use pkg_install::command::Step;
 use pkg_install::error::{Clash, Effect, Error, ErrorKind, Fault};
 use pkg_install::{
-    Action, Difference, DifferenceState, Environment, InstalledProject, PathConflict,
-    ProjectChange, Status, UnmetRequirement, Warning,
+    Action, Difference, DifferenceState, Environment, PathConflict, ProjectChange, Status,
+    UnmetRequirement, Warning,
 };
+#[cfg(feature = "http")]
+use projects::DownloadObject;
+use projects::{OwnersObject, ProjectObject, VerifiedObject};
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
 use serde::{Serialize, Serializer};
 
 /// The version of the schema.
 const VERSION: u32 = 1;
 
-/// The whole object.
-#[derive(Serialize)]
+/// The result of a command of `pkg-install`.
+#[derive(Serialize, JsonSchema)]
 struct ResultObject<'a> {
     version: u32,
     /// `committed`, `planned`, `unchanged`, `resolved` or `failed`.
+    #[schemars(extend("enum" = ["committed", "planned", "unchanged", "resolved", "failed"]))]
     outcome: &'static str,
     /// Null if none was found.
     environment: Option<EnvironmentObject<'a>>,
@@ -37,7 +46,7 @@ struct ResultObject<'a> {
     /// The files that would be written and removed; only with `--dry-run`.
     #[serde(skip_serializing_if = "Option::is_none")]
     plan: Option<PlanObject<'a>>,
-    /// Only of `list`; sorted by name.
+    /// Only of `list` and `show`; sorted by name.
     #[serde(skip_serializing_if = "Option::is_none")]
     projects: Option<Vec<ProjectObject<'a>>>,
     /// Only of `check`.
@@ -53,29 +62,43 @@ struct ResultObject<'a> {
     #[cfg(feature = "http")]
     #[serde(flatten)]
     resolution: Option<ResolutionObject<'a>>,
+    /// Only of `owner`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owners: Option<Vec<OwnersObject<'a>>>,
+    /// Only of `verify`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wheels: Option<Vec<VerifiedObject<'a>>>,
+    /// Only of `download`.
+    #[cfg(feature = "http")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    downloads: Option<Vec<DownloadObject<'a>>>,
     timings_ms: TimingsObject,
     /// Null on success.
     error: Option<ErrorObject>,
 }
 
 /// Absolute paths.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct EnvironmentObject<'a> {
     #[serde(serialize_with = "lossy")]
+    #[schemars(with = "String")]
     root: &'a Path,
-    /// `venv`, `target` or `prefix`.
+    #[schemars(extend("enum" = ["venv", "target", "prefix"]))]
     kind: &'static str,
     #[serde(serialize_with = "lossy")]
+    #[schemars(with = "String")]
     purelib: &'a Path,
     #[serde(serialize_with = "lossy")]
+    #[schemars(with = "String")]
     platlib: &'a Path,
     #[serde(serialize_with = "lossy")]
+    #[schemars(with = "String")]
     scripts: &'a Path,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct ChangeObject<'a> {
-    /// `install`, `replace`, `reinstall`, `remove` or `keep`.
+    #[schemars(extend("enum" = ["install", "replace", "reinstall", "remove", "keep"]))]
     action: &'static str,
     name: &'a str,
     version: &'a str,
@@ -85,41 +108,33 @@ struct ChangeObject<'a> {
     bytes: u64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct ConflictObject<'a> {
     path: &'a str,
     owners: Vec<&'a str>,
     /// The content that each owner has there, in the order of `owners`.
     contents: Vec<&'a str>,
+    /// The bytes of each, in the same order; null for what is no file.
+    sizes: Vec<Option<u64>>,
     /// `error`, or the owner that wins.
     resolution: &'a str,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct WarningObject<'a> {
     code: &'a str,
     wheel: Option<&'a str>,
     message: &'a str,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct PlanObject<'a> {
     write: &'a [String],
     remove: &'a [String],
 }
 
-#[derive(Serialize)]
-struct ProjectObject<'a> {
-    name: &'a str,
-    version: &'a str,
-    installer: Option<&'a str>,
-    files: Option<u64>,
-    bytes: Option<u64>,
-    conflicts: &'a [String],
-}
-
 /// A requirement that nothing installed meets.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct UnmetObject<'a> {
     project: &'a str,
     version: &'a str,
@@ -139,17 +154,17 @@ impl<'a> UnmetObject<'a> {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct DifferenceObject<'a> {
     project: &'a str,
     path: &'a str,
-    /// `missing`, `changed`, `unreadable`, `mode` or `record`.
+    #[schemars(extend("enum" = ["missing", "changed", "unreadable", "mode", "record"]))]
     state: &'static str,
     detail: Option<&'a str>,
 }
 
 /// Milliseconds per step; a step that was not reached is absent.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct TimingsObject {
     #[serde(skip_serializing_if = "Option::is_none")]
     resolve: Option<f64>,
@@ -165,21 +180,21 @@ struct TimingsObject {
     clean: Option<f64>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct ErrorObject {
-    /// The kind that decides the exit code.
+    /// The kind that decides the exit code. More may be added.
     kind: &'static str,
     /// The stable code, as `no-space`.
     code: &'static str,
     message: String,
-    /// `untouched`, `rolled-back` or `unfinished`.
+    #[schemars(extend("enum" = ["untouched", "rolled-back", "unfinished"]))]
     effect: &'static str,
     /// The refused wheels, each with all its faults.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     wheels: Vec<RefusedObject>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct RefusedObject {
     wheel: String,
     faults: Vec<String>,
@@ -193,6 +208,15 @@ pub fn object(results: &Results, error: Option<&Error>) -> String {
     let text = serde_json::to_string_pretty(&root)
         .expect("strings and numbers below string keys are always written");
     ascii_json(text) + "\n"
+}
+
+/// The JSON Schema of the object (draft 2020-12). Ends with a newline.
+pub fn schema() -> String {
+    let generator = SchemaSettings::draft2020_12()
+        .for_serialize()
+        .into_generator();
+    let schema = generator.into_root_schema_for::<ResultObject<'static>>();
+    serde_json::to_string_pretty(&schema).expect("a schema is JSON") + "\n"
 }
 
 /// The JSON object of a usage error, found before any command began.
@@ -216,56 +240,85 @@ impl<'a> ResultObject<'a> {
             unmet_requirements: Vec::new(),
             #[cfg(feature = "http")]
             resolution: None,
+            owners: None,
+            wheels: None,
+            #[cfg(feature = "http")]
+            downloads: None,
             timings_ms: TimingsObject::of(&results.timings),
             error: error.map(ErrorObject::of),
         };
-        match &results.done {
-            Some(
-                CommandResult::Changes(outcome)
-                | CommandResult::Undone(outcome)
-                | CommandResult::Recovered(outcome),
-            ) => {
-                root.outcome = match outcome.status {
-                    Status::Committed => "committed",
-                    Status::Planned => "planned",
-                    _ => "unchanged",
-                };
-                root.changes = outcome.changes.iter().map(ChangeObject::of).collect();
-                root.conflicts = outcome.conflicts.iter().map(ConflictObject::of).collect();
-                root.plan = outcome.files.as_ref().map(|files| PlanObject {
+        if let Some(done) = &results.done {
+            root.add(done);
+        }
+        if let Some(error) = error {
+            root.fail(results, error);
+        }
+        root
+    }
+
+    /// Fills in the fields of one kind of result.
+    fn add(&mut self, done: &'a CommandResult) {
+        match done {
+            CommandResult::Changes(outcome)
+            | CommandResult::Undone(outcome)
+            | CommandResult::Recovered(outcome) => {
+                self.outcome = outcome_word(outcome.status);
+                self.changes = outcome.changes.iter().map(ChangeObject::of).collect();
+                self.conflicts = outcome.conflicts.iter().map(ConflictObject::of).collect();
+                self.plan = outcome.files.as_ref().map(|files| PlanObject {
                     write: &files.write,
                     remove: &files.remove,
                 });
             }
-            Some(CommandResult::Checked(checked)) => {
-                root.projects_checked = Some(checked.projects);
+            CommandResult::Checked(checked) => {
+                self.projects_checked = Some(checked.projects);
                 let differences = checked.differences.iter().map(DifferenceObject::of);
-                root.differences = Some(differences.collect());
+                self.differences = Some(differences.collect());
                 let unmet = checked.unmet.iter().map(UnmetObject::of);
-                root.unmet_requirements = unmet.collect();
+                self.unmet_requirements = unmet.collect();
             }
-            Some(CommandResult::Listed(projects)) => {
-                root.projects = Some(projects.iter().map(ProjectObject::of).collect());
+            CommandResult::Listed(_, details) => {
+                let projects = details.iter();
+                self.projects = Some(projects.map(|one| ProjectObject::of(one, false)).collect());
+            }
+            CommandResult::Shown(shown, files) => {
+                let projects = shown.projects.iter();
+                self.projects = Some(projects.map(|one| ProjectObject::of(one, *files)).collect());
+            }
+            CommandResult::Owned(found) => {
+                self.owners = Some(found.iter().map(OwnersObject::of).collect());
+            }
+            CommandResult::Verified(wheels) => {
+                self.wheels = Some(wheels.iter().map(VerifiedObject::of).collect());
             }
             #[cfg(feature = "http")]
-            Some(CommandResult::Downloaded(_)) => root.outcome = "committed",
-            #[cfg(feature = "http")]
-            Some(CommandResult::Resolved(shown)) => {
-                root.outcome = "resolved";
-                root.resolution = Some(ResolutionObject::of(&shown.resolved));
+            CommandResult::Downloaded(wheels, status) => {
+                self.outcome = outcome_word(*status);
+                self.downloads = Some(wheels.iter().map(DownloadObject::of).collect());
             }
-            None => {}
+            #[cfg(feature = "http")]
+            CommandResult::Resolved(shown) => {
+                self.outcome = "resolved";
+                self.resolution = Some(ResolutionObject::of(&shown.resolved));
+            }
         }
-        if let Some(error) = error {
-            // This also holds for a `check` that found differences, which stay in the object.
-            root.outcome = "failed";
-            root.conflicts = error
-                .clashes()
-                .iter()
-                .map(ConflictObject::refused)
-                .collect();
-        }
-        root
+    }
+
+    fn fail(&mut self, results: &'a Results, error: &'a Error) {
+        // This also holds for a `check` that found differences, which stay in the object.
+        self.outcome = "failed";
+        // Those that stopped the command, or those that a later failure left without effect.
+        let resolved = results.conflicts.iter().map(ConflictObject::of);
+        let refused = error.clashes().iter().map(ConflictObject::refused);
+        self.conflicts = resolved.chain(refused).collect();
+    }
+}
+
+fn outcome_word(status: Status) -> &'static str {
+    match status {
+        Status::Committed => "committed",
+        Status::Planned => "planned",
+        _ => "unchanged",
     }
 }
 
@@ -334,8 +387,9 @@ impl<'a> ConflictObject<'a> {
     fn refused(clash: &'a Clash) -> Self {
         Self {
             path: &clash.path,
-            owners: clash.owners.iter().map(|(owner, _)| &**owner).collect(),
-            contents: clash.owners.iter().map(|(_, what)| &**what).collect(),
+            owners: clash.owners.iter().map(|side| &*side.owner).collect(),
+            contents: clash.owners.iter().map(|side| &*side.content).collect(),
+            sizes: clash.owners.iter().map(|side| side.size).collect(),
             resolution: "error",
         }
     }
@@ -345,20 +399,8 @@ impl<'a> ConflictObject<'a> {
             path: &conflict.path,
             owners: conflict.owners.iter().map(String::as_str).collect(),
             contents: conflict.contents.iter().map(String::as_str).collect(),
+            sizes: conflict.sizes.clone(),
             resolution: &conflict.resolution,
-        }
-    }
-}
-
-impl<'a> ProjectObject<'a> {
-    fn of(project: &'a InstalledProject) -> Self {
-        Self {
-            name: &project.name,
-            version: &project.version,
-            installer: project.installer.as_deref(),
-            files: project.files,
-            bytes: project.bytes,
-            conflicts: &project.conflicts,
         }
     }
 }

@@ -1,0 +1,309 @@
+//! Results, warnings and errors as text for people.
+//!
+//! Input: plain data of the library. Output: strings with ANSI colours; the streams drop the
+//! colours if they show none. Names and paths from wheels are escaped, since a terminal would obey
+//! the control characters in them.
+
+mod changes;
+mod conflicts;
+mod listing;
+mod units;
+mod warnings;
+pub mod wrapping;
+
+use std::path::Path;
+use std::time::Duration;
+
+pub use units::size;
+pub use warnings::warnings;
+
+use super::args::ListFormat;
+use super::options::{Command, Parsed};
+use super::quoting::for_shell;
+use super::refusal::UsageError;
+use super::{CommandResult, Results, hints};
+#[cfg(feature = "http")]
+use pkg_install::command::DownloadedWheel;
+use pkg_install::command::{Step, VerifiedWheel};
+use pkg_install::error::{Effect, Error, ErrorKind, Fault, escaped};
+use pkg_install::{
+    Action, CheckOutcome, Difference, DifferenceState, Outcome, Status, UnmetRequirement,
+};
+use units::{counted, paint};
+
+/// The result of a command. `elapsed` is the time since the program started.
+pub fn results(results: &Results, parsed: &Parsed, elapsed: Duration) -> String {
+    let Some(done) = &results.done else {
+        return String::new();
+    };
+    let verbose = parsed.output.verbose;
+    let mut text = match done {
+        CommandResult::Changes(outcome) => {
+            let place = results.environment.as_ref().filter(|_| installs(outcome));
+            let place = place.map(|place| format!("into the {}\n", escaped(&place.to_string())));
+            changes::changes(outcome, verbose, elapsed) + &place.unwrap_or_default()
+        }
+        CommandResult::Undone(outcome) => changes::undone(outcome, verbose),
+        CommandResult::Recovered(outcome) if outcome.status == Status::Unchanged => {
+            "nothing to recover\n".to_owned()
+        }
+        CommandResult::Recovered(_) => "recovered\n".to_owned(),
+        CommandResult::Checked(checked) => checked_text(checked),
+        #[cfg(feature = "http")]
+        CommandResult::Downloaded(wheels, status) => downloaded(wheels, *status),
+        #[cfg(feature = "http")]
+        CommandResult::Resolved(shown) => shown.text(),
+        CommandResult::Listed(projects, details) => match &parsed.command {
+            Command::List(ListFormat::Freeze, _) => listing::freeze(details),
+            Command::List(ListFormat::Json, _) => listing::pip_json(projects, details),
+            _ => listing::columns(projects, details, verbose > 0),
+        },
+        CommandResult::Shown(shown, with_files) => {
+            let projects = shown.projects.iter();
+            let texts: Vec<String> = projects
+                .map(|details| listing::details(details, *with_files))
+                .collect();
+            texts.join("\n")
+        }
+        CommandResult::Owned(found) => listing::owners(found),
+        CommandResult::Verified(wheels) => verified(wheels, verbose > 0),
+    };
+    if verbose > 0 {
+        text += &environment(results);
+        text.extend(results.timings.iter().map(|&(step, took)| {
+            let milliseconds = took.as_secs_f64() * 1e3;
+            format!("  {:7}{milliseconds:9.1} ms\n", step_name(step))
+        }));
+    }
+    text
+}
+
+/// The environment: its kind, its path, and its interpreter.
+fn environment(results: &Results) -> String {
+    let Some(environment) = &results.environment else {
+        return String::new();
+    };
+    let executable = environment.python.as_ref().ok();
+    let executable = executable.map(|python| format!(" at {}", shown(&python.executable)));
+    let described = escaped(&environment.to_string());
+    format!("  {described}{}\n", executable.unwrap_or_default())
+}
+
+/// Whether something was or would be installed, so that it is worth to say where.
+fn installs(outcome: &Outcome) -> bool {
+    let mut changes = outcome.changes.iter();
+    changes.any(|change| !matches!(change.action, Action::Keep | Action::Remove))
+}
+
+fn shown(path: &Path) -> String {
+    escaped(&path.display().to_string())
+}
+
+/// The name of a step.
+fn step_name(step: Step) -> &'static str {
+    match step {
+        Step::Resolve => "resolve",
+        Step::Open => "open",
+        Step::Plan => "plan",
+        Step::Stage => "stage",
+        Step::Commit => "commit",
+        Step::Clean => "clean",
+        // A step that the library adds later.
+        _ => "other",
+    }
+}
+
+#[cfg(feature = "http")]
+fn downloaded(wheels: &[DownloadedWheel], status: Status) -> String {
+    let verb = match status {
+        Status::Planned => "would download ",
+        _ => "",
+    };
+    let line = |wheel: &DownloadedWheel| {
+        let size = wheel.size.filter(|_| !verb.is_empty());
+        let size = size.map(|bytes| format!(" ({})", units::size(bytes)));
+        format!("{verb}{}{}\n", shown(&wheel.path), size.unwrap_or_default())
+    };
+    wheels.iter().map(line).collect()
+}
+
+fn verified(wheels: &[VerifiedWheel], verbose: bool) -> String {
+    let (files, bytes) = wheels.iter().fold((0, 0), |(files, bytes), wheel| {
+        (files + wheel.files, bytes + wheel.bytes)
+    });
+    let line = |wheel: &VerifiedWheel| {
+        let (name, version) = (&wheel.name, escaped(&wheel.version));
+        let files = counted(usize::try_from(wheel.files).unwrap_or(usize::MAX), "file");
+        format!(" {name} {version}: {files}, {}\n", size(wheel.bytes))
+    };
+    let lines: String = wheels.iter().filter(|_| verbose).map(line).collect();
+    let wheels = counted(wheels.len(), "wheel");
+    let files = counted(usize::try_from(files).unwrap_or(usize::MAX), "file");
+    format!(
+        "{lines}verified {wheels}, {files}, {}: no faults\n",
+        size(bytes)
+    )
+}
+
+fn checked_text(checked: &CheckOutcome) -> String {
+    compared(checked) + &unmet_requirements(&checked.unmet)
+}
+
+fn compared(checked: &CheckOutcome) -> String {
+    if !checked.differences.is_empty() {
+        return differences(&checked.differences);
+    }
+    let projects = counted(checked.projects, "project");
+    let files = counted(usize::try_from(checked.files).unwrap_or(usize::MAX), "file");
+    format!("checked {projects}, {files}: all match RECORD\n")
+}
+
+/// One line per requirement that nothing installed meets.
+fn unmet_requirements(unmet: &[UnmetRequirement]) -> String {
+    let line = |unmet: &UnmetRequirement| {
+        let found = unmet.installed.as_deref().map_or_else(
+            || "which is not installed".to_owned(),
+            |version| format!("but {} is installed", escaped(version)),
+        );
+        format!(
+            "requires    {} {}  {}, {found}\n",
+            unmet.project,
+            escaped(&unmet.version),
+            escaped(&unmet.requirement)
+        )
+    };
+    unmet.iter().map(line).collect()
+}
+
+/// One line per file that differs from its RECORD.
+fn differences(found: &[Difference]) -> String {
+    let line = |difference: &Difference| {
+        let state = match difference.state {
+            DifferenceState::Missing => "missing",
+            DifferenceState::Changed => "changed",
+            DifferenceState::Unreadable => "unreadable",
+            DifferenceState::Mode => "mode",
+            DifferenceState::Record => "record",
+            _ => "differs",
+        };
+        let detail = difference
+            .detail
+            .as_deref()
+            .map(|detail| format!(" ({})", escaped(detail)))
+            .unwrap_or_default();
+        format!(
+            "{state:10}  {}  {}{detail}\n",
+            difference.project,
+            escaped(&difference.path)
+        )
+    };
+    found.iter().map(line).collect()
+}
+
+/// The error, what to do about it, and the state in which the environment is.
+pub fn error(error: &Error, results: &Results, parsed: &Parsed) -> String {
+    let label = paint("31", "error");
+    let verbose = parsed.output.verbose > 0;
+    let all_faults = verbose || matches!(parsed.command, Command::Verify(_));
+    let mut text = match (error.clashes(), error.refused_wheels()) {
+        ([], wheels @ [_, ..]) if all_faults => {
+            format!("{label}: {}\n{}", error.headline(), every_fault(wheels))
+        }
+        ([], _) => format!("{label}: {error}\n"),
+        (clashes, _) => {
+            let paths = conflicts::refused(clashes, verbose);
+            format!("{label}: {}\n{paths}", error.headline())
+        }
+    };
+    for advice in hints::ways_out(error) {
+        text += &hint(&advice);
+    }
+    if let Some(advice) = hints::hint(error) {
+        text += &hint(advice);
+    }
+    let place = results
+        .environment
+        .as_ref()
+        .map(|environment| format!(" in `{}`", escaped(&environment.root.display().to_string())))
+        .unwrap_or_default();
+    let state = match error.effect() {
+        Effect::Untouched => format!("nothing was changed{place}"),
+        Effect::RolledBack => {
+            format!("all changes were rolled back, nothing is changed{place}")
+        }
+        Effect::Unfinished => {
+            let options = environment_options(parsed, results);
+            format!(
+                "a change is unfinished{place}; run `pkg-install recover{options}` to settle it"
+            )
+        }
+    };
+    // Wrong usage and commands that only read are no reason to fear for the environment.
+    let is_feared = parsed.command.is_writing() && error.kind() != ErrorKind::Usage;
+    if is_feared || error.effect() != Effect::Untouched {
+        text += &format!("{}: {state}\n", paint("36", "state"));
+    }
+    text
+}
+
+/// The way back from a transaction that can be undone.
+pub fn way_back(results: &Results, parsed: &Parsed) -> String {
+    match &results.done {
+        Some(CommandResult::Changes(outcome))
+            if parsed.options.undoable && outcome.status == Status::Committed =>
+        {
+            let options = environment_options(parsed, results);
+            hint(&format!("`pkg-install undo{options}` takes this back"))
+        }
+        _ => String::new(),
+    }
+}
+
+/// Advice, on a line of its own.
+pub fn hint(advice: &str) -> String {
+    format!("{}: {advice}\n", paint("36", "hint"))
+}
+
+/// Arguments that are refused.
+pub fn refusal(refusal: &UsageError) -> String {
+    let message = escaped(&refusal.message);
+    let advice = refusal.hint.as_deref().map(|advice| hint(&escaped(advice)));
+    format!("{}: {message}\n", paint("31", "error")) + &advice.unwrap_or_default()
+}
+
+/// One line for each fault of each wheel, unless the sentence has said the only one.
+fn every_fault(wheels: &[(String, Vec<Fault>)]) -> String {
+    if let [(_, faults)] = wheels
+        && faults.len() == 1
+    {
+        return String::new();
+    }
+    let faults = wheels
+        .iter()
+        .flat_map(|(wheel, faults)| faults.iter().map(move |fault| (wheel, fault)));
+    faults
+        .map(|(wheel, fault)| match wheels {
+            [_] => format!("  {fault}\n"),
+            _ => format!("  `{}`: {fault}\n", escaped(wheel)),
+        })
+        .collect()
+}
+
+/// The options that select the same environment again, with a space before each.
+fn environment_options(parsed: &Parsed, results: &Results) -> String {
+    let locate = parsed.locate();
+    if let Some(python) = locate.python.filter(|_| locate.target.is_none()) {
+        let mut words = format!(" --python {}", for_shell(&python));
+        for (option, value) in [("--prefix", locate.prefix), ("--root", locate.root)] {
+            if let Some(value) = value {
+                words += &format!(" {option} {}", for_shell(&value));
+            }
+        }
+        return words;
+    }
+    results
+        .environment
+        .as_ref()
+        .map(|environment| format!(" --target {}", for_shell(&environment.root)))
+        .unwrap_or_default()
+}
