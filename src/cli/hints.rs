@@ -3,7 +3,7 @@
 //! Input: an error of the library. Output: a sentence that begins in lower case and has no full
 //! stop, or nothing if there is no advice to give.
 
-use pkg_install::error::{Advice, Clash, Error, Fault, UNOWNED, escaped};
+use pkg_install::error::{Advice, Clash, Error, ErrorKind, Fault, UNOWNED, escaped};
 
 const OVERRIDE: &str = "`--no-compat-check` installs it anyway";
 const ASK: &str = "ask the server's administrator";
@@ -29,6 +29,13 @@ pub fn ways_out(error: &Error) -> Vec<String> {
         _ => None,
     });
     sentences.map(|sentence| escaped(&sentence)).collect()
+}
+
+/// Whether an error is about one of these places, or about a project that none of them has.
+pub fn is_about_places(error: &Error, places: &[String]) -> bool {
+    let text = error.to_string();
+    let is_named = |place: &String| text.contains(place.trim_end_matches('/'));
+    error.kind() == ErrorKind::Unsolvable || places.iter().any(is_named)
 }
 
 /// What to do about `error`.
@@ -115,7 +122,7 @@ const HINTS: &[(&[&str], &str)] = &[
     ),
     (
         &["project-name"],
-        "projects are not looked up by name; `--lock`, `--report` and `--requirements` read what \
+        "check how it is spelled; `--lock`, `--report` and `--requirements` read what \
          a resolver wrote",
     ),
     (

@@ -52,6 +52,8 @@ struct Results {
     /// The conflicts that the options resolve, as the plan has them. A command that fails later has
     /// no other result.
     conflicts: Vec<PathConflict>,
+    /// The places of pip's configuration that count, without credentials.
+    pip_places: Vec<String>,
 }
 
 /// The result of a command.
@@ -100,7 +102,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     // Clears the bars, so that nothing of them stays among the results.
     let kept = progress.end();
     (results.warnings, results.timings) = (kept.warnings, kept.timings);
-    results.conflicts = kept.conflicts;
+    (results.conflicts, results.pip_places) = (kept.conflicts, kept.pip_places);
     error = error.or_else(|| finding(results.done.as_ref()?));
     render(&parsed, &results, error.as_ref(), begin);
     match error.map(|error| error.kind()) {
@@ -246,6 +248,9 @@ fn render(parsed: &Parsed, results: &Results, error: Option<&Error>, begin: Inst
     let mut remarks = String::new();
     if !quiet {
         remarks += &text::warnings(&results.warnings, verbose);
+        if verbose && error.is_none() {
+            remarks += &text::pip_places(&results.pip_places);
+        }
     }
     if let Some(error) = error {
         remarks += &text::error(error, results, parsed);

@@ -200,6 +200,44 @@ fn the_projects_that_rejected_versions_need_are_not_asked_for() {
 }
 
 #[test]
+fn pip_s_configuration_is_named_by_errors_about_its_index_and_with_verbose() {
+    let index = IndexScene::new();
+    index.put("app", &[("1.0", &[])]);
+    index.server.put("simple/closed/", b"");
+    index.server.always("simple/closed/", Turn::Status(403, ""));
+    let pip = index.server.url_with("me:secret", "simple/").to_string();
+    let run = |arguments: &[&str]| {
+        let mut command = index.scene.command();
+        command
+            .args(["resolve", "--target", "venv", "--cache-dir", "cache"])
+            .args(arguments)
+            .envs([("PIP_CONFIG_FILE", "/dev/null"), ("PIP_NO_INDEX", "0")])
+            .env("PIP_INDEX_URL", &pip)
+            .env("no_proxy", "127.0.0.1");
+        Run::of(&mut command)
+    };
+    let is_named = |run: &Run| {
+        assert!(!run.stderr.contains("secret"), "{}", run.stderr);
+        run.stderr.contains("`--no-pip-config`")
+    };
+    for (arguments, code, names) in [
+        (&["app"][..], 0, false),
+        (&["app", "-v"], 0, true),
+        (&["closed"], 1, true),
+        (&["nowhere"], 7, true),
+        (&["app ==3"], 7, true),
+    ] {
+        let run = run(arguments);
+        run.assert_code(code);
+        assert_eq!(is_named(&run), names, "{arguments:?}: {}", run.stderr);
+    }
+    let typed = index.server.url("simple/").to_string();
+    let run = run(&["nowhere", "--index-url", &typed]);
+    run.assert_code(7);
+    assert!(!is_named(&run), "pip has no say: {}", run.stderr);
+}
+
+#[test]
 fn a_loose_list_is_resolved_and_its_index_is_used() {
     let index = IndexScene::new();
     index.put_at("other", "app", &[("1.0", &["lib"])]);

@@ -36,6 +36,7 @@ pub struct ProgressDisplay {
     warnings: Mutex<Vec<Warning>>,
     timings: Mutex<Vec<(Step, Duration)>>,
     conflicts: Mutex<Vec<PathConflict>>,
+    pip_places: Mutex<Vec<String>>,
 }
 
 /// What was reported while a command worked and is printed after it.
@@ -44,6 +45,8 @@ pub struct Kept {
     pub timings: Vec<(Step, Duration)>,
     /// The conflicts that the options resolve.
     pub conflicts: Vec<PathConflict>,
+    /// The places of pip's configuration that count, without credentials.
+    pub pip_places: Vec<String>,
 }
 
 /// The progress that the options ask for, and what shows a signal in it.
@@ -71,6 +74,7 @@ pub fn of(output: &OutputArgs) -> (ProgressDisplay, Interrupter) {
         warnings: Mutex::default(),
         timings: Mutex::default(),
         conflicts: Mutex::default(),
+        pip_places: Mutex::default(),
     };
     (display, interrupter)
 }
@@ -83,10 +87,12 @@ impl ProgressDisplay {
         let warnings = self.warnings.into_inner();
         let timings = self.timings.into_inner();
         let conflicts = self.conflicts.into_inner();
+        let pip_places = self.pip_places.into_inner();
         Kept {
             warnings: warnings.unwrap_or_else(PoisonError::into_inner),
             timings: timings.unwrap_or_else(PoisonError::into_inner),
             conflicts: conflicts.unwrap_or_else(PoisonError::into_inner),
+            pip_places: pip_places.unwrap_or_else(PoisonError::into_inner),
         }
     }
 }
@@ -96,6 +102,11 @@ impl Events for ProgressDisplay {
         // Warnings wait for the end: printed now, they would break up the bars.
         let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
         warnings.push(warning);
+    }
+
+    fn pip_places(&self, places: &[String]) {
+        let kept = self.pip_places.lock();
+        *kept.unwrap_or_else(PoisonError::into_inner) = places.to_vec();
     }
 
     fn resolved(&self, conflicts: &[PathConflict]) {

@@ -221,6 +221,9 @@ pub fn error(error: &Error, results: &Results, parsed: &Parsed) -> String {
     if let Some(advice) = hints::hint(error) {
         text += &hint(advice);
     }
+    if hints::is_about_places(error, &results.pip_places) {
+        text += &pip_places(&results.pip_places);
+    }
     let place = results
         .environment
         .as_ref()
@@ -257,6 +260,18 @@ pub fn way_back(results: &Results, parsed: &Parsed) -> String {
         }
         _ => String::new(),
     }
+}
+
+/// Where pip's configuration says to look; empty if it has no say.
+pub fn pip_places(places: &[String]) -> String {
+    if places.is_empty() {
+        return String::new();
+    }
+    let places = places.iter().map(|place| format!("`{}`", escaped(place)));
+    let places = places.collect::<Vec<_>>().join(", ");
+    hint(&format!(
+        "pip's configuration says where to look: {places}; `--no-pip-config` ignores it"
+    ))
 }
 
 /// Advice, on a line of its own.

@@ -138,7 +138,10 @@ impl RequestResolver {
         };
         let gathered = reader.gather()?;
         context.warn(gathered.warnings.iter().cloned());
-        let places = with_pip(&gathered.places, &request.pip);
+        let (places, from_pip) = gathered.places.with_pip(&request.pip);
+        if !from_pip.is_empty() {
+            context.events.pip_places(&from_pip);
+        }
         let acceptance = Acceptance {
             tags: TagSet::new(&python.target),
             python: python.version.clone(),
@@ -280,20 +283,6 @@ fn overridden(python: &Python, version: Option<&Version>) -> Python {
         python.version = version.clone();
     }
     python
-}
-
-/// The places of a request, and those of pip for what the request does not say.
-fn with_pip(places: &Places, pip: &Places) -> Places {
-    let mut all = places.clone();
-    if !places.name_indexes() {
-        all.index_url.clone_from(&pip.index_url);
-        all.extra_index_urls.clone_from(&pip.extra_index_urls);
-        all.no_index = pip.no_index;
-    }
-    if places.find_links.is_empty() {
-        all.find_links.clone_from(&pip.find_links);
-    }
-    all
 }
 
 fn locations(places: &Places) -> Result<Locations> {

@@ -6,7 +6,7 @@ use super::super::Document;
 use crate::error::{Error, Result};
 use crate::fs;
 use crate::source::is_requirement;
-use crate::spec::location::Location;
+use crate::spec::location::{Location, without_credentials};
 use crate::spec::pip_configuration::PipConfiguration;
 use crate::spec::timestamp::Timestamp;
 use crate::spec::version::Version;
@@ -141,6 +141,29 @@ pub struct Places {
 }
 
 impl Places {
+    /// These places, and those of pip for what these leave open. Also returns the places that are
+    /// pip's, as messages name them.
+    pub(super) fn with_pip(&self, pip: &Self) -> (Self, Vec<String>) {
+        let (mut all, mut from_pip) = (self.clone(), Vec::new());
+        if !self.name_indexes() {
+            all.index_url.clone_from(&pip.index_url);
+            all.extra_index_urls.clone_from(&pip.extra_index_urls);
+            all.no_index = pip.no_index;
+            if pip.no_index {
+                from_pip.push("--no-index".to_owned());
+            } else {
+                let urls = pip.extra_index_urls.iter().chain(&pip.index_url);
+                from_pip.extend(urls.map(|url| without_credentials(url)));
+            }
+        }
+        if self.find_links.is_empty() {
+            all.find_links.clone_from(&pip.find_links);
+            let links = pip.find_links.iter();
+            from_pip.extend(links.map(|link| without_credentials(link)));
+        }
+        (all, from_pip)
+    }
+
     /// Whether they name an index, or forbid to ask any.
     pub(super) fn name_indexes(&self) -> bool {
         self.index_url.is_some() || !self.extra_index_urls.is_empty() || self.no_index
