@@ -31,7 +31,6 @@ enum Argument<'a> {
 impl<'a> Argument<'a> {
     fn of(argument: &'a Path) -> Self {
         let text = argument.to_str().unwrap_or_default();
-        // A `stat` that fails, as of a name that is too long, is no proof that something is there.
         if is_there(argument) {
             return Self::Present(argument);
         }
@@ -47,7 +46,9 @@ impl<'a> Argument<'a> {
 }
 
 fn is_there(path: &Path) -> bool {
-    matches!(fs::stat(path), Ok(Some(_)))
+    // A link is there even if it leads nowhere, or to itself. A failure, as with a name that is too
+    // long, is no proof that something is there.
+    matches!(fs::lstat(path), Ok(Some(_)))
 }
 
 /// Whether an argument is a requirement, and neither a place nor a file that is no wheel.

@@ -55,7 +55,7 @@ fn a_default_cache_that_cannot_be_used_is_a_warning_and_the_command_works_withou
     assert_eq!(run.json()["warnings"][0]["code"], "unusable-cache");
     reinstall(&scene, &["--offline", &url], &variables)
         .assert_code(1)
-        .assert_stderr("not cached");
+        .assert_stderr("not in the cache");
     let without = reinstall(&scene, &["--no-cache", &url], &variables);
     assert!(!without.stderr.contains("cache"), "{}", without.stderr);
     // A wheel that is here needs no cache.
@@ -87,7 +87,7 @@ fn offline_a_part_is_no_file_and_stays_as_it_is() {
     let error = fails(
         offline.fetch(&wanted, &Silent),
         ErrorKind::Failed,
-        &["not cached", &wanted.label],
+        &["not in the cache", &wanted.label],
     );
     assert_eq!(error.code(), "offline");
     assert!(

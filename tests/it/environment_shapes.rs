@@ -101,7 +101,7 @@ fn r58_control_characters_are_never_printed() {
         &site_packages(&venv).join("demo-1.0.dist-info/INSTALLER"),
         "x\u{1b}[2Jy\n",
     );
-    let listed = scene.install(&venv, &["list"]);
+    let listed = scene.install(&venv, &["list", "-v"]);
     assert!(listed.stdout.contains("x\\u{1b}[2Jy"), "{}", listed.stdout);
 }
 

@@ -126,7 +126,7 @@ fn a_file_that_others_can_change_is_copied_and_the_copy_is_checked() {
     fails(
         downloader(&offline).fetch(&wanted, &Silent),
         ErrorKind::Failed,
-        &["not cached"],
+        &["not in the cache"],
     );
     // A file that nobody else can change is used in place.
     let at = put(&scene, &bytes, &bytes);

@@ -90,7 +90,7 @@ fn c68_options_that_choose_from_a_lock_file_need_one() {
 fn c65_c66_lock_files_are_known_by_name_and_version() {
     let shop = Shop::new(&["a"]);
     let packages = [shop.package("a", "")];
-    for name in ["lock.toml", "pylock.a.b.toml", "uv.lock"] {
+    for name in ["lock.toml", "pylock.a.b.toml"] {
         shop.lock(name, "", &packages);
         let words = format!("`{name}` is not a lock file's name");
         shop.refuses(
@@ -98,6 +98,8 @@ fn c65_c66_lock_files_are_known_by_name_and_version() {
             &[&words, "hint: `--lock -` reads one without a name"],
         );
     }
+    shop.lock("uv.lock", "", &packages);
+    shop.refuses(&["--lock", "uv.lock"], &["uv export --format pylock.toml"]);
     let text = fs::read_to_string(shop.scene.join("lock.toml")).unwrap();
     shop.scene.write(
         "pylock.toml",

@@ -111,7 +111,7 @@ fn check_finds_every_difference() {
         ("demo/__init__.py", "changed"),
         ("demo/a.py", "missing"),
         ("demo/sub1.0/b.py", "unreadable"),
-        ("ns/demo1.0.py", "unreadable"),
+        ("ns/demo1.0.py", "changed"),
     ]
     .map(|(path, state)| ["demo", path, state].map(str::to_owned));
     assert_eq!(differences(&scene, &venv, &[]), expected);
@@ -160,9 +160,11 @@ fn check_of_an_unknown_name_is_refused() {
 fn list_says_what_is_installed() {
     let scene = Scene::new();
     let venv = both(&scene);
+    let old = site_packages(&venv).join("old-0.9.dist-info");
+    write(&old.join("INSTALLER"), "conda\n");
     write(
-        &site_packages(&venv).join("old-0.9.dist-info/INSTALLER"),
-        "conda\n",
+        &old.join("METADATA"),
+        "Metadata-Version: 2.1\nName: old\nVersion: 0.9\n",
     );
     let before = tree(&venv);
     let report = scene.install(&venv, &["list", "--json"]).json();

@@ -68,16 +68,6 @@ fn typed_options_win_over_variables() {
     ]);
     both.assert_code(2)
         .assert_stderr("`--progress` and `--no-progress` cannot be used together");
-    scene
-        .run(&[
-            "list",
-            "--target",
-            "venv",
-            "--progress",
-            "auto",
-            "--no-progress",
-        ])
-        .assert_code(0);
 }
 
 /// The arguments of a download whose cache is in the scene.

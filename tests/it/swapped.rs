@@ -386,67 +386,59 @@ impl Events for Waiting {
 
 #[test]
 fn r105_an_environment_made_anew_while_waited_for_is_not_the_one_that_was_found() {
-    for look in [false, true] {
-        let scene = Scene::new();
-        let venv = scene.venv();
-        let source = Source::from_path(scene.write(NAME, letters(b'a')));
-        let cancel = Cancellation::default();
-        let patience = LockWait {
-            timeout: Duration::from_secs(5),
-            cancel: &cancel,
-            waiting: &|_| (),
-        };
-        let held = Lock::acquire(&Fs::default(), &venv.join(".lock"), &patience)
-            .expect("the lock is free");
-        let (tell, told) = mpsc::channel();
-        let result = std::thread::scope(|threads| {
-            let command = threads.spawn(|| {
-                let (fs, waiting) = (Fs::default(), Waiting(tell));
-                let context = Context {
-                    fs: &fs,
-                    cancel: &cancel,
-                    events: &waiting,
-                };
-                let locate = Locate {
-                    target: Some(venv.clone()),
-                    ..Locate::default()
-                };
-                let options = Options::default();
-                if look {
-                    pkg_install::Environment::locate(&locate).and_then(|environment| {
-                        command::list(&environment, &options, context).map(drop)
-                    })
-                } else {
-                    pkg_install::Environment::locate(&locate).and_then(|environment| {
-                        command::install(
-                            &environment,
-                            &vec![source.clone()].into(),
-                            &options,
-                            context,
-                        )
-                        .map(drop)
-                    })
-                }
-            });
-            told.recv().expect("it waits");
-            fs::rename(&venv, scene.join("old")).expect("it can be moved");
-            scene.venv();
-            File::create(venv.join(".lock")).expect("it can be made");
-            drop(held);
-            command.join().expect("it does not panic")
+    let scene = Scene::new();
+    let venv = scene.venv();
+    let source = Source::from_path(scene.write(NAME, letters(b'a')));
+    let cancel = Cancellation::default();
+    let patience = LockWait {
+        timeout: Duration::from_secs(5),
+        cancel: &cancel,
+        waiting: &|_| (),
+    };
+    let held =
+        Lock::acquire(&Fs::default(), &venv.join(".lock"), &patience).expect("the lock is free");
+    let (tell, told) = mpsc::channel();
+    let result = std::thread::scope(|threads| {
+        let command = threads.spawn(|| {
+            let (fs, waiting) = (Fs::default(), Waiting(tell));
+            let context = Context {
+                fs: &fs,
+                cancel: &cancel,
+                events: &waiting,
+            };
+            let locate = Locate {
+                target: Some(venv.clone()),
+                ..Locate::default()
+            };
+            let options = Options::default();
+            pkg_install::Environment::locate(&locate).and_then(|environment| {
+                command::install(
+                    &environment,
+                    &vec![source.clone()].into(),
+                    &options,
+                    context,
+                )
+                .map(drop)
+            })
         });
-        let new = tree(&venv);
-        let error = result.expect_err("another environment stands there");
-        assert_eq!(
-            (error.kind(), error.effect()),
-            (ErrorKind::Environment, Effect::Untouched)
-        );
-        let said = error.to_string();
-        assert!(
-            said.contains("another directory has taken its place") && said.contains("/venv`"),
-            "{said}"
-        );
-        assert_unchanged(&tree(&scene.venv_at("fresh")), &new);
-        assert_unchanged(&new, &tree(&scene.join("old")));
-    }
+        told.recv().expect("it waits");
+        fs::rename(&venv, scene.join("old")).expect("it can be moved");
+        scene.venv();
+        File::create(venv.join(".lock")).expect("it can be made");
+        drop(held);
+        command.join().expect("it does not panic")
+    });
+    let new = tree(&venv);
+    let error = result.expect_err("another environment stands there");
+    assert_eq!(
+        (error.kind(), error.effect()),
+        (ErrorKind::Environment, Effect::Untouched)
+    );
+    let said = error.to_string();
+    assert!(
+        said.contains("another directory has taken its place") && said.contains("/venv`"),
+        "{said}"
+    );
+    assert_unchanged(&tree(&scene.venv_at("fresh")), &new);
+    assert_unchanged(&new, &tree(&scene.join("old")));
 }
