@@ -156,6 +156,10 @@ const HINTS: &[(&[&str], &str)] = &[
         "name another directory with `--cache-dir`, or do without one: `--no-cache`",
     ),
     (
+        &["damaged-cache"],
+        "remove them with `pkg-install cache verify --repair`",
+    ),
+    (
         &["cache-full"],
         "make room, or name another directory for the cache",
     ),

@@ -4,6 +4,8 @@
 //! exit code. Every decision about an environment is the library's.
 
 mod args;
+#[cfg(feature = "http")]
+mod cache;
 mod help;
 mod hints;
 mod json;
@@ -40,6 +42,8 @@ use pkg_install::{
 
 use args::ListFormat;
 use args::groups::OutputArgs;
+#[cfg(feature = "http")]
+use cache::CacheRequest;
 use options::{Command, Parsed, Stop};
 
 /// Everything that there is to print about a command beside its error.
@@ -68,6 +72,9 @@ enum CommandResult {
     Shown(ProjectsShown, bool),
     Owned(Vec<PathOwners>),
     Verified(Vec<VerifiedWheel>),
+    /// What was done with the cache, and what was asked for.
+    #[cfg(feature = "http")]
+    Cache(command::CacheOutcome, CacheRequest),
     /// The wheels, and whether they are there now.
     #[cfg(feature = "http")]
     Downloaded(Vec<DownloadedWheel>, Status),
@@ -116,6 +123,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 /// The error that is a result at once: what was found is printed, and the exit code is not 0.
 fn finding(done: &CommandResult) -> Option<Error> {
     match done {
+        #[cfg(feature = "http")]
+        CommandResult::Cache(outcome, request) => cache::failure(outcome, request),
         CommandResult::Checked(checked) if !checked.differences.is_empty() => {
             Some(Error::differences(checked.differences.len()))
         }
@@ -181,6 +190,16 @@ fn act(parsed: &Parsed, context: Context<'_>, results: &mut Results) -> Result<(
             let sources = request::local_wheels(paths)?;
             CommandResult::Verified(command::verify(&sources, options, context)?)
         }
+        #[cfg(feature = "http")]
+        Command::Cache(request) => {
+            let CacheRequest {
+                action,
+                directory,
+                dry_run,
+            } = request;
+            let outcome = command::cache(directory.as_deref(), action, *dry_run, context)?;
+            CommandResult::Cache(outcome, request.clone())
+        }
         _ => in_environment(parsed, &environment()?, context)?,
     };
     results.done = Some(done);
@@ -227,7 +246,9 @@ fn in_environment(
             CommandResult::Recovered(command::recover(environment, options, context)?)
         }
         #[cfg(feature = "http")]
-        Command::Download(..) | Command::Resolve(_) => unreachable!("`act` does these"),
+        Command::Download(..) | Command::Resolve(_) | Command::Cache(_) => {
+            unreachable!("`act` does these")
+        }
         Command::Install(_) | Command::Sync(..) | Command::Verify(_) => {
             unreachable!("`act` does these")
         }

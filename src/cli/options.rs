@@ -24,6 +24,8 @@ use super::args::{
     ChangingArgs, Cli, HelpArgs, HowArgs, InstallArgs, ReadingArgs, RequestArgs, SubCommand,
     SyncArgs,
 };
+#[cfg(feature = "http")]
+use super::cache::CacheRequest;
 use super::refusal::{self, UsageError};
 use super::variables::{self, Matched};
 
@@ -50,6 +52,9 @@ pub enum Command {
     /// Fetch the wheels of a request into a directory.
     #[cfg(feature = "http")]
     Download(RequestArgs, PathBuf),
+    /// Do something with the cache.
+    #[cfg(feature = "http")]
+    Cache(CacheRequest),
     Uninstall {
         names: Vec<String>,
     },
@@ -83,7 +88,7 @@ impl Command {
             #[cfg(feature = "http")]
             Self::Download(..) => true,
             #[cfg(feature = "http")]
-            Self::Resolve(_) => false,
+            Self::Resolve(_) | Self::Cache(_) => false,
             Self::Recover
             | Self::Check { .. }
             | Self::Verify(_)
@@ -108,6 +113,9 @@ impl Command {
             | Self::List(..)
             | Self::Show(..)
             | Self::Owner(_) => LocatePurpose::Read,
+            // It needs no environment.
+            #[cfg(feature = "http")]
+            Self::Cache(_) => LocatePurpose::Read,
         }
     }
 
@@ -244,6 +252,18 @@ fn parsed(cli: Cli) -> Parsed {
             let (environment, output) = (args.environment.clone(), args.output.clone());
             Parsed::new(Command::Resolve(args), options, environment, output)
         }
+        #[cfg(feature = "http")]
+        Some(SubCommand::Cache(args)) => {
+            let (action, options) = args.command.into_action();
+            let request = CacheRequest {
+                action,
+                directory: options.cache_dir.or_else(default_cache),
+                dry_run: options.dry_run,
+            };
+            let environment = EnvironmentArgs::default();
+            let command = Command::Cache(request);
+            Parsed::new(command, Options::default(), environment, options.output)
+        }
         Some(SubCommand::Uninstall(args)) => {
             let mut parsed = changing(Command::Uninstall { names: args.names }, args.changing);
             parsed.options.undoable = args.undoable.undoable;
@@ -350,21 +370,10 @@ fn transaction_options(args: &TransactionArgs) -> Options {
 /// process's variables.
 #[cfg(feature = "http")]
 fn download_settings(args: &DownloadArgs) -> pkg_install::command::Settings {
-    let variable = |names: &[&str]| {
-        let mut values = names.iter().filter_map(std::env::var_os);
-        values.find(|value| !value.is_empty())
-    };
     // An address of a proxy that is not UTF-8 cannot be used, so it counts as unset.
     let text = |names: &[&str]| variable(names).and_then(|value| value.into_string().ok());
     let home = variable(&["HOME"]).map(PathBuf::from);
-    let cache = args.cache_dir.clone().or_else(|| {
-        // The XDG specification has relative paths in this variable ignored.
-        let cached = variable(&["XDG_CACHE_HOME"])
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute());
-        let cached = cached.or_else(|| Some(home.clone()?.join(".cache")))?;
-        Some(cached.join("pkg-install"))
-    });
+    let cache = args.cache_dir.clone().or_else(default_cache);
     let all = text(&["ALL_PROXY", "all_proxy"]);
     let defaults = pkg_install::command::Settings::default();
     let timeout = args
@@ -407,6 +416,24 @@ fn certificates_of_the_system() -> Option<PathBuf> {
     }
     let _ = has_empty;
     None
+}
+
+/// The value of the first of these variables that is set.
+#[cfg(feature = "http")]
+fn variable(names: &[&str]) -> Option<OsString> {
+    let mut values = names.iter().filter_map(std::env::var_os);
+    values.find(|value| !value.is_empty())
+}
+
+/// The directory of the cache if none was named.
+#[cfg(feature = "http")]
+fn default_cache() -> Option<PathBuf> {
+    // The XDG specification has relative paths in this variable ignored.
+    let caches = variable(&["XDG_CACHE_HOME"])
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute());
+    let home = || Some(PathBuf::from(variable(&["HOME"])?).join(".cache"));
+    Some(caches.or_else(home)?.join("pkg-install"))
 }
 
 /// Replaces the short forms of output options by what they stand for.

@@ -9,6 +9,8 @@
 //! lists, and passes its own file system, cancellation and events. The functions at the root of the
 //! crate are simpler.
 
+#[cfg(feature = "http")]
+mod cache;
 mod check;
 mod document;
 #[cfg(feature = "http")]
@@ -36,6 +38,8 @@ mod uninstall;
 mod up_to_date;
 mod verify;
 
+#[cfg(feature = "http")]
+pub use cache::{CacheAction, CacheOutcome, cache};
 pub use check::{check, unmet_requirements};
 pub use document::Document;
 #[cfg(feature = "http")]
@@ -63,7 +67,7 @@ pub use verify::{VerifiedWheel, verify};
 
 pub use crate::cancellation::Cancellation;
 #[cfg(feature = "http")]
-pub use crate::download::Settings;
+pub use crate::download::{CachePart, Settings};
 pub use crate::error::escaped;
 pub use crate::fs::Fs;
 pub use crate::outcome::{RunningActivity, Silent, Step};

@@ -22,6 +22,7 @@
 
 mod address_note;
 mod cache;
+mod cache_contents;
 mod cache_places;
 mod cache_root;
 mod certificates;
@@ -59,6 +60,7 @@ pub use range_reader::Peek;
 pub use remote_file::RemoteFile;
 
 pub use crate::spec::location::label_of;
+pub use cache_contents::{CacheContents, CachePart, CachedItem};
 pub use pages::Keep;
 pub use resources::{Asked, Resource, ResourceRequest};
 pub use settings::Settings;

@@ -69,6 +69,7 @@ codes! {
     // Failures of fetching.
     Offline "offline" "A file is not cached, and the network may not be used."
     Cache "cache" "The cache cannot be read or written."
+    DamagedCache "damaged-cache" "Wheels in the cache do not have their digests."
     CacheFull "cache-full" "The file system of the cache is full."
     Unreachable "unreachable" "A host is not known or cannot be reached."
     TransferFailed "transfer-failed"

@@ -258,6 +258,14 @@ impl Error {
         }
     }
 
+    /// So many wheels in the cache at `path` do not have their digests.
+    pub fn damaged_cache(path: &Path, count: usize) -> Self {
+        Self::new(Detail::DamagedCache {
+            path: path.to_owned(),
+            count,
+        })
+    }
+
     /// A part of the cache that must not be used, for this reason.
     #[cfg_attr(
         not(feature = "http"),

@@ -148,6 +148,11 @@ impl fmt::Display for Error {
             Detail::Network { label, reason, .. } => {
                 write!(f, "cannot fetch `{}`: {}", excerpt(label), escaped(reason))
             }
+            Detail::DamagedCache { path, count } => {
+                let wheels = if *count == 1 { "wheel" } else { "wheels" };
+                let path = escaped(&path.display().to_string());
+                write!(f, "{count} damaged {wheels} in the cache `{path}`")
+            }
             Detail::Cache(error) => write!(f, "cannot use the cache: {error}"),
             Detail::Offline(labels) => {
                 write!(

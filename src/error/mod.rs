@@ -221,6 +221,10 @@ enum Detail {
     },
     Offline(Vec<String>),
     Cache(Error),
+    DamagedCache {
+        path: PathBuf,
+        count: usize,
+    },
     Usage(String),
     Request {
         fault: RequestFault,
@@ -245,6 +249,7 @@ impl Error {
             | Detail::Network { .. }
             | Detail::NotListed(_)
             | Detail::NoOwner(_)
+            | Detail::DamagedCache { .. }
             | Detail::Offline(_) => ErrorKind::Failed,
             Detail::Cache(error) => error.kind(),
             // A directory that this user may not write to, or a full disk, is no fault of the
@@ -292,6 +297,7 @@ impl Error {
             Detail::Network { fault, .. } => fault.word(),
             Detail::Offline(_) => Code::Offline,
             Detail::Cache(_) => Code::Cache,
+            Detail::DamagedCache { .. } => Code::DamagedCache,
             Detail::Wheels(wheels) => {
                 let mut words = wheels
                     .iter()

@@ -342,6 +342,8 @@ fn other_errors() -> Vec<Error> {
         Error::differences(2),
         Error::unmet_requirements(1),
         Error::unmet_requirements(2),
+        Error::damaged_cache(path, 1),
+        Error::damaged_cache(path, 2),
         Error::offline(texts(&["https://host/a.whl"])),
         Error::io("write", path, full()).of_cache(),
     ];

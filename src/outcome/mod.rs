@@ -271,7 +271,7 @@ impl Activity {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ActivityKind {
-    /// Reading a document from standard input or a pipe.
+    /// Reading a document from standard input or a pipe, or listing what a cache holds.
     ReadInput,
     /// Starting an interpreter and waiting for its answers.
     AskInterpreter,

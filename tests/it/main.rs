@@ -14,6 +14,7 @@
 mod addresses;
 mod ambiguous_archives;
 mod archive_refusals;
+mod cache_command;
 mod caches;
 mod conflicts;
 mod conflicts_on_disk;

@@ -5,6 +5,8 @@
 //! part of these definitions: [`variables`](super::variables) adds them to every option alike. The
 //! doc comments here are the texts of `--help`.
 
+#[cfg(feature = "http")]
+pub mod cache;
 pub mod groups;
 #[cfg(feature = "http")]
 pub mod resolution;
@@ -18,6 +20,8 @@ use pkg_install::OnConflict;
 use pkg_install::Verify;
 
 use super::help;
+#[cfg(feature = "http")]
+use cache::CacheArgs;
 use groups::{
     AcceptedArgs, EnvironmentArgs, JobsArgs, LockArgs, OutputArgs, SelectionArgs, StrictnessArgs,
     TransactionArgs, UndoableArgs,
@@ -64,6 +68,9 @@ pub enum SubCommand {
     /// Decide which wheels satisfy requirements, and fetch none of them
     #[cfg(feature = "http")]
     Resolve(Box<ResolveArgs>),
+    /// Look at the cache of downloads, and remove or check what it holds
+    #[cfg(feature = "http")]
+    Cache(CacheArgs),
     /// Remove installed projects
     Uninstall(UninstallArgs),
     /// Compare installed files with their RECORD

@@ -5,21 +5,24 @@
 //! Fields are added and never change their meaning. Paths that are not UTF-8 are written with
 //! replacement characters.
 
+#[cfg(feature = "http")]
+mod cache;
+mod checks;
 mod projects;
 
 use std::path::Path;
 use std::time::Duration;
 
+#[cfg(feature = "http")]
+use self::cache::CacheObject;
+use self::checks::{DifferenceObject, UnmetObject};
 use super::quoting::ascii_json;
 #[cfg(feature = "http")]
 use super::resolution::ResolutionObject;
 use super::{CommandResult, Results};
 use pkg_install::command::Step;
 use pkg_install::error::{Clash, Effect, Error, ErrorKind, Fault};
-use pkg_install::{
-    Action, Difference, DifferenceState, Environment, PathConflict, ProjectChange, Status,
-    UnmetRequirement, Warning,
-};
+use pkg_install::{Action, Environment, PathConflict, ProjectChange, Status, Warning};
 #[cfg(feature = "http")]
 use projects::DownloadObject;
 use projects::{OwnersObject, ProjectObject, VerifiedObject};
@@ -72,6 +75,10 @@ struct ResultObject<'a> {
     #[cfg(feature = "http")]
     #[serde(skip_serializing_if = "Option::is_none")]
     downloads: Option<Vec<DownloadObject<'a>>>,
+    /// Only of `cache`.
+    #[cfg(feature = "http")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache: Option<CacheObject<'a>>,
     timings_ms: TimingsObject,
     /// Null on success.
     error: Option<ErrorObject>,
@@ -131,36 +138,6 @@ struct WarningObject<'a> {
 struct PlanObject<'a> {
     write: &'a [String],
     remove: &'a [String],
-}
-
-/// A requirement that nothing installed meets.
-#[derive(Serialize, JsonSchema)]
-struct UnmetObject<'a> {
-    project: &'a str,
-    version: &'a str,
-    requirement: &'a str,
-    /// The version that is installed of what is required; null if none is.
-    installed: Option<&'a str>,
-}
-
-impl<'a> UnmetObject<'a> {
-    fn of(unmet: &'a UnmetRequirement) -> Self {
-        Self {
-            project: &unmet.project,
-            version: &unmet.version,
-            requirement: &unmet.requirement,
-            installed: unmet.installed.as_deref(),
-        }
-    }
-}
-
-#[derive(Serialize, JsonSchema)]
-struct DifferenceObject<'a> {
-    project: &'a str,
-    path: &'a str,
-    #[schemars(extend("enum" = ["missing", "changed", "unreadable", "mode", "record"]))]
-    state: &'static str,
-    detail: Option<&'a str>,
 }
 
 /// Milliseconds per step; a step that was not reached is absent.
@@ -244,6 +221,8 @@ impl<'a> ResultObject<'a> {
             wheels: None,
             #[cfg(feature = "http")]
             downloads: None,
+            #[cfg(feature = "http")]
+            cache: None,
             timings_ms: TimingsObject::of(&results.timings),
             error: error.map(ErrorObject::of),
         };
@@ -300,6 +279,11 @@ impl<'a> ResultObject<'a> {
             CommandResult::Resolved(shown) => {
                 self.outcome = "resolved";
                 self.resolution = Some(ResolutionObject::of(&shown.resolved));
+            }
+            #[cfg(feature = "http")]
+            CommandResult::Cache(outcome, request) => {
+                self.outcome = outcome_word(super::cache::status(outcome, request));
+                self.cache = Some(CacheObject::new(outcome));
             }
         }
     }
@@ -401,24 +385,6 @@ impl<'a> ConflictObject<'a> {
             contents: conflict.contents.iter().map(String::as_str).collect(),
             sizes: conflict.sizes.clone(),
             resolution: &conflict.resolution,
-        }
-    }
-}
-
-impl<'a> DifferenceObject<'a> {
-    fn of(difference: &'a Difference) -> Self {
-        Self {
-            project: &difference.project,
-            path: &difference.path,
-            state: match difference.state {
-                DifferenceState::Missing => "missing",
-                DifferenceState::Changed => "changed",
-                DifferenceState::Mode => "mode",
-                DifferenceState::Record => "record",
-                // Also a state that the library adds later: this schema has no word for it.
-                _ => "unreadable",
-            },
-            detail: difference.detail.as_deref(),
         }
     }
 }

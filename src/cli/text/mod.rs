@@ -4,6 +4,8 @@
 //! colours if they show none. Names and paths from wheels are escaped, since a terminal would obey
 //! the control characters in them.
 
+#[cfg(feature = "http")]
+mod cache;
 mod changes;
 mod conflicts;
 mod listing;
@@ -53,6 +55,8 @@ pub fn results(results: &Results, parsed: &Parsed, elapsed: Duration) -> String 
         CommandResult::Downloaded(wheels, status) => downloaded(wheels, *status),
         #[cfg(feature = "http")]
         CommandResult::Resolved(shown) => shown.text(),
+        #[cfg(feature = "http")]
+        CommandResult::Cache(outcome, request) => cache::text(outcome, request, verbose > 0),
         CommandResult::Listed(projects, details) => match &parsed.command {
             Command::List(ListFormat::Freeze, _) => listing::freeze(details),
             Command::List(ListFormat::Json, _) => listing::pip_json(projects, details),
