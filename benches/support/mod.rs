@@ -81,6 +81,7 @@ impl Bench {
             virtual_env: None,
             directory: directory.path().to_owned(),
             search,
+            ..Locate::default()
         };
         let environment = environment::locate(&locate).expect("there is a python3 on the PATH");
         let layout = Layout::of(&environment).expect("the directory can be looked at");

@@ -146,15 +146,12 @@ fn finding(done: &CommandResult) -> Option<Error> {
 }
 
 fn act(parsed: &Parsed, context: Context<'_>, results: &mut Results) -> Result<()> {
-    let locate = parsed.locate();
+    let locate = parsed.locate().with_cancellation(context.cancel.clone());
     let mut environment = || -> Result<Environment> {
         let asking = Activity::new(ActivityKind::AskInterpreter, "");
         let running = RunningActivity::begin(context.events, &asking);
-        let environment = Environment::locate(&locate);
+        let environment = Environment::locate(&locate)?;
         drop(running);
-        // Ctrl-C at a terminal also ends the interpreter, whose failure is not the cause then.
-        context.cancel.check()?;
-        let environment = environment?;
         // It is kept before the command runs, so that the report of an error can name it.
         results.environment = Some(environment.clone());
         Ok(environment)

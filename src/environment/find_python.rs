@@ -7,7 +7,8 @@
 use std::path::{Path, PathBuf};
 
 use super::{Locate, LocatePurpose, NoPython, Python, interpreter, venv};
-use crate::error::{Error, Result};
+use crate::cancellation::Cancellation;
+use crate::error::{Error, ErrorKind, Result};
 use crate::fs;
 
 /// The interpreter for a plain directory: the one that is named, the active environment's, or the
@@ -17,7 +18,7 @@ use crate::fs;
 /// If one is named, or its environment is active, and it cannot be used.
 pub(super) fn any_python(request: &Locate) -> Result<std::result::Result<Python, NoPython>> {
     if let Some(python) = &request.python {
-        return python_at(&executable(request, python)?);
+        return python_at(&executable(request, python)?, &request.cancellation);
     }
     if !request.purpose.needs_python() {
         return Ok(Err(NoPython::NotFound));
@@ -26,15 +27,16 @@ pub(super) fn any_python(request: &Locate) -> Result<std::result::Result<Python,
     if let Some(root) = active(request)?
         && venv::is_venv(&root)?
     {
-        return Ok(venv::open_found(&root, LocatePurpose::Install)?.python);
+        return Ok(venv::open_found(&root, LocatePurpose::Install, &request.cancellation)?.python);
     }
     let mut failure = None;
     // `python` is Python 2 on some old systems, so `python3` is tried first.
     for name in ["python3", "python"] {
         for path in search(request, name) {
-            match python_at(&path?) {
+            match python_at(&path?, &request.cancellation) {
                 Ok(Ok(python)) => return Ok(Ok(python)),
                 Ok(Err(_)) => {}
+                Err(error) if error.kind() == ErrorKind::Interrupted => return Err(error),
                 // The shims of version managers answer only if a version is chosen.
                 Err(error) => failure = failure.or_else(|| error.into_broken_interpreter()),
             }
@@ -45,10 +47,13 @@ pub(super) fn any_python(request: &Locate) -> Result<std::result::Result<Python,
     })))
 }
 
-fn python_at(executable: &Path) -> Result<std::result::Result<Python, NoPython>> {
+fn python_at(
+    executable: &Path,
+    cancel: &Cancellation,
+) -> Result<std::result::Result<Python, NoPython>> {
     match venv::of_interpreter(executable)? {
-        Some(root) => Ok(venv::open(&root, LocatePurpose::Install)?.python),
-        None => Ok(Ok(interpreter::ask(executable, None)?.python)),
+        Some(root) => Ok(venv::open(&root, LocatePurpose::Install, cancel)?.python),
+        None => Ok(Ok(interpreter::ask(executable, None, cancel)?.python)),
     }
 }
 
@@ -127,7 +132,6 @@ pub(super) fn active(request: &Locate) -> Result<Option<PathBuf>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::ErrorKind;
 
     #[test]
     fn an_interpreter_that_cannot_be_used_is_named() {

@@ -1,4 +1,4 @@
-//! Asking an interpreter about itself. Only this file starts a process.
+//! Asking an interpreter about itself.
 //!
 //! Input: its path, and another prefix if one is wanted. Output: the values of `sys` and
 //! `sysconfig`, checked and typed. Invariants: it runs isolated (`-I`) and without `site` (`-S`),
@@ -10,11 +10,12 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 
 use serde::Deserialize;
 
-use super::{Python, Scheme, elf};
+use super::{Python, Scheme, child, elf};
+use crate::cancellation::Cancellation;
 use crate::error::{Error, Result, escaped};
 use crate::spec::tags::{Implementation, Platform, Target};
 use crate::spec::version::Version;
@@ -57,8 +58,14 @@ struct InterpreterAnswer {
 /// Starts the interpreter and reads its answer; `executable` is absolute.
 ///
 /// # Errors
-/// If it cannot be started, fails, or says something else than was asked.
-pub(super) fn ask(executable: &Path, prefix: Option<&Path>) -> Result<Interpreter> {
+/// If it cannot be started, fails, or says something else than was asked; if `cancel` was
+/// cancelled, which kills it.
+pub(super) fn ask(
+    executable: &Path,
+    prefix: Option<&Path>,
+    cancel: &Cancellation,
+) -> Result<Interpreter> {
+    cancel.check()?;
     let fail = |reason: String| Error::interpreter(executable, reason);
     let mut command = Command::new(executable);
     // Without this variable, macOS 11 and later report version 10.16 to a Python that was built on
@@ -75,7 +82,10 @@ pub(super) fn ask(executable: &Path, prefix: Option<&Path>) -> Result<Interprete
     for name in SECRETS {
         command.env_remove(name);
     }
-    let output = run(&mut command).map_err(|error| fail(error.to_string()))?;
+    let output = child::run(&mut command, cancel);
+    // Ctrl-C at a terminal may also end the interpreter, whose failure is not the cause then.
+    cancel.check()?;
+    let output = output.map_err(|error| fail(error.to_string()))?;
     if repeats_script(&output) {
         return Err(fail("it is not a Python interpreter".to_owned()));
     }
@@ -106,15 +116,6 @@ const SECRETS: [&str; 10] = [
     "PKG_INSTALL_INDEX_URL",
     "PKG_INSTALL_EXTRA_INDEX_URL",
 ];
-
-fn run(command: &mut Command) -> std::io::Result<Output> {
-    command
-        // A wrapper that asks a question would wait for the user, or consume piped input.
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .output()
-}
 
 /// Whether a program took the script for something to print or to look for, as `echo` and `ls` do.
 fn repeats_script(output: &Output) -> bool {
@@ -285,7 +286,8 @@ fn glibc_version(confstr: &str) -> Option<(u32, u32)> {
 
 /// Musl's loader, started without a program, says its version among other things, and fails.
 fn ask_musl(loader: &Path) -> Option<(u32, u32)> {
-    let output = run(&mut Command::new(loader)).ok()?;
+    // It ends at once, so it needs no way to be cancelled.
+    let output = child::run(&mut Command::new(loader), &Cancellation::default()).ok()?;
     String::from_utf8_lossy(&output.stderr)
         .lines()
         .find_map(|line| elf::version(line.strip_prefix("Version ")?))
@@ -413,7 +415,9 @@ mod tests {
             ("/bin/echo", "not a Python interpreter"),
             ("/bin/ls", "not a Python interpreter"),
         ] {
-            let error = ask(Path::new(program), None).unwrap_err().to_string();
+            let error = ask(Path::new(program), None, &Cancellation::default())
+                .unwrap_err()
+                .to_string();
             assert!(
                 error.contains(program) && error.contains(expected),
                 "{error}"

@@ -72,7 +72,7 @@ fn find(request: &Locate) -> Result<Environment> {
 
 /// The target is a virtual environment, which has an interpreter of its own.
 fn of_venv(request: &Locate, root: &Path) -> Result<Environment> {
-    let environment = venv::open(root, request.purpose)?;
+    let environment = venv::open(root, request.purpose, &request.cancellation)?;
     if let Some(python) = &request.python {
         // `python` and `python3` are links to one program, so the resolved paths are compared.
         let named = fs::canonical(&executable(request, python)?)?;
@@ -118,28 +118,25 @@ fn of_directory(request: &Locate, root: &Path) -> Result<Environment> {
 
 /// The environment of a named interpreter, with or without another prefix and a destdir.
 fn of_python(request: &Locate, python: &Path) -> Result<Environment> {
-    let executable = executable(request, python)?;
-    let destdir = request
-        .root
-        .as_ref()
-        .map(|root| absolute("the root", root))
-        .transpose()?;
-    let prefix = request
-        .prefix
-        .as_ref()
-        .map(|prefix| absolute("the prefix", prefix))
-        .transpose()?;
+    let (executable, cancel) = (executable(request, python)?, &request.cancellation);
+    let given = |what, path: Option<&Path>| path.map(|path| absolute(what, path)).transpose();
+    let destdir = given("the root", request.root.as_deref())?;
+    let prefix = given("the prefix", request.prefix.as_deref())?;
+    let open = |root: &Path| {
+        let environment = venv::open(root, request.purpose, cancel)?;
+        below(environment, destdir.as_deref())
+    };
     if prefix.is_none()
         && let Some(root) = venv::of_interpreter(&executable)?
     {
-        return below(venv::open(&root, request.purpose)?, destdir.as_deref());
+        return open(&root);
     }
-    let answer = interpreter::ask(&executable, prefix.as_deref())?;
+    let answer = interpreter::ask(&executable, prefix.as_deref(), cancel)?;
     // Another prefix leaves the packages of the system alone, so PEP 668 does not apply to it.
     if prefix.is_none() {
         // The program may be a wrapper around the interpreter of a virtual environment.
         if let Some(root) = venv::of_interpreter(&answer.python.executable)? {
-            return below(venv::open(&root, request.purpose)?, destdir.as_deref());
+            return open(&root);
         }
         // PEP 668 does not concern a destdir, whose files a packager puts in place later.
         if destdir.is_none() && request.purpose.changes() && !request.break_system_packages {
@@ -180,7 +177,7 @@ fn below(mut environment: Environment, destdir: Option<&Path>) -> Result<Environ
 fn nearby(request: &Locate) -> Result<Environment> {
     if let Some(root) = active(request)? {
         if venv::is_venv(&root)? {
-            return venv::open_found(&root, request.purpose);
+            return venv::open_found(&root, request.purpose, &request.cancellation);
         }
         return Err(Error::bad_environment(
             &root,
@@ -189,7 +186,7 @@ fn nearby(request: &Locate) -> Result<Environment> {
     }
     let root = absolute("the working directory", &request.directory)?.join(".venv");
     if venv::is_venv(&root)? {
-        return venv::open_found(&root, request.purpose);
+        return venv::open_found(&root, request.purpose, &request.cancellation);
     }
     // `lstat` also finds a dangling link, which deserves a message of its own.
     if fs::lstat(&root)?.is_some() {

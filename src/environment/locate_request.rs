@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::cancellation::Cancellation;
+
 /// What an environment is wanted for, which decides what must be known of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LocatePurpose {
@@ -66,6 +68,8 @@ pub struct Locate {
     pub search: Vec<PathBuf>,
     /// What it is wanted for.
     pub purpose: LocatePurpose,
+    /// Ends the search, and kills an interpreter that has not answered yet.
+    pub cancellation: Cancellation,
 }
 
 impl Locate {
@@ -140,6 +144,13 @@ impl Locate {
     #[must_use]
     pub fn with_purpose(mut self, purpose: LocatePurpose) -> Self {
         self.purpose = purpose;
+        self
+    }
+
+    /// With this [`Locate::cancellation`].
+    #[must_use]
+    pub fn with_cancellation(mut self, cancellation: Cancellation) -> Self {
+        self.cancellation = cancellation;
         self
     }
 }

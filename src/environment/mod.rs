@@ -8,6 +8,7 @@
 //! `distutils`, which is not asked.
 
 mod build_flags;
+mod child;
 mod elf;
 mod externally_managed;
 mod find_python;

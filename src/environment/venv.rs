@@ -14,6 +14,7 @@ use super::site_packages::{Library, libraries};
 use super::{
     Environment, EnvironmentKind, LocatePurpose, NoPython, Python, Scheme, elf, interpreter, vouch,
 };
+use crate::cancellation::Cancellation;
 use crate::error::{Error, Result};
 use crate::fs;
 use crate::spec::tags::{Implementation, Target};
@@ -53,8 +54,12 @@ pub(super) fn of_interpreter(executable: &Path) -> Result<Option<PathBuf>> {
 ///
 /// # Errors
 /// If it is not whole, or its interpreter was asked and did not answer.
-pub(super) fn open(root: &Path, purpose: LocatePurpose) -> Result<Environment> {
-    open_as(root, EnvironmentChoice::Named, purpose)
+pub(super) fn open(
+    root: &Path,
+    purpose: LocatePurpose,
+    cancel: &Cancellation,
+) -> Result<Environment> {
+    open_as(root, EnvironmentChoice::Named, purpose, cancel)
 }
 
 /// As [`open`], for an environment that the user has not named.
@@ -62,9 +67,13 @@ pub(super) fn open(root: &Path, purpose: LocatePurpose) -> Result<Environment> {
 /// # Errors
 /// As [`open`], and if it could have been made or changed by another user. Nothing of it is started
 /// then.
-pub(super) fn open_found(root: &Path, purpose: LocatePurpose) -> Result<Environment> {
+pub(super) fn open_found(
+    root: &Path,
+    purpose: LocatePurpose,
+    cancel: &Cancellation,
+) -> Result<Environment> {
     vouch::check_environment(root)?;
-    open_as(root, EnvironmentChoice::Found, purpose)
+    open_as(root, EnvironmentChoice::Found, purpose, cancel)
 }
 
 /// How an environment was chosen.
@@ -76,7 +85,12 @@ enum EnvironmentChoice {
     Found,
 }
 
-fn open_as(root: &Path, choice: EnvironmentChoice, purpose: LocatePurpose) -> Result<Environment> {
+fn open_as(
+    root: &Path,
+    choice: EnvironmentChoice,
+    purpose: LocatePurpose,
+    cancel: &Cancellation,
+) -> Result<Environment> {
     let text = fs::read_to_limit(&root.join(MARKER), MAX_MARKER)?;
     let config = Config::parse(&String::from_utf8_lossy(&text));
     let libraries = libraries(root)?;
@@ -88,7 +102,7 @@ fn open_as(root: &Path, choice: EnvironmentChoice, purpose: LocatePurpose) -> Re
             Some(python) => (Some(python), None),
             None if only.is_some() && !purpose.needs_python() => (None, only),
             None => {
-                let asked = ask(root, &executable, &config, choice)?;
+                let asked = ask(root, &executable, &config, choice, cancel)?;
                 // `sys.executable` may be spelled differently; scripts must name the environment's
                 // own.
                 (
@@ -154,6 +168,7 @@ fn ask(
     executable: &Path,
     config: &Config,
     choice: EnvironmentChoice,
+    cancel: &Cancellation,
 ) -> Result<Python> {
     let program = fs::canonical(executable)?;
     let is_copy = program.starts_with(fs::canonical(root)?);
@@ -164,7 +179,7 @@ fn ask(
             vouch::check_program(root, &Path::new("/").join(home).join("python"))?;
         }
     }
-    Ok(interpreter::ask(&program, None)?.python)
+    Ok(interpreter::ask(&program, None, cancel)?.python)
 }
 
 /// The interpreter as the environment's scripts call it, or why there is none.
@@ -331,7 +346,7 @@ mod tests {
         };
         let scratch = unstartable(CONFIG, "python3.13", &[DATA, SITE]);
         let root = scratch.path().join("venv");
-        let found = open(&root, LocatePurpose::Install).unwrap();
+        let found = open(&root, LocatePurpose::Install, &Cancellation::default()).unwrap();
         assert_eq!(found.kind, EnvironmentKind::Venv);
         assert_eq!(found.python().unwrap().executable, root.join("bin/python"));
         assert_eq!(found.python().unwrap().version.to_string(), "3.13.1");
@@ -348,7 +363,12 @@ mod tests {
             "python3.13td",
             &[data, "venv/lib/python3.13t/site-packages/x.py"],
         );
-        let found = open(&scratch.path().join("venv"), LocatePurpose::Install).unwrap();
+        let found = open(
+            &scratch.path().join("venv"),
+            LocatePurpose::Install,
+            &Cancellation::default(),
+        )
+        .unwrap();
         assert!(
             found.python().unwrap().target.free_threaded && found.python().unwrap().target.debug
         );
@@ -414,7 +434,7 @@ mod tests {
     #[test]
     fn what_is_not_whole_is_refused_with_the_reason() {
         let refused = |root: &Path| {
-            let error = open(root, LocatePurpose::Install).unwrap_err();
+            let error = open(root, LocatePurpose::Install, &Cancellation::default()).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Environment);
             error.to_string()
         };
@@ -436,8 +456,9 @@ mod tests {
             .status()
             .unwrap();
         assert!(made.success());
-        let found = open(&root, LocatePurpose::Install).unwrap();
-        let asked = interpreter::ask(&root.join("bin/python"), None).unwrap();
+        let found = open(&root, LocatePurpose::Install, &Cancellation::default()).unwrap();
+        let asked =
+            interpreter::ask(&root.join("bin/python"), None, &Cancellation::default()).unwrap();
         assert_eq!(found.python, Ok(asked.python));
 
         let code = "import json, sysconfig as s; print(json.dumps([s.get_path(n) for n in \
@@ -465,7 +486,9 @@ mod tests {
         );
 
         std::fs::remove_dir_all(root.join("lib")).unwrap();
-        let error = open(&root, LocatePurpose::Install).unwrap_err().to_string();
+        let error = open(&root, LocatePurpose::Install, &Cancellation::default())
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("/site-packages`"), "{error}");
     }
 }

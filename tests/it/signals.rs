@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -69,6 +70,40 @@ fn a_signal_ends_the_reading_of_standard_input_and_of_a_descriptor() {
                 .stdin(Stdio::piped());
             let run = interrupted(&mut command, "read-input", signal);
             run.assert_code(code).assert_stderr("error: interrupted\n");
+        }
+    }
+}
+
+#[test]
+fn a_signal_ends_an_interpreter_that_does_not_answer() {
+    let scene = Scene::new();
+    let pipe = scene.join("pids");
+    Run::of(Command::new("mkfifo").arg(&pipe)).assert_code(0);
+    // As version managers may do, the wrapper starts a program that hangs.
+    let script = format!(
+        "#!/bin/sh\nsleep 600 &\necho $$ $! > '{}'\nwait\n",
+        pipe.display()
+    );
+    let python = scene.write("python", script);
+    let mode = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(&python, mode).expect("its mode can be set");
+    for (signal, code) in SIGNALS {
+        let mut command = scene.command();
+        command.arg("list").arg("--python").arg(&python);
+        let child = command
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        // Reading waits until both programs run.
+        let pids = std::fs::read_to_string(&pipe).expect("it can be read");
+        send(signal, &child);
+        let run = Run::from(child.wait_with_output().expect("it ends"));
+        run.assert_code(code).assert_stderr("error: interrupted\n");
+        for pid in pids.split_whitespace() {
+            // What was killed may stay in the list until its new parent has noticed.
+            let alive = format!("ps -o stat= -p {pid} | grep -v Z");
+            Run::of(Command::new("sh").args(["-c", &alive])).assert_code(1);
         }
     }
 }
