@@ -9,7 +9,9 @@
 //! A large file is divided into shares among the connections that are idle. If a share fails, the
 //! rest is fetched by one connection alone, which meets the same failure and can handle it.
 
+use std::cell::RefCell;
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -30,7 +32,7 @@ use super::transfer::{FileTransfer, TransferState};
 use crate::cancellation::Cancellation;
 use crate::error::{Error, NetworkFault, Result};
 use crate::fs::{Fs, OpenFile, ReadAt as _};
-use crate::outcome::{Events, Retry};
+use crate::outcome::{Activity, Events, Retry, RunningActivity};
 
 /// The longest time between two checks whether the caller was cancelled.
 pub(super) const PAUSE: Duration = Duration::from_millis(100);
@@ -122,8 +124,7 @@ impl Fetcher {
         if self.offline {
             return Err(Error::offline(vec![file.label.clone()]));
         }
-        let waiting = |path: &std::path::Path| progress.waiting(path);
-        fetch.with_lock(&waiting, |lock| fetch.whole(lock))
+        fetch.with_lock(progress, |lock| fetch.whole(lock))
     }
 
     /// The file if the cache has it. The server is asked whether one that is not pinned is still
@@ -181,14 +182,25 @@ pub(super) struct FileFetch<'a> {
 }
 
 impl FileFetch<'_> {
-    /// Does `work` under the file's lock. `waiting` is called once if another process holds it.
+    /// Does `work` under the file's lock. If another process holds it, `events` gets that this one
+    /// waits, and for how long.
     pub(super) fn with_lock<T>(
         &self,
-        waiting: &dyn Fn(&std::path::Path),
+        events: &dyn Events,
         work: impl FnOnce(&FileLock) -> Result<T>,
     ) -> Result<T> {
         let cache = &self.fetcher.cache;
-        let lock = cache.lock(self.file, self.cancel, waiting)?;
+        let running = RefCell::new(None);
+        let waiting = |path: &Path| {
+            // A holder that makes progress is waited for again and again: that is one wait.
+            if running.borrow().is_none() {
+                events.waiting(path);
+                let activity = Activity::wait_for_lock(path);
+                running.replace(Some(RunningActivity::begin(events, &activity)));
+            }
+        };
+        let lock = cache.lock(self.file, self.cancel, &waiting)?;
+        running.take();
         let result = work(&lock);
         cache.unlock(lock);
         result.map_err(|error| of_full_disk(error, self.file))

@@ -24,6 +24,7 @@ use super::remote_file::RemoteFile;
 use crate::cancellation::Cancellation;
 use crate::error::{Error, NetworkFault, Result};
 use crate::fs::{OpenFile, ReadAt};
+use crate::outcome::Silent;
 
 /// Reads of an archive's directory are short and close together.
 const GRAIN: u64 = 1 << 14;
@@ -224,7 +225,7 @@ impl Remote {
             report: Reporter::Preview(&fetcher.previews),
         };
         // Another process that holds the lock for a range has it for a moment only.
-        fetch.with_lock(&|_| {}, |lock| {
+        fetch.with_lock(&Silent, |lock| {
             if let Some(found) = cache.cached(file, &self.cancel)? {
                 return Ok(Present::Complete(found));
             }

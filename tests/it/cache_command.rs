@@ -2,11 +2,17 @@
 
 use std::fs::{self, File, FileTimes};
 use std::process::Stdio;
+use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
+use pkg_install::download::Downloader;
+use pkg_install::fs::Fs;
+use pkg_install::outcome::{Events, Silent};
+use pkg_install::{Activity, ActivityKind, Cancellation, ErrorKind};
 use serde_json::Value;
 
-use crate::support::http_server::Server;
+use crate::downloads;
+use crate::support::http_server::{Server, Turn};
 use crate::support::scene::{Run, Scene};
 use crate::support::wheel_builder::Wheel;
 
@@ -241,4 +247,57 @@ fn cache_commands_are_safe_beside_running_installs() {
             );
         }
     }
+}
+
+/// Keeps which waits for locks begin and end, and stops the downloads once one has begun.
+struct LockWaits {
+    cancel: Cancellation,
+    begun: Mutex<Vec<usize>>,
+    ended: Mutex<Vec<usize>>,
+}
+
+impl Events for LockWaits {
+    fn activity_begin(&self, number: usize, activity: &Activity) {
+        if activity.kind == ActivityKind::WaitForLock {
+            assert!(activity.subject.contains(".lock"), "{}", activity.subject);
+            self.begun.lock().expect("no panic").push(number);
+            self.cancel.cancel();
+        }
+    }
+
+    fn activity_end(&self, number: usize) {
+        self.ended.lock().expect("no panic").push(number);
+    }
+}
+
+#[test]
+fn a_wait_for_a_file_that_another_command_fetches_is_an_activity() {
+    let (scene, server) = (Scene::new(), Server::start());
+    server.put(downloads::NAME, &downloads::body(5_000, 3));
+    server.always(downloads::NAME, Turn::Silence);
+    let wanted = downloads::loose(server.url(downloads::NAME));
+    let cancel = Cancellation::default();
+    let fetch = |events: &dyn Events| {
+        let settings = downloads::settings(&scene);
+        let downloader = Downloader::new(&settings, &Fs::default(), cancel.clone());
+        let fetched = downloader.expect("it can be made").fetch(&wanted, events);
+        assert_eq!(
+            fetched.expect_err("it is stopped").kind(),
+            ErrorKind::Interrupted
+        );
+    };
+    let waits = LockWaits {
+        cancel: cancel.clone(),
+        begun: Mutex::default(),
+        ended: Mutex::default(),
+    };
+    std::thread::scope(|threads| {
+        threads.spawn(|| fetch(&Silent));
+        server.wait_for(downloads::NAME, 1);
+        fetch(&waits);
+    });
+    let begun = waits.begun.into_inner().expect("no panic");
+    assert_eq!(begun.len(), 1, "{begun:?}");
+    let ended = waits.ended.into_inner().expect("no panic");
+    assert!(ended.contains(&begun[0]), "{ended:?}");
 }
