@@ -58,6 +58,7 @@ mod output;
 mod partial_files;
 mod peeking;
 mod planted;
+mod planted_cache;
 mod portable_names;
 mod power_cut;
 mod progress;
