@@ -66,18 +66,13 @@
 //! an environment at the same time. Without [`Options::durable`] a power loss soon after success
 //! may leave empty files.
 
-#![allow(
-    dead_code,
-    unused_imports,
-    reason = "until commands resolve, only tests use `resolve`"
-)]
 #![cfg_attr(
-    not(feature = "testing"),
+    not(all(feature = "testing", feature = "http")),
     allow(
         dead_code,
         unused_imports,
-        reason = "tests and benches use more of the modules; with `testing` the compiler sees \
-                  them all"
+        reason = "tests and benches use more of the modules, and without HTTP nothing resolves; \
+                  with both features the compiler sees them all"
     )
 )]
 

@@ -121,6 +121,10 @@ fn fetch(url: url::Url, options: &Options, context: Context<'_>) -> Result<Docum
 }
 
 #[cfg(not(feature = "http"))]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the `fetch` of a build with HTTP consumes the URL"
+)]
 fn fetch(url: url::Url, _: &Options, _: Context<'_>) -> Result<Document> {
     let label = shown(url.as_str());
     Err(Error::usage(format!(

@@ -6,7 +6,6 @@
 //! of a fetched wheel must be the one that was resolved with.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Instant;
 
 use super::document::Document;

@@ -1,8 +1,6 @@
 //! `verify`: checks wheels without an environment: the archive, the metadata, every content, and
 //! the places of the files.
 
-use std::sync::atomic::Ordering;
-
 use super::{Context, Options};
 use crate::archive::{Archive, ArchiveError, Entry, Expected, Scratch};
 use crate::environment::layout::Layout;

@@ -8,10 +8,7 @@
 use std::path::Path;
 
 use super::find_python::{absolute, active, any_python, executable};
-use super::{
-    Environment, EnvironmentKind, Locate, LocatePurpose, Scheme, externally_managed, interpreter,
-    venv,
-};
+use super::{Environment, EnvironmentKind, Locate, Scheme, externally_managed, interpreter, venv};
 use crate::error::{Error, RequestFault, Result};
 use crate::fs;
 

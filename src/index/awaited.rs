@@ -88,8 +88,6 @@ impl<K: Eq + Hash + Clone, T> Awaited<K, T> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicBool;
-
     use super::*;
 
     #[test]

@@ -117,11 +117,6 @@ impl Locations {
         let page = |index: &IndexUrl| (index.clone(), index.page(project));
         indexes.iter().map(page).collect()
     }
-
-    /// The indexes as messages name them.
-    pub fn labels(&self) -> Vec<String> {
-        self.indexes.iter().map(IndexUrl::label).collect()
-    }
 }
 
 #[cfg(test)]
@@ -154,7 +149,7 @@ mod tests {
         assert_eq!(pages("My.Project", &locations), expected);
         locations.tie(name("my_project"), two);
         assert_eq!(pages("My.Project", &locations), expected[1..]);
-        assert_eq!(locations.labels()[0], "https://h.example/root/");
+        assert_eq!(locations.indexes[0].label(), "https://h.example/root/");
     }
 
     #[test]

@@ -126,11 +126,6 @@ impl Index {
         remarks.sort_by(|one, other| one.0.cmp(&other.0));
         remarks
     }
-
-    /// The downloader, which has what was fetched of wheels.
-    pub fn downloader(&self) -> &Downloader {
-        &self.scout.downloader
-    }
 }
 
 impl KnownProjects for Index {

@@ -23,9 +23,7 @@ mod versions;
 mod wanted;
 mod wording;
 
-pub(crate) use known::{
-    CandidateVersion, Candidates, Dependencies, KnownProjects, Rejection, Stated,
-};
+pub(crate) use known::{CandidateVersion, Candidates, Dependencies, KnownProjects, Rejection};
 pub(crate) use resolution::{Resolution, ResolutionWarning, ResolvedProject, Via};
 pub(crate) use wanted::{RequirementOrigin, StatedRequirement, Upgrade, Wanted};
 

@@ -8,7 +8,6 @@ mod request;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Instant;
 
 pub(super) use gather::is_project_file;

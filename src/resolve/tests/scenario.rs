@@ -8,9 +8,10 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use super::super::known::Stated;
 use super::super::{
     CandidateVersion, Candidates, Dependencies, KnownProjects, Rejection, RequirementOrigin,
-    Resolution, Stated, StatedRequirement, Upgrade, Wanted, solve,
+    Resolution, StatedRequirement, Upgrade, Wanted, solve,
 };
 use crate::error::Result;
 use crate::spec::marker::MarkerEnvironment;

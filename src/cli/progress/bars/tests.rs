@@ -240,7 +240,7 @@ fn names_control_no_terminal() {
         ..transfer(0, 0, None)
     };
     let lines = lines(&seen(&[odd]), WIDE);
-    assert!(lines[0].starts_with("a\\u{1b}[2J\\n "), "{lines:?}");
+    assert!(lines[0].starts_with("a\\u{1b}[2J\\n"), "{lines:?}");
 }
 
 #[test]
