@@ -119,7 +119,8 @@ fn commit(criterion: &mut Criterion, bench: &Bench) {
                 bench.stage(plan.clone(), Verify::Off)
             };
             let run = |(areas, staged)| {
-                transaction::commit(&bench.layout, areas, staged, options).expect("it commits")
+                transaction::commit(&bench.layout, areas, staged, options, &Silent)
+                    .expect("it commits")
             };
             b.iter_batched(setup, run, BatchSize::PerIteration);
         });

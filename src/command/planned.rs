@@ -13,8 +13,8 @@ use crate::error::{Result, escaped};
 use crate::installed::Installed;
 use crate::installed::requires::{self, Requiring};
 use crate::outcome::{
-    Action, Outcome, PathConflict, PlannedFiles, ProjectChange, Status, Step, UnmetRequirement,
-    Warning,
+    Action, Activity, ActivityKind, Outcome, PathConflict, PlannedFiles, ProjectChange,
+    RunningActivity, Status, Step, UnmetRequirement, Warning,
 };
 use crate::plan::Plan;
 use crate::spec::name::ProjectName;
@@ -208,7 +208,16 @@ impl<'a> PlannedTransaction<'a> {
         });
         // The progress must end even if staging failed, so the error is returned afterwards.
         events.end();
-        let staged = staged?;
+        let staged = match staged {
+            Ok(staged) => staged,
+            Err(error) => {
+                // Many files may be staged by now, and after Ctrl-C this is all that is waited for.
+                let activity = Activity::new(ActivityKind::CleanUp, "");
+                let _running = RunningActivity::begin(events, &activity);
+                drop(areas);
+                return Err(error);
+            }
+        };
         let changes = planning::changes(&staged.plan);
         events.step(Step::Stage, begin.elapsed());
         let begin = Instant::now();
@@ -216,7 +225,8 @@ impl<'a> PlannedTransaction<'a> {
             durable: self.options.durable,
             undoable: self.options.undoable,
         };
-        let committed = transaction::commit(&session.layout, areas, staged, commit_options)?;
+        let committed =
+            transaction::commit(&session.layout, areas, staged, commit_options, events)?;
         events.step(Step::Commit, committed.moved);
         events.step(Step::Clean, begin.elapsed().saturating_sub(committed.moved));
         observer.warn(committed.warnings);

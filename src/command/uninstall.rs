@@ -9,7 +9,7 @@ use super::session::{Purpose, Session};
 use super::{Context, Options, planning};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
-use crate::outcome::{Outcome, Step};
+use crate::outcome::{Activity, ActivityKind, Outcome, RunningActivity, Step};
 use crate::spec::name::ProjectName;
 use crate::threads::Pool;
 
@@ -44,7 +44,10 @@ pub(crate) fn plan_uninstall<'a>(
     let pool = Pool::new(options.jobs)?;
     let begin = Instant::now();
     let mut session = Session::begin(environment, Purpose::Change, options, context)?;
+    let activity = Activity::new(ActivityKind::Remove, "");
+    let running = RunningActivity::begin(context.events, &activity);
     let planned = planning::uninstall(&mut session, &names, &pool, context);
+    drop(running);
     context.events.step(Step::Plan, begin.elapsed());
     let (session, plan) = session.unless_failed(planned)?;
     let opened = Opened::default();

@@ -32,7 +32,7 @@ use super::transfer::{FileTransfer, TransferState};
 use crate::cancellation::Cancellation;
 use crate::error::{Error, NetworkFault, Result};
 use crate::fs::{Fs, OpenFile, ReadAt as _};
-use crate::outcome::{Activity, Events, Retry, RunningActivity};
+use crate::outcome::{Activity, ActivityKind, Events, Retry, RunningActivity};
 
 /// The longest time between two checks whether the caller was cancelled.
 pub(super) const PAUSE: Duration = Duration::from_millis(100);
@@ -233,7 +233,12 @@ impl FileFetch<'_> {
             let total = partial.head().map(|head| head.total).or(self.file.size);
             self.report.begin(self.file, total, partial.count());
             let partial = self.fill(partial, &Part::Whole)?;
-            match cache.finish(self.file, partial, self.cancel)? {
+            let hashing = self
+                .report
+                .activity(ActivityKind::Hash, &self.file.file_name);
+            let finished = cache.finish(self.file, partial, self.cancel)?;
+            drop(hashing);
+            match finished {
                 Checked::Good(file) => return Ok(file),
                 // The earlier bytes may be of another file, or were lost on the disk. They are
                 // gone now, so this happens once.
@@ -388,10 +393,20 @@ impl FileFetch<'_> {
             results: Some(results),
         })?;
         let mut first = Ok(());
+        let (mut connecting, mut has_answered) = (None, false);
         loop {
             // The timeout also bounds how late progress is reported: results come only at the end.
             let next = done.recv_timeout(PAUSE);
-            self.report.events(self.file, transfer.take_events());
+            let events = transfer.take_events();
+            if !events.is_empty() {
+                has_answered = true;
+                connecting = None;
+            } else if !has_answered && connecting.is_none() && next.is_err() {
+                // Only now, as most servers answer before anything could be seen of it.
+                let kind = ActivityKind::Connect;
+                connecting = Some(self.report.activity(kind, self.file.host()));
+            }
+            self.report.events(self.file, events);
             match next {
                 Ok(result) => first = first.and(result),
                 Err(RecvTimeoutError::Disconnected) => return first,

@@ -54,7 +54,7 @@ use std::thread::ScopedJoinHandle;
 use crate::cancellation::Cancellation;
 use crate::error::{Error, Result};
 use crate::fs::{Fs, OpenFile};
-use crate::outcome::{Events, Warning};
+use crate::outcome::{Activity, ActivityKind, Events, RunningActivity, Warning};
 
 pub use range_reader::Peek;
 pub use remote_file::RemoteFile;
@@ -196,6 +196,8 @@ impl Downloader {
         previewed: &(dyn Fn(usize, Peek) -> Result<()> + Sync),
     ) -> Result<()> {
         let preview = |index: usize, batch: &Arc<Batch>, cancel: &Cancellation| {
+            let activity = Activity::new(ActivityKind::ReadIndex, &files[index].file_name);
+            let _running = RunningActivity::begin(progress, &activity);
             let peek = Peek::open(&self.fetcher, &files[index], Some(batch), cancel)?;
             previewed(index, peek)
         };

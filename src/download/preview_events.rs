@@ -4,12 +4,12 @@
 //! of the files that were previewed. The progress of the call that made a preview may be gone when
 //! the preview reads on, so the events of previews wait here until a caller polls them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::remote_file::RemoteFile;
 use super::transfer::TransferEvent;
-use crate::outcome::{Events, Retry};
+use crate::outcome::{Activity, ActivityKind, Events, Retry};
 
 /// The events of previews that were not reported yet.
 #[derive(Debug, Default)]
@@ -22,6 +22,8 @@ struct Previews {
     /// By address.
     lengths: HashMap<String, u64>,
     pending: Vec<PreviewEvent>,
+    /// The transfers that have begun, because a server sends the whole file, and have not ended.
+    begun: HashSet<usize>,
 }
 
 #[derive(Debug)]
@@ -30,11 +32,80 @@ enum PreviewEvent {
         name: String,
         retry: Retry,
     },
-    Complete {
+    Begin {
         transfer: usize,
         name: String,
-        length: u64,
+        total: Option<u64>,
     },
+    Advance {
+        transfer: usize,
+        bytes: u64,
+    },
+    End {
+        transfer: usize,
+    },
+    ActivityBegin {
+        number: usize,
+        activity: Activity,
+    },
+    ActivityEnd {
+        number: usize,
+    },
+}
+
+impl PreviewEvent {
+    fn report(self, progress: &dyn Events) {
+        match self {
+            Self::Retry { name, retry } => progress.look_retry(&name, &retry),
+            Self::Begin {
+                transfer,
+                name,
+                total,
+            } => progress.transfer_begin(transfer, &name, total, 0),
+            Self::Advance { transfer, bytes } => progress.transfer_advance(transfer, bytes),
+            Self::End { transfer } => progress.transfer_end(transfer),
+            Self::ActivityBegin { number, activity } => progress.activity_begin(number, &activity),
+            Self::ActivityEnd { number } => progress.activity_end(number),
+        }
+    }
+}
+
+impl Previews {
+    fn begin(&mut self, file: &RemoteFile, total: Option<u64>, transfer: usize) {
+        self.begun.insert(transfer);
+        let name = file.file_name.clone();
+        self.pending.push(PreviewEvent::Begin {
+            transfer,
+            name,
+            total,
+        });
+    }
+
+    /// Adds to an event that waits already, since there may be none that polls for long.
+    fn advance(&mut self, transfer: usize, bytes: u64) {
+        for event in self.pending.iter_mut().rev() {
+            match event {
+                PreviewEvent::Advance {
+                    transfer: other,
+                    bytes: count,
+                } if *other == transfer => {
+                    *count += bytes;
+                    return;
+                }
+                PreviewEvent::Begin {
+                    transfer: other, ..
+                } if *other == transfer => break,
+                _ => {}
+            }
+        }
+        self.pending.push(PreviewEvent::Advance { transfer, bytes });
+    }
+
+    fn end(&mut self, transfer: usize) {
+        if self.begun.remove(&transfer) {
+            self.pending.push(PreviewEvent::End { transfer });
+        }
+    }
 }
 
 impl PreviewEvents {
@@ -51,12 +122,18 @@ impl PreviewEvents {
 
     /// A preview has fetched the whole file, which makes it a transfer.
     pub(super) fn completed(&self, file: &RemoteFile, length: u64, transfer: usize) {
-        let name = file.file_name.clone();
-        self.lock().pending.push(PreviewEvent::Complete {
-            transfer,
-            name,
-            length,
-        });
+        let mut state = self.lock();
+        if !state.begun.contains(&transfer) {
+            // Its parts came one by one, or were there already.
+            state.begin(file, Some(length), transfer);
+            state.advance(transfer, length);
+        }
+        state.end(transfer);
+    }
+
+    /// A preview has ended; a transfer that it was has failed.
+    pub(super) fn ended(&self, transfer: usize) {
+        self.lock().end(transfer);
     }
 
     /// Reports everything that was not reported yet.
@@ -64,18 +141,7 @@ impl PreviewEvents {
         let pending = std::mem::take(&mut self.lock().pending);
         // The lock is free here: a connection must not wait for a callback that is slow.
         for one in pending {
-            match one {
-                PreviewEvent::Retry { name, retry } => progress.look_retry(&name, &retry),
-                PreviewEvent::Complete {
-                    transfer,
-                    name,
-                    length,
-                } => {
-                    progress.transfer_begin(transfer, &name, Some(length), 0);
-                    progress.transfer_advance(transfer, length);
-                    progress.transfer_end(transfer);
-                }
-            }
+            one.report(progress);
         }
     }
 
@@ -89,11 +155,11 @@ impl PreviewEvents {
 pub(super) enum Reporter<'a> {
     /// It is a transfer with this number.
     Transfer(&'a dyn Events, usize),
-    /// It is a preview, of which only new tries are reported.
-    Preview(&'a PreviewEvents),
+    /// It is a preview. If the server sends the whole file, it is a transfer with this number.
+    Preview(&'a PreviewEvents, usize),
 }
 
-impl Reporter<'_> {
+impl<'a> Reporter<'a> {
     /// The file begins, or begins anew, or its length became known.
     pub(super) fn begin(self, file: &RemoteFile, total: Option<u64>, present: u64) {
         if let Self::Transfer(progress, number) = self {
@@ -102,13 +168,25 @@ impl Reporter<'_> {
     }
 
     pub(super) fn events(self, file: &RemoteFile, events: Vec<TransferEvent>) {
-        let Self::Transfer(progress, number) = self else {
-            return;
-        };
         for event in events {
-            match event {
-                TransferEvent::Began(total) => self.begin(file, total, 0),
-                TransferEvent::Advanced(bytes) => progress.transfer_advance(number, bytes),
+            match (self, event) {
+                (Self::Transfer(..), TransferEvent::Began { total, .. }) => {
+                    self.begin(file, total, 0);
+                }
+                (Self::Transfer(progress, number), TransferEvent::Advanced(bytes)) => {
+                    progress.transfer_advance(number, bytes);
+                }
+                (Self::Preview(events, number), TransferEvent::Began { total, whole: true }) => {
+                    events.lock().begin(file, total, number);
+                }
+                // The parts of a file are no transfer.
+                (Self::Preview(..), TransferEvent::Began { whole: false, .. }) => {}
+                (Self::Preview(events, number), TransferEvent::Advanced(bytes)) => {
+                    let mut state = events.lock();
+                    if state.begun.contains(&number) {
+                        state.advance(number, bytes);
+                    }
+                }
             }
         }
     }
@@ -116,10 +194,27 @@ impl Reporter<'_> {
     pub(super) fn retry(self, file: &RemoteFile, retry: &Retry) {
         match self {
             Self::Transfer(progress, number) => progress.transfer_retry(number, retry),
-            Self::Preview(events) => events.lock().pending.push(PreviewEvent::Retry {
+            Self::Preview(events, _) => events.lock().pending.push(PreviewEvent::Retry {
                 name: file.file_name.clone(),
                 retry: retry.clone(),
             }),
+        }
+    }
+
+    /// Something begins that may take long; it ends when the result is dropped.
+    pub(super) fn activity(self, kind: ActivityKind, subject: &str) -> ReportedActivity<'a> {
+        let number = Activity::next_number();
+        let activity = Activity::new(kind, subject);
+        match self {
+            Self::Transfer(progress, _) => progress.activity_begin(number, &activity),
+            Self::Preview(events, _) => {
+                let event = PreviewEvent::ActivityBegin { number, activity };
+                events.lock().pending.push(event);
+            }
+        }
+        ReportedActivity {
+            report: self,
+            number,
         }
     }
 
@@ -127,6 +222,25 @@ impl Reporter<'_> {
     pub(super) fn end(self) {
         if let Self::Transfer(progress, number) = self {
             progress.transfer_end(number);
+        }
+    }
+}
+
+/// An activity of fetching that is reported to have ended when this value is dropped.
+pub(super) struct ReportedActivity<'a> {
+    report: Reporter<'a>,
+    number: usize,
+}
+
+impl Drop for ReportedActivity<'_> {
+    fn drop(&mut self) {
+        let number = self.number;
+        match self.report {
+            Reporter::Transfer(progress, _) => progress.activity_end(number),
+            Reporter::Preview(events, _) => {
+                let event = PreviewEvent::ActivityEnd { number };
+                events.lock().pending.push(event);
+            }
         }
     }
 }

@@ -217,15 +217,16 @@ impl Remote {
     fn fetch(&self, part: &Part) -> Result<Present> {
         let Self { fetcher, file, .. } = self;
         let cache = &fetcher.cache;
+        let transfer = fetcher.next_transfer();
         let fetch = FileFetch {
             fetcher,
             file,
             batch: self.batch.as_ref(),
             cancel: &self.cancel,
-            report: Reporter::Preview(&fetcher.previews),
+            report: Reporter::Preview(&fetcher.previews, transfer),
         };
         // Another process that holds the lock for a range has it for a moment only.
-        fetch.with_lock(&Silent, |lock| {
+        let fetched = fetch.with_lock(&Silent, |lock| {
             if let Some(found) = cache.cached(file, &self.cancel)? {
                 return Ok(Present::Complete(found));
             }
@@ -243,10 +244,11 @@ impl Remote {
                     return Err(Error::wheels(vec![(file.label.clone(), faults)]));
                 }
             };
-            let transfer = fetcher.next_transfer();
             fetcher.previews.completed(file, found.size(), transfer);
             Ok(Present::Complete(found))
-        })
+        });
+        fetcher.previews.ended(transfer);
+        fetched
     }
 }
 

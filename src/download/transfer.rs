@@ -87,8 +87,8 @@ impl From<Unanswered> for FetchError {
 /// The events of the file, in order.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum TransferEvent {
-    /// It was begun anew; its length, if that is known.
-    Began(Option<u64>),
+    /// It was begun anew; its length, if that is known; whether all of its bytes come at once.
+    Began { total: Option<u64>, whole: bool },
     /// This many more bytes are present.
     Advanced(u64),
 }
@@ -108,8 +108,9 @@ impl TransferState {
         self.partial.as_mut().ok_or_else(Error::interrupted)
     }
 
-    fn begin(&mut self, head: Head) -> Result<()> {
-        self.events.push(TransferEvent::Began(Some(head.total)));
+    fn begin(&mut self, head: Head, whole: bool) -> Result<()> {
+        let total = Some(head.total);
+        self.events.push(TransferEvent::Began { total, whole });
         self.partial()?.begin(head)
     }
 
@@ -210,7 +211,7 @@ impl FileTransfer {
             (416, Part::Tail(_) | Part::Beginning(_)) if is_empty(&answer) => {
                 self.check_size(0)?;
                 let head = self.origin.head(0, answer.validator());
-                Ok(self.lock().begin(head)?)
+                Ok(self.lock().begin(head, true)?)
             }
             (_, Part::Whole) => Err(self.status(&answer).into()),
             _ => Err(Unanswered::OfRange(self.status(&answer))),
@@ -227,7 +228,10 @@ impl FileTransfer {
         let Some(total) = answer.length() else {
             let mut state = self.lock();
             state.partial()?.clear()?;
-            state.events.push(TransferEvent::Began(self.file.size));
+            state.events.push(TransferEvent::Began {
+                total: self.file.size,
+                whole: true,
+            });
             drop(state);
             // The lock is free meanwhile, as `receive` takes it for each piece.
             self.receive(answer, 0, None, None)?;
@@ -330,7 +334,8 @@ impl FileTransfer {
             self.check_beginning(bytes, at, &content_type)?;
             let mut state = self.lock();
             if let Some(head) = begins.take() {
-                state.begin(head)?;
+                let whole = start == 0 && end == Some(head.total);
+                state.begin(head, whole)?;
             }
             // This check comes after `begin`, as an empty file must get a head, too.
             if bytes.is_empty() {

@@ -258,6 +258,13 @@ impl Activity {
         Self::new(ActivityKind::WaitForLock, subject)
     }
 
+    /// A number that no other activity of this process has.
+    pub(crate) fn next_number() -> usize {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        // Relaxed: only that each number is given once matters.
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    }
+
     /// An activity that has to do so many files.
     pub fn of_files(kind: ActivityKind, files: usize) -> Self {
         Self {
@@ -323,9 +330,7 @@ pub struct RunningActivity<'a> {
 impl<'a> RunningActivity<'a> {
     /// Reports that the activity begins.
     pub fn begin(events: &'a dyn Events, activity: &Activity) -> Self {
-        static NEXT: AtomicUsize = AtomicUsize::new(0);
-        // Relaxed: only that each number is given once matters.
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let number = Activity::next_number();
         events.activity_begin(number, activity);
         Self { events, number }
     }
@@ -390,7 +395,7 @@ pub trait Events: Sync {
         let _ = (files, bytes);
     }
     /// A preview of a file failed and is tried again. A preview is no transfer, unless it fetches
-    /// the whole file: then it is reported as one afterwards.
+    /// the whole file: then it is reported as one.
     fn look_retry(&self, name: &str, retry: &Retry) {
         let _ = (name, retry);
     }

@@ -25,6 +25,7 @@ use std::time::Instant;
 use crate::environment::layout::{Layout, RootId};
 use crate::error::Effect;
 use crate::fs;
+use crate::outcome::{Activity, ActivityKind, Events, RunningActivity};
 use crate::plan::Operation;
 use crate::stage::Staged;
 
@@ -48,8 +49,9 @@ pub fn commit(
     areas: Areas,
     staged: Staged,
     options: CommitOptions,
+    events: &dyn Events,
 ) -> Result<Committed, Failed> {
-    let committed = move_in(layout, &areas, staged.plan.operations, options);
+    let committed = move_in(layout, &areas, staged.plan.operations, options, events);
     match &committed {
         // No journal is left that names the areas, and nothing in them is needed.
         Err(failed) if failed.effect != Effect::Unfinished => drop(areas),
@@ -63,6 +65,7 @@ fn move_in(
     areas: &Areas,
     mut operations: Vec<Operation>,
     options: CommitOptions,
+    events: &dyn Events,
 ) -> Result<Committed, Failed> {
     let begin = Instant::now();
     loop {
@@ -72,6 +75,8 @@ fn move_in(
         let failed = match run(&executor, &journal, options.durable) {
             Ok(()) => {
                 let moved = begin.elapsed();
+                let activity = Activity::new(ActivityKind::CleanUp, "");
+                let _running = RunningActivity::begin(events, &activity);
                 return Ok(Committed {
                     moved,
                     warnings: finish(&executor, &journal, options.durable),

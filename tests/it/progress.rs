@@ -389,3 +389,52 @@ fn waiting_for_the_lock_is_an_event() {
     assert!(!run.stderr.contains("waiting for"), "{}", run.stderr);
     drop(held);
 }
+
+#[test]
+fn a_body_of_a_server_without_ranges_is_a_transfer_while_it_arrives() {
+    let (scene, server) = (Scene::new(), Server::start());
+    scene.venv();
+    let (path, bytes) = serve(&server, "demo");
+    server.script(&path, [Turn::NoRanges]);
+    let url = address(&server, &path);
+    let run = run(&scene, &[&url, "--target", "venv", "--progress", "json"]);
+    run.assert_code(0);
+    let told = events(&run.stderr);
+    let ended = transfers(&told);
+    assert_eq!(ended[&path], (bytes, json!(bytes), 0));
+    let kinds: Vec<&str> = named(&told, "activity-begin")
+        .iter()
+        .filter_map(|event| event["kind"].as_str())
+        .collect();
+    assert!(kinds.contains(&"read-index"), "{kinds:?}");
+    assert!(kinds.contains(&"clean-up"), "{kinds:?}");
+    let ends = named(&told, "activity-end").len();
+    assert_eq!(ends, kinds.len(), "{told:?}");
+    no_secret(&run);
+}
+
+#[test]
+fn a_removal_is_an_activity() {
+    let scene = Scene::new();
+    let venv = scene.venv();
+    let wheel = scene.wheel(&Wheel::new("demo", "1.0"));
+    scene.install(&venv, &[wheel]).assert_code(0);
+    let arguments = [
+        "uninstall",
+        "demo",
+        "--target",
+        "venv",
+        "--progress",
+        "json",
+    ];
+    let run = scene.run(&arguments);
+    run.assert_code(0);
+    let told = events(&run.stderr);
+    let begun = named(&told, "activity-begin");
+    for kind in ["read-environment", "remove", "clean-up"] {
+        assert!(
+            begun.iter().any(|event| event["kind"] == kind),
+            "{kind}: {told:?}"
+        );
+    }
+}

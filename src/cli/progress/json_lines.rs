@@ -21,7 +21,7 @@
 //!
 //! `transfers` states how many files come next and their bytes in total, null unless each length is
 //! known. Each file is a transfer, even if it is cached or was fetched in part before; so is a file
-//! that a preview has fetched whole, which `transfers` does not count. Each number has one
+//! that a preview fetches whole, which `transfers` does not count. Each number has one
 //! `transfer-begin` and then one `transfer-end`, even if the file is given up. `bytes` is the sum
 //! that has arrived; it decreases if a file is started again. `total` is null until the length is
 //! known. `transfer` and `stage` come at most ten times a second per file and for staging, and
