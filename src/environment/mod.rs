@@ -183,7 +183,7 @@ impl Environment {
     /// The interpreter.
     ///
     /// # Errors
-    /// If it is not known; see [`NoPython`].
+    /// It is not known, as for an environment whose interpreter was not asked.
     pub fn python(&self) -> Result<&Python> {
         self.python.as_ref().map_err(|missing| match missing {
             NoPython::NotFound => Error::no_interpreter(),
