@@ -180,7 +180,7 @@ impl Cache {
         })
     }
 
-    /// The content of a note about the file, if nobody else could have written it.
+    /// The content of a note about the file, if no other user could have written it.
     fn read_note(&self, root: &CacheDir, kind: &str, wanted: &RemoteFile) -> Option<Vec<u8>> {
         let read = root.child(kind).and_then(|notes| {
             let notes = notes.filter(CacheDir::is_exclusive);

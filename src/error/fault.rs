@@ -52,8 +52,8 @@ impl Fault {
     }
 }
 
-/// How many faults, and how many warnings, are kept of one wheel or file. More help nobody, and a
-/// few bytes of an input could take megabytes of memory.
+/// How many faults, and how many warnings, are kept of one wheel or file. More are of no help, and
+/// a few bytes of an input could take megabytes of memory.
 pub const MOST_KEPT: usize = 1000;
 
 /// The first [`MOST_KEPT`] of the faults, and the number of the others.

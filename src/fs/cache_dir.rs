@@ -7,7 +7,7 @@
 //! read by this user only.
 //!
 //! A directory or file is *exclusive* if it is [trusted](super::distrust). The sticky bit does not
-//! help here, since it only keeps others from removing files. Inside of a directory that nobody
+//! help here, since it only keeps others from removing files. Inside of a directory that no one
 //! else may enter, only the owners matter.
 
 use std::ffi::OsString;
@@ -49,7 +49,7 @@ struct OpenCacheDir {
     fs: Fs,
     stat: Stat,
     is_exclusive: bool,
-    /// Whether nobody else may enter it or a directory above it, up to the cache's own.
+    /// Whether no other user may enter it or a directory above it, up to the cache's own.
     is_closed: bool,
     /// Whether the file system keeps owners and permissions.
     keeps_owners: bool,

@@ -114,7 +114,7 @@ impl OpenFile {
         }
     }
 
-    /// A copy that nobody else can change, without a name. Errors still name the original.
+    /// A copy that no other user can change, without a name. Errors still name the original.
     ///
     /// # Errors
     /// A file that cannot be read, or no room for the copy in the directory for temporary files.

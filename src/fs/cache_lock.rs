@@ -38,7 +38,7 @@ impl CacheDir {
         loop {
             let file = self.open_or_make(name)?;
             lock::take(file.file(), Hold::Exclusive, file.path(), wait)?;
-            // The holder before may have removed the file, so that the lock excludes nobody.
+            // The holder before may have removed the file, so that the lock excludes no process.
             let stat = file.stat()?;
             if self.lstat(name)?.is_some_and(|named| named.is_same(&stat)) {
                 return Ok(CacheLock {

@@ -8,8 +8,8 @@
 //! locks when their holder dies, and no process that is started inherits them.
 //!
 //! The file may be removed while it is locked: after a lock was taken, its path is looked at again,
-//! and if another file or none is there, the lock excludes nobody and is taken anew. uv does not
-//! look again, so the file stays in virtual environments, which both programs change.
+//! and if another file or none is there, the lock excludes no process and is taken anew. uv does
+//! not look again, so the file stays in virtual environments, which both programs change.
 
 use std::fs::File;
 use std::io;

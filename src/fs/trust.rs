@@ -5,7 +5,7 @@
 //!
 //! - It belongs to this user or to root.
 //! - Not every user may write to it. A directory with the sticky bit is an exception only on the
-//!   way to something that is itself trusted, since nobody else can replace that.
+//!   way to something that is itself trusted, since no other user can replace that.
 //! - Its group may write to it only if the group is root's (as sudo allows), or has no members but
 //!   this user and root (as ssh on Debian allows for the private group of a user).
 //!

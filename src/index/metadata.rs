@@ -1,4 +1,4 @@
-//! METADATA of a wheel that nobody has fetched as a whole.
+//! METADATA of a wheel that is not fetched as a whole.
 //!
 //! Input: the bytes of METADATA, or a file that is read in parts. Output: a [`KnownMetadata`].
 //! Invariant: METADATA must state the project and version of its wheel's name, so that an index

@@ -17,10 +17,10 @@ use crate::spec::version::{Specifiers, Version};
 /// The methods that begin with `want` and `peek` never wait, and their results never decide
 /// anything; the others wait until the fact is there.
 pub(crate) trait KnownProjects {
-    /// Begins to look for the versions of a project, if nobody has yet.
+    /// Begins to look for the versions of a project, unless that has begun.
     fn want_candidates(&self, name: &ProjectName);
 
-    /// Begins to look for what one version needs, if nobody has yet.
+    /// Begins to look for what one version needs, unless that has begun.
     fn want_requirements(&self, name: &ProjectName, version: &Version);
 
     /// The same for a version that is likely to be rejected, as others of its project were: what it

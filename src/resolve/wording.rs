@@ -1,6 +1,6 @@
 //! How requirements and versions read in explanations.
 //!
-//! Everything here is about versions that exist: the ends of ranges that nobody wrote, such as
+//! Everything here is about versions that exist: ends of ranges that are in no requirement, such as
 //! `1.0.post0.dev0`, are never shown.
 
 use super::wanted::{RequirementOrigin, StatedRequirement};

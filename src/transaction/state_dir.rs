@@ -6,7 +6,7 @@
 //! in the crate knows these names.
 //!
 //! Invariant: a state directory that others could have filled is never used, and what tells a
-//! command to move files is obeyed only if nobody else could have put it there
+//! command to move files is obeyed only if no other user could have put it there
 //! ([`StateDir::check_way`]). The rules are those of `fs::distrust`.
 
 use std::collections::BTreeSet;
@@ -139,8 +139,8 @@ impl StateDir {
         }
     }
 
-    /// Checks that nobody else could have put this directory where it is: every directory from the
-    /// environment's root down to it has to be trusted. Comes before anything in it is obeyed.
+    /// Checks that no other user could have put this directory where it is: every directory from
+    /// the environment's root down to it has to be trusted. Comes before anything in it is obeyed.
     ///
     /// # Errors
     /// The first directory that others could have changed; `name` is what would be obeyed.

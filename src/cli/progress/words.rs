@@ -9,7 +9,7 @@ use crate::cli::text::size;
 use pkg_install::error::escaped;
 use pkg_install::{Activity, ActivityKind, Retry};
 
-/// Shorter activities are not shown: nobody could read the line.
+/// Shorter activities are not shown: the line would vanish before it is read.
 pub const NOTICED: Duration = Duration::from_millis(300);
 
 /// An activity in progress, as `checking 12 of 80 files`.
