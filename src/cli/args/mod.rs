@@ -119,11 +119,17 @@ pub struct SyncArgs {
 /// How to install.
 #[derive(Args)]
 pub struct HowArgs {
-    /// What to do if two projects differ in a file
+    /// If two projects differ in a file: error, first or last
     ///
     /// It is a conflict if two projects install different contents to one path, or if a file is in
     /// the way that no project owns.
-    #[arg(long, value_name = "CHOICE", value_parser = one_of(ON_CONFLICT), default_value = "error")]
+    #[arg(
+        long,
+        value_name = "CHOICE",
+        value_parser = one_of(ON_CONFLICT),
+        default_value = "error",
+        hide_possible_values = true
+    )]
     pub on_conflict: OnConflict,
     /// How strictly to read RECORD and to check files against it
     #[arg(

@@ -64,7 +64,7 @@ def share(place: Place):
     return with_file("//server/share/evil.py")
 
 
-@attack("R45", "`x/a.py:stream`")
+@attack("R45", "`x/a.py:stream`, a plain name on Unix", INSTALLED)
 def stream(place: Place):
     return with_file("x/a.py:stream")
 
