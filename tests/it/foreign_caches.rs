@@ -128,7 +128,7 @@ fn a_file_that_others_can_change_is_copied_and_the_copy_is_checked() {
         ErrorKind::Failed,
         &["not in the cache"],
     );
-    // A file that nobody else can change is used in place.
+    // A file that no other user can change is used in place.
     let at = put(&scene, &bytes, &bytes);
     mode(&at, 0o644);
     let file = downloader(&offline)

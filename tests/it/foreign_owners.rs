@@ -134,7 +134,7 @@ fn a_journal_below_a_directory_that_others_can_change_is_not_obeyed() {
         victim.assert_all_refused("a directory for everybody");
         chmod(directory, 0o755);
     }
-    // In a sticky directory nobody can replace what belongs to others.
+    // In a sticky directory users cannot replace what belongs to others.
     chmod(&victim.venv, 0o1777);
     victim.run(&["recover"]).assert_code(0);
 }

@@ -177,7 +177,7 @@ fn r96_nor_does_one_under_a_removal_or_an_undo() {
     }
 }
 
-/// Replaces every file below a directory by one that nobody has checked.
+/// Replaces every file below a directory by another one, which was not checked.
 fn forge(directory: &Path) {
     for entry in fs::read_dir(directory).expect("it can be listed") {
         let path = entry.expect("it is there").path();

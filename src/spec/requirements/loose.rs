@@ -86,7 +86,7 @@ impl LooseList {
         let mut list = Self::default();
         for line in lines(&text) {
             let read = if line.text.starts_with('-') {
-                list.line_of_options(&line)
+                RefusedLine::read_options(&line, |words| list.options(&line, words))
             } else {
                 list.requirement(&line)
             };
@@ -119,18 +119,6 @@ impl LooseList {
         } else {
             Err(faults)
         }
-    }
-
-    /// A line of options, with or without a marker behind them. As for pip, the marker leaves out
-    /// no option; but it says for which environment an editable project is.
-    fn line_of_options(&mut self, line: &Line) -> Result<(), RefusedLine> {
-        let (options, marker) = split_options_marker(&line.text);
-        let marker = marker.map(|text| read_marker(line, text)).transpose();
-        let markers: Vec<_> = marker.map_err(RefusedLine::from)?.into_iter().collect();
-        let read = line
-            .words(options)
-            .and_then(|words| self.options(line, &words));
-        read.map_err(|fault| RefusedLine { markers, fault })
     }
 
     fn options(&mut self, line: &Line, words: &[String]) -> Result<(), ResolutionFault> {
