@@ -100,6 +100,7 @@ fn fetch(url: url::Url, options: &Options, context: Context<'_>) -> Result<Docum
         gzip: true,
         limit: MOST_BYTES,
         keep: Keep::Never,
+        form: None,
     };
     // The receiver is gone only if the user wants to stop.
     downloader.want(request, move |resource| drop(sender.send(resource)));

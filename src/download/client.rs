@@ -6,7 +6,7 @@
 //! are in no message; no redirect leads from https to http. Only this file names the HTTP crate's
 //! requests. Trouble with a proxy or with certificates fails only the requests that need them.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -42,14 +42,22 @@ pub(super) fn identity() -> (&'static str, String) {
 
 /// Makes requests, from any thread.
 pub(super) struct Client {
-    routes: Mutex<Routes>,
-    make: Box<dyn Fn(Option<Proxy>) -> Agent + Send + Sync>,
+    settings: Settings,
+    /// Made for the first request: reading certificates takes longer than a command that finds
+    /// everything in the cache.
+    network: OnceLock<Network>,
     proxies: Proxies,
     netrc: Netrc,
-    /// Why the certificates cannot be used, if that is so.
-    certificate_fault: Option<String>,
     /// Warnings that were not taken yet.
     warnings: Mutex<Vec<Warning>>,
+}
+
+/// What requests need.
+struct Network {
+    routes: Mutex<Routes>,
+    make: Box<dyn Fn(Option<Proxy>) -> Agent + Send + Sync>,
+    /// Why the certificates cannot be used, if that is so.
+    certificate_fault: Option<String>,
 }
 
 /// The agents, each with its own connections: an agent knows one proxy. Clones share connections.
@@ -61,27 +69,25 @@ struct Routes {
 }
 
 impl Client {
-    /// Reads certificates and netrc; connects to nothing yet.
+    /// Reads netrc; connects to nothing yet.
     pub(super) fn new(settings: &Settings) -> Self {
         let proxies = Proxies::new(settings);
         let (netrc, warnings) = match read_netrc(settings) {
             Ok(netrc) => (netrc, Vec::new()),
             Err(warning) => (Netrc::default(), vec![warning]),
         };
-        let (roots, certificate_fault) = match roots(settings) {
-            Ok(roots) => (roots, None),
-            // No request over https is made then, so that these are not asked.
-            Err(fault) => (RootCerts::PlatformVerifier, Some(fault)),
-        };
-        let make = Box::new(agents(settings, roots));
         Self {
-            routes: Mutex::new(Routes::new(&*make, &proxies)),
-            make,
+            settings: settings.clone(),
+            network: OnceLock::new(),
             proxies,
             netrc,
-            certificate_fault,
             warnings: Mutex::new(warnings),
         }
+    }
+
+    fn network(&self) -> &Network {
+        self.network
+            .get_or_init(|| Network::new(&self.settings, &self.proxies))
     }
 
     /// Removes and returns the warnings so far.
@@ -92,10 +98,15 @@ impl Client {
     /// Ends every connection, so that threads that wait for an answer or a body fail at once. Later
     /// requests fail too, unless `renew` is set.
     pub(super) fn hang_up(&self, renew: bool) {
-        let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
+        // Without agents there is no connection. A request that is just making them looks at its
+        // cancellation afterwards, as below.
+        let Some(network) = self.network.get() else {
+            return;
+        };
+        let mut routes = network.lock();
         let old = routes.clone();
         if renew {
-            *routes = Routes::new(&*self.make, &self.proxies);
+            *routes = Routes::new(&*network.make, &self.proxies);
         }
         // Each request takes its agent under this lock and must not wait for sockets to close.
         drop(routes);
@@ -154,10 +165,8 @@ impl Client {
         at: &Url,
         label: &str,
     ) -> std::result::Result<Option<&ProxyAddress>, FetchError> {
-        if let Some(fault) = self
-            .certificate_fault
-            .as_ref()
-            .filter(|_| at.scheme() == "https")
+        if at.scheme() == "https"
+            && let Some(fault) = &self.network().certificate_fault
         {
             return Err(Error::network(NetworkFault::Certificates, label, fault).into());
         }
@@ -210,7 +219,7 @@ impl Client {
     }
 
     fn agent(&self, url: &Url) -> Agent {
-        let routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
+        let routes = self.network().lock();
         let proxied = if url.scheme() == "https" {
             &routes.https
         } else {
@@ -220,6 +229,27 @@ impl Client {
             Some(agent) if self.proxies.of(url).is_some() => agent.clone(),
             _ => routes.direct.clone(),
         }
+    }
+}
+
+impl Network {
+    /// Reads the certificates.
+    fn new(settings: &Settings, proxies: &Proxies) -> Self {
+        let (roots, certificate_fault) = match roots(settings) {
+            Ok(roots) => (roots, None),
+            // No request over https is made then, so that these are not asked.
+            Err(fault) => (RootCerts::PlatformVerifier, Some(fault)),
+        };
+        let make = Box::new(agents(settings, roots));
+        Self {
+            routes: Mutex::new(Routes::new(&*make, proxies)),
+            make,
+            certificate_fault,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Routes> {
+        self.routes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Pages and metadata files that are kept between commands.
 //!
+//! The content is the decompressed body, or a shorter form that the caller makes of it.
+//!
 //! Input: the address of a resource, and an answer to keep. Output: the answer that was kept last,
 //! and whether it may be used without asking the server (RFC 9111, 4.2). Invariants: a file is
 //! replaced by a rename, so readers see an old or a new one; a damaged file counts as absent.
@@ -7,7 +9,7 @@
 //! headers; failures to write are dropped, as the next command then only asks again.
 //!
 //! ```text
-//! CACHE/pages/KEY     MAGIC, a line of JSON (the head), the decompressed body
+//! CACHE/pages/KEY     MAGIC, a line of JSON (the head), the content
 //! ```
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -20,7 +22,7 @@ use crate::digest::{Algorithm, Digest};
 use crate::fs::CacheDir;
 
 /// The first line of a file. A later version of the format gets another one.
-const MAGIC: &[u8] = b"pkg-install page 1\n";
+const MAGIC: &[u8] = b"pkg-install page 2\n";
 
 /// The most bytes of a file that are read: the longest page and its head.
 const MOST_BYTES: u64 = (1 << 26) + (1 << 16);
@@ -37,12 +39,13 @@ pub enum Keep {
 }
 
 /// An answer that was kept.
+#[derive(Debug, Clone)]
 pub(super) struct KeptPage {
     head: PageHead,
     pub(super) body: Vec<u8>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct PageHead {
     /// The address that answered, after all redirects, without credentials.
     url: String,
@@ -53,7 +56,9 @@ struct PageHead {
     stored: u64,
     /// For how many seconds it may be used.
     max_age: u64,
-    /// The length and the CRC-32 of the body: a crash can leave zeros or half a file.
+    /// The caller's name for the form of the content; `None` for the body as it came.
+    form: Option<String>,
+    /// The length and the CRC-32 of the content: a crash can leave zeros or half a file.
     length: u64,
     crc: u32,
 }
@@ -69,10 +74,23 @@ impl KeptPage {
             last_modified: text("last-modified"),
             stored: now(),
             max_age: max_age(text("cache-control").as_deref().unwrap_or_default()),
-            length: body.len() as u64,
-            crc: crc32fast::hash(&body),
+            form: None,
+            length: 0,
+            crc: 0,
         };
         Self { head, body }
+    }
+
+    /// The same answer with another content, in a form of this name.
+    pub(super) fn in_form(mut self, form: &str, content: Vec<u8>) -> Self {
+        self.head.form = Some(form.to_owned());
+        self.body = content;
+        self
+    }
+
+    /// Whether the content is in this form.
+    pub(super) fn has_form(&self, form: Option<&str>) -> bool {
+        self.head.form.as_deref() == form
     }
 
     /// The same answer, confirmed by a new one without a body (status 304).
@@ -129,11 +147,8 @@ impl Pages {
 
     /// What was kept for an address, if it is whole.
     pub(super) fn read(&self, label: &str) -> Option<KeptPage> {
-        let mut content = self
-            .directory
-            .as_ref()?
-            .read(&key(label), MOST_BYTES)
-            .ok()??;
+        let directory = self.directory.as_ref()?;
+        let mut content = directory.read(&key(label), MOST_BYTES).ok()??;
         let rest = content.strip_prefix(MAGIC)?;
         let end = rest.iter().position(|byte| *byte == b'\n')?;
         let head: PageHead = serde_json::from_slice(&rest[..end]).ok()?;
@@ -148,8 +163,12 @@ impl Pages {
     /// Keeps an answer; a failure is dropped.
     pub(super) fn write(&self, label: &str, page: &KeptPage) {
         if let Some(directory) = &self.directory {
-            let head =
-                serde_json::to_vec(&page.head).expect("strings and numbers are always written");
+            let head = PageHead {
+                length: page.body.len() as u64,
+                crc: crc32fast::hash(&page.body),
+                ..page.head.clone()
+            };
+            let head = serde_json::to_vec(&head).expect("strings and numbers are always written");
             // A full disk or a missing permission only makes the next command ask again.
             let _ = directory.write(&key(label), &[MAGIC, &head, b"\n", &page.body]);
         }

@@ -37,6 +37,9 @@ pub struct ResourceRequest {
     pub limit: u64,
     /// How the answer is kept between commands.
     pub keep: Keep,
+    /// The name of the form in which the caller keeps the answer, with [`Resource::keep`]; `None`
+    /// if the body is kept as it comes.
+    pub form: Option<&'static str>,
 }
 
 /// An answer whose status is 2xx, 304, 404 or 410.
@@ -48,8 +51,35 @@ pub struct Resource {
     pub status: u16,
     /// The value of `Content-Type`, if there is one that is text.
     pub content_type: Option<String>,
-    /// The body, decompressed.
+    /// The body, decompressed; or what was kept of it, in the form that the request names.
     pub body: Vec<u8>,
+    /// Whether `body` is in that form.
+    pub is_in_form: bool,
+    unkept: Option<UnkeptPage>,
+}
+
+/// An answer that its receiver keeps.
+struct UnkeptPage {
+    page: KeptPage,
+    form: &'static str,
+    key: String,
+    resources: Arc<Resources>,
+}
+
+impl std::fmt::Debug for UnkeptPage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("UnkeptPage").field(&self.key).finish()
+    }
+}
+
+impl Resource {
+    /// Keeps the answer in the form of the request, if it may be kept and is not kept already.
+    pub fn keep(self, content: Vec<u8>) {
+        if let Some(unkept) = self.unkept {
+            let page = unkept.page.in_form(unkept.form, content);
+            unkept.resources.pages.write(&unkept.key, &page);
+        }
+    }
 }
 
 /// What was asked of servers so far.
@@ -225,7 +255,9 @@ impl ResourceFetch {
         let pages = &self.resources.pages;
         let kept = (keep != Keep::Never)
             .then(|| pages.read(&self.key))
-            .flatten();
+            .flatten()
+            // One in another form is of no use, not even for asking whether it has changed.
+            .filter(|kept| kept.has_form(self.request.form));
         let may_use = |kept: &KeptPage| {
             self.offline || keep == Keep::Forever || (!pages.refresh && kept.is_fresh())
         };
@@ -265,18 +297,29 @@ impl ResourceFetch {
         let body = self.decompressed(coding, body)?;
         let text = |name: &str| Some(fields.get(name)?.to_str().ok()?.to_owned());
         let content_type = text("content-type");
-        let body = if *keep != Keep::Never && status == 200 {
-            let kept = KeptPage::new(&at, &fields, body);
-            pages.write(&self.key, &kept);
-            kept.body
-        } else {
-            body
-        };
+        let (mut body, mut unkept) = (body, None);
+        if *keep != Keep::Never && status == 200 {
+            let mut page = KeptPage::new(&at, &fields, body);
+            if let Some(form) = self.request.form {
+                body = std::mem::take(&mut page.body);
+                unkept = Some(UnkeptPage {
+                    page,
+                    form,
+                    key: self.key.clone(),
+                    resources: Arc::clone(&self.resources),
+                });
+            } else {
+                pages.write(&self.key, &page);
+                body = page.body;
+            }
+        }
         Ok(Resource {
             url: at,
             status,
             content_type,
             body,
+            is_in_form: false,
+            unkept,
         })
     }
 
@@ -286,6 +329,8 @@ impl ResourceFetch {
             status: 200,
             content_type: kept.content_type().map(str::to_owned),
             body: kept.body,
+            is_in_form: self.request.form.is_some(),
+            unkept: None,
         }
     }
 

@@ -78,6 +78,7 @@ fn ask(downloader: &Downloader, url: &Url, pages: &Arc<Awaited<Url, Resource>>) 
         gzip: true,
         limit: simple::MOST_BYTES,
         keep: Keep::UntilStale,
+        form: None,
     };
     let (pages, key) = (Arc::clone(pages), url.clone());
     downloader.want(request, move |answer| {
@@ -99,7 +100,7 @@ fn page_of_links(answer: &Resource, links: &mut Links) -> Result<()> {
         .as_deref()
         .and_then(|base| answer.url.join(base).ok());
     let base = base.as_ref().unwrap_or(&answer.url);
-    for wheel in &page.links {
+    for wheel in page.links {
         if let Ok(name) = WheelName::parse(&wheel.file_name)
             && let Some(offered) = Offered::of(wheel, base)
         {

@@ -1,22 +1,23 @@
 //! One project of an index: its versions, which of them can be used, and the wheel of each.
 //!
-//! Input: a [`Page`], or the wheels of directories, and what the environment takes. Output: an
-//! [`IndexedProject`]. Invariants: of a version the wheel with the best tags is chosen, of equal
-//! ones that with the highest build; a file that is not withdrawn comes before one that is. Limits:
-//! only wheels count.
+//! Input: a [`CondensedPage`], or the wheels of directories, and what the environment accepts.
+//! Output: an [`IndexedProject`]. Invariants: of a version the wheel with the best tags is chosen,
+//! of equal ones that with the highest build; a file that is not withdrawn comes before one that
+//! is. Limits: only wheels count.
 
 use std::cmp::Reverse;
+use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use url::Url;
 
 use super::acceptance::Acceptance;
 use crate::digest::Digest;
-use crate::resolve::{CandidateVersion, Candidates, Rejection};
+use crate::resolve::{Candidates, Rejection, VersionState, VersionStates};
 use crate::spec::location::Location;
 use crate::spec::name::ProjectName;
-use crate::spec::simple::{IndexWheel, MetadataFile, Page, Release};
+use crate::spec::simple::{CondensedPage, IndexWheel, MetadataFile};
 use crate::spec::version::{Specifiers, Version};
 use crate::spec::wheel_name::WheelName;
 
@@ -25,8 +26,8 @@ use crate::spec::wheel_name::WheelName;
 pub struct IndexedProject {
     /// Its versions as the solver sees them.
     pub(crate) candidates: Arc<Candidates>,
-    /// The wheels of each version, in the order of the candidates.
-    offers: Vec<Vec<Offered>>,
+    /// `None` if nothing knows the project.
+    offers: Option<Arc<Offers>>,
     /// The index, as messages and lock files name it; `None` for directories and single files.
     pub index: Option<Arc<str>>,
 }
@@ -58,17 +59,17 @@ pub struct Offered {
 type FitRank = (bool, usize, Reverse<Option<(u64, String)>>);
 
 impl Offered {
-    pub(super) fn of(wheel: &IndexWheel, page: &Url) -> Option<Self> {
+    pub(super) fn of(wheel: IndexWheel, page: &Url) -> Option<Self> {
         let url = wheel.address(page)?;
         Some(Self {
-            file_name: wheel.file_name.clone(),
+            file_name: wheel.file_name,
             location: Location::Url(url),
-            digests: wheel.digests.clone(),
+            digests: wheel.digests,
             size: wheel.size,
-            metadata: wheel.metadata.clone(),
+            metadata: wheel.metadata,
             yanked: wheel.yanked.as_deref().map(Arc::from),
-            upload_time: wheel.upload_time.clone(),
-            requires_python: wheel.requires_python.clone(),
+            upload_time: wheel.upload_time,
+            requires_python: wheel.requires_python,
             rank: None,
         })
     }
@@ -98,94 +99,61 @@ impl IndexedProject {
     /// The project of a page that answered at `at`.
     pub(super) fn of_page(
         project: &ProjectName,
-        page: Page,
+        mut page: CondensedPage,
         at: &Url,
         index: &str,
-        accepts: &Acceptance,
+        accepts: &Arc<Acceptance>,
     ) -> Self {
+        let versions = std::mem::take(&mut page.versions);
         let base = page.base.as_deref().and_then(|base| at.join(base).ok());
-        let at = base.as_ref().unwrap_or(at);
-        let mut made = Self {
-            index: Some(index.into()),
-            ..Self::default()
+        let origin = OfferOrigin::Page {
+            base: base.unwrap_or_else(|| at.clone()),
+            page,
         };
-        let mut versions = Vec::with_capacity(page.releases.len());
-        for Release {
-            version,
-            wheels,
-            has_source: _,
-        } in page.releases
-        {
-            let offered = wheels.iter().filter_map(|wheel| Offered::of(wheel, at));
-            versions.push(made.add(project, version, offered.collect(), accepts));
+        Self {
+            index: Some(index.into()),
+            ..Self::new(project, versions, origin, accepts)
         }
-        made.finish(versions)
     }
 
     /// The project of directories and pages of links, whose wheels are given with their versions.
     pub(super) fn of_wheels(
         project: &ProjectName,
         mut wheels: Vec<(Version, Offered)>,
-        accepts: &Acceptance,
+        accepts: &Arc<Acceptance>,
     ) -> Self {
         wheels.sort_by(|one, other| one.0.cmp(&other.0));
-        let (mut made, mut versions) = (Self::default(), Vec::new());
+        let (mut versions, mut releases) = (Vec::new(), Vec::new());
         let mut rest = wheels.into_iter().peekable();
         while let Some((version, first)) = rest.next() {
             let mut same = vec![first];
             while let Some((_, next)) = rest.next_if(|(other, _)| *other == version) {
                 same.push(next);
             }
-            versions.push(made.add(project, version, same, accepts));
+            versions.push(version);
+            releases.push(same);
         }
-        made.finish(versions)
+        Self::new(project, versions, OfferOrigin::Wheels(releases), accepts)
     }
 
-    fn finish(self, versions: Vec<CandidateVersion>) -> Self {
-        let candidates = Candidates {
-            versions,
-            is_known: true,
-        };
-        Self {
-            candidates: Arc::new(candidates),
-            ..self
-        }
-    }
-
-    /// Adds a version with its wheels, the best one first.
-    fn add(
-        &mut self,
+    fn new(
         project: &ProjectName,
-        version: Version,
-        mut offered: Vec<Offered>,
-        accepts: &Acceptance,
-    ) -> CandidateVersion {
-        let mut rejections: Vec<Rejection> = Vec::new();
-        for wheel in &mut offered {
-            match rank(project, wheel, accepts) {
-                Ok(rank) => wheel.rank = Some(rank),
-                Err(rejection) => rejections.push(rejection),
-            }
-        }
-        // Those that cannot be used keep their order behind the others: lock files list them.
-        offered.sort_by(|one, other| {
-            let key = |wheel: &Offered| (wheel.rank.is_none(), wheel.rank.clone());
-            key(one).cmp(&key(other))
+        versions: Vec<Version>,
+        origin: OfferOrigin,
+        accepts: &Arc<Acceptance>,
+    ) -> Self {
+        let offers = Arc::new(Offers {
+            project: project.clone(),
+            accepts: Arc::clone(accepts),
+            origin,
+            ranked: versions.iter().map(|_| OnceLock::new()).collect(),
         });
-        let best = offered.first().filter(|wheel| wheel.rank.is_some());
-        let candidate = CandidateVersion {
-            version,
-            rejection: match best {
-                Some(_) => None,
-                // What is nearest to a wheel that fits says most.
-                None => Some(
-                    (rejections.into_iter().min_by_key(nearness)).unwrap_or(Rejection::NoWheel),
-                ),
-            },
-            yanked: best.and_then(|wheel| wheel.yanked.clone()),
-        };
-        self.offers.push(offered);
-        candidate
+        let states = Arc::clone(&offers) as Arc<dyn VersionStates>;
+        Self {
+            candidates: Arc::new(Candidates::new(versions, states)),
+            offers: Some(offers),
+            index: None,
+        }
     }
 
     /// The wheel of a version that can be used.
@@ -196,11 +164,91 @@ impl IndexedProject {
 
     /// All wheels of a version, the best one first.
     pub fn all(&self, version: &Version) -> &[Offered] {
-        let versions = &self.candidates.versions;
-        match versions.binary_search_by(|candidate| candidate.version.cmp(version)) {
-            Ok(index) => &self.offers[index],
-            Err(_) => &[],
+        match (self.candidates.position(version), &self.offers) {
+            (Some(position), Some(offers)) => &offers.release(position).offered,
+            _ => &[],
         }
+    }
+}
+
+/// The wheels of a project. Those of one version are read, and compared with what the environment
+/// takes, when somebody asks for them first: of hundreds of versions a resolution needs a few.
+struct Offers {
+    project: ProjectName,
+    accepts: Arc<Acceptance>,
+    origin: OfferOrigin,
+    /// By the position of the version.
+    ranked: Vec<OnceLock<RankedRelease>>,
+}
+
+impl fmt::Debug for Offers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Offers").field(&self.project).finish()
+    }
+}
+
+/// Where wheels come from.
+enum OfferOrigin {
+    /// A page whose relative links start from `base`.
+    Page { page: CondensedPage, base: Url },
+    /// The wheels of each version.
+    Wheels(Vec<Vec<Offered>>),
+}
+
+/// The wheels of one version.
+struct RankedRelease {
+    /// The best one first.
+    offered: Vec<Offered>,
+    state: VersionState,
+}
+
+impl VersionStates for Offers {
+    fn state(&self, position: usize) -> &VersionState {
+        &self.release(position).state
+    }
+}
+
+impl Offers {
+    fn release(&self, position: usize) -> &RankedRelease {
+        self.ranked[position].get_or_init(|| {
+            let offered = match &self.origin {
+                OfferOrigin::Page { page, base } => {
+                    let wheels = page.wheels(position).into_iter();
+                    wheels
+                        .filter_map(|wheel| Offered::of(wheel, base))
+                        .collect()
+                }
+                OfferOrigin::Wheels(releases) => releases[position].clone(),
+            };
+            self.rank(offered)
+        })
+    }
+
+    fn rank(&self, mut offered: Vec<Offered>) -> RankedRelease {
+        let mut rejections: Vec<Rejection> = Vec::new();
+        for wheel in &mut offered {
+            match rank(&self.project, wheel, &self.accepts) {
+                Ok(rank) => wheel.rank = Some(rank),
+                Err(rejection) => rejections.push(rejection),
+            }
+        }
+        // Those that cannot be used keep their order behind the others: lock files list them.
+        offered.sort_by(|one, other| {
+            let key = |wheel: &Offered| (wheel.rank.is_none(), wheel.rank.clone());
+            key(one).cmp(&key(other))
+        });
+        let best = offered.first().filter(|wheel| wheel.rank.is_some());
+        let state = VersionState {
+            rejection: match best {
+                Some(_) => None,
+                // What is nearest to a wheel that fits says most.
+                None => Some(
+                    (rejections.into_iter().min_by_key(nearness)).unwrap_or(Rejection::NoWheel),
+                ),
+            },
+            yanked: best.and_then(|wheel| wheel.yanked.clone()),
+        };
+        RankedRelease { offered, state }
     }
 }
 

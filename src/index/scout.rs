@@ -21,11 +21,11 @@ use crate::digest::{Algorithm, Digest};
 use crate::download::{Downloader, Keep, RemoteFile, Resource, ResourceRequest};
 use crate::error::{ArchiveFault, Error, IndexFault, Result};
 use crate::fs::OpenFile;
-use crate::resolve::{CandidateVersion, Dependencies};
+use crate::resolve::Dependencies;
 use crate::spec::location::{Location, label_of};
 use crate::spec::name::ProjectName;
 use crate::spec::requirement::Requirement;
-use crate::spec::simple::{self, MetadataFile, Page, ProjectStatus};
+use crate::spec::simple::{self, CONDENSED, CondensedPage, MetadataFile, Page, ProjectStatus};
 use crate::spec::version::{Specifiers, Version};
 use crate::spec::wheel_name::WheelName;
 
@@ -107,6 +107,7 @@ impl Scout {
             gzip: true,
             limit: simple::MOST_BYTES,
             keep: Keep::UntilStale,
+            form: Some(CONDENSED),
         };
         let (scout, project) = (Arc::downgrade(self), name.clone());
         let arrived = move |answer: Result<Resource>| {
@@ -117,16 +118,8 @@ impl Scout {
                 Ok(page) if MISSING.contains(&page.status) => {
                     scout.ask_index(&project, number + 1, lead);
                 }
-                answer => {
-                    let read =
-                        answer.and_then(|page| scout.read_page(&project, &index.label(), &page));
-                    let read = read.map(Arc::new);
-                    let found = read.as_ref().ok().cloned();
-                    scout.projects.put(&project, read);
-                    if let Some(found) = found {
-                        scout.follow_page(&project, &found, lead.as_ref());
-                    }
-                }
+                Ok(page) => scout.page_arrived(&project, &index.label(), page, lead.as_ref()),
+                Err(error) => scout.projects.put(&project, Err(error)),
             }
         };
         if !self.downloader.want(request, arrived) {
@@ -135,16 +128,38 @@ impl Scout {
         }
     }
 
-    fn read_page(
+    fn page_arrived(
+        self: &Arc<Self>,
+        name: &ProjectName,
+        index: &str,
+        mut answer: Resource,
+        lead: Option<&Specifiers>,
+    ) {
+        let condensed = condensed(name, &mut answer);
+        // Those that wait go on before the page is written to the cache.
+        let (page, keep) = match condensed {
+            Ok((page, keep)) => (Ok(page), keep),
+            Err(error) => (Err(error), None),
+        };
+        let read = page.and_then(|page| self.project_of(name, index, &answer.url, page));
+        let read = read.map(Arc::new);
+        let found = read.as_ref().ok().cloned();
+        self.projects.put(name, read);
+        if let Some(found) = found {
+            self.follow_page(name, &found, lead);
+        }
+        if let Some(content) = keep {
+            answer.keep(content);
+        }
+    }
+
+    fn project_of(
         &self,
         name: &ProjectName,
         index: &str,
-        answer: &Resource,
+        at: &Url,
+        page: CondensedPage,
     ) -> Result<IndexedProject> {
-        let label = label_of(&answer.url);
-        let content_type = answer.content_type.as_deref().unwrap_or_default();
-        let page = Page::parse(name, content_type, &answer.body)
-            .map_err(|fault| Error::wheel(&label, fault))?;
         match &page.status {
             ProjectStatus::Active => {}
             ProjectStatus::Quarantined(reason) => {
@@ -152,7 +167,7 @@ impl Scout {
                     project: name.to_string(),
                     reason: reason.clone(),
                 };
-                return Err(Error::wheel(&label, fault));
+                return Err(Error::wheel(&label_of(at), fault));
             }
             status => {
                 let mut remarks = self.remarks.lock().unwrap_or_else(PoisonError::into_inner);
@@ -160,13 +175,7 @@ impl Scout {
             }
         }
         let accepts = &self.settings.acceptance;
-        Ok(IndexedProject::of_page(
-            name,
-            page,
-            &answer.url,
-            index,
-            accepts,
-        ))
+        Ok(IndexedProject::of_page(name, page, at, index, accepts))
     }
 
     /// Wants the metadata of the version that will most likely be taken.
@@ -194,16 +203,22 @@ impl Scout {
             .get(name)
             .map(Vec::as_slice)
             .unwrap_or_default();
-        let will_do = |candidate: &&CandidateVersion| {
-            candidate.rejection.is_none()
-                && candidate.yanked.is_none()
-                && (stated.iter().chain(lead)).all(|set| set.contains(&candidate.version))
+        let candidates = &project.candidates;
+        let all = candidates.versions();
+        let will_do = |position: &usize| {
+            let mut sets = stated.iter().chain(lead);
+            let is_wanted = sets.all(|set| set.contains(&all[*position]));
+            // The state takes longest to find out.
+            is_wanted && {
+                let state = candidates.state(*position);
+                state.rejection.is_none() && state.yanked.is_none()
+            }
         };
-        let versions = || project.candidates.versions.iter().rev().filter(will_do);
-        let preferred =
-            |candidate: &&CandidateVersion| ahead.prereleases || !candidate.version.is_prerelease();
-        let found = versions().find(preferred).or_else(|| versions().next())?;
-        Some(found.version.clone())
+        let preferred = |position: &usize| ahead.prereleases || !all[*position].is_prerelease();
+        let positions = || (0..all.len()).rev();
+        let found = positions().filter(preferred).find(will_do);
+        let found = found.or_else(|| positions().find(will_do))?;
+        Some(all[found].clone())
     }
 
     /// Begins to look for the metadata of a version that `project` has.
@@ -267,6 +282,7 @@ impl Scout {
             } else {
                 Keep::UntilStale
             },
+            form: None,
         };
         let (scout, wheel, claimed) = (Arc::downgrade(self), wheel.clone(), key.clone());
         let arrived = move |answer: Result<Resource>| {
@@ -399,6 +415,26 @@ impl Scout {
         let of_name = known.range(from..).take_while(|(other, _)| other == name);
         of_name.map(|(_, extra)| extra.clone()).collect()
     }
+}
+
+/// The page of a project, and its content if that was not kept before.
+fn condensed(
+    name: &ProjectName,
+    answer: &mut Resource,
+) -> Result<(CondensedPage, Option<Vec<u8>>)> {
+    let label = label_of(&answer.url);
+    let body = std::mem::take(&mut answer.body);
+    if answer.is_in_form {
+        let page = CondensedPage::read(body);
+        let fault = || IndexFault::NotAPage("the copy in the cache is damaged".to_owned());
+        return Ok((page.ok_or_else(|| Error::wheel(&label, fault()))?, None));
+    }
+    let content_type = answer.content_type.as_deref().unwrap_or_default();
+    let page =
+        Page::parse(name, content_type, &body).map_err(|fault| Error::wheel(&label, fault))?;
+    let content = page.condensed();
+    let page = CondensedPage::read(content.clone()).expect("it was just written");
+    Ok((page, Some(content)))
 }
 
 /// Checks and reads METADATA that came as a file of its own.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::acceptance::Acceptance;
 use super::locations::Locations;
@@ -19,7 +20,7 @@ pub struct IndexSettings {
     /// Directories with wheels and pages of links, which come before the indexes.
     pub find_links: Vec<Location>,
     /// What a wheel has to be in order to be used.
-    pub acceptance: Acceptance,
+    pub acceptance: Arc<Acceptance>,
     /// The wheels that requirements name by address, by project: nothing else of it is looked for.
     pub direct: BTreeMap<ProjectName, DirectWheel>,
     /// The installed projects whose version may stay, and the path of their METADATA.

@@ -135,10 +135,10 @@ fn warnings(
     let name = search.names.borrow().of_project(id).clone();
     let mut warnings = Vec::new();
     let versions = search.seen_versions(id);
-    let candidate = versions
+    let state = versions
         .as_ref()
-        .and_then(|versions| versions.candidate(version));
-    if let Some(reason) = candidate.and_then(|candidate| candidate.yanked.as_ref())
+        .and_then(|versions| versions.state(version));
+    if let Some(reason) = state.and_then(|state| state.yanked.as_ref())
         && search.demands.installed(&name) != Some(version)
     {
         warnings.push(ResolutionWarning::Yanked {

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::known::{CandidateVersion, Dependencies, Rejection};
+use super::known::{Dependencies, Rejection, VersionState};
 use super::package::ProjectId;
 use super::proof::{Dependent, ProofFacts};
 use super::ranges::VersionRanges;
@@ -86,14 +86,14 @@ impl Writer<'_> {
         };
         let name = self.name(culprit);
         let is_known = self.search.seen_versions(culprit).is_none_or(|versions| {
-            versions.candidates.is_known || !versions.candidates.versions.is_empty()
+            versions.candidates.is_known || !versions.candidates.versions().is_empty()
         });
         let refused = self.refused(culprit, &self.facts.none[&culprit]);
         if !is_known {
             Finding::UnknownProject(name)
         } else if refused
             .iter()
-            .any(|candidate| candidate.rejection.is_some())
+            .any(|refused| refused.state.rejection.is_some())
         {
             Finding::NoWheel(name)
         } else {
@@ -191,7 +191,7 @@ impl Writer<'_> {
     fn none(&self, id: ProjectId, ranges: &VersionRanges) -> Option<String> {
         let name = self.name(id);
         let versions = self.search.seen_versions(id)?;
-        let all = &versions.candidates.versions;
+        let all = versions.candidates.versions();
         if !versions.candidates.is_known && all.is_empty() {
             return Some(format!("no index has a project {name}"));
         }
@@ -203,7 +203,7 @@ impl Writer<'_> {
         if is_left || self.facts.unusable.iter().any(|(other, ..)| *other == id) {
             return None;
         }
-        let all: Vec<&Version> = all.iter().map(|candidate| &candidate.version).collect();
+        let all: Vec<&Version> = all.iter().collect();
         Some(match &all[..] {
             [] => format!("{name} has no versions"),
             [one] => format!("{name} exists only as {one}"),
@@ -215,16 +215,22 @@ impl Writer<'_> {
     }
 
     /// The versions in a set that exist and cannot be used, in ascending order.
-    fn refused(&self, id: ProjectId, ranges: &VersionRanges) -> Vec<CandidateVersion> {
+    fn refused(&self, id: ProjectId, ranges: &VersionRanges) -> Vec<RefusedVersion> {
         let Some(versions) = self.search.seen_versions(id) else {
             return Vec::new();
         };
-        let all = versions.candidates.versions.iter();
-        let refused = all.filter(|candidate| {
-            let is_refused = candidate.rejection.is_some() || candidate.yanked.is_some();
-            is_refused && ranges.contains(&candidate.version)
-        });
-        refused.cloned().collect()
+        let candidates = &versions.candidates;
+        let all = candidates.versions().iter().enumerate();
+        let refused = all.filter(|(_, version)| ranges.contains(version));
+        refused
+            .map(|(position, version)| RefusedVersion {
+                version: version.clone(),
+                state: candidates.state(position).clone(),
+            })
+            .filter(|RefusedVersion { state, .. }| {
+                state.rejection.is_some() || state.yanked.is_some()
+            })
+            .collect()
     }
 
     /// What the command says about the projects of the proof.
@@ -254,10 +260,10 @@ impl Writer<'_> {
             let refused = self.refused(*id, ranges);
             // The newest one is what most people would want.
             let newest =
-                |is: fn(&CandidateVersion) -> bool| refused.iter().rev().find(|one| is(one));
+                |is: fn(&VersionState) -> bool| refused.iter().rev().find(|one| is(&one.state));
             let project = self.name(*id);
             if let Some(found) = newest(|one| matches!(one.rejection, Some(Rejection::Python(_))))
-                && let Some(Rejection::Python(requires)) = &found.rejection
+                && let Some(Rejection::Python(requires)) = &found.state.rejection
             {
                 advice.push(Advice::OtherPython {
                     project: project.clone(),
@@ -282,16 +288,22 @@ impl Writer<'_> {
     }
 }
 
+/// A version that exists and cannot be used.
+struct RefusedVersion {
+    version: Version,
+    state: VersionState,
+}
+
 /// `netifaces 0.10.4 to 0.11.0: 9 versions, all of them only as source distributions`.
-fn describe_refused(name: &str, refused: &[CandidateVersion]) -> String {
+fn describe_refused(name: &str, refused: &[RefusedVersion]) -> String {
     let versions: Vec<&Version> = refused.iter().map(|candidate| &candidate.version).collect();
     let span = wording::span(&versions);
     if let [only] = refused {
-        return format!("{name} {span} {}", predicate(only.rejection.as_ref()));
+        return format!("{name} {span} {}", predicate(only.state.rejection.as_ref()));
     }
     let pythons = refused
         .iter()
-        .filter_map(|candidate| match &candidate.rejection {
+        .filter_map(|candidate| match &candidate.state.rejection {
             Some(Rejection::Python(requires)) => Some(requires),
             _ => None,
         });
@@ -299,7 +311,7 @@ fn describe_refused(name: &str, refused: &[CandidateVersion]) -> String {
     let one_python = pythons.windows(2).all(|pair| pair[0] == pair[1]);
     let mut by_reason: BTreeMap<String, usize> = BTreeMap::new();
     for candidate in refused {
-        let reason = match &candidate.rejection {
+        let reason = match &candidate.state.rejection {
             None => "yanked".to_owned(),
             Some(Rejection::NoWheel) => "only as source distributions".to_owned(),
             Some(Rejection::Tags) => "only for other platforms or interpreters".to_owned(),

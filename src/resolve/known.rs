@@ -3,6 +3,7 @@
 //! Input: nothing; these are the types. [`KnownProjects`] is the only way in which the solver
 //! learns something: an index implements it, and tests do with values in memory.
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::error::Result;
@@ -59,23 +60,65 @@ pub(crate) trait KnownProjects {
 }
 
 /// The versions of a project, usable or not.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Candidates {
     /// In ascending order, each version once.
-    pub(crate) versions: Vec<CandidateVersion>,
+    versions: Vec<Version>,
+    /// `None` if there are no versions.
+    states: Option<Arc<dyn VersionStates>>,
     /// Whether any index or directory knows the project.
     pub(crate) is_known: bool,
 }
 
-/// One version of a project.
-#[derive(Debug, Clone)]
-pub(crate) struct CandidateVersion {
-    /// The version.
-    pub(crate) version: Version,
+impl fmt::Debug for Candidates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(&self.versions).finish()
+    }
+}
+
+/// Which versions of a project can be used, by their positions.
+///
+/// Most versions are never looked at, so whoever implements this finds the answer out when it is
+/// asked for, and remembers it. It is always the same.
+pub(crate) trait VersionStates: Send + Sync {
+    /// The state of the version at this position.
+    fn state(&self, position: usize) -> &VersionState;
+}
+
+/// Whether a version can be used.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct VersionState {
     /// Why it cannot be used; `None` if it can.
     pub(crate) rejection: Option<Rejection>,
     /// The reason for which it was withdrawn, maybe an empty one (PEP 592).
     pub(crate) yanked: Option<Arc<str>>,
+}
+
+impl Candidates {
+    /// The versions of a project that is known. They are in ascending order, each once.
+    pub(crate) fn new(versions: Vec<Version>, states: Arc<dyn VersionStates>) -> Self {
+        Self {
+            versions,
+            states: Some(states),
+            is_known: true,
+        }
+    }
+
+    /// All versions, in ascending order.
+    pub(crate) fn versions(&self) -> &[Version] {
+        &self.versions
+    }
+
+    /// The position of a version.
+    pub(crate) fn position(&self, version: &Version) -> Option<usize> {
+        self.versions.binary_search(version).ok()
+    }
+
+    /// The state of the version at this position.
+    pub(crate) fn state(&self, position: usize) -> &VersionState {
+        let states = self.states.as_ref();
+        states.expect("there are versions").state(position)
+    }
 }
 
 /// Why a version cannot be used.

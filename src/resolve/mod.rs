@@ -23,7 +23,9 @@ mod versions;
 mod wanted;
 mod wording;
 
-pub(crate) use known::{CandidateVersion, Candidates, Dependencies, KnownProjects, Rejection};
+pub(crate) use known::{
+    Candidates, Dependencies, KnownProjects, Rejection, VersionState, VersionStates,
+};
 pub(crate) use resolution::{Resolution, ResolutionWarning, ResolvedProject, Via};
 pub(crate) use wanted::{RequirementOrigin, StatedRequirement, Upgrade, Wanted};
 

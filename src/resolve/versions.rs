@@ -7,18 +7,18 @@
 use std::ops::Bound;
 use std::sync::Arc;
 
-use super::known::{CandidateVersion, Candidates};
+use super::known::{Candidates, VersionState};
 use super::ranges::VersionRanges;
 use crate::spec::version::Version;
 
-/// The usable versions of a project, in groups: every version of a group is preferred to those of
-/// the next one.
+/// The versions of a project.
 #[derive(Debug, Clone)]
 pub(super) struct Versions {
-    /// In ascending order within each group.
-    groups: Vec<Vec<Version>>,
-    /// All versions, usable or not, for explanations.
+    /// All versions of the index, usable or not.
     pub(super) candidates: Arc<Candidates>,
+    /// The installed version: it may be chosen, whatever the index says about it.
+    installed: Option<Version>,
+    preferences: Preferences,
 }
 
 /// What decides which versions may be chosen, and which are better.
@@ -30,86 +30,120 @@ pub(super) struct Preferences {
     pub(super) yanked: bool,
 }
 
+/// Every version of a group is preferred to those of the next one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum VersionGroup {
+    /// Final releases; with a preference for pre-releases, these too.
+    Finals,
+    Prereleases,
+    Yanked,
+}
+
+const GROUPS: [VersionGroup; 3] = [
+    VersionGroup::Finals,
+    VersionGroup::Prereleases,
+    VersionGroup::Yanked,
+];
+
 impl Versions {
-    /// Sorts the candidates, and the installed version, into groups.
     pub(super) fn new(
         candidates: Arc<Candidates>,
         installed: Option<&Version>,
         preferences: Preferences,
     ) -> Self {
-        let (mut finals, mut prereleases, mut yanked) = (Vec::new(), Vec::new(), Vec::new());
-        let usable = |candidate: &&CandidateVersion| candidate.rejection.is_none();
-        for candidate in candidates.versions.iter().filter(usable) {
-            let version = candidate.version.clone();
-            if installed == Some(&version) {
-                // It is added below, whatever the index says about it.
-            } else if candidate.yanked.is_some() {
-                yanked.push(version);
-            } else if version.is_prerelease() && !preferences.prereleases {
-                prereleases.push(version);
-            } else {
-                finals.push(version);
-            }
-        }
-        if let Some(installed) = installed {
-            let group = if installed.is_prerelease() && !preferences.prereleases {
-                &mut prereleases
-            } else {
-                &mut finals
-            };
-            let place = group.partition_point(|version| version < installed);
-            group.insert(place, installed.clone());
-        }
-        if !preferences.yanked {
-            yanked.clear();
-        }
         Self {
-            groups: vec![finals, prereleases, yanked],
             candidates,
+            installed: installed.cloned(),
+            preferences,
         }
     }
 
     /// The best version in `ranges`.
-    pub(super) fn best(&self, ranges: &VersionRanges) -> Option<&Version> {
-        let is_in = |version: &&Version| ranges.contains(*version);
-        let mut groups = self.groups.iter();
-        groups.find_map(|group| within(group, ranges).iter().rev().find(is_in))
+    pub(super) fn best<'a>(&'a self, ranges: &'a VersionRanges) -> Option<&'a Version> {
+        self.in_order(ranges).next()
     }
 
-    /// The versions in `ranges`, the best one first.
+    /// The versions in `ranges`, the best one first. Only the versions that are taken out are
+    /// looked at, and those before them.
     pub(super) fn in_order<'a>(
         &'a self,
         ranges: &'a VersionRanges,
     ) -> impl Iterator<Item = &'a Version> {
-        self.groups
-            .iter()
-            .flat_map(|group| within(group, ranges).iter().rev())
-            .filter(|version| ranges.contains(*version))
+        GROUPS
+            .into_iter()
+            .flat_map(move |group| self.of_group(group, ranges))
+    }
+
+    /// The versions of a group in `ranges`, in descending order.
+    fn of_group<'a>(
+        &'a self,
+        group: VersionGroup,
+        ranges: &'a VersionRanges,
+    ) -> impl Iterator<Item = &'a Version> {
+        let all = self.candidates.versions();
+        let within = within(all, ranges);
+        let installed = self.installed.as_ref().filter(|installed| {
+            ranges.contains(*installed) && group == self.group_of_usable(installed)
+        });
+        let at = installed.map(|installed| all.partition_point(|version| version < installed));
+        // The installed version is put in between those above and below it.
+        let split = at.map_or(within.start, |at| at.clamp(within.start, within.end));
+        let fits = move |position: &usize| {
+            ranges.contains(&all[*position]) && self.is_in(*position, group)
+        };
+        let above = (split..within.end).rev().filter(fits);
+        let below = (within.start..split).rev().filter(fits);
+        let above = above.map(|position| &all[position]);
+        let below = below.map(|position| &all[position]);
+        above.chain(installed).chain(below)
+    }
+
+    /// Whether the version at a position of the index may be chosen, and belongs to `group`.
+    fn is_in(&self, position: usize, group: VersionGroup) -> bool {
+        let version = &self.candidates.versions()[position];
+        // The cheap questions come first: most versions never get to the state, which is found out
+        // when it is asked for.
+        if group == VersionGroup::Yanked && !self.preferences.yanked
+            || group != VersionGroup::Yanked && group != self.group_of_usable(version)
+            || self.installed.as_ref() == Some(version)
+        {
+            return false;
+        }
+        let state = self.candidates.state(position);
+        state.rejection.is_none() && state.yanked.is_some() == (group == VersionGroup::Yanked)
+    }
+
+    /// The group of a version that is not withdrawn.
+    fn group_of_usable(&self, version: &Version) -> VersionGroup {
+        if version.is_prerelease() && !self.preferences.prereleases {
+            VersionGroup::Prereleases
+        } else {
+            VersionGroup::Finals
+        }
     }
 
     /// What the index says about a version.
-    pub(super) fn candidate(&self, version: &Version) -> Option<&CandidateVersion> {
-        let all = &self.candidates.versions;
-        let found = all.binary_search_by(|candidate| candidate.version.cmp(version));
-        found.ok().map(|at| &all[at])
+    pub(super) fn state(&self, version: &Version) -> Option<&VersionState> {
+        let position = self.candidates.position(version)?;
+        Some(self.candidates.state(position))
     }
 }
 
-/// The part of a group between the first and the last version of `ranges`.
-fn within<'a>(group: &'a [Version], ranges: &VersionRanges) -> &'a [Version] {
+/// The positions between the first and the last version of `ranges`.
+fn within(all: &[Version], ranges: &VersionRanges) -> std::ops::Range<usize> {
     let Some((first, last)) = ranges.bounding_range() else {
-        return &[];
+        return 0..0;
     };
     let from = match first {
-        Bound::Included(first) => group.partition_point(|version| version < first),
-        Bound::Excluded(first) => group.partition_point(|version| version <= first),
+        Bound::Included(first) => all.partition_point(|version| version < first),
+        Bound::Excluded(first) => all.partition_point(|version| version <= first),
         Bound::Unbounded => 0,
     };
     let to = match last {
-        Bound::Included(last) => group.partition_point(|version| version <= last),
-        Bound::Excluded(last) => group.partition_point(|version| version < last),
-        Bound::Unbounded => group.len(),
+        Bound::Included(last) => all.partition_point(|version| version <= last),
+        Bound::Excluded(last) => all.partition_point(|version| version < last),
+        Bound::Unbounded => all.len(),
     };
-    // The first is below the last, but in a group there may be nothing between them.
-    group.get(from..to).unwrap_or_default()
+    // The first is below the last, but there may be no version between them.
+    from..to.max(from)
 }

@@ -22,6 +22,7 @@ fn page(server: &Server, path: &str) -> ResourceRequest {
         gzip: false,
         limit: 10_000,
         keep: Keep::Never,
+        form: None,
     }
 }
 
@@ -231,4 +232,32 @@ fn kept_answers_are_confirmed_used_offline_or_used_for_ever() {
     let error = again(&offline, "page", Keep::Never).expect_err("it is not kept");
     assert_eq!(error.code(), "offline");
     assert_eq!(server.seen("page").len(), 3);
+}
+
+#[test]
+fn an_answer_is_kept_in_the_form_that_its_receiver_makes_of_it() {
+    let (scene, server) = (Scene::new(), Server::start());
+    let settings = settings(&scene);
+    let ask = |form: &'static str| {
+        let request = ResourceRequest {
+            keep: Keep::Forever,
+            form: Some(form),
+            ..page(&server, "page")
+        };
+        get(&downloader(&settings), &request).expect("it comes")
+    };
+    server.put("page", b"a long text");
+    let first = ask("short 1");
+    assert_eq!(
+        (&first.body[..], first.is_in_form),
+        (&b"a long text"[..], false)
+    );
+    // What is not kept is asked for again.
+    drop(first);
+    ask("short 1").keep(b"short".to_vec());
+    let kept = ask("short 1");
+    assert_eq!((&kept.body[..], kept.is_in_form), (&b"short"[..], true));
+    assert_eq!(server.seen("page").len(), 2);
+    let other = ask("short 2");
+    assert!(!other.is_in_form, "another form is of no use");
 }

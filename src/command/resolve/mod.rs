@@ -8,6 +8,7 @@ mod request;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 pub(super) use gather::is_project_file;
@@ -141,12 +142,12 @@ impl RequestResolver {
         if !from_pip.is_empty() {
             context.events.pip_places(&from_pip);
         }
-        let acceptance = Acceptance {
+        let acceptance = Arc::new(Acceptance {
             tags: TagSet::new(&python.target),
             python: python.version.clone(),
             before: request.before,
             hashes: gathered.hashes.clone(),
-        };
+        });
         let settings = IndexSettings {
             locations: locations(&places)?,
             find_links: find_links(&places, &request.places)?,

@@ -71,24 +71,24 @@ fn unfit(
     version: &Version,
     requirements: &[Requirement],
 ) -> Option<String> {
-    let candidates = &scenario.memory.pages.get(name)?.versions;
-    let candidate = candidates.iter().find(|one| one.version == *version)?;
+    let candidates = scenario.memory.pages.get(name)?;
+    let state = candidates.get(version)?;
     let is_pinned = requirements
         .iter()
         .any(|one| one.specifiers().is_some_and(Specifiers::pins));
-    if let Some(rejection) = &candidate.rejection {
+    if let Some(rejection) = &state.rejection {
         return Some(format!("{name} {version} cannot be used: {rejection:?}"));
     }
-    if candidate.yanked.is_some() && !is_pinned {
+    if state.yanked.is_some() && !is_pinned {
         return Some(format!("{name} {version} is yanked"));
     }
     let is_in = |version: &Version| {
         let mut all = requirements.iter().filter_map(Requirement::specifiers);
         all.all(|specifiers| specifiers.contains(version))
     };
-    let final_fits = candidates.iter().any(|one| {
-        let is_usable = one.rejection.is_none() && one.yanked.is_none();
-        is_usable && !one.version.is_prerelease() && is_in(&one.version)
+    let final_fits = candidates.iter().any(|(one, state)| {
+        let is_usable = state.rejection.is_none() && state.yanked.is_none();
+        is_usable && !one.is_prerelease() && is_in(one)
     });
     let unasked = version.is_prerelease() && !scenario.wanted.prereleases;
     (unasked && final_fits).then(|| format!("{name} {version} is before a final release"))

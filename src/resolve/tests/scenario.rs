@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use super::super::known::Stated;
 use super::super::{
-    CandidateVersion, Candidates, Dependencies, KnownProjects, Rejection, RequirementOrigin,
-    Resolution, StatedRequirement, Upgrade, Wanted, solve,
+    Candidates, Dependencies, KnownProjects, Rejection, RequirementOrigin, Resolution,
+    StatedRequirement, Upgrade, VersionState, VersionStates, Wanted, solve,
 };
 use crate::error::Result;
 use crate::spec::marker::MarkerEnvironment;
@@ -31,9 +31,15 @@ pub(super) struct Scenario {
 /// What exists, and what was asked about it.
 #[derive(Default)]
 pub(super) struct Memory {
-    pub(super) pages: HashMap<ProjectName, Candidates>,
+    pub(super) pages: HashMap<ProjectName, BTreeMap<Version, VersionState>>,
     pub(super) stated: HashMap<(ProjectName, Version), Dependencies>,
     pub(super) asked: RefCell<Asked>,
+}
+
+impl VersionStates for Vec<VersionState> {
+    fn state(&self, position: usize) -> &VersionState {
+        &self[position]
+    }
 }
 
 /// What a resolution asked for, waiting or not, each once.
@@ -191,18 +197,14 @@ impl Memory {
         let mut words = text.split(' ');
         let name = project(words.next().expect("a name"));
         let found = version(words.next().expect("a version"));
-        let mut candidate = CandidateVersion {
-            version: found.clone(),
-            rejection: None,
-            yanked: None,
-        };
+        let mut state = VersionState::default();
         let mut dependencies = Dependencies::Stated(Stated::default());
         while let Some(word) = words.next() {
             match word {
-                "foreign" => candidate.rejection = Some(Rejection::Tags),
-                "sdist" => candidate.rejection = Some(Rejection::NoWheel),
-                "new" => candidate.rejection = Some(Rejection::TooNew),
-                "yanked" => candidate.yanked = Some("broken".into()),
+                "foreign" => state.rejection = Some(Rejection::Tags),
+                "sdist" => state.rejection = Some(Rejection::NoWheel),
+                "new" => state.rejection = Some(Rejection::TooNew),
+                "yanked" => state.yanked = Some("broken".into()),
                 "unreadable" => dependencies = Dependencies::Unreadable("it is empty".to_owned()),
                 "python" | "metadata-python" => {
                     let text = words.next().expect("specifiers");
@@ -210,31 +212,36 @@ impl Memory {
                     if let Dependencies::Stated(stated) = &mut dependencies {
                         stated.python = Some(specifiers.clone());
                     }
-                    if word == "python" && candidate.rejection.is_none() {
+                    if word == "python" && state.rejection.is_none() {
                         // Compared with the interpreter once that is known.
-                        candidate.rejection = Some(Rejection::Python(specifiers));
+                        state.rejection = Some(Rejection::Python(specifiers));
                     }
                 }
                 other => panic!("{other}"),
             }
         }
         let page = self.pages.entry(name.clone()).or_default();
-        page.is_known = true;
-        page.versions.push(candidate);
-        page.versions
-            .sort_by(|one, next| one.version.cmp(&next.version));
+        page.insert(found.clone(), state);
         self.stated
             .insert((name.clone(), found.clone()), dependencies);
         (name, found)
     }
 
     fn reject_by_python(&mut self, python: &Version) {
-        for candidate in self.pages.values_mut().flat_map(|page| &mut page.versions) {
-            if matches!(&candidate.rejection, Some(Rejection::Python(set)) if set.contains(python))
-            {
-                candidate.rejection = None;
+        for state in self.pages.values_mut().flat_map(BTreeMap::values_mut) {
+            if matches!(&state.rejection, Some(Rejection::Python(set)) if set.contains(python)) {
+                state.rejection = None;
             }
         }
+    }
+
+    fn page(&self, name: &ProjectName) -> Option<Candidates> {
+        let page = self.pages.get(name)?;
+        let states: Vec<VersionState> = page.values().cloned().collect();
+        Some(Candidates::new(
+            page.keys().cloned().collect(),
+            Arc::new(states),
+        ))
     }
 }
 
@@ -257,13 +264,12 @@ impl KnownProjects for Memory {
 
     /// As if every page arrived before the solver looks again.
     fn peek_candidates(&self, name: &ProjectName) -> Option<Arc<Candidates>> {
-        self.pages.get(name).cloned().map(Arc::new)
+        self.page(name).map(Arc::new)
     }
 
     fn candidates(&self, name: &ProjectName) -> Result<Arc<Candidates>> {
         self.asked.borrow_mut().pages.insert(name.to_string());
-        let page = self.pages.get(name).cloned();
-        Ok(Arc::new(page.unwrap_or_default()))
+        Ok(Arc::new(self.page(name).unwrap_or_default()))
     }
 
     fn requirements(&self, name: &ProjectName, version: &Version) -> Result<Arc<Dependencies>> {

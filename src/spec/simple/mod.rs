@@ -5,6 +5,7 @@
 //! nothing that cannot be read hides the rest of the page. Limits: [`MOST_FILES`]; only major
 //! version 1 of the interface. Source distributions are only noted.
 
+mod condensed;
 mod html;
 mod json;
 mod names;
@@ -18,6 +19,8 @@ use super::name::ProjectName;
 use super::version::{Specifiers, Version};
 use crate::digest::Digest;
 use crate::error::IndexFault;
+
+pub use condensed::{CONDENSED, CondensedPage};
 
 use names::{FileNames, Named};
 
