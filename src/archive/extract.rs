@@ -2,8 +2,7 @@
 //!
 //! Small content is passed on only after its CRC-32, size and digest were found right. Large
 //! content is passed on in pieces, and a fault is found at its end at the latest. Memory: two
-//! buffers of a megabyte for each thread, the part of the shared [`Budget`](super::Budget) that
-//! large entries take, and the window of a zstd frame.
+//! buffers of a megabyte for each thread, and the window of a zstd frame.
 
 use std::io::Read as _;
 
@@ -19,10 +18,9 @@ use crate::fs::ReadAt;
 
 /// The largest content, and the largest compressed data, that a thread's own buffers hold as a
 /// whole, in bytes.
+// Larger ones gain nothing as a whole: inflating in pieces, which stay in the processor's cache
+// until they are hashed and written, takes as long and a tenth of the memory.
 const MAX_WHOLE: u64 = 1 << 20;
-/// The largest content, together with its compressed data, that is held as a whole if the budget
-/// has room, in bytes.
-const MAX_BUDGETED: u64 = 24 << 20;
 /// The most bytes that [`head`] returns.
 const HEAD: usize = 64;
 /// How many compressed bytes [`head`] reads: enough for the header of a dynamic deflate block.
@@ -40,22 +38,7 @@ pub(super) fn unpack(
     if entry.size <= MAX_WHOLE && entry.compressed <= MAX_WHOLE {
         return unpack_whole(file, entry, expected, scratch, sink);
     }
-    let bytes = entry.size.saturating_add(entry.compressed);
-    // Only deflate is faster as a whole.
-    let whole =
-        entry.method == Method::Deflate && bytes <= MAX_BUDGETED && scratch.budget.take(bytes);
-    if !whole {
-        return stream::unpack(file, entry, expected, scratch, sink);
-    }
-    // Into new buffers that are freed at the end: those that a thread keeps stay small.
-    let compressed = std::mem::take(&mut scratch.compressed);
-    let content = std::mem::take(&mut scratch.content);
-    let unpacked = unpack_whole(file, entry, expected, scratch, sink);
-    // No `?` may precede these lines: a failed entry must return its share of the budget too.
-    scratch.compressed = compressed;
-    scratch.content = content;
-    scratch.budget.give_back(bytes);
-    unpacked
+    stream::unpack(file, entry, expected, scratch, sink)
 }
 
 fn unpack_whole(

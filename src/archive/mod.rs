@@ -39,7 +39,7 @@ pub use gzip::{GzipError, gunzip};
 #[cfg(feature = "testing")]
 pub use inflate::{Inflate, Progress};
 pub use local_headers::Extent;
-pub use scratch::{Budget, Scratch};
+pub use scratch::Scratch;
 pub use verify::Expected;
 
 /// How many times its own size an archive may inflate to, if that is more than [`MIN_CONTENT`]. Of

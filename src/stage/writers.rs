@@ -5,11 +5,11 @@
 
 use std::collections::HashMap;
 use std::sync::mpsc::Receiver;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use super::queue::{Group, Queue};
 use super::{Arrival, StageOptions, Stages};
-use crate::archive::{Budget, Entry, EntryBatch, Expected, Item, Scratch};
+use crate::archive::{Entry, EntryBatch, Expected, Item, Scratch};
 use crate::cancellation::Cancellation;
 use crate::digest::{Algorithm, Backend, Digest};
 use crate::error::{Effect, Error, Result, SourceFault};
@@ -21,9 +21,6 @@ use crate::wheel::{Archives, WheelId};
 /// The cost of making a file, in bytes of content that cost as much.
 // A rough estimate is enough, because it only decides which group comes first.
 const FILE_COST: u64 = 1 << 14;
-/// How many bytes of large entries all workers together hold in memory at most.
-// Beyond it entries are unpacked in pieces, which is slower but never fails.
-const MAX_BUDGET: u64 = 40 << 20;
 
 /// Writes all files but the RECORDs. Returns the digests that were not known before, by the numbers
 /// of the files.
@@ -59,7 +56,6 @@ pub(super) fn write_contents(
         enough,
         // The queue is open even if nothing will arrive: `close` may have to fail instead.
         queue: Queue::new(true),
-        budget: Arc::new(Budget::new(MAX_BUDGET)),
         failure: Mutex::new(None),
         digests: Mutex::new(HashMap::new()),
     };
@@ -94,7 +90,6 @@ struct Workers<'a> {
     /// Cancelled on failure, to end the downloads.
     enough: Option<&'a Cancellation>,
     queue: Queue,
-    budget: Arc<Budget>,
     /// The first failure.
     failure: Mutex<Option<Error>>,
     digests: Mutex<HashMap<usize, Digest>>,
@@ -103,7 +98,7 @@ struct Workers<'a> {
 impl Workers<'_> {
     /// The loop of one worker.
     fn run(&self) {
-        let mut scratch = Scratch::sharing(&self.budget);
+        let mut scratch = Scratch::new();
         while let Some(group) = self.queue.next() {
             if let Err(error) = self.write_group(&group, &mut scratch) {
                 // The queue is stopped by this, which ends the loop of every worker.
