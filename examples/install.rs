@@ -2,14 +2,15 @@
 
 #![allow(clippy::print_stdout, reason = "a program may print")]
 
-use pkg_install::{Environment, Locate, Observer, Options, WheelSource};
+use pkg_install::{Environment, Locate, Observer, Options, Surroundings, WheelSource};
 
 fn main() -> pkg_install::Result<()> {
     let mut arguments = std::env::args_os().skip(1);
     let target = arguments.next().unwrap_or_else(|| "venv".into());
     let path = std::env::var_os("PATH").unwrap_or_default();
     // A plain directory has no interpreter of its own, so one is looked for in PATH.
-    let locate = Locate::target(target).with_search(std::env::split_paths(&path).collect());
+    let path = Surroundings::default().with_search(std::env::split_paths(&path).collect());
+    let locate = Locate::target(target).with_surroundings(path);
     let environment = Environment::locate(&locate)?;
     let wheels: Vec<WheelSource> = arguments.map(WheelSource::path).collect();
 

@@ -34,8 +34,9 @@
 //!
 //! [`Options`] says how: what to do about conflicts ([`OnConflict`]), how strictly to verify
 //! ([`Verify`]), how many threads, how long to wait for the lock. A [`Cancellation`] stops a
-//! command from another thread. An [`Observer`] gets the [`Events`]: progress and each [`Warning`].
-//! The library itself never prints, reads no variables and does not exit.
+//! command from another thread. An [`Observer`] gets progress and each [`Warning`]; see
+//! [`progress`]. The library itself never prints, reads no variables and does not exit: what a
+//! process knows is passed in [`Surroundings`].
 //!
 //! # Errors
 //!
@@ -49,15 +50,18 @@
 //! match Environment::locate(&Locate::target("venv")) {
 //!     Err(error) if error.kind() == ErrorKind::Environment => eprintln!("not usable: {error}"),
 //!     Err(error) => assert_eq!(error.effect(), Effect::Untouched),
-//!     Ok(environment) => println!("{}", environment.root.display()),
+//!     Ok(environment) => println!("{}", environment.root().display()),
 //! }
 //! ```
 //!
 //! # More
 //!
-//! [`command`] is the level of the `pkg-install` program: reports of pip, lock files, lists of
-//! requirements and downloads. [`error`] has the details of errors. All other modules are private;
-//! `ARCHITECTURE.md` in the repository describes them.
+//! - [`results`] has the types that the functions return, and [`progress`] the events.
+//! - [`error`] has the details of errors, and the codes of warnings.
+//! - [`command`] is the level of the `pkg-install` program: reports of pip, lock files, lists of
+//!   requirements, resolving and downloads.
+//!
+//! All other modules are private; `ARCHITECTURE.md` in the repository describes them.
 //!
 //! # Limits
 //!
@@ -153,16 +157,14 @@ mod api;
 mod cancellation;
 pub mod command;
 pub mod error;
+pub mod progress;
+pub mod results;
 
 pub use api::{WheelSource, check, list, plan, plan_removal, undo};
 pub use cancellation::Cancellation;
 pub use command::{Observer, Options, PlannedTransaction};
-pub use environment::{Environment, Locate, LocatePurpose};
-pub use error::{Effect, Error, ErrorKind, Result, WarningCode};
-pub use outcome::{
-    Action, Activity, ActivityKind, CheckOutcome, Difference, DifferenceState, Events,
-    InstalledProject, Outcome, PathConflict, PlannedFiles, ProjectChange, Retry, Status,
-    UnmetRequirement, Warning,
-};
+pub use environment::{Environment, EnvironmentKind, Locate, LocatePurpose, Surroundings};
+pub use error::{Effect, Error, ErrorKind, Result};
+pub use outcome::{Action, Outcome, Status, Warning};
 pub use plan::conflict::OnConflict;
 pub use spec::record::Verify;

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 use pkg_install::environment::layout::Layout;
 use pkg_install::environment::protected::Protected;
-use pkg_install::environment::{self, Environment, Locate};
+use pkg_install::environment::{self, Environment, Locate, Surroundings};
 use pkg_install::fs::Fs;
 use pkg_install::installed::facts::{Facts, Gather};
 use pkg_install::installed::removal::Removal;
@@ -71,18 +71,8 @@ impl Bench {
         let search = std::env::var_os("PATH")
             .map(|path| std::env::split_paths(&path).collect())
             .unwrap_or_default();
-        let locate = Locate {
-            target: Some(target.clone()),
-            python: None,
-            purpose: environment::LocatePurpose::Install,
-            prefix: None,
-            root: None,
-            break_system_packages: false,
-            virtual_env: None,
-            directory: directory.path().to_owned(),
-            search,
-            ..Locate::default()
-        };
+        let surroundings = Surroundings::default().with_search(search);
+        let locate = Locate::target(target.clone()).with_surroundings(surroundings);
         let environment = environment::locate(&locate).expect("there is a python3 on the PATH");
         let layout = Layout::of(&environment).expect("the directory can be looked at");
         let pool = Pool::new(None).expect("threads can be started");
@@ -117,7 +107,7 @@ impl Bench {
             layout: &self.layout,
             protected: &Protected::of(&self.layout),
             python: self.environment.python().ok(),
-            is_relocatable: self.environment.is_relocatable,
+            is_relocatable: self.environment.is_relocatable(),
             installer: "bench",
             verified: true,
             windows_names: false,

@@ -32,13 +32,11 @@ use pkg_install::Status;
 #[cfg(feature = "http")]
 use pkg_install::command::DownloadedWheel;
 use pkg_install::command::{
-    self, Context, Fs, PathOwners, ProjectDetails, ProjectsShown, RunningActivity, Step,
-    VerifiedWheel,
+    self, Context, Fs, PathOwners, ProjectDetails, ProjectsShown, VerifiedWheel,
 };
-use pkg_install::{
-    Action, Activity, ActivityKind, Cancellation, CheckOutcome, Environment, Error, ErrorKind,
-    InstalledProject, Outcome, PathConflict, Result, Warning,
-};
+use pkg_install::progress::{Activity, ActivityKind, RunningActivity, Step};
+use pkg_install::results::{CheckOutcome, InstalledProject, PathConflict};
+use pkg_install::{Action, Cancellation, Environment, Error, ErrorKind, Outcome, Result, Warning};
 
 use args::ListFormat;
 use args::groups::OutputArgs;

@@ -12,7 +12,7 @@ use std::time::Duration;
 use clap::{CommandFactory as _, FromArgMatches as _};
 
 use pkg_install::command::Options;
-use pkg_install::{Locate, LocatePurpose};
+use pkg_install::{Locate, LocatePurpose, Surroundings};
 
 #[cfg(feature = "http")]
 use super::args::ResolveArgs;
@@ -477,6 +477,11 @@ impl Parsed {
     pub fn locate(&self) -> Locate {
         let given = self.environment.clone();
         let path = std::env::var_os("PATH").unwrap_or_default();
+        let surroundings = Surroundings::default()
+            .with_virtual_env(std::env::var_os("VIRTUAL_ENV").map(PathBuf::from))
+            // Without a current directory there is no `./.venv` either.
+            .with_directory(std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")))
+            .with_search(std::env::split_paths(&path).collect());
         Locate::default()
             .with_target(given.target)
             .with_python(given.python)
@@ -484,9 +489,6 @@ impl Parsed {
             .with_root(given.root)
             .with_break_system_packages(given.break_system_packages)
             .with_purpose(self.command.purpose())
-            .with_virtual_env(std::env::var_os("VIRTUAL_ENV").map(PathBuf::from))
-            // Without a current directory there is no `./.venv` either.
-            .with_directory(std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")))
-            .with_search(std::env::split_paths(&path).collect())
+            .with_surroundings(surroundings)
     }
 }

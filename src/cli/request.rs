@@ -6,11 +6,11 @@
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
-use pkg_install::command::{Context, Document, Input, Options, RunningActivity, Selection, Source};
+use pkg_install::command::{Context, Document, Input, Options, Selection, Source};
 #[cfg(feature = "http")]
 use pkg_install::command::{Places, ResolutionRequest, Upgrading};
 use pkg_install::error::{Error, Result};
-use pkg_install::{Activity, ActivityKind};
+use pkg_install::progress::{Activity, ActivityKind, RunningActivity};
 
 use super::args::RequestArgs;
 #[cfg(feature = "http")]

@@ -2,11 +2,11 @@
 
 use std::time::Instant;
 
+use super::make_plan::{self, Installation};
 #[cfg(feature = "http")]
 use super::names::{self, NamedWheels};
 use super::observer::Observer;
 use super::planned::PlannedTransaction;
-use super::planning::{self, Installation};
 use super::request::{Input, ResolvedInput};
 use super::session::{Purpose, Session};
 use super::up_to_date::{InstalledSet, SortedWheels};
@@ -76,7 +76,7 @@ pub(crate) fn plan_install<'a>(
                     options,
                 });
                 installation
-                    .map(|install| planning::install(&mut session, install, &pool, context))
+                    .map(|install| make_plan::install(&mut session, install, &pool, context))
                     .transpose()
             });
             context.events.step(Step::Plan, begin.elapsed());
@@ -94,7 +94,7 @@ pub(crate) fn plan_install<'a>(
         session.leave_unchanged();
     }
     Err(Error::bad_environment(
-        &environment.root,
+        environment.root(),
         "other commands keep changing it; try again",
     ))
 }
@@ -105,9 +105,9 @@ const NAMES_OF_VENVS: [&str; 4] = ["venv", ".venv", "env", ".env"];
 /// Warns of a plain directory that has the name of a virtual environment, which was probably not
 /// made yet.
 fn plain_directory(environment: &Environment) -> Option<Warning> {
-    let name = environment.root.file_name()?.to_str()?;
+    let name = environment.root().file_name()?.to_str()?;
     let is_forgotten =
-        environment.kind == EnvironmentKind::Target && NAMES_OF_VENVS.contains(&name);
+        environment.kind() == EnvironmentKind::Target && NAMES_OF_VENVS.contains(&name);
     is_forgotten.then(|| Warning {
         code: WarningCode::PlainDirectory,
         wheel: None,

@@ -17,6 +17,7 @@ mod document;
 mod download;
 mod install;
 mod list;
+mod make_plan;
 #[cfg(feature = "http")]
 mod names;
 mod observer;
@@ -24,7 +25,6 @@ mod open;
 mod options;
 mod owner;
 mod planned;
-mod planning;
 mod recover;
 #[cfg(feature = "http")]
 mod remote;
@@ -65,18 +65,16 @@ pub(crate) use uninstall::plan_uninstall;
 pub use uninstall::uninstall;
 pub use verify::{VerifiedWheel, verify};
 
-pub use crate::cancellation::Cancellation;
 #[cfg(feature = "http")]
 pub use crate::download::{CachePart, Settings};
-pub use crate::error::escaped;
 pub use crate::fs::Fs;
-pub use crate::outcome::{RunningActivity, Silent, Step};
 pub use crate::source::Source;
 pub use crate::spec::direct_url::RecordedUrl;
 pub use crate::spec::pylock::Selection;
 pub use crate::spec::resolved::{ResolvedWheel, WheelFile};
 pub use crate::spec::timestamp::Timestamp;
 
+use crate::cancellation::Cancellation;
 use crate::outcome::{Events, Warning};
 
 /// The environment of a running command: file system, cancellation and events.

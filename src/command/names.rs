@@ -234,7 +234,11 @@ pub fn sources(
         }
         Err(error) if error.code() == "no-environment" => {
             // Nothing is written there: any directory names the default interpreter.
-            environment::locate(&locate.clone().with_target(locate.directory.clone()))?
+            environment::locate(
+                &locate
+                    .clone()
+                    .with_target(locate.surroundings.directory.clone()),
+            )?
         }
         located => located?,
     };

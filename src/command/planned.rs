@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::observer::Observer;
 use super::open::Opened;
 use super::session::Session;
-use super::{Options, planning};
+use super::{Options, make_plan};
 use crate::environment::marker_values;
 use crate::error::{Result, escaped};
 use crate::installed::Installed;
@@ -49,7 +49,7 @@ impl<'a> PlannedTransaction<'a> {
         options: &Options,
     ) -> Self {
         Self {
-            changes: planning::changes(&plan),
+            changes: make_plan::changes(&plan),
             session,
             plan,
             opened,
@@ -81,7 +81,7 @@ impl<'a> PlannedTransaction<'a> {
 
     /// The files that will be written and removed.
     pub fn files(&self) -> PlannedFiles {
-        planning::files(&self.session.layout, &self.plan)
+        make_plan::files(&self.session.layout, &self.plan)
     }
 
     /// Whether there is nothing to do.
@@ -101,7 +101,7 @@ impl<'a> PlannedTransaction<'a> {
         observer.events().resolved(&outcome.conflicts);
         if self.options.dry_run {
             stage::predict_records(&mut self.plan);
-            outcome.changes = planning::changes(&self.plan);
+            outcome.changes = make_plan::changes(&self.plan);
             outcome.status = Status::Planned;
             outcome.files = Some(self.files());
         } else if !self.plan.is_empty() {
@@ -218,7 +218,7 @@ impl<'a> PlannedTransaction<'a> {
                 return Err(error);
             }
         };
-        let changes = planning::changes(&staged.plan);
+        let changes = make_plan::changes(&staged.plan);
         events.step(Step::Stage, begin.elapsed());
         let begin = Instant::now();
         let commit_options = CommitOptions {

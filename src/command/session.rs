@@ -126,8 +126,8 @@ impl<'a> Session<'a> {
         let layout = Layout::of(environment)?;
         // A command that only reads or removes must not take a mistyped path for an empty
         // environment.
-        if access != Access::ToInstall && fs::stat(&environment.root)?.is_none() {
-            return Err(Error::no_directory(&environment.root));
+        if access != Access::ToInstall && fs::stat(environment.root())?.is_none() {
+            return Err(Error::no_directory(environment.root()));
         }
         let mut session = Self {
             environment,
@@ -163,10 +163,10 @@ impl<'a> Session<'a> {
         let changes = matches!(access, Access::ToInstall | Access::ToChange) && !options.dry_run;
         if changes {
             // The lock file is inside the root, so the root must exist before the lock is taken.
-            self.made = Dir::make_all(&self.fs, &self.environment.root)?;
+            self.made = Dir::make_all(&self.fs, self.environment.root())?;
             self.lock = Some(RootLock::exclusive(
                 &self.fs,
-                &self.environment.root,
+                self.environment.root(),
                 &wait,
             )?);
             waits.take();
@@ -194,7 +194,7 @@ impl<'a> Session<'a> {
 
     /// Takes the lock for reading. No lock file is made for that.
     fn enter_to_look(&mut self, access: Access, wait: &LockWait<'_>) -> Result<()> {
-        let root = &self.environment.root;
+        let root = self.environment.root();
         if access == Access::Now
             && let ReadLock::Held(lock) = RootLock::try_shared(root)?
         {
@@ -225,7 +225,7 @@ impl<'a> Session<'a> {
         }
         // Two readers that both hold the lock would wait for each other.
         self.lock = None;
-        let root = &self.environment.root;
+        let root = self.environment.root();
         let lock = RootLock::exclusive(&self.fs, root, wait)?;
         self.recover(context)?;
         lock.release_unused(&self.fs)?;
@@ -267,8 +267,8 @@ impl<'a> Session<'a> {
     /// Refuses another directory at the environment's path than the one that was located before the
     /// lock was taken.
     fn check_identity(&self) -> Result<()> {
-        let root = &self.environment.root;
-        let Some(found) = self.environment.identity else {
+        let root = self.environment.root();
+        let Some(found) = self.environment.identity() else {
             return Ok(());
         };
         match fs::stat(root)? {
@@ -308,9 +308,9 @@ impl<'a> Session<'a> {
     /// environment, which uv may be waiting for.
     pub fn leave_changed(mut self, is_emptied: bool) {
         let environment = self.environment;
-        let is_shipped = environment.kind == EnvironmentKind::Target
-            || environment.has_destdir
-            || self.made.contains(&environment.root);
+        let is_shipped = environment.kind() == EnvironmentKind::Target
+            || environment.has_destdir()
+            || self.made.iter().any(|made| made == environment.root());
         let fs = self.fs.clone();
         if let Some(lock) = self.lock.take()
             && (is_emptied || is_shipped && lock.is_created())

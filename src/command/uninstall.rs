@@ -6,7 +6,7 @@ use super::observer::Observer;
 use super::open::Opened;
 use super::planned::PlannedTransaction;
 use super::session::{Purpose, Session};
-use super::{Context, Options, planning};
+use super::{Context, Options, make_plan};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::outcome::{Activity, ActivityKind, Outcome, RunningActivity, Step};
@@ -46,7 +46,7 @@ pub(crate) fn plan_uninstall<'a>(
     let mut session = Session::begin(environment, Purpose::Change, options, context)?;
     let activity = Activity::new(ActivityKind::Remove, "");
     let running = RunningActivity::begin(context.events, &activity);
-    let planned = planning::uninstall(&mut session, &names, &pool, context);
+    let planned = make_plan::uninstall(&mut session, &names, &pool, context);
     drop(running);
     context.events.step(Step::Plan, begin.elapsed());
     let (session, plan) = session.unless_failed(planned)?;

@@ -96,6 +96,7 @@ fn search<'a>(
 ) -> impl Iterator<Item = Result<PathBuf>> + 'a {
     // A relative entry could start a program that someone left in the working directory.
     let directories = request
+        .surroundings
         .search
         .iter()
         .filter(|directory| directory.is_absolute());
@@ -122,6 +123,7 @@ pub(super) fn absolute(what: &str, path: &Path) -> Result<PathBuf> {
 /// If the working directory is gone.
 pub(super) fn active(request: &Locate) -> Result<Option<PathBuf>> {
     request
+        .surroundings
         .virtual_env
         .as_deref()
         .filter(|path| !path.as_os_str().is_empty())
@@ -131,15 +133,15 @@ pub(super) fn active(request: &Locate) -> Result<Option<PathBuf>> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Surroundings;
     use super::*;
 
     #[test]
     fn an_interpreter_that_cannot_be_used_is_named() {
         let scratch = tempfile::tempdir().unwrap();
-        let request = Locate {
-            search: vec!["/bin".into()],
-            ..Locate::default()
-        };
+        let search = vec!["/bin".into()];
+        let request =
+            Locate::default().with_surroundings(Surroundings::default().with_search(search));
         let file = scratch.path().join("file");
         std::fs::write(&file, "").unwrap();
         for (python, expected) in [
@@ -163,19 +165,19 @@ mod tests {
 
     #[test]
     fn what_answers_is_taken_and_what_does_not_is_said() {
-        let mut request = Locate {
-            search: vec!["/nowhere".into(), "relative".into()],
-            ..Locate::default()
-        };
+        let search = vec!["/nowhere".into(), "relative".into()];
+        let mut request =
+            Locate::default().with_surroundings(Surroundings::default().with_search(search));
         assert_eq!(any_python(&request).unwrap(), Err(NoPython::NotFound));
         let scratch = tempfile::tempdir().unwrap();
         std::os::unix::fs::symlink("/bin/echo", scratch.path().join("python3")).unwrap();
-        request.search.push(scratch.path().to_owned());
+        request.surroundings.search.push(scratch.path().to_owned());
         let Err(NoPython::Broken { reason, .. }) = any_python(&request).unwrap() else {
             panic!("`echo` is no interpreter");
         };
         assert!(reason.contains("not a Python interpreter"), "{reason}");
         request
+            .surroundings
             .search
             .extend(std::env::split_paths(&std::env::var_os("PATH").unwrap()));
         assert!(any_python(&request).unwrap().is_ok());

@@ -181,7 +181,7 @@ fn nearby(request: &Locate) -> Result<Environment> {
             "`VIRTUAL_ENV` names it, but it has no `pyvenv.cfg`",
         ));
     }
-    let root = absolute("the working directory", &request.directory)?.join(".venv");
+    let root = absolute("the working directory", &request.surroundings.directory)?.join(".venv");
     if venv::is_venv(&root)? {
         return venv::open_found(&root, request.purpose, &request.cancellation);
     }
@@ -202,6 +202,7 @@ mod tests {
 
     use tempfile::TempDir;
 
+    use super::super::Surroundings;
     use super::*;
     use crate::error::ErrorKind;
 
@@ -212,11 +213,11 @@ mod tests {
         let directory = scratch.path().to_owned();
         (
             scratch,
-            Locate {
+            Locate::default().with_surroundings(Surroundings {
                 directory,
                 search,
-                ..Locate::default()
-            },
+                virtual_env: None,
+            }),
         )
     }
 
@@ -256,15 +257,15 @@ mod tests {
         assert!(failure(&request).1.contains("pyvenv.cfg"));
         std::fs::remove_file(&here).unwrap();
         make_venv(&here);
-        request.virtual_env = Some(PathBuf::new());
+        request.surroundings.virtual_env = Some(PathBuf::new());
         let found = locate(&request).unwrap();
         assert_eq!((found.kind, &found.root), (EnvironmentKind::Venv, &here));
         assert_eq!(found.python().unwrap().executable, here.join("bin/python"));
-        request.virtual_env = Some(scratch.path().join("gone"));
+        request.surroundings.virtual_env = Some(scratch.path().join("gone"));
         assert!(failure(&request).1.contains("`VIRTUAL_ENV` names it"));
         let active = scratch.path().join("active");
         std::fs::rename(&here, &active).unwrap();
-        request.virtual_env = Some(active.clone());
+        request.surroundings.virtual_env = Some(active.clone());
         assert_eq!(locate(&request).unwrap().root, active);
     }
 
@@ -326,17 +327,17 @@ mod tests {
         std::fs::create_dir_all(&root).unwrap();
         assert_eq!(locate(&request).unwrap().root, root);
 
-        request.search.clear();
+        request.surroundings.search.clear();
         let found = locate(&request).unwrap();
         assert_eq!(found.python().unwrap_err().code(), "no-interpreter");
         let venv = scratch.path().join("venv");
         make_venv(&venv);
-        request.virtual_env = Some(venv.clone());
+        request.surroundings.virtual_env = Some(venv.clone());
         assert_eq!(
             locate(&request).unwrap().python().unwrap().executable,
             venv.join("bin/python")
         );
-        request.virtual_env = None;
+        request.surroundings.virtual_env = None;
         request.python = Some(venv.join("bin/python3"));
         assert_eq!(
             locate(&request).unwrap().python().unwrap().executable,
@@ -381,7 +382,7 @@ mod tests {
         let search = vec![PathBuf::from("relative"), root.join("bin")];
         let by_name = Locate {
             python: Some("python3".into()),
-            search,
+            surroundings: Surroundings::default().with_search(search),
             ..request.clone()
         };
         assert_eq!(locate(&by_name).unwrap(), by_target);

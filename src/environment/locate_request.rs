@@ -32,7 +32,7 @@ impl LocatePurpose {
     }
 }
 
-/// The requested environment, and the places to search otherwise.
+/// The environment that a program asks for.
 ///
 /// ```
 /// use pkg_install::Locate;
@@ -44,14 +44,14 @@ impl LocatePurpose {
 /// # let _ = (venv, other_prefix);
 /// ```
 ///
-/// The library reads no variable of the process: `VIRTUAL_ENV`, `PATH` and the current directory
-/// only count if they are passed.
+/// If neither a target nor an interpreter is given, [`Locate::surroundings`] decide.
 #[derive(Debug, Clone, Default)]
 #[cfg_attr(not(feature = "testing"), non_exhaustive)]
 pub struct Locate {
     /// `--target`: a virtual environment, or a plain directory.
     pub target: Option<PathBuf>,
-    /// `--python`: an interpreter, the name of one to look for in `search`, or the root of its
+    /// `--python`: an interpreter, the name of one to look for in [`Surroundings::search`], or the
+    /// root of its
     /// environment.
     pub python: Option<PathBuf>,
     /// `--prefix`: another prefix for the interpreter's scheme.
@@ -60,12 +60,8 @@ pub struct Locate {
     pub root: Option<PathBuf>,
     /// `--break-system-packages`: ignore the mark of an externally managed environment (PEP 668).
     pub break_system_packages: bool,
-    /// `$VIRTUAL_ENV`; an empty path counts as unset.
-    pub virtual_env: Option<PathBuf>,
-    /// The directory whose `.venv` is used if nothing is named.
-    pub directory: PathBuf,
-    /// The directories of `$PATH`, for an interpreter that is given by name, or not at all.
-    pub search: Vec<PathBuf>,
+    /// Where to look for what the other fields leave open.
+    pub surroundings: Surroundings,
     /// What it is wanted for.
     pub purpose: LocatePurpose,
     /// Ends the search, and kills an interpreter that has not answered yet.
@@ -119,24 +115,10 @@ impl Locate {
         self
     }
 
-    /// With this [`Locate::virtual_env`].
+    /// With these [`Locate::surroundings`].
     #[must_use]
-    pub fn with_virtual_env(mut self, virtual_env: impl Into<Option<PathBuf>>) -> Self {
-        self.virtual_env = virtual_env.into();
-        self
-    }
-
-    /// With this [`Locate::directory`].
-    #[must_use]
-    pub fn with_directory(mut self, directory: impl Into<PathBuf>) -> Self {
-        self.directory = directory.into();
-        self
-    }
-
-    /// With this [`Locate::search`].
-    #[must_use]
-    pub fn with_search(mut self, search: Vec<PathBuf>) -> Self {
-        self.search = search;
+    pub fn with_surroundings(mut self, surroundings: Surroundings) -> Self {
+        self.surroundings = surroundings;
         self
     }
 
@@ -151,6 +133,55 @@ impl Locate {
     #[must_use]
     pub fn with_cancellation(mut self, cancellation: Cancellation) -> Self {
         self.cancellation = cancellation;
+        self
+    }
+}
+
+/// The part of a process that says which environment is meant if none is named.
+///
+/// The library reads no variable and asks for no working directory by itself: only what is passed
+/// here counts, and [`Surroundings::default`] finds nothing.
+///
+/// ```
+/// use pkg_install::{Locate, Surroundings};
+///
+/// let path = std::env::var_os("PATH").unwrap_or_default();
+/// let surroundings = Surroundings::default()
+///     .with_virtual_env(std::env::var_os("VIRTUAL_ENV").map(Into::into))
+///     .with_search(std::env::split_paths(&path).collect());
+/// let active = Locate::default().with_surroundings(surroundings);
+/// # let _ = active;
+/// ```
+#[derive(Debug, Clone, Default)]
+#[cfg_attr(not(feature = "testing"), non_exhaustive)]
+pub struct Surroundings {
+    /// `$VIRTUAL_ENV`; an empty path counts as unset.
+    pub virtual_env: Option<PathBuf>,
+    /// The directory whose `.venv` is used if nothing else is there.
+    pub directory: PathBuf,
+    /// The directories of `$PATH`, for an interpreter that is given by name, or not at all.
+    pub search: Vec<PathBuf>,
+}
+
+impl Surroundings {
+    /// With this [`Surroundings::virtual_env`].
+    #[must_use]
+    pub fn with_virtual_env(mut self, virtual_env: impl Into<Option<PathBuf>>) -> Self {
+        self.virtual_env = virtual_env.into();
+        self
+    }
+
+    /// With this [`Surroundings::directory`].
+    #[must_use]
+    pub fn with_directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.directory = directory.into();
+        self
+    }
+
+    /// With this [`Surroundings::search`].
+    #[must_use]
+    pub fn with_search(mut self, search: Vec<PathBuf>) -> Self {
+        self.search = search;
         self
     }
 }

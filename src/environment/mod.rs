@@ -29,7 +29,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 pub use locate::locate;
-pub use locate_request::{Locate, LocatePurpose};
+pub use locate_request::{Locate, LocatePurpose, Surroundings};
 pub use marker_environment::marker_values;
 
 use crate::error::{Error, Result};
@@ -38,6 +38,7 @@ use crate::spec::version::Version;
 
 /// The kind of an environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum EnvironmentKind {
     /// A virtual environment (PEP 405).
     Venv,
@@ -48,8 +49,8 @@ pub enum EnvironmentKind {
 }
 
 impl EnvironmentKind {
-    /// The word for it in reports.
-    pub fn word(self) -> &'static str {
+    /// A short fixed word for it, such as `venv`.
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Venv => "venv",
             Self::Target => "target",
@@ -60,7 +61,7 @@ impl EnvironmentKind {
 
 impl fmt::Display for EnvironmentKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
+        f.write_str(self.as_str())
     }
 }
 
@@ -152,38 +153,81 @@ pub fn nominal_python() -> Python {
 /// An environment that wheels can be installed into.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Environment {
-    /// Its kind.
-    #[doc(hidden)]
-    pub kind: EnvironmentKind,
+    kind: EnvironmentKind,
     /// The virtual environment, the target directory, or the prefix, destdir in front.
-    ///
-    /// A system's own interpreter may have directories of its scheme outside of its prefix.
-    pub root: PathBuf,
+    root: PathBuf,
     /// The directories for the parts of a wheel, including destdir.
-    #[doc(hidden)]
-    pub scheme: Scheme,
+    scheme: Scheme,
     /// The interpreter. Wheels for every Python and platform can be installed without one, and it
     /// takes none to read or remove what is installed.
-    #[doc(hidden)]
-    pub python: std::result::Result<Python, NoPython>,
+    python: std::result::Result<Python, NoPython>,
     /// Whether scripts must find the interpreter beside themselves, because the environment will be
     /// moved.
-    #[doc(hidden)]
-    pub is_relocatable: bool,
+    is_relocatable: bool,
     /// Whether `root` and the directories of the scheme lie below a destdir, from which they are
     /// shipped elsewhere.
-    #[doc(hidden)]
-    pub has_destdir: bool,
-    /// The device and inode of `root` when it was found.
-    #[doc(hidden)]
-    pub identity: Option<(u64, u64)>,
+    has_destdir: bool,
+    /// The device and inode of `root` when it was found; `None` if it was missing.
+    identity: Option<(u64, u64)>,
 }
 
 impl Environment {
-    /// The interpreter.
+    /// Its kind.
+    pub fn kind(&self) -> EnvironmentKind {
+        self.kind
+    }
+
+    /// The virtual environment, the target directory, or the prefix, below the destdir if there is
+    /// one. Absolute.
+    ///
+    /// A system's own interpreter may have directories of its scheme outside of its prefix.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The directory of modules that are the same on every platform.
+    pub fn purelib(&self) -> &Path {
+        &self.scheme.purelib
+    }
+
+    /// The directory of modules for this platform; often the same as [`Environment::purelib`].
+    pub fn platlib(&self) -> &Path {
+        &self.scheme.platlib
+    }
+
+    /// The directory of programs.
+    pub fn scripts(&self) -> &Path {
+        &self.scheme.scripts
+    }
+
+    /// The interpreter as the first lines of scripts name it; `None` if it is not known. Wheels
+    /// for every Python and platform can be installed without one.
+    pub fn interpreter(&self) -> Option<&Path> {
+        Some(&self.python.as_ref().ok()?.executable)
+    }
+
+    /// Whether scripts must find the interpreter beside themselves, because the environment will be
+    /// moved.
+    pub fn is_relocatable(&self) -> bool {
+        self.is_relocatable
+    }
+
+    /// Whether everything is put below a destdir, from which it is shipped elsewhere.
+    pub fn has_destdir(&self) -> bool {
+        self.has_destdir
+    }
+
+    /// The device and inode of the root when it was found; `None` if it was missing.
+    pub(crate) fn identity(&self) -> Option<(u64, u64)> {
+        self.identity
+    }
+
+    /// The interpreter, and what wheels have to fit.
     ///
     /// # Errors
     /// It is not known, as for an environment whose interpreter was not asked.
+    // Its type has types of `spec`, which are not part of the API.
+    #[doc(hidden)]
     pub fn python(&self) -> Result<&Python> {
         self.python.as_ref().map_err(|missing| match missing {
             NoPython::NotFound => Error::no_interpreter(),

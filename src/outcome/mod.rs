@@ -132,6 +132,7 @@ impl PathConflict {
 
 /// Something odd that did not stop the command.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Warning {
     /// Its kind.
     pub code: WarningCode,
@@ -139,6 +140,17 @@ pub struct Warning {
     pub wheel: Option<String>,
     /// A sentence.
     pub message: String,
+}
+
+impl Warning {
+    /// A warning about this wheel or project.
+    pub fn about(wheel: impl Into<String>, code: WarningCode, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            wheel: Some(wheel.into()),
+            message: message.into(),
+        }
+    }
 }
 
 /// The warnings about one input, of which the first thousand are kept and the others counted.

@@ -68,14 +68,14 @@ pub fn installs(wheels: &[Offer<'_>], installed: &[Installed]) -> Result<Install
     for (name, candidates) in by_name {
         let chosen = best_build(wheels, name, &candidates)?;
         if candidates.len() > 1 {
-            installs.warnings.push(Warning {
-                code: WarningCode::SeveralBuilds,
-                wheel: Some(wheels[chosen].label.to_owned()),
-                message: format!(
+            installs.warnings.push(Warning::about(
+                wheels[chosen].label,
+                WarningCode::SeveralBuilds,
+                format!(
                     "of {} builds of one version the highest is taken",
                     candidates.len()
                 ),
-            });
+            ));
         }
         let old = of_project(name, installed);
         let change = change(&wheels[chosen], old, installed);

@@ -8,7 +8,8 @@ use std::time::{Duration, SystemTime};
 use pkg_install::download::Downloader;
 use pkg_install::fs::Fs;
 use pkg_install::outcome::{Events, Silent};
-use pkg_install::{Activity, ActivityKind, Cancellation, ErrorKind};
+use pkg_install::progress::{Activity, ActivityKind};
+use pkg_install::{Cancellation, ErrorKind};
 use serde_json::Value;
 
 use crate::downloads;

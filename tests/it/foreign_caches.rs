@@ -82,7 +82,7 @@ fn the_cache_of_another_user_is_refused_if_it_was_named_and_else_not_used() {
     );
     assert_eq!(
         later.take_warnings()[0].code,
-        pkg_install::WarningCode::UnusableCache
+        pkg_install::error::WarningCode::UnusableCache
     );
     assert_eq!(files(&scene), [""; 0]);
 }

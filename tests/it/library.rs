@@ -1,11 +1,12 @@
-//! The public API, used as another program would: nothing but names at the root of the crate.
+//! The public API, used as another program would: nothing but its documented names.
 
 use std::sync::Mutex;
 
 use pkg_install::error::WarningCode;
+use pkg_install::progress::Events;
 use pkg_install::{
-    Action, Cancellation, Environment, ErrorKind, Events, Locate, Observer, Options, Status,
-    Warning, WheelSource,
+    Action, Cancellation, Environment, EnvironmentKind, ErrorKind, Locate, Observer, Options,
+    Status, Warning, WheelSource,
 };
 
 use crate::support::scene::{Scene, site_packages};
@@ -128,6 +129,44 @@ fn an_observer_gets_progress_and_a_plan_keeps_its_warnings() {
         .expect("it can be applied");
     let (announced, done, _) = counts.0.into_inner().expect("no panic");
     assert!(announced > 0 && announced == done, "{announced} {done}");
+}
+
+#[test]
+fn an_environment_says_where_it_is() {
+    let (scene, environment, _) = prepared();
+    assert_eq!(environment.kind(), EnvironmentKind::Venv);
+    assert_eq!(environment.root(), scene.join("venv"));
+    assert_eq!(environment.purelib(), site_packages(&scene.join("venv")));
+    assert_eq!(environment.platlib(), environment.purelib());
+    assert_eq!(environment.scripts(), scene.join("venv/bin"));
+    let interpreter = environment.interpreter().expect("it is known");
+    assert!(interpreter.starts_with(environment.scripts()));
+    assert!(!environment.is_relocatable() && !environment.has_destdir());
+}
+
+/// A newcomer reads the first page of the documentation in one sitting.
+#[test]
+fn the_root_has_at_most_thirty_names() {
+    let text = include_str!("../../src/lib.rs");
+    let public = text.split_once("mod cancellation;").expect("it is there").1;
+    let names = public.lines().flat_map(|line| {
+        let line = line.trim_end_matches([';', '}']);
+        let module = line.strip_prefix("pub mod ");
+        let used = line.strip_prefix("pub use ").map(|path| {
+            let names = path.rsplit(['{', ':']).next();
+            names.expect("a path has an end")
+        });
+        module
+            .or(used)
+            .into_iter()
+            .flat_map(|names| names.split(", "))
+    });
+    let names: Vec<&str> = names.collect();
+    assert!(
+        names.contains(&"Warning") && names.contains(&"plan"),
+        "{names:?}"
+    );
+    assert!(names.len() <= 30, "{}: {names:?}", names.len());
 }
 
 #[test]

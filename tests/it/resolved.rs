@@ -54,14 +54,12 @@ impl Setting {
     }
 
     fn fitting(&self) -> Fitting {
-        let python = environment::locate(&self.locate())
-            .expect("the environment is whole")
-            .python
-            .expect("it has an interpreter");
+        let environment = environment::locate(&self.locate()).expect("the environment is whole");
+        let python = environment.python().expect("it has an interpreter");
         Fitting::new(
             &python.target,
             &python.version,
-            environment::marker_values(&python),
+            environment::marker_values(python),
             true,
         )
     }

@@ -99,7 +99,7 @@ const LAYERS: &[&[&str]] = &[
     &["index", "stage"],
     &["transaction"],
     &["command"],
-    &["api"],
+    &["api", "progress", "results"],
     &["lib"],
     &["cli"],
     &["main"],

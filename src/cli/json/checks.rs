@@ -1,6 +1,6 @@
 //! The results of `check` as parts of the JSON object.
 
-use pkg_install::{Difference, DifferenceState, UnmetRequirement};
+use pkg_install::results::{Difference, DifferenceState, UnmetRequirement};
 use schemars::JsonSchema;
 use serde::Serialize;
 

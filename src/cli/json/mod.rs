@@ -20,9 +20,11 @@ use super::quoting::ascii_json;
 #[cfg(feature = "http")]
 use super::resolution::ResolutionObject;
 use super::{CommandResult, Results};
-use pkg_install::command::Step;
 use pkg_install::error::{Clash, Effect, Error, ErrorKind, Fault};
-use pkg_install::{Action, Environment, PathConflict, ProjectChange, Status, Warning};
+use pkg_install::progress::Step;
+use pkg_install::results::{PathConflict, ProjectChange};
+use pkg_install::{Action, Environment, Status, Warning};
+
 #[cfg(feature = "http")]
 use projects::DownloadObject;
 use projects::{OwnersObject, ProjectObject, VerifiedObject};
@@ -309,11 +311,11 @@ fn outcome_word(status: Status) -> &'static str {
 impl<'a> EnvironmentObject<'a> {
     fn of(environment: &'a Environment) -> Self {
         Self {
-            root: &environment.root,
-            kind: environment.kind.word(),
-            purelib: &environment.scheme.purelib,
-            platlib: &environment.scheme.platlib,
-            scripts: &environment.scheme.scripts,
+            root: environment.root(),
+            kind: environment.kind().as_str(),
+            purelib: environment.purelib(),
+            platlib: environment.platlib(),
+            scripts: environment.scripts(),
         }
     }
 }

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use pkg_install::InstalledProject;
 #[cfg(feature = "http")]
 use pkg_install::command::DownloadedWheel;
 use pkg_install::command::{PathOwners, ProjectDetails, RecordedUrl, VerifiedWheel};
+use pkg_install::results::InstalledProject;
 use schemars::JsonSchema;
 use serde::Serialize;
 

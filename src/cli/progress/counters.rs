@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
-use pkg_install::Activity;
+use pkg_install::progress::Activity;
 
 /// How far all downloads and staging are.
 #[derive(Default)]

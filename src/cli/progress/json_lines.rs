@@ -40,7 +40,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::cli::quoting::ascii_json;
-use pkg_install::{Activity, Events, Retry};
+use pkg_install::progress::{Activity, Events, Retry};
 
 // Workers write these lines themselves, so each line costs time; bars draw as often.
 const PAUSE: Duration = Duration::from_millis(100);

@@ -24,8 +24,9 @@ use std::time::Duration;
 
 use super::args::groups::OutputArgs;
 use super::args::values::ProgressMode;
-use pkg_install::command::{Silent, Step};
-use pkg_install::{Activity, Events, PathConflict, Retry, Warning};
+use pkg_install::Warning;
+use pkg_install::progress::{Activity, Events, Retry, Silent, Step};
+use pkg_install::results::PathConflict;
 
 /// Shows that a signal, whose number is passed, has cancelled the command.
 pub type Interrupter = Box<dyn FnOnce(i32) + Send>;

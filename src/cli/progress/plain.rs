@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::counters::Counters;
 use super::ticker::Ticker;
 use super::{say, words};
-use pkg_install::{Activity, ActivityKind, Events, Retry};
+use pkg_install::progress::{Activity, ActivityKind, Events, Retry};
 
 /// The time between two lines about what runs. Logs of pipelines should stay short.
 const PAUSE: Duration = Duration::from_secs(10);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::counters::{Seen, SeenActivity};
 use crate::cli::text::size;
 use pkg_install::error::escaped;
-use pkg_install::{Activity, ActivityKind, Retry};
+use pkg_install::progress::{Activity, ActivityKind, Retry};
 
 /// Shorter activities are not shown: the line would vanish before it is read.
 pub const NOTICED: Duration = Duration::from_millis(300);

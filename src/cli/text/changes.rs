@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use pkg_install::error::escaped;
-use pkg_install::{Action, Outcome, ProjectChange, Status};
+use pkg_install::results::ProjectChange;
+use pkg_install::{Action, Outcome, Status};
 
 use super::conflicts;
 use super::units::{counted, duration, grouped, paint, size};

@@ -1,7 +1,7 @@
 //! Conflicts for people: short enough for 80 columns, with sizes. Digests are shown with `-v`.
 
-use pkg_install::PathConflict;
 use pkg_install::error::{Clash, ClashSide, escaped};
+use pkg_install::results::PathConflict;
 
 use super::units::size;
 

@@ -1,8 +1,8 @@
 //! What is installed: the list, one project at length, the owners of paths.
 
-use pkg_install::InstalledProject;
 use pkg_install::command::{PathOwners, ProjectDetails};
 use pkg_install::error::escaped;
+use pkg_install::results::InstalledProject;
 
 use super::units::{grouped, size};
 use crate::cli::quoting::ascii_json;

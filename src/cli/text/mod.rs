@@ -26,11 +26,12 @@ use super::refusal::UsageError;
 use super::{CommandResult, Results, hints};
 #[cfg(feature = "http")]
 use pkg_install::command::DownloadedWheel;
-use pkg_install::command::{Step, VerifiedWheel};
+use pkg_install::command::VerifiedWheel;
 use pkg_install::error::{Effect, Error, ErrorKind, Fault, escaped};
-use pkg_install::{
-    Action, CheckOutcome, Difference, DifferenceState, Outcome, Status, UnmetRequirement,
-};
+use pkg_install::progress::Step;
+use pkg_install::results::{CheckOutcome, Difference, DifferenceState, UnmetRequirement};
+use pkg_install::{Action, Outcome, Status};
+
 use units::{counted, paint};
 
 /// The result of a command. `elapsed` is the time since the program started.
@@ -87,10 +88,10 @@ fn environment(results: &Results) -> String {
     let Some(environment) = &results.environment else {
         return String::new();
     };
-    let executable = environment.python.as_ref().ok();
-    let executable = executable.map(|python| format!(" at {}", shown(&python.executable)));
+    let interpreter = environment.interpreter();
+    let interpreter = interpreter.map(|path| format!(" at {}", shown(path)));
     let described = escaped(&environment.to_string());
-    format!("  {described}{}\n", executable.unwrap_or_default())
+    format!("  {described}{}\n", interpreter.unwrap_or_default())
 }
 
 /// Whether something was or would be installed, so that it is worth to say where.
@@ -231,7 +232,12 @@ pub fn error(error: &Error, results: &Results, parsed: &Parsed) -> String {
     let place = results
         .environment
         .as_ref()
-        .map(|environment| format!(" in `{}`", escaped(&environment.root.display().to_string())))
+        .map(|environment| {
+            format!(
+                " in `{}`",
+                escaped(&environment.root().display().to_string())
+            )
+        })
         .unwrap_or_default();
     let state = match error.effect() {
         Effect::Untouched => format!("nothing was changed{place}"),
@@ -323,6 +329,6 @@ fn environment_options(parsed: &Parsed, results: &Results) -> String {
     results
         .environment
         .as_ref()
-        .map(|environment| format!(" --target {}", for_shell(&environment.root)))
+        .map(|environment| format!(" --target {}", for_shell(environment.root())))
         .unwrap_or_default()
 }

@@ -1,7 +1,8 @@
 //! Warnings for people: one line for each wheel, unless `-v` asks for all.
 
+use pkg_install::Warning;
+use pkg_install::error::WarningCode;
 use pkg_install::error::escaped;
-use pkg_install::{Warning, WarningCode};
 
 use super::units::paint;
 
@@ -136,11 +137,7 @@ mod tests {
     use super::*;
 
     fn warning(code: WarningCode, wheel: &str, message: &str) -> Warning {
-        Warning {
-            code,
-            wheel: Some(wheel.to_owned()),
-            message: message.to_owned(),
-        }
+        Warning::about(wheel, code, message)
     }
 
     #[test]

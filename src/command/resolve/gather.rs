@@ -297,11 +297,8 @@ impl Gathered {
         for text in &places.find_links {
             self.places.find_links.push(beside(home, text)?);
         }
-        let warning = |fault: &ResolutionOddity| Warning {
-            code: fault.code(),
-            wheel: Some(name.to_owned()),
-            message: fault.to_string(),
-        };
+        let warning =
+            |fault: &ResolutionOddity| Warning::about(name, fault.code(), fault.to_string());
         self.warnings.extend(list.warnings.iter().map(warning));
         Ok(())
     }

@@ -397,24 +397,24 @@ fn warnings(resolution: &Resolution) -> Vec<Warning> {
             name,
             version,
             reason,
-        } => Warning {
-            code: WarningCode::Yanked,
-            wheel: Some(format!("{name} {version}")),
-            message: if reason.is_empty() {
+        } => Warning::about(
+            format!("{name} {version}"),
+            WarningCode::Yanked,
+            if reason.is_empty() {
                 "the project has withdrawn this release".to_owned()
             } else {
                 format!("the project has withdrawn this release: {reason}")
             },
-        },
+        ),
         ResolutionWarning::MissingExtra {
             name,
             version,
             extra,
-        } => Warning {
-            code: WarningCode::MissingExtra,
-            wheel: Some(format!("{name} {version}")),
-            message: format!("it has no extra `{extra}`"),
-        },
+        } => Warning::about(
+            format!("{name} {version}"),
+            WarningCode::MissingExtra,
+            format!("it has no extra `{extra}`"),
+        ),
     };
     resolution.warnings.iter().map(warning).collect()
 }

@@ -22,7 +22,7 @@ use super::ticker::Ticker;
 use super::words;
 use crate::cli::text::size;
 use pkg_install::error::escaped;
-use pkg_install::{Activity, Events, Retry};
+use pkg_install::progress::{Activity, Events, Retry};
 
 /// Frames per second.
 const FRAMES: u8 = 10;

@@ -1,4 +1,5 @@
-//! Planning: gathers the facts that a plan depends on, and lets [`plan::make`] decide.
+//! Makes the plan of a command: gathers the facts that it depends on, and lets [`plan::make`]
+//! decide.
 //!
 //! Facts are gathered in two steps, because which ones are needed depends on the wheels: first the
 //! wheels are spread, which is pure, then the places of their files are surveyed.
@@ -80,7 +81,7 @@ pub fn install(
         layout: &session.layout,
         protected: &Protected::of(&session.layout),
         python: session.environment.python().ok(),
-        is_relocatable: session.environment.is_relocatable,
+        is_relocatable: session.environment.is_relocatable(),
         installer: &options.installer,
         verified: options.verify != Verify::Off,
         windows_names: capabilities.windows_names,
@@ -115,11 +116,11 @@ fn leaving(session: &Session<'_>, changes: &[Change]) -> Result<(Vec<ProjectName
         let mut copies = session.installed.iter().filter(|other| other.name == name);
         let is_editable = copies.any(|project| project.is_editable(&session.layout));
         if is_editable {
-            kept.push(Warning {
-                code: WarningCode::EditableKept,
-                wheel: Some(name.normalized().to_owned()),
-                message: "it is not named, and stays because it is editable".to_owned(),
-            });
+            kept.push(Warning::about(
+                name.normalized(),
+                WarningCode::EditableKept,
+                "it is not named, and stays because it is editable",
+            ));
         } else {
             leaving.push(name);
         }
