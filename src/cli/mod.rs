@@ -6,9 +6,13 @@
 mod args;
 #[cfg(feature = "http")]
 mod cache;
+mod completion;
+mod documents;
+mod environment;
 mod help;
 mod hints;
 mod json;
+mod manual;
 mod options;
 #[cfg(feature = "http")]
 mod pip_configuration;
@@ -40,9 +44,11 @@ use pkg_install::{Action, Cancellation, Environment, Error, ErrorKind, Outcome, 
 
 use args::ListFormat;
 use args::groups::OutputArgs;
+use args::values::Color;
 #[cfg(feature = "http")]
 use cache::CacheRequest;
 use options::{Command, Parsed, Stop};
+use refusal::UsageError;
 
 /// Everything that there is to print about a command beside its error.
 #[derive(Default)]
@@ -84,6 +90,10 @@ enum CommandResult {
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let begin = Instant::now();
     let arguments: Vec<OsString> = arguments.into_iter().collect();
+    if let Some(answer) = completion::answer(&arguments) {
+        streams::print(&answer, Color::Never);
+        return ExitCode::SUCCESS;
+    }
     let parsed = match options::parse(&arguments) {
         Ok(parsed) => parsed,
         Err(stop) => return end(stop, &arguments),
@@ -298,6 +308,17 @@ fn end(stop: Stop, arguments: &[OsString]) -> ExitCode {
             streams::print(&text, color);
             return ExitCode::SUCCESS;
         }
+        Stop::Pages(directory, pages) => match documents::write(&directory, &pages) {
+            Ok(paths) => {
+                streams::print(&paths, color);
+                return ExitCode::SUCCESS;
+            }
+            Err(error) => {
+                let refusal = UsageError::new(error.to_string());
+                streams::remark(&text::refusal(&refusal), color);
+                return exit_code(error.kind());
+            }
+        },
         Stop::Nothing(help) => {
             streams::remark(&help, color);
             options::nothing_named()

@@ -12,7 +12,7 @@ use std::time::Duration;
 use clap::{CommandFactory as _, FromArgMatches as _};
 
 use pkg_install::command::Options;
-use pkg_install::{Locate, LocatePurpose, Surroundings};
+use pkg_install::{Locate, LocatePurpose};
 
 #[cfg(feature = "http")]
 use super::args::ResolveArgs;
@@ -21,11 +21,12 @@ use super::args::groups::DownloadArgs;
 use super::args::groups::{EnvironmentArgs, OutputArgs, TransactionArgs};
 use super::args::values::{Color, ListFormat, ProgressMode};
 use super::args::{
-    ChangingArgs, Cli, HelpArgs, HowArgs, InstallArgs, ReadingArgs, RequestArgs, SubCommand,
-    SyncArgs,
+    ChangingArgs, Cli, HowArgs, InstallArgs, ReadingArgs, RequestArgs, SubCommand, SyncArgs,
 };
 #[cfg(feature = "http")]
 use super::cache::CacheRequest;
+use super::documents::{self, Answer};
+use super::environment;
 use super::refusal::{self, UsageError};
 use super::variables::{self, Matched};
 
@@ -131,8 +132,10 @@ impl Command {
 
 /// Why there is no command to carry out.
 pub enum Stop {
-    /// Help or the version was asked for; this is it.
+    /// Help, the version or another text about the program was asked for; this is it.
     Answer(String),
+    /// Manual pages are wanted in this directory: the name and the text of each.
+    Pages(PathBuf, Vec<(String, String)>),
     /// Nothing was typed; this is the short help.
     Nothing(String),
     /// The arguments are refused.
@@ -142,6 +145,16 @@ pub enum Stop {
 impl From<UsageError> for Stop {
     fn from(refusal: UsageError) -> Self {
         Self::Refused(refusal)
+    }
+}
+
+impl From<Answer> for Stop {
+    fn from(answer: Answer) -> Self {
+        match answer {
+            Answer::Text(text) => Self::Answer(text),
+            Answer::Pages(directory, pages) => Self::Pages(directory, pages),
+            Answer::Refused(refusal) => Self::Refused(refusal),
+        }
     }
 }
 
@@ -164,8 +177,8 @@ pub fn parse(arguments: &[OsString]) -> StdResult<Parsed, Stop> {
     variables::add(&command, arguments, &mut matched)?;
     let cli = Cli::from_arg_matches(&matched.all)
         .map_err(|error| UsageError::of_clap(&error, &command, arguments))?;
-    if let Some(SubCommand::Help(HelpArgs { command: about })) = &cli.command {
-        return Err(help(command, about.as_deref()));
+    if let Some(answered) = documents::answer(cli.command.as_ref(), command.clone(), arguments) {
+        return Err(answered.into());
     }
     let is_default = cli.command.is_none();
     let mut parsed = parsed(cli);
@@ -209,20 +222,6 @@ fn stop(error: &clap::Error, command: &clap::Command, arguments: &[OsString]) ->
         Stop::Answer(error.render().ansi().to_string())
     } else {
         UsageError::of_clap(error, command, arguments).into()
-    }
-}
-
-/// The long help of a command, or of the program.
-fn help(mut command: clap::Command, about: Option<&str>) -> Stop {
-    let Some(word) = about else {
-        return Stop::Answer(command.render_long_help().ansi().to_string());
-    };
-    match command.find_subcommand_mut(word) {
-        Some(found) => Stop::Answer(found.render_long_help().ansi().to_string()),
-        None => {
-            let name = command.get_name().to_owned();
-            refusal::unknown_command(word, &command, &name).into()
-        }
     }
 }
 
@@ -292,7 +291,9 @@ fn parsed(cli: Cli) -> Parsed {
             parsed.options.jobs = args.jobs.jobs.map(usize::from);
             parsed
         }
-        Some(SubCommand::Help(_)) => unreachable!("`parse` answers it"),
+        Some(SubCommand::Help(_) | SubCommand::Completions(_) | SubCommand::Man(_)) => {
+            unreachable!("`documents` answers them")
+        }
     }
 }
 
@@ -473,22 +474,8 @@ impl Parsed {
         }
     }
 
-    /// How to find the environment, including `VIRTUAL_ENV`, `PATH` and the current directory.
+    /// How to find the environment.
     pub fn locate(&self) -> Locate {
-        let given = self.environment.clone();
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let surroundings = Surroundings::default()
-            .with_virtual_env(std::env::var_os("VIRTUAL_ENV").map(PathBuf::from))
-            // Without a current directory there is no `./.venv` either.
-            .with_directory(std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")))
-            .with_search(std::env::split_paths(&path).collect());
-        Locate::default()
-            .with_target(given.target)
-            .with_python(given.python)
-            .with_prefix(given.prefix)
-            .with_root(given.root)
-            .with_break_system_packages(given.break_system_packages)
-            .with_purpose(self.command.purpose())
-            .with_surroundings(surroundings)
+        environment::located(&self.environment, self.command.purpose())
     }
 }

@@ -53,6 +53,15 @@ impl Document {
         directory.replace(&partial, name)
     }
 
+    /// Writes the file `name` in the directory, which is made if it is missing.
+    ///
+    /// # Errors
+    /// The directory cannot be made or written to.
+    pub fn write_into(directory: &Path, name: &str, content: &[u8], fs: &Fs) -> Result<()> {
+        Dir::make_all(fs, directory)?;
+        Self::write(&directory.join(name), content, fs)
+    }
+
     /// Reads standard input, which is named `-`.
     ///
     /// # Errors

@@ -27,6 +27,26 @@ pub fn list(
     })
 }
 
+/// The names and versions of the installed projects, sorted; no RECORD is read.
+///
+/// # Errors
+/// If the environment cannot be read.
+pub fn installed_versions(
+    environment: &Environment,
+    options: &Options,
+    context: Context<'_>,
+) -> Result<Vec<(String, String)>> {
+    look(environment, options, context, |session| {
+        let all = session.installed.iter();
+        let mut found: Vec<(String, String)> = all
+            .filter(|one| one.form != Form::Leftover)
+            .map(|one| (one.name.normalized().to_owned(), one.version.clone()))
+            .collect();
+        found.sort();
+        Ok(found)
+    })
+}
+
 /// The installed projects, sorted by name.
 pub(super) fn listed<'s>(
     session: &'s Session<'_>,

@@ -46,7 +46,7 @@ pub use document::Document;
 pub use download::{DownloadedWheel, download};
 pub use install::install;
 pub(crate) use install::plan_install;
-pub use list::list;
+pub use list::{installed_versions, list};
 #[cfg(feature = "http")]
 pub use names::sources;
 pub use observer::Observer;

@@ -16,6 +16,7 @@ mod ambiguous_archives;
 mod archive_refusals;
 mod cache_command;
 mod caches;
+mod completion;
 mod conflicts;
 mod conflicts_on_disk;
 mod content_refusals;

@@ -31,7 +31,7 @@ use groups::{DownloadArgs, DryRunArgs};
 #[cfg(feature = "http")]
 use resolution::ResolutionArgs;
 pub use values::ListFormat;
-use values::{ON_CONFLICT, VERIFY, one_line, one_of};
+use values::{ON_CONFLICT, Shell, VERIFY, one_line, one_of};
 
 /// Install Python wheels, all of them or none.
 ///
@@ -65,10 +65,10 @@ pub enum SubCommand {
     /// Download the wheels that an installation needs
     #[cfg(feature = "http")]
     Download(Box<DownloadCommandArgs>),
-    /// Decide which wheels satisfy requirements, and fetch none of them
+    /// Decide which wheels satisfy requirements; fetch none
     #[cfg(feature = "http")]
     Resolve(Box<ResolveArgs>),
-    /// Look at the cache of downloads, and remove or check what it holds
+    /// Look at, check or empty the cache of downloads
     #[cfg(feature = "http")]
     Cache(CacheArgs),
     /// Remove installed projects
@@ -79,7 +79,7 @@ pub enum SubCommand {
     Verify(VerifyArgs),
     /// List installed projects
     List(ListArgs),
-    /// Show the metadata, the origin and the files of installed projects
+    /// Show metadata, origin and files of installed projects
     Show(ShowArgs),
     /// Name the installed projects that files belong to
     Owner(OwnerArgs),
@@ -88,7 +88,15 @@ pub enum SubCommand {
     /// Finish or roll back a transaction interrupted by a crash
     Recover(ReadingArgs),
     /// Print the help of a command
+    // The short help ends with a line about `-h`, which does the same.
+    #[command(hide = true)]
     Help(HelpArgs),
+    /// Print the script with which a shell completes
+    Completions(CompletionsArgs),
+    /// Print or write manual pages
+    // For those who package the program; the short help has no line to spare.
+    #[command(hide = true)]
+    Man(ManArgs),
 }
 
 /// The arguments of `install`.
@@ -96,7 +104,7 @@ pub enum SubCommand {
 pub struct InstallArgs {
     #[command(flatten)]
     pub request: RequestArgs,
-    /// Remove installed projects that are not named (never `pip`)
+    /// Remove projects that are not named (never `pip`)
     #[arg(long)]
     pub exact: bool,
     #[command(flatten)]
@@ -350,6 +358,23 @@ pub struct HelpArgs {
     /// The command
     #[arg(value_name = "COMMAND")]
     pub command: Option<String>,
+}
+
+#[derive(Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    #[arg(value_name = "SHELL", value_enum)]
+    pub shell: Shell,
+}
+
+#[derive(Args)]
+pub struct ManArgs {
+    /// The command [default: the page of the program]
+    #[arg(value_name = "COMMAND", conflicts_with = "dir")]
+    pub command: Vec<String>,
+    /// Write the pages of all commands into a directory
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
 }
 
 /// The arguments of commands that change an environment.

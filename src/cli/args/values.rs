@@ -45,6 +45,17 @@ pub enum ListFormat {
     Json,
 }
 
+/// A shell that completes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Shell {
+    /// bash 4.4 or newer
+    Bash,
+    /// zsh
+    Zsh,
+    /// fish
+    Fish,
+}
+
 /// The words that an option takes, the value of each and its help.
 type ValueTable<T> = &'static [(&'static str, T, &'static str)];
 
