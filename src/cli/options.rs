@@ -383,6 +383,10 @@ fn download_settings(args: &DownloadArgs) -> pkg_install::command::Settings {
     pkg_install::command::Settings {
         connect_timeout: timeout.unwrap_or(defaults.connect_timeout),
         stall_timeout: timeout.unwrap_or(defaults.stall_timeout),
+        // A server that may be silent for long in one try gets a second one, too.
+        give_up_after: timeout.map_or(defaults.give_up_after, |timeout| {
+            defaults.give_up_after.max(timeout * 2)
+        }),
         cache: cache.filter(|_| !args.no_cache),
         cache_is_named: args.cache_dir.is_some(),
         offline: args.offline,

@@ -7,6 +7,7 @@
 //! requests. Trouble with a proxy or with certificates fails only the requests that need them.
 
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -21,6 +22,7 @@ use super::proxies::{Proxies, ProxyAddress};
 use super::response::Response;
 use super::retry::FetchError;
 use super::settings::Settings;
+use super::unanswered::UnansweredHosts;
 use crate::cancellation::Cancellation;
 use crate::error::{Error, NetworkFault, WarningCode};
 use crate::fs;
@@ -40,6 +42,8 @@ pub(super) fn identity() -> (&'static str, String) {
     ("Accept-Encoding", "identity".to_owned())
 }
 
+type EmptyRequest = ureq::RequestBuilder<ureq::typestate::WithoutBody>;
+
 /// Makes requests, from any thread.
 pub(super) struct Client {
     settings: Settings,
@@ -48,6 +52,7 @@ pub(super) struct Client {
     network: OnceLock<Network>,
     proxies: Proxies,
     netrc: Netrc,
+    unanswered: UnansweredHosts,
     /// Warnings that were not taken yet.
     warnings: Mutex<Vec<Warning>>,
 }
@@ -81,6 +86,7 @@ impl Client {
             network: OnceLock::new(),
             proxies,
             netrc,
+            unanswered: UnansweredHosts::new(settings.give_up_after),
             warnings: Mutex::new(warnings),
         }
     }
@@ -115,14 +121,18 @@ impl Client {
     }
 
     /// Makes a request, follows redirects, and returns the first answer that is no redirect. Its
-    /// status may be that of a failure.
+    /// status may be that of a failure. The server may send nothing for `patience`, the stall
+    /// timeout of the settings, or the rest of the time that its host has, whichever is shortest.
     pub(super) fn get(
         &self,
         url: &Url,
         headers: &RequestHeaders,
+        patience: Duration,
         cancel: &Cancellation,
     ) -> std::result::Result<Response, FetchError> {
         let label = label_of(url);
+        // All redirects together get this time: a long chain of slow ones must end, too.
+        let end = Instant::now() + patience;
         let mut at = url.clone();
         let mut seen = Vec::new();
         loop {
@@ -131,7 +141,13 @@ impl Client {
                 return Err(Error::network(NetworkFault::Address, &label, why).into());
             }
             let proxy = self.check_way(&at, &label)?;
+            let left = self.unanswered.left(&at, &label)?;
+            let left = left.min(end.saturating_duration_since(Instant::now()));
+            if left.is_zero() {
+                return Err(FetchError::passing("its redirects take too long"));
+            }
             let request = self.request(&at, self.authorization(url, &at), headers);
+            let request = self.with_timeouts(request, left);
             // The agent is taken already. In the other order a request that is cancelled in between
             // could get a renewed agent, which that `hang_up` does not end.
             cancel.check()?;
@@ -143,6 +159,7 @@ impl Client {
                     None => FetchError::of(error, &at, &label),
                 })
             })?;
+            self.unanswered.heard(&at);
             let answer = Response::new(at, response);
             // Status 304 answers `If-None-Match`, and 300 leaves the choice to a person.
             if !matches!(answer.status, 301 | 302 | 303 | 307 | 308) {
@@ -207,7 +224,7 @@ impl Client {
         url: &Url,
         authorization: Option<String>,
         headers: &RequestHeaders,
-    ) -> ureq::RequestBuilder<ureq::typestate::WithoutBody> {
+    ) -> EmptyRequest {
         let request = self.agent(url).get(request_url(url).as_str());
         let request = headers.iter().fold(request, |request, (name, value)| {
             request.header(*name, value.as_str())
@@ -216,6 +233,19 @@ impl Client {
             Some(value) => request.header("Authorization", value),
             None => request,
         }
+    }
+
+    /// No timeout covers a whole body: a large file on a slow line may take hours.
+    fn with_timeouts(&self, request: EmptyRequest, patience: Duration) -> EmptyRequest {
+        let connect = Some(self.settings.connect_timeout.min(patience));
+        let stall = Some(self.settings.stall_timeout.min(patience));
+        (request.config())
+            .timeout_resolve(connect)
+            .timeout_connect(connect)
+            .timeout_send_request(stall)
+            .timeout_recv_response(stall)
+            .timeout_per_read(stall)
+            .build()
     }
 
     fn agent(&self, url: &Url) -> Agent {
@@ -318,11 +348,9 @@ fn agents(settings: &Settings, roots: RootCerts) -> impl Fn(Option<Proxy>) -> Ag
     let tls = TlsConfig::builder().root_certs(roots).build();
     // Every connection thread can keep its connection for the next request.
     let connections = settings.connections.max(1) + settings.resource_connections;
-    let (connect, stall) = (settings.connect_timeout, settings.stall_timeout);
     let user_agent = settings.user_agent.clone();
     move |proxy| {
-        // Redirects are followed in `get`, which keeps credentials from other origins. No timeout
-        // covers a whole body: a large file on a slow line may take hours.
+        // Redirects are followed in `get`, which keeps credentials from other origins.
         Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -332,11 +360,6 @@ fn agents(settings: &Settings, roots: RootCerts) -> impl Fn(Option<Proxy>) -> Ag
             .user_agent(user_agent.as_str())
             .max_idle_connections(connections)
             .max_idle_connections_per_host(connections)
-            .timeout_resolve(Some(connect))
-            .timeout_connect(Some(connect))
-            .timeout_send_request(Some(stall))
-            .timeout_recv_response(Some(stall))
-            .timeout_per_read(Some(stall))
             .build()
             .into()
     }

@@ -157,7 +157,8 @@ impl Fetcher {
         // One byte is asked for: a server that ignores the condition then sends few, and the body
         // is not read. A suffix or HEAD is supported by fewer servers.
         let headers = vec![identity(), ("Range", "bytes=0-0".to_owned()), condition];
-        let Ok(answer) = self.client.get(&file.url, &headers, cancel) else {
+        let patience = self.retry.attempts().left();
+        let Ok(answer) = self.client.get(&file.url, &headers, patience, cancel) else {
             return false;
         };
         let total = match answer.status {
@@ -301,9 +302,14 @@ impl FileFetch<'_> {
             } else {
                 SHARE_OF_PREVIEW
             };
+            transfer.set_patience(attempts.left());
             let result = self.request(transfer, parts, least);
             self.cancel.check()?;
+            attempts.lose(transfer.take_silence());
             let count = transfer.look(Partial::count)?;
+            if count >= most + SHARE {
+                attempts.recovered();
+            }
             let (moved, restarted) = (count > most, transfer.take_restarted());
             most = most.max(count);
             if divided {
@@ -313,7 +319,7 @@ impl FileFetch<'_> {
             }
             let passing = match result {
                 Err(FetchError::Fatal(error)) => return Err(error),
-                _ if moved => {
+                _ if moved && !attempts.left().is_zero() => {
                     // This ends: each round brings more bytes than were ever present.
                     attempts.succeeded();
                     continue;

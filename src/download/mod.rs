@@ -44,6 +44,7 @@ mod scheduler;
 mod settings;
 mod status;
 mod transfer;
+mod unanswered;
 
 use std::collections::BTreeMap;
 use std::fmt;

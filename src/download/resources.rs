@@ -6,10 +6,12 @@
 //! and go before them. Limits: a body longer than the request's limit is refused; what is kept
 //! between commands, and for how long, is the business of [`pages`](super::pages).
 
+use std::cell::Cell;
 use std::collections::HashSet;
-use std::io::Read as _;
+use std::io::Read;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use url::Url;
 
@@ -202,6 +204,20 @@ fn key_of(url: &Url) -> String {
     request_url(url).into()
 }
 
+/// A body that notes when bytes came last.
+struct HeardBody<'a, R> {
+    body: R,
+    heard: &'a Cell<Instant>,
+}
+
+impl<R: Read> Read for HeardBody<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.body.read(buffer)?;
+        self.heard.set(Instant::now());
+        Ok(count)
+    }
+}
+
 /// One resource on its way.
 struct ResourceFetch {
     resources: Arc<Resources>,
@@ -218,11 +234,13 @@ struct ResourceFetch {
 
 impl Job for ResourceFetch {
     fn run(&self, _: &Part) -> Ran {
-        let result = match self.fetch() {
+        let heard = Cell::new(Instant::now());
+        let result = match self.fetch(&heard) {
             Ok(resource) => Ok(resource),
             Err(FetchError::Fatal(error)) => Err(error),
             Err(FetchError::Passing(passing)) => {
                 let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
+                attempts.lose(heard.get().elapsed());
                 match attempts.failed(passing, &self.label) {
                     Ok(retry) => return Ran::Again(retry.pause),
                     Err(error) => Err(error),
@@ -250,7 +268,8 @@ impl ResourceFetch {
         }
     }
 
-    fn fetch(&self) -> std::result::Result<Resource, FetchError> {
+    /// The resource, kept or fetched; sets `heard` to the time at which bytes came last.
+    fn fetch(&self, heard: &Cell<Instant>) -> std::result::Result<Resource, FetchError> {
         let keep = self.request.keep;
         let pages = &self.resources.pages;
         let kept = (keep != Keep::Never)
@@ -267,24 +286,32 @@ impl ResourceFetch {
             _ if self.offline => return Err(Error::offline(vec![self.label.clone()]).into()),
             kept => kept,
         };
-        self.ask(kept)
+        self.ask(kept, heard)
     }
 
     /// Asks the server; `kept` is the answer of an earlier command.
-    fn ask(&self, kept: Option<KeptPage>) -> std::result::Result<Resource, FetchError> {
+    fn ask(
+        &self,
+        kept: Option<KeptPage>,
+        heard: &Cell<Instant>,
+    ) -> std::result::Result<Resource, FetchError> {
         let ResourceRequest { url, keep, .. } = &self.request;
         let pages = &self.resources.pages;
         let mut headers = self.headers();
         headers.extend(kept.as_ref().map(KeptPage::conditions).unwrap_or_default());
         // Relaxed: the counters are for people and order nothing.
         self.resources.requests.fetch_add(1, Ordering::Relaxed);
-        let answer = self.client.get(url, &headers, &self.cancel)?;
+        let attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
+        let patience = attempts.left();
+        drop(attempts);
+        let answer = self.client.get(url, &headers, patience, &self.cancel)?;
         if !matches!(answer.status, 200..300 | 304 | 404 | 410) {
             return Err(FetchError::of_status(&answer, url, &self.label));
         }
         let (at, status, length) = (answer.url.clone(), answer.status, answer.length());
         let coding = answer.coding();
         let (fields, body) = answer.into_parts();
+        let body = HeardBody { body, heard };
         let body = self.body(body, status, length)?;
         self.resources
             .bytes

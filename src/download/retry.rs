@@ -16,9 +16,6 @@ use super::status::status_line;
 use crate::error::{Error, NetworkFault, Result};
 use crate::outcome::Retry;
 
-/// The longest pause that a server may ask for. If it asks for more, the download fails at once:
-/// coming back earlier would only be refused again.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// The longest pause of our own: doubling would soon make it minutes.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
 
@@ -37,6 +34,8 @@ pub(super) struct Passing {
     pub(super) why: String,
     /// How long the server asks to wait.
     wait: Option<Duration>,
+    /// Whether the server sent nothing at all in time.
+    pub(super) is_silence: bool,
     /// The failure that it is if it does not pass.
     fault: NetworkFault,
 }
@@ -52,6 +51,7 @@ impl Passing {
         Self {
             why: why.into(),
             wait: None,
+            is_silence: false,
             fault: NetworkFault::TransferFailed,
         }
     }
@@ -106,7 +106,10 @@ impl FetchError {
             ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect) => {
                 network(format!("`{host}` cannot be reached in time"))
             }
-            ureq::Error::Timeout(_) => Self::passing(format!("`{host}` sends nothing")),
+            ureq::Error::Timeout(_) => Self::Passing(Passing {
+                is_silence: true,
+                ..Passing::new(format!("`{host}` sends nothing"))
+            }),
             ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
                 Self::passing(format!("`{host}` broke the connection off"))
             }
@@ -201,18 +204,10 @@ impl FetchError {
         match answer.status {
             // Status 501 and 505 are not here: a server that lacks a feature will go on lacking it.
             // Those from 520 on are Cloudflare's, for servers behind it that do not answer.
-            408 | 425 | 429 | 500 | 502 | 503 | 504 | 520..=527 => {
-                let wait = answer.retry_after();
-                if let Some(wait) = wait.filter(|wait| *wait > LONGEST_WAIT) {
-                    why += &format!(", and it asks to wait {} s", wait.as_secs());
-                    let fault = NetworkFault::TransferFailed;
-                    return Self::Fatal(Error::network(fault, label, why));
-                }
-                Self::Passing(Passing {
-                    wait,
-                    ..Passing::new(why)
-                })
-            }
+            408 | 425 | 429 | 500 | 502 | 503 | 504 | 520..=527 => Self::Passing(Passing {
+                wait: answer.retry_after(),
+                ..Passing::new(why)
+            }),
             401 | 403 | 407 => Self::Fatal(Error::network(NetworkFault::Credentials, label, why)),
             _ => Self::Fatal(Error::network(NetworkFault::Status, label, why)),
         }
@@ -234,6 +229,7 @@ fn is_unknown_host(error: &ureq::Error) -> bool {
 pub(super) struct RetryPolicy {
     retries: u32,
     backoff: Duration,
+    give_up_after: Duration,
 }
 
 impl RetryPolicy {
@@ -241,6 +237,7 @@ impl RetryPolicy {
         Self {
             retries: settings.retries,
             backoff: settings.backoff,
+            give_up_after: settings.give_up_after,
         }
     }
 
@@ -248,6 +245,7 @@ impl RetryPolicy {
         Attempts {
             policy: self,
             failures: 0,
+            lost: Duration::ZERO,
         }
     }
 }
@@ -257,6 +255,8 @@ impl RetryPolicy {
 pub(super) struct Attempts {
     policy: RetryPolicy,
     failures: u32,
+    /// How long nothing came: the end of each try that failed, and the pauses.
+    lost: Duration,
 }
 
 impl Attempts {
@@ -264,6 +264,22 @@ impl Attempts {
     /// often.
     pub(super) fn succeeded(&mut self) {
         self.failures = 0;
+    }
+
+    /// Much came: the time that was lost before is forgotten. A few bytes do not suffice, since a
+    /// server that falls silent after a few bytes of each answer would never be given up.
+    pub(super) fn recovered(&mut self) {
+        self.lost = Duration::ZERO;
+    }
+
+    /// Nothing came for this long before a try failed.
+    pub(super) fn lose(&mut self, silence: Duration) {
+        self.lost += silence;
+    }
+
+    /// How long the next try may be silent; zero if there must be no other try.
+    pub(super) fn left(&self) -> Duration {
+        self.policy.give_up_after.saturating_sub(self.lost)
     }
 
     /// The next failure counts twice.
@@ -274,12 +290,20 @@ impl Attempts {
     /// The next try; an error if this was the last one.
     pub(super) fn failed(&mut self, passing: Passing, label: &str) -> Result<Retry> {
         self.failures += 1;
-        if self.failures > self.policy.retries {
-            return Err(Error::network(passing.fault, label, passing.why));
+        let (left, mut why) = (self.left(), passing.why);
+        let pause = passing.wait.unwrap_or_else(|| self.backoff());
+        // A try without time to wait for its answer would only fail in another way.
+        let is_last = self.failures > self.policy.retries || pause >= left;
+        if let Some(wait) = passing.wait.filter(|wait| *wait >= left) {
+            why += &format!(", and it asks to wait {} s", wait.as_secs());
         }
+        if is_last {
+            return Err(Error::network(passing.fault, label, why));
+        }
+        self.lost += pause;
         Ok(Retry {
-            pause: passing.wait.unwrap_or_else(|| self.backoff()),
-            why: passing.why,
+            pause,
+            why,
             attempt: self.failures + 1,
             attempts: self.policy.retries + 1,
         })
@@ -309,6 +333,7 @@ mod tests {
         let settings = Settings {
             retries: 2,
             backoff: Duration::from_secs(8),
+            give_up_after: Duration::from_secs(100),
             ..Settings::default()
         };
         let mut attempts = RetryPolicy::new(&settings).attempts();
@@ -332,5 +357,35 @@ mod tests {
             attempts: 3,
         };
         assert_eq!(attempts.failed(asked, "label").ok(), Some(expected));
+    }
+    #[test]
+    fn silence_of_all_tries_together_has_a_limit_until_much_comes() {
+        let settings = Settings {
+            retries: 9,
+            backoff: Duration::from_secs(1),
+            give_up_after: Duration::from_secs(18),
+            ..Settings::default()
+        };
+        let mut attempts = RetryPolicy::new(&settings).attempts();
+        attempts.lose(Duration::from_secs(13));
+        assert!(attempts.failed(Passing::new("a"), "label").is_ok());
+        let left = attempts.left();
+        assert!(left < Duration::from_secs(5) && left > Duration::from_secs(3));
+        // A few bytes end a row of failures, and bring no time back.
+        attempts.succeeded();
+        attempts.lose(left);
+        assert_eq!(attempts.left(), Duration::ZERO);
+        assert!(attempts.failed(Passing::new("b"), "label").is_err());
+        attempts.recovered();
+        assert_eq!(attempts.left(), settings.give_up_after);
+        let asked = |seconds| Passing {
+            wait: Some(Duration::from_secs(seconds)),
+            ..Passing::new("HTTP 429 Too Many Requests")
+        };
+        let retry = attempts.failed(asked(10), "label");
+        assert_eq!(retry.expect("there is time").pause.as_secs(), 10);
+        let refused = attempts.failed(asked(10), "label");
+        let refused = refused.expect_err("there is not").to_string();
+        assert!(refused.contains("and it asks to wait 10 s"), "{refused}");
     }
 }

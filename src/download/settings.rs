@@ -35,8 +35,12 @@ pub struct Settings {
     pub backoff: Duration,
     /// How long a host's name may take to be looked up, and how long connecting to it may take.
     pub connect_timeout: Duration,
-    /// How long a server may send nothing.
+    /// How long a server may send nothing in one try.
     pub stall_timeout: Duration,
+    /// How long a server may send nothing of a file or resource in all tries together, with the
+    /// pauses between them. A host that has never answered gets this time once for everything that
+    /// it is asked for.
+    pub give_up_after: Duration,
     /// The proxy for `http` addresses: `http://name:password@host:port`.
     pub http_proxy: Option<String>,
     /// The proxy for `https` addresses.
@@ -75,7 +79,11 @@ impl Default for Settings {
             retries: 4,
             backoff: Duration::from_millis(500),
             connect_timeout: Duration::from_secs(10),
-            stall_timeout: Duration::from_secs(30),
+            // Nearly as long as pip waits, and short enough that a second try fits: it reaches a
+            // server of which one connection has died.
+            stall_timeout: Duration::from_secs(13),
+            // A person at a terminal waits for an error for at most 20 seconds.
+            give_up_after: Duration::from_secs(18),
             http_proxy: None,
             https_proxy: None,
             no_proxy: None,

@@ -9,6 +9,7 @@
 
 use std::io::Read as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::client::{Client, identity};
 use super::partial::{Head, Partial, Provenance};
@@ -42,6 +43,12 @@ pub(super) struct TransferState {
     partial: Option<Partial>,
     events: Vec<TransferEvent>,
     ranges: RangeSupport,
+    /// How long the server may send nothing.
+    patience: Duration,
+    /// When bytes of the file came last.
+    heard: Option<Instant>,
+    /// How long nothing had come when a request failed, since this was last asked for.
+    silence: Duration,
     /// Whether the file was received from its beginning since this was last asked for.
     restarted: bool,
 }
@@ -99,6 +106,9 @@ impl TransferState {
             partial: Some(partial),
             events: Vec::new(),
             ranges: RangeSupport::Usable,
+            patience: Duration::ZERO,
+            heard: None,
+            silence: Duration::ZERO,
             restarted: false,
         })
     }
@@ -119,6 +129,7 @@ impl TransferState {
         let before = partial.count();
         partial.write(bytes, at)?;
         let new = partial.count() - before;
+        self.heard = Some(Instant::now());
         match self.events.last_mut() {
             Some(TransferEvent::Advanced(count)) => *count += new,
             _ => self.events.push(TransferEvent::Advanced(new)),
@@ -129,7 +140,15 @@ impl TransferState {
 
 impl Job for FileTransfer {
     fn run(&self, part: &Part) -> Ran {
-        Ran::Done(self.fetch(part))
+        let begun = Instant::now();
+        let result = self.fetch(part);
+        if result.is_err() {
+            let mut state = self.lock();
+            // The connections of one file are silent at the same time: their times are not added.
+            let silence = state.heard.unwrap_or(begun).max(begun).elapsed();
+            state.silence = state.silence.max(silence);
+        }
+        Ran::Done(result)
     }
 }
 
@@ -142,6 +161,16 @@ impl FileTransfer {
     /// The events since the last call.
     pub(super) fn take_events(&self) -> Vec<TransferEvent> {
         std::mem::take(&mut self.lock().events)
+    }
+
+    /// The next requests fail if the server sends nothing for this long.
+    pub(super) fn set_patience(&self, patience: Duration) {
+        self.lock().patience = patience;
+    }
+
+    /// For how long nothing had come when a request failed, since the last call.
+    pub(super) fn take_silence(&self) -> Duration {
+        std::mem::take(&mut self.lock().silence)
     }
 
     /// Whether the whole file was sent, or begun to be sent, since the last call.
@@ -170,8 +199,14 @@ impl FileTransfer {
             Err(Unanswered::OfRange(error)) if may_be_whole => {
                 // A busy server gets its pause; some answer ranges with 429 or 503 for ever.
                 let may_pass = matches!(error, FetchError::Passing(_));
+                // There is time for two silent tries only. The second one asks for the whole file,
+                // unless that would bring bytes again that are present already.
+                let is_silence =
+                    matches!(&error, FetchError::Passing(passing) if passing.is_silence);
+                let is_first = matches!(part, Part::Tail(_) | Part::Beginning(_));
                 let mut state = self.lock();
-                state.ranges = if may_pass && state.ranges == RangeSupport::Usable {
+                let is_new = state.ranges == RangeSupport::Usable;
+                state.ranges = if may_pass && is_new && !(is_silence && is_first) {
                     RangeSupport::Doubtful
                 } else {
                     RangeSupport::Unusable
@@ -198,7 +233,13 @@ impl FileTransfer {
             let if_range = |partial: &Partial| partial.head()?.if_range(&self.origin);
             headers.extend(self.look(if_range)?.map(|tag| ("If-Range", tag)));
         }
-        let answer = self.client.get(&self.file.url, &headers, &self.cancel)?;
+        let patience = self.lock().patience;
+        let answer = (self.client).get(&self.file.url, &headers, patience, &self.cancel);
+        let answer = answer.map_err(|error| match error {
+            // Some servers drop requests for ranges, or never answer them.
+            FetchError::Passing(_) if *part != Part::Whole => Unanswered::OfRange(error),
+            error => Unanswered::Other(error),
+        })?;
         // A proxy that has changed the headers of an answer says so with 203 (RFC 9110, 15.3.4).
         match (answer.status, part) {
             (200 | 203 | 206, _) if answer.coding().is_some() => {

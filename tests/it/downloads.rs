@@ -436,8 +436,12 @@ fn a_request_to_stop_waits_for_nothing() {
         server.put(path, &body(5000, 19));
         server.always(path, turn);
         let cancel = Cancellation::default();
-        let downloader = Downloader::new(&settings(&scene), &Fs::default(), cancel.clone())
-            .expect("it can be made");
+        let patient = Settings {
+            give_up_after: Duration::from_secs(100),
+            ..settings(&scene)
+        };
+        let downloader =
+            Downloader::new(&patient, &Fs::default(), cancel.clone()).expect("it can be made");
         let wanted = loose(server.url(path));
         let (result, waited) = std::thread::scope(|scope| {
             let work = scope.spawn(|| downloader.fetch_all(&[wanted], &Silent, &|_, _| Ok(())));

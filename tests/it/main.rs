@@ -78,6 +78,7 @@ mod resources;
 mod script_rules;
 mod side_by_side;
 mod signals;
+mod silent_servers;
 mod source_text;
 mod source_uses;
 mod special_files;

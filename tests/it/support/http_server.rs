@@ -29,6 +29,8 @@ pub enum Turn {
     Stall(usize),
     /// Nothing comes at all, until the client goes.
     Silence,
+    /// The connection ends without an answer.
+    Drop,
     /// Other bytes than the file's, of the same length.
     Wrong,
     /// Other bytes than the file's, and then the end of the connection.
@@ -324,6 +326,10 @@ impl Answer {
             Turn::Fine if is_same => plain("HTTP/1.1 304 Same\r\n\r\n".to_owned()),
             Turn::Silence => Self {
                 waits: true,
+                ends: true,
+                ..plain(String::new())
+            },
+            Turn::Drop => Self {
                 ends: true,
                 ..plain(String::new())
             },

@@ -1,0 +1,103 @@
+//! Servers that send nothing, at first, always, or after a few bytes: they are given up after a time
+//! that all tries share.
+
+use crate::downloads::{NAME, body, content, downloader, fails, loose, settings};
+use crate::support::http_server::{Server, Turn};
+use crate::support::scene::Scene;
+use pkg_install::download::{RemoteFile, Settings};
+use pkg_install::error::ErrorKind;
+use pkg_install::outcome::Silent;
+use std::time::Duration;
+
+/// As many tries as one likes, but time for two of them.
+fn impatient(scene: &Scene) -> Settings {
+    Settings {
+        retries: 50,
+        stall_timeout: Duration::from_millis(200),
+        give_up_after: Duration::from_millis(300),
+        ..settings(scene)
+    }
+}
+
+fn named(server: &Server, name: &str) -> RemoteFile {
+    RemoteFile {
+        file_name: name.to_owned(),
+        ..loose(server.url(name))
+    }
+}
+
+#[test]
+fn a_server_that_never_answers_is_given_up_after_two_tries() {
+    let (scene, server) = (Scene::new(), Server::start());
+    server.put(NAME, &body(5000, 5));
+    server.always(NAME, Turn::Silence);
+    let file = loose(server.url(NAME));
+    for is_looked_at in [false, true] {
+        let (downloader, before) = (downloader(&impatient(&scene)), server.seen(NAME).len());
+        let error = if is_looked_at {
+            let peek = downloader.peek(&file);
+            let whole = peek.map(|peek| peek.into_complete().expect("it is complete"));
+            fails(whole, ErrorKind::Failed, &[NAME])
+        } else {
+            fails(downloader.fetch(&file, &Silent), ErrorKind::Failed, &[NAME])
+        };
+        assert!(["transfer-failed", "unreachable"].contains(&error.code()));
+        let tries = server.seen(NAME).len() - before;
+        assert!((1..=3).contains(&tries), "{tries} tries");
+    }
+}
+
+#[test]
+fn a_host_that_never_answered_is_not_waited_for_again() {
+    let (scene, server) = (Scene::new(), Server::start());
+    let names = [NAME, "b-1-py3-none-any.whl"];
+    for name in names {
+        server.put(name, &body(5000, 5));
+        server.always(name, Turn::Silence);
+    }
+    let downloader = downloader(&impatient(&scene));
+    let fetch = |name| {
+        let file = named(&server, name);
+        fails(downloader.fetch(&file, &Silent), ErrorKind::Failed, &[name])
+    };
+    fetch(names[0]);
+    assert_eq!(fetch(names[1]).code(), "unreachable");
+    assert_eq!(server.seen(names[1]).len(), 0);
+}
+
+#[test]
+fn a_server_that_falls_silent_in_each_answer_is_given_up() {
+    let (scene, server) = (Scene::new(), Server::start());
+    server.put(NAME, &body(50_000, 5));
+    server.always(NAME, Turn::Stall(1000));
+    let downloader = downloader(&impatient(&scene));
+    let file = loose(server.url(NAME));
+    let error = fails(downloader.fetch(&file, &Silent), ErrorKind::Failed, &[NAME]);
+    assert_eq!(error.code(), "transfer-failed");
+    let tries = server.seen(NAME).len();
+    assert!((2..=3).contains(&tries), "{tries} tries");
+}
+
+#[test]
+fn the_whole_file_is_asked_for_if_requests_for_ranges_get_no_answer() {
+    for turns in [vec![Turn::Silence], vec![Turn::Drop, Turn::Drop]] {
+        let (scene, server, bytes) = (Scene::new(), Server::start(), body(200_000, 5));
+        server.put(NAME, &bytes);
+        let tries = turns.len();
+        server.script(NAME, turns);
+        let patient = Settings {
+            give_up_after: Duration::from_secs(10),
+            ..impatient(&scene)
+        };
+        let downloader = downloader(&patient);
+        let peek = downloader.peek(&loose(server.url(NAME)));
+        let file = peek.expect("it comes").into_complete();
+        assert_eq!(content(&file.expect("it is complete")), bytes);
+        let ranges = server
+            .seen(NAME)
+            .into_iter()
+            .map(|seen| seen.range.is_some());
+        let expected = [vec![true; tries], vec![false]].concat();
+        assert_eq!(ranges.collect::<Vec<_>>(), expected);
+    }
+}
