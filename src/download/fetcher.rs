@@ -10,11 +10,12 @@
 //! rest is fetched by one connection alone, which meets the same failure and can handle it.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::address_note::AddressNote;
@@ -25,7 +26,7 @@ use super::preview_events::{PreviewEvents, Reporter};
 use super::queue::{Batch, Class, Done, Limits, Split, Task};
 use super::ranges::Part;
 use super::remote_file::RemoteFile;
-use super::retry::{FetchError, Passing, RetryPolicy};
+use super::retry::{Attempts, FetchError, Passing, RetryPolicy};
 use super::scheduler::Scheduler;
 use super::settings::Settings;
 use super::transfer::{FileTransfer, TransferState};
@@ -58,6 +59,8 @@ pub(super) struct Fetcher {
     /// How many bytes of a file's end a preview asks for.
     pub(super) tail: u64,
     pub(super) cancel: Cancellation,
+    /// By address: how long servers were silent while parts of a file were fetched.
+    lost: Mutex<HashMap<String, Duration>>,
     /// The number of the next transfer.
     transfers: AtomicUsize,
 }
@@ -89,8 +92,13 @@ impl Fetcher {
             // No server can satisfy a suffix range of no bytes (RFC 9110, 14.1.2).
             tail: settings.tail.max(1),
             cancel,
+            lost: Mutex::default(),
             transfers: AtomicUsize::new(0),
         })
+    }
+
+    fn lost(&self) -> MutexGuard<'_, HashMap<String, Duration>> {
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A number that no other transfer of this downloader has.
@@ -283,8 +291,25 @@ impl FileFetch<'_> {
         Err(error)
     }
 
+    /// Fetches a part. The parts of one file share the time that the server may be silent.
     fn fetch_part(&self, transfer: &Arc<FileTransfer>, part: &Part) -> Result<()> {
+        let key = self.file.key();
         let mut attempts = self.fetcher.retry.attempts();
+        attempts.lose(self.fetcher.lost().remove(&key).unwrap_or_default());
+        let result = self.try_part(transfer, part, &mut attempts);
+        // After a failure the caller gives the file up, and may begin anew much later.
+        if result.is_ok() && !attempts.lost().is_zero() {
+            self.fetcher.lost().insert(key, attempts.lost());
+        }
+        result
+    }
+
+    fn try_part(
+        &self,
+        transfer: &Arc<FileTransfer>,
+        part: &Part,
+        attempts: &mut Attempts,
+    ) -> Result<()> {
         let mut may_divide = self.batch.is_some() && self.fetcher.connections > 1;
         // The most bytes that were ever present: after everything was given up, a server that sends
         // the same bytes again does not get any further.

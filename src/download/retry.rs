@@ -277,6 +277,11 @@ impl Attempts {
         self.lost += silence;
     }
 
+    /// How long nothing came so far.
+    pub(super) fn lost(&self) -> Duration {
+        self.lost
+    }
+
     /// How long the next try may be silent; zero if there must be no other try.
     pub(super) fn left(&self) -> Duration {
         self.policy.give_up_after.saturating_sub(self.lost)

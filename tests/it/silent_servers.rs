@@ -1,11 +1,12 @@
-//! Servers that send nothing, at first, always, or after a few bytes: they are given up after a time
-//! that all tries share.
+//! Servers that send nothing, at first, always, or after a few bytes: they are given up after a
+//! time that all tries share.
 
 use crate::downloads::{NAME, body, content, downloader, fails, loose, settings};
 use crate::support::http_server::{Server, Turn};
 use crate::support::scene::Scene;
 use pkg_install::download::{RemoteFile, Settings};
 use pkg_install::error::ErrorKind;
+use pkg_install::fs::ReadAt as _;
 use pkg_install::outcome::Silent;
 use std::time::Duration;
 
@@ -70,12 +71,32 @@ fn a_server_that_falls_silent_in_each_answer_is_given_up() {
     let (scene, server) = (Scene::new(), Server::start());
     server.put(NAME, &body(50_000, 5));
     server.always(NAME, Turn::Stall(1000));
-    let downloader = downloader(&impatient(&scene));
     let file = loose(server.url(NAME));
-    let error = fails(downloader.fetch(&file, &Silent), ErrorKind::Failed, &[NAME]);
+    let error = fails(
+        downloader(&impatient(&scene)).fetch(&file, &Silent),
+        ErrorKind::Failed,
+        &[NAME],
+    );
     assert_eq!(error.code(), "transfer-failed");
     let tries = server.seen(NAME).len();
     assert!((2..=3).contains(&tries), "{tries} tries");
+}
+
+#[test]
+fn the_parts_of_a_file_share_the_time_that_its_server_may_be_silent() {
+    let (scene, server) = (Scene::new(), Server::start());
+    server.put(NAME, &body(500_000, 5));
+    server.always(NAME, Turn::Stall(1000));
+    let downloader = downloader(&impatient(&scene));
+    let peek = downloader.peek(&loose(server.url(NAME)));
+    let peek = peek.expect("the length and some bytes came");
+    let mut buffer = [0; 10];
+    for offset in [0, 100_000, 200_000] {
+        peek.read_at(&mut buffer, offset)
+            .expect_err("its bytes do not come");
+    }
+    let tries = server.seen(NAME).len();
+    assert!(tries <= 8, "{tries} tries");
 }
 
 #[test]

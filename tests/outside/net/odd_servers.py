@@ -1,4 +1,4 @@
-"""Install from servers that misbehave in 46 ways, alone and in pairs.
+"""Install from servers that misbehave in 55 ways, alone and in pairs.
 
     python3 tests/outside/net/odd_servers.py [--pairs N] [--only NAME]
 
@@ -6,7 +6,7 @@ Each way changes the answers of a server that has a wheel. A command has to inst
 is, or to end with code 1 or 3 and an error that says why; within 20 seconds, without a panic, and
 without sending one request six times. With one way alone it is known which of the two it must be. In
 pairs the second way changes the answers of the first. `--pairs N` tries N random pairs (default:
-60; 0: none; -1: all, about 2070, which takes half an hour).
+60; 0: none; -1: all, about 3000, which takes an hour).
 
 Prints a line for each failure and the slowest cases. Exit code 1: something failed.
 """
@@ -37,7 +37,6 @@ from lib.wheels import project
 
 NAME = "demo-1.0-py3-none-any.whl"
 LONGEST = 20.0
-SILENCE = 1
 
 
 @dataclasses.dataclass
@@ -70,6 +69,10 @@ class Answer:
     length: typing.Literal["stated", "chunked", "closed"] = "stated"
     cut: int | None = None
     pause: float = 0.0
+    # Nothing more comes after so many bytes.
+    stall: int | None = None
+    # The body comes in so many pieces, with two seconds between them.
+    pieces: int = 1
     raw: bytes | None = None
 
 
@@ -98,9 +101,11 @@ def to_ranges(status: int) -> Way:
     )
 
 
-def at_first(count: int, status: int) -> Way:
+def at_first(count: int, status: int, **headers: str) -> Way:
     """This status for the first requests."""
-    return lambda request, answer, wheel: empty(status) if request.number <= count else answer
+    return lambda request, answer, wheel: (
+        empty(status, **headers) if request.number <= count else answer
+    )
 
 
 def always(status: int, **headers: str) -> Way:
@@ -240,7 +245,39 @@ def redirect(to: str, more: Way | None = None) -> Way:
 
 
 def silent(request: Request, answer: Answer, wheel: bytes) -> Answer:
-    answer.pause = LONGEST
+    answer.pause = 2 * LONGEST
+    return answer
+
+
+def silent_at_first(request: Request, answer: Answer, wheel: bytes) -> Answer:
+    return silent(request, answer, wheel) if request.number == 1 else answer
+
+
+def silent_to_ranges(request: Request, answer: Answer, wheel: bytes) -> Answer:
+    return silent(request, answer, wheel) if "range" in request.headers else answer
+
+
+def dropped_ranges(request: Request, answer: Answer, wheel: bytes) -> Answer:
+    answer.raw = b"" if "range" in request.headers else answer.raw
+    return answer
+
+
+def stalled(request: Request, answer: Answer, wheel: bytes) -> Answer:
+    answer.stall = max(1, len(answer.body) // 4)
+    return answer
+
+
+def stalled_at_first(request: Request, answer: Answer, wheel: bytes) -> Answer:
+    return stalled(request, answer, wheel) if request.number == 1 else answer
+
+
+def in_pieces(request: Request, answer: Answer, wheel: bytes) -> Answer:
+    answer.pieces = 3
+    return answer
+
+
+def later(request: Request, answer: Answer, wheel: bytes) -> Answer:
+    answer.pause += 3
     return answer
 
 
@@ -270,6 +307,13 @@ ARRIVES: dict[str, Way] = {
     "cut at first": cut_at_first,
     "cut always": cut_always,
     "late": late,
+    "later": later,
+    "in pieces": in_pieces,
+    "silent at first": silent_at_first,
+    "silent to ranges": silent_to_ranges,
+    "dropped ranges": dropped_ranges,
+    "stalled at first": stalled_at_first,
+    "429 for a second": at_first(1, 429, Retry_After="1"),
     "500 twice": at_first(2, 500),
     "522 once": at_first(1, 522),
     "signed redirect": redirect("/store?X-Amz-Signature=s3cr3t", to_ranges(403)),
@@ -289,7 +333,9 @@ FAILS: dict[str, Way] = {
     "no HTTP": raw(b"SSH-2.0-OpenSSH_9.2\r\n\r\n"),
     "no answer": raw(b""),
     "two lengths": raw(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nPK"),
+    "503 for ten seconds": always(503, Retry_After="10"),
     "silent": silent,
+    "stalled": stalled,
     "wrong length": wrong_length,
 }
 WAYS = {**ARRIVES, **FAILS}
@@ -359,7 +405,16 @@ class Server:
         head = "\r\n".join(lines) + "\r\n\r\n"
         if answer.status == 204:
             body = b""
-        connection.sendall(head.encode("latin-1") + body[: answer.cut])
+        connection.sendall(head.encode("latin-1"))
+        if answer.stall is not None:
+            connection.sendall(body[: answer.stall])
+            time.sleep(2 * LONGEST)
+            return False
+        sent = body[: answer.cut]
+        size = max(1, -(-len(sent) // answer.pieces))
+        for start in range(0, len(sent), size):
+            time.sleep(2 if start else 0)
+            connection.sendall(sent[start : start + size])
         is_whole = answer.headers.get("Content-Length", str(len(answer.body))) == str(len(body))
         return answer.cut is None and answer.length != "closed" and (
             is_whole or answer.length == "chunked"
@@ -411,7 +466,6 @@ class Bench:
         server = Server(self.wheel, [WAYS[name] for name in names])
         begin = time.monotonic()
         command = [self.binary, server.url + self.pin, "--target", target, "--no-progress"]
-        command += ["--timeout", str(SILENCE)]
         faults: list[str] = []
         try:
             done = venv.run(command, env=self.variables(home), timeout=3 * LONGEST)
