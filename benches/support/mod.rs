@@ -107,7 +107,7 @@ impl Bench {
             layout: &self.layout,
             protected: &Protected::of(&self.layout),
             python: self.environment.python().ok(),
-            is_relocatable: self.environment.is_relocatable(),
+            scripts: self.environment.script_python(),
             installer: "bench",
             verified: true,
             windows_names: false,

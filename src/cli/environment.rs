@@ -10,6 +10,7 @@ use super::args::groups::EnvironmentArgs;
 pub fn located(given: &EnvironmentArgs, purpose: LocatePurpose) -> Locate {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let given = given.clone();
+    let (description, scripts) = (given.description(), given.scripts());
     let surroundings = Surroundings::default()
         .with_virtual_env(std::env::var_os("VIRTUAL_ENV").map(PathBuf::from))
         // Without a current directory there is no `./.venv` either.
@@ -20,6 +21,8 @@ pub fn located(given: &EnvironmentArgs, purpose: LocatePurpose) -> Locate {
         .with_python(given.python)
         .with_prefix(given.prefix)
         .with_root(given.root)
+        .with_description(description)
+        .with_scripts(scripts)
         .with_break_system_packages(given.break_system_packages)
         .with_purpose(purpose)
         .with_surroundings(surroundings)

@@ -91,8 +91,17 @@ const HINTS: &[(&[&str], &str)] = &[
         "pass `--target DIR` or `--python EXE`, or activate a virtual environment",
     ),
     (
-        &["no-interpreter", "needs-interpreter"],
-        "name an interpreter with `--python`",
+        &["no-interpreter"],
+        "name an interpreter with `--python`, or describe one with `--python-version`",
+    ),
+    (
+        &["needs-interpreter"],
+        "name an interpreter with `--python`, or describe one with `--python-version` beside \
+         `--prefix`",
+    ),
+    (
+        &["needs-place"],
+        "name a directory with `--target`, or a prefix with `--prefix`",
     ),
     (
         &["exclusive-places"],

@@ -103,9 +103,8 @@ impl Command {
     fn purpose(&self) -> LocatePurpose {
         match self {
             Self::Install(_) | Self::Sync(..) => LocatePurpose::Install,
-            // Wheels are chosen for an interpreter, as for an installation.
             #[cfg(feature = "http")]
-            Self::Download(..) | Self::Resolve(_) => LocatePurpose::Install,
+            Self::Download(..) | Self::Resolve(_) => LocatePurpose::Choose,
             Self::Uninstall { .. } | Self::Undo => LocatePurpose::Remove,
             Self::Check { requires: true, .. } => LocatePurpose::ReadWithPython,
             Self::Recover

@@ -168,7 +168,6 @@ impl ResolveArgs {
         request.lists = documents(&self.requirements, options, context)?;
         request.extras.clone_from(&self.extra);
         request.groups.clone_from(&self.group);
-        request.python_version(self.python_version.as_deref())?;
         Ok(request)
     }
 }

@@ -126,17 +126,17 @@ fn check_python(
     options: &Options,
     context: Context<'_>,
 ) -> Result<()> {
-    let has_scripts = |wheel: &Wheel| {
-        let mut entries = wheel.entries.iter();
-        !wheel.entry_points.is_empty() || entries.any(|entry| entry.script.is_some())
-    };
+    if environment.is_for_windows() {
+        check_launchers(wheels)?;
+    }
     match environment.python() {
         Ok(python) if options.compat_check => check_fit(wheels, python),
         Ok(_) => Ok(()),
         Err(error) => {
             let is_universal = |wheel: &Wheel| wheel.name.tags.iter().any(Tag::is_universal);
-            let needs_python =
-                |wheel: &Wheel| has_scripts(wheel) || options.compat_check && !is_universal(wheel);
+            let needs_python = |wheel: &Wheel| {
+                !scripts_of(wheel).is_empty() || options.compat_check && !is_universal(wheel)
+            };
             if wheels.iter().any(needs_python) {
                 return Err(error);
             }
@@ -153,6 +153,31 @@ fn check_python(
             }
             Ok(())
         }
+    }
+}
+
+/// The files of a wheel that start an interpreter, by name.
+fn scripts_of(wheel: &Wheel) -> Vec<String> {
+    let points = wheel.entry_points.iter().map(|point| point.name.clone());
+    let entries = wheel.entries.iter();
+    let entries = entries.filter(|entry| entry.script.is_some());
+    let entries = entries.map(|entry| entry.path.file_name().to_owned());
+    points.chain(entries).collect()
+}
+
+/// Refuses wheels whose scripts would need launchers for Windows: programs that start the
+/// interpreter, of which this one carries none.
+fn check_launchers(wheels: &[Wheel]) -> Result<()> {
+    let refused = wheels.iter().filter_map(|wheel| {
+        let scripts = scripts_of(wheel);
+        let fault = MetadataFault::WindowsLaunchers(scripts.clone());
+        (!scripts.is_empty()).then(|| (wheel.label.clone(), vec![fault.into()]))
+    });
+    let refused: Vec<_> = refused.collect();
+    if refused.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::wheels(refused))
     }
 }
 

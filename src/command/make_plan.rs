@@ -81,10 +81,10 @@ pub fn install(
         layout: &session.layout,
         protected: &Protected::of(&session.layout),
         python: session.environment.python().ok(),
-        is_relocatable: session.environment.is_relocatable(),
+        scripts: session.environment.script_python(),
         installer: &options.installer,
         verified: options.verify != Verify::Off,
-        windows_names: capabilities.windows_names,
+        windows_names: capabilities.windows_names || session.environment.is_for_windows(),
     };
     let verified = destination.verified;
     let unread: Vec<WheelId> = compare

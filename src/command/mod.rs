@@ -67,11 +67,14 @@ pub use verify::{VerifiedWheel, verify};
 
 #[cfg(feature = "http")]
 pub use crate::download::{CachePart, Settings};
+pub use crate::environment::{PythonDescription, ScriptInterpreter};
 pub use crate::fs::Fs;
 pub use crate::source::Source;
+pub use crate::spec::described_python::PythonRelease;
 pub use crate::spec::direct_url::RecordedUrl;
 pub use crate::spec::pylock::Selection;
 pub use crate::spec::resolved::{ResolvedWheel, WheelFile};
+pub use crate::spec::tags::{Implementation, Platform};
 pub use crate::spec::timestamp::Timestamp;
 
 use crate::cancellation::Cancellation;

@@ -10,6 +10,7 @@ use crate::error::{Error, Fault, Result};
 use crate::outcome::Warning;
 use crate::plan::ChangeId;
 use crate::plan::spread::{Destination, spread};
+use crate::script::ScriptPython;
 use crate::source::Source;
 use crate::spec::record::Verify;
 use crate::threads::{Pool, in_parallel};
@@ -188,7 +189,7 @@ fn places(wheel: &Wheel, options: &Options) -> Vec<Fault> {
         layout: &layout,
         protected: &Protected::of(&layout),
         python: Some(&python),
-        is_relocatable: false,
+        scripts: python.executable.as_deref().map(ScriptPython::At),
         installer: &options.installer,
         verified: options.verify != Verify::Off,
         windows_names: false,

@@ -6,10 +6,48 @@
 
 use std::path::{Path, PathBuf};
 
+use super::python_description::platform_here;
 use super::{Locate, LocatePurpose, NoPython, Python, interpreter, venv};
 use crate::cancellation::Cancellation;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs;
+
+/// The interpreter for a plain directory: the described one, or one that is here.
+///
+/// # Errors
+/// As [`any_python`]; the description is contradictory; or it leaves something open, and no
+/// interpreter answers.
+pub(super) fn described_or_any(request: &Locate) -> Result<std::result::Result<Python, NoPython>> {
+    let described = &request.described;
+    if described.is_empty() {
+        return any_python(request);
+    }
+    // A named interpreter counts for what is left open. Any other one is looked for only if the
+    // version is left open, or if no file tells the platform.
+    let is_told =
+        described.release.is_some() && (described.platform.is_some() || platform_here().is_some());
+    if is_told && request.python.is_none() {
+        return Ok(Ok(described.with(None)?));
+    }
+    match any_python(request)? {
+        Ok(base) => Ok(Ok(described.with(Some(&base))?)),
+        Err(missing) => Ok(Err(missing)),
+    }
+}
+
+/// The environment's interpreter with what is described instead.
+///
+/// # Errors
+/// The description is contradictory.
+pub(super) fn described_with(
+    request: &Locate,
+    base: std::result::Result<Python, NoPython>,
+) -> Result<std::result::Result<Python, NoPython>> {
+    match base {
+        Ok(base) if !request.described.is_empty() => Ok(Ok(request.described.with(Some(&base))?)),
+        other => Ok(other),
+    }
+}
 
 /// The interpreter for a plain directory: the one that is named, the active environment's, or the
 /// first that answers. None is looked for if none is needed.
@@ -135,6 +173,7 @@ pub(super) fn active(request: &Locate) -> Result<Option<PathBuf>> {
 mod tests {
     use super::super::Surroundings;
     use super::*;
+    use crate::environment::PythonDescription;
 
     #[test]
     fn an_interpreter_that_cannot_be_used_is_named() {
@@ -183,5 +222,35 @@ mod tests {
         assert!(any_python(&request).unwrap().is_ok());
         request.purpose = LocatePurpose::Read;
         assert_eq!(any_python(&request).unwrap(), Err(NoPython::NotFound));
+    }
+
+    #[test]
+    fn a_version_alone_means_cpython_on_this_machine() {
+        let request = Locate {
+            described: PythonDescription {
+                release: "3.12".parse().ok(),
+                ..PythonDescription::default()
+            },
+            ..Locate::default()
+        };
+        let Some(platform) = platform_here() else {
+            return;
+        };
+        let python = described_or_any(&request).unwrap().unwrap();
+        assert_eq!(python.target.platform, platform);
+        assert_eq!(python.target.interpreter(), "CPython 3.12");
+        assert_eq!((python.executable, python.is_elsewhere), (None, false));
+    }
+
+    #[test]
+    fn a_platform_alone_needs_an_interpreter_for_the_version() {
+        let request = Locate {
+            described: PythonDescription {
+                platform: "linux".parse().ok(),
+                ..PythonDescription::default()
+            },
+            ..Locate::default()
+        };
+        assert_eq!(described_or_any(&request).unwrap(), Err(NoPython::NotFound));
     }
 }

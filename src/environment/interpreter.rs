@@ -214,9 +214,10 @@ fn understand(
     };
     Ok(Interpreter {
         python: Python {
-            executable,
+            executable: Some(executable),
             version,
             target,
+            is_elsewhere: false,
         },
         prefix,
         stdlib,

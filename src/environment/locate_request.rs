@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::{PythonDescription, ScriptInterpreter};
 use crate::cancellation::Cancellation;
 
 /// What an environment is wanted for, which decides what must be known of it.
@@ -11,6 +12,8 @@ pub enum LocatePurpose {
     /// manager owns is refused (PEP 668).
     #[default]
     Install,
+    /// Wheels are chosen for an interpreter, and none is installed: an interpreter is looked for.
+    Choose,
     /// Projects are removed, or a transaction is undone: no interpreter is needed, but an
     /// environment that another package manager owns is refused.
     Remove,
@@ -23,7 +26,7 @@ pub enum LocatePurpose {
 impl LocatePurpose {
     /// Whether an interpreter is looked for.
     pub(super) fn needs_python(self) -> bool {
-        matches!(self, Self::Install | Self::ReadWithPython)
+        matches!(self, Self::Install | Self::Choose | Self::ReadWithPython)
     }
 
     /// Whether an environment that another package manager owns is refused (PEP 668).
@@ -54,10 +57,16 @@ pub struct Locate {
     /// root of its
     /// environment.
     pub python: Option<PathBuf>,
-    /// `--prefix`: another prefix for the interpreter's scheme.
+    /// `--prefix`: another prefix for the scheme of the interpreter, which may be described.
     pub prefix: Option<PathBuf>,
     /// `--root`: the directory below which everything is put (destdir).
     pub root: Option<PathBuf>,
+    /// An interpreter that is not here, for which wheels are chosen and installed. With a version
+    /// it takes no interpreter at all. Installing needs a target or a prefix then.
+    pub described: PythonDescription,
+    /// `--script-python` and `--relocatable`: the interpreter that scripts start with, if it is not
+    /// the environment's.
+    pub scripts: ScriptInterpreter,
     /// `--break-system-packages`: ignore the mark of an externally managed environment (PEP 668).
     pub break_system_packages: bool,
     /// Where to look for what the other fields leave open.
@@ -105,6 +114,20 @@ impl Locate {
     #[must_use]
     pub fn with_root(mut self, root: impl Into<Option<PathBuf>>) -> Self {
         self.root = root.into();
+        self
+    }
+
+    /// With this [`Locate::described`].
+    #[must_use]
+    pub fn with_description(mut self, described: PythonDescription) -> Self {
+        self.described = described;
+        self
+    }
+
+    /// With this [`Locate::scripts`].
+    #[must_use]
+    pub fn with_scripts(mut self, scripts: ScriptInterpreter) -> Self {
+        self.scripts = scripts;
         self
     }
 

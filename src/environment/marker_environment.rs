@@ -1,9 +1,10 @@
 //! The values of environment markers for an interpreter, without starting it.
 //!
 //! Input: a [`Python`]. Output: its [`MarkerEnvironment`]. Invariant: the fields of the system are
-//! those of the running kernel, as Python's `platform` asks it. Limits: a pre-release of Python
-//! counts as its release; the version of an implementation other than CPython is known only as far
-//! as its ABI names it.
+//! those of the running kernel, as Python's `platform` asks it; for an interpreter elsewhere they
+//! follow from its platform, and `platform_release` and `platform_version` are empty, as in uv.
+//! Limits: a pre-release of Python counts as its release; the version of an implementation other
+//! than CPython is known only as far as its ABI names it.
 
 use super::Python;
 use crate::spec::marker::MarkerEnvironment;
@@ -21,13 +22,41 @@ struct Kernel {
 pub fn marker_values(python: &Python) -> MarkerEnvironment {
     let uname = rustix::system::uname();
     let text = |part: &std::ffi::CStr| part.to_string_lossy().into_owned();
-    let kernel = Kernel {
+    let here = Kernel {
         system: text(uname.sysname()),
         release: text(uname.release()),
         version: text(uname.version()),
         machine: text(uname.machine()),
     };
-    values(python, kernel)
+    let elsewhere = kernel_of(&python.target.platform).filter(|_| python.is_elsewhere);
+    values(python, elsewhere.unwrap_or(here))
+}
+
+/// The kernel of a platform, as far as the platform's name tells; `None` for the platform `any`.
+fn kernel_of(platform: &Platform) -> Option<Kernel> {
+    let (system, machine) = match platform {
+        Platform::Glibc { arch, .. } | Platform::Musl { arch, .. } | Platform::Linux { arch } => {
+            ("Linux", arch.as_str())
+        }
+        Platform::MacOs { arch, .. } => ("Darwin", arch.as_str()),
+        Platform::Other(name) => ("Windows", machine_of_windows(name)?),
+    };
+    Some(Kernel {
+        system: system.to_owned(),
+        release: String::new(),
+        version: String::new(),
+        machine: machine.to_owned(),
+    })
+}
+
+/// `platform.machine()` on Windows, as the variable `PROCESSOR_ARCHITECTURE` has it.
+fn machine_of_windows(platform: &str) -> Option<&'static str> {
+    match platform {
+        "win_amd64" => Some("AMD64"),
+        "win_arm64" => Some("ARM64"),
+        "win32" => Some("x86"),
+        _ => None,
+    }
 }
 
 fn values(python: &Python, kernel: Kernel) -> MarkerEnvironment {
@@ -51,7 +80,11 @@ fn values(python: &Python, kernel: Kernel) -> MarkerEnvironment {
     MarkerEnvironment {
         implementation_name: name.to_owned(),
         implementation_version,
-        os_name: "posix".to_owned(),
+        os_name: if target.platform.is_windows() {
+            "nt".to_owned()
+        } else {
+            "posix".to_owned()
+        },
         platform_machine: machine(&target.platform, kernel.machine),
         platform_python_implementation: title.to_owned(),
         sys_platform: sys_platform(&target.platform, &kernel.system, &kernel.release),
@@ -105,6 +138,8 @@ fn sys_platform(platform: &Platform, system: &str, release: &str) -> String {
             "linux".to_owned()
         }
         Platform::MacOs { .. } => "darwin".to_owned(),
+        // It was named so when there was a 16-bit Windows.
+        Platform::Other(_) if platform.is_windows() => "win32".to_owned(),
         Platform::Other(_) => {
             let major = release
                 .split(|c: char| !c.is_ascii_digit())
@@ -122,6 +157,8 @@ mod tests {
 
     use super::*;
     use crate::environment::{Locate, locate};
+    use crate::spec::tags::Target;
+    use crate::spec::version::Version;
 
     #[test]
     fn c67_the_values_are_those_that_the_interpreter_gives() {
@@ -169,6 +206,50 @@ mod tests {
         })
         .unwrap();
         assert_eq!(marker_values(found.python().unwrap()), expected);
+    }
+
+    #[test]
+    fn an_interpreter_elsewhere_has_the_values_of_its_platform() {
+        let values = |platform: &str| {
+            let target = Target {
+                version: (3, 12),
+                platform: platform.parse().unwrap(),
+                ..Target::of_tests()
+            };
+            let values = marker_values(&Python {
+                executable: None,
+                version: Version::parse("3.12.0").unwrap(),
+                target,
+                is_elsewhere: true,
+            });
+            let unknown = [&values.platform_release, &values.platform_version];
+            if platform != "any" {
+                assert!(unknown.iter().all(|value| value.is_empty()), "{platform}");
+            }
+            [
+                values.os_name,
+                values.sys_platform,
+                values.platform_system,
+                values.platform_machine,
+                values.python_full_version,
+                values.implementation_version,
+            ]
+            .join(" ")
+        };
+        for (platform, expected) in [
+            ("linux", "posix linux Linux x86_64"),
+            ("aarch64-unknown-linux-musl", "posix linux Linux aarch64"),
+            ("linux_i686", "posix linux Linux i686"),
+            ("macos", "posix darwin Darwin arm64"),
+            ("macosx_10_9_x86_64", "posix darwin Darwin x86_64"),
+            ("windows", "nt win32 Windows AMD64"),
+            ("win_arm64", "nt win32 Windows ARM64"),
+            ("win32", "nt win32 Windows x86"),
+        ] {
+            assert_eq!(values(platform), format!("{expected} 3.12.0 3.12.0"));
+        }
+        // The platform of pure wheels tells nothing, so that this machine is meant.
+        assert!(!values("any").contains("Windows"));
     }
 
     #[test]

@@ -19,8 +19,10 @@ mod locate;
 mod locate_request;
 mod marker_environment;
 pub mod protected;
+mod python_description;
 mod pyvenv_cfg;
 mod roots;
+mod script_interpreter;
 mod site_packages;
 mod venv;
 mod vouch;
@@ -31,8 +33,13 @@ use std::path::{Path, PathBuf};
 pub use locate::locate;
 pub use locate_request::{Locate, LocatePurpose, Surroundings};
 pub use marker_environment::marker_values;
+pub use python_description::PythonDescription;
+pub use script_interpreter::ScriptInterpreter;
+
+use site_packages::Library;
 
 use crate::error::{Error, Result};
+use crate::script::ScriptPython;
 use crate::spec::tags::{Implementation, Platform, Target};
 use crate::spec::version::Version;
 
@@ -95,6 +102,29 @@ impl Scheme {
         }
     }
 
+    /// The layout below a prefix, as `sysconfig` has it in its schemes `posix_prefix` and `nt`.
+    fn of_prefix(prefix: &Path, target: &Target) -> Self {
+        if target.platform.is_windows() {
+            let library = prefix.join("Lib/site-packages");
+            return Self {
+                purelib: library.clone(),
+                platlib: library,
+                scripts: prefix.join("Scripts"),
+                data: prefix.to_owned(),
+                headers: prefix.join("Include"),
+            };
+        }
+        let name = Library::of(target).name;
+        let library = prefix.join("lib").join(&name).join("site-packages");
+        Self {
+            purelib: library.clone(),
+            platlib: library,
+            scripts: prefix.join("bin"),
+            data: prefix.to_owned(),
+            headers: prefix.join("include").join(&name),
+        }
+    }
+
     /// The same scheme, every path changed alike.
     fn map(&self, change: impl Fn(&Path) -> PathBuf) -> Self {
         Self {
@@ -110,14 +140,16 @@ impl Scheme {
 /// The interpreter that will use what is installed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Python {
-    /// As shebangs say it: absolute, without destdir; in a virtual environment its own
-    /// `bin/python`, not what that links to.
-    pub executable: PathBuf,
+    /// Its program: absolute, without destdir; in a virtual environment its own `bin/python`, not
+    /// what that links to. `None` if it was described, so that there is none to start.
+    pub executable: Option<PathBuf>,
     /// The three numbers of its release, such as 3.11.7; a pre-release counts as its release, as
     /// `Requires-Python` has it.
     pub version: Version,
     /// The facts that its compatibility tags depend on.
     pub target: Target,
+    /// Whether it runs on another machine, whose kernel is not known.
+    pub is_elsewhere: bool,
 }
 
 /// Why the interpreter of an environment is not known.
@@ -137,7 +169,7 @@ pub enum NoPython {
 /// An interpreter that does not exist, for what depends on none.
 pub fn nominal_python() -> Python {
     Python {
-        executable: "/venv/bin/python".into(),
+        executable: Some("/venv/bin/python".into()),
         version: Version::parse("3").expect("`3` is a version"),
         target: Target {
             implementation: Implementation::CPython,
@@ -147,6 +179,7 @@ pub fn nominal_python() -> Python {
             debug: false,
             platform: Platform::Other(String::new()),
         },
+        is_elsewhere: false,
     }
 }
 
@@ -161,9 +194,8 @@ pub struct Environment {
     /// The interpreter. Wheels for every Python and platform can be installed without one, and it
     /// takes none to read or remove what is installed.
     python: std::result::Result<Python, NoPython>,
-    /// Whether scripts must find the interpreter beside themselves, because the environment will be
-    /// moved.
-    is_relocatable: bool,
+    /// The interpreter that scripts start with.
+    script_interpreter: ScriptInterpreter,
     /// Whether `root` and the directories of the scheme lie below a destdir, from which they are
     /// shipped elsewhere.
     has_destdir: bool,
@@ -200,16 +232,16 @@ impl Environment {
         &self.scheme.scripts
     }
 
-    /// The interpreter as the first lines of scripts name it; `None` if it is not known. Wheels
-    /// for every Python and platform can be installed without one.
+    /// The program of the interpreter; `None` if it is not known, or was described and is not here.
+    /// Wheels for every Python and platform can be installed without one.
     pub fn interpreter(&self) -> Option<&Path> {
-        Some(&self.python.as_ref().ok()?.executable)
+        self.python.as_ref().ok()?.executable.as_deref()
     }
 
     /// Whether scripts must find the interpreter beside themselves, because the environment will be
     /// moved.
     pub fn is_relocatable(&self) -> bool {
-        self.is_relocatable
+        self.script_interpreter == ScriptInterpreter::Beside
     }
 
     /// Whether everything is put below a destdir, from which it is shipped elsewhere.
@@ -220,6 +252,25 @@ impl Environment {
     /// The device and inode of the root when it was found; `None` if it was missing.
     pub(crate) fn identity(&self) -> Option<(u64, u64)> {
         self.identity
+    }
+
+    /// Whether what is installed is meant for Windows, on whatever system it is laid out.
+    pub(crate) fn is_for_windows(&self) -> bool {
+        matches!(&self.python, Ok(python) if python.target.platform.is_windows())
+    }
+
+    /// How its scripts start their interpreter; `None` if the interpreter is not known.
+    #[doc(hidden)]
+    pub fn script_python(&self) -> Option<ScriptPython<'_>> {
+        match &self.script_interpreter {
+            ScriptInterpreter::Own => {
+                let python = self.python.as_ref().ok()?;
+                python.executable.as_deref().map(ScriptPython::At)
+            }
+            ScriptInterpreter::Beside => Some(ScriptPython::Beside),
+            ScriptInterpreter::At(path) => Some(ScriptPython::At(path)),
+            ScriptInterpreter::OnPath(name) => Some(ScriptPython::OnPath(name)),
+        }
     }
 
     /// The interpreter, and what wheels have to fit.
@@ -249,6 +300,7 @@ impl fmt::Display for Environment {
             EnvironmentKind::Prefix => write!(f, "prefix `{root}`")?,
         }
         match &self.python {
+            Ok(python) if python.executable.is_none() => write!(f, ", for {}", python.target),
             Ok(python) => write!(f, ", {}", python.target.interpreter()),
             Err(_) => Ok(()),
         }

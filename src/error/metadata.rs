@@ -44,6 +44,8 @@ pub enum MetadataFault {
     Incompatible { tags: String, environment: String },
     /// The project does not support the environment's Python.
     RequiresPython { requires: String, python: String },
+    /// The scripts of these names need launchers for Windows, which are not made.
+    WindowsLaunchers(Vec<String>),
     /// There are more entry points than scripts that any project would have.
     TooManyEntryPoints { count: usize, limit: usize },
     /// A line of entry_points.txt is not valid.
@@ -71,6 +73,7 @@ impl MetadataFault {
             Self::Version { .. } => Code::BadVersion,
             Self::Incompatible { .. } => Code::IncompatibleTags,
             Self::RequiresPython { .. } => Code::RequiresPython,
+            Self::WindowsLaunchers(_) => Code::WindowsLaunchers,
             Self::TooManyEntryPoints { .. } => Code::EntryPoints,
             Self::EntryPointLine { .. } => Code::EntryPointLine,
             Self::EntryPoint { .. } => Code::EntryPoint,
@@ -140,6 +143,13 @@ impl MetadataFault {
                 f,
                 "it requires Python {requires}, the environment has {python}"
             ),
+            Self::WindowsLaunchers(names) => {
+                write!(
+                    f,
+                    "its scripts need launchers for Windows, which cannot be made here: {}",
+                    quoted(names)
+                )
+            }
             Self::TooManyEntryPoints { count, limit } => {
                 write!(f, "it has {count} entry points, the limit is {limit}")
             }

@@ -9,6 +9,8 @@ pub(crate) enum RequestFault {
     ExclusivePlaces,
     /// A prefix or a root needs a named interpreter.
     NeedsInterpreter,
+    /// Wheels for an interpreter that is not here need a directory of their own.
+    NeedsPlace,
     /// A wheel or directory does not exist.
     NoSuchWheel,
     /// A wheel or directory does not exist, and its name looks like a project's.
@@ -28,6 +30,7 @@ impl RequestFault {
         match self {
             Self::ExclusivePlaces => Code::ExclusivePlaces,
             Self::NeedsInterpreter => Code::NeedsInterpreter,
+            Self::NeedsPlace => Code::NeedsPlace,
             Self::NoSuchWheel => Code::NoSuchWheel,
             Self::ProjectName => Code::ProjectName,
             Self::Scheme => Code::Scheme,

@@ -146,6 +146,7 @@ fn metadata_faults() -> Vec<MetadataFault> {
             requires: text(">=3.12"),
             python: text("3.11.2"),
         },
+        F::WindowsLaunchers(texts(&["flask", "tool"])),
         F::TooManyEntryPoints {
             count: 10_001,
             limit: 10_000,
@@ -350,6 +351,7 @@ fn other_errors() -> Vec<Error> {
     let requests = [
         F::ExclusivePlaces,
         F::NeedsInterpreter,
+        F::NeedsPlace,
         F::NoSuchWheel,
         F::ProjectName,
         F::Scheme,

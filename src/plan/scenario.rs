@@ -87,7 +87,7 @@ pub fn python() -> Python {
         arch: "x86_64".to_owned(),
     };
     Python {
-        executable: "/venv/bin/python".into(),
+        executable: Some("/venv/bin/python".into()),
         version: Version::parse("3.11.7").expect("a version"),
         target: Target {
             implementation: Implementation::CPython,
@@ -97,6 +97,7 @@ pub fn python() -> Python {
             debug: false,
             platform,
         },
+        is_elsewhere: false,
     }
 }
 

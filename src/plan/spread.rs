@@ -29,8 +29,8 @@ pub struct Destination<'a> {
     pub protected: &'a Protected,
     /// The interpreter that scripts are for; `None` if it is not known, and no wheel has scripts.
     pub python: Option<&'a Python>,
-    /// Whether scripts start the interpreter beside them, so that the environment can be moved.
-    pub is_relocatable: bool,
+    /// How scripts start their interpreter; `None` if that is not known, and no wheel has scripts.
+    pub scripts: Option<ScriptPython<'a>>,
     /// The word in INSTALLER.
     pub installer: &'a str,
     /// Whether contents are checked against their digests.
@@ -46,11 +46,8 @@ impl<'a> Destination<'a> {
     }
 
     fn script_python(&self) -> ScriptPython<'a> {
-        if self.is_relocatable {
-            ScriptPython::Beside
-        } else {
-            ScriptPython::At(&self.python().executable)
-        }
+        self.scripts
+            .expect("wheels with scripts are refused if the interpreter is not known")
     }
 }
 
@@ -365,6 +362,8 @@ struct NewContent {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use crate::plan::scenario::{python, wheel};
     use crate::spec::entry_points::EntryPoint;
@@ -379,7 +378,7 @@ mod tests {
             layout: &layout,
             protected: &Protected::of(&layout),
             python: Some(&python()),
-            is_relocatable: false,
+            scripts: Some(ScriptPython::At(Path::new("/venv/bin/python"))),
             installer: "test",
             verified: true,
             windows_names: true,

@@ -1,8 +1,8 @@
 //! The first line of the scripts in a wheel.
 
 use super::shebang::{
-    ScriptPython, checked, coding_line, declared_encoding, fits, is_utf8, simple, trampoline,
-    trampoline_in_comment, word, word_beside,
+    ScriptPython, by_name, checked, coding_line, declared_encoding, fits, is_utf8, simple,
+    trampoline, trampoline_in_comment, word, word_beside,
 };
 
 /// The beginning of a script that asks for the interpreter of its environment ("Recommended
@@ -32,9 +32,13 @@ pub fn rewritten<'p>(
     if !wants_rewrite(content) {
         return Ok(content.to_vec());
     }
-    let path = match interpreter.into() {
-        ScriptPython::At(path) => Some(checked(path)?),
-        ScriptPython::Beside => None,
+    let (path, line) = match interpreter.into() {
+        ScriptPython::At(path) => {
+            let path = checked(path)?;
+            (Some(path), fits(path).then(|| path.to_owned()))
+        }
+        ScriptPython::Beside => (None, None),
+        ScriptPython::OnPath(name) => (None, Some(by_name(name))),
     };
     let end = content
         .iter()
@@ -51,10 +55,10 @@ pub fn rewritten<'p>(
     // A false hit only costs the less common form, so a search without parsing is enough.
     let mentions = |word: &[u8]| rest.windows(word.len()).any(|window| window == word);
     // Python decodes the first line too, so UTF-8 could be an error in another encoding.
-    let readable = |path: &&str| path.is_ascii() || encoding.is_none_or(is_utf8);
+    let readable = |line: &String| line.is_ascii() || encoding.is_none_or(is_utf8);
     let word = || path.map_or_else(word_beside, |path| word(path, encoding));
-    let mut script = if let Some(path) = path.filter(|path| fits(path)).filter(readable) {
-        let mut line = simple(path);
+    let mut script = if let Some(line) = line.filter(readable) {
+        let mut line = simple(&line);
         line.extend(of_first.map(coding_line).unwrap_or_default().as_bytes());
         line
     } else if mentions(b"__doc__") || mentions(b"__future__") {

@@ -14,6 +14,9 @@ pub enum ScriptPython<'a> {
     /// `python` in the directory of the script itself, wherever that is by then: the environment
     /// can be moved.
     Beside,
+    /// The first program of this name on the path of the user who starts the script. The name has
+    /// no blank.
+    OnPath(&'a str),
 }
 
 impl<'a> From<&'a Path> for ScriptPython<'a> {
@@ -40,10 +43,11 @@ const BESIDE: &str = r#""$(dirname -- "$(realpath -- "$0")")"/python"#;
 /// starts the interpreter: the lines are a command for the shell and a string without effect for
 /// Python.
 pub fn shebang<'p>(interpreter: impl Into<ScriptPython<'p>>) -> Result<Vec<u8>, &'static str> {
-    let ScriptPython::At(path) = interpreter.into() else {
-        return Ok(trampoline(BESIDE, None));
+    let path = match interpreter.into() {
+        ScriptPython::At(path) => checked(path)?,
+        ScriptPython::Beside => return Ok(trampoline(BESIDE, None)),
+        ScriptPython::OnPath(name) => return Ok(simple(&by_name(name))),
     };
-    let path = checked(path)?;
     if fits(path) {
         Ok(simple(path))
     } else {
@@ -54,6 +58,11 @@ pub fn shebang<'p>(interpreter: impl Into<ScriptPython<'p>>) -> Result<Vec<u8>, 
 /// An interpreter as one word of the shell, in a script with this encoding; see [`quoted`].
 pub(super) fn word(path: &str, encoding: Option<&str>) -> String {
     quoted(path, encoding.is_some_and(|encoding| !is_utf8(encoding)))
+}
+
+/// The words in a first line that start the first program of this name on the path.
+pub(super) fn by_name(name: &str) -> String {
+    format!("/usr/bin/env {name}")
 }
 
 /// The interpreter beside the script as one word of the shell.

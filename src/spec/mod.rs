@@ -1,6 +1,7 @@
 //! One file per specification of the PyPA: text in, types out, no I/O.
 
 pub mod core_metadata;
+pub mod described_python;
 pub(crate) mod digits;
 pub mod direct_url;
 pub mod entry_points;

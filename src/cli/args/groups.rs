@@ -1,14 +1,18 @@
 //! The groups of options that several commands share. Each option is defined once.
 
 use std::path::PathBuf;
+use std::str::FromStr as _;
 
 use clap::{ArgAction, Args};
+use pkg_install::command::{
+    Implementation, Platform, PythonDescription, PythonRelease, ScriptInterpreter,
+};
 
 #[cfg(feature = "http")]
 use super::resolution::{ResolutionArgs, UpgradeArgs};
 #[cfg(feature = "http")]
 use super::values::CONNECTIONS;
-use super::values::{ANY_SECONDS, Color, ProgressMode, THREADS, number};
+use super::values::{ANY_SECONDS, Color, ProgressMode, THREADS, number, one_line};
 
 /// The arguments that choose among what lock files and lists offer.
 #[derive(Args, Clone)]
@@ -126,16 +130,80 @@ pub struct EnvironmentArgs {
     /// The environment of this interpreter
     #[arg(long, value_name = "EXE")]
     pub python: Option<PathBuf>,
-    /// With `--python`: its scheme under another prefix
+    /// With `--python` or `--python-version`: its scheme under another prefix
     #[arg(long, value_name = "DIR", hide_short_help = true)]
     pub prefix: Option<PathBuf>,
     /// With `--python` or `--prefix`: put everything below DIR, but write the final paths into
     /// scripts and metadata
     #[arg(long, value_name = "DIR", hide_short_help = true)]
     pub root: Option<PathBuf>,
+    /// The version of an interpreter that is not here, with `--target` or `--prefix`
+    ///
+    /// `resolve` and `download` need neither. No interpreter is started; `X.Y` means `X.Y.0`.
+    #[arg(
+        long,
+        value_name = "X.Y[.Z]",
+        value_parser = PythonRelease::from_str,
+        hide_short_help = true
+    )]
+    pub python_version: Option<PythonRelease>,
+    /// The platform of that interpreter [default: this machine's]
+    ///
+    /// `linux`, `macos` or `windows`, a name such as `aarch64-manylinux_2_28`,
+    /// `x86_64-unknown-linux-musl` or `aarch64-apple-darwin`, or the platform tag of a wheel.
+    #[arg(
+        long,
+        value_name = "PLATFORM",
+        value_parser = Platform::from_str,
+        hide_short_help = true
+    )]
+    pub python_platform: Option<Platform>,
+    /// Its implementation: `cp` or `pp` [default: cp]
+    #[arg(
+        long,
+        value_name = "NAME",
+        value_parser = Implementation::from_str,
+        hide_short_help = true
+    )]
+    pub implementation: Option<Implementation>,
+    /// Its ABI tag, such as `cp313t`; `abi3` and `none` leave out wheels for one version
+    #[arg(long, value_name = "TAG", value_parser = one_line, hide_short_help = true)]
+    pub abi: Option<String>,
+    /// The interpreter that scripts start with: a path, or `/usr/bin/env NAME`
+    #[arg(
+        long,
+        value_name = "PATH",
+        value_parser = ScriptInterpreter::from_str,
+        hide_short_help = true
+    )]
+    pub script_python: Option<ScriptInterpreter>,
+    /// Scripts start the `python` beside them, so that the tree can be moved
+    #[arg(long, conflicts_with = "script_python", hide_short_help = true)]
+    pub relocatable: bool,
     /// Change an environment that another package manager owns (PEP 668)
     #[arg(long, hide_short_help = true)]
     pub break_system_packages: bool,
+}
+
+impl EnvironmentArgs {
+    /// The interpreter that is described.
+    pub fn description(&self) -> PythonDescription {
+        PythonDescription {
+            release: self.python_version,
+            platform: self.python_platform.clone(),
+            implementation: self.implementation.clone(),
+            abi: self.abi.clone(),
+        }
+    }
+
+    /// The interpreter that scripts start with.
+    pub fn scripts(&self) -> ScriptInterpreter {
+        if self.relocatable {
+            ScriptInterpreter::Beside
+        } else {
+            self.script_python.clone().unwrap_or_default()
+        }
+    }
 }
 
 #[derive(Args)]

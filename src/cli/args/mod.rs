@@ -251,9 +251,6 @@ pub struct ResolveArgs {
     /// Include a dependency group of the `pyproject.toml`
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub group: Vec<String>,
-    /// Resolve for this version of Python, and not for the environment's
-    #[arg(long, value_name = "X.Y[.Z]")]
-    pub python_version: Option<String>,
     /// Write an installation report, as pip does; `-` is stdout
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,

@@ -128,12 +128,16 @@ impl Typed {
 
     /// The projects in the environment that the options name.
     fn installed(&self) -> Vec<CompletionCandidate> {
+        // A prefix without an interpreter has the directories of the one that is described.
+        let described = |option: &str| self.values(option, None).last().copied();
         let environment = EnvironmentArgs {
             target: self.path("target", Some('t')),
             python: self.path("python", None),
             prefix: self.path("prefix", None),
             root: self.path("root", None),
-            break_system_packages: false,
+            python_version: described("--python-version").and_then(|text| text.parse().ok()),
+            python_platform: described("--python-platform").and_then(|text| text.parse().ok()),
+            ..EnvironmentArgs::default()
         };
         let locate = located(&environment, LocatePurpose::Read);
         // A person waits for the answer, so it does not wait for other commands.

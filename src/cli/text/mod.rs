@@ -317,12 +317,24 @@ fn every_fault(wheels: &[(String, Vec<Fault>)]) -> String {
 /// The options that select the same environment again, with a space before each.
 fn environment_options(parsed: &Parsed, results: &Results) -> String {
     let locate = parsed.locate();
-    if let Some(python) = locate.python.filter(|_| locate.target.is_none()) {
-        let mut words = format!(" --python {}", for_shell(&python));
-        for (option, value) in [("--prefix", locate.prefix), ("--root", locate.root)] {
+    if locate.target.is_none() && (locate.python.is_some() || locate.prefix.is_some()) {
+        let places = [
+            ("--python", locate.python),
+            ("--prefix", locate.prefix),
+            ("--root", locate.root),
+        ];
+        let mut words = String::new();
+        for (option, value) in places {
             if let Some(value) = value {
                 words += &format!(" {option} {}", for_shell(&value));
             }
+        }
+        // A prefix without an interpreter has the directories of the one that is described.
+        if let Some(release) = locate.described.release {
+            words += &format!(" --python-version {release}");
+        }
+        if let Some(platform) = locate.described.platform {
+            words += &format!(" --python-platform {}", platform.tag());
         }
         return words;
     }

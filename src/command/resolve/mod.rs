@@ -19,7 +19,7 @@ use gather::{Gathered, Reader};
 use super::{Context, Document, Options};
 use crate::digest::Digest;
 use crate::download::{Asked, Downloader, Settings};
-use crate::environment::{Environment, Python, marker_values};
+use crate::environment::{Environment, marker_values};
 use crate::error::{Error, ResolutionFault, Result, WarningCode};
 use crate::fs;
 use crate::index::{
@@ -126,8 +126,8 @@ impl RequestResolver {
         downloader: Downloader,
         (options, context): (&Options, Context<'_>),
     ) -> Result<Self> {
-        let python = overridden(environment.python()?, request.python.as_ref());
-        let environment = marker_values(&python);
+        let python = environment.python()?;
+        let environment = marker_values(python);
         let reader = Reader {
             request,
             lists: more.lists,
@@ -178,7 +178,7 @@ impl RequestResolver {
                 .map(|(name, (version, _))| (name, version))
                 .collect(),
             environment,
-            python: python.version,
+            python: python.version.clone(),
         };
         Ok(Self {
             index,
@@ -273,16 +273,6 @@ impl RequestResolver {
             Err(Error::refused("the requirements", faults))
         }
     }
-}
-
-/// The interpreter with another version, if one is asked for.
-fn overridden(python: &Python, version: Option<&Version>) -> Python {
-    let mut python = python.clone();
-    if let Some(version) = version {
-        python.target.version = version.major_minor();
-        python.version = version.clone();
-    }
-    python
 }
 
 fn locations(places: &Places) -> Result<Locations> {

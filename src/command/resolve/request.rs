@@ -3,13 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use super::super::Document;
-use crate::error::{Error, Result};
 use crate::fs;
 use crate::source::is_requirement;
 use crate::spec::location::{Location, without_credentials};
 use crate::spec::pip_configuration::PipConfiguration;
 use crate::spec::timestamp::Timestamp;
-use crate::spec::version::Version;
 
 /// The requirements of a command, where to look for their wheels, and what to prefer. By default
 /// nothing.
@@ -35,8 +33,6 @@ pub struct ResolutionRequest {
     pub no_deps: bool,
     /// Only files that were uploaded before this time.
     pub before: Option<Timestamp>,
-    /// The version of Python to resolve for, if it is not the environment's.
-    pub python: Option<Version>,
     /// Which installed projects may change although they satisfy everything.
     pub upgrade: Upgrading,
     /// Where to save the installation report of what was resolved, before it is installed.
@@ -67,32 +63,6 @@ impl ResolutionRequest {
         };
         self.requirements.push(text.to_owned());
         true
-    }
-
-    /// Resolves for this version of Python, `X.Y` or `X.Y.Z`; `X.Y` means `X.Y.0`.
-    ///
-    /// # Errors
-    /// The text is no such version.
-    pub fn python_version(&mut self, text: Option<&str>) -> Result<()> {
-        let Some(text) = text else {
-            return Ok(());
-        };
-        let parts = text.split('.').count();
-        let full = if parts == 2 {
-            format!("{text}.0")
-        } else {
-            text.to_owned()
-        };
-        let is_plain = text
-            .bytes()
-            .all(|byte| byte.is_ascii_digit() || byte == b'.');
-        let version = Version::parse(&full).filter(|_| is_plain && matches!(parts, 2 | 3));
-        self.python = Some(version.ok_or_else(|| {
-            Error::usage(format!(
-                "`{text}` is not a version of Python, such as 3.12 or 3.12.1"
-            ))
-        })?);
-        Ok(())
     }
 }
 

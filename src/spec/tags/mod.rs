@@ -8,6 +8,7 @@
 //! module, by which an interpreter may veto manylinux wheels, would have to be run and is not
 //! asked.
 
+mod platform_name;
 #[cfg(test)]
 mod tests;
 
@@ -28,8 +29,8 @@ pub struct Target {
     /// `sys.version_info[:2]`.
     pub version: (u32, u32),
     /// The ABI of an interpreter other than CPython, as its `SOABI` gives it: `pypy311-pp73`,
-    /// `pypy311_pp73`. Not looked at for CPython, whose ABI follows from the version and the two
-    /// flags.
+    /// `pypy311_pp73`. The ABI of CPython follows from the version and the two flags; `none` and
+    /// `abi3` mean that wheels for it are left out.
     pub abi: Option<String>,
     /// `Py_GIL_DISABLED`: built without the global interpreter lock. Means something from CPython
     /// 3.13 on.
@@ -207,8 +208,10 @@ fn short_name(name: &str) -> &str {
 fn cpython(target: &Target, list: &mut List) {
     let (major, minor) = target.version;
     let python = format!("cp{}", joined(target.version));
-    for abi in cpython_abis(target) {
-        list.on_every_platform(&python, &abi);
+    if !matches!(target.abi.as_deref(), Some("none" | "abi3" | "abi3t")) {
+        for abi in cpython_abis(target) {
+            list.on_every_platform(&python, &abi);
+        }
     }
     // Free-threaded builds cannot load `abi3` extensions; their stable ABI is `abi3t` (PEP 803).
     let threaded = free_threaded(target);

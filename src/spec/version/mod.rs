@@ -55,13 +55,6 @@ impl Version {
         self == wanted || self.without_local() == *wanted
     }
 
-    /// The first two numbers of its release; a missing or huge one counts as 0.
-    pub(crate) fn major_minor(&self) -> (u32, u32) {
-        let number = |index: usize| self.parsed.release().get(index).copied().unwrap_or(0);
-        let short = |number: u64| u32::try_from(number).unwrap_or(0);
-        (short(number(0)), short(number(1)))
-    }
-
     /// Whether it is a pre-release or a development release ("Version specifiers", "Handling of
     /// pre-releases").
     pub(crate) fn is_prerelease(&self) -> bool {
