@@ -67,6 +67,7 @@ mod progress;
 mod progress_terminal;
 mod protocol_order;
 mod proxies;
+mod python_package;
 mod reading;
 mod reading_commands;
 mod record_levels;

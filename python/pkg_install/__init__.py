@@ -1,0 +1,70 @@
+"""`pkg-install` for Python programs.
+
+    import pkg_install
+
+    venv = pkg_install.Environment(target="venv")
+    result = pkg_install.install("flask>=3", environment=venv)
+    for change in result.changes:
+        print(change.action, change.name, change.version)
+
+Every function runs the program that was installed together with this package, and returns the
+object that `--json` prints. A failure raises an `Error`, whose `code` is stable. `find_bin()` is
+the path of the program, and `python -m pkg_install` runs it.
+"""
+
+from __future__ import annotations
+
+from ._commands import Environment, check, install, installed, plan, resolve, undo, uninstall
+from ._errors import (
+    ConflictFound,
+    DifferencesFound,
+    EnvironmentLocked,
+    EnvironmentRefused,
+    Error,
+    InputRefused,
+    Interrupted,
+    NoSolution,
+    NoSpace,
+    OperationFailed,
+    ProgramDied,
+    WrongUsage,
+)
+from ._find_bin import ProgramNotFound, find_bin
+from ._models import Change, Conflict, Difference, Package, Project, Result
+from ._run import Cancellation, Event, Run
+from ._version import __version__
+
+__all__ = [
+    "Cancellation",
+    "Change",
+    "Conflict",
+    "ConflictFound",
+    "Difference",
+    "DifferencesFound",
+    "Environment",
+    "EnvironmentLocked",
+    "EnvironmentRefused",
+    "Error",
+    "Event",
+    "InputRefused",
+    "Interrupted",
+    "NoSolution",
+    "NoSpace",
+    "OperationFailed",
+    "Package",
+    "ProgramDied",
+    "ProgramNotFound",
+    "Project",
+    "Result",
+    "Run",
+    "WrongUsage",
+    "__version__",
+    "check",
+    "find_bin",
+    "install",
+    "installed",
+    "plan",
+    "resolve",
+    "undo",
+    "uninstall",
+]
