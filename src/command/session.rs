@@ -5,7 +5,6 @@
 //! the session made them. Nothing changes in an environment while another command downloads and
 //! stages, so reading does not wait for that: only while files are moved it waits for the lock.
 
-use std::cell::RefCell;
 use std::path::PathBuf;
 
 use super::{Context, Options};
@@ -15,7 +14,7 @@ use crate::environment::{Environment, EnvironmentKind};
 use crate::error::{Error, Result, WarningCode};
 use crate::fs::{self, Dir, Fs, LockWait, ReadLock, RootLock};
 use crate::installed::{self, Installed};
-use crate::outcome::{Activity, ActivityKind, RunningActivity, Warning};
+use crate::outcome::{Activity, ActivityKind, LockWaitReport, RunningActivity, Warning};
 use crate::transaction::{self, Recovered};
 
 /// How often something is read without the lock before the reader waits for it.
@@ -150,15 +149,11 @@ impl<'a> Session<'a> {
     }
 
     fn enter(&mut self, access: Access, options: &Options, context: Context<'_>) -> Result<()> {
-        let waits = RefCell::new(None);
+        let report = LockWaitReport::new(context.events);
         let wait = LockWait {
             timeout: options.lock_timeout,
             cancel: context.cancel,
-            waiting: &|path| {
-                context.events.waiting(path);
-                let activity = Activity::wait_for_lock(path);
-                waits.replace(Some(RunningActivity::begin(context.events, &activity)));
-            },
+            waiting: &|path| report.begin(path),
         };
         let changes = matches!(access, Access::ToInstall | Access::ToChange) && !options.dry_run;
         if changes {
@@ -169,7 +164,7 @@ impl<'a> Session<'a> {
                 self.environment.root(),
                 &wait,
             )?);
-            waits.take();
+            report.end();
             // The environment may have been made anew while this command waited for the lock.
             self.check_identity()?;
             self.recover(context)?;
@@ -179,10 +174,11 @@ impl<'a> Session<'a> {
             self.made.extend(Dir::make_all(&self.fs, &home)?);
         } else {
             self.enter_to_look(access, &wait)?;
-            waits.take();
+            report.end();
             self.check_identity()?;
             if transaction::is_interrupted(&self.layout)? {
                 self.settle(options, context, &wait)?;
+                report.end();
             }
         }
         // Recovery may restore or remove projects, so they are listed after it.

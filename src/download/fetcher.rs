@@ -9,10 +9,8 @@
 //! A large file is divided into shares among the connections that are idle. If a share fails, the
 //! rest is fetched by one connection alone, which meets the same failure and can handle it.
 
-use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ops::Range;
-use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -33,7 +31,7 @@ use super::transfer::{FileTransfer, TransferState};
 use crate::cancellation::Cancellation;
 use crate::error::{Error, NetworkFault, Result};
 use crate::fs::{Fs, OpenFile, ReadAt as _};
-use crate::outcome::{Activity, ActivityKind, Events, Retry, RunningActivity};
+use crate::outcome::{ActivityKind, Events, LockWaitReport, Retry};
 
 /// The longest time between two checks whether the caller was cancelled.
 pub(super) const PAUSE: Duration = Duration::from_millis(100);
@@ -199,17 +197,9 @@ impl FileFetch<'_> {
         work: impl FnOnce(&FileLock) -> Result<T>,
     ) -> Result<T> {
         let cache = &self.fetcher.cache;
-        let running = RefCell::new(None);
-        let waiting = |path: &Path| {
-            // A holder that makes progress is waited for again and again: that is one wait.
-            if running.borrow().is_none() {
-                events.waiting(path);
-                let activity = Activity::wait_for_lock(path);
-                running.replace(Some(RunningActivity::begin(events, &activity)));
-            }
-        };
-        let lock = cache.lock(self.file, self.cancel, &waiting)?;
-        running.take();
+        let report = LockWaitReport::new(events);
+        let lock = cache.lock(self.file, self.cancel, &|path| report.begin(path))?;
+        report.end();
         let result = work(&lock);
         cache.unlock(lock);
         result.map_err(|error| of_full_disk(error, self.file))

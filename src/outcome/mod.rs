@@ -4,15 +4,16 @@
 //! if the command fails later. Nothing here formats for people or
 //! machines; that is the command line's.
 
+mod activity;
 mod checked;
 
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::error::{Clash, MOST_KEPT, WarningCode};
-use crate::fs::LockHolder;
 
+pub(crate) use activity::LockWaitReport;
+pub use activity::{Activity, ActivityKind, RunningActivity};
 pub use checked::{CheckOutcome, Difference, DifferenceState, UnmetRequirement};
 
 /// The result of a command that changes an environment, or would.
@@ -237,126 +238,6 @@ pub struct Retry {
     pub attempt: u32,
     /// How many tries there are at the most before it is given up.
     pub attempts: u32,
-}
-
-/// Something that may take long, and is neither a transfer nor staging.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Activity {
-    /// Its kind.
-    pub kind: ActivityKind,
-    /// What it works on: a host, a path or a file name; empty if the kind says all.
-    pub subject: String,
-    /// How many files it has to do, if that is known.
-    pub files: Option<u64>,
-}
-
-impl Activity {
-    /// An activity whose number of files is not known.
-    pub fn new(kind: ActivityKind, subject: impl Into<String>) -> Self {
-        Self {
-            kind,
-            subject: subject.into(),
-            files: None,
-        }
-    }
-
-    /// Waiting for a lock; its holder is looked up.
-    pub(crate) fn wait_for_lock(lock: &Path) -> Self {
-        let mut subject = format!("another process that holds `{}`", lock.display());
-        if let Some(holder) = LockHolder::of(lock) {
-            subject += &format!(" ({holder})");
-        }
-        Self::new(ActivityKind::WaitForLock, subject)
-    }
-
-    /// A number that no other activity of this process has.
-    pub(crate) fn next_number() -> usize {
-        static NEXT: AtomicUsize = AtomicUsize::new(0);
-        // Relaxed: only that each number is given once matters.
-        NEXT.fetch_add(1, Ordering::Relaxed)
-    }
-
-    /// An activity that has to do so many files.
-    pub fn of_files(kind: ActivityKind, files: usize) -> Self {
-        Self {
-            files: Some(files as u64),
-            ..Self::new(kind, "")
-        }
-    }
-}
-
-/// The kinds of activities.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ActivityKind {
-    /// Reading a document from standard input or a pipe, or listing what a cache holds.
-    ReadInput,
-    /// Starting an interpreter and waiting for its answers.
-    AskInterpreter,
-    /// Waiting for a lock; the subject names its holder, if that is known.
-    WaitForLock,
-    /// Connecting to a host and waiting for its answer.
-    Connect,
-    /// Fetching the index and the metadata of a remote wheel.
-    ReadIndex,
-    /// Hashing a file.
-    Hash,
-    /// Reading which projects are installed.
-    ReadEnvironment,
-    /// Comparing installed files with RECORD.
-    Check,
-    /// Looking at the files that are to be removed.
-    Remove,
-    /// Settling an interrupted command.
-    Recover,
-    /// Deleting temporary files.
-    CleanUp,
-}
-
-impl ActivityKind {
-    /// A short fixed word for it, such as `read-index`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::ReadInput => "read-input",
-            Self::AskInterpreter => "ask-interpreter",
-            Self::WaitForLock => "wait-for-lock",
-            Self::Connect => "connect",
-            Self::ReadIndex => "read-index",
-            Self::Hash => "hash",
-            Self::ReadEnvironment => "read-environment",
-            Self::Check => "check",
-            Self::Remove => "remove",
-            Self::Recover => "recover",
-            Self::CleanUp => "clean-up",
-        }
-    }
-}
-
-/// An activity that is reported to have ended when this value is dropped.
-pub struct RunningActivity<'a> {
-    events: &'a dyn Events,
-    number: usize,
-}
-
-impl<'a> RunningActivity<'a> {
-    /// Reports that the activity begins.
-    pub fn begin(events: &'a dyn Events, activity: &Activity) -> Self {
-        let number = Activity::next_number();
-        events.activity_begin(number, activity);
-        Self { events, number }
-    }
-
-    /// Reports that so many more files are done.
-    pub fn advance(&self, files: u64) {
-        self.events.activity_advance(self.number, files);
-    }
-}
-
-impl Drop for RunningActivity<'_> {
-    fn drop(&mut self) {
-        self.events.activity_end(self.number);
-    }
 }
 
 /// Receives events while a command works. Methods may be called from several threads at once; by
