@@ -1,8 +1,8 @@
-//! Locks that are files: a `flock` on a file that is made for it.
+//! Taking a `flock` on an open file, and waiting for it.
 //!
 //! The kernel releases the lock when its holder dies, and no process that is started inherits it.
-//! After the lock was taken, the path is looked at again: if another file is there by now, the lock
-//! excludes no other process and is taken anew. Failing to lock is an error.
+//! After the lock was taken, its path must be looked at again: if another file is there by now, the
+//! lock excludes no other process and has to be taken anew. Failing to lock is an error.
 
 use std::fs::File;
 use std::io;
@@ -13,7 +13,6 @@ use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::stat::{Kind, Stat};
-use super::{Fs, OwnedFsOp};
 use crate::cancellation::Cancellation;
 use crate::error::{Error, Result};
 
@@ -35,13 +34,6 @@ pub struct LockWait<'a> {
     pub waiting: &'a dyn Fn(&Path),
 }
 
-/// A lock that is held until it is dropped.
-#[derive(Debug)]
-pub struct Lock {
-    /// Holds the lock as long as it is open.
-    _file: File,
-}
-
 /// Whether others may hold the same lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Hold {
@@ -49,36 +41,6 @@ pub(super) enum Hold {
     Exclusive,
     /// Other processes may hold it as well, but none exclusively.
     Shared,
-}
-
-impl Lock {
-    /// Takes the lock `path` and creates its file if it is missing.
-    ///
-    /// # Errors
-    /// A file that cannot be made or locked, or a lock that another process holds for too long.
-    pub fn acquire(fs: &Fs, path: &Path, wait: &LockWait<'_>) -> Result<Self> {
-        loop {
-            // RDWR: on NFS, Linux emulates `flock` with byte-range locks, which need a file that is
-            // open for writing.
-            let file = match open(path, OFlags::RDWR) {
-                Ok(file) => file,
-                Err(Errno::NOENT) => {
-                    // EXCL: only the process that made the file may remove it again.
-                    let make = || open(path, OFlags::RDWR | OFlags::CREATE | OFlags::EXCL);
-                    match fs.run(|| OwnedFsOp::Create(path.to_owned()), make) {
-                        Ok(file) => file,
-                        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
-                        Err(error) => return Err(Error::lock_failed(path, error)),
-                    }
-                }
-                Err(error) => return Err(Error::lock_failed(path, error.into())),
-            };
-            take(&file, Hold::Exclusive, path, wait)?;
-            if is_still_there(&file, path)? {
-                return Ok(Self { _file: file });
-            }
-        }
-    }
 }
 
 /// Opens a lock's file, without following a symbolic link to another file.

@@ -32,7 +32,7 @@ pub use cache_file::{CacheFile, PrivateDirectory};
 pub use cache_lock::CacheLock;
 pub use capabilities::Capabilities;
 pub use dir::Dir;
-pub use lock::{Lock, LockWait};
+pub use lock::LockWait;
 pub use lock_holder::LockHolder;
 pub use output_file::OutputFile;
 pub use read::{

@@ -8,28 +8,29 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pkg_install::Cancellation;
 use pkg_install::command::{self, Context, Options};
 use pkg_install::environment::Locate;
 use pkg_install::error::Result;
-use pkg_install::fs::{FaultHook, Fs, FsOp, Lock, LockWait, RootLock};
+use pkg_install::fs::{FaultHook, Fs, FsOp, LockWait, RootLock};
 use pkg_install::outcome::Silent;
 use pkg_install::source::Source;
 
-use crate::support::scene::{Run, Scene, assert_unchanged, site_packages, tree};
+use crate::support::scene::{Run, Scene, assert_unchanged, held_file, site_packages, tree};
 use crate::support::verdict::refused;
 use crate::support::wheel_builder::Wheel;
 
-fn acquire(path: &Path, seconds: u64, waiting: &dyn Fn(&Path)) -> Result<Lock> {
+/// Locks the environment at `root` as a command that changes it does.
+fn lock_root(root: &Path, seconds: u64, waiting: &dyn Fn(&Path)) -> Result<RootLock> {
     let cancel = Cancellation::default();
     let patience = LockWait {
         timeout: Duration::from_secs(seconds),
         cancel: &cancel,
         waiting,
     };
-    Lock::acquire(&Fs::default(), path, &patience)
+    RootLock::exclusive(&Fs::default(), root, &patience)
 }
 
 /// Whether somebody holds the lock on the file that is at `path` now.
@@ -39,9 +40,17 @@ fn is_held(path: &Path) -> bool {
 }
 
 /// Whether the lock is free. A process that is just being started briefly has copies of all files
-/// that are open here.
+/// that are open here, so one attempt is not enough.
 fn is_free(path: &Path) -> bool {
-    acquire(path, 5, &|_| ()).is_ok()
+    let file = File::open(path).expect("the lock file is there");
+    let begin = Instant::now();
+    while begin.elapsed() < Duration::from_secs(5) {
+        if file.try_lock().is_ok() {
+            return true;
+        }
+        std::thread::yield_now();
+    }
+    false
 }
 
 fn demo(scene: &Scene) -> String {
@@ -58,10 +67,7 @@ fn e97_a_message_names_the_owner_of_a_held_lock_file() {
     let path = demo(&scene);
     scene.install(&venv, &[&path]).assert_code(0);
     let lock = venv.join(".lock");
-    let (held, file) = (
-        acquire(&lock, 0, &|_| ()).expect("the lock is free"),
-        lock.display().to_string(),
-    );
+    let (held, file) = (held_file(&lock), lock.display().to_string());
     for command in [
         &["--reinstall", &path][..],
         &["uninstall", "demo"],
@@ -131,7 +137,7 @@ fn taken_after_a_move<T: Send>(
     take: impl FnOnce(&Path, &dyn Fn(&Path)) -> Result<T> + Send,
 ) -> T {
     let path = scene.join(".lock");
-    let old = acquire(&path, 0, &|_| ()).expect("the lock is free");
+    let old = held_file(&path);
     let (tell, told) = mpsc::channel();
     std::thread::scope(|threads| {
         let waiter =
@@ -154,7 +160,9 @@ fn r145_a_lock_file_replaced_while_waited_for_is_not_the_lock() {
     for replaced in [true, false] {
         let scene = Scene::new();
         let path = scene.join(".lock");
-        let lock = taken_after_a_move(&scene, replaced, |path, waiting| acquire(path, 30, waiting));
+        let lock = taken_after_a_move(&scene, replaced, |path, waiting| {
+            lock_root(path.parent().expect("it is in a directory"), 30, waiting)
+        });
         assert!(is_held(&path), "what is locked is not the file at the path");
         assert!(
             is_free(&scene.join("old")),
@@ -170,9 +178,9 @@ fn r145_a_command_after_a_replacement_waits_for_the_new_holder() {
     let scene = Scene::new();
     let venv = scene.venv();
     let path = venv.join(".lock");
-    let old = acquire(&path, 0, &|_| ()).expect("the lock is free");
+    let old = held_file(&path);
     fs::remove_file(&path).expect("it can be removed");
-    let new = acquire(&path, 0, &|_| ()).expect("the path has no holder");
+    let new = held_file(&path);
     drop(old);
     refused(
         &scene,
@@ -244,7 +252,7 @@ fn assert_no_lock(arguments: &[&str]) {
                 .file_type(),
             kind
         );
-        assert!(acquire(&lock, 0, &|_| ()).is_err(), "{kind:?}");
+        assert!(lock_root(&venv, 0, &|_| ()).is_err(), "{kind:?}");
         assert_eq!(fs::read(&victim).expect("it is there"), b"mine");
         assert!(!venv.join("nothing-there").exists());
     }
@@ -273,7 +281,7 @@ fn r146_only_a_regular_file_is_a_lock_for_readers() {
 fn r148_no_process_inherits_the_lock() {
     let scene = Scene::new();
     let path = scene.join(".lock");
-    let held = acquire(&path, 0, &|_| ()).expect("the lock is free");
+    let held = lock_root(&scene.join("."), 0, &|_| ()).expect("the lock is free");
     let mut child = Command::new("sh");
     let child = child
         .args(["-c", "echo; read x"])

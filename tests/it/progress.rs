@@ -6,14 +6,12 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use pkg_install::Cancellation;
 use pkg_install::digest::{Algorithm, Digest};
-use pkg_install::fs::{Fs, Lock, LockWait};
 use serde_json::{Value, json};
 
 use crate::downloads::body;
 use crate::support::http_server::{Server, Turn};
-use crate::support::scene::{Run, Scene};
+use crate::support::scene::{Run, Scene, held_file};
 use crate::support::wheel_builder::Wheel;
 
 /// A password, as an address holds it; none of its parts may be shown.
@@ -358,13 +356,7 @@ fn a_transfer_that_is_given_up_ends_too_and_the_error_is_text() {
 fn waiting_for_the_lock_is_an_event() {
     let scene = Scene::new();
     let lock = scene.venv().join(".lock");
-    let (cancel, fs) = (Cancellation::default(), Fs::default());
-    let patience = LockWait {
-        timeout: Duration::ZERO,
-        cancel: &cancel,
-        waiting: &|_| (),
-    };
-    let held = Lock::acquire(&fs, &lock, &patience).expect("the lock is free");
+    let held = held_file(&lock);
     let arguments = [
         "recover",
         "--target",

@@ -11,20 +11,19 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, mpsc};
-use std::time::Duration;
 
 use pkg_install::Cancellation;
 use pkg_install::command::{self, Context, Options};
 use pkg_install::digest::{Algorithm, Digest};
 use pkg_install::environment::Locate;
 use pkg_install::error::{Effect, ErrorKind, Result};
-use pkg_install::fs::{FaultHook, Fs, FsOp, Lock, LockWait};
+use pkg_install::fs::{FaultHook, Fs, FsOp};
 use pkg_install::outcome::{Events, Silent};
 use pkg_install::source::{Pins, Source};
 
 use crate::support::faults::{Fault, Fuse};
 use crate::support::living::Life;
-use crate::support::scene::{Scene, assert_unchanged, site_packages, tree};
+use crate::support::scene::{Scene, assert_unchanged, held_file, site_packages, tree};
 use crate::support::tree_image::Image;
 use crate::support::wheel_builder::Wheel;
 
@@ -390,13 +389,7 @@ fn r105_an_environment_made_anew_while_waited_for_is_not_the_one_that_was_found(
     let venv = scene.venv();
     let source = Source::from_path(scene.write(NAME, letters(b'a')));
     let cancel = Cancellation::default();
-    let patience = LockWait {
-        timeout: Duration::from_secs(5),
-        cancel: &cancel,
-        waiting: &|_| (),
-    };
-    let held =
-        Lock::acquire(&Fs::default(), &venv.join(".lock"), &patience).expect("the lock is free");
+    let held = held_file(&venv.join(".lock"));
     let (tell, told) = mpsc::channel();
     let result = std::thread::scope(|threads| {
         let command = threads.spawn(|| {

@@ -302,6 +302,14 @@ pub fn python(venv: &Path, code: &str) -> String {
     run.stdout
 }
 
+/// Locks the file at `path` as uv does, until the returned file is dropped. Makes it if it is
+/// missing.
+pub fn held_file(path: &Path) -> fs::File {
+    let file = fs::File::create(path).expect("a lock file can be made");
+    file.try_lock().expect("the lock is free");
+    file
+}
+
 /// The directory as text, one line for each thing in it, sorted by path; its own `.lock` is left
 /// out.
 ///
