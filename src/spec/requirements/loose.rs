@@ -5,8 +5,9 @@
 //! not read here; variables are not replaced; nothing is built.
 
 use super::lines::{Line, lines};
-use super::specifier::{self, read_marker, split_marker, split_options_marker};
-use super::{Pin, RefusedLine, VARIABLE, encoding, hash_of, split_option};
+use super::requirement_line::{RequirementLine, hashes, ignored_option, split_option};
+use super::specifier;
+use super::{Pin, RefusedLine, VARIABLE, encoding};
 use crate::digest::Digest;
 use crate::error::{Fault, ResolutionFault, ResolutionOddity};
 use crate::spec::location::Location;
@@ -154,15 +155,21 @@ impl LooseList {
                 "--prefer-binary" => {}
                 "--trusted-host" => {
                     value()?;
-                    self.warn(line, option, "certificates are always checked");
+                    self.warnings.push(ignored_option(
+                        line,
+                        option,
+                        "certificates are always checked",
+                    ));
                 }
                 "--no-binary" => {
                     value()?;
-                    self.warn(line, option, "only wheels are installed");
+                    self.warnings
+                        .push(ignored_option(line, option, "only wheels are installed"));
                 }
                 "--use-feature" => {
                     value()?;
-                    self.warn(line, option, "it is for pip");
+                    self.warnings
+                        .push(ignored_option(line, option, "it is for pip"));
                 }
                 "-e" | "--editable" => return Err(line.not_a_wheel("an editable project")),
                 _ => return Err(line.fault("this option is not known")),
@@ -171,25 +178,16 @@ impl LooseList {
         Ok(())
     }
 
-    fn warn(&mut self, line: &Line, option: &str, reason: &'static str) {
-        self.warnings.push(ResolutionOddity::IgnoredOption {
-            line: line.number,
-            option: option.to_owned(),
-            reason,
-        });
-    }
-
     /// A line with a requirement and its own options.
     fn requirement(&mut self, line: &Line) -> Result<(), RefusedLine> {
-        let (specification, options) = line.split_options();
-        let (specification, marker) = split_marker(specification);
-        let (options, later_marker) = split_options_marker(options);
-        let mut markers = Vec::new();
-        for text in [marker, later_marker].into_iter().flatten() {
-            markers.push(read_marker(line, text)?);
-        }
+        let RequirementLine {
+            specification,
+            options,
+            markers,
+        } = RequirementLine::of(line)?;
         let read = read(line, specification).and_then(|(requirement, direct)| {
-            let hashes = self.hashes(line, options, requirement.name.normalized())?;
+            let label = requirement.name.normalized();
+            let hashes = hashes(line, options, label, &mut self.warnings)?;
             Ok(LooseRequirement {
                 line: line.number,
                 requirement,
@@ -203,42 +201,6 @@ impl LooseList {
             Err(fault) => return Err(RefusedLine { markers, fault }),
         }
         Ok(())
-    }
-
-    /// The hashes among the options of the requirement `label`.
-    fn hashes(
-        &mut self,
-        line: &Line,
-        options: &str,
-        label: &str,
-    ) -> Result<Vec<Digest>, ResolutionFault> {
-        let words = line.words(options)?;
-        let mut words = words.iter().map(String::as_str);
-        let (mut hashes, mut weak) = (Vec::new(), Vec::new());
-        while let Some(word) = words.next() {
-            let (option, attached) = split_option(word);
-            let value = attached
-                .or_else(|| words.next())
-                .ok_or_else(|| line.fault("its value is missing"))?;
-            match option {
-                "--hash" => match hash_of(value, label)? {
-                    Some(hash) => hashes.push(hash),
-                    None => weak.push(value.split(':').next().unwrap_or_default().to_owned()),
-                },
-                "-C" | "--config-settings" | "--config-setting" | "--global-option" => {
-                    self.warn(line, option, "nothing is built");
-                }
-                _ => return Err(line.fault("this option is not known")),
-            }
-        }
-        // Without its weak hashes this wheel would go unchecked although the list pins it.
-        if hashes.is_empty() && !weak.is_empty() {
-            return Err(ResolutionFault::NoSecureHash {
-                entry: label.to_owned(),
-                found: weak,
-            });
-        }
-        Ok(hashes)
     }
 }
 

@@ -9,6 +9,7 @@
 mod encoding;
 mod lines;
 mod loose;
+mod requirement_line;
 mod specifier;
 
 use std::collections::BTreeMap;
@@ -16,13 +17,14 @@ use std::collections::BTreeMap;
 pub(crate) use loose::{LooseList, LooseRequirement};
 
 use lines::{Line, lines};
-use specifier::{read_marker, split_marker, split_options_marker};
+use requirement_line::{RequirementLine, hashes, ignored_option, split_option};
+use specifier::{read_marker, split_options_marker};
 
 use super::location::Location;
 use super::marker::{Marker, MarkerEnvironment, Sets};
 use super::name::ProjectName;
 use super::version::Version;
-use crate::digest::{Algorithm, Digest};
+use crate::digest::Digest;
 use crate::error::{Fault, ResolutionFault, ResolutionOddity};
 
 /// The name of the format in messages.
@@ -239,79 +241,36 @@ impl Requirements {
                 _ => return Err(line.fault("this option is not known")),
             };
             if let Some(reason) = ignored {
-                self.warn(line, option, reason);
+                self.warnings.push(ignored_option(line, option, reason));
             }
         }
         Ok(())
     }
 
-    fn warn(&mut self, line: &Line, option: &str, reason: &'static str) {
-        self.warnings.push(ResolutionOddity::IgnoredOption {
-            line: line.number,
-            option: option.to_owned(),
-            reason,
-        });
-    }
-
     /// A line with a requirement and its own options.
     fn requirement(&mut self, line: &Line) -> Result<(), RefusedLine> {
-        let (specification, options) = line.split_options();
-        let (specification, marker) = split_marker(specification);
-        let (options, later_marker) = split_options_marker(options);
-        let mut markers = Vec::new();
-        for text in [marker, later_marker].into_iter().flatten() {
-            markers.push(read_marker(line, text)?);
-        }
+        let RequirementLine {
+            specification,
+            options,
+            markers,
+        } = RequirementLine::of(line)?;
         let read = specifier::read(line, specification).and_then(|(name, pin)| {
-            let requirement = PinnedRequirement {
+            let mut requirement = PinnedRequirement {
                 line: line.number,
                 name,
                 pin,
                 hashes: Vec::new(),
                 markers: markers.clone(),
             };
-            self.with_options(line, requirement, options)
+            let label = requirement.label();
+            requirement.hashes = hashes(line, options, &label, &mut self.warnings)?;
+            Ok(requirement)
         });
         match read {
             Ok(requirement) => self.entries.push(requirement),
             Err(fault) => return Err(RefusedLine { markers, fault }),
         }
         Ok(())
-    }
-
-    /// The requirement with the options behind it.
-    fn with_options(
-        &mut self,
-        line: &Line,
-        mut requirement: PinnedRequirement,
-        options: &str,
-    ) -> Result<PinnedRequirement, ResolutionFault> {
-        let words = line.words(options)?;
-        let (mut weak, mut words) = (Vec::new(), words.iter().map(String::as_str));
-        while let Some(word) = words.next() {
-            let (option, attached) = split_option(word);
-            let value = attached
-                .or_else(|| words.next())
-                .ok_or_else(|| line.fault("its value is missing"))?;
-            match option {
-                "--hash" => match hash_of(value, &requirement.label())? {
-                    Some(hash) => requirement.hashes.push(hash),
-                    None => weak.push(value.split(':').next().unwrap_or_default().to_owned()),
-                },
-                "-C" | "--config-settings" | "--config-setting" | "--global-option" => {
-                    self.warn(line, option, "nothing is built");
-                }
-                _ => return Err(line.fault("this option is not known")),
-            }
-        }
-        // Without its weak hashes this wheel would go unchecked although the list pins it.
-        if requirement.hashes.is_empty() && !weak.is_empty() {
-            return Err(ResolutionFault::NoSecureHash {
-                entry: requirement.label(),
-                found: weak,
-            });
-        }
-        Ok(requirement)
     }
 }
 
@@ -323,33 +282,6 @@ impl From<ResolutionFault> for RefusedLine {
             fault,
         }
     }
-}
-
-/// `--option=value`, `--option`, `-o` and `-ovalue`: the option and what is attached to it.
-fn split_option(word: &str) -> (&str, Option<&str>) {
-    if word.starts_with("--") {
-        return word
-            .split_once('=')
-            .map_or((word, None), |(option, value)| (option, Some(value)));
-    }
-    match word.split_at_checked(2) {
-        Some((option, "")) => (option, None),
-        Some((option, value)) => (option, Some(value.strip_prefix('=').unwrap_or(value))),
-        None => (word, None),
-    }
-}
-
-/// `sha256:…` of the requirement `entry`; `None` if the algorithm is weak or unknown.
-fn hash_of(value: &str, entry: &str) -> Result<Option<Digest>, ResolutionFault> {
-    let bad = || ResolutionFault::BadHash {
-        entry: entry.to_owned(),
-        hash: value.to_owned(),
-    };
-    let (name, hex) = value.split_once(':').ok_or_else(bad)?;
-    let algorithm = Algorithm::from_name(name);
-    algorithm
-        .map(|algorithm| Digest::from_hex(algorithm, hex).ok_or_else(bad))
-        .transpose()
 }
 
 /// Projects that are pinned to different things. The same pin twice, as in two concatenated lists,

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::digest::Algorithm;
 
 const A: &str = "4721f391ed90541fddacab5acf947aa0d3dc7d27b2e1e8eda2be8970586c3274";
 const B: &str = "ff70335d468e7eb6ec65b95b99d3a2836546063f63acc5171de367e834932a81";
