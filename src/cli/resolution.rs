@@ -48,7 +48,7 @@ pub fn run(
         write(path, report_of(&resolved))?;
     }
     if let Some(path) = &args.lock {
-        write(path, lock_of(&resolved))?;
+        write(path, lock_of(&resolved)?)?;
     }
     Ok(CommandResult::Resolved(Box::new(ShownResolution {
         resolved,

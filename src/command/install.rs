@@ -195,7 +195,10 @@ fn resolved(
     let environment = present.environment();
     let is_installed = |name: &_, version: &_, pins: &_| present.satisfying(name, version, pins);
     let mut resolved = input.resolve(environment, options, &is_installed, context)?;
-    let metadata = names::installed_metadata(installed, layout, options);
+    let usable = installed
+        .iter()
+        .filter(|project| present.can_be_used(project));
+    let metadata = names::installed_metadata(usable, layout, options);
     let how = (options, context);
     let named = names::add(environment, input, &mut resolved, metadata, how)?;
     Ok((resolved, named))

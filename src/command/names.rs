@@ -41,8 +41,8 @@ pub(super) struct NamedWheels {
 }
 
 /// The installed projects that may stay, with the path of their METADATA.
-pub(super) fn installed_metadata(
-    installed: &[Installed],
+pub(super) fn installed_metadata<'i>(
+    installed: impl Iterator<Item = &'i Installed>,
     layout: &Layout,
     options: &Options,
 ) -> InstalledMetadata {
@@ -150,7 +150,7 @@ fn save(
         Document::write(path, report_of(resolved).as_bytes(), context.fs)?;
     }
     if let Some(path) = &request.save_lock {
-        Document::write(path, lock_of(resolved).as_bytes(), context.fs)?;
+        Document::write(path, lock_of(resolved)?.as_bytes(), context.fs)?;
     }
     Ok(())
 }

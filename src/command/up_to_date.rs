@@ -70,6 +70,22 @@ impl<'a> InstalledSet<'a> {
         }
     }
 
+    /// Whether the environment's interpreter can use a project, as far as its WHEEL says.
+    ///
+    /// Only the directory of an interpreter that was described may hold wheels for another one: it
+    /// may have been filled for another machine. Other environments are spared the reading.
+    pub fn can_be_used(&self, project: &Installed) -> bool {
+        let Some(python) = self.environment.python().ok() else {
+            return true;
+        };
+        if !self.environment.is_described() {
+            return true;
+        }
+        let recorded = project.tags(self.layout);
+        let tags = || self.tags.get_or_init(|| TagSet::new(&python.target));
+        recorded.is_empty() || tags().best(&recorded).is_some()
+    }
+
     /// The environment that they were found in.
     pub fn environment(&self) -> &'a Environment {
         self.environment
@@ -131,6 +147,8 @@ impl<'a> InstalledSet<'a> {
         match project.origin(self.layout) {
             // Its modules are imported from a source tree, and not from the wheel.
             RecordedOrigin::SourceTree { editable: true } => Verdict::Install,
+            // The tags in WHEEL may be wrong, so the contents decide.
+            _ if !self.can_be_used(project) => Verdict::Compare,
             _ if pins.is_empty() => Verdict::Keep,
             RecordedOrigin::SourceTree { .. } => Verdict::Install,
             RecordedOrigin::Archive(digests) => match pins.agree_with(&digests) {

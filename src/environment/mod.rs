@@ -254,6 +254,11 @@ impl Environment {
         self.identity
     }
 
+    /// Whether the interpreter was described, so that it is not here.
+    pub(crate) fn is_described(&self) -> bool {
+        matches!(&self.python, Ok(python) if python.executable.is_none())
+    }
+
     /// Whether what is installed is meant for Windows, on whatever system it is laid out.
     pub(crate) fn is_for_windows(&self) -> bool {
         matches!(&self.python, Ok(python) if python.target.platform.is_windows())

@@ -24,6 +24,7 @@ use crate::spec::direct_url::RecordedOrigin;
 use crate::spec::name::ProjectName;
 use crate::spec::record::{self, RecordRow};
 use crate::spec::version::Version;
+use crate::spec::wheel_name::{Tag, recorded_tags};
 
 pub use scan::{glance, project_of, scan, tally};
 
@@ -88,6 +89,8 @@ impl Recorded {
 const MAX_RECORD: u64 = 256 << 20;
 /// The most of a direct_url.json that is read, in bytes; it holds a URL and a few digests.
 const MAX_DIRECT_URL: u64 = 1 << 16;
+/// The most of a WHEEL that is read, in bytes; it has a few lines, and one for each tag.
+const MAX_WHEEL: u64 = 1 << 16;
 
 impl Installed {
     /// Whether it is installed in this version.
@@ -118,6 +121,18 @@ impl Installed {
         let path = layout.absolute(&self.place).join("direct_url.json");
         let file = OpenFile::open(&path).ok()??;
         file.read_to_limit(MAX_DIRECT_URL).ok()
+    }
+
+    /// The tags of the wheel that it was installed from, as its WHEEL records them; none if that
+    /// cannot be read.
+    pub fn tags(&self, layout: &Layout) -> Vec<Tag> {
+        if self.form == Form::Egg {
+            return Vec::new();
+        }
+        let path = layout.absolute(&self.place).join("WHEEL");
+        let file = OpenFile::open(&path).ok().flatten();
+        let content = file.and_then(|file| file.read_to_limit(MAX_WHEEL).ok());
+        content.map_or_else(Vec::new, |content| recorded_tags(&content))
     }
 
     /// Whether the project is imported from its source tree.

@@ -140,6 +140,19 @@ fn tags(pythons: Vec<String>, abis: &[String], platforms: &[String]) -> Vec<Tag>
     tags
 }
 
+/// The tags that the WHEEL file of an installed project records ("Binary distribution format",
+/// "File contents"). Lines that are not valid are passed over.
+pub fn recorded_tags(wheel: &[u8]) -> Vec<Tag> {
+    let text = String::from_utf8_lossy(wheel);
+    let recorded = text.lines().filter_map(|line| line.strip_prefix("Tag:"));
+    let parsed = recorded.filter_map(|value| {
+        let mut parts = value.trim().splitn(3, '-');
+        let mut next = || tag_set(parts.next()?).ok();
+        Some(tags(next()?, &next()?, &next()?))
+    });
+    parsed.flatten().collect()
+}
+
 impl Tag {
     /// Whether it fits every interpreter of Python 3 on every platform.
     pub fn is_universal(&self) -> bool {
@@ -211,6 +224,18 @@ mod tests {
             };
             assert!(reason.contains(expected), "{name}: {reason}");
         }
+    }
+
+    #[test]
+    fn recorded_tags_are_read_from_their_lines() {
+        let read = |text: &str| {
+            let tags = recorded_tags(text.as_bytes());
+            let tags: Vec<String> = tags.iter().map(ToString::to_string).collect();
+            tags.join(" ")
+        };
+        let two = "Wheel-Version: 1.0\nTag: py2.py3-none-any\r\nTag:cp312-abi3-win32\n";
+        assert_eq!(read(two), "py2-none-any py3-none-any cp312-abi3-win32");
+        assert_eq!(read("Tag: py3\nTag:\nTags: py3-none-any\nTag: a--b\n"), "");
     }
 
     #[test]

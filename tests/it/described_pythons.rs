@@ -85,6 +85,66 @@ fn wheels_for_another_machine_are_laid_out_without_any_interpreter() {
 }
 
 #[test]
+fn a_project_that_is_there_for_another_machine_is_replaced() {
+    let scene = Scene::new();
+    for tag in [
+        "cp312-cp312-win_amd64",
+        "cp312-cp312-manylinux_2_17_aarch64",
+    ] {
+        scene.wheel(&native(tag));
+    }
+    let links = scene.join("wheels").display().to_string();
+    let file = |tag: &str| format!("wheels/demo-1.0-cp312-cp312-{tag}.whl");
+    let (windows, arm) = (file("win_amd64"), file("manylinux_2_17_aarch64"));
+    let pins = scene.write("pins.txt", "demo==1.0\n").display().to_string();
+    let changes = |target: &str, options: &[&str]| {
+        let run = bare(
+            &scene,
+            &[&["--target", target, "--json"][..], options].concat(),
+        );
+        run.assert_code(0);
+        run.json()["outcome"].as_str().map(str::to_owned)
+    };
+    for (target, one, two) in [
+        ("paths", &[windows.as_str()][..], &[arm.as_str()][..]),
+        (
+            "pins",
+            &["--find-links", &links, "-r", &pins],
+            &["--find-links", &links, "-r", &pins],
+        ),
+        (
+            "names",
+            &["--no-index", "--find-links", &links, "demo"],
+            &["--no-index", "--find-links", &links, "demo"],
+        ),
+    ] {
+        let (first, second) = ([&WINDOWS[..], one].concat(), [&ARM[..], two].concat());
+        assert_eq!(
+            changes(target, &first).as_deref(),
+            Some("committed"),
+            "{target}"
+        );
+        assert_eq!(
+            changes(target, &first).as_deref(),
+            Some("unchanged"),
+            "{target}"
+        );
+        assert_eq!(
+            changes(target, &second).as_deref(),
+            Some("committed"),
+            "{target}"
+        );
+        assert_eq!(
+            changes(target, &second).as_deref(),
+            Some("unchanged"),
+            "{target}"
+        );
+        let native = text(&scene.join(target).join("demo/native.so"));
+        assert!(native.contains("aarch64"), "{target}: {native}");
+    }
+}
+
+#[test]
 fn a_prefix_gets_the_layout_of_the_described_interpreter() {
     let scene = Scene::new();
     let wheel = Wheel::new("demo", "1.0")
@@ -412,7 +472,7 @@ fn a_resolution_and_its_lock_are_those_of_the_described_interpreter() {
     // A newer version that has no wheel for these platforms is no choice.
     let newer = Wheel::new("demo", "2.0").tag("cp312-cp312-macosx_11_0_arm64");
     scene.wheel(&newer.file("demo.py", ""));
-    let links = scene.path().display().to_string();
+    let links = scene.join("wheels").display().to_string();
     let from = ["--no-index", "--find-links", &links];
     let resolve = |options: &[&str]| {
         let run = bare(&scene, &[&["resolve", "demo"][..], &from, options].concat());

@@ -4,6 +4,7 @@
 //! Installing from names begins with the same steps.
 
 mod gather;
+mod lock;
 mod request;
 
 use std::collections::{BTreeMap, HashMap};
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 pub(super) use gather::is_project_file;
+pub use lock::lock_of;
 pub use request::{Places, ResolutionRequest, Upgrading, pip_places};
 
 use gather::{Gathered, Reader};
@@ -33,11 +35,11 @@ use crate::source::Source;
 use crate::spec::location::Location;
 use crate::spec::marker::MarkerEnvironment;
 use crate::spec::name::ProjectName;
+use crate::spec::pip_report;
 use crate::spec::resolved::{ResolvedWheel, WheelFile};
 use crate::spec::simple::{MetadataFile, ProjectStatus};
 use crate::spec::tags::TagSet;
 use crate::spec::version::{Specifiers, Version};
-use crate::spec::{pip_report, pylock};
 
 /// How many bytes of a wheel's end are asked for, if its METADATA is no file of its own: most
 /// wheels have their directory and METADATA there.
@@ -88,11 +90,6 @@ pub fn resolve(
 /// The installation report of a resolution.
 pub fn report_of(resolved: &ResolvedRequest) -> String {
     pip_report::write(&resolved.wheels, &resolved.environment)
-}
-
-/// The lock file of a resolution.
-pub fn lock_of(resolved: &ResolvedRequest) -> String {
-    pylock::write(&resolved.wheels, &resolved.environment)
 }
 
 /// The installed projects, by name, with their version and the path of their METADATA.
