@@ -228,6 +228,7 @@ impl Bench {
             backend: Backend::default(),
             pool: &self.pool,
             arrivals: None,
+            store: None,
             cancel: &Cancellation::default(),
             progress: &Silent,
         };

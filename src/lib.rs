@@ -110,6 +110,8 @@ pub mod spec;
 #[cfg(feature = "testing")]
 pub mod stage;
 #[cfg(feature = "testing")]
+pub mod store;
+#[cfg(feature = "testing")]
 pub mod threads;
 #[cfg(feature = "testing")]
 pub mod transaction;
@@ -142,6 +144,8 @@ mod source;
 mod spec;
 #[cfg(not(feature = "testing"))]
 mod stage;
+#[cfg(not(feature = "testing"))]
+mod store;
 #[cfg(not(feature = "testing"))]
 mod threads;
 #[cfg(not(feature = "testing"))]

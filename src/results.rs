@@ -1,7 +1,8 @@
 //! What the functions of this crate return: plain data, without a format for people or machines.
 //!
 //! - [`PlannedTransaction::apply`] and [`undo`] return an [`Outcome`]: a [`Status`], and a
-//!   [`ProjectChange`] with an [`Action`] for each project.
+//!   [`ProjectChange`] with an [`Action`] for each project, and [`StoreFigures`] if the store of
+//!   unpacked wheels was used.
 //! - A [`PlannedTransaction`] has the same before anything is written, as well as its
 //!   [`PlannedFiles`] and each [`PathConflict`] that the options resolve.
 //! - [`list()`] returns an [`InstalledProject`] for each project.
@@ -38,5 +39,5 @@
 
 pub use crate::outcome::{
     Action, CheckOutcome, Difference, DifferenceState, InstalledProject, Outcome, PathConflict,
-    PlannedFiles, ProjectChange, Status, UnmetRequirement, Warning,
+    PlannedFiles, ProjectChange, Status, StoreFigures, UnmetRequirement, Warning,
 };

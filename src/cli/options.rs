@@ -333,7 +333,10 @@ fn installing(command: Command, args: HowArgs, exact: bool) -> Parsed {
             }
             _ => false,
         };
-        options.with_download(download)
+        options
+            .with_download(download)
+            .with_store(args.store.store)
+            .with_link_mode(args.store.link_mode)
     };
     // What would change is known from the plan alone.
     let options = if args.check {

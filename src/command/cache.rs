@@ -14,7 +14,7 @@ use crate::download::{CacheContents, CachePart, CachedItem};
 use crate::error::{Error, Result};
 use crate::outcome::{Activity, ActivityKind, RunningActivity};
 use crate::spec::name::ProjectName;
-use crate::spec::wheel_name::WheelName;
+use crate::store::{ContentId, StoreContents, StoredItem};
 
 /// What killed commands have left of notes and pages is removed after so long; a running command
 /// needs it for milliseconds.
@@ -56,12 +56,15 @@ pub struct CacheOutcome {
     /// How many items of each kind there are, and their bytes; after a removal, those that are
     /// left.
     pub parts: Vec<(CachePart, u64, u64)>,
+    /// How many bytes of the store are shared with environments.
+    pub linked: u64,
     /// The paths of the removed items below the directory, with their bytes. In a dry run those
     /// that would be removed.
     pub removed: Vec<(String, u64)>,
     /// The paths of items that were to be removed and that another process is working on.
     pub in_use: Vec<String>,
-    /// The paths of wheels whose content does not have their digest.
+    /// The paths of wheels whose content does not have their digest, and of changed files of
+    /// unpacked wheels.
     pub damaged: Vec<String>,
 }
 
@@ -89,19 +92,12 @@ pub fn cache(
     if *action == CacheAction::Directory {
         return Ok(outcome);
     }
-    let contents = path.map(|path| CacheContents::open(&path, context.fs));
-    let Some(contents) = contents.transpose()?.flatten() else {
+    let opened = path.map(|path| CachePlaces::open(&path, context));
+    let Some((places, items)) = opened.transpose()?.flatten() else {
         outcome.parts = counts(&[]);
         return Ok(outcome);
     };
     let cancel = context.cancel;
-    let reading = Activity::new(
-        ActivityKind::ReadInput,
-        contents.path().display().to_string(),
-    );
-    let reading = RunningActivity::begin(context.events, &reading);
-    let items = contents.items()?;
-    drop(reading);
     let chosen = match action {
         CacheAction::Directory | CacheAction::Size => HashSet::new(),
         CacheAction::Prune {
@@ -109,10 +105,13 @@ pub fn cache(
             max_size,
         } => prunable(&items, SystemTime::now(), *older_than, *max_size),
         CacheAction::Verify { repair } => {
-            let damaged = damaged(&contents, &items, cancel, context)?;
-            let paths = damaged.iter().map(|&number| items[number].path.clone());
-            outcome.damaged = paths.collect();
-            if *repair { damaged } else { HashSet::new() }
+            let damaged = places.damaged(&items, cancel, context)?;
+            outcome.damaged = damaged.values().cloned().collect();
+            if *repair {
+                damaged.into_keys().collect()
+            } else {
+                HashSet::new()
+            }
         }
         CacheAction::Clean { .. } => of_projects(&items, &projects),
     };
@@ -120,35 +119,136 @@ pub fn cache(
     if dry_run {
         let removed = chosen.into_iter().map(|item| (item.path, item.bytes));
         outcome.removed = removed.collect();
-    } else if !chosen.is_empty() {
-        left.extend(remove(&contents, chosen, &mut outcome, context)?);
+    } else if matches!(
+        action,
+        CacheAction::Prune { .. }
+            | CacheAction::Verify { repair: true }
+            | CacheAction::Clean { .. }
+    ) {
+        left.extend(places.remove(chosen, &mut outcome, context)?);
     }
     outcome.damaged.sort();
     outcome.parts = counts(&left);
+    outcome.linked = left.iter().map(|item| item.linked).sum();
     Ok(outcome)
 }
 
-/// Removes items, and says in `outcome` which of them are gone. Returns those that are in use.
-fn remove(
-    contents: &CacheContents,
-    items: Vec<CachedItem>,
-    outcome: &mut CacheOutcome,
-    context: Context<'_>,
-) -> Result<Vec<CachedItem>> {
-    let activity = Activity::of_files(ActivityKind::Remove, items.len());
-    let running = RunningActivity::begin(context.events, &activity);
-    let mut in_use = Vec::new();
-    for item in items {
-        context.cancel.check()?;
-        if contents.remove(&item, context.cancel)? {
-            outcome.removed.push((item.path, item.bytes));
-        } else {
-            outcome.in_use.push(item.path.clone());
-            in_use.push(item);
-        }
-        running.advance(1);
+/// An unpacked wheel as an item of the cache.
+fn item_of(stored: &StoredItem) -> CachedItem {
+    CachedItem {
+        part: CachePart::Store,
+        path: stored.path(),
+        bytes: stored.bytes,
+        linked: stored.linked,
+        used: stored.used,
+        digest: None,
+        project: stored.project.clone(),
+        is_leftover: false,
     }
-    Ok(in_use)
+}
+
+/// A cache and its store.
+struct CachePlaces {
+    contents: CacheContents,
+    store: Option<StoreContents>,
+    /// The entries of the store.
+    stored: Vec<StoredItem>,
+}
+
+impl CachePlaces {
+    /// Opens a cache and lists what is in it; `None` if there is none.
+    fn open(path: &Path, context: Context<'_>) -> Result<Option<(Self, Vec<CachedItem>)>> {
+        let Some(contents) = CacheContents::open(path, context.fs)? else {
+            return Ok(None);
+        };
+        let reading = Activity::new(
+            ActivityKind::ReadInput,
+            contents.path().display().to_string(),
+        );
+        let _running = RunningActivity::begin(context.events, &reading);
+        let store = StoreContents::open(contents.path(), context.fs)?;
+        let stored = store.as_ref().map(StoreContents::items).transpose()?;
+        let stored = stored.unwrap_or_default();
+        let mut items = contents.items()?;
+        items.extend(stored.iter().map(item_of));
+        let places = Self {
+            contents,
+            store,
+            stored,
+        };
+        Ok(Some((places, items)))
+    }
+
+    /// Removes items, and says in `outcome` which of them are gone. Returns those that are in use.
+    fn remove(
+        &self,
+        items: Vec<CachedItem>,
+        outcome: &mut CacheOutcome,
+        context: Context<'_>,
+    ) -> Result<Vec<CachedItem>> {
+        let activity = Activity::of_files(ActivityKind::Remove, items.len());
+        let running = RunningActivity::begin(context.events, &activity);
+        // It is held until the end: no command links files that are being removed.
+        let lock = self.store.as_ref().map(StoreContents::lock).transpose()?;
+        let lock = lock.flatten();
+        let store = self.store.as_ref().filter(|_| lock.is_some());
+        let mut left: Vec<ContentId> = self.stored.iter().map(|stored| stored.id).collect();
+        let mut in_use = Vec::new();
+        for item in items {
+            context.cancel.check()?;
+            let is_gone = match (item.part, store) {
+                (CachePart::Store, None) => false,
+                (CachePart::Store, Some(store)) => {
+                    let id = ContentId::from_hex(item.name());
+                    id.map(|id| store.remove(id)).transpose()?;
+                    left.retain(|one| Some(*one) != id);
+                    true
+                }
+                _ => self.contents.remove(&item, context.cancel)?,
+            };
+            if is_gone {
+                outcome.removed.push((item.path, item.bytes));
+            } else {
+                outcome.in_use.push(item.path.clone());
+                in_use.push(item);
+            }
+            running.advance(1);
+        }
+        if let Some(store) = store {
+            store.tidy(&left)?;
+        }
+        Ok(in_use)
+    }
+
+    /// The wheels that do not have their digests, by their numbers, with the path of a file that is
+    /// not right.
+    fn damaged(
+        &self,
+        items: &[CachedItem],
+        cancel: &Cancellation,
+        context: Context<'_>,
+    ) -> Result<HashMap<usize, String>> {
+        let is_wheel =
+            |item: &CachedItem| matches!(item.part, CachePart::Wheels | CachePart::Store);
+        let wheels = || items.iter().enumerate().filter(|(_, item)| is_wheel(item));
+        let activity = Activity::of_files(ActivityKind::Check, wheels().count());
+        let running = RunningActivity::begin(context.events, &activity);
+        let mut found = HashMap::new();
+        for (number, item) in wheels() {
+            let damage = match (item.part, &self.store) {
+                (CachePart::Store, Some(store)) => {
+                    let mut stored = self.stored.iter();
+                    let stored = stored.find(|stored| stored.path() == item.path);
+                    stored.map_or(Ok(None), |stored| store.damage(stored, cancel))?
+                }
+                _ if self.contents.is_intact(item, cancel)? => None,
+                _ => Some(item.path.clone()),
+            };
+            found.extend(damage.map(|path| (number, path)));
+            running.advance(1);
+        }
+        Ok(found)
+    }
 }
 
 /// Divides the items into the chosen ones and the others.
@@ -193,7 +293,9 @@ fn prunable(
         let least = match item.part {
             _ if item.is_leftover => Some(LEFTOVER),
             CachePart::Partial => Some(UNFINISHED.min(older_than.unwrap_or(UNFINISHED))),
-            CachePart::Wheels | CachePart::Notes | CachePart::Pages => older_than,
+            CachePart::Wheels | CachePart::Store | CachePart::Notes | CachePart::Pages => {
+                older_than
+            }
         };
         if least.is_some_and(|least| age(item) >= least) {
             chosen.insert(number);
@@ -203,7 +305,8 @@ fn prunable(
         .filter(|(number, _)| !chosen.contains(number))
         .fold(0, |sum, (_, item)| sum.saturating_add(item.bytes));
     let mut by_use: Vec<usize> = (0..items.len()).collect();
-    by_use.sort_by_key(|&number| items[number].used);
+    // What environments share frees little, so that it is kept longest.
+    by_use.sort_by_key(|&number| (items[number].linked > 0, items[number].used));
     for number in by_use {
         // Notes are small, and go with their wheels.
         let is_small = items[number].part == CachePart::Notes;
@@ -238,36 +341,13 @@ fn of_projects(items: &[CachedItem], projects: &HashSet<ProjectName>) -> HashSet
         return (0..items.len()).collect();
     }
     let is_of = |item: &CachedItem| {
-        let name = WheelName::parse(item.name());
-        item.part == CachePart::Wheels && name.is_ok_and(|name| projects.contains(&name.name))
+        let project = item.project.as_ref();
+        project.is_some_and(|project| projects.contains(project))
     };
     let numbers = 0..items.len();
     let mut chosen: HashSet<usize> = numbers.filter(|&number| is_of(&items[number])).collect();
     without_wheels(items, &mut chosen);
     chosen
-}
-
-/// The wheels that do not have their digests, as indices.
-fn damaged(
-    contents: &CacheContents,
-    items: &[CachedItem],
-    cancel: &Cancellation,
-    context: Context<'_>,
-) -> Result<HashSet<usize>> {
-    let wheels = || {
-        let all = items.iter().enumerate();
-        all.filter(|(_, item)| item.part == CachePart::Wheels)
-    };
-    let activity = Activity::of_files(ActivityKind::Check, wheels().count());
-    let running = RunningActivity::begin(context.events, &activity);
-    let mut found = HashSet::new();
-    for (number, item) in wheels() {
-        if !contents.is_intact(item, cancel)? {
-            found.insert(number);
-        }
-        running.advance(1);
-    }
-    Ok(found)
 }
 
 #[cfg(test)]
@@ -282,6 +362,8 @@ mod tests {
             part,
             path: path.to_owned(),
             bytes,
+            linked: 0,
+            project: None,
             used: now() - DAY * days,
             digest: Some(Digest::of(Algorithm::Sha256, path.as_bytes())),
             is_leftover: false,
@@ -323,14 +405,13 @@ mod tests {
 
     #[test]
     fn cleaning_by_name_spares_other_projects() {
+        let of = |project: &str, part| CachedItem {
+            project: ProjectName::parse(project),
+            ..item(part, project, 1, 0)
+        };
         let items = [
-            item(
-                CachePart::Wheels,
-                "wheels/aa/x/A_b-1-py3-none-any.whl",
-                1,
-                0,
-            ),
-            item(CachePart::Wheels, "wheels/aa/y/c-1-py3-none-any.whl", 1, 0),
+            of("A_b", CachePart::Wheels),
+            of("c", CachePart::Wheels),
             item(CachePart::Pages, "pages/x", 1, 0),
         ];
         let chosen = |names: &[&str]| {

@@ -260,7 +260,8 @@ impl Intent<'_> {
             }
             candidates.push(Candidate::new(file, site));
         }
-        if let Some(opened) = self.opened {
+        let mut opened = self.opened;
+        if let Some(opened) = &mut opened {
             // Only now is it known which of the RECORDs that were left out a decision depends on.
             let undecided = digests::undecided(&candidates, &opened.wheels);
             if !undecided.is_empty() {
@@ -283,13 +284,16 @@ impl Intent<'_> {
             on_conflict: self.on_conflict,
         };
         let plan = plan::make(wants, &gather.finish(self.ignores_case)?)?;
-        check_space(&session.layout, &plan)?;
+        let is_stored = |id| opened.as_ref().is_some_and(|opened| opened.is_stored(id));
+        check_space(&session.layout, &plan, &is_stored)?;
         check_writable(&session.layout, &plan)?;
         Ok(plan)
     }
 }
 
-fn check_space(layout: &Layout, plan: &Plan) -> Result<()> {
+/// Refuses a plan that needs more space than there is. Files that come from the store are not
+/// counted: they are linked if that is possible, and then they need none.
+fn check_space(layout: &Layout, plan: &Plan, is_stored: &dyn Fn(WheelId) -> bool) -> Result<()> {
     let mut home = layout.state_home(layout.main_root());
     // A directory that is not there yet will be on the file system of its nearest parent.
     while fs::stat(&home)?.is_none() {
@@ -297,7 +301,7 @@ fn check_space(layout: &Layout, plan: &Plan) -> Result<()> {
             return Ok(());
         }
     }
-    let (needed, available) = (plan.bytes(), fs::available_space(&home)?);
+    let (needed, available) = (plan.bytes_without(is_stored), fs::available_space(&home)?);
     if needed > available {
         Err(Error::no_space(&home, needed, available))
     } else {

@@ -15,6 +15,7 @@ mod check;
 mod document;
 #[cfg(feature = "http")]
 mod download;
+mod from_store;
 mod install;
 mod list;
 mod make_plan;
@@ -76,6 +77,7 @@ pub use crate::spec::pylock::Selection;
 pub use crate::spec::resolved::{ResolvedWheel, WheelFile};
 pub use crate::spec::tags::{Implementation, Platform};
 pub use crate::spec::timestamp::Timestamp;
+pub use crate::store::{LinkMode, StoreUse};
 
 use crate::cancellation::Cancellation;
 use crate::outcome::{Events, Warning};

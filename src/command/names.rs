@@ -169,6 +169,7 @@ pub(super) fn source_of(wheel: &ResolvedWheel) -> Source {
         } else {
             DirectReference::Never
         },
+        is_argument: false,
     }
 }
 

@@ -1,16 +1,20 @@
-//! From sources to wheels: files on disk are opened, remote files are previewed.
+//! From sources to wheels: those in the store are taken from there, files on disk are opened, and
+//! remote files are previewed.
 //!
 //! Input: [`Source`]s. Output: [`Opened`], with the wheels in the same order and everything that is
 //! needed to read more of them later.
 
+use super::from_store::{FoundWheel, OpenedSource, UsedStore, stat_of};
 #[cfg(feature = "http")]
 use super::remote::{Missing, RemoteWheels};
 use super::{Context, Options};
 use crate::error::Result;
+use crate::fs::Stat;
 use crate::outcome::{Events, Warning};
 use crate::source::Source;
 use crate::spec::record::Verify;
-use crate::stage::Arrivals;
+use crate::stage::{Arrivals, StoreFiles};
+use crate::store::{Filling, LinkMode, StoreCounts, StoredWheel};
 use crate::threads::Pool;
 use crate::wheel::{self, Archives, OpenOptions, Records, Wheel, WheelId};
 
@@ -21,9 +25,12 @@ pub struct Opened {
     pub wheels: Vec<Wheel>,
     /// The bytes of those wheels that are here.
     pub archives: Archives,
-    /// The source of each wheel.
-    #[cfg(feature = "http")]
-    sources: Vec<Source>,
+    /// The source of each wheel, and how its file looked before it was opened.
+    sources: Vec<(Source, Option<Stat>)>,
+    /// The files of the wheels that are in the store.
+    stored: Vec<Option<StoredWheel>>,
+    /// The store; `None` if it is not used.
+    store: Option<UsedStore>,
     /// Reads remote wheels; `None` if there are none.
     #[cfg(feature = "http")]
     remote: Option<RemoteWheels>,
@@ -33,13 +40,6 @@ pub struct Opened {
 ///
 /// # Errors
 /// All faults of all wheels in one error; but if anything cannot be read, only that.
-#[cfg_attr(
-    not(feature = "http"),
-    allow(
-        clippy::needless_pass_by_value,
-        reason = "only remote wheels keep their sources"
-    )
-)]
 pub fn open(
     sources: Vec<Source>,
     options: &Options,
@@ -58,27 +58,95 @@ pub fn open(
         require_hashes: options.require_hashes,
         records,
     };
+    let Some(store) = UsedStore::open(&sources, open, options, context) else {
+        let mut opened = open_archives(&sources, open, (options, pool), context)?;
+        opened.stored = sources.iter().map(|_| None).collect();
+        opened.sources = sources.into_iter().map(|source| (source, None)).collect();
+        return Ok(opened);
+    };
+    let mut found = store.find_all(&sources, pool, context)?;
+    let unknown: Vec<usize> = (0..sources.len())
+        .filter(|&number| found[number].is_none())
+        .collect();
+    let rest: Vec<Source> = (unknown.iter())
+        .map(|&number| sources[number].clone())
+        .collect();
+    let looks: Vec<Option<Stat>> = rest.iter().map(stat_of).collect();
+    let opened = open_archives(&rest, open, (options, pool), context)?;
+    let known: Vec<OpenedSource<'_>> = (rest.iter().zip(&looks).zip(&opened.wheels))
+        .map(|((source, before), wheel)| OpenedSource {
+            source,
+            before: *before,
+            wheel,
+        })
+        .collect();
+    let by_contents = store.find_opened(&known, pool, context)?;
+    for (number, wheel) in unknown.iter().zip(by_contents) {
+        found[*number] = wheel;
+    }
+    let mut looks_of: Vec<Option<Stat>> = vec![None; sources.len()];
+    for (number, looks) in unknown.iter().zip(looks) {
+        looks_of[*number] = looks;
+    }
+    Ok(Opened {
+        sources: sources.into_iter().zip(looks_of).collect(),
+        store: Some(store),
+        ..merged(found, &unknown, opened)
+    })
+}
+
+/// Puts the wheels from the store, by their numbers, between those that were opened, whose numbers
+/// are `unknown`. An archive whose wheel was then found in the store is closed.
+fn merged(found: Vec<Option<FoundWheel>>, unknown: &[usize], opened: Opened) -> Opened {
+    let mut all = Opened {
+        #[cfg(feature = "http")]
+        remote: opened.remote,
+        ..Opened::default()
+    };
+    let mut unknown = unknown.iter().peekable();
+    let mut rest = opened.wheels.into_iter().zip(opened.archives.into_parts());
+    for (number, found) in found.into_iter().enumerate() {
+        let opened = unknown.next_if_eq(&&number).and_then(|_| rest.next());
+        let (wheel, archive, stored) = match (found, opened) {
+            (Some((wheel, stored)), _) => (wheel, None, Some(stored)),
+            (None, Some((wheel, (_, archive)))) => (wheel, archive, None),
+            (None, None) => unreachable!("what is not in the store was opened"),
+        };
+        all.archives.push(&wheel.label, archive);
+        all.wheels.push(wheel);
+        all.stored.push(stored);
+    }
+    all
+}
+
+/// Opens the archives of all wheels, or previews them. The result has no sources.
+///
+/// # Errors
+/// As [`open`].
+fn open_archives(
+    sources: &[Source],
+    open: OpenOptions,
+    (options, pool): (&Options, &Pool),
+    context: Context<'_>,
+) -> Result<Opened> {
     #[cfg(feature = "http")]
     if sources.iter().any(|source| source.path().is_none()) {
         let remote = RemoteWheels::new(open, options, context)?;
-        let (wheels, archives) = remote.open_among(&sources, pool, context.events)?;
+        let (wheels, archives) = remote.open_among(sources, pool, context.events)?;
         return Ok(Opened {
             wheels,
             archives,
-            sources,
             remote: Some(remote),
+            ..Opened::default()
         });
     }
-    // Without the feature `http` the parameter would be unused.
-    let _ = context;
-    let (wheels, archives) = wheel::open_all(pool, &sources, open)?;
+    // Without the feature `http` the parameters would be unused.
+    let _ = (options, context);
+    let (wheels, archives) = wheel::open_all(pool, sources, open)?;
     Ok(Opened {
         wheels,
         archives,
-        #[cfg(feature = "http")]
-        sources: Vec::new(),
-        #[cfg(feature = "http")]
-        remote: None,
+        ..Opened::default()
     })
 }
 
@@ -137,13 +205,45 @@ impl Opened {
     /// Those of the wheels that are not here.
     #[cfg(feature = "http")]
     fn missing(&self, ids: &[WheelId]) -> Vec<Missing<'_>> {
-        let ids = ids.iter().filter(|id| !self.archives.is_here(**id));
+        let is_missing = |id: &&WheelId| !self.archives.is_here(**id) && !self.is_stored(**id);
+        let ids = ids.iter().filter(is_missing);
         let missing = |&id: &WheelId| Missing {
             id,
-            source: &self.sources[id.0 as usize],
+            source: &self.sources[id.0 as usize].0,
             preview: &self.wheels[id.0 as usize],
         };
         ids.map(missing).collect()
+    }
+
+    /// Whether the files of a wheel come from the store.
+    pub fn is_stored(&self, id: WheelId) -> bool {
+        self.stored[id.0 as usize].is_some()
+    }
+
+    /// What staging takes from the store and puts into it; `None` if the store is not used.
+    pub fn store_files<'a>(
+        &'a self,
+        needed: &[WheelId],
+        mode: LinkMode,
+        counts: &'a StoreCounts,
+    ) -> Option<StoreFiles<'a>> {
+        let used = self.store.as_ref()?;
+        let mut filling: Vec<Option<Filling<'a>>> = self.wheels.iter().map(|_| None).collect();
+        for id in needed {
+            let number = id.0 as usize;
+            if self.stored[number].is_none() {
+                let (source, before) = &self.sources[number];
+                filling[number] = used.filling(source, &self.wheels[number], *before);
+            }
+        }
+        Some(StoreFiles {
+            store: used.store(),
+            mode,
+            wheels: &self.wheels,
+            stored: &self.stored,
+            filling,
+            counts,
+        })
     }
 
     /// Oddities of the downloads so far; each is returned once.

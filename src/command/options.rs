@@ -1,5 +1,6 @@
 //! How commands behave.
 
+use std::path::Path;
 use std::time::Duration;
 
 use crate::cancellation::Cancellation;
@@ -7,6 +8,7 @@ use crate::digest::Backend;
 use crate::fs::Capabilities;
 use crate::plan::conflict::OnConflict;
 use crate::spec::record::Verify;
+use crate::store::{LinkMode, StoreUse};
 
 /// How commands behave. The fields have the names of the command line's options.
 ///
@@ -49,6 +51,11 @@ pub struct Options {
     pub direct_url: bool,
     /// Whether to refuse wheels whose tags or `Requires-Python` do not fit the interpreter.
     pub compat_check: bool,
+    /// Which wheels are put into the store of the cache and taken from it. Without a cache there is
+    /// no store.
+    pub store: StoreUse,
+    /// How files come out of the store.
+    pub link_mode: LinkMode,
     /// How long to wait while another process holds the lock.
     pub lock_timeout: Duration,
     /// Stops the commands with these options from elsewhere.
@@ -82,6 +89,8 @@ impl Default for Options {
             installer: "pkg-install".to_owned(),
             direct_url: false,
             compat_check: true,
+            store: StoreUse::Auto,
+            link_mode: LinkMode::Auto,
             lock_timeout: Duration::from_secs(60),
             cancellation: Cancellation::default(),
             backend: Backend::default(),
@@ -177,6 +186,20 @@ impl Options {
         self
     }
 
+    /// With this [`Options::store`].
+    #[must_use]
+    pub fn with_store(mut self, store: StoreUse) -> Self {
+        self.store = store;
+        self
+    }
+
+    /// With this [`Options::link_mode`].
+    #[must_use]
+    pub fn with_link_mode(mut self, link_mode: LinkMode) -> Self {
+        self.link_mode = link_mode;
+        self
+    }
+
     /// With this [`Options::lock_timeout`].
     #[must_use]
     pub fn with_lock_timeout(mut self, lock_timeout: Duration) -> Self {
@@ -189,6 +212,14 @@ impl Options {
     pub fn with_cancellation(mut self, cancellation: Cancellation) -> Self {
         self.cancellation = cancellation;
         self
+    }
+
+    /// The directory of the cache that holds the store; `None` if there is none.
+    pub(super) fn cache(&self) -> Option<&Path> {
+        #[cfg(feature = "http")]
+        return self.download.cache.as_deref();
+        #[cfg(not(feature = "http"))]
+        None
     }
 
     /// With this [`Options::download`].

@@ -14,12 +14,13 @@ use crate::installed::Installed;
 use crate::installed::requires::{self, Requiring};
 use crate::outcome::{
     Action, Activity, ActivityKind, Outcome, PathConflict, PlannedFiles, ProjectChange,
-    RunningActivity, Status, Step, UnmetRequirement, Warning,
+    RunningActivity, Status, Step, StoreFigures, UnmetRequirement, Warning,
 };
 use crate::plan::Plan;
 use crate::spec::name::ProjectName;
 use crate::spec::version::Version;
-use crate::stage::{self, StageOptions};
+use crate::stage::{self, StageOptions, StoreFiles};
+use crate::store::StoreCounts;
 use crate::threads::Pool;
 use crate::transaction::{self, Areas, CommitOptions};
 
@@ -105,7 +106,7 @@ impl<'a> PlannedTransaction<'a> {
             outcome.status = Status::Planned;
             outcome.files = Some(self.files());
         } else if !self.plan.is_empty() {
-            outcome.changes = self.write(observer)?;
+            (outcome.changes, outcome.store) = self.write(observer)?;
             outcome.status = Status::Committed;
             return Ok(outcome);
         }
@@ -120,7 +121,7 @@ impl<'a> PlannedTransaction<'a> {
 
     /// Stages and commits. Returns the changes once more, because their bytes include those of the
     /// RECORDs now.
-    fn write(mut self, observer: &Observer<'_>) -> Result<Vec<ProjectChange>> {
+    fn write(mut self, observer: &Observer<'_>) -> Result<Written> {
         observer.warn(self.session.lock_warning());
         let removes_all = {
             let mut changes = self.plan.changes.iter();
@@ -137,10 +138,10 @@ impl<'a> PlannedTransaction<'a> {
         let written = self.stage_and_commit(observer);
         // Downloads may warn and then fail, so the warnings are passed on before the error is.
         observer.warn(self.opened.take_warnings());
-        let (session, changes) = self.session.unless_failed(written)?;
+        let (session, written) = self.session.unless_failed(written)?;
         session.leave_changed(removes_all);
         observer.warn(unmet.iter().map(UnmetRequirement::warning));
-        Ok(changes)
+        Ok(written)
     }
 
     /// The requirements that are not met afterwards, among those of the projects that come, and
@@ -186,13 +187,15 @@ impl<'a> PlannedTransaction<'a> {
         unmet
     }
 
-    fn stage_and_commit(&mut self, observer: &Observer<'_>) -> Result<Vec<ProjectChange>> {
+    fn stage_and_commit(&mut self, observer: &Observer<'_>) -> Result<Written> {
         let (session, events) = (&self.session, observer.events());
         let plan = std::mem::take(&mut self.plan);
         let begin = Instant::now();
         let areas = Areas::make(&session.fs, &session.layout, &plan.operations)?;
         let stages = areas.stages();
         let needed: Vec<_> = plan.wheels().collect();
+        let counts = StoreCounts::default();
+        let store = (self.opened).store_files(&needed, self.options.link_mode, &counts);
         // Before the downloads start: their events come between this one and the end.
         events.begin(plan.contents().count() as u64, plan.bytes());
         let staged = self.opened.while_downloading(&needed, events, |arrivals| {
@@ -201,6 +204,7 @@ impl<'a> PlannedTransaction<'a> {
                 backend: self.options.backend,
                 pool: &self.pool,
                 arrivals,
+                store: store.as_ref(),
                 cancel: &session.cancel,
                 progress: events,
             };
@@ -218,6 +222,10 @@ impl<'a> PlannedTransaction<'a> {
                 return Err(error);
             }
         };
+        let figures = store.as_ref().map(|store| store.figures(&staged.plan));
+        observer.warn(store.as_ref().and_then(StoreFiles::warning));
+        // What was not put into the store is removed before the commit, whose time counts.
+        drop(store);
         let changes = make_plan::changes(&staged.plan);
         events.step(Step::Stage, begin.elapsed());
         let begin = Instant::now();
@@ -230,9 +238,12 @@ impl<'a> PlannedTransaction<'a> {
         events.step(Step::Commit, committed.moved);
         events.step(Step::Clean, begin.elapsed().saturating_sub(committed.moved));
         observer.warn(committed.warnings);
-        Ok(changes)
+        Ok((changes, figures))
     }
 }
+
+/// The changes with their final bytes, and what the store was used for.
+type Written = (Vec<ProjectChange>, Option<StoreFigures>);
 
 /// A line per change.
 impl fmt::Display for PlannedTransaction<'_> {

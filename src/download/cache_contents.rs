@@ -16,12 +16,16 @@ use crate::cancellation::Cancellation;
 use crate::digest::{Algorithm, Digest, Hasher};
 use crate::error::Result;
 use crate::fs::{CacheDir, Fs, Kind, LockWait, OpenFile, ReadAt as _, Stat};
+use crate::spec::name::ProjectName;
+use crate::spec::wheel_name::WheelName;
 
 /// The kinds of things in a cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum CachePart {
     /// Complete wheels.
     Wheels,
+    /// Unpacked wheels.
+    Store,
     /// Unfinished downloads.
     Partial,
     /// Notes that say where a complete wheel came from.
@@ -32,12 +36,19 @@ pub enum CachePart {
 
 impl CachePart {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 4] = [Self::Wheels, Self::Partial, Self::Notes, Self::Pages];
+    pub const ALL: [Self; 5] = [
+        Self::Wheels,
+        Self::Store,
+        Self::Partial,
+        Self::Notes,
+        Self::Pages,
+    ];
 
     /// Its name in results.
     pub fn name(self) -> &'static str {
         match self {
             Self::Wheels => "wheels",
+            Self::Store => "store",
             Self::Partial => "partial",
             Self::Notes => "notes",
             Self::Pages => "pages",
@@ -52,12 +63,16 @@ pub struct CachedItem {
     pub part: CachePart,
     /// Its path below the cache's directory.
     pub path: String,
-    /// Its length in bytes.
+    /// Its length in bytes; for an unpacked wheel those of its files.
     pub bytes: u64,
+    /// How many of the bytes are shared with environments, so that removing it does not free them.
+    pub linked: u64,
     /// When it was last used, to the day for complete wheels.
     pub used: SystemTime,
     /// For a wheel its own digest, for a note that of the wheel that it is about.
     pub digest: Option<Digest>,
+    /// The project of a wheel.
+    pub project: Option<ProjectName>,
     /// Whether it is what a killed command has left of a note or page.
     pub is_leftover: bool,
 }
@@ -131,6 +146,7 @@ impl CacheContents {
                     if stat.kind == Kind::File {
                         items.push(CachedItem {
                             digest: Some(digest),
+                            project: WheelName::parse(&name).ok().map(|name| name.name),
                             ..item(
                                 CachePart::Wheels,
                                 format!("{WHEELS}/{beginning}/{hex}/{name}"),
@@ -288,6 +304,8 @@ fn item(part: CachePart, path: String, stat: &Stat) -> CachedItem {
         part,
         path,
         bytes: stat.size,
+        linked: 0,
+        project: None,
         used: time(stat),
         digest: None,
         is_leftover: false,

@@ -24,7 +24,7 @@ use rustix::io::Errno;
 
 use super::stat::{Kind, Stat, effective_user};
 use super::trust::{distrust, distrust_owner};
-use super::{CacheFile, Fs, OpenFile, OwnedFsOp};
+use super::{CacheFile, Dir, Fs, OpenFile, OwnedFsOp};
 use crate::error::{Error, Result};
 
 const DIRECTORY: OFlags = OFlags::RDONLY
@@ -153,6 +153,16 @@ impl CacheDir {
     /// Whether it belongs to this user or root, as far as the file system keeps owners.
     pub fn is_trusted_owner(&self) -> bool {
         !self.inner.keeps_owners || distrust_owner(&self.inner.stat).is_none()
+    }
+
+    /// The same directory for changes below it.
+    ///
+    /// # Errors
+    /// Too many open files.
+    pub fn to_dir(&self) -> Result<Dir> {
+        let fd = (self.inner.fd.try_clone())
+            .map_err(|error| Error::io("open", &self.inner.path, error))?;
+        Ok(Dir::of(fd, self.inner.path.clone(), &self.inner.fs))
     }
 
     /// Its path, for messages.

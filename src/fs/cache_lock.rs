@@ -3,8 +3,11 @@
 //! A lock that others can open for reading can be held by them for ever, so its directory is closed
 //! to them. Every wait has an end; the caller says what happens then.
 
+use std::time::Duration;
+
 use super::lock::{self, Hold, LockWait};
 use super::{CacheDir, CacheFile};
+use crate::cancellation::Cancellation;
 use crate::error::Result;
 
 /// A lock in a cache, held until it is dropped.
@@ -35,9 +38,39 @@ impl CacheDir {
     /// # Errors
     /// A file that cannot be made or locked, or a lock that is held for too long.
     pub fn lock(&self, name: &str, wait: &LockWait<'_>) -> Result<CacheLock> {
+        self.lock_as(Hold::Exclusive, name, wait)
+    }
+
+    /// Takes the lock `name` together with others that take it in this way.
+    ///
+    /// # Errors
+    /// As [`CacheDir::lock`].
+    pub fn share_lock(&self, name: &str, wait: &LockWait<'_>) -> Result<CacheLock> {
+        self.lock_as(Hold::Shared, name, wait)
+    }
+
+    /// Takes the lock `name` if it is free.
+    ///
+    /// # Errors
+    /// A file that cannot be made or locked.
+    pub fn try_lock(&self, name: &str) -> Result<Option<CacheLock>> {
+        let never = Cancellation::default();
+        let wait = LockWait {
+            timeout: Duration::ZERO,
+            cancel: &never,
+            waiting: &|_| {},
+        };
+        match self.lock(name, &wait) {
+            Ok(lock) => Ok(Some(lock)),
+            Err(error) if error.code() == "locked" => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn lock_as(&self, hold: Hold, name: &str, wait: &LockWait<'_>) -> Result<CacheLock> {
         loop {
             let file = self.open_or_make(name)?;
-            lock::take(file.file(), Hold::Exclusive, file.path(), wait)?;
+            lock::take(file.file(), hold, file.path(), wait)?;
             // The holder before may have removed the file, so that the lock excludes no process.
             let stat = file.stat()?;
             if self.lstat(name)?.is_some_and(|named| named.is_same(&stat)) {

@@ -20,6 +20,7 @@ use crate::error::{Error, Result};
 
 /// A directory that was opened once. It stays the same directory, even if its path names another
 /// one later.
+#[derive(Debug)]
 pub struct Dir {
     fd: OwnedFd,
     path: PathBuf,
@@ -43,6 +44,12 @@ impl Dir {
             path: path.to_owned(),
             fs: fs.clone(),
         })
+    }
+
+    /// A directory that is open already.
+    pub(super) fn of(fd: OwnedFd, path: PathBuf, fs: &Fs) -> Self {
+        let fs = fs.clone();
+        Self { fd, path, fs }
     }
 
     /// Opens a directory below this one, one component after the other, following no symbolic link;
@@ -75,6 +82,24 @@ impl Dir {
             path: self.path.join(below),
             fs: self.fs.clone(),
         }))
+    }
+
+    /// Opens a directory below this one at once, for places that only this command can change:
+    /// symbolic links on the way are followed.
+    ///
+    /// # Errors
+    /// A directory that is missing or cannot be opened.
+    pub fn open_own(&self, below: &str) -> Result<Self> {
+        let flags = DIRECTORY | OFlags::NOFOLLOW;
+        let open = || rustix::fs::openat(&self.fd, below, flags, Mode::empty());
+        match rustix::io::retry_on_intr(open) {
+            Ok(fd) => Ok(Self::of(fd, self.path.join(below), &self.fs)),
+            Err(error) => Err(Error::io(
+                "open the directory",
+                &self.path.join(below),
+                error.into(),
+            )),
+        }
     }
 
     /// The path by which the directory was opened.

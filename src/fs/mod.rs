@@ -11,6 +11,7 @@ mod cache_file;
 mod cache_lock;
 mod capabilities;
 mod dir;
+mod link;
 mod lock;
 mod lock_holder;
 mod make;
@@ -32,6 +33,7 @@ pub use cache_file::{CacheFile, PrivateDirectory};
 pub use cache_lock::CacheLock;
 pub use capabilities::Capabilities;
 pub use dir::Dir;
+pub use link::NewFileLooks;
 pub use lock::LockWait;
 pub use lock_holder::LockHolder;
 pub use output_file::OutputFile;
@@ -59,6 +61,8 @@ pub enum FsOp<'a> {
     Write(&'a Path, &'a [u8]),
     /// Renames the first path to the second, which is free. Only the journal replaces a file.
     Rename(&'a Path, &'a Path),
+    /// Makes the second path, which is free, another name of the file at the first.
+    Link(&'a Path, &'a Path),
     /// Removes a file or symbolic link.
     Remove(&'a Path),
     /// Removes an empty directory.
@@ -168,6 +172,7 @@ enum OwnedFsOp {
     MakeDir(PathBuf),
     Create(PathBuf),
     Rename(PathBuf, PathBuf),
+    Link(PathBuf, PathBuf),
     Remove(PathBuf),
     RemoveDir(PathBuf),
     FlushFileSystem(PathBuf),
@@ -180,6 +185,7 @@ impl OwnedFsOp {
             Self::MakeDir(path) => FsOp::MakeDir(path),
             Self::Create(path) => FsOp::Create(path),
             Self::Rename(from, to) => FsOp::Rename(from, to),
+            Self::Link(from, to) => FsOp::Link(from, to),
             Self::Remove(path) => FsOp::Remove(path),
             Self::RemoveDir(path) => FsOp::RemoveDir(path),
             Self::FlushFileSystem(path) => FsOp::FlushFileSystem(path),

@@ -45,12 +45,17 @@ pub struct Stat {
     pub device: u64,
     /// Its number on the device.
     pub inode: u64,
+    /// How many names it has.
+    pub links: u64,
     /// The ID of the user that owns it.
     pub uid: u32,
     /// The ID of its group.
     pub gid: u32,
     /// When its content was last changed: seconds since 1970, and nanoseconds.
     pub modified: (i64, i64),
+    /// When its content or metadata was last changed, which no user can set: seconds since 1970,
+    /// and nanoseconds.
+    pub changed: (i64, i64),
 }
 
 impl Stat {
@@ -65,9 +70,11 @@ impl Stat {
             size: stat.st_size as u64,
             device: stat.st_dev as u64,
             inode: stat.st_ino as u64,
+            links: stat.st_nlink as u64,
             uid: stat.st_uid as u32,
             gid: stat.st_gid as u32,
             modified: (stat.st_mtime as i64, stat.st_mtime_nsec as i64),
+            changed: (stat.st_ctime as i64, stat.st_ctime_nsec as i64),
         }
     }
 

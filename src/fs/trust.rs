@@ -225,6 +225,8 @@ mod tests {
             uid,
             gid,
             modified: (0, 0),
+            changed: (0, 0),
+            links: 1,
         }
     }
 

@@ -28,6 +28,8 @@ pub struct Outcome {
     pub conflicts: Vec<PathConflict>,
     /// The files that would be written and removed; only of a dry run.
     pub files: Option<PlannedFiles>,
+    /// How many files came from the store; `None` if it was not used.
+    pub store: Option<StoreFigures>,
 }
 
 impl Outcome {
@@ -37,8 +39,25 @@ impl Outcome {
             changes: Vec::new(),
             conflicts: Vec::new(),
             files: None,
+            store: None,
         }
     }
+}
+
+/// What a command used the store for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct StoreFigures {
+    /// How many files are hard links to files of the store.
+    pub linked: u64,
+    /// How many files share their blocks with files of the store.
+    pub cloned: u64,
+    /// How many files were copied from the store.
+    pub copied: u64,
+    /// How many files were written without it.
+    pub written: u64,
+    /// How many wheels were put into it.
+    pub filled: u64,
 }
 
 /// How a command ended.

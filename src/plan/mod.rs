@@ -220,8 +220,18 @@ impl Plan {
 
     /// The bytes that will be written, as far as they are known before.
     pub fn bytes(&self) -> u64 {
+        self.bytes_without(&|_| false)
+    }
+
+    /// The same without the entries of the wheels for which `leaves_out` holds.
+    pub fn bytes_without(&self, leaves_out: &dyn Fn(WheelId) -> bool) -> u64 {
+        let is_counted = |file: &&PlannedFile| match file.content {
+            Content::Entry(id, _) => !leaves_out(id),
+            _ => true,
+        };
         self.files
             .iter()
+            .filter(is_counted)
             // Sizes are claims of the archives, so their sum must not overflow.
             .fold(0, |sum: u64, file| sum.saturating_add(file.size))
     }

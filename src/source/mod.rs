@@ -45,6 +45,8 @@ pub struct Source {
     pub requested: bool,
     /// Whether it counts as a direct reference.
     pub direct_reference: DirectReference,
+    /// Whether it was given as an argument, and not found by a resolver or in its file.
+    pub is_argument: bool,
 }
 
 /// Whether a wheel counts as a direct reference, which means that direct_url.json records its
@@ -143,6 +145,7 @@ impl Source {
             size: None,
             requested: false,
             direct_reference,
+            is_argument: false,
         }
     }
 
@@ -154,6 +157,7 @@ impl Source {
     /// Decides for a wheel that was given as an argument whether it counts as a direct reference.
     pub fn settle_direct_reference(&mut self, arguments_are_direct: bool) {
         if self.direct_reference == DirectReference::IfAsked {
+            self.is_argument = true;
             self.direct_reference = if arguments_are_direct {
                 DirectReference::Always
             } else {

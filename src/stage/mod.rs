@@ -1,16 +1,20 @@
 //! Staging: every file of the plan is written once and checked, with its final mode, into a
 //! directory that nothing else looks at.
 //!
-//! Input: a [`Plan`], the wheels' [`Archives`], and an empty staging directory for each root.
-//! Output: [`Staged`], which `transaction::commit` moves into place. There are two passes: first
-//! the contents, on all threads, the largest first and remote wheels as they arrive; then the
-//! RECORDs, because they state digests that may be known only when a content was written. The first
-//! failure stops everything.
+//! Input: a [`Plan`], the wheels' [`Archives`] or their files in the [`Store`], and an empty
+//! staging directory for each root. Output: [`Staged`], which `transaction::commit` moves into
+//! place. There are two passes: first the contents, on all threads, the largest first and remote
+//! wheels as they arrive; then the RECORDs, because they state digests that may be known only when
+//! a content was written. Wheels that are put into the store are unpacked into it and linked from
+//! there, in the same pass. The first failure stops everything.
 
+mod fill;
+mod links;
 mod queue;
 mod seal;
 mod writers;
 
+pub use links::StoreFiles;
 pub use seal::predict_records;
 
 use std::collections::{BTreeSet, HashMap};
@@ -23,9 +27,11 @@ use crate::environment::layout::RootId;
 use crate::error::Result;
 use crate::fs::Dir;
 use crate::outcome::Events;
-use crate::plan::Plan;
+use crate::plan::{Plan, PlannedFile};
 use crate::spec::record::Verify;
-use crate::threads::Pool;
+#[cfg(doc)]
+use crate::store::Store;
+use crate::threads::{Pool, in_parallel};
 use crate::wheel::{Archives, WheelId};
 
 /// Everything that staging needs beside the plan.
@@ -38,6 +44,8 @@ pub struct StageOptions<'a> {
     pub pool: &'a Pool,
     /// The wheels that are still being downloaded, if any.
     pub arrivals: Option<Arrivals<'a>>,
+    /// The store, if wheels come from it or go into it.
+    pub store: Option<&'a StoreFiles<'a>>,
     /// Stops staging.
     pub cancel: &'a Cancellation,
     /// Gets an event for every file.
@@ -76,7 +84,7 @@ pub fn stage(
     archives: &Archives,
     options: StageOptions<'_>,
 ) -> Result<Staged> {
-    make_directories(&plan, stages)?;
+    make_directories(&plan, stages, options.pool)?;
     let cancel = options.cancel;
     let digests = writers::write_contents(&plan, stages, archives, options)?;
     seal::write_records(&mut plan, stages, &digests, cancel)?;
@@ -85,22 +93,30 @@ pub fn stage(
     Ok(Staged { plan })
 }
 
-/// Makes the staged directories, each before those in it.
-fn make_directories(plan: &Plan, stages: &Stages<'_>) -> Result<()> {
-    let mut directories: BTreeSet<(RootId, String)> = BTreeSet::new();
-    for file in &plan.files {
-        let path = plan.staged_path(file);
-        let mut rest = path.as_str();
-        while let Some((parent, _)) = rest.rsplit_once('/') {
-            // The parents of a known directory are known, too.
-            if !directories.insert((file.place.root, parent.to_owned())) {
-                break;
+/// Makes the staged directories, each before those in it, those of different operations at the same
+/// time.
+fn make_directories(plan: &Plan, stages: &Stages<'_>, pool: &Pool) -> Result<()> {
+    // Files are sorted by place, so those that are moved in together follow each other.
+    let by_slot = plan.files.chunk_by(|one, other| one.slot == other.slot);
+    let by_slot: Vec<&[PlannedFile]> = by_slot.collect();
+    let made = in_parallel(pool, &by_slot, |files| {
+        let mut directories: BTreeSet<String> = BTreeSet::new();
+        let in_one_directory =
+            files.chunk_by(|one, other| one.place.path.directory() == other.place.path.directory());
+        for files in in_one_directory {
+            let path = plan.staged_path(&files[0]);
+            let mut rest = path.as_str();
+            while let Some((parent, _)) = rest.rsplit_once('/') {
+                // The parents of a known directory are known, too.
+                if !directories.insert(parent.to_owned()) {
+                    break;
+                }
+                rest = parent;
             }
-            rest = parent;
         }
-    }
-    // A path sorts before the paths that it begins.
-    directories
-        .iter()
-        .try_for_each(|(root, path)| stages[root].make_dir(path))
+        let stage = &stages[&files[0].place.root];
+        // A path sorts before the paths that it begins.
+        directories.iter().try_for_each(|path| stage.make_dir(path))
+    });
+    made.into_iter().collect()
 }

@@ -5,6 +5,12 @@
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
+use crate::wheel::WheelId;
+
+/// The cost of making a file, in bytes of content that cost as much.
+// A rough estimate is enough, because it only decides which group comes first.
+pub(super) const FILE_COST: u64 = 1 << 14;
+
 /// Files that one worker writes one after the other.
 pub(super) struct Group {
     /// Whether they are unpacked from an archive. Those come first: unpacking takes the longest,
@@ -12,8 +18,20 @@ pub(super) struct Group {
     pub(super) unpacks: bool,
     /// The cost of writing them, in bytes of content that cost as much.
     pub(super) cost: u64,
-    /// Their numbers in the plan.
-    pub(super) files: Vec<usize>,
+    /// The files themselves.
+    pub(super) work: Work,
+}
+
+/// What is done with the files of a group.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Work {
+    /// They are written; these are their numbers in the plan.
+    Write(Vec<usize>),
+    /// They are taken from the store; these are their numbers in the plan.
+    Link(Vec<usize>),
+    /// They are put into the store and into the environment; these are positions among the entries
+    /// of the wheel.
+    Fill(WheelId, Vec<usize>),
 }
 
 /// See the head of this file.
@@ -57,12 +75,12 @@ impl Queue {
     }
 
     /// Takes out the most expensive group; `None` if there will be no more.
-    pub(super) fn next(&self) -> Option<Vec<usize>> {
+    pub(super) fn next(&self) -> Option<Work> {
         let mut state = self.lock();
         loop {
             // A closed queue still gives out what it holds, so the groups are looked at first.
             if let Some(group) = state.groups.pop() {
-                return Some(group.files);
+                return Some(group.work);
             }
             if !state.is_open {
                 return None;
@@ -101,11 +119,10 @@ mod tests {
     use super::*;
 
     fn group(unpacks: bool, cost: u64) -> Group {
-        let files = vec![usize::try_from(cost).unwrap()];
         Group {
             unpacks,
             cost,
-            files,
+            work: Work::Write(vec![usize::try_from(cost).unwrap()]),
         }
     }
 
@@ -114,8 +131,8 @@ mod tests {
         let queue = Queue::new(false);
         queue.add(vec![group(true, 1), group(false, 9)]);
         queue.add(vec![group(true, 5)]);
-        let order: Vec<usize> = std::iter::from_fn(|| queue.next()).flatten().collect();
-        assert_eq!(order, [5, 1, 9]);
+        let order: Vec<Work> = std::iter::from_fn(|| queue.next()).collect();
+        assert_eq!(order, [5, 1, 9].map(|number| Work::Write(vec![number])));
     }
 
     #[test]

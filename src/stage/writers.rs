@@ -3,11 +3,13 @@
 //! Each worker takes one group of files at a time: small entries that lie side by side in their
 //! archive, or a single file. A group of a remote wheel is queued when the wheel arrives.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::mpsc::Receiver;
 use std::sync::{Mutex, PoisonError};
 
-use super::queue::{Group, Queue};
+use super::fill::{self, Filler};
+use super::links::StageLinks;
+use super::queue::{FILE_COST, Group, Queue, Work};
 use super::{Arrival, StageOptions, Stages};
 use crate::archive::{Entry, EntryBatch, Expected, Item, Scratch};
 use crate::cancellation::Cancellation;
@@ -18,10 +20,6 @@ use crate::plan::{Content, Plan, PlannedFile};
 use crate::spec::record::Verify;
 use crate::wheel::{Archives, WheelId};
 
-/// The cost of making a file, in bytes of content that cost as much.
-// A rough estimate is enough, because it only decides which group comes first.
-const FILE_COST: u64 = 1 << 14;
-
 /// Writes all files but the RECORDs. Returns the digests that were not known before, by the numbers
 /// of the files.
 pub(super) fn write_contents(
@@ -30,11 +28,15 @@ pub(super) fn write_contents(
     archives: &Archives,
     options: StageOptions<'_>,
 ) -> Result<HashMap<usize, Digest>> {
+    let links = StageLinks::new(plan, stages, options.store)?;
+    let is_stored = |id| links.as_ref().is_some_and(|links| links.is_stored(id));
     let mut here: Vec<usize> = Vec::with_capacity(plan.files.len());
+    let mut stored: Vec<usize> = Vec::new();
     let mut awaited: HashMap<WheelId, Vec<usize>> = HashMap::new();
     for (number, file) in plan.files.iter().enumerate() {
         match file.content {
             Content::Record(_) => {}
+            Content::Entry(id, _) if is_stored(id) => stored.push(number),
             Content::Entry(id, _) if !archives.is_here(id) => {
                 awaited.entry(id).or_default().push(number);
             }
@@ -54,11 +56,15 @@ pub(super) fn write_contents(
         cancel: options.cancel,
         progress: options.progress,
         enough,
+        links,
         // The queue is open even if nothing will arrive: `close` may have to fail instead.
         queue: Queue::new(true),
         failure: Mutex::new(None),
         digests: Mutex::new(HashMap::new()),
     };
+    if let Some(links) = &workers.links {
+        workers.queue.add(links.groups(plan, &stored));
+    }
     workers.queue.add(workers.groups(here));
     std::thread::scope(|scope| {
         match arrivals {
@@ -89,6 +95,8 @@ struct Workers<'a> {
     progress: &'a dyn Events,
     /// Cancelled on failure, to end the downloads.
     enough: Option<&'a Cancellation>,
+    /// What comes from the store or goes into it, if anything does.
+    links: Option<StageLinks<'a>>,
     queue: Queue,
     /// The first failure.
     failure: Mutex<Option<Error>>,
@@ -99,8 +107,14 @@ impl Workers<'_> {
     /// The loop of one worker.
     fn run(&self) {
         let mut scratch = Scratch::new();
-        while let Some(group) = self.queue.next() {
-            if let Err(error) = self.write_group(&group, &mut scratch) {
+        let mut buffer = Vec::new();
+        while let Some(work) = self.queue.next() {
+            let done = match work {
+                Work::Write(files) => self.write_group(&files, &mut scratch),
+                Work::Fill(wheel, positions) => self.fill(wheel, &positions, &mut scratch),
+                Work::Link(files) => self.link_group(&files, &mut buffer),
+            };
+            if let Err(error) = done {
                 // The queue is stopped by this, which ends the loop of every worker.
                 self.fail(error);
             }
@@ -153,12 +167,12 @@ impl Workers<'_> {
     /// Puts together the files that are unpacked at once: small entries that lie side by side in
     /// their archive. All other files get a group each.
     fn groups(&self, mut files: Vec<usize>) -> Vec<Group> {
+        let mut groups = self.filling_groups(&mut files);
         // A batch forms only from files that follow each other here as they do in the archive.
         files.sort_by_key(|&number| {
             self.entry(number)
                 .map(|(wheel, entry)| (wheel, entry.range().start))
         });
-        let mut groups: Vec<Group> = Vec::new();
         let mut last: Option<(WheelId, EntryBatch)> = None;
         for number in files {
             let cost = self.plan.files[number].size + FILE_COST;
@@ -168,21 +182,78 @@ impl Workers<'_> {
                 _ => false,
             };
             match groups.last_mut() {
-                Some(group) if goes_on => {
-                    group.cost += cost;
-                    group.files.push(number);
+                Some(Group {
+                    cost: sum,
+                    work: Work::Write(files),
+                    ..
+                }) if goes_on => {
+                    *sum += cost;
+                    files.push(number);
                 }
                 _ => {
                     groups.push(Group {
                         unpacks: entry.is_some(),
                         cost,
-                        files: vec![number],
+                        work: Work::Write(vec![number]),
                     });
                     last = entry.map(|(id, entry)| (id, EntryBatch::of(entry)));
                 }
             }
         }
         groups
+    }
+
+    /// The groups of the wheels among `files` that are put into the store, which are here. Their
+    /// files are taken out of `files`.
+    fn filling_groups(&self, files: &mut Vec<usize>) -> Vec<Group> {
+        let Some(links) = &self.links else {
+            return Vec::new();
+        };
+        let mut wheels: BTreeSet<WheelId> = BTreeSet::new();
+        files.retain(|&number| match self.plan.files[number].content {
+            Content::Entry(id, _) if links.filling(id).is_some() => {
+                wheels.insert(id);
+                false
+            }
+            _ => true,
+        });
+        let groups = wheels.into_iter().filter_map(|id| {
+            let archive = self.archives.get(id).ok()?;
+            Some(fill::groups(id, links.filling(id)?, archive))
+        });
+        groups.flatten().collect()
+    }
+
+    /// Puts entries of a wheel into the store and makes files from them.
+    fn fill(&self, wheel: WheelId, positions: &[usize], scratch: &mut Scratch) -> Result<()> {
+        let Some(links) = &self.links else {
+            return Ok(());
+        };
+        let filler = Filler {
+            plan: self.plan,
+            stages: self.stages,
+            archives: self.archives,
+            links,
+            backend: self.backend,
+            cancel: self.cancel,
+            done: &|number| self.finish(number, None),
+        };
+        match filler.fill(wheel, positions, scratch)? {
+            Some(number) => self.write_alone(number, scratch),
+            None => Ok(()),
+        }
+    }
+
+    /// Makes files from those in the store.
+    fn link_group(&self, files: &[usize], buffer: &mut Vec<u8>) -> Result<()> {
+        self.cancel.check()?;
+        let Some(links) = &self.links else {
+            return Ok(());
+        };
+        links.link(self.plan, files, buffer, &mut |number| {
+            self.finish(number, None);
+            Ok(())
+        })
     }
 
     /// The entry that a file is unpacked from, and its wheel; `None` for a file of another kind.
@@ -326,6 +397,7 @@ mod tests {
                 archives,
                 enough: &enough,
             }),
+            store: None,
             cancel: &never,
             progress: &Silent,
         };

@@ -339,6 +339,8 @@ mod tests {
             uid: 3,
             gid: 4,
             modified: (seconds, 0),
+            changed: (seconds, 0),
+            links: 1,
         };
         let scratch = tempfile::tempdir().expect("there is room");
         let root = Dir::open(&crate::fs::Fs::default(), scratch.path()).expect("it is there");

@@ -31,6 +31,12 @@ impl Archives {
         });
     }
 
+    /// All wheels, taken apart: label and archive of each.
+    pub fn into_parts(self) -> impl Iterator<Item = (String, Option<Archive>)> {
+        let slots = self.slots.into_iter();
+        slots.map(|slot| (slot.label, slot.archive.into_inner()))
+    }
+
     /// Fills the gap of a wheel that has arrived.
     pub fn fill(&self, id: WheelId, archive: Archive) {
         // A second copy of the same wheel was checked against the same preview, so either will do.

@@ -11,6 +11,7 @@
 //! are far below what its size would allow, and far above what real wheels have.
 
 mod archives;
+mod contents;
 mod open;
 mod read;
 
@@ -28,6 +29,7 @@ use crate::spec::version::Version;
 use crate::spec::wheel_name::WheelName;
 
 pub use archives::Archives;
+pub use contents::WheelContents;
 pub use open::{needs_own_digest, open_all};
 
 /// The largest METADATA, in bytes.

@@ -189,11 +189,7 @@ fn describe(
     };
     let odd = info.warnings.iter().chain(&metadata.warnings);
     warnings.extend(odd.map(|fault| read::warning(WarningCode::Metadata, &label, fault)));
-    let direct_url = match &source.direct_reference {
-        DirectReference::Written(json) => Some(Arc::clone(json)),
-        DirectReference::Always => Some(direct_url(digest, source)?),
-        DirectReference::IfAsked | DirectReference::Never => None,
-    };
+    let direct_url = direct_url(source, digest)?;
     Ok(Wheel {
         root_is_purelib: info.root_is_purelib,
         label,
@@ -209,15 +205,20 @@ fn describe(
     })
 }
 
-/// The content of direct_url.json ("Direct URL data structure").
-fn direct_url(digest: Option<Digest>, source: &Source) -> Result<Arc<[u8]>> {
+/// The content of direct_url.json ("Direct URL data structure"), if that is to be written; `digest`
+/// is that of the whole wheel.
+pub(super) fn direct_url(source: &Source, digest: Option<Digest>) -> Result<Option<Arc<[u8]>>> {
+    match &source.direct_reference {
+        DirectReference::Written(json) => return Ok(Some(Arc::clone(json))),
+        DirectReference::Always => {}
+        DirectReference::IfAsked | DirectReference::Never => return Ok(None),
+    }
     let location = match source.path() {
         Some(path) => Location::File(crate::fs::absolute(path)?),
         None => source.location.clone(),
     };
-    Ok(DirectUrl::of_archive(&location, digest.as_slice())
-        .to_json()
-        .into())
+    let direct_url = DirectUrl::of_archive(&location, digest.as_slice());
+    Ok(Some(direct_url.to_json().into()))
 }
 
 /// Finds the one dist-info directory at the top level. It has to be that of the project and version
@@ -245,16 +246,7 @@ fn find_dist_info(
             found.into_iter().map(str::to_owned).collect(),
         ));
     };
-    // Other spellings of `.dist-info` are found above, since Python takes them for projects too.
-    let belongs = directory.ends_with(DIST_INFO)
-        && stem(directory)
-            .rsplit_once('-')
-            .is_some_and(|(project, version)| {
-                // Normalized names are compared, because older build tools escape them differently.
-                ProjectName::parse(project).is_some_and(|project| project == name.name)
-                    && is_version_of(version, name)
-            });
-    if belongs {
+    if is_dist_info_of(directory, name) {
         return Ok((*directory).to_owned());
     }
     let expected = format!(
@@ -268,6 +260,19 @@ fn find_dist_info(
     })
 }
 
+/// Whether a dist-info directory is that of the project and version in the file name.
+pub(super) fn is_dist_info_of(directory: &str, name: &WheelName) -> bool {
+    // Python takes other spellings of `.dist-info` for projects, too, but wheels may not have them.
+    directory.ends_with(DIST_INFO)
+        && stem(directory)
+            .rsplit_once('-')
+            .is_some_and(|(project, version)| {
+                // Normalized names are compared, because older build tools escape them differently.
+                ProjectName::parse(project).is_some_and(|project| project == name.name)
+                    && is_version_of(version, name)
+            })
+}
+
 /// Whether `text`, in which `_` stands for `-`, is the version in the file name. Some build
 /// backends leave the local part out.
 fn is_version_of(text: &str, name: &WheelName) -> bool {
@@ -275,7 +280,7 @@ fn is_version_of(text: &str, name: &WheelName) -> bool {
 }
 
 /// The fields in which METADATA contradicts the file name.
-fn disagreements(metadata: &Metadata, name: &WheelName) -> Vec<MetadataFault> {
+pub(super) fn disagreements(metadata: &Metadata, name: &WheelName) -> Vec<MetadataFault> {
     let mut faults = Vec::new();
     if metadata.name != name.name {
         faults.push(MetadataFault::Mismatch {

@@ -44,6 +44,8 @@ fn filled(server: &Server, names: &[&str]) -> Scene {
             "--target",
             "app",
             "--no-compat-check",
+            "--store",
+            "never",
             &url,
         ]);
         Run::of(command.env("no_proxy", "127.0.0.1")).assert_code(0);

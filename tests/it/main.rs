@@ -86,6 +86,8 @@ mod source_text;
 mod source_uses;
 mod special_files;
 mod spread_rules;
+mod store;
+mod store_upkeep;
 mod support;
 mod swapped;
 mod tags;

@@ -60,6 +60,7 @@ impl FaultHook for Disk {
             ),
             FsOp::Write(path, bytes) => Event::Write(below(path), bytes.to_vec()),
             FsOp::Rename(from, to) => Event::Rename(below(from), below(to)),
+            FsOp::Link(..) => unreachable!("nothing here uses a store"),
             FsOp::Remove(path) | FsOp::RemoveDir(path) => Event::Remove(below(path)),
             FsOp::FlushFileSystem(_) => Event::FlushAll,
             FsOp::Flush(path) => Event::Flush(below(path)),

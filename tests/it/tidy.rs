@@ -94,7 +94,7 @@ const LAYERS: &[&[&str]] = &[
     &["download"],
     &["environment", "source"],
     &["wheel"],
-    &["installed"],
+    &["store", "installed"],
     &["resolve", "plan"],
     &["index", "stage"],
     &["transaction"],

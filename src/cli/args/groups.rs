@@ -7,12 +7,16 @@ use clap::{ArgAction, Args};
 use pkg_install::command::{
     Implementation, Platform, PythonDescription, PythonRelease, ScriptInterpreter,
 };
+#[cfg(feature = "http")]
+use pkg_install::command::{LinkMode, StoreUse};
 
 #[cfg(feature = "http")]
 use super::resolution::{ResolutionArgs, UpgradeArgs};
 #[cfg(feature = "http")]
 use super::values::CONNECTIONS;
 use super::values::{ANY_SECONDS, Color, ProgressMode, THREADS, number, one_line};
+#[cfg(feature = "http")]
+use super::values::{LINK_MODE, STORE, one_of};
 
 /// The arguments that choose among what lock files and lists offer.
 #[derive(Args, Clone)]
@@ -116,6 +120,34 @@ pub struct DownloadArgs {
     /// longer.
     #[arg(long, value_name = "SECONDS", hide_short_help = true)]
     pub timeout: Option<std::num::NonZeroU32>,
+}
+
+/// How to use the store.
+#[cfg(feature = "http")]
+#[derive(Args, Clone)]
+#[command(next_help_heading = "Store")]
+pub struct StoreArgs {
+    /// For which wheels to use the store of unpacked wheels in the cache
+    ///
+    /// Wheels in the store are neither fetched nor unpacked again: their files are linked into the
+    /// environment.
+    #[arg(
+        long,
+        value_name = "WHICH",
+        value_parser = one_of(STORE),
+        default_value = "auto",
+        hide_short_help = true
+    )]
+    pub store: StoreUse,
+    /// How files get from the store into an environment
+    #[arg(
+        long,
+        value_name = "MODE",
+        value_parser = one_of(LINK_MODE),
+        default_value = "auto",
+        hide_short_help = true
+    )]
+    pub link_mode: LinkMode,
 }
 
 /// The arguments that say which environment is meant.

@@ -27,7 +27,7 @@ use groups::{
     TransactionArgs, UndoableArgs,
 };
 #[cfg(feature = "http")]
-use groups::{DownloadArgs, DryRunArgs};
+use groups::{DownloadArgs, DryRunArgs, StoreArgs};
 #[cfg(feature = "http")]
 use resolution::ResolutionArgs;
 pub use values::ListFormat;
@@ -175,6 +175,9 @@ pub struct HowArgs {
     #[cfg(feature = "http")]
     #[command(flatten)]
     pub download: DownloadArgs,
+    #[cfg(feature = "http")]
+    #[command(flatten)]
+    pub store: StoreArgs,
     #[command(flatten)]
     pub environment: EnvironmentArgs,
     #[command(flatten)]

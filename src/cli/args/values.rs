@@ -7,6 +7,8 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use pkg_install::OnConflict;
 use pkg_install::Verify;
+#[cfg(feature = "http")]
+use pkg_install::command::{LinkMode, StoreUse};
 
 /// How to show progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -81,6 +83,33 @@ pub const VERIFY: ValueTable<Verify> = &[
         "Accept harmless deviations, with a warning",
     ),
     ("off", Verify::Off, "Check CRC-32 and sizes only"),
+];
+
+#[cfg(feature = "http")]
+pub const STORE: ValueTable<StoreUse> = &[
+    (
+        "auto",
+        StoreUse::Auto,
+        "For all wheels but those that are given as paths",
+    ),
+    ("always", StoreUse::Always, "For all wheels"),
+    ("never", StoreUse::Never, "For none"),
+];
+
+#[cfg(feature = "http")]
+pub const LINK_MODE: ValueTable<LinkMode> = &[
+    (
+        "auto",
+        LinkMode::Auto,
+        "The first of these that is possible",
+    ),
+    (
+        "reflink",
+        LinkMode::Reflink,
+        "Copies that share their blocks until they are changed",
+    ),
+    ("hardlink", LinkMode::Hardlink, "Hard links"),
+    ("copy", LinkMode::Copy, "Copies"),
 ];
 
 /// The limits of `--jobs`.

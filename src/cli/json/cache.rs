@@ -16,7 +16,7 @@ pub struct CacheObject<'a> {
     removed: Vec<RemovedObject<'a>>,
     /// The paths of what was kept because another process is working on it.
     in_use: &'a [String],
-    /// The paths of damaged wheels; only of `cache verify`.
+    /// The paths of damaged wheels, and of changed files of unpacked ones; only of `cache verify`.
     damaged: &'a [String],
 }
 
@@ -24,6 +24,7 @@ pub struct CacheObject<'a> {
 #[derive(Default, Serialize, JsonSchema)]
 struct CacheContentsObject {
     wheels: CacheCountObject,
+    store: CacheCountObject,
     partial: CacheCountObject,
     notes: CacheCountObject,
     pages: CacheCountObject,
@@ -34,6 +35,9 @@ struct CacheContentsObject {
 struct CacheCountObject {
     items: u64,
     bytes: u64,
+    /// How many of the bytes are shared with environments, and not freed by a removal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    linked_bytes: Option<u64>,
 }
 
 /// Something that was removed.
@@ -49,12 +53,14 @@ impl<'a> CacheObject<'a> {
         for (part, items, bytes) in &outcome.parts {
             let count = match part {
                 CachePart::Wheels => &mut contents.wheels,
+                CachePart::Store => &mut contents.store,
                 CachePart::Partial => &mut contents.partial,
                 CachePart::Notes => &mut contents.notes,
                 CachePart::Pages => &mut contents.pages,
             };
             (count.items, count.bytes) = (*items, *bytes);
         }
+        contents.store.linked_bytes = Some(outcome.linked);
         let removed = outcome.removed.iter();
         Self {
             directory: outcome

@@ -51,6 +51,10 @@ struct ResultObject<'a> {
     /// The files that would be written and removed; only with `--dry-run`.
     #[serde(skip_serializing_if = "Option::is_none")]
     plan: Option<PlanObject<'a>>,
+    /// How many files came from the store, and how many wheels were put into it; only if it was
+    /// used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    store: Option<StoreObject>,
     /// Only of `list` and `show`; sorted by name.
     #[serde(skip_serializing_if = "Option::is_none")]
     projects: Option<Vec<ProjectObject<'a>>>,
@@ -136,6 +140,20 @@ struct WarningObject<'a> {
     message: &'a str,
 }
 
+/// Numbers of files, and of wheels that were put into the store.
+#[derive(Serialize, JsonSchema)]
+struct StoreObject {
+    /// Hard links.
+    linked: u64,
+    /// Copies that share their blocks with the store.
+    cloned: u64,
+    copied: u64,
+    /// Files that were written without the store.
+    written: u64,
+    /// Wheels.
+    filled: u64,
+}
+
 #[derive(Serialize, JsonSchema)]
 struct PlanObject<'a> {
     write: &'a [String],
@@ -213,6 +231,7 @@ impl<'a> ResultObject<'a> {
             conflicts: Vec::new(),
             warnings: results.warnings.iter().map(WarningObject::of).collect(),
             plan: None,
+            store: None,
             projects: None,
             projects_checked: None,
             differences: None,
@@ -246,6 +265,13 @@ impl<'a> ResultObject<'a> {
                 self.outcome = outcome_word(outcome.status);
                 self.changes = outcome.changes.iter().map(ChangeObject::of).collect();
                 self.conflicts = outcome.conflicts.iter().map(ConflictObject::of).collect();
+                self.store = outcome.store.map(|figures| StoreObject {
+                    linked: figures.linked,
+                    cloned: figures.cloned,
+                    copied: figures.copied,
+                    written: figures.written,
+                    filled: figures.filled,
+                });
                 self.plan = outcome.files.as_ref().map(|files| PlanObject {
                     write: &files.write,
                     remove: &files.remove,

@@ -20,6 +20,10 @@ pub fn text(outcome: &CacheOutcome, request: &CacheRequest, verbose: bool) -> St
                 total += bytes;
             }
             lines.push(row("total", items, total));
+            if outcome.linked > 0 {
+                let linked = size(outcome.linked);
+                lines.push(format!("of that, {linked} are shared with environments"));
+            }
         }
         CacheAction::Verify { repair } => {
             for path in &outcome.damaged {
@@ -30,7 +34,7 @@ pub fn text(outcome: &CacheOutcome, request: &CacheRequest, verbose: bool) -> St
                 };
                 lines.push(format!("{what}: {path}"));
             }
-            let wheels: u64 = outcome.parts.iter().take(1).map(|part| part.1).sum();
+            let wheels: u64 = outcome.parts.iter().take(2).map(|part| part.1).sum();
             let checked = usize::try_from(wheels).unwrap_or(usize::MAX) + outcome.removed.len();
             let damaged = outcome.damaged.len();
             lines.push(format!(

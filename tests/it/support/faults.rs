@@ -45,6 +45,7 @@ pub enum Change {
     Create(PathBuf),
     Write(PathBuf),
     Rename(PathBuf, PathBuf),
+    Link(PathBuf, PathBuf),
     Remove(PathBuf),
     RemoveDir(PathBuf),
     FlushFileSystem(PathBuf),
@@ -58,6 +59,7 @@ impl Change {
             FsOp::Create(path) => Self::Create(path.to_owned()),
             FsOp::Write(path, _) => Self::Write(path.to_owned()),
             FsOp::Rename(from, to) => Self::Rename(from.to_owned(), to.to_owned()),
+            FsOp::Link(from, to) => Self::Link(from.to_owned(), to.to_owned()),
             FsOp::Remove(path) => Self::Remove(path.to_owned()),
             FsOp::RemoveDir(path) => Self::RemoveDir(path.to_owned()),
             FsOp::FlushFileSystem(path) => Self::FlushFileSystem(path.to_owned()),
@@ -68,7 +70,7 @@ impl Change {
     /// The paths that it names.
     pub fn paths(&self) -> Vec<&Path> {
         match self {
-            Self::Rename(from, to) => vec![from, to],
+            Self::Rename(from, to) | Self::Link(from, to) => vec![from, to],
             Self::MakeDir(path)
             | Self::Create(path)
             | Self::Write(path)

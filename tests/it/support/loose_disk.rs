@@ -196,6 +196,11 @@ impl LooseDisk {
                 let thing = state.names[&from];
                 state.step(Step::Move(from, to, thing));
             }
+            FsOp::Link(from, to) => {
+                let from = state.slot(&self.below(from));
+                let (to, thing) = (state.slot(&self.below(to)), state.names[&from]);
+                state.step(Step::Link(to, thing));
+            }
             FsOp::Remove(path) | FsOp::RemoveDir(path) => {
                 let slot = state.slot(&self.below(path));
                 let thing = state.names[&slot];

@@ -1,0 +1,261 @@
+//! Wheels that are in the store, so that their archives need neither be opened nor fetched.
+//!
+//! Input: [`Source`]s. Output: for each the wheel in the store, if it is there and whole. A source
+//! is recognised by its pinned hash or, on this machine, by what its file looks like; any other has
+//! to be opened first, and is then recognised by its contents.
+
+use super::{Context, Options};
+use crate::digest::{Algorithm, Digest};
+use crate::error::{Result, WarningCode};
+use crate::fs::{self, LockWait, Stat};
+use crate::outcome::Warning;
+use crate::source::Source;
+use crate::spec::record::Verify;
+use crate::store::{
+    ArchiveFacts, ContentId, Filling, Found, Store, StoreCheck, StoreUse, StoredWheel,
+};
+use crate::threads::{Pool, in_parallel};
+use crate::wheel::{OpenOptions, Wheel};
+
+/// The store as one command uses it.
+pub struct UsedStore {
+    store: Store,
+    which: StoreUse,
+    open: OpenOptions,
+    check: StoreCheck,
+}
+
+/// A wheel and its files in the store.
+pub type FoundWheel = (Wheel, StoredWheel);
+
+impl UsedStore {
+    /// Opens the store; `None` if none of the sources would use it.
+    pub fn open(
+        sources: &[Source],
+        open: OpenOptions,
+        options: &Options,
+        context: Context<'_>,
+    ) -> Option<Self> {
+        let which = options.store;
+        let path = options.cache()?;
+        if !sources.iter().any(|source| is_used(which, source)) {
+            return None;
+        }
+        // A dry run makes no store.
+        if options.dry_run && !Store::exists(path) {
+            return None;
+        }
+        let wait = LockWait {
+            timeout: options.lock_timeout,
+            cancel: context.cancel,
+            waiting: &|path| context.events.waiting(path),
+        };
+        match Store::open(path, context.fs, &wait) {
+            Ok(store) => Some(Self {
+                store,
+                which,
+                open,
+                check: match options.verify {
+                    _ if options.dry_run => StoreCheck::Nothing,
+                    Verify::Strict => StoreCheck::Contents,
+                    Verify::Normal | Verify::Off => StoreCheck::Looks,
+                },
+            }),
+            Err(error) => {
+                // By default the store is only a matter of speed.
+                if which == StoreUse::Always {
+                    context.warn([Warning {
+                        code: WarningCode::UnusableCache,
+                        wheel: None,
+                        message: format!("{error}; the store is not used"),
+                    }]);
+                }
+                None
+            }
+        }
+    }
+
+    /// The store itself.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The wheels of these sources that are known without opening anything else.
+    ///
+    /// # Errors
+    /// Cancelling.
+    pub fn find_all(
+        &self,
+        sources: &[Source],
+        pool: &Pool,
+        context: Context<'_>,
+    ) -> Result<Vec<Option<FoundWheel>>> {
+        let find = |source: &Source| {
+            if !is_used(self.which, source) {
+                return Ok(NOTHING);
+            }
+            let id = if source.pinned.is_empty() {
+                // The note about a file is only good for what it looks like now.
+                stat_of(source).and_then(|stat| self.store.content_of_file(&stat))
+            } else {
+                (self.store).content_of_archive(&source.pinned, source.size)
+            };
+            id.map_or(Ok(NOTHING), |id| self.find(id, source, context))
+        };
+        in_order(in_parallel(pool, sources, find), context)
+    }
+
+    /// The wheels among those that were opened whose contents are in the store.
+    ///
+    /// # Errors
+    /// Cancelling.
+    pub fn find_opened(
+        &self,
+        opened: &[OpenedSource<'_>],
+        pool: &Pool,
+        context: Context<'_>,
+    ) -> Result<Vec<Option<FoundWheel>>> {
+        let find = |opened: &OpenedSource<'_>| {
+            let source = opened.source;
+            if !is_used(self.which, source) {
+                return Ok(NOTHING);
+            }
+            let Some(id) = ContentId::of(opened.wheel) else {
+                return Ok(NOTHING);
+            };
+            let answer = self.find(id, source, context)?;
+            if answer.found.is_some() {
+                self.note(opened, id);
+            }
+            Ok(answer)
+        };
+        in_order(in_parallel(pool, opened, find), context)
+    }
+
+    fn find(&self, id: ContentId, source: &Source, context: Context<'_>) -> Result<StoreAnswer> {
+        let found = match self.store.find(id, self.check, context.cancel) {
+            Ok(found) => found,
+            Err(error) => {
+                context.cancel.check()?;
+                let message = format!("{error}; the wheel is unpacked again");
+                return Ok(StoreAnswer::warning(source, message));
+            }
+        };
+        match found {
+            Found::Missing => Ok(NOTHING),
+            Found::Damaged(path) => {
+                let message = format!(
+                    "`{path}` in the store was changed since it was put there, perhaps through a \
+                     link from an environment; the wheel is unpacked again"
+                );
+                Ok(StoreAnswer::warning(source, message))
+            }
+            // A warning means that strict reading of RECORD might refuse the wheel.
+            Found::Whole(contents, _)
+                if self.open.verify == Verify::Strict && !contents.warnings.is_empty() =>
+            {
+                Ok(NOTHING)
+            }
+            Found::Whole(contents, stored) => {
+                let wheel = contents.into_wheel(source, self.open)?;
+                Ok(StoreAnswer {
+                    found: wheel.map(|wheel| (wheel, *stored)),
+                    warning: None,
+                })
+            }
+        }
+    }
+
+    /// Prepares to put a wheel into the store; `None` if it does not belong there.
+    pub fn filling<'a>(
+        &'a self,
+        source: &Source,
+        wheel: &'a Wheel,
+        before: Option<Stat>,
+    ) -> Option<Filling<'a>> {
+        // Without verification nothing is known about the bytes.
+        if self.open.verify == Verify::Off || !is_used(self.which, source) {
+            return None;
+        }
+        Filling::new(&self.store, wheel, archive_facts(source), before)
+    }
+
+    fn note(&self, opened: &OpenedSource<'_>, id: ContentId) {
+        if let Some(archive) = archive_facts(opened.source) {
+            self.store.note_archive(&archive, id);
+        }
+        if let Some(stat) = &opened.before {
+            self.store.note_file(stat, id);
+        }
+    }
+}
+
+/// A wheel whose archive was opened.
+pub struct OpenedSource<'a> {
+    /// Where it comes from.
+    pub source: &'a Source,
+    /// How its file looked before it was opened, if it is on this machine.
+    pub before: Option<Stat>,
+    /// What was read.
+    pub wheel: &'a Wheel,
+}
+
+/// What the store has for one source, and what was found to be wrong with it.
+struct StoreAnswer {
+    found: Option<FoundWheel>,
+    warning: Option<Warning>,
+}
+
+const NOTHING: StoreAnswer = StoreAnswer {
+    found: None,
+    warning: None,
+};
+
+impl StoreAnswer {
+    fn warning(source: &Source, message: String) -> Self {
+        let warning = Warning {
+            code: WarningCode::DamagedCache,
+            wheel: Some(source.label()),
+            message,
+        };
+        Self {
+            found: None,
+            warning: Some(warning),
+        }
+    }
+}
+
+/// The wheels that were found. Warnings come in the order of the sources, whatever the threads did.
+fn in_order(
+    answers: Vec<Result<StoreAnswer>>,
+    context: Context<'_>,
+) -> Result<Vec<Option<FoundWheel>>> {
+    let mut found = Vec::with_capacity(answers.len());
+    for answer in answers {
+        let answer = answer?;
+        context.warn(answer.warning);
+        found.push(answer.found);
+    }
+    Ok(found)
+}
+
+/// What is known about the archive of a source that was checked against its pins.
+fn archive_facts(source: &Source) -> Option<ArchiveFacts> {
+    Some(ArchiveFacts {
+        digest: Digest::among(&source.pinned.certain(), Algorithm::Sha256)?,
+        size: source.size,
+    })
+}
+
+/// What the file of a source on this machine looks like; `None` for any other.
+pub fn stat_of(source: &Source) -> Option<Stat> {
+    fs::stat(source.path()?).ok().flatten()
+}
+
+fn is_used(which: StoreUse, source: &Source) -> bool {
+    match which {
+        StoreUse::Always => true,
+        StoreUse::Auto => source.path().is_none() || !source.is_argument,
+        StoreUse::Never => false,
+    }
+}

@@ -1,0 +1,280 @@
+//! Files that come from the store: linked, cloned or copied, one directory after the other.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::Stages;
+use super::queue::{FILE_COST, Group, Work};
+use crate::environment::layout::RootId;
+use crate::error::{Error, Result, SourceFault, WarningCode};
+use crate::fs::Dir;
+use crate::outcome::{StoreFigures, Warning};
+use crate::plan::{Content, Plan, PlannedFile};
+use crate::store::{Filling, LinkMode, Linker, Store, StoreCounts, StoredFile, StoredWheel};
+use crate::wheel::{EntryId, Wheel, WheelId};
+
+/// How many files make a group, unless they are in one directory.
+// A worker takes a fraction of a millisecond for so many links.
+const GROUP: usize = 128;
+/// From how many files on a directory is opened, so that the paths of its files are short.
+const WORTH_OPENING: usize = 4;
+
+/// The wheels of a plan that are in the store, and those that are put into it.
+pub struct StoreFiles<'a> {
+    /// The store.
+    pub store: &'a Store,
+    /// How its files become files of the environment.
+    pub mode: LinkMode,
+    /// The wheels by their ids.
+    pub wheels: &'a [Wheel],
+    /// Those that are in the store, by their ids.
+    pub stored: &'a [Option<StoredWheel>],
+    /// Those that are put into the store, by their ids.
+    pub filling: Vec<Option<Filling<'a>>>,
+    /// Counts what is done.
+    pub counts: &'a StoreCounts,
+}
+
+/// The store, and what is possible between it and each staging directory.
+pub(super) struct StageLinks<'a> {
+    files: &'a StoreFiles<'a>,
+    linkers: HashMap<RootId, Linker<'a>>,
+    /// The numbers of the planned files of wheels that are put into the store.
+    planned: HashMap<(WheelId, EntryId), usize>,
+}
+
+impl<'a> StageLinks<'a> {
+    /// Finds out what is possible; `None` if the plan has nothing to do with the store.
+    ///
+    /// # Errors
+    /// A way of linking that was asked for by its name and is not possible.
+    pub(super) fn new(
+        plan: &Plan,
+        stages: &Stages<'a>,
+        files: Option<&'a StoreFiles<'a>>,
+    ) -> Result<Option<Self>> {
+        let Some(files) = files else { return Ok(None) };
+        let mut is_needed = false;
+        let mut planned = HashMap::new();
+        for (number, file) in plan.files.iter().enumerate() {
+            if let Content::Entry(id, entry) = file.content {
+                is_needed |= files.stored(id).is_some();
+                if files.filling(id).is_some() {
+                    planned.insert((id, entry), number);
+                }
+            }
+        }
+        if !is_needed && planned.is_empty() {
+            return Ok(None);
+        }
+        let linker = |(root, stage): (&RootId, &&'a Dir)| {
+            let linker = Linker::new(files.store, stage, files.mode, files.counts)?;
+            Ok((*root, linker))
+        };
+        Ok(Some(Self {
+            files,
+            linkers: stages.iter().map(linker).collect::<Result<_>>()?,
+            planned,
+        }))
+    }
+
+    pub(super) fn is_stored(&self, id: WheelId) -> bool {
+        self.files.stored(id).is_some()
+    }
+
+    /// The wheel `id` as it is put into the store, if it is.
+    pub(super) fn filling(&self, id: WheelId) -> Option<&'a Filling<'a>> {
+        self.files.filling(id)
+    }
+
+    /// The number of the planned file that an entry of a wheel becomes which is put into the store.
+    pub(super) fn planned(&self, id: WheelId, entry: EntryId) -> Option<usize> {
+        self.planned.get(&(id, entry)).copied()
+    }
+
+    /// Counts a wheel that is in the store from now on.
+    pub(super) fn count_filled(&self) {
+        // Relaxed: only the sum counts, and it is read after the threads have ended.
+        self.files.counts.filled.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn linker(&self, root: RootId) -> &Linker<'a> {
+        &self.linkers[&root]
+    }
+
+    /// Puts together the files from the store, which are sorted by place.
+    pub(super) fn groups(&self, plan: &Plan, files: &[usize]) -> Vec<Group> {
+        let mut groups: Vec<Group> = Vec::new();
+        let runs =
+            files.chunk_by(|&one, &other| is_one_directory(&plan.files[one], &plan.files[other]));
+        for run in runs {
+            let cost = run.len() as u64 * FILE_COST;
+            match groups.last_mut() {
+                Some(Group {
+                    cost: sum,
+                    work: Work::Link(files),
+                    ..
+                }) if files.len() + run.len() <= GROUP => {
+                    *sum += cost;
+                    files.extend_from_slice(run);
+                }
+                _ => groups.push(Group {
+                    unpacks: false,
+                    cost,
+                    work: Work::Link(run.to_vec()),
+                }),
+            }
+        }
+        groups
+    }
+
+    /// Makes the files of a group. `done` is called with each.
+    pub(super) fn link(
+        &self,
+        plan: &Plan,
+        files: &[usize],
+        buffer: &mut Vec<u8>,
+        done: &mut dyn FnMut(usize) -> Result<()>,
+    ) -> Result<()> {
+        let runs =
+            files.chunk_by(|&one, &other| is_one_directory(&plan.files[one], &plan.files[other]));
+        for run in runs {
+            self.link_run(plan, run, buffer, done)?;
+        }
+        Ok(())
+    }
+
+    /// Makes files of one wheel and of one directory.
+    fn link_run(
+        &self,
+        plan: &Plan,
+        run: &[usize],
+        buffer: &mut Vec<u8>,
+        done: &mut dyn FnMut(usize) -> Result<()>,
+    ) -> Result<()> {
+        let first = &plan.files[run[0]];
+        let Content::Entry(id, _) = first.content else {
+            return Ok(());
+        };
+        let linker = self.linker(first.place.root);
+        let wheel = &self.files.wheels[id.0 as usize];
+        let stored = self.files.stored(id);
+        let stored = stored.ok_or_else(|| Error::wheel(&wheel.label, SourceFault::NotFetched))?;
+        let staged = plan.staged_path(first);
+        let (below, first_name) = split(&staged);
+        let stage = Directory::open(linker.to(), below, run.len())?;
+        let mut source = Directory::open(&stored.tree, "", 0)?;
+        for &number in run {
+            let file = &plan.files[number];
+            let Content::Entry(_, entry) = file.content else {
+                continue;
+            };
+            let entry = &wheel.entries[entry.0 as usize];
+            let (below, name) = split(entry.path.as_str());
+            // Nearly all files of one directory come from one directory.
+            if source.below != below {
+                source = Directory::open(&stored.tree, below, run.len())?;
+            }
+            let path = source.path(name);
+            let from = StoredFile {
+                dir: source.dir(),
+                path: &path,
+                mode: stored.mode(entry.executable),
+            };
+            // A file that is moved in by itself is staged under the number of its operation.
+            let name = if run.len() == 1 {
+                first_name
+            } else {
+                file.place.path.file_name()
+            };
+            let to = (stage.dir(), &*stage.path(name));
+            linker.place(from, to, file.executable, buffer)?;
+            done(number)?;
+        }
+        Ok(())
+    }
+}
+
+impl<'a> StoreFiles<'a> {
+    /// What was done, once `plan` is staged.
+    pub fn figures(&self, plan: &Plan) -> StoreFigures {
+        // Relaxed: the threads that counted have ended.
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let counts = self.counts;
+        let (linked, cloned) = (count(&counts.linked), count(&counts.cloned));
+        let copied = count(&counts.copied);
+        StoreFigures {
+            linked,
+            cloned,
+            copied,
+            written: plan.files.len() as u64 - linked - cloned - copied,
+            filled: count(&counts.filled),
+        }
+    }
+
+    /// Why a wheel could not be put into the store.
+    pub fn warning(&self) -> Option<Warning> {
+        let mut failures = self.filling.iter().flatten().filter_map(Filling::failure);
+        failures.next().map(|error| Warning {
+            code: WarningCode::UnusableCache,
+            wheel: None,
+            message: format!("{error}; the wheels are installed, but not kept in the store"),
+        })
+    }
+
+    fn stored(&self, id: WheelId) -> Option<&'a StoredWheel> {
+        self.stored.get(id.0 as usize)?.as_ref()
+    }
+
+    fn filling(&self, id: WheelId) -> Option<&Filling<'a>> {
+        self.filling.get(id.0 as usize)?.as_ref()
+    }
+}
+
+/// A directory below another one: opened if several of its files are needed.
+struct Directory<'a> {
+    root: &'a Dir,
+    below: &'a str,
+    opened: Option<Dir>,
+}
+
+impl<'a> Directory<'a> {
+    fn open(root: &'a Dir, below: &'a str, files: usize) -> Result<Self> {
+        let is_worth_it = files >= WORTH_OPENING && !below.is_empty();
+        Ok(Self {
+            root,
+            below,
+            opened: is_worth_it.then(|| root.open_own(below)).transpose()?,
+        })
+    }
+
+    fn dir(&self) -> &Dir {
+        self.opened.as_ref().unwrap_or(self.root)
+    }
+
+    /// The path of a file in it, for [`Directory::dir`].
+    fn path<'n>(&self, name: &'n str) -> Cow<'n, str> {
+        if self.opened.is_some() || self.below.is_empty() {
+            Cow::Borrowed(name)
+        } else {
+            Cow::Owned([self.below, "/", name].concat())
+        }
+    }
+}
+
+/// The directory of a path, which is empty for a single component, and its last component.
+fn split(path: &str) -> (&str, &str) {
+    path.rsplit_once('/').unwrap_or(("", path))
+}
+
+/// Whether two files that follow each other are of one wheel and are staged in one directory.
+fn is_one_directory(one: &PlannedFile, other: &PlannedFile) -> bool {
+    let is_one_wheel = match (&one.content, &other.content) {
+        (Content::Entry(one, _), Content::Entry(other, _)) => one == other,
+        _ => false,
+    };
+    is_one_wheel
+        && (one.place.root, one.slot) == (other.place.root, other.slot)
+        && one.place.path.directory() == other.place.path.directory()
+}
