@@ -1,0 +1,189 @@
+"""Build everything that a release consists of, and verify it.
+
+    python3 release/build.py [--output target/release-files] [--wheel WHEEL] [--uv UV]
+
+Makes, in the directory of --output, which is emptied:
+
+- the wheel for manylinux 2.17 and the source distribution, with maturin and zig from the package
+  index (`--wheel` takes a wheel that was built before, and makes no source distribution);
+- `pkg-install-VERSION-x86_64-linux.tar.gz`: the program of that wheel, manual pages, completions,
+  licences and the change log;
+- `pkg-install-VERSION.cdx.json`: the bill of materials (CycloneDX), which is in the wheel, too;
+- `SHA256SUMS`.
+
+The version has to have a section in CHANGELOG.md, and dependencies have to pass `cargo deny` if
+that is installed. Then the wheel is installed by pip, uv and itself in every place
+(tests/outside/package/installs_itself.py), and the archive is unpacked and run.
+
+The archive depends on its contents alone: its times are SOURCE_DATE_EPOCH, or that of the commit.
+Exit code 1: something is not as it must be.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import hashlib
+import io
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+SHELLS = {"bash": "pkg-install", "zsh": "_pkg-install", "fish": "pkg-install.fish"}
+TOOLS = ("maturin>=1.9,<2", "ziglang")
+PLATFORM = "x86_64-linux"
+
+
+def run(*command: str | os.PathLike[str], **more: str) -> str:
+    """Run a command, which has to succeed; return what it prints."""
+    words = [os.fspath(word) for word in command]
+    print("+", " ".join(words)[:150], flush=True)
+    variables = {**os.environ, **more}
+    done = subprocess.run(words, cwd=ROOT, env=variables, stdout=subprocess.PIPE, text=True)
+    if done.returncode != 0:
+        sys.exit(f"{words[0]} ended with {done.returncode}\n{done.stdout}")
+    return done.stdout
+
+
+def version() -> str:
+    """The version of this release: the same everywhere, with its changes written down."""
+    manifest = (ROOT / "Cargo.toml").read_text(encoding="utf-8")
+    found = re.search(r'^version = "([^"]+)"$', manifest, re.MULTILINE)
+    if found is None:
+        sys.exit("Cargo.toml states no version")
+    own = found[1]
+    package = (ROOT / "python/pkg_install/_version.py").read_text(encoding="utf-8")
+    if f'"{own}"' not in package:
+        sys.exit(f"python/pkg_install/_version.py does not state {own}")
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    if not re.search(rf"^## {re.escape(own)}$", changes, re.MULTILINE):
+        sys.exit(f"CHANGELOG.md has no section for {own}")
+    return own
+
+
+def check_dependencies() -> None:
+    """Licences, sources and banned crates."""
+    if shutil.which("cargo-deny") is None:
+        print("left out: cargo-deny is not installed")
+        return
+    run("cargo", "deny", "--locked", "check", "licenses", "bans", "sources")
+
+
+def build_distributions(output: pathlib.Path) -> pathlib.Path:
+    """Make the wheel and the source distribution; return the path of the wheel."""
+    tools = ROOT / "target" / "release-tools"
+    if not (tools / "bin" / "maturin").exists():
+        run(sys.executable, "-m", "venv", tools)
+        run(tools / "bin" / "python", "-m", "pip", "install", "--quiet", *TOOLS)
+    # maturin finds zig in the environment of the `python3` on the PATH.
+    path = f"{tools / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    maturin = tools / "bin" / "maturin"
+    options = ["--zig", "--compatibility", "manylinux2014", "--compression-level", "9"]
+    run(maturin, "build", *options, "--out", output, PATH=path)
+    run(maturin, "sdist", "--out", output, PATH=path)
+    (wheel,) = output.glob("*.whl")
+    return wheel
+
+
+def unpack(wheel: pathlib.Path, scratch: pathlib.Path) -> tuple[pathlib.Path, bytes]:
+    """The program in a wheel, and its bill of materials."""
+    program = scratch / "pkg-install"
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        (script,) = [name for name in names if name.endswith(".data/scripts/pkg-install")]
+        (materials,) = [name for name in names if name.endswith(".cyclonedx.json")]
+        program.write_bytes(archive.read(script))
+        program.chmod(0o755)
+        return program, archive.read(materials)
+
+
+def archive_of(program: pathlib.Path, stem: str, scratch: pathlib.Path) -> bytes:
+    """The archive of the program and what belongs to it."""
+    tree = scratch / stem
+    (tree / "bin").mkdir(parents=True)
+    shutil.copy(program, tree / "bin")
+    run(program, "man", "--dir", tree / "share/man/man1")
+    (tree / "completions").mkdir()
+    for shell, name in SHELLS.items():
+        # Called by its name alone, as it will be on the PATH.
+        command = ["sh", "-c", f'PATH="{program.parent}:$PATH" pkg-install completions {shell}']
+        (tree / "completions" / name).write_text(run(*command), encoding="utf-8")
+    for name in ("README.md", "CHANGELOG.md", "LICENSE-MIT", "LICENSE-APACHE"):
+        shutil.copy(ROOT / name, tree)
+    seconds = os.environ.get("SOURCE_DATE_EPOCH") or run("git", "log", "-1", "--format=%ct")
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        for path in sorted(path for path in tree.rglob("*") if path.is_file()):
+            member = tarfile.TarInfo(str(path.relative_to(scratch)))
+            member.size, member.mtime = path.stat().st_size, int(seconds)
+            member.mode = 0o755 if path.parent.name == "bin" else 0o644
+            with open(path, "rb") as file:
+                tar.addfile(member, file)
+    return gzip.compress(packed.getvalue(), 9, mtime=0)
+
+
+def write_sums(output: pathlib.Path) -> None:
+    """The digests of all files, in the form that `sha256sum -c` reads."""
+    lines = []
+    for path in sorted(output.iterdir()):
+        lines.append(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n")
+    (output / "SHA256SUMS").write_text("".join(lines), encoding="utf-8")
+
+
+def verify(output: pathlib.Path, wheel: pathlib.Path, uv: str | None, own: str) -> None:
+    """Use the files as users do."""
+    run("sh", "-c", f'cd "{output}" && sha256sum -c SHA256SUMS')
+    script = ROOT / "tests/outside/package/installs_itself.py"
+    print(run(sys.executable, script, "--wheel", wheel, *(["--uv", uv] if uv else [])))
+    with tempfile.TemporaryDirectory() as scratch:
+        (archive,) = output.glob("*-linux.tar.gz")
+        run("tar", "-xzf", archive, "-C", scratch)
+        program = pathlib.Path(scratch, archive.name.removesuffix(".tar.gz"), "bin/pkg-install")
+        if run(program, "--version").strip() != f"pkg-install {own}":
+            sys.exit("the program in the archive is of another version")
+        place = pathlib.Path(scratch, "place")
+        run(program, ROOT / "testdata", "--target", place)
+        run(program, "check", "--target", place)
+
+
+def main() -> int:
+    """Build and verify."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    default = ROOT / "target" / "release-files"
+    parser.add_argument("--output", type=pathlib.Path, default=default)
+    parser.add_argument("--wheel", type=pathlib.Path, help="a wheel that was built before")
+    parser.add_argument("--uv", help="the uv that takes part in the verification")
+    options = parser.parse_args()
+    own = version()
+    check_dependencies()
+    output = options.output.resolve()
+    shutil.rmtree(output, ignore_errors=True)
+    output.mkdir(parents=True)
+    if options.wheel:
+        wheel = pathlib.Path(shutil.copy(options.wheel, output))
+    else:
+        wheel = build_distributions(output)
+    with tempfile.TemporaryDirectory() as directory:
+        scratch = pathlib.Path(directory)
+        program, materials = unpack(wheel, scratch)
+        (output / f"pkg-install-{own}.cdx.json").write_bytes(materials)
+        stem = f"pkg-install-{own}-{PLATFORM}"
+        (output / f"{stem}.tar.gz").write_bytes(archive_of(program, stem, scratch))
+    write_sums(output)
+    verify(output, wheel, options.uv, own)
+    for path in sorted(output.iterdir()):
+        print(f"{path.stat().st_size:>10}  {path.name}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
