@@ -4,6 +4,9 @@ use crate::path::folded;
 use crate::spec::digits::number;
 use crate::spec::python_name::is_interpreter;
 
+/// How the names begin that [`is_protected_name`] knows, activation scripts and interpreters.
+const PROTECTED_BEGINNINGS: [&str; 5] = ["activate", "deactivate", "python", "pypy", "graalpy"];
+
 /// Whether the file `script_file_name` below `.data/scripts` is left out because an entry point of
 /// that name gets a launcher. Older tools gave launchers for Windows other endings.
 pub fn shadowed_by_entry_point(script_file_name: &str, entry_point_name: &str) -> bool {
@@ -84,6 +87,10 @@ fn is_versioned(name: &str, base: &str, separator: &str) -> bool {
 /// The part of an environment that a file of this name in the directory of scripts would overwrite,
 /// if no wheel may do so. Case does not matter, since some file systems ignore it.
 pub fn is_protected_name(file_name: &str) -> Option<&'static str> {
+    // This runs for every file of every wheel, and nearly all begin otherwise.
+    if !may_be_protected(file_name) {
+        return None;
+    }
     // Windows drops dots and spaces at the end of a name.
     let name = folded(file_name.trim_end_matches(['.', ' ']));
     match name.as_str() {
@@ -92,6 +99,16 @@ pub fn is_protected_name(file_name: &str) -> Option<&'static str> {
         | "deactivate.bat" | "deactivate.nu" => Some("an activation script of the environment"),
         _ => is_interpreter(&name).then_some("the interpreter"),
     }
+}
+
+/// Whether `file_name` begins like a name of the environment, or is not ASCII, so that folding may
+/// turn it into one. Allocates nothing.
+fn may_be_protected(file_name: &str) -> bool {
+    let begins = |known: &str| {
+        let begin = file_name.get(..known.len());
+        begin.is_some_and(|begin| begin.eq_ignore_ascii_case(known))
+    };
+    !file_name.is_ascii() || PROTECTED_BEGINNINGS.iter().any(|known| begins(known))
 }
 
 #[cfg(test)]
@@ -143,7 +160,7 @@ mod tests {
     fn e52_e53_r78_r79_r80_names_of_the_environment_are_protected() {
         let interpreters = "python Python PYTHON.EXE python3 python3.11 python3.13t \
                             python3.12d.exe pythonw pythonw.exe pythonw3.11 python_d.exe pypy \
-                            pypy3 pypy3.11 graalpy python.exe.";
+                            pypy3 pypy3.11 graalpy GraalPy PYPY python.exe.";
         for name in interpreters.split_whitespace() {
             assert_eq!(is_protected_name(name), Some("the interpreter"), "{name}");
         }
@@ -151,8 +168,10 @@ mod tests {
             "activate",
             "Activate.ps1",
             "activate.FISH",
-            "activate_this.py",
-            "deactivate.bat",
+            // LATIN SMALL LETTER LONG S folds to `s`.
+            "activate.fi\u{17f}h",
+            "ACTIVATE_this.py",
+            "Deactivate.bat",
         ] {
             assert_eq!(
                 is_protected_name(name),

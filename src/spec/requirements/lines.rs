@@ -55,6 +55,12 @@ fn without_comment(line: &str) -> &str {
 impl Line {
     /// The words of `text`, a part of the line, without quotes and escapes, as pip reads options.
     pub(super) fn words(&self, text: &str) -> Result<Vec<String>, ResolutionFault> {
+        // Most lists quote nothing, and splitting at blanks takes a fifth of the time.
+        if !text.contains(['"', '\'', '\\', '#']) {
+            let words = text.split([' ', '\t', '\n']);
+            let words = words.filter(|word| !word.is_empty());
+            return Ok(words.map(str::to_owned).collect());
+        }
         shlex::split(text).ok_or_else(|| self.fault("a quote is not closed"))
     }
 
@@ -127,6 +133,25 @@ mod tests {
             .map(|(number, text)| (*number, (*text).to_owned()))
             .collect();
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn words_are_those_of_a_shell_with_and_without_quotes() {
+        for text in [
+            "",
+            "  ",
+            "--hash=sha256:a  --hash\tsha256:b ",
+            "--x=a\u{a0}b \u{3000}c",
+            "--x='a b' c",
+            "--x=a\\ b \"c d\"",
+            "--egg=a#b c",
+        ] {
+            let line = Line {
+                number: 1,
+                text: text.to_owned(),
+            };
+            assert_eq!(line.words(text).ok(), shlex::split(text), "{text}");
+        }
     }
 
     #[test]

@@ -186,8 +186,8 @@ impl LooseList {
             markers,
         } = RequirementLine::of(line)?;
         let read = read(line, specification).and_then(|(requirement, direct)| {
-            let label = requirement.name.normalized();
-            let hashes = hashes(line, options, label, &mut self.warnings)?;
+            let label = || requirement.name.normalized().to_owned();
+            let hashes = hashes(line, options, &label, &mut self.warnings)?;
             Ok(LooseRequirement {
                 line: line.number,
                 requirement,

@@ -262,7 +262,7 @@ impl Requirements {
                 hashes: Vec::new(),
                 markers: markers.clone(),
             };
-            let label = requirement.label();
+            let label = || requirement.label();
             requirement.hashes = hashes(line, options, &label, &mut self.warnings)?;
             Ok(requirement)
         });

@@ -39,15 +39,15 @@ impl<'a> RequirementLine<'a> {
     }
 }
 
-/// The hashes among the options of the requirement `label`. Options that change nothing here become
-/// warnings.
+/// The hashes among the options of the requirement that errors name by `label`. Options that change
+/// nothing here become warnings.
 ///
 /// # Errors
 /// An unknown option, an option without its value, a hash that is none, and only weak hashes.
 pub(super) fn hashes(
     line: &Line,
     options: &str,
-    label: &str,
+    label: &dyn Fn() -> String,
     warnings: &mut Vec<ResolutionOddity>,
 ) -> Result<Vec<Digest>, ResolutionFault> {
     let words = line.words(options)?;
@@ -72,7 +72,7 @@ pub(super) fn hashes(
     // Without its weak hashes this wheel would go unchecked although the list pins it.
     if hashes.is_empty() && !weak.is_empty() {
         return Err(ResolutionFault::NoSecureHash {
-            entry: label.to_owned(),
+            entry: label(),
             found: weak,
         });
     }
@@ -102,10 +102,10 @@ pub(super) fn split_option(word: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// `sha256:…` of the requirement `entry`; `None` if the algorithm is weak or unknown.
-fn hash_of(value: &str, entry: &str) -> Result<Option<Digest>, ResolutionFault> {
+/// `sha256:…` of the requirement `label`; `None` if the algorithm is weak or unknown.
+fn hash_of(value: &str, label: &dyn Fn() -> String) -> Result<Option<Digest>, ResolutionFault> {
     let bad = || ResolutionFault::BadHash {
-        entry: entry.to_owned(),
+        entry: label(),
         hash: value.to_owned(),
     };
     let (name, hex) = value.split_once(':').ok_or_else(bad)?;
