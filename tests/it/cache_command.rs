@@ -170,6 +170,8 @@ fn the_least_recently_used_are_pruned_first_and_a_dry_run_removes_nothing() {
         "--target",
         "other",
         "--no-compat-check",
+        "--store",
+        "never",
         &url,
     ]);
     Run::of(command.env("no_proxy", "127.0.0.1")).assert_code(0);
