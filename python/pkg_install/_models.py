@@ -55,6 +55,7 @@ class CacheContents:
     """The parts of a cache."""
 
     wheels: CacheCount
+    store: CacheCount
     partial: CacheCount
     notes: CacheCount
     pages: CacheCount
@@ -64,6 +65,7 @@ class CacheContents:
         """Read it from the JSON object; a field that is missing raises KeyError."""
         return cls(
             wheels=CacheCount.from_json(data["wheels"]),
+            store=CacheCount.from_json(data["store"]),
             partial=CacheCount.from_json(data["partial"]),
             notes=CacheCount.from_json(data["notes"]),
             pages=CacheCount.from_json(data["pages"]),
@@ -76,6 +78,8 @@ class CacheCount:
 
     items: int
     bytes: int
+    linked_bytes: Optional[int] = None
+    """How many of the bytes are shared with environments, and not freed by a removal."""
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> CacheCount:
@@ -83,6 +87,7 @@ class CacheCount:
         return cls(
             items=data["items"],
             bytes=data["bytes"],
+            linked_bytes=data.get("linked_bytes"),
         )
 
 
@@ -97,7 +102,8 @@ class Cache:
     in_use: tuple[str, ...]
     """The paths of what was kept because another process is working on it."""
     damaged: tuple[str, ...]
-    """The paths of damaged wheels; only of `cache verify`."""
+    """The paths of damaged wheels, and of changed files of unpacked ones; only of `cache
+    verify`."""
     contents: Optional[CacheContents] = None
     """What the cache holds; after a removal, what is left. Absent for `cache dir`."""
 
@@ -471,6 +477,32 @@ class Repository:
 
 
 @dataclass(frozen=True)
+class Store:
+    """Numbers of files, and of wheels that were put into the store."""
+
+    linked: int
+    """Hard links."""
+    cloned: int
+    """Copies that share their blocks with the store."""
+    copied: int
+    written: int
+    """Files that were written without the store."""
+    filled: int
+    """Wheels."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Store:
+        """Read it from the JSON object; a field that is missing raises KeyError."""
+        return cls(
+            linked=data["linked"],
+            cloned=data["cloned"],
+            copied=data["copied"],
+            written=data["written"],
+            filled=data["filled"],
+        )
+
+
+@dataclass(frozen=True)
 class Timings:
     """Milliseconds per step; a step that was not reached is absent."""
 
@@ -590,6 +622,9 @@ class Result:
     """Only of `check`."""
     rounds: Optional[int] = None
     """How often the search began."""
+    store: Optional[Store] = None
+    """How many files came from the store, and how many wheels were put into it; only if it was
+    used."""
     unmet_requirements: tuple[Unmet, ...] = ()
     """Only of `check --requires`."""
     wheels: Optional[tuple[Verified, ...]] = None
@@ -617,6 +652,7 @@ class Result:
             projects=_optional(data.get("projects"), _all(Project.from_json)),
             projects_checked=data.get("projects_checked"),
             rounds=data.get("rounds"),
+            store=_optional(data.get("store"), Store.from_json),
             unmet_requirements=_all(Unmet.from_json)(data.get("unmet_requirements") or ()),
             wheels=_optional(data.get("wheels"), _all(Verified.from_json)),
         )
@@ -645,6 +681,7 @@ __all__ = [
     "Removed",
     "Repository",
     "Result",
+    "Store",
     "Timings",
     "Unmet",
     "Verified",
