@@ -25,9 +25,13 @@ pub enum Answer {
 /// definition of the program.
 pub fn answer(
     asked: Option<&SubCommand>,
-    command: Command,
+    mut command: Command,
     arguments: &[OsString],
 ) -> Option<Answer> {
+    if let Some(SubCommand::Help(_) | SubCommand::Man(_)) = asked {
+        // The full names of commands are known only then.
+        command.build();
+    }
     Some(match asked? {
         SubCommand::Help(HelpArgs { command: about }) => help(command, about.as_deref()),
         SubCommand::Completions(args) => {

@@ -9,9 +9,11 @@ mod cache;
 mod completion;
 mod documents;
 mod environment;
+mod github;
 mod help;
 mod hints;
 mod json;
+mod log;
 mod manual;
 mod options;
 #[cfg(feature = "http")]
@@ -28,25 +30,29 @@ mod text;
 mod variables;
 
 use std::ffi::OsString;
+use std::io::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use clap::CommandFactory as _;
 #[cfg(feature = "http")]
 use pkg_install::Status;
 #[cfg(feature = "http")]
 use pkg_install::command::DownloadedWheel;
 use pkg_install::command::{
-    self, Context, Fs, PathOwners, ProjectDetails, ProjectsShown, VerifiedWheel,
+    self, Context, Fs, MessageFile, PathOwners, ProjectDetails, ProjectsShown, VerifiedWheel,
 };
 use pkg_install::progress::{Activity, ActivityKind, RunningActivity, Step};
 use pkg_install::results::{CheckOutcome, InstalledProject, PathConflict};
 use pkg_install::{Action, Cancellation, Environment, Error, ErrorKind, Outcome, Result, Warning};
 
-use args::ListFormat;
 use args::groups::OutputArgs;
-use args::values::Color;
+use args::values::{Color, OutputFormat};
+use args::{Cli, ListFormat};
 #[cfg(feature = "http")]
 use cache::CacheRequest;
+use log::CommandLog;
 use options::{Command, Parsed, Stop};
 use refusal::UsageError;
 
@@ -102,7 +108,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         streams::print(&json::schema(), parsed.output.color);
         return ExitCode::SUCCESS;
     }
-    let (progress, interrupter) = progress::of(&parsed.output);
+    let opened = log_of(&parsed, &arguments)
+        .and_then(|log| progress::of(&parsed.output).map(|progress| (log, progress)));
+    let (log, (progress, interrupter)) = match opened {
+        Ok(opened) => opened,
+        Err(error) => return end(UsageError::new(error.to_string()).into(), &arguments),
+    };
     signals::raise_file_limit();
     let cancel = Cancellation::default();
     let signal = signals::watch(&cancel, interrupter);
@@ -119,13 +130,29 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     (results.warnings, results.timings) = (kept.warnings, kept.timings);
     (results.conflicts, results.pip_places) = (kept.conflicts, kept.pip_places);
     error = error.or_else(|| finding(results.done.as_ref()?));
-    render(&parsed, &results, error.as_ref(), begin);
-    match error.map(|error| error.kind()) {
-        Some(ErrorKind::Interrupted) => ExitCode::from(signal.exit_code()),
+    let said = render(&parsed, &results, error.as_ref(), begin);
+    let code = match error.map(|error| error.kind()) {
+        Some(ErrorKind::Interrupted) => signal.exit_code(),
         Some(kind) => exit_code(kind),
-        None if parsed.check && would_change(&results) => ExitCode::FAILURE,
-        None => ExitCode::SUCCESS,
+        None => u8::from(parsed.check && would_change(&results)),
+    };
+    if let Some(Err(error)) = log.map(|log| log.end(&said, code)) {
+        let message = format!("the log is not complete: {error}\n");
+        streams::remark(&message, parsed.output.color);
     }
+    ExitCode::from(code)
+}
+
+/// The log that is wanted.
+fn log_of(parsed: &Parsed, arguments: &[OsString]) -> Result<Option<CommandLog>> {
+    let Some(path) = parsed.output.log.as_deref() else {
+        return Ok(None);
+    };
+    let typed = arguments.get(1).and_then(|word| word.to_str());
+    let program = Cli::command();
+    // Only the command: other words may be addresses with a login.
+    let command = typed.filter(|word| program.find_subcommand(word).is_some());
+    CommandLog::begin(path, command.unwrap_or("install")).map(Some)
 }
 
 /// The error that is a result at once: what was found is printed, and the exit code is not 0.
@@ -260,8 +287,8 @@ fn in_environment(
     })
 }
 
-/// Prints the results.
-fn render(parsed: &Parsed, results: &Results, error: Option<&Error>, begin: Instant) {
+/// Prints the results, and returns everything that there is to say, for the log.
+fn render(parsed: &Parsed, results: &Results, error: Option<&Error>, begin: Instant) -> String {
     let OutputArgs { quiet, .. } = parsed.output;
     let verbose = parsed.output.verbose > 0;
     let printed = if parsed.output.json {
@@ -286,9 +313,40 @@ fn render(parsed: &Parsed, results: &Results, error: Option<&Error>, begin: Inst
         remarks += &parsed.remark.as_deref().map(text::hint).unwrap_or_default();
     }
     let color = parsed.output.color;
+    if parsed.output.output_format == OutputFormat::Github {
+        remarks = github::annotations(&results.warnings, error) + &remarks;
+        summarize(results, error, color);
+    }
     // Remarks go first, so that at a terminal the result is the last thing on the screen.
     streams::remark(&remarks, color);
     streams::print(&printed, color);
+    if parsed.output.json {
+        // The log is for people.
+        return remarks + &text::results(results, parsed, begin.elapsed());
+    }
+    remarks + &printed
+}
+
+/// Appends the changes and the error to the page of the job of GitHub Actions.
+fn summarize(results: &Results, error: Option<&Error>, color: Color) {
+    let path = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty());
+    let outcome = match &results.done {
+        Some(CommandResult::Changes(outcome) | CommandResult::Undone(outcome)) => Some(outcome),
+        // A command that has only looked has nothing to sum up.
+        _ if error.is_none() => return,
+        _ => None,
+    };
+    let Some(path) = path else {
+        return;
+    };
+    let summary = github::summary(outcome, error);
+    let written = MessageFile::append(Path::new(&path)).and_then(|mut file| {
+        let written = file.write_all(summary.as_bytes());
+        written.map_err(|error| Error::usage(error.to_string()))
+    });
+    if let Err(error) = written {
+        streams::remark(&format!("the summary is not written: {error}\n"), color);
+    }
 }
 
 /// Whether the plan of a dry run changes anything.
@@ -316,7 +374,7 @@ fn end(stop: Stop, arguments: &[OsString]) -> ExitCode {
             Err(error) => {
                 let refusal = UsageError::new(error.to_string());
                 streams::remark(&text::refusal(&refusal), color);
-                return exit_code(error.kind());
+                return ExitCode::from(exit_code(error.kind()));
             }
         },
         Stop::Nothing(help) => {
@@ -332,11 +390,11 @@ fn end(stop: Stop, arguments: &[OsString]) -> ExitCode {
     if variables::is_set("JSON") || arguments.iter().any(|argument| argument == "--json") {
         streams::print(&json::refusal(&refusal.message), color);
     }
-    exit_code(ErrorKind::Usage)
+    ExitCode::from(exit_code(ErrorKind::Usage))
 }
 
-fn exit_code(kind: ErrorKind) -> ExitCode {
-    ExitCode::from(match kind {
+fn exit_code(kind: ErrorKind) -> u8 {
+    match kind {
         // Clap itself ends a program with 2 for wrong arguments.
         ErrorKind::Usage => 2,
         ErrorKind::Input => 3,
@@ -346,5 +404,5 @@ fn exit_code(kind: ErrorKind) -> ExitCode {
         ErrorKind::Unsolvable => 7,
         // Also a kind that the library adds later: to a calling script it is a failure.
         _ => 1,
-    })
+    }
 }

@@ -69,7 +69,7 @@ pub use verify::{VerifiedWheel, verify};
 #[cfg(feature = "http")]
 pub use crate::download::{CachePart, Settings};
 pub use crate::environment::{PythonDescription, ScriptInterpreter};
-pub use crate::fs::Fs;
+pub use crate::fs::{Fs, MessageFile};
 pub use crate::source::Source;
 pub use crate::spec::described_python::PythonRelease;
 pub use crate::spec::direct_url::RecordedUrl;

@@ -15,6 +15,7 @@ mod link;
 mod lock;
 mod lock_holder;
 mod make;
+mod message_file;
 mod output_file;
 mod read;
 mod remove_tree;
@@ -36,6 +37,7 @@ pub use dir::Dir;
 pub use link::NewFileLooks;
 pub use lock::LockWait;
 pub use lock_holder::LockHolder;
+pub use message_file::MessageFile;
 pub use output_file::OutputFile;
 pub use read::{
     DirectorySnapshot, OpenFile, ReadAt, absolute, canonical, link_target, list, read,

@@ -3,6 +3,8 @@
 //! Input: text. Output: a [`Timestamp`] that can be compared. Limits: years 1970 to 9999; fractions
 //! of a second are dropped; a leap second counts as the next second.
 
+use std::fmt;
+
 use super::digits;
 
 const SECONDS_PER_DAY: u64 = 86_400;
@@ -62,6 +64,33 @@ impl Timestamp {
 }
 
 /// The days from 1970 to a date of the Gregorian calendar.
+/// As `2026-11-26T12:30:00Z`.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (days, second) = (self.0 / SECONDS_PER_DAY, self.0 % SECONDS_PER_DAY);
+        // Years are counted from March here, so that the leap day is the last of its year; an era
+        // has 400 years. 719,468 days lie between the first of March in year 0 and 1970.
+        let days = days + 719_468;
+        let (era, day) = (days / 146_097, days % 146_097);
+        let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+        let day = day - (365 * year + year / 4 - year / 100);
+        let month = (5 * day + 2) / 153;
+        let day = day - (153 * month + 2) / 5 + 1;
+        let (year, month) = if month < 10 {
+            (year, month + 3)
+        } else {
+            (year + 1, month - 9)
+        };
+        let year = era * 400 + year;
+        let (hour, minute) = (second / 3600, second / 60 % 60);
+        let second = second % 60;
+        write!(
+            out,
+            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z"
+        )
+    }
+}
+
 fn days(date: &str) -> Option<u64> {
     let [year, month, day] = parts(date, '-')?;
     let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
@@ -123,6 +152,20 @@ fn parts(text: &str, separator: char) -> Option<[u64; 3]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_shown_is_read_again_as_the_same_second() {
+        for text in [
+            "1970-01-01T00:00:00Z",
+            "2000-02-29T23:59:59Z",
+            "2026-11-26T12:30:05Z",
+            "2100-03-01T00:00:00Z",
+            "9999-12-31T23:59:59Z",
+        ] {
+            let read = Timestamp::parse(text).expect("it is a time");
+            assert_eq!(read.to_string(), text);
+        }
+    }
 
     #[test]
     fn instants_are_read_with_their_zones() {

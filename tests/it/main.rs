@@ -46,6 +46,7 @@ mod lock_file_choices;
 mod locking;
 mod looking;
 mod lower_layer;
+mod message_forms;
 mod metadata_refusals;
 mod moved;
 mod new_target;

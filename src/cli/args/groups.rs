@@ -14,7 +14,7 @@ use pkg_install::command::{LinkMode, StoreUse};
 use super::resolution::{ResolutionArgs, UpgradeArgs};
 #[cfg(feature = "http")]
 use super::values::CONNECTIONS;
-use super::values::{ANY_SECONDS, Color, ProgressMode, THREADS, number, one_line};
+use super::values::{ANY_SECONDS, Color, OutputFormat, ProgressMode, THREADS, number, one_line};
 #[cfg(feature = "http")]
 use super::values::{LINK_MODE, STORE, one_of};
 
@@ -311,6 +311,26 @@ pub struct OutputArgs {
     /// Show no progress bars; the same as `--progress plain`
     #[arg(long, conflicts_with = "progress", hide = true)]
     pub no_progress: bool,
+    /// Write progress as lines of JSON to an open file descriptor
+    #[arg(
+        long,
+        value_name = "N",
+        conflicts_with_all = ["progress", "no_progress"],
+        hide_short_help = true
+    )]
+    pub progress_fd: Option<u32>,
+    /// The form of warnings and errors
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        value_enum,
+        default_value_t = OutputFormat::Text,
+        hide_short_help = true
+    )]
+    pub output_format: OutputFormat,
+    /// Also append results and messages to a file
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    pub log: Option<PathBuf>,
     /// When to use colour
     #[arg(
         long,

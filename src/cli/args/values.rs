@@ -25,6 +25,15 @@ pub enum ProgressMode {
     None,
 }
 
+/// The form of warnings and errors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OutputFormat {
+    /// Lines of text
+    Text,
+    /// Also annotations and a summary of the job, for GitHub Actions
+    Github,
+}
+
 /// When to use colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Color {

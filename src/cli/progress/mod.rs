@@ -24,9 +24,10 @@ use std::time::Duration;
 
 use super::args::groups::OutputArgs;
 use super::args::values::ProgressMode;
-use pkg_install::Warning;
+use pkg_install::command::MessageFile;
 use pkg_install::progress::{Activity, Events, Retry, Silent, Step};
 use pkg_install::results::PathConflict;
+use pkg_install::{Result, Warning};
 
 /// Shows that a signal, whose number is passed, has cancelled the command.
 pub type Interrupter = Box<dyn FnOnce(i32) + Send>;
@@ -51,9 +52,37 @@ pub struct Kept {
 }
 
 /// The progress that the options ask for, and what shows a signal in it.
-pub fn of(output: &OutputArgs) -> (ProgressDisplay, Interrupter) {
+///
+/// # Errors
+/// The descriptor for progress cannot be used.
+pub fn of(output: &OutputArgs) -> Result<(ProgressDisplay, Interrupter)> {
+    let (shower, interrupter) = match output.progress_fd {
+        Some(number) => to_descriptor(number)?,
+        None => to_stderr(output),
+    };
+    let display = ProgressDisplay {
+        shower,
+        warnings: Mutex::default(),
+        timings: Mutex::default(),
+        conflicts: Mutex::default(),
+        pip_places: Mutex::default(),
+    };
+    Ok((display, interrupter))
+}
+
+fn to_descriptor(number: u32) -> Result<(Box<dyn Events>, Interrupter)> {
+    let lines = json_lines::JsonLines::new(MessageFile::descriptor(number)?);
+    let mut last = MessageFile::descriptor(number)?;
+    let interrupter = move |signal| {
+        // A reader that went away stops nothing.
+        let _ = last.write_all(json_lines::interrupted(signal).as_bytes());
+    };
+    Ok((Box::new(lines), Box::new(interrupter)))
+}
+
+fn to_stderr(output: &OutputArgs) -> (Box<dyn Events>, Interrupter) {
     let terminal = std::io::stderr().is_terminal() && !is_dumb();
-    let (shower, interrupter): (Box<dyn Events>, Interrupter) = match output.progress {
+    match output.progress {
         ProgressMode::Json => (
             Box::new(json_lines::JsonLines::new(std::io::stderr())),
             Box::new(|signal| say(&json_lines::interrupted(signal))),
@@ -69,15 +98,7 @@ pub fn of(output: &OutputArgs) -> (ProgressDisplay, Interrupter) {
             Box::<plain::Plain>::default(),
             Box::new(|signal| say(&format!("{}\n", words::interrupted(signal)))),
         ),
-    };
-    let display = ProgressDisplay {
-        shower,
-        warnings: Mutex::default(),
-        timings: Mutex::default(),
-        conflicts: Mutex::default(),
-        pip_places: Mutex::default(),
-    };
-    (display, interrupter)
+    }
 }
 
 impl ProgressDisplay {
