@@ -23,6 +23,7 @@ mod content_refusals;
 mod crash;
 mod credentials;
 mod dependencies;
+mod described_locks;
 mod described_pythons;
 mod determinism;
 mod download_failures;

@@ -185,6 +185,7 @@ pub struct EnvironmentArgs {
     /// `x86_64-unknown-linux-musl` or `aarch64-apple-darwin`, or the platform tag of a wheel.
     #[arg(
         long,
+        alias = "platform",
         value_name = "PLATFORM",
         value_parser = Platform::from_str,
         hide_short_help = true
