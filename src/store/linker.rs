@@ -69,20 +69,25 @@ impl<'a> Linker<'a> {
         counts: &'a StoreCounts,
     ) -> Result<Self> {
         let looks = to.new_file_looks()?;
-        let probe = Probe::make(store)?;
-        let way = match mode {
-            LinkMode::Copy => LinkWay::Copy,
-            LinkMode::Reflink => probe.clone_to(to).map(|()| LinkWay::Clone)?,
-            LinkMode::Hardlink => probe.link_to(to).map(|()| LinkWay::Link)?,
-            LinkMode::Auto if probe.clone_to(to).is_ok() => LinkWay::Clone,
-            LinkMode::Auto if probe.link_to(to).is_ok() => LinkWay::Link,
-            LinkMode::Auto => LinkWay::Copy,
+        let probe = match Probe::make(store) {
+            Ok(probe) => Some(probe),
+            // Nothing can be made in the store, but what is in it can still be copied.
+            Err(_) if matches!(mode, LinkMode::Auto | LinkMode::Copy) => None,
+            Err(error) => return Err(error),
         };
+        let way = match (mode, &probe) {
+            (LinkMode::Reflink, Some(probe)) => probe.clone_to(to).map(|()| LinkWay::Clone)?,
+            (LinkMode::Hardlink, Some(probe)) => probe.link_to(to).map(|()| LinkWay::Link)?,
+            (LinkMode::Auto, Some(probe)) if probe.clone_to(to).is_ok() => LinkWay::Clone,
+            (LinkMode::Auto, Some(probe)) if probe.link_to(to).is_ok() => LinkWay::Link,
+            _ => LinkWay::Copy,
+        };
+        let owner = probe.as_ref().map(|probe| probe.owner);
         Ok(Self {
             to,
             looks,
             way,
-            is_same_owner: (looks.uid, looks.gid) == probe.owner && !looks.has_access_list,
+            is_same_owner: owner == Some((looks.uid, looks.gid)) && !looks.has_access_list,
             counts,
         })
     }
