@@ -219,15 +219,9 @@ impl<'a> Search<'a> {
             Some(kept.clone())
         } else {
             let versions = self.versions(id)?;
-            let mut rest = versions.in_order(ranges).peekable();
-            let chosen = rest.next().cloned();
-            // A batch is asked for when the last one is used up: asking for one more version with
-            // each that is rejected would leave as many behind in vain as the batch is large.
-            if rest.peek().is_some_and(|next| !self.is_asked(id, next)) {
-                let ahead = versions_ahead(self.tried(id));
-                for version in rest.take(ahead) {
-                    self.ask_for_requirements(id, version);
-                }
+            let chosen = versions.best(ranges).cloned();
+            if let Some(chosen) = &chosen {
+                self.ask_for_next(id, &versions, ranges, chosen);
             }
             chosen
         };
@@ -244,6 +238,34 @@ impl<'a> Search<'a> {
             }
         }
         Ok(chosen)
+    }
+
+    /// Asks for the METADATA of the versions that are likely to be tried after `chosen`, if several
+    /// were tried already.
+    fn ask_for_next(
+        &self,
+        id: ProjectId,
+        versions: &Versions,
+        ranges: &VersionRanges,
+        chosen: &Version,
+    ) {
+        let ahead = versions_ahead(self.tried(id));
+        if ahead == 0 {
+            return;
+        }
+        // A project of which each version needs one version of another one walks down together with
+        // that one, which the solver then never sees with more than one version in its range.
+        let below = VersionRanges::strictly_lower_than(chosen.clone());
+        let behind = versions.in_order(&below);
+        let mut next = versions.in_order(ranges).skip(1).chain(behind).peekable();
+        // A batch is asked for when the last one is used up: asking for one more version with each
+        // that is rejected would leave as many behind in vain as the batch is large.
+        if next.peek().is_some_and(|next| !self.is_asked(id, next)) {
+            let batch: Vec<&Version> = next.take(ahead).collect();
+            for version in batch {
+                self.ask_for_requirements(id, version);
+            }
+        }
     }
 
     /// The solver has no version of this project any more.
