@@ -155,6 +155,17 @@ fn log_of(parsed: &Parsed, arguments: &[OsString]) -> Result<Option<CommandLog>>
     CommandLog::begin(path, command.unwrap_or("install")).map(Some)
 }
 
+impl CommandResult {
+    /// Whether it is a text that other programs read.
+    fn is_document(&self) -> bool {
+        #[cfg(feature = "http")]
+        if matches!(self, Self::Resolved(_)) {
+            return true;
+        }
+        false
+    }
+}
+
 /// The error that is a result at once: what was found is printed, and the exit code is not 0.
 fn finding(done: &CommandResult) -> Option<Error> {
     match done {
@@ -303,6 +314,7 @@ fn render(parsed: &Parsed, results: &Results, error: Option<&Error>, begin: Inst
         remarks += &text::warnings(&results.warnings, verbose);
         if verbose && error.is_none() {
             remarks += &text::pip_places(&results.pip_places);
+            remarks += &text::figures_beside(results);
         }
     }
     if let Some(error) = error {

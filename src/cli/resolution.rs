@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use pkg_install::command::{
-    self, Context, Document, Options, ResolvedRequest, ResolvedWheel, lock_of, report_of,
+    self, Asked, Context, Document, Options, ResolvedRequest, ResolvedWheel, lock_of, report_of,
 };
 use pkg_install::error::{Result, escaped};
 use pkg_install::{Environment, Locate};
@@ -69,6 +69,17 @@ fn environment(locate: &Locate) -> Result<Environment> {
 }
 
 impl ShownResolution {
+    /// What was asked of servers, for `-v`.
+    pub fn asked(&self) -> String {
+        let Asked {
+            requests,
+            bytes,
+            tiers,
+        } = self.resolved.asked;
+        let kilobytes = bytes.div_ceil(1000);
+        format!("  asked   {requests:5} requests, {kilobytes} kB, {tiers} of them in a row\n")
+    }
+
     /// What is printed on stdout.
     pub fn text(&self) -> String {
         match &self.documents {
@@ -159,6 +170,8 @@ impl<'a> PackageObject<'a> {
 struct AskedObject {
     requests: u64,
     bytes: u64,
+    /// How many answers had to be waited for in a row.
+    tiers: u64,
 }
 
 impl AskedObject {
@@ -167,6 +180,7 @@ impl AskedObject {
         Self {
             requests: resolved.asked.requests,
             bytes: resolved.asked.bytes,
+            tiers: resolved.asked.tiers,
         }
     }
 }

@@ -67,7 +67,7 @@ pub use uninstall::uninstall;
 pub use verify::{VerifiedWheel, verify};
 
 #[cfg(feature = "http")]
-pub use crate::download::{CachePart, Settings};
+pub use crate::download::{Asked, CachePart, Settings};
 pub use crate::environment::{PythonDescription, ScriptInterpreter};
 pub use crate::fs::{Fs, MessageFile};
 pub use crate::source::Source;

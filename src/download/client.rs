@@ -22,6 +22,7 @@ use super::proxies::{Proxies, ProxyAddress};
 use super::response::Response;
 use super::retry::FetchError;
 use super::settings::Settings;
+use super::traffic::Traffic;
 use super::unanswered::UnansweredHosts;
 use crate::cancellation::Cancellation;
 use crate::error::{Error, NetworkFault, WarningCode};
@@ -53,6 +54,7 @@ pub(super) struct Client {
     proxies: Proxies,
     netrc: Netrc,
     unanswered: UnansweredHosts,
+    pub(super) traffic: Traffic,
     /// Warnings that were not taken yet.
     warnings: Mutex<Vec<Warning>>,
 }
@@ -87,6 +89,7 @@ impl Client {
             proxies,
             netrc,
             unanswered: UnansweredHosts::new(settings.give_up_after),
+            traffic: Traffic::default(),
             warnings: Mutex::new(warnings),
         }
     }
@@ -151,6 +154,7 @@ impl Client {
             // The agent is taken already. In the other order a request that is cancelled in between
             // could get a renewed agent, which that `hang_up` does not end.
             cancel.check()?;
+            let asking = self.traffic.begin();
             let response = request.call().map_err(|error| {
                 // A request that another thread broke off is a cancelled one, not a failed one.
                 let cancelled = cancel.check().err().map(FetchError::Fatal);
@@ -160,6 +164,7 @@ impl Client {
                 })
             })?;
             self.unanswered.heard(&at);
+            drop(asking);
             let answer = Response::new(at, response);
             // Status 304 answers `If-None-Match`, and 300 leaves the choice to a person.
             if !matches!(answer.status, 301 | 302 | 303 | 307 | 308) {

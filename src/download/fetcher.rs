@@ -49,6 +49,9 @@ const LARGE: u64 = 1 << 23;
 pub(super) struct Fetcher {
     pub(super) client: Arc<Client>,
     pub(super) scheduler: Scheduler,
+    /// The threads that look for resources in the cache. More than there are processors would only
+    /// contend for memory.
+    pub(super) readers: Scheduler,
     pub(super) cache: Cache,
     pub(super) previews: PreviewEvents,
     pub(super) retry: RetryPolicy,
@@ -82,6 +85,11 @@ impl Fetcher {
         Ok(Self {
             client: Arc::new(Client::new(settings)),
             scheduler: Scheduler::new(limits),
+            readers: Scheduler::new(Limits {
+                files: 0,
+                resources: std::thread::available_parallelism().map_or(1, usize::from),
+                host: usize::MAX,
+            }),
             cache: Cache::new(settings, fs)?,
             previews: PreviewEvents::default(),
             retry: RetryPolicy::new(settings),

@@ -10,7 +10,7 @@
 //!
 //! ```text
 //! Downloader ──► Fetcher: one file ──► Scheduler: connection threads ──► FileTransfer ──► Client
-//!            ──► Resources ───────────►                              ──► ResourceFetch ──►
+//!            ──► Resources ──► cache, else                           ──► ResourceFetch ──►
 //! ```
 //!
 //! Threads: those that call the downloader decide and wait; a call for many files adds one for each
@@ -43,6 +43,7 @@ mod retry;
 mod scheduler;
 mod settings;
 mod status;
+mod traffic;
 mod transfer;
 mod unanswered;
 
@@ -63,8 +64,9 @@ pub use remote_file::RemoteFile;
 pub use crate::spec::location::label_of;
 pub use cache_contents::{CacheContents, CachePart, CachedItem};
 pub use pages::Keep;
-pub use resources::{Asked, Resource, ResourceRequest};
+pub use resources::{Resource, ResourceRequest};
 pub use settings::Settings;
+pub use traffic::Asked;
 
 use cache_places::PAGES;
 use fetcher::{Fetcher, PAUSE};
@@ -217,17 +219,35 @@ impl Downloader {
         (self.resources).want(&self.fetcher, request, Box::new(arrived))
     }
 
+    /// A content that an earlier command has [remembered](Self::remember). It is as trustworthy as
+    /// everything in the cache: nobody but this user can have written it.
+    pub fn recall(&self, key: &str, form: &str) -> Option<Vec<u8>> {
+        self.resources.recall(key, form)
+    }
+
+    /// Keeps a content, in a form of this name, for later commands. The key is no address, and says
+    /// all that the content depends on. A failure is dropped.
+    pub fn remember(&self, key: &str, form: &str, content: Vec<u8>) {
+        self.resources.remember(key, form, content);
+    }
+
     /// Does `work` on one of the connections' threads for resources. Never waits.
     ///
     /// # Errors
     /// No thread can be started; `work` is then dropped.
     pub fn run_beside(&self, work: impl FnOnce() + Send + 'static) -> Result<()> {
-        resources::run_beside(&self.fetcher, Box::new(work))
+        resources::run_beside(&self.fetcher, work)
     }
 
-    /// The requests for resources so far.
+    /// Waits until the resources that have come are in the cache. They are handed out before they
+    /// are written, and the end of the program would end the threads that write.
+    pub fn settle(&self) {
+        self.resources.settle();
+    }
+
+    /// What was asked of servers so far.
     pub fn asked(&self) -> Asked {
-        self.resources.asked()
+        self.fetcher.client.traffic.asked()
     }
 
     /// Removes and returns the warnings so far.

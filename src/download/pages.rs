@@ -9,8 +9,10 @@
 //! headers; failures to write are dropped, as the next command then only asks again.
 //!
 //! ```text
-//! CACHE/pages/KEY     MAGIC, a line of JSON (the head), the content
+//! CACHE/pages/KEY     the content, a line feed, a line of JSON (the head), MAGIC
 //! ```
+//!
+//! The head comes last, so that cutting it off leaves the content where it is.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -21,7 +23,7 @@ use super::response::HeaderFields;
 use crate::digest::{Algorithm, Digest};
 use crate::fs::CacheDir;
 
-/// The first line of a file. A later version of the format gets another one.
+/// The last line of a file. A later version of the format gets another one.
 const MAGIC: &[u8] = b"pkg-install page 2\n";
 
 /// The most bytes of a file that are read: the longest page and its head.
@@ -79,6 +81,25 @@ impl KeptPage {
             crc: 0,
         };
         Self { head, body }
+    }
+
+    /// A content that is no answer, in a form of this name.
+    pub(super) fn of_content(form: &str, content: Vec<u8>) -> Self {
+        let head = PageHead {
+            url: String::new(),
+            content_type: None,
+            etag: None,
+            last_modified: None,
+            stored: now(),
+            max_age: 0,
+            form: Some(form.to_owned()),
+            length: 0,
+            crc: 0,
+        };
+        Self {
+            head,
+            body: content,
+        }
     }
 
     /// The same answer with another content, in a form of this name.
@@ -149,10 +170,10 @@ impl Pages {
     pub(super) fn read(&self, label: &str) -> Option<KeptPage> {
         let directory = self.directory.as_ref()?;
         let mut content = directory.read(&key(label), MOST_BYTES).ok()??;
-        let rest = content.strip_prefix(MAGIC)?;
-        let end = rest.iter().position(|byte| *byte == b'\n')?;
-        let head: PageHead = serde_json::from_slice(&rest[..end]).ok()?;
-        content.drain(..MAGIC.len() + end + 1);
+        let rest = content.strip_suffix(MAGIC)?.strip_suffix(b"\n")?;
+        let end = rest.iter().rposition(|byte| *byte == b'\n')?;
+        let head: PageHead = serde_json::from_slice(&rest[end + 1..]).ok()?;
+        content.truncate(end);
         let is_whole = content.len() as u64 == head.length && crc32fast::hash(&content) == head.crc;
         is_whole.then_some(KeptPage {
             head,
@@ -170,7 +191,7 @@ impl Pages {
             };
             let head = serde_json::to_vec(&head).expect("strings and numbers are always written");
             // A full disk or a missing permission only makes the next command ask again.
-            let _ = directory.write(&key(label), &[MAGIC, &head, b"\n", &page.body]);
+            let _ = directory.write(&key(label), &[&page.body, b"\n", &head, b"\n", MAGIC]);
         }
     }
 }
@@ -248,8 +269,8 @@ mod tests {
             std::fs::write(&path, content).expect("it is writable");
             assert!(pages.read("a").is_none());
         }
-        let mut zeros = whole.clone();
-        zeros[whole.len() - 2] = 0;
+        let mut zeros = whole;
+        zeros[2] = 0;
         std::fs::write(&path, zeros).expect("it is writable");
         assert!(pages.read("a").is_none());
     }

@@ -2,15 +2,15 @@
 //!
 //! Input: [`ResourceRequest`]s, from any thread. Output: [`Resource`]s, each address asked for
 //! once. Asking never waits; a callback gets the answer and may ask for more, so that a tree of
-//! resources is fetched as fast as it becomes known. Resources share the connections with files
-//! and go before them. Limits: a body longer than the request's limit is refused; what is kept
-//! between commands, and for how long, is the business of [`pages`](super::pages).
+//! resources is fetched as fast as it becomes known. The cache is looked into on a few threads, as
+//! that is work for processors and disks; what it lacks goes to the connections, which resources
+//! share with files and get before them. Limits: a body longer than the request's limit is refused;
+//! what is kept between commands, and for how long, is the business of [`pages`](super::pages).
 
 use std::cell::Cell;
 use std::collections::HashSet;
 use std::io::Read;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Instant;
 
 use url::Url;
@@ -65,7 +65,24 @@ struct UnkeptPage {
     page: KeptPage,
     form: &'static str,
     key: String,
-    resources: Arc<Resources>,
+    keeping: Keeping,
+}
+
+/// Counts as an answer that is about to be kept.
+struct Keeping(Arc<Resources>);
+
+impl Keeping {
+    fn begin(resources: &Arc<Resources>) -> Self {
+        *resources.lock_keeping() += 1;
+        Self(Arc::clone(resources))
+    }
+}
+
+impl Drop for Keeping {
+    fn drop(&mut self) {
+        *self.0.lock_keeping() -= 1;
+        self.0.kept.notify_all();
+    }
 }
 
 impl std::fmt::Debug for UnkeptPage {
@@ -79,18 +96,9 @@ impl Resource {
     pub fn keep(self, content: Vec<u8>) {
         if let Some(unkept) = self.unkept {
             let page = unkept.page.in_form(unkept.form, content);
-            unkept.resources.pages.write(&unkept.key, &page);
+            unkept.keeping.0.pages.write(&unkept.key, &page);
         }
     }
-}
-
-/// What was asked of servers so far.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Asked {
-    /// How many requests for resources were made.
-    pub requests: u64,
-    /// How many bytes their bodies had, as they were sent.
-    pub bytes: u64,
 }
 
 /// All resources of a downloader.
@@ -98,8 +106,10 @@ pub(super) struct Resources {
     /// The addresses that were asked for.
     asked: Mutex<HashSet<String>>,
     pages: Pages,
-    requests: AtomicU64,
-    bytes: AtomicU64,
+    /// How many answers are about to be kept.
+    keeping: Mutex<usize>,
+    /// Notified when one was kept.
+    kept: Condvar,
 }
 
 /// Called once on a connection's thread; it should be short.
@@ -110,8 +120,8 @@ impl Resources {
         Self {
             asked: Mutex::default(),
             pages,
-            requests: AtomicU64::new(0),
-            bytes: AtomicU64::new(0),
+            keeping: Mutex::default(),
+            kept: Condvar::new(),
         }
     }
 
@@ -119,7 +129,7 @@ impl Resources {
     /// Never waits.
     pub(super) fn want(
         self: &Arc<Self>,
-        fetcher: &Fetcher,
+        fetcher: &Arc<Fetcher>,
         request: ResourceRequest,
         arrived: Arrived,
     ) -> bool {
@@ -139,29 +149,49 @@ impl Resources {
             request,
             key,
             label,
+            host,
+            kept: OnceLock::new(),
         };
         let job = Arc::new(job);
-        let submitted = fetcher.scheduler.submit(Task {
-            job: Arc::clone(&job) as Arc<dyn Job>,
-            class: Class::Resource,
-            host,
-            parts: vec![Part::Whole],
-            split: None,
-            results: None,
-        });
+        if job.request.keep == Keep::Never && !fetcher.offline {
+            job.submit(fetcher);
+            return true;
+        }
+        let look_up = LookUp {
+            fetch: Arc::clone(&job),
+            fetcher: Arc::downgrade(fetcher),
+        };
+        let submitted = fetcher.readers.submit(resource_task(Errand::new(move || {
+            look_up.run();
+        })));
         if let Err(trouble) = submitted {
             job.end(Err(trouble.into_error(&job.label)));
         }
         true
     }
 
-    /// What was asked of servers so far.
-    pub(super) fn asked(&self) -> Asked {
-        // Relaxed: the figures are for people and order nothing.
-        Asked {
-            requests: self.requests.load(Ordering::Relaxed),
-            bytes: self.bytes.load(Ordering::Relaxed),
+    /// A content that was kept under this key, which is no address.
+    pub(super) fn recall(&self, key: &str, form: &str) -> Option<Vec<u8>> {
+        let kept = self.pages.read(key)?;
+        kept.has_form(Some(form)).then_some(kept.body)
+    }
+
+    /// Keeps a content under this key.
+    pub(super) fn remember(&self, key: &str, form: &str, content: Vec<u8>) {
+        self.pages.write(key, &KeptPage::of_content(form, content));
+    }
+
+    /// Waits until all answers that have come are kept.
+    pub(super) fn settle(&self) {
+        let mut keeping = self.lock_keeping();
+        while *keeping > 0 {
+            let waited = self.kept.wait(keeping);
+            keeping = waited.unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    fn lock_keeping(&self) -> MutexGuard<'_, usize> {
+        self.keeping.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashSet<String>> {
@@ -169,8 +199,27 @@ impl Resources {
     }
 }
 
-/// Work for a connection's thread that makes its requests in another way.
+/// A task of one part, whose own requests count for their host.
+fn resource_task(job: Arc<dyn Job>) -> Task {
+    Task {
+        job,
+        class: Class::Resource,
+        host: String::new(),
+        parts: vec![Part::Whole],
+        split: None,
+        results: None,
+    }
+}
+
+/// Work that is done once on a thread of a scheduler. It is taken out before it is done, so that
+/// nothing of it is dropped while the scheduler is locked.
 struct Errand(Mutex<Option<Box<dyn FnOnce() + Send>>>);
+
+impl Errand {
+    fn new(work: impl FnOnce() + Send + 'static) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(Some(Box::new(work)))))
+    }
+}
 
 impl Job for Errand {
     fn run(&self, _: &Part) -> Ran {
@@ -183,17 +232,8 @@ impl Job for Errand {
 }
 
 /// Does `work` on a connection's thread for resources.
-pub(super) fn run_beside(fetcher: &Fetcher, work: Box<dyn FnOnce() + Send>) -> Result<()> {
-    let task = Task {
-        job: Arc::new(Errand(Mutex::new(Some(work)))),
-        class: Class::Resource,
-        // The requests of the work itself count for their host.
-        host: String::new(),
-        parts: vec![Part::Whole],
-        split: None,
-        results: None,
-    };
-    let submitted = fetcher.scheduler.submit(task);
+pub(super) fn run_beside(fetcher: &Fetcher, work: impl FnOnce() + Send + 'static) -> Result<()> {
+    let submitted = fetcher.scheduler.submit(resource_task(Errand::new(work)));
     submitted
         .map(drop)
         .map_err(|trouble| trouble.into_error("the parts of a wheel"))
@@ -228,14 +268,33 @@ struct ResourceFetch {
     /// What identifies the address.
     key: String,
     label: String,
+    host: String,
+    /// The answer of an earlier command, about which the server is asked.
+    kept: OnceLock<KeptPage>,
     attempts: Mutex<Attempts>,
     arrived: Mutex<Option<Arrived>>,
+}
+
+/// Looks for a resource in the cache, and asks the server if it is not there.
+struct LookUp {
+    fetch: Arc<ResourceFetch>,
+    fetcher: Weak<Fetcher>,
+}
+
+impl LookUp {
+    fn run(self) {
+        if let Some(found) = self.fetch.look_up() {
+            self.fetch.end(found);
+        } else if let Some(fetcher) = self.fetcher.upgrade() {
+            self.fetch.submit(&fetcher);
+        }
+    }
 }
 
 impl Job for ResourceFetch {
     fn run(&self, _: &Part) -> Ran {
         let heard = Cell::new(Instant::now());
-        let result = match self.fetch(&heard) {
+        let result = match self.ask(&heard) {
             Ok(resource) => Ok(resource),
             Err(FetchError::Fatal(error)) => Err(error),
             Err(FetchError::Passing(passing)) => {
@@ -268,8 +327,20 @@ impl ResourceFetch {
         }
     }
 
-    /// The resource, kept or fetched; sets `heard` to the time at which bytes came last.
-    fn fetch(&self, heard: &Cell<Instant>) -> std::result::Result<Resource, FetchError> {
+    /// Has a connection ask the server.
+    fn submit(self: &Arc<Self>, fetcher: &Fetcher) {
+        let submitted = fetcher.scheduler.submit(Task {
+            host: self.host.clone(),
+            ..resource_task(Arc::clone(self) as Arc<dyn Job>)
+        });
+        if let Err(trouble) = submitted {
+            self.end(Err(trouble.into_error(&self.label)));
+        }
+    }
+
+    /// The answer that the cache has, or the reason why there will be none; `None` if the server
+    /// has to be asked.
+    fn look_up(&self) -> Option<Result<Resource>> {
         let keep = self.request.keep;
         let pages = &self.resources.pages;
         let kept = (keep != Keep::Never)
@@ -280,27 +351,29 @@ impl ResourceFetch {
         let may_use = |kept: &KeptPage| {
             self.offline || keep == Keep::Forever || (!pages.refresh && kept.is_fresh())
         };
-        let kept = match kept {
-            Some(kept) if may_use(&kept) => return Ok(self.resource_of(kept)),
+        match kept {
+            Some(kept) if may_use(&kept) => Some(Ok(self.resource_of(kept))),
             // Without an answer nothing else is left.
-            _ if self.offline => return Err(Error::offline(vec![self.label.clone()]).into()),
-            kept => kept,
-        };
-        self.ask(kept, heard)
+            _ if self.offline => Some(Err(Error::offline(vec![self.label.clone()]))),
+            Some(kept) => {
+                let _ = self.kept.set(kept);
+                None
+            }
+            None => None,
+        }
     }
 
-    /// Asks the server; `kept` is the answer of an earlier command.
-    fn ask(
-        &self,
-        kept: Option<KeptPage>,
-        heard: &Cell<Instant>,
-    ) -> std::result::Result<Resource, FetchError> {
+    /// Asks the server; sets `heard` to the time at which bytes came last.
+    fn ask(&self, heard: &Cell<Instant>) -> std::result::Result<Resource, FetchError> {
         let ResourceRequest { url, keep, .. } = &self.request;
         let pages = &self.resources.pages;
         let mut headers = self.headers();
-        headers.extend(kept.as_ref().map(KeptPage::conditions).unwrap_or_default());
-        // Relaxed: the counters are for people and order nothing.
-        self.resources.requests.fetch_add(1, Ordering::Relaxed);
+        headers.extend(
+            self.kept
+                .get()
+                .map(KeptPage::conditions)
+                .unwrap_or_default(),
+        );
         let attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
         let patience = attempts.left();
         drop(attempts);
@@ -313,11 +386,9 @@ impl ResourceFetch {
         let (fields, body) = answer.into_parts();
         let body = HeardBody { body, heard };
         let body = self.body(body, status, length)?;
-        self.resources
-            .bytes
-            .fetch_add(body.len() as u64, Ordering::Relaxed);
-        if let (304, Some(kept)) = (status, kept) {
-            let kept = kept.confirmed(&fields);
+        self.client.traffic.received(body.len());
+        if let (304, Some(kept)) = (status, self.kept.get()) {
+            let kept = kept.clone().confirmed(&fields);
             pages.write(&self.key, &kept);
             return Ok(self.resource_of(kept));
         }
@@ -333,7 +404,7 @@ impl ResourceFetch {
                     page,
                     form,
                     key: self.key.clone(),
-                    resources: Arc::clone(&self.resources),
+                    keeping: Keeping::begin(&self.resources),
                 });
             } else {
                 pages.write(&self.key, &page);

@@ -356,7 +356,10 @@ impl FileTransfer {
         let result = loop {
             self.cancel.check()?;
             let bytes = match body.read(&mut buffer) {
-                Ok(count) => &buffer[..count],
+                Ok(count) => {
+                    self.client.traffic.received(count);
+                    &buffer[..count]
+                }
                 Err(error) => break Err(self.broken(error).into()),
             };
             match end {

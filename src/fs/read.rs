@@ -369,7 +369,9 @@ impl OpenFile {
     /// # Errors
     /// A file that cannot be read.
     pub fn read_to_limit(&self, limit: u64) -> Result<Vec<u8>> {
-        let mut content = Vec::new();
+        // The length is only a hint, which saves growing piece by piece.
+        let length = self.stat.size.min(limit);
+        let mut content = Vec::with_capacity(usize::try_from(length).unwrap_or(0) + 1);
         (&self.file)
             .take(limit)
             .read_to_end(&mut content)

@@ -110,6 +110,11 @@ impl Index {
             .wait(&key, self.scout.downloader.cancel())
     }
 
+    /// Waits until the pages that have come are in the cache.
+    pub(crate) fn settle(&self) {
+        self.scout.downloader.settle();
+    }
+
     /// What was asked of servers so far.
     pub fn asked(&self) -> Asked {
         self.scout.downloader.asked()

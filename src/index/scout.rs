@@ -32,6 +32,9 @@ use crate::spec::wheel_name::WheelName;
 /// The statuses that mean "not here" (RFC 9110, 15.5.5 and 15.5.11).
 const MISSING: [u16; 2] = [404, 410];
 
+/// The form in which METADATA is kept by the digest of its wheel.
+const METADATA_OF_WHEEL: &str = "METADATA 1";
+
 /// Fetches pages and metadata files, from any thread.
 pub(super) struct Scout {
     pub(super) downloader: Downloader,
@@ -320,19 +323,39 @@ impl Scout {
         let scout = Arc::downgrade(self);
         let claimed = key.clone();
         let begun = self.downloader.run_beside(move || {
-            let Some(scout) = Weak::upgrade(&scout) else {
-                return;
-            };
-            let read = scout.downloader.peek(&file).and_then(|peek| {
-                let read = KnownMetadata::in_wheel(&key.0, &key.1, Box::new(peek.clone()));
-                // The archive only knows that a read failed; the peek knows why.
-                peek.take_failure().map_or(read, Err)
-            });
-            scout.put_metadata(&key, read);
+            if let Some(scout) = Weak::upgrade(&scout) {
+                let read = scout.in_wheel(&key, &file);
+                scout.put_metadata(&key, read);
+            }
         });
         if let Err(error) = begun {
             self.metadata.put(&claimed, Err(error));
         }
+    }
+
+    /// METADATA in a remote wheel, or what an earlier command has read there.
+    fn in_wheel(
+        &self,
+        (name, version): &(ProjectName, Version),
+        file: &RemoteFile,
+    ) -> Result<KnownMetadata> {
+        // Equal digests mean equal METADATA. Without one the wheel may be another by now.
+        let remembered = file.pinned.first().map(ToString::to_string);
+        if let Some(key) = &remembered
+            && let Some(text) = self.downloader.recall(key, METADATA_OF_WHEEL)
+        {
+            return Ok(KnownMetadata::read(name, version, text));
+        }
+        let peek = self.downloader.peek(file)?;
+        let read = KnownMetadata::in_wheel(name, version, Box::new(peek.clone()));
+        // The archive only knows that a read failed; the peek knows why.
+        let read = peek.take_failure().map_or(read, Err)?;
+        if let Some(key) = &remembered
+            && !read.text.is_empty()
+        {
+            (self.downloader).remember(key, METADATA_OF_WHEEL, read.text.clone());
+        }
+        Ok(read)
     }
 
     /// Begins to look for the metadata of a version that is likely to be rejected. The pages of the

@@ -16,7 +16,7 @@ pub mod project;
 pub mod pylock;
 pub mod python_name;
 pub mod record;
-pub(crate) mod requirement;
+pub mod requirement;
 pub mod requirements;
 pub mod resolved;
 pub mod simple;

@@ -31,7 +31,7 @@ impl ProjectFile {
     ///
     /// # Errors
     /// It is not TOML, or one of the two is no table.
-    pub(crate) fn parse(text: &[u8]) -> Result<Self, Vec<Fault>> {
+    pub fn parse(text: &[u8]) -> Result<Self, Vec<Fault>> {
         let not_toml = |reason: String| vec![ResolutionFault::NotToml(reason).into()];
         let text = std::str::from_utf8(text).map_err(|error| not_toml(error.to_string()))?;
         let mut root: Table = text
@@ -53,7 +53,7 @@ impl ProjectFile {
     /// # Errors
     /// Every key that cannot be read, an extra or group that is not there, dynamic dependencies, or
     /// a `requires-python` that excludes the interpreter.
-    pub(crate) fn requirements(
+    pub fn requirements(
         &self,
         extras: &[String],
         groups: &[String],

@@ -12,19 +12,19 @@ use super::version::Specifiers;
 
 /// A project that is needed, in some versions or from one address.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Requirement {
+pub struct Requirement {
     /// The project.
-    pub(crate) name: ProjectName,
+    pub name: ProjectName,
     /// The extras that are needed, too: normalized, sorted, each once.
-    pub(crate) extras: Vec<String>,
+    pub extras: Vec<String>,
     /// The versions that will do, or the one address.
-    pub(crate) wanted: VersionsOrUrl,
+    pub wanted: VersionsOrUrl,
     marker: Option<Marker>,
 }
 
 /// The part of a requirement behind the name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum VersionsOrUrl {
+pub enum VersionsOrUrl {
     /// Versions; no clause means every version.
     Versions(Specifiers),
     /// The file at this URL or path, as written.
@@ -36,7 +36,7 @@ impl Requirement {
     ///
     /// # Errors
     /// The first reason why it cannot be read.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim_matches([' ', '\t']);
         let end = text.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '.' | '_' | '-'));
         let (name, rest) = text.split_at(end.unwrap_or(text.len()));
@@ -66,7 +66,7 @@ impl Requirement {
     }
 
     /// The file at `url`, a URL or path.
-    pub(crate) fn at(name: ProjectName, url: &str, marker: Option<Marker>) -> Self {
+    pub fn at(name: ProjectName, url: &str, marker: Option<Marker>) -> Self {
         Self {
             name,
             extras: Vec::new(),
@@ -76,13 +76,13 @@ impl Requirement {
     }
 
     /// Whether it applies if no extra is asked for.
-    pub(crate) fn applies(&self, environment: &MarkerEnvironment) -> bool {
+    pub fn applies(&self, environment: &MarkerEnvironment) -> bool {
         let holds = |marker: &Marker| marker.holds(environment, &Sets::default());
         self.marker.as_ref().is_none_or(holds)
     }
 
     /// Whether it applies because of `extra`, a normalized name: with it, and not without.
-    pub(crate) fn applies_only_with(&self, extra: &str, environment: &MarkerEnvironment) -> bool {
+    pub fn applies_only_with(&self, extra: &str, environment: &MarkerEnvironment) -> bool {
         let Some(marker) = &self.marker else {
             return false;
         };
@@ -94,7 +94,7 @@ impl Requirement {
     }
 
     /// The versions that it allows; none are stated if it names an address.
-    pub(crate) fn specifiers(&self) -> Option<&Specifiers> {
+    pub fn specifiers(&self) -> Option<&Specifiers> {
         match &self.wanted {
             VersionsOrUrl::Versions(specifiers) => Some(specifiers),
             VersionsOrUrl::Url(_) => None,
@@ -102,7 +102,7 @@ impl Requirement {
     }
 
     /// The address that it names, as written.
-    pub(crate) fn url(&self) -> Option<&str> {
+    pub fn url(&self) -> Option<&str> {
         match &self.wanted {
             VersionsOrUrl::Versions(_) => None,
             VersionsOrUrl::Url(url) => Some(url),

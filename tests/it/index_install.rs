@@ -117,6 +117,22 @@ fn names_are_resolved_and_installed_and_then_nothing_is_asked() {
 }
 
 #[test]
+fn figures_of_a_resolution_are_beside_its_pins_and_not_among_them() {
+    let index = IndexScene::new();
+    index.put("app", &[("2.0", &["lib"])]);
+    index.put("lib", &[("1.5", &[])]);
+    let run = index.run(&["resolve", "app", "--target", "venv", "-v"]);
+    run.assert_code(0);
+    assert_eq!(run.stdout, "app==2.0\nlib==1.5\n    # via app\n");
+    assert!(run.stderr.contains(" requests, "), "{}", run.stderr);
+    // From the cache nothing is asked for.
+    let run = index.run(&["resolve", "app", "--target", "venv", "--offline", "--json"]);
+    run.assert_code(0);
+    let asked = &run.json()["asked"];
+    assert_eq!(*asked, json!({"requests": 0, "bytes": 0, "tiers": 0}));
+}
+
+#[test]
 fn resolve_writes_pins_a_report_and_a_lock_file_that_install_alike() {
     let index = IndexScene::new();
     index.put("app", &[("2.0", &["lib >=1"])]);

@@ -73,14 +73,28 @@ pub fn results(results: &Results, parsed: &Parsed, elapsed: Duration) -> String 
         CommandResult::Owned(found) => listing::owners(found),
         CommandResult::Verified(wheels) => verified(wheels, verbose > 0),
     };
-    if verbose > 0 {
-        text += &environment(results);
-        text.extend(results.timings.iter().map(|&(step, took)| {
-            let milliseconds = took.as_secs_f64() * 1e3;
-            format!("  {:7}{milliseconds:9.1} ms\n", step_name(step))
-        }));
+    if verbose > 0 && !done.is_document() {
+        text += &figures(results);
     }
     text
+}
+
+/// What `-v` adds to a result that other programs read, and that has stdout for itself.
+pub fn figures_beside(results: &Results) -> String {
+    match &results.done {
+        #[cfg(feature = "http")]
+        Some(CommandResult::Resolved(shown)) => figures(results) + &shown.asked(),
+        _ => String::new(),
+    }
+}
+
+/// The environment, and how long each step took.
+fn figures(results: &Results) -> String {
+    let timings = results.timings.iter().map(|&(step, took)| {
+        let milliseconds = took.as_secs_f64() * 1e3;
+        format!("  {:7}{milliseconds:9.1} ms\n", step_name(step))
+    });
+    environment(results) + &timings.collect::<String>()
 }
 
 /// The environment: its kind, its path, and its interpreter.

@@ -187,7 +187,10 @@ impl RequestResolver {
 
     pub(super) fn solve(&self) -> Result<Resolution> {
         self.index.want_ahead(&self.wanted.roots);
-        solve(&self.wanted, &self.index)
+        let solved = solve(&self.wanted, &self.index);
+        // Also after a failure: the next try should not fetch the pages again.
+        self.index.settle();
+        solved
     }
 
     /// The wheels of a resolution that are not installed.

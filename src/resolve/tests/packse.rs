@@ -1,17 +1,26 @@
-//! The scenarios of packse.
+//! The scenarios of packse, and those of the kinds that other resolvers are tested with.
 
 use super::judge::faults;
 use super::scenario::{Scenario, shown};
 use crate::error::ErrorKind;
 
 const SCENARIOS: &str = include_str!("../../../testdata/resolve/packse.txt");
+const KINDS: &str = include_str!("../../../testdata/resolve/kinds.txt");
 
 #[test]
 fn every_scenario_of_packse_has_a_right_answer() {
-    let scenarios = Scenario::all(SCENARIOS);
-    assert_eq!(scenarios.len(), 183);
+    check(&Scenario::all(SCENARIOS), 183);
+}
+
+#[test]
+fn every_scenario_of_other_kinds_has_its_answer() {
+    check(&Scenario::all(KINDS), 55);
+}
+
+fn check(scenarios: &[Scenario], count: usize) {
+    assert_eq!(scenarios.len(), count);
     let mut wrong = Vec::new();
-    for scenario in &scenarios {
+    for scenario in scenarios {
         let expected = scenario.answer.as_str();
         let found = match scenario.solve() {
             // An author may prefer a pre-release to another project's older version.

@@ -81,7 +81,7 @@ impl LooseList {
     ///
     /// # Errors
     /// It is not text.
-    pub(crate) fn parse(text: &[u8]) -> Result<Self, Vec<Fault>> {
+    pub fn parse(text: &[u8]) -> Result<Self, Vec<Fault>> {
         let text = encoding::text_of(text)
             .map_err(|reason| vec![ResolutionFault::NotRequirements(reason).into()])?;
         let mut list = Self::default();
@@ -100,7 +100,7 @@ impl LooseList {
     ///
     /// # Errors
     /// All of them; those that are no wheels are one fault.
-    pub(crate) fn check(&self, environment: &MarkerEnvironment) -> Result<(), Vec<Fault>> {
+    pub fn check(&self, environment: &MarkerEnvironment) -> Result<(), Vec<Fault>> {
         let (mut faults, mut others) = (Vec::<Fault>::new(), Vec::new());
         for line in self
             .refused

@@ -14,7 +14,8 @@ mod specifier;
 
 use std::collections::BTreeMap;
 
-pub(crate) use loose::{LooseList, LooseRequirement};
+pub use loose::LooseList;
+pub(crate) use loose::LooseRequirement;
 
 use lines::{Line, lines};
 use requirement_line::{RequirementLine, hashes, ignored_option, split_option};

@@ -65,8 +65,12 @@ enum StatusRow<'a> {
 #[derive(Serialize, Deserialize)]
 struct WheelRow<'a> {
     file_name: &'a str,
+    /// The link, or what comes before the file name in it.
     link: &'a str,
-    /// The names of the algorithms, and the bytes.
+    is_link_whole: bool,
+    /// The SHA-256, which nearly all have and which takes no list.
+    sha256: Option<&'a [u8]>,
+    /// The names of other algorithms, and the bytes.
     #[serde(borrow)]
     digests: Vec<(&'a str, &'a [u8])>,
     size: Option<u64>,
@@ -134,11 +138,16 @@ impl<'a> WheelText<'a> {
 
     fn row(&self) -> WheelRow<'_> {
         let wheel = self.wheel;
+        let before_name = wheel.link.strip_suffix(&*wheel.file_name);
+        let of_sha256 = |digest: &&Digest| digest.algorithm() == Algorithm::Sha256;
         let digests = wheel.digests.iter();
         WheelRow {
             file_name: &wheel.file_name,
-            link: &wheel.link,
+            link: before_name.unwrap_or(&wheel.link),
+            is_link_whole: before_name.is_none(),
+            sha256: digests.clone().find(of_sha256).map(Digest::bytes),
             digests: digests
+                .filter(|digest| !of_sha256(digest))
                 .map(|digest| (digest.algorithm().name(), digest.bytes()))
                 .collect(),
             size: wheel.size,
@@ -205,19 +214,25 @@ impl CondensedPage {
                 let read = || Specifiers::parse(text).map(Arc::new);
                 pythons.entry(text).or_insert_with(read).clone()
             });
-            let digests = row.digests.iter().filter_map(digest);
+            let link = if row.is_link_whole {
+                row.link.into()
+            } else {
+                format!("{}{}", row.link, row.file_name).into()
+            };
+            let main = row.sha256.map(sha256);
+            let digests = main.into_iter().chain(row.digests.iter().map(digest));
             IndexWheel {
                 file_name: row.file_name.into(),
-                link: row.link.into(),
-                digests: digests.collect(),
+                link,
+                // The checked page has no malformed ones.
+                digests: digests.flatten().collect(),
                 size: row.size,
                 requires_python,
                 metadata: match row.metadata {
                     MetadataRow::Absent => MetadataFile::Absent,
                     MetadataRow::Unpinned => MetadataFile::Unpinned,
                     MetadataRow::Pinned(bytes) => {
-                        let digest = Digest::from_bytes(Algorithm::Sha256, bytes);
-                        let digest = digest.expect("the page was checked when it was read");
+                        let digest = sha256(bytes).expect("the page was checked when it was read");
                         MetadataFile::Pinned(Box::new(digest))
                     }
                 },
@@ -239,11 +254,18 @@ impl WheelRow<'_> {
     /// `None` if a digest is malformed.
     fn check(&self) -> Option<()> {
         if let MetadataRow::Pinned(bytes) = self.metadata {
-            Digest::from_bytes(Algorithm::Sha256, bytes)?;
+            sha256(bytes)?;
+        }
+        if let Some(bytes) = self.sha256 {
+            sha256(bytes)?;
         }
         let is_digest = |row| digest(row).is_some();
         self.digests.iter().all(is_digest).then_some(())
     }
+}
+
+fn sha256(bytes: &[u8]) -> Option<Digest> {
+    Digest::from_bytes(Algorithm::Sha256, bytes)
 }
 
 fn digest((algorithm, bytes): &(&str, &[u8])) -> Option<Digest> {
