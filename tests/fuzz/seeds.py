@@ -141,6 +141,29 @@ def journal() -> str:
     return json.dumps({"uid": 1, "roots": [root], "operations": kinds, "undoable": False})
 
 
+
+PAGES = [
+    json.dumps({
+        "meta": {"api-version": "1.1"},
+        "files": [{
+            "filename": "demo-1.0-py3-none-any.whl", "url": "../demo-1.0-py3-none-any.whl",
+            "hashes": {"sha256": "ab" * 32}, "requires-python": ">=3.8", "core-metadata": True,
+            "yanked": "bad", "size": 7, "upload-time": "2026-01-01T00:00:00Z",
+        }],
+    }),
+    "<!DOCTYPE html><base href='/x/'><meta name='pypi:repository-version' content='1.1'>"
+    "<a href='demo-1.0-py3-none-any.whl#sha256=" + "ab" * 32 + "' data-requires-python='&gt;=3.8'"
+    " data-yanked data-core-metadata='true'>demo</a>",
+]
+REQUIREMENTS = [
+    "Demo.Name[one,two] (>=1.0,!=1.5.*) ; python_version < '3.13' and extra == 'one'",
+    "demo @ https://h.example/demo-1.0-py3-none-any.whl#sha256=ab ; os_name == 'posix'",
+    "-r other.txt\n--index-url https://h.example/\ndemo==1.0 --hash=sha256:ab\n",
+    "[project]\nname = 'x'\ndependencies = ['demo>=1']\n[project.optional-dependencies]\n"
+    "a = ['x[b]']\nb = ['c']\n[dependency-groups]\na = ['d', {include-group = 'b'}]\nb = []\n",
+]
+
+
 def seeds() -> dict[str, list[bytes]]:
     """The seeds of each target."""
     images = wheels()
@@ -151,6 +174,8 @@ def seeds() -> dict[str, list[bytes]]:
         "journal": [journal()],
     }
     texts["resolution"] = RESOLUTIONS
+    texts["page"] = PAGES
+    texts["requirement"] = REQUIREMENTS
     texts["entry_points"] = [ENTRY_POINTS, "\ufeff[console_scripts]\n# no\n  a = b:c\n    .d\n"]
     found = {target: [text.encode() for text in values] for target, values in texts.items()}
     rests = (range(9), range(7, 90, 9), [0] * 6 + [3, 9, 2, 1])

@@ -59,6 +59,7 @@ mod option_variables;
 mod other_installers;
 mod other_tools;
 mod output;
+mod packaging;
 mod partial_files;
 mod peeking;
 mod planted;

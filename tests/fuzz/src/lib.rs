@@ -12,7 +12,7 @@
 //! ```
 //!
 //! `archive` takes the same dictionary. `record`, `headers`, `entry_points`, `wheel_name`,
-//! `journal` and `resolution` take `text.dict`. `forged` and
+//! `journal`, `resolution`, `page` and `requirement` take `text.dict`. `forged` and
 //! `planted_state` take none, since their bytes are decisions, but `-max_len=128 -len_control=0`.
 //! Leaks are not looked for: a thread of an installation's pool
 //! that is still ending is taken for one, and the crate has no unsafe code.

@@ -35,14 +35,17 @@ use pkg_install::script;
 use pkg_install::spec::core_metadata::{Headers, Metadata, WheelInfo};
 use pkg_install::spec::entry_points;
 use pkg_install::spec::location::{Location, hashes_in};
-use pkg_install::spec::marker::{Marker, MarkerScope};
+use pkg_install::spec::marker::{Marker, MarkerEnvironment, MarkerScope};
 use pkg_install::spec::name::ProjectName;
 use pkg_install::spec::pip_report::PipReport;
+use pkg_install::spec::project::ProjectFile;
 use pkg_install::spec::pylock::LockFile;
 use pkg_install::spec::record::{
     RecordRow, Verify, read_installed_record, read_wheel_record, write_record,
 };
-use pkg_install::spec::requirements::Requirements;
+use pkg_install::spec::requirement::Requirement;
+use pkg_install::spec::requirements::{LooseList, Requirements};
+use pkg_install::spec::simple::{CondensedPage, Page};
 use pkg_install::spec::version::Version;
 use pkg_install::spec::wheel_name::WheelName;
 use pkg_install::transaction::Journal;
@@ -295,6 +298,51 @@ pub fn resolution(data: &[u8]) {
             matches!(location, Location::File(_))
         );
         let _ = location.file_name();
+    }
+}
+
+/// Reads the bytes as a page of an index, in JSON and in HTML, and as a kept page. What is kept of
+/// a page says the same as the page.
+pub fn page(data: &[u8]) {
+    let project = ProjectName::parse("demo").expect("a name");
+    for kind in ["application/vnd.pypi.simple.v1+json", "text/html"] {
+        let _ = Page::parse_links(kind, data);
+        let Ok(page) = Page::parse(&project, kind, data) else {
+            continue;
+        };
+        let kept = CondensedPage::read(page.condensed()).expect("it was just written");
+        assert_eq!(kept.versions.len(), page.releases.len());
+        for (position, release) in page.releases.iter().enumerate() {
+            assert_eq!(kept.versions[position], release.version);
+            assert_eq!(kept.wheels(position), release.wheels);
+        }
+    }
+    if let Some(kept) = CondensedPage::read(data.to_vec()) {
+        for position in 0..kept.versions.len() {
+            kept.wheels(position);
+        }
+    }
+}
+
+/// Reads the bytes as a requirement, as a list of requirements, and as a `pyproject.toml`.
+pub fn requirement(data: &[u8]) {
+    if let Ok(list) = LooseList::parse(data) {
+        let _ = list.check(&MarkerEnvironment::default());
+    }
+    if let Ok(file) = ProjectFile::parse(data) {
+        let python = Version::parse("3.12.1").expect("a version");
+        let names = ["a".to_owned()];
+        let _ = file.requirements(&names, &names, &python);
+    }
+    if let Ok(text) = std::str::from_utf8(data)
+        && let Ok(requirement) = Requirement::parse(text)
+    {
+        requirement.applies(&MarkerEnvironment::default());
+        requirement.applies_only_with("a", &MarkerEnvironment::default());
+        let shown = requirement.to_string();
+        let again = Requirement::parse(&shown).expect("what is shown can be read");
+        assert_eq!(again.to_string(), shown);
+        assert_eq!(again.name, requirement.name);
     }
 }
 

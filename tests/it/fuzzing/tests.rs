@@ -217,6 +217,7 @@ fn any_bytes_are_refused_or_read() {
         ] {
             target(&data);
         }
+        [page, requirement].iter().for_each(|target| target(&data));
     });
 }
 
