@@ -9,7 +9,7 @@ made up: `wide` is a tree of 200 projects without conflicts, `walk` one where ea
 A recording is made with `--record INDEX`: what the tools ask for is fetched from that index, once, and kept in DIR.
 
 In each round the tools take turns: `cold` with an empty cache, then `warm` with the cache that this made. Seconds are medians;
-the counts are those of the first round. `pip-fast-deps` is pip with `--use-feature=fast-deps`.
+the counts are those of the first round. Pip needs to be 25.3 or later, which fetches no wheel in a dry run. `pip-fast-deps` is pip with `--use-feature=fast-deps`.
 """
 
 import argparse
