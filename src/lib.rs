@@ -98,6 +98,8 @@ pub mod installed;
 #[cfg(feature = "testing")]
 pub mod outcome;
 #[cfg(feature = "testing")]
+pub mod pack;
+#[cfg(feature = "testing")]
 pub mod path;
 #[cfg(feature = "testing")]
 pub mod plan;
@@ -132,6 +134,8 @@ mod fs;
 mod installed;
 #[cfg(not(feature = "testing"))]
 mod outcome;
+#[cfg(not(feature = "testing"))]
+mod pack;
 #[cfg(not(feature = "testing"))]
 mod path;
 #[cfg(not(feature = "testing"))]

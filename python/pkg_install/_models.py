@@ -35,6 +35,43 @@ class Archive:
 
 
 @dataclass(frozen=True)
+class Artifact:
+    """The artefact as a part of the JSON object."""
+
+    path: str
+    format: Literal["pyz", "zip", "tar.gz", "oci"]
+    bytes: int
+    """Of the file, or of the layers that were added."""
+    sha256: str
+    """Of the whole file, or of the manifest of an image."""
+    id: str
+    """The SHA-256 of the sorted paths, modes and digests of the files in it."""
+    entries: int
+    """How many files it contains."""
+    copied: int
+    """How many of them are copied as the wheels have them."""
+    recompressed: int
+    """How many entries of wheels are compressed again."""
+    layers: tuple[Layer, ...] = ()
+    """The layers that were added to an image; only of `oci`."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Artifact:
+        """Read it from the JSON object; a field that is missing raises KeyError."""
+        return cls(
+            path=data["path"],
+            format=data["format"],
+            bytes=data["bytes"],
+            sha256=data["sha256"],
+            id=data["id"],
+            entries=data["entries"],
+            copied=data["copied"],
+            recompressed=data["recompressed"],
+            layers=_all(Layer.from_json)(data.get("layers") or ()),
+        )
+
+
+@dataclass(frozen=True)
 class Asked:
     """What was asked of servers."""
 
@@ -271,6 +308,29 @@ class Error:
             message=data["message"],
             effect=data["effect"],
             wheels=_all(Refused.from_json)(data.get("wheels") or ()),
+        )
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer of an image."""
+
+    wheels: tuple[str, ...]
+    """The projects in it, each with its version."""
+    digest: str
+    """The SHA-256 of the blob."""
+    diff_id: str
+    """The SHA-256 of the archive before it is compressed."""
+    bytes: int
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Layer:
+        """Read it from the JSON object; a field that is missing raises KeyError."""
+        return cls(
+            wheels=tuple(data["wheels"]),
+            digest=data["digest"],
+            diff_id=data["diff_id"],
+            bytes=data["bytes"],
         )
 
 
@@ -592,8 +652,8 @@ class Result:
     """What a command did, found or would do."""
 
     version: int
-    outcome: Literal["committed", "planned", "unchanged", "resolved", "failed"]
-    """`committed`, `planned`, `unchanged`, `resolved` or `failed`."""
+    outcome: Literal["committed", "planned", "unchanged", "resolved", "packed", "failed"]
+    """`committed`, `planned`, `unchanged`, `resolved`, `packed` or `failed`."""
     environment: Optional[Environment]
     """Null if none was found."""
     changes: tuple[Change, ...]
@@ -603,6 +663,8 @@ class Result:
     timings_ms: Timings
     error: Optional[Error]
     """Null on success."""
+    artifact: Optional[Artifact] = None
+    """Only of `pack`."""
     asked: Optional[Asked] = None
     cache: Optional[Cache] = None
     """Only of `cache`."""
@@ -642,6 +704,7 @@ class Result:
             warnings=_all(Warning.from_json)(data["warnings"]),
             timings_ms=Timings.from_json(data["timings_ms"]),
             error=_optional(data["error"], Error.from_json),
+            artifact=_optional(data.get("artifact"), Artifact.from_json),
             asked=_optional(data.get("asked"), Asked.from_json),
             cache=_optional(data.get("cache"), Cache.from_json),
             differences=_optional(data.get("differences"), _all(Difference.from_json)),
@@ -660,6 +723,7 @@ class Result:
 
 __all__ = [
     "Archive",
+    "Artifact",
     "Asked",
     "Cache",
     "CacheContents",
@@ -671,6 +735,7 @@ __all__ = [
     "Download",
     "Environment",
     "Error",
+    "Layer",
     "NameAndVersion",
     "Origin",
     "Owners",

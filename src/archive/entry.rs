@@ -31,6 +31,16 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// How its content is compressed.
+    pub fn method(&self) -> Method {
+        self.method
+    }
+
+    /// The length of its compressed data in bytes.
+    pub fn compressed(&self) -> u64 {
+        self.compressed
+    }
+
     /// The position of its compressed data in the archive.
     pub fn range(&self) -> Range<u64> {
         // The compressed size is only a claim until the local header has been checked.
@@ -46,9 +56,12 @@ impl Entry {
 
 /// How an entry is compressed (APPNOTE 4.4.5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Method {
+pub enum Method {
+    /// Not at all.
     Stored,
+    /// As a deflate stream (RFC 1951).
     Deflate,
+    /// As a Zstandard frame (RFC 8878).
     Zstd,
 }
 
@@ -64,7 +77,7 @@ impl Method {
     }
 
     /// The number in the headers of an entry.
-    pub(super) fn number(self) -> u16 {
+    pub fn number(self) -> u16 {
         match self {
             Self::Stored => 0,
             Self::Deflate => 8,

@@ -38,7 +38,7 @@ pub(super) fn unpack(
     if entry.size <= MAX_WHOLE && entry.compressed <= MAX_WHOLE {
         return unpack_whole(file, entry, expected, scratch, sink);
     }
-    stream::unpack(file, entry, expected, scratch, sink)
+    Ok(stream::unpack(file, entry, expected, scratch, sink)?.digest)
 }
 
 fn unpack_whole(

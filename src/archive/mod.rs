@@ -9,12 +9,14 @@
 
 mod batch;
 mod central_directory;
+mod compress;
 mod end_records;
 mod entry;
 mod extra_fields;
 mod extract;
 #[cfg(feature = "http")]
 mod gzip;
+mod gzip_reader;
 mod inflate;
 mod little_endian;
 mod local_headers;
@@ -33,13 +35,16 @@ use crate::error::{ArchiveFault, Error, Result};
 use crate::fs::{OpenFile, ReadAt};
 
 pub use batch::{EntryBatch, Item, ItemSink};
-pub use entry::{ArchiveError, Entry};
+pub use compress::Deflater;
+pub use entry::{ArchiveError, Entry, Method};
 #[cfg(feature = "http")]
 pub use gzip::{GzipError, gunzip};
+pub use gzip_reader::gzip_reader;
 #[cfg(feature = "testing")]
 pub use inflate::{Inflate, Progress};
 pub use local_headers::Extent;
 pub use scratch::Scratch;
+pub use stream::{StreamEnd, Unpacked};
 pub use verify::Expected;
 
 /// How many times its own size an archive may inflate to, if that is more than [`MIN_CONTENT`]. Of
@@ -128,6 +133,35 @@ impl Archive {
         sink: &mut dyn FnMut(&[u8]) -> Result<()>,
     ) -> std::result::Result<Option<Digest>, ArchiveError> {
         extract::unpack(&*self.file, entry, expected, scratch, sink)
+    }
+
+    /// As [`Archive::unpack`], in pieces whatever its size, and with the places in its deflate
+    /// stream that matter to join it with another one.
+    ///
+    /// # Errors
+    /// As [`Archive::unpack`].
+    pub fn unpack_stream(
+        &self,
+        entry: &Entry,
+        expected: Expected,
+        scratch: &mut Scratch,
+        sink: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> std::result::Result<Unpacked, ArchiveError> {
+        stream::unpack(&*self.file, entry, expected, scratch, sink)
+    }
+
+    /// Passes the data of `entry` to `sink` in pieces, compressed as it is in the archive, and
+    /// unchecked.
+    ///
+    /// # Errors
+    /// Data that cannot be read, or the first error of `sink`.
+    pub fn copy_data(
+        &self,
+        entry: &Entry,
+        scratch: &mut Scratch,
+        sink: &mut dyn FnMut(&mut [u8]) -> Result<()>,
+    ) -> std::result::Result<(), ArchiveError> {
+        stream::copy_data(&*self.file, entry, scratch, sink)
     }
 
     /// Unpacks the entries of one [`EntryBatch`], in their order, up to the first that is at fault.

@@ -21,15 +21,32 @@ const PIECE: usize = 1 << 18;
 /// The receiver of an entry's content, which comes in one or more pieces.
 pub(super) type Sink<'a> = dyn FnMut(&[u8]) -> Result<()> + 'a;
 
-/// Passes the content of `entry` to `sink` in pieces, and returns its digest if one was expected or
-/// asked for.
+/// What is known of an entry once it was unpacked in pieces.
+#[derive(Debug, Clone, Copy)]
+pub struct Unpacked {
+    /// Its digest, if one was expected or asked for.
+    pub digest: Option<Digest>,
+    /// The places in its data that matter to join it with another stream, if it is deflated.
+    pub end: Option<StreamEnd>,
+}
+
+/// Two places in a deflate stream, in bits from its beginning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StreamEnd {
+    /// The place of the bit that marks the last block as the last.
+    pub last_header: u64,
+    /// The place behind the last bit.
+    pub end: u64,
+}
+
+/// Passes the content of `entry` to `sink` in pieces.
 pub(super) fn unpack(
     file: &dyn ReadAt,
     entry: &Entry,
     expected: Expected,
     scratch: &mut Scratch,
     sink: &mut Sink<'_>,
-) -> ArchiveResult<Option<Digest>> {
+) -> ArchiveResult<Unpacked> {
     let mut writer = PieceWriter {
         entry,
         crc: crc32fast::Hasher::new(),
@@ -38,9 +55,10 @@ pub(super) fn unpack(
         sink,
     };
     let mut data = Data::new(file, entry);
+    let mut end = None;
     match entry.method {
         Method::Stored => writer.copy(data, &mut scratch.content)?,
-        Method::Deflate => writer.inflate(data, scratch)?,
+        Method::Deflate => end = Some(writer.inflate(data, scratch)?),
         Method::Zstd => {
             writer.copy(zstd(entry, &mut data)?, &mut scratch.content)?;
             // The decoder reads no further than its frame, so these bytes lie behind it.
@@ -48,7 +66,26 @@ pub(super) fn unpack(
         }
     }
     check_size_and_crc(entry, writer.size, || writer.crc.finalize())?;
-    expected.check(entry, writer.digest.map(Hasher::finish))
+    let digest = expected.check(entry, writer.digest.map(Hasher::finish))?;
+    Ok(Unpacked { digest, end })
+}
+
+/// Passes the data of `entry` to `sink` in pieces, as it is in the archive.
+pub(super) fn copy_data(
+    file: &dyn ReadAt,
+    entry: &Entry,
+    scratch: &mut Scratch,
+    sink: &mut dyn FnMut(&mut [u8]) -> Result<()>,
+) -> ArchiveResult<()> {
+    let mut data = Data::new(file, entry);
+    grow(&mut scratch.compressed, PIECE);
+    while data.left > 0 {
+        let count = data
+            .read(&mut scratch.compressed[..PIECE])
+            .map_err(|error| unreadable(file, entry, error))?;
+        sink(&mut scratch.compressed[..count]).map_err(ArchiveError::Other)?;
+    }
+    Ok(())
 }
 
 /// The content so far: passed on, counted and hashed.
@@ -89,12 +126,15 @@ impl PieceWriter<'_, '_> {
     }
 
     /// Inflates `data`, which must end with its stream.
-    fn inflate(&mut self, mut data: Data<'_>, scratch: &mut Scratch) -> ArchiveResult<()> {
+    fn inflate(&mut self, mut data: Data<'_>, scratch: &mut Scratch) -> ArchiveResult<StreamEnd> {
         grow(&mut scratch.compressed, PIECE);
         let inflate = &mut scratch.inflater.pieces;
         inflate.reset();
         // The bytes of the buffer that hold compressed data.
         let mut input = 0..0;
+        // The number of bytes that were used in earlier calls.
+        let mut before = 0_u64;
+        let mut last_header = None;
         loop {
             // What was not used before comes first, and new data follows it.
             scratch.compressed.copy_within(input.clone(), 0);
@@ -108,13 +148,22 @@ impl PieceWriter<'_, '_> {
                 let (used, progress) = inflate
                     .decode(&scratch.compressed[input.clone()], data.left == 0)
                     .map_err(|fault| corrupt(self.entry, &fault))?;
+                // The offset is negative if the header begins in a byte that was used before.
+                if let Some(offset) = inflate.last_header() {
+                    last_header = (before * 8).checked_add_signed(offset);
+                }
                 input.start += used;
+                before += used as u64;
                 self.write(inflate.content())?;
                 match progress {
                     Progress::NeedsInput => break,
                     Progress::Full => {}
                     Progress::End => {
-                        return check_fully_used(self.entry, input.len() as u64 + data.left);
+                        check_fully_used(self.entry, input.len() as u64 + data.left)?;
+                        return Ok(StreamEnd {
+                            last_header: last_header.expect("a stream ends with a last block"),
+                            end: before * 8 - u64::from(inflate.unused_bits()),
+                        });
                     }
                 }
             }

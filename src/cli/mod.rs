@@ -8,6 +8,8 @@ mod args;
 mod cache;
 mod completion;
 mod documents;
+#[cfg(feature = "http")]
+mod downloads;
 mod environment;
 mod github;
 mod help;
@@ -16,6 +18,7 @@ mod json;
 mod log;
 mod manual;
 mod options;
+mod pack;
 #[cfg(feature = "http")]
 mod pip_configuration;
 mod progress;
@@ -82,6 +85,7 @@ enum CommandResult {
     Shown(ProjectsShown, bool),
     Owned(Vec<PathOwners>),
     Verified(Vec<VerifiedWheel>),
+    Packed(Box<command::PackOutcome>),
     /// What was done with the cache, and what was asked for.
     #[cfg(feature = "http")]
     Cache(command::CacheOutcome, CacheRequest),
@@ -227,6 +231,12 @@ fn act(parsed: &Parsed, context: Context<'_>, results: &mut Results) -> Result<(
             };
             CommandResult::Downloaded(wheels, status)
         }
+        Command::Pack(args) => {
+            let (args, wanted) = &**args;
+            let input = request::read(args, options, context)?;
+            let outcome = command::pack(&locate, &input, wanted, options, context)?;
+            CommandResult::Packed(Box::new(outcome))
+        }
         #[cfg(feature = "http")]
         Command::Resolve(args) => resolution::run(args, &locate, options, context)?,
         Command::Verify(paths) => {
@@ -292,7 +302,7 @@ fn in_environment(
         Command::Download(..) | Command::Resolve(_) | Command::Cache(_) => {
             unreachable!("`act` does these")
         }
-        Command::Install(_) | Command::Sync(..) | Command::Verify(_) => {
+        Command::Install(_) | Command::Sync(..) | Command::Verify(_) | Command::Pack(_) => {
             unreachable!("`act` does these")
         }
     })

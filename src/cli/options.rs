@@ -11,13 +11,11 @@ use std::time::Duration;
 
 use clap::{CommandFactory as _, FromArgMatches as _};
 
-use pkg_install::command::Options;
+use pkg_install::command::{Options, PackRequest};
 use pkg_install::{Locate, LocatePurpose};
 
 #[cfg(feature = "http")]
 use super::args::ResolveArgs;
-#[cfg(feature = "http")]
-use super::args::groups::DownloadArgs;
 use super::args::groups::{EnvironmentArgs, OutputArgs, TransactionArgs};
 use super::args::values::{Color, ListFormat, ProgressMode};
 use super::args::{
@@ -26,7 +24,10 @@ use super::args::{
 #[cfg(feature = "http")]
 use super::cache::CacheRequest;
 use super::documents::{self, Answer};
+#[cfg(feature = "http")]
+use super::downloads::{default_cache, download_settings};
 use super::environment;
+use super::pack;
 use super::refusal::{self, UsageError};
 use super::variables::{self, Matched};
 
@@ -75,6 +76,8 @@ pub enum Command {
     Owner(Vec<PathBuf>),
     Undo,
     Recover,
+    /// Make an artefact of the wheels of a request.
+    Pack(Box<(RequestArgs, PackRequest)>),
     /// Decide which wheels satisfy requirements.
     #[cfg(feature = "http")]
     Resolve(Box<ResolveArgs>),
@@ -85,6 +88,7 @@ impl Command {
     pub fn is_writing(&self) -> bool {
         match self {
             Self::Install(_) | Self::Sync(..) | Self::Uninstall { .. } | Self::Undo => true,
+            Self::Pack(_) => true,
             // An installation often follows a download, so that it is worth to say.
             #[cfg(feature = "http")]
             Self::Download(..) => true,
@@ -106,6 +110,7 @@ impl Command {
             #[cfg(feature = "http")]
             Self::Download(..) | Self::Resolve(_) => LocatePurpose::Choose,
             Self::Uninstall { .. } | Self::Undo => LocatePurpose::Remove,
+            Self::Pack(_) => LocatePurpose::Choose,
             Self::Check { requires: true, .. } => LocatePurpose::ReadWithPython,
             Self::Recover
             | Self::Check { .. }
@@ -122,6 +127,7 @@ impl Command {
     fn request(&self) -> Option<&RequestArgs> {
         match self {
             Self::Install(request) => Some(request),
+            Self::Pack(request) => Some(&request.0),
             #[cfg(feature = "http")]
             Self::Download(request, _) => Some(request),
             _ => None,
@@ -180,7 +186,14 @@ pub fn parse(arguments: &[OsString]) -> StdResult<Parsed, Stop> {
         return Err(answered.into());
     }
     let is_default = cli.command.is_none();
-    let mut parsed = parsed(cli);
+    let mut parsed = match cli.command {
+        Some(SubCommand::Pack(args)) => {
+            let (wanted, options, environment) = pack::parts(&args)?;
+            let command = Command::Pack(Box::new((args.request, wanted)));
+            Parsed::new(command, options, environment, args.output)
+        }
+        _ => parsed(cli),
+    };
     parsed.remark = refusal::shadowed_directory(arguments, &command);
     settle_output(&mut parsed.output);
     if let Some(request) = parsed
@@ -262,6 +275,7 @@ fn parsed(cli: Cli) -> Parsed {
             let command = Command::Cache(request);
             Parsed::new(command, Options::default(), environment, options.output)
         }
+        Some(SubCommand::Pack(_)) => unreachable!("`parse` takes it"),
         Some(SubCommand::Uninstall(args)) => {
             let mut parsed = changing(Command::Uninstall { names: args.names }, args.changing);
             parsed.options.undoable = args.undoable.undoable;
@@ -367,80 +381,6 @@ fn transaction_options(args: &TransactionArgs) -> Options {
         .with_dry_run(args.dry_run.dry_run)
         .with_jobs(args.jobs.jobs.map(usize::from))
         .with_lock_timeout(Duration::from_secs(args.lock.lock_timeout))
-}
-
-/// The download settings, with proxies, certificates, logins and the cache directory from the
-/// process's variables.
-#[cfg(feature = "http")]
-fn download_settings(args: &DownloadArgs) -> pkg_install::command::Settings {
-    // An address of a proxy that is not UTF-8 cannot be used, so it counts as unset.
-    let text = |names: &[&str]| variable(names).and_then(|value| value.into_string().ok());
-    let home = variable(&["HOME"]).map(PathBuf::from);
-    let cache = args.cache_dir.clone().or_else(default_cache);
-    let all = text(&["ALL_PROXY", "all_proxy"]);
-    let defaults = pkg_install::command::Settings::default();
-    let timeout = args
-        .timeout
-        .map(|seconds| Duration::from_secs(seconds.get().into()));
-    pkg_install::command::Settings {
-        connect_timeout: timeout.unwrap_or(defaults.connect_timeout),
-        stall_timeout: timeout.unwrap_or(defaults.stall_timeout),
-        // A server that may be silent for long in one try gets a second one, too.
-        give_up_after: timeout.map_or(defaults.give_up_after, |timeout| {
-            defaults.give_up_after.max(timeout * 2)
-        }),
-        cache: cache.filter(|_| !args.no_cache),
-        cache_is_named: args.cache_dir.is_some(),
-        offline: args.offline,
-        connections: usize::from(args.concurrent_downloads),
-        // Not HTTP_PROXY in capitals: in a CGI program it holds the `Proxy` header of a request.
-        http_proxy: text(&["http_proxy"]).or_else(|| all.clone()),
-        https_proxy: text(&["https_proxy", "HTTPS_PROXY"]).or(all),
-        no_proxy: text(&["no_proxy", "NO_PROXY"]),
-        certificates: variable(&["SSL_CERT_FILE"])
-            .map(PathBuf::from)
-            .or_else(certificates_of_the_system),
-        certificate_directory: variable(&["SSL_CERT_DIR"]).map(PathBuf::from),
-        netrc: variable(&["NETRC"])
-            .map(PathBuf::from)
-            .or_else(|| Some(home?.join(".netrc"))),
-        ..defaults
-    }
-}
-
-/// The system's file of certificates, if it has to be named: if one of these variables is set to
-/// nothing, the HTTP crate would take that as the name of a file. Elsewhere than on Unix, and on
-/// macOS, the system has no such file and ignores the variables.
-#[cfg(feature = "http")]
-fn certificates_of_the_system() -> Option<PathBuf> {
-    let is = |name: &str, empty: bool| {
-        std::env::var_os(name).is_some_and(|value| value.is_empty() == empty)
-    };
-    let has_empty = is("SSL_CERT_FILE", true) || is("SSL_CERT_DIR", true);
-    #[cfg(all(unix, not(target_vendor = "apple")))]
-    if has_empty && !is("SSL_CERT_DIR", false) {
-        return openssl_probe::probe().cert_file;
-    }
-    let _ = has_empty;
-    None
-}
-
-/// The value of the first of these variables that is set.
-#[cfg(feature = "http")]
-fn variable(names: &[&str]) -> Option<OsString> {
-    let mut values = names.iter().filter_map(std::env::var_os);
-    values.find(|value| !value.is_empty())
-}
-
-/// The directory of the cache if none was named.
-#[cfg(feature = "http")]
-fn default_cache() -> Option<PathBuf> {
-    // The XDG specification has relative paths in this variable ignored.
-    let caches = variable(&["XDG_CACHE_HOME"])
-        .map(PathBuf::from)
-        .filter(|path| path.is_absolute());
-    let home = || Some(PathBuf::from(variable(&["HOME"])?).join(".cache"));
-    Some(caches.or_else(home)?.join("pkg-install"))
 }
 
 /// Replaces the short forms of output options by what they stand for.

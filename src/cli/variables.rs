@@ -90,6 +90,26 @@ pub fn is_set(name: &str) -> bool {
     std::env::var(format!("PKG_INSTALL_{name}")).is_ok_and(|value| yes_or_no(&value) == Some(true))
 }
 
+/// The time that `SOURCE_DATE_EPOCH` states for everything that is made, in seconds since 1970.
+///
+/// # Errors
+/// It is not a number of seconds that an archive can state.
+pub fn source_date_epoch() -> Result<Option<u64>, UsageError> {
+    const NAME: &str = "SOURCE_DATE_EPOCH";
+    // The header of a tar archive has room for eleven octal digits.
+    const LAST: u64 = 0o777_7777_7777;
+    let Some(value) = std::env::var_os(NAME).filter(|value| !value.is_empty()) else {
+        return Ok(None);
+    };
+    let text = value.to_string_lossy();
+    match text.parse() {
+        Ok(seconds) if seconds <= LAST => Ok(Some(seconds)),
+        _ => Err(UsageError::new(format!(
+            "the variable {NAME} is `{text}`, which is not a number of seconds since 1970"
+        ))),
+    }
+}
+
 /// The variable of an option and its value, unless it is unset or empty.
 fn variable(arg: &Arg) -> Option<(String, OsString)> {
     let asks = matches!(

@@ -120,7 +120,7 @@ fn plain_directory(environment: &Environment) -> Option<Warning> {
 
 /// Refuses wheels that the environment's interpreter cannot use. Wheels for every Python and
 /// platform that have no scripts can be installed without knowing it.
-fn check_python(
+pub(super) fn check_python(
     wheels: &[Wheel],
     environment: &Environment,
     options: &Options,

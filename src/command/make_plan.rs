@@ -171,7 +171,7 @@ fn keep_equal(
 }
 
 /// Every file that the changes want, in the order of the arguments.
-fn spread_all(
+pub(super) fn spread_all(
     destination: &Destination<'_>,
     wheels: &[Wheel],
     changes: &[Change],

@@ -12,6 +12,7 @@ mod child;
 mod elf;
 mod externally_managed;
 mod find_python;
+mod imagined;
 mod interpreter;
 pub mod layout;
 mod lexical;

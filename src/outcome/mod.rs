@@ -66,6 +66,8 @@ pub struct StoreFigures {
 pub enum Status {
     /// The changes are in the environment.
     Committed,
+    /// The artefact is written.
+    Packed,
     /// The command was a dry run.
     Planned,
     /// There was nothing to do.

@@ -13,7 +13,47 @@ const SECONDS_PER_DAY: u64 = 86_400;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp(u64);
 
+/// A date of the Gregorian calendar and a time of day, both universal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CivilTime {
+    /// The year.
+    pub year: u16,
+    /// The month, from 1.
+    pub month: u16,
+    /// The day of the month, from 1.
+    pub day: u16,
+    /// The hour, minute and second.
+    pub hour: u16,
+    /// The minute.
+    pub minute: u16,
+    /// The second.
+    pub second: u16,
+}
+
 impl Timestamp {
+    /// The date and time of day; the last second of the year 9999 if it is later.
+    pub fn civil(self) -> CivilTime {
+        const LAST: u64 = 253_402_300_799;
+        let seconds = self.0.min(LAST);
+        let small = |number: u64| u16::try_from(number).expect("the year is at most 9999");
+        // In years that begin in March the leap day is the last one, and 400 years repeat. The
+        // number of days begins with 0000-03-01.
+        let days = seconds / SECONDS_PER_DAY + 719_468;
+        let (era, day) = (days / 146_097, days % 146_097);
+        let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+        let day = day - (365 * year + year / 4 - year / 100);
+        let month = (5 * day + 2) / 153;
+        let is_early = month >= 10;
+        CivilTime {
+            year: small(era * 400 + year + u64::from(is_early)),
+            month: small(if is_early { month - 9 } else { month + 3 }),
+            day: small(day - (153 * month + 2) / 5 + 1),
+            hour: small(seconds / 3_600 % 24),
+            minute: small(seconds / 60 % 60),
+            second: small(seconds % 60),
+        }
+    }
+
     /// The instant this many seconds after the beginning of 1970.
     pub fn from_seconds(seconds: u64) -> Self {
         Self(seconds)
@@ -188,6 +228,27 @@ mod tests {
         ] {
             let read = Timestamp::parse(text).map(|instant| instant.0);
             assert_eq!(read, seconds, "{text}");
+        }
+    }
+
+    #[test]
+    fn instants_have_the_date_that_they_are_read_from() {
+        for text in [
+            "1970-01-01T00:00:00Z",
+            "1980-01-01T00:00:00Z",
+            "2000-02-29T23:59:59Z",
+            "2001-03-01T12:34:56Z",
+            "2100-02-28T01:02:03Z",
+            "2100-03-01T00:00:00Z",
+            "9999-12-31T23:59:59Z",
+        ] {
+            let civil = Timestamp::parse(text).expect("a time").civil();
+            let CivilTime {
+                year, month, day, ..
+            } = civil;
+            let (hour, minute, second) = (civil.hour, civil.minute, civil.second);
+            let written = format!("{year}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z");
+            assert_eq!(written, text);
         }
     }
 

@@ -15,7 +15,7 @@ mod seal;
 mod writers;
 
 pub use links::StoreFiles;
-pub use seal::predict_records;
+pub use seal::{predict_records, record_of};
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::mpsc::Receiver;

@@ -9,7 +9,7 @@ use super::Stages;
 use crate::cancellation::Cancellation;
 use crate::digest::{Algorithm, Digest};
 use crate::error::Result;
-use crate::plan::{Content, Plan, RowFile};
+use crate::plan::{ChangeId, Content, Plan, RowFile};
 use crate::spec::record::{self, RecordRow};
 
 /// Writes each RECORD, and puts its length into the plan. `digests` are those that became known
@@ -26,9 +26,8 @@ pub(super) fn write_records(
             continue;
         };
         cancel.check()?;
-        let owner = owner.0 as usize;
         let known = |number: usize| digests.get(&number).copied();
-        let content = record::write_record(&rows(plan, owner, &known));
+        let content = record_of(plan, owner, &known);
         let path = plan.staged_path(file);
         stages[&file.place.root]
             .create(&path, false)?
@@ -49,6 +48,16 @@ pub fn predict_records(plan: &mut Plan) {
         let rows = rows(plan, owner.0 as usize, &|_| Some(unknown));
         plan.files[number].size = record::write_record(&rows).len() as u64;
     }
+}
+
+/// The RECORD of a change. `digest_of` knows the digests that the plan does not state, by the
+/// numbers of the files.
+pub fn record_of(
+    plan: &Plan,
+    owner: ChangeId,
+    digest_of: &dyn Fn(usize) -> Option<Digest>,
+) -> Vec<u8> {
+    record::write_record(&rows(plan, owner.0 as usize, digest_of))
 }
 
 /// The rows of one change's RECORD, sorted by path. `digest_of` knows the digests that the plan

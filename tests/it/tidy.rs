@@ -97,7 +97,7 @@ const LAYERS: &[&[&str]] = &[
     &["store", "installed"],
     &["resolve", "plan"],
     &["index", "stage"],
-    &["transaction"],
+    &["transaction", "pack"],
     &["command"],
     &["api", "progress", "results"],
     &["lib"],

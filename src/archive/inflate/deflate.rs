@@ -64,12 +64,20 @@ pub struct Inflate {
     state: BlockState,
     /// Whether this is the last block.
     last: bool,
+    /// See [`Inflate::last_header`].
+    last_header: Option<i64>,
 }
 
 /// A piece of the compressed data, and how much of it was read.
 struct Compressed<'a> {
     data: &'a [u8],
     at: usize,
+}
+
+/// The number of bits of the first `at` bytes without the last `unread` ones.
+fn position(at: usize, unread: u32) -> i64 {
+    let bytes = i64::try_from(at).expect("the data is in memory");
+    bytes * 8 - i64::from(unread)
 }
 
 fn boxed<T: Copy + Debug, const N: usize>(value: T) -> Box<[T; N]> {
@@ -96,6 +104,7 @@ impl Inflate {
             bits: Bits::default(),
             state: BlockState::Header,
             last: false,
+            last_header: None,
         }
     }
 
@@ -112,10 +121,23 @@ impl Inflate {
         &self.buffer[self.start..self.end]
     }
 
+    /// The place of the header of the last block, if the last call of [`decode`](Self::decode) has
+    /// read it: in bits from the beginning of the data of that call. It is up to 7 bits before it
+    /// if the header begins in a byte that was used before.
+    pub fn last_header(&self) -> Option<i64> {
+        self.last_header
+    }
+
+    /// How many bits of the last used byte are not part of what was decoded so far, at most 7.
+    pub fn unused_bits(&self) -> u32 {
+        self.bits.count
+    }
+
     /// Decodes `data` until it or the buffer is used up, and returns how many bytes of it were
     /// used. `last` says that nothing follows it. The content of the call before is discarded.
     pub fn decode(&mut self, data: &[u8], last: bool) -> Result<(usize, Progress), DeflateFault> {
         self.discard_content();
+        self.last_header = None;
         let mut input = Compressed { data, at: 0 };
         let progress = loop {
             match self.state {
@@ -181,7 +203,11 @@ impl Inflate {
 
     /// Reads the header of a block (RFC 1951, 3.2.3).
     fn header(&mut self, input: &mut Compressed<'_>) -> Result<(), DeflateFault> {
+        let begin = position(input.at, self.bits.count);
         self.last = self.read(input, 1)? == 1;
+        if self.last {
+            self.last_header = Some(begin);
+        }
         match self.read(input, 2)? {
             0 => {
                 // The rest of the byte is not used.

@@ -8,6 +8,7 @@
 #[cfg(feature = "http")]
 pub mod cache;
 pub mod groups;
+pub mod pack;
 #[cfg(feature = "http")]
 pub mod resolution;
 pub mod values;
@@ -28,6 +29,7 @@ use groups::{
 };
 #[cfg(feature = "http")]
 use groups::{DownloadArgs, DryRunArgs, StoreArgs};
+use pack::PackArgs;
 #[cfg(feature = "http")]
 use resolution::ResolutionArgs;
 pub use values::ListFormat;
@@ -71,6 +73,8 @@ pub enum SubCommand {
     /// Look at, check or empty the cache of downloads
     #[cfg(feature = "http")]
     Cache(CacheArgs),
+    /// Make one file, or an image, that runs elsewhere
+    Pack(Box<PackArgs>),
     /// Remove installed projects
     Uninstall(UninstallArgs),
     /// Compare installed files with their RECORD

@@ -8,6 +8,7 @@
 #[cfg(feature = "http")]
 mod cache;
 mod checks;
+mod pack;
 mod projects;
 
 use std::path::Path;
@@ -16,6 +17,7 @@ use std::time::Duration;
 #[cfg(feature = "http")]
 use self::cache::CacheObject;
 use self::checks::{DifferenceObject, UnmetObject};
+use self::pack::ArtifactObject;
 use super::quoting::ascii_json;
 #[cfg(feature = "http")]
 use super::resolution::ResolutionObject;
@@ -23,7 +25,7 @@ use super::{CommandResult, Results};
 use pkg_install::error::{Clash, Effect, Error, ErrorKind, Fault};
 use pkg_install::progress::Step;
 use pkg_install::results::{PathConflict, ProjectChange};
-use pkg_install::{Action, Environment, Status, Warning};
+use pkg_install::{Action, Environment, Outcome, Status, Warning};
 
 #[cfg(feature = "http")]
 use projects::DownloadObject;
@@ -39,8 +41,9 @@ const VERSION: u32 = 1;
 #[derive(Serialize, JsonSchema)]
 struct ResultObject<'a> {
     version: u32,
-    /// `committed`, `planned`, `unchanged`, `resolved` or `failed`.
-    #[schemars(extend("enum" = ["committed", "planned", "unchanged", "resolved", "failed"]))]
+    /// `committed`, `planned`, `unchanged`, `resolved`, `packed` or `failed`.
+    #[schemars(extend("enum" =
+        ["committed", "planned", "unchanged", "resolved", "packed", "failed"]))]
     outcome: &'static str,
     /// Null if none was found.
     environment: Option<EnvironmentObject<'a>>,
@@ -85,6 +88,9 @@ struct ResultObject<'a> {
     #[cfg(feature = "http")]
     #[serde(skip_serializing_if = "Option::is_none")]
     cache: Option<CacheObject<'a>>,
+    /// Only of `pack`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    artifact: Option<ArtifactObject<'a>>,
     timings_ms: TimingsObject,
     /// Null on success.
     error: Option<ErrorObject>,
@@ -244,6 +250,7 @@ impl<'a> ResultObject<'a> {
             downloads: None,
             #[cfg(feature = "http")]
             cache: None,
+            artifact: None,
             timings_ms: TimingsObject::of(&results.timings),
             error: error.map(ErrorObject::of),
         };
@@ -261,21 +268,10 @@ impl<'a> ResultObject<'a> {
         match done {
             CommandResult::Changes(outcome)
             | CommandResult::Undone(outcome)
-            | CommandResult::Recovered(outcome) => {
-                self.outcome = outcome_word(outcome.status);
-                self.changes = outcome.changes.iter().map(ChangeObject::of).collect();
-                self.conflicts = outcome.conflicts.iter().map(ConflictObject::of).collect();
-                self.store = outcome.store.map(|figures| StoreObject {
-                    linked: figures.linked,
-                    cloned: figures.cloned,
-                    copied: figures.copied,
-                    written: figures.written,
-                    filled: figures.filled,
-                });
-                self.plan = outcome.files.as_ref().map(|files| PlanObject {
-                    write: &files.write,
-                    remove: &files.remove,
-                });
+            | CommandResult::Recovered(outcome) => self.add_changes(outcome),
+            CommandResult::Packed(packed) => {
+                self.add_changes(&packed.plan);
+                self.artifact = packed.artifact.as_ref().map(ArtifactObject::of);
             }
             CommandResult::Checked(checked) => {
                 self.projects_checked = Some(checked.projects);
@@ -316,6 +312,23 @@ impl<'a> ResultObject<'a> {
         }
     }
 
+    fn add_changes(&mut self, outcome: &'a Outcome) {
+        self.outcome = outcome_word(outcome.status);
+        self.changes = outcome.changes.iter().map(ChangeObject::of).collect();
+        self.conflicts = outcome.conflicts.iter().map(ConflictObject::of).collect();
+        self.store = outcome.store.map(|figures| StoreObject {
+            linked: figures.linked,
+            cloned: figures.cloned,
+            copied: figures.copied,
+            written: figures.written,
+            filled: figures.filled,
+        });
+        self.plan = outcome.files.as_ref().map(|files| PlanObject {
+            write: &files.write,
+            remove: &files.remove,
+        });
+    }
+
     fn fail(&mut self, results: &'a Results, error: &'a Error) {
         // This also holds for a `check` that found differences, which stay in the object.
         self.outcome = "failed";
@@ -330,6 +343,7 @@ fn outcome_word(status: Status) -> &'static str {
     match status {
         Status::Committed => "committed",
         Status::Planned => "planned",
+        Status::Packed => "packed",
         _ => "unchanged",
     }
 }

@@ -9,6 +9,7 @@ mod cache;
 mod changes;
 mod conflicts;
 mod listing;
+mod pack;
 mod units;
 mod warnings;
 pub mod wrapping;
@@ -71,6 +72,7 @@ pub fn results(results: &Results, parsed: &Parsed, elapsed: Duration) -> String 
             texts.join("\n")
         }
         CommandResult::Owned(found) => listing::owners(found),
+        CommandResult::Packed(packed) => pack::text(packed, verbose, elapsed),
         CommandResult::Verified(wheels) => verified(wheels, verbose > 0),
     };
     if verbose > 0 && !done.is_document() {

@@ -1,0 +1,147 @@
+//! The place of an artefact that is one file. It is written beside its place, under a name of its
+//! own, and one rename puts it there.
+
+use std::path::Path;
+
+use super::PackedArtifact;
+use crate::archive;
+use crate::command::Context;
+use crate::command::open::Opened;
+use crate::digest::Algorithm;
+use crate::error::{Error, Result};
+use crate::fs::{self, Dir, OpenFile, ReadAt as _};
+use crate::outcome::Status;
+use crate::pack::{self, ArtifactSpec, Contents, PackFormat, PackOptions, PackedContent};
+
+/// The place of an artefact.
+pub(super) struct ArtifactPlace<'a> {
+    directory: Dir,
+    /// Its own path, its name, and the name that it has while it is written.
+    path: &'a Path,
+    name: &'a str,
+    partial: String,
+}
+
+impl<'a> ArtifactPlace<'a> {
+    pub(super) fn new(path: &'a Path, context: Context<'_>) -> Result<Self> {
+        let name = path.file_name().and_then(|name| name.to_str());
+        let Some(name) = name else {
+            let shown = path.display();
+            return Err(Error::usage(format!("`{shown}` cannot name an artefact")));
+        };
+        if let Some(stat) = fs::stat(path)?
+            && stat.kind != fs::Kind::File
+        {
+            let shown = path.display();
+            return Err(Error::usage(format!(
+                "`{shown}` is there and no regular file"
+            )));
+        }
+        let parent = path
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty());
+        Ok(Self {
+            directory: Dir::open(context.fs, parent.unwrap_or(Path::new(".")))?,
+            path,
+            name,
+            partial: format!(".{name}.{}.part", super::unique_name()),
+        })
+    }
+
+    /// Refuses to begin if the artefact will not fit, as far as its length is known.
+    pub(super) fn check_space(&self, contents: &Contents, opened: &Opened) -> Result<()> {
+        let mut needed: u64 = 0;
+        for file in &contents.files {
+            needed += match &file.content {
+                PackedContent::Entry(wheel, entry) => {
+                    opened.archives.get(*wheel)?.entries()[entry.0 as usize].compressed()
+                }
+                PackedContent::Bytes(_) | PackedContent::Link(_) => 0,
+            };
+        }
+        let directory = self.directory.path();
+        let available = fs::available_space(directory)?;
+        if needed > available {
+            return Err(Error::no_space(directory, needed, available));
+        }
+        Ok(())
+    }
+
+    pub(super) fn write(
+        &self,
+        artefact: &ArtifactSpec<'_>,
+        contents: &Contents,
+        opened: &Opened,
+        how: &PackOptions<'_>,
+    ) -> Result<(PackedArtifact, Status)> {
+        let entries = contents.files.len() as u64;
+        how.progress
+            .begin(entries, contents.files.iter().map(|file| file.size).sum());
+        let packed = self.write_partial(artefact, contents, opened, how);
+        how.progress.end();
+        let placed = packed.and_then(|packed| {
+            how.cancel.check()?;
+            let status = self.put(&packed, how)?;
+            Ok((packed, status))
+        });
+        let (packed, status) = match placed {
+            Ok((packed, status)) => (packed, status),
+            Err(error) => {
+                // The first failure matters more than a file that stays behind.
+                let _ = self.directory.remove_file(&self.partial);
+                return Err(error);
+            }
+        };
+        let artifact = PackedArtifact {
+            path: self.path.to_owned(),
+            format: artefact.format,
+            bytes: packed.bytes,
+            sha256: packed.sha256.to_hex(),
+            id: contents.id.clone(),
+            entries: packed.counts.entries,
+            copied: packed.counts.copied,
+            recompressed: packed.counts.recompressed,
+            layers: Vec::new(),
+        };
+        Ok((artifact, status))
+    }
+
+    fn write_partial(
+        &self,
+        artefact: &ArtifactSpec<'_>,
+        contents: &Contents,
+        opened: &Opened,
+        how: &PackOptions<'_>,
+    ) -> Result<pack::Packed> {
+        let is_application = artefact.format == PackFormat::Pyz;
+        let file = self.directory.create(&self.partial, is_application)?;
+        let (file, packed) = pack::pack(artefact, contents, &opened.archives, how, file)?;
+        if how.durable {
+            file.flush()?;
+        }
+        Ok(packed)
+    }
+
+    /// Gives the artefact its name, unless the same bytes have it already.
+    fn put(&self, packed: &pack::Packed, how: &PackOptions<'_>) -> Result<Status> {
+        if self.is_there(packed) {
+            self.directory.remove_file(&self.partial)?;
+            return Ok(Status::Unchanged);
+        }
+        self.directory.replace(&self.partial, self.name)?;
+        if how.durable {
+            self.directory.flush()?;
+        }
+        Ok(Status::Packed)
+    }
+
+    fn is_there(&self, packed: &pack::Packed) -> bool {
+        // A file that cannot be read is replaced.
+        let Ok(Some(old)) = OpenFile::open(self.path) else {
+            return false;
+        };
+        old.size() == packed.bytes
+            && archive::digest_of(&old, Algorithm::Sha256)
+                .is_ok_and(|digest| digest == packed.sha256)
+    }
+}

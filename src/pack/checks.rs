@@ -1,0 +1,294 @@
+//! Checks every content of an artefact, on all threads, while another one writes the artefact.
+//!
+//! Contents are copied compressed, so that checking and writing do not depend on each other: the
+//! writer copies what it may, and the artefact gets its name only if all checks have passed. Only a
+//! writer that joins deflate streams waits, because a check finds where a stream ends.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use super::PackOptions;
+use super::contents::{Contents, PackedContent, PackedFile};
+use crate::archive::{Archive, Entry, EntryBatch, Item, Scratch, StreamEnd};
+use crate::error::{Error, Result};
+use crate::spec::record::Verify;
+use crate::wheel::{Archives, WheelId};
+
+/// Entries that are at least so large are checked first: one of them, checked last, would keep a
+/// single thread busy.
+const LARGE: u64 = 8 << 20;
+
+/// See the head of this file.
+pub(super) struct Checks<'a> {
+    contents: &'a Contents,
+    archives: &'a Archives,
+    options: &'a PackOptions<'a>,
+    /// Whether the ends of deflate streams are wanted.
+    finds_ends: bool,
+    /// Files that one thread checks one after the other, by their numbers.
+    groups: Vec<Vec<usize>>,
+    next: AtomicUsize,
+    state: Mutex<CheckState>,
+    changed: Condvar,
+}
+
+struct CheckState {
+    /// The end of the deflate stream of each file that has one and was checked.
+    ends: Vec<Option<StreamEnd>>,
+    /// The first failure, and whether there was one: it is taken out at the end.
+    failure: Option<Error>,
+    is_stopped: bool,
+}
+
+impl<'a> Checks<'a> {
+    pub(super) fn new(
+        contents: &'a Contents,
+        archives: &'a Archives,
+        options: &'a PackOptions<'a>,
+        finds_ends: bool,
+    ) -> Result<Self> {
+        let ends = if finds_ends { contents.files.len() } else { 0 };
+        Ok(Self {
+            contents,
+            archives,
+            options,
+            finds_ends,
+            groups: groups(contents, archives, finds_ends)?,
+            next: AtomicUsize::new(0),
+            state: Mutex::new(CheckState {
+                ends: vec![None; ends],
+                failure: None,
+                is_stopped: false,
+            }),
+            changed: Condvar::new(),
+        })
+    }
+
+    /// Checks everything while `write` runs in a thread of its own; returns what that returns.
+    ///
+    /// # Errors
+    /// The first failure of either.
+    pub(super) fn run<T: Send>(self, write: impl FnOnce(&Self) -> Result<T> + Send) -> Result<T> {
+        let (writer, written) = (Mutex::new(Some(write)), Mutex::new(None));
+        let write = || {
+            let writer = lock(&writer).take();
+            match writer.map(|write| write(&self)) {
+                Some(Ok(result)) => *lock(&written) = Some(result),
+                Some(Err(error)) => self.fail(error),
+                None => {}
+            }
+        };
+        std::thread::scope(|scope| {
+            // Without a thread for it, the writer runs after the checks and waits for nothing.
+            let writing = std::thread::Builder::new().spawn_scoped(scope, write);
+            self.options.pool.on_each_thread(|| {
+                let _stop = StopOnPanic(&self);
+                self.work();
+            });
+            if writing.is_err() {
+                write();
+            }
+        });
+        let state = self.state.into_inner();
+        match state.unwrap_or_else(PoisonError::into_inner).failure {
+            Some(error) => Err(error),
+            None => Ok(lock(&written).take().expect("the writer has not failed")),
+        }
+    }
+
+    /// Whether the artefact is still wanted.
+    ///
+    /// # Errors
+    /// The command was stopped, or a check has failed; that failure is returned by [`Checks::run`].
+    pub(super) fn proceed(&self) -> Result<()> {
+        self.options.cancel.check()?;
+        if self.lock().is_stopped {
+            Err(Error::interrupted())
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The end of the deflate stream of a file, once it was checked.
+    ///
+    /// # Errors
+    /// As [`Checks::proceed`].
+    pub(super) fn end_of(&self, number: usize) -> Result<StreamEnd> {
+        let mut state = self.lock();
+        loop {
+            if state.is_stopped {
+                return Err(Error::interrupted());
+            }
+            if let Some(end) = state.ends[number] {
+                return Ok(end);
+            }
+            state = self
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// The archive and the entry that a file is copied from.
+    ///
+    /// # Errors
+    /// The wheel has not arrived.
+    pub(super) fn entry(&self, file: &PackedFile) -> Result<Option<(&'a Archive, &'a Entry)>> {
+        entry(file, self.archives)
+    }
+
+    /// How errors name the wheel of a file.
+    pub(super) fn label(&self, file: &PackedFile) -> &'a str {
+        match file.content {
+            PackedContent::Entry(wheel, _) => self.archives.label(wheel),
+            PackedContent::Bytes(_) | PackedContent::Link(_) => "",
+        }
+    }
+
+    /// How strictly contents are checked.
+    pub(super) fn verify(&self) -> Verify {
+        self.options.verify
+    }
+
+    /// The loop of one thread.
+    fn work(&self) {
+        let mut scratch = Scratch::new();
+        loop {
+            // Relaxed: only that each number is given once matters; the groups do not change.
+            let number = self.next.fetch_add(1, Ordering::Relaxed);
+            let Some(group) = self.groups.get(number) else {
+                return;
+            };
+            let checked = self
+                .proceed()
+                .and_then(|()| self.check_group(group, &mut scratch));
+            if let Err(error) = checked {
+                return self.fail(error);
+            }
+        }
+    }
+
+    fn check_group(&self, group: &[usize], scratch: &mut Scratch) -> Result<()> {
+        let files = || group.iter().map(|&number| &self.contents.files[number]);
+        let mut items = Vec::with_capacity(group.len());
+        let mut archive = None;
+        for file in files() {
+            if let Some((of, entry)) = self.entry(file)? {
+                archive = Some(of);
+                let expected = file.expected(self.options.verify);
+                items.push(Item { entry, expected });
+            }
+        }
+        let Some(archive) = archive else {
+            return Ok(());
+        };
+        let label = self.label(&self.contents.files[group[0]]);
+        if self.finds_ends {
+            for (&number, item) in group.iter().zip(&items) {
+                let mut sink = |_: &[u8]| self.options.cancel.check();
+                let unpacked = archive
+                    .unpack_stream(item.entry, item.expected, scratch, &mut sink)
+                    .map_err(|error| error.of_wheel(label))?;
+                self.found(number, unpacked.end);
+            }
+        } else if let [item] = items[..] {
+            let mut sink = |_: &[u8]| self.options.cancel.check();
+            archive
+                .unpack(item.entry, item.expected, scratch, &mut sink)
+                .map_err(|error| error.of_wheel(label))?;
+        } else {
+            let backend = self.options.backend;
+            archive
+                .unpack_each(&items, backend, scratch, &mut |_, _, _| Ok(()))
+                .map_err(|error| error.of_wheel(label))?;
+        }
+        let bytes = files().map(|file| file.size).sum();
+        self.options.progress.advance(group.len() as u64, bytes);
+        Ok(())
+    }
+
+    /// A check has found where the stream of a file ends.
+    fn found(&self, number: usize, end: Option<StreamEnd>) {
+        self.lock().ends[number] = end;
+        self.changed.notify_all();
+    }
+
+    /// Stops everything. Only the first failure is kept: what ends because of it fails, too.
+    fn fail(&self, error: Error) {
+        let mut state = self.lock();
+        state.is_stopped = true;
+        state.failure.get_or_insert(error);
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    // No method leaves the state half changed, so it is right even after a panic.
+    fn lock(&self) -> MutexGuard<'_, CheckState> {
+        lock(&self.state)
+    }
+}
+
+/// Ends the writer's waiting if a check panics, so that the panic is seen and not a standstill.
+struct StopOnPanic<'a, 'b>(&'a Checks<'b>);
+
+impl Drop for StopOnPanic<'_, '_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.fail(Error::interrupted());
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn entry<'a>(
+    file: &PackedFile,
+    archives: &'a Archives,
+) -> Result<Option<(&'a Archive, &'a Entry)>> {
+    let PackedContent::Entry(wheel, entry) = file.content else {
+        return Ok(None);
+    };
+    let archive = archives.get(wheel)?;
+    Ok(Some((archive, &archive.entries()[entry.0 as usize])))
+}
+
+/// Puts together what one thread checks at once: small entries that lie side by side in their
+/// archive. The large ones come first, the others in the order in which they are written.
+fn groups(contents: &Contents, archives: &Archives, finds_ends: bool) -> Result<Vec<Vec<usize>>> {
+    let mut found: Vec<(usize, WheelId, &Entry)> = Vec::new();
+    for (number, file) in contents.files.iter().enumerate() {
+        if let (PackedContent::Entry(wheel, _), Some((_, entry))) =
+            (&file.content, entry(file, archives)?)
+        {
+            found.push((number, *wheel, entry));
+        }
+    }
+    if !finds_ends {
+        // A batch forms only from files that follow each other here as they do in the archive.
+        found.sort_by_key(|&(_, wheel, entry)| (wheel, entry.range().start));
+    }
+    let mut groups: Vec<(u64, Vec<usize>)> = Vec::new();
+    let mut last: Option<(WheelId, EntryBatch)> = None;
+    for (number, wheel, entry) in found {
+        // One stream after the other is inflated if its end is wanted.
+        let goes_on = match &mut last {
+            Some((of, batch)) if !finds_ends && *of == wheel => batch.add(entry),
+            _ => false,
+        };
+        match groups.last_mut() {
+            Some((size, group)) if goes_on => {
+                *size += entry.size;
+                group.push(number);
+            }
+            _ => {
+                groups.push((entry.size, vec![number]));
+                last = Some((wheel, EntryBatch::of(entry)));
+            }
+        }
+    }
+    // Stable, so that the others keep their order.
+    groups.sort_by_key(|(size, _)| std::cmp::Reverse(Some(*size).filter(|size| *size >= LARGE)));
+    Ok(groups.into_iter().map(|(_, group)| group).collect())
+}

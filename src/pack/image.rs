@@ -1,0 +1,177 @@
+//! Layers of a container image (OCI image format, "Image Layer Filesystem Changeset"): compressed
+//! tar archives, one for each large wheel.
+//!
+//! Input: the contents of an artefact, below the directory where an image has them. Output: blobs.
+//! The blob of a wheel depends on that wheel, the directory and the interpreter alone, so that
+//! images with the same wheel share it, whoever makes them.
+
+use std::collections::BTreeMap;
+
+use super::contents::{Contents, PackedContent};
+use super::output::ArtifactOutput;
+use super::tarred::TarGzWriter;
+use super::{PackCounts, PackOptions};
+use crate::archive::{Method, Scratch};
+use crate::digest::{Algorithm, Digest, Hasher};
+use crate::error::{Error, Result, SpreadFault};
+use crate::fs::OutputFile;
+use crate::plan::Plan;
+use crate::wheel::Archives;
+
+/// How many layers an image may have, those of its base included: more cannot be mounted.
+pub const MAX_LAYERS: usize = 127;
+/// The compressed length from which a wheel gets a layer of its own. Each layer costs a request.
+const OWN_LAYER: u64 = 1 << 20;
+
+/// The files of a layer.
+#[derive(Debug, Clone, Default)]
+pub struct LayerFiles {
+    /// The projects, each with its version; none for the files that no wheel has.
+    pub projects: Vec<String>,
+    /// The positions of its files in the contents.
+    files: Vec<usize>,
+    /// The length of the data in the wheels.
+    compressed: u64,
+}
+
+/// A layer that was written.
+#[derive(Debug, Clone, Copy)]
+pub struct WrittenLayer {
+    /// The SHA-256 of the blob.
+    pub digest: Digest,
+    /// The SHA-256 of the archive before it is compressed.
+    pub diff_id: Digest,
+    /// The length of the blob in bytes.
+    pub bytes: u64,
+    /// How its files were made.
+    pub counts: PackCounts,
+}
+
+/// Shares the contents out among at most `most` layers: first what no wheel has, then each large
+/// wheel, at last all small ones. With `as_one` there is a single layer.
+///
+/// # Errors
+/// A name that would delete something in an image.
+pub fn layers(
+    contents: &Contents,
+    plan: &Plan,
+    archives: &Archives,
+    most: usize,
+    as_one: bool,
+) -> Result<Vec<LayerFiles>> {
+    let mut by_project: BTreeMap<Option<u32>, LayerFiles> = BTreeMap::new();
+    for (number, file) in contents.files.iter().enumerate() {
+        refuse_deletion(&file.path, file.owner.map(|id| id.0), plan)?;
+        let owner = file.owner.map(|id| id.0).filter(|_| !as_one);
+        let layer = by_project.entry(owner).or_default();
+        layer.files.push(number);
+        if let PackedContent::Entry(wheel, entry) = file.content {
+            layer.compressed += archives.get(wheel)?.entries()[entry.0 as usize].compressed();
+        }
+    }
+    let name = |id: u32| {
+        let change = &plan.changes[id as usize];
+        format!("{} {}", change.name.normalized(), change.version)
+    };
+    let mut sizes: Vec<u64> = by_project.values().map(|layer| layer.compressed).collect();
+    sizes.sort_unstable_by(|one, two| two.cmp(one));
+    // Two layers are kept for the files of no wheel, and for the small wheels.
+    let limit = sizes
+        .get(most.saturating_sub(2))
+        .copied()
+        .unwrap_or_default();
+    let least = OWN_LAYER.max(limit + 1);
+    let (mut layers, mut rest) = (Vec::new(), LayerFiles::default());
+    for (owner, mut layer) in by_project {
+        layer.projects.extend(owner.map(name));
+        if owner.is_none() || layer.compressed >= least {
+            layers.push(layer);
+        } else {
+            rest.projects.append(&mut layer.projects);
+            rest.files.append(&mut layer.files);
+        }
+    }
+    if as_one {
+        layers[0].projects = (0..).map(name).take(plan.changes.len()).collect();
+    }
+    if !rest.files.is_empty() {
+        layers.push(rest);
+    }
+    Ok(layers)
+}
+
+/// A name with this beginning removes a file of a lower layer ("Whiteouts").
+fn refuse_deletion(path: &str, owner: Option<u32>, plan: &Plan) -> Result<()> {
+    if !path.split('/').any(|name| name.starts_with(".wh.")) {
+        return Ok(());
+    }
+    let source = owner.and_then(|id| plan.changes[id as usize].source.as_deref());
+    let fault = SpreadFault::Protected {
+        path: path.to_owned(),
+        what: "a file of another layer of the image, which such a name deletes",
+    };
+    Err(Error::wheel(source.unwrap_or_default(), fault))
+}
+
+/// Writes a layer into an empty file. Every content is checked on the way.
+///
+/// # Errors
+/// As [`pack`](super::pack()).
+pub fn write_layer<'f>(
+    layer: &LayerFiles,
+    (contents, archives): (&Contents, &Archives),
+    modified: u64,
+    options: &PackOptions<'_>,
+    file: OutputFile<'f>,
+) -> Result<(OutputFile<'f>, WrittenLayer)> {
+    let mut output = ArtifactOutput::new(file);
+    let plain = Hasher::new(Algorithm::Sha256);
+    let mut tar = TarGzWriter::begin(Some(plain), modified, &mut output)?;
+    let files = || layer.files.iter().map(|&number| &contents.files[number]);
+    tar.directories(files())?;
+    let mut scratch = Scratch::new();
+    for file in files() {
+        options.cancel.check()?;
+        tar.header(file)?;
+        match &file.content {
+            PackedContent::Bytes(bytes) => tar.add(bytes)?,
+            // It has no content.
+            PackedContent::Link(_) => continue,
+            PackedContent::Entry(wheel, entry) => {
+                let (archive, label) = (archives.get(*wheel)?, archives.label(*wheel));
+                let entry = &archive.entries()[entry.0 as usize];
+                let expected = file.expected(options.verify);
+                let is_copied = entry.method() != Method::Zstd;
+                let mut sink = |piece: &[u8]| {
+                    options.cancel.check()?;
+                    match &mut tar.plain {
+                        Some(plain) if is_copied => plain.update(piece),
+                        _ => tar.add(piece)?,
+                    }
+                    Ok(())
+                };
+                let unpacked = archive
+                    .unpack_stream(entry, expected, &mut scratch, &mut sink)
+                    .map_err(|error| error.of_wheel(label))?;
+                if is_copied {
+                    tar.copy((archive, entry), unpacked.end, &mut scratch, label)?;
+                } else {
+                    tar.counts.recompressed += 1;
+                }
+                options.progress.advance(1, file.size);
+            }
+        }
+        tar.pad(file.size)?;
+    }
+    let (counts, plain) = tar.finish()?;
+    let bytes = output.length();
+    let (file, digest) = output.finish()?;
+    let diff_id = plain.expect("it was given above").finish();
+    let written = WrittenLayer {
+        digest,
+        diff_id,
+        bytes,
+        counts,
+    };
+    Ok((file, written))
+}

@@ -1,0 +1,161 @@
+//! A tar archive of everything that an artefact contains, compressed with gzip. The deflate streams
+//! of the wheels are joined and not compressed again.
+
+use std::collections::BTreeSet;
+
+use super::PackCounts;
+use super::checks::Checks;
+use super::contents::{Contents, PackedContent, PackedFile};
+use super::gzip::GzipWriter;
+use super::output::ArtifactOutput;
+use super::tar::{TarKind, header, padding};
+use crate::archive::{Archive, Entry, Method, Scratch, StreamEnd};
+use crate::digest::Hasher;
+use crate::error::Result;
+
+/// Two empty blocks end an archive.
+const END: [u8; 1024] = [0; 1024];
+
+/// Writes the archive to `output`.
+pub(super) fn write(
+    contents: &Contents,
+    checks: &Checks<'_>,
+    modified: u64,
+    output: &mut ArtifactOutput<'_>,
+) -> Result<PackCounts> {
+    let mut tar = TarGzWriter::begin(None, modified, output)?;
+    tar.directories(contents.files.iter())?;
+    let mut scratch = Scratch::new();
+    for (number, file) in contents.files.iter().enumerate() {
+        checks.proceed()?;
+        tar.header(file)?;
+        match (&file.content, checks.entry(file)?) {
+            (_, Some((archive, entry))) => {
+                let label = checks.label(file);
+                match entry.method() {
+                    Method::Zstd => {
+                        let expected = file.expected(checks.verify());
+                        let mut sink = |piece: &[u8]| {
+                            checks.proceed()?;
+                            tar.add(piece)
+                        };
+                        archive
+                            .unpack_stream(entry, expected, &mut scratch, &mut sink)
+                            .map_err(|error| error.of_wheel(label))?;
+                        tar.counts.recompressed += 1;
+                    }
+                    Method::Stored => tar.copy((archive, entry), None, &mut scratch, label)?,
+                    Method::Deflate => {
+                        let end = Some(checks.end_of(number)?);
+                        tar.copy((archive, entry), end, &mut scratch, label)?;
+                    }
+                }
+            }
+            (PackedContent::Bytes(bytes), None) => tar.add(bytes)?,
+            (PackedContent::Link(_) | PackedContent::Entry(..), None) => continue,
+        }
+        tar.pad(file.size)?;
+    }
+    Ok(tar.finish()?.0)
+}
+
+/// A compressed tar archive while it is written.
+pub(super) struct TarGzWriter<'o, 'f> {
+    gzip: GzipWriter,
+    output: &'o mut ArtifactOutput<'f>,
+    /// Hashes the archive before it is compressed, if that is wanted. Contents that are copied
+    /// compressed have to be hashed by the caller.
+    pub(super) plain: Option<Hasher>,
+    modified: u64,
+    pub(super) counts: PackCounts,
+}
+
+impl<'o, 'f> TarGzWriter<'o, 'f> {
+    /// An empty archive.
+    pub(super) fn begin(
+        plain: Option<Hasher>,
+        modified: u64,
+        output: &'o mut ArtifactOutput<'f>,
+    ) -> Result<Self> {
+        Ok(Self {
+            gzip: GzipWriter::begin(output)?,
+            output,
+            plain,
+            modified,
+            counts: PackCounts::default(),
+        })
+    }
+
+    /// Appends every directory that holds one of the files, each before those in it.
+    pub(super) fn directories<'c>(
+        &mut self,
+        files: impl Iterator<Item = &'c PackedFile>,
+    ) -> Result<()> {
+        let mut directories = BTreeSet::new();
+        for file in files {
+            let mut rest = file.path.as_str();
+            while let Some((parent, _)) = rest.rsplit_once('/') {
+                // The parents of a known directory are known, too.
+                if !directories.insert(parent) {
+                    break;
+                }
+                rest = parent;
+            }
+        }
+        directories
+            .into_iter()
+            .try_for_each(|path| self.add(&header(path, TarKind::Directory, self.modified)))
+    }
+
+    /// Appends the header of a file; its content and its padding have to follow.
+    pub(super) fn header(&mut self, file: &PackedFile) -> Result<()> {
+        self.counts.entries += 1;
+        let kind = match &file.content {
+            PackedContent::Link(target) => TarKind::Link(target),
+            _ => TarKind::File(file.size, file.executable),
+        };
+        self.add(&header(&file.path, kind, self.modified))
+    }
+
+    /// Appends bytes that are not compressed yet.
+    pub(super) fn add(&mut self, bytes: &[u8]) -> Result<()> {
+        if let Some(plain) = &mut self.plain {
+            plain.update(bytes);
+        }
+        self.gzip.add(bytes, self.output)
+    }
+
+    /// Appends the content of an entry as the wheel has it. `end` is that of its stream, if it is
+    /// deflated.
+    pub(super) fn copy(
+        &mut self,
+        (archive, entry): (&Archive, &Entry),
+        end: Option<StreamEnd>,
+        scratch: &mut Scratch,
+        label: &str,
+    ) -> Result<()> {
+        self.counts.copied += 1;
+        let sums = (entry.crc, entry.size);
+        let copy = |sink: &mut dyn FnMut(&mut [u8]) -> Result<()>| {
+            archive
+                .copy_data(entry, scratch, sink)
+                .map_err(|error| error.of_wheel(label))
+        };
+        match end {
+            Some(end) => self.gzip.join(sums, end, self.output, copy),
+            None => self.gzip.store(sums, self.output, copy),
+        }
+    }
+
+    /// Appends what fills up the last block of a content.
+    pub(super) fn pad(&mut self, size: u64) -> Result<()> {
+        self.add(&END[..padding(size)])
+    }
+
+    /// Ends the archive; returns how its files were made, and what hashed it.
+    pub(super) fn finish(mut self) -> Result<(PackCounts, Option<Hasher>)> {
+        self.add(&END)?;
+        self.gzip.finish(self.output)?;
+        Ok((self.counts, self.plain))
+    }
+}
