@@ -53,6 +53,11 @@ def make_base(layout, python):
 
     plain = io.BytesIO()
     with tarfile.open(fileobj=plain, mode="w", dereference=True) as tar:
+        # bubblewrap mounts on these.
+        for name in ["proc", "dev", "tmp"]:
+            directory = tarfile.TarInfo(name)
+            directory.type, directory.mode = tarfile.DIRTYPE, 0o755
+            tar.addfile(directory)
         for path in system_files(python):
             tar.add(path, path.lstrip("/"))
     plain = plain.getvalue()
