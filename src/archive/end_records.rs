@@ -62,8 +62,7 @@ pub(super) fn find(file: &dyn ReadAt) -> ArchiveResult<EndRecords> {
     let begin = file.size().saturating_sub(LONGEST_TAIL as u64);
     let tail = read(file, begin..file.size())?;
     let not_an_archive = |reason: &str| ArchiveFault::NotAnArchive(reason.to_owned());
-    let at =
-        memmem::rfind(&tail, SIGNATURE).ok_or_else(|| not_an_archive("it has no end record"))?;
+    let at = memmem::rfind(&tail, SIGNATURE).ok_or_else(|| not_an_archive(without_end(file)))?;
     let (record, comment) = tail[at..]
         .split_first_chunk::<END_RECORD>()
         .ok_or_else(|| not_an_archive("its end record is cut off"))?;
@@ -80,6 +79,20 @@ pub(super) fn find(file: &dyn ReadAt) -> ArchiveResult<EndRecords> {
         directory,
         tail,
     })
+}
+
+/// Why a file has no end record.
+fn without_end(file: &dyn ReadAt) -> &'static str {
+    if file.size() == 0 {
+        return "it is empty";
+    }
+    // Every wheel begins with the header of its first entry.
+    let beginning = read(file, 0..file.size().min(4));
+    if beginning.is_ok_and(|beginning| beginning == *b"PK\x03\x04") {
+        "it is cut off"
+    } else {
+        "it is a file of another kind"
+    }
 }
 
 impl EndRecords {
@@ -325,12 +338,17 @@ mod tests {
 
     #[test]
     fn what_has_no_end_record_is_no_archive() {
-        for bytes in [&b""[..], b"text", b"PK\x05\x06", &[0; 100_000]] {
+        for (bytes, reason) in [
+            (&b""[..], "it is empty"),
+            (b"text", "it is a file of another kind"),
+            (b"<!DOCTYPE html>", "it is a file of another kind"),
+            (b"PK\x03\x04", "it is cut off"),
+            (b"PK\x05\x06", "its end record is cut off"),
+            (&[0; 100_000], "it is a file of another kind"),
+        ] {
             let error = find(&Bytes(bytes.into())).err().unwrap();
-            assert!(matches!(
-                error,
-                ArchiveError::Fault(ArchiveFault::NotAnArchive(_))
-            ));
+            let expected = ArchiveFault::NotAnArchive(reason.to_owned());
+            assert!(matches!(error, ArchiveError::Fault(fault) if fault == expected));
         }
     }
 

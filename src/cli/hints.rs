@@ -176,7 +176,10 @@ const HINTS: &[(&[&str], &str)] = &[
         &["unreachable"],
         "check the name of the host, the network and the proxy settings",
     ),
-    (&["transfer-failed"], "try again: what has arrived is kept"),
+    (
+        &["transfer-failed"],
+        "try again: what has arrived is kept; `--timeout` gives a slow server more time",
+    ),
     (
         &["credentials"],
         "put the credentials for the host into the netrc file",

@@ -32,6 +32,7 @@ mod streams;
 mod text;
 mod variables;
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::Path;
@@ -71,6 +72,8 @@ struct Results {
     conflicts: Vec<PathConflict>,
     /// The places of pip's configuration that count, without credentials.
     pip_places: Vec<String>,
+    /// The remote wheels by file name, and whether the cache had all of them.
+    wheels: BTreeMap<String, bool>,
 }
 
 /// The result of a command.
@@ -133,6 +136,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let kept = progress.end();
     (results.warnings, results.timings) = (kept.warnings, kept.timings);
     (results.conflicts, results.pip_places) = (kept.conflicts, kept.pip_places);
+    results.wheels = kept.wheels;
     error = error.or_else(|| finding(results.done.as_ref()?));
     let said = render(&parsed, &results, error.as_ref(), begin);
     let code = match error.map(|error| error.kind()) {
@@ -315,7 +319,7 @@ fn render(parsed: &Parsed, results: &Results, error: Option<&Error>, begin: Inst
     let printed = if parsed.output.json {
         json::object(results, error)
     } else if quiet {
-        String::new()
+        text::quiet_results(results)
     } else {
         text::results(results, parsed, begin.elapsed())
     };
@@ -332,6 +336,7 @@ fn render(parsed: &Parsed, results: &Results, error: Option<&Error>, begin: Inst
     }
     if !quiet {
         remarks += &text::way_back(results, parsed);
+        remarks += &text::repair(results, parsed);
         remarks += &parsed.remark.as_deref().map(text::hint).unwrap_or_default();
     }
     let color = parsed.output.color;

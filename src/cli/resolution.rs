@@ -45,7 +45,7 @@ pub fn run(
         }
     };
     if let Some(path) = &args.report {
-        write(path, report_of(&resolved))?;
+        write(path, report_of(&resolved)?)?;
     }
     if let Some(path) = &args.lock {
         write(path, lock_of(&resolved)?)?;

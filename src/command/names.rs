@@ -147,7 +147,7 @@ fn save(
     context: Context<'_>,
 ) -> Result<()> {
     if let Some(path) = &request.save_report {
-        Document::write(path, report_of(resolved).as_bytes(), context.fs)?;
+        Document::write(path, report_of(resolved)?.as_bytes(), context.fs)?;
     }
     if let Some(path) = &request.save_lock {
         Document::write(path, lock_of(resolved)?.as_bytes(), context.fs)?;

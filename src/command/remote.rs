@@ -234,6 +234,9 @@ impl RemoteWheels {
             .peek_all(&files, progress, &|index: usize, peek: Peek| {
                 let number = parts[index];
                 let known = &files[index].pinned;
+                if peek.is_from_cache() {
+                    progress.in_cache(&files[index].file_name);
+                }
                 keep(number, preview(sources[number], peek, known, open))
             })?;
         let found = found.into_iter();

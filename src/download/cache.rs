@@ -249,8 +249,10 @@ impl Cache {
     /// The partial file, with the bytes of earlier runs that are usable.
     pub(super) fn partial(&self, wanted: &RemoteFile, lock: &FileLock) -> Result<Partial> {
         let usable = |head: &Head| {
-            // Pinned bytes may be from any run, as the digest of the whole shows a mixture.
-            let known = !wanted.pinned.is_empty() || head.strong || head.session == self.session;
+            // Pinned bytes may be from any run, as the digest of the whole shows a mixture. Nothing
+            // shows that of others, so that they must be this user's for certain.
+            let is_own = head.strong && lock.directory.proves_owners();
+            let known = !wanted.pinned.is_empty() || is_own || head.session == self.session;
             known && wanted.size.is_none_or(|size| size == head.total)
         };
         match Partial::open(&lock.directory, &key(wanted), usable) {

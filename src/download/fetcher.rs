@@ -9,8 +9,10 @@
 //! A large file is divided into shares among the connections that are idle. If a share fails, the
 //! rest is fetched by one connection alone, which meets the same failure and can handle it.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ops::Range;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -31,7 +33,7 @@ use super::transfer::{FileTransfer, TransferState};
 use crate::cancellation::Cancellation;
 use crate::error::{Error, NetworkFault, Result};
 use crate::fs::{Fs, OpenFile, ReadAt as _};
-use crate::outcome::{ActivityKind, Events, LockWaitReport, Retry};
+use crate::outcome::{ActivityKind, Events, Retry};
 
 /// The longest time between two checks whether the caller was cancelled.
 pub(super) const PAUSE: Duration = Duration::from_millis(100);
@@ -138,7 +140,7 @@ impl Fetcher {
         if self.offline {
             return Err(Error::offline(vec![file.label.clone()]));
         }
-        fetch.with_lock(progress, |lock| fetch.whole(lock))
+        fetch.with_lock(|lock| fetch.whole(lock))
     }
 
     /// The file if the cache has it. The server is asked whether one that is not pinned is still
@@ -197,17 +199,19 @@ pub(super) struct FileFetch<'a> {
 }
 
 impl FileFetch<'_> {
-    /// Does `work` under the file's lock. If another process holds it, `events` gets that this one
+    /// Does `work` under the file's lock. If another process holds it, it is reported that this one
     /// waits, and for how long.
-    pub(super) fn with_lock<T>(
-        &self,
-        events: &dyn Events,
-        work: impl FnOnce(&FileLock) -> Result<T>,
-    ) -> Result<T> {
+    pub(super) fn with_lock<T>(&self, work: impl FnOnce(&FileLock) -> Result<T>) -> Result<T> {
         let cache = &self.fetcher.cache;
-        let report = LockWaitReport::new(events);
-        let lock = cache.lock(self.file, self.cancel, &|path| report.begin(path))?;
-        report.end();
+        let running = RefCell::new(None);
+        let waiting = |path: &Path| {
+            // A holder that makes progress is waited for again and again: that is one wait.
+            if running.borrow().is_none() {
+                running.replace(Some(self.report.wait_for_lock(path)));
+            }
+        };
+        let lock = cache.lock(self.file, self.cancel, &waiting)?;
+        running.take();
         let result = work(&lock);
         cache.unlock(lock);
         result.map_err(|error| of_full_disk(error, self.file))

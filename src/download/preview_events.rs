@@ -5,6 +5,7 @@
 //! the preview reads on, so the events of previews wait here until a caller polls them.
 
 use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::remote_file::RemoteFile;
@@ -44,6 +45,9 @@ enum PreviewEvent {
     End {
         transfer: usize,
     },
+    Waiting {
+        lock: PathBuf,
+    },
     ActivityBegin {
         number: usize,
         activity: Activity,
@@ -64,6 +68,7 @@ impl PreviewEvent {
             } => progress.transfer_begin(transfer, &name, total, 0),
             Self::Advance { transfer, bytes } => progress.transfer_advance(transfer, bytes),
             Self::End { transfer } => progress.transfer_end(transfer),
+            Self::Waiting { lock } => progress.waiting(&lock),
             Self::ActivityBegin { number, activity } => progress.activity_begin(number, &activity),
             Self::ActivityEnd { number } => progress.activity_end(number),
         }
@@ -203,8 +208,23 @@ impl<'a> Reporter<'a> {
 
     /// Something begins that may take long; it ends when the result is dropped.
     pub(super) fn activity(self, kind: ActivityKind, subject: &str) -> ReportedActivity<'a> {
+        self.begin_activity(Activity::new(kind, subject))
+    }
+
+    /// Another process holds the lock of the file; the wait ends when the result is dropped.
+    pub(super) fn wait_for_lock(self, lock: &Path) -> ReportedActivity<'a> {
+        match self {
+            Self::Transfer(progress, _) => progress.waiting(lock),
+            Self::Preview(events, _) => {
+                let lock = lock.to_owned();
+                events.lock().pending.push(PreviewEvent::Waiting { lock });
+            }
+        }
+        self.begin_activity(Activity::wait_for_lock(lock))
+    }
+
+    fn begin_activity(self, activity: Activity) -> ReportedActivity<'a> {
         let number = Activity::next_number();
-        let activity = Activity::new(kind, subject);
         match self {
             Self::Transfer(progress, _) => progress.activity_begin(number, &activity),
             Self::Preview(events, _) => {

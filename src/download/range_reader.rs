@@ -24,7 +24,6 @@ use super::remote_file::RemoteFile;
 use crate::cancellation::Cancellation;
 use crate::error::{Error, NetworkFault, Result};
 use crate::fs::{OpenFile, ReadAt};
-use crate::outcome::Silent;
 
 /// Reads of an archive's directory are short and close together.
 const GRAIN: u64 = 1 << 14;
@@ -49,6 +48,8 @@ impl fmt::Debug for Peek {
 struct SharedPeek {
     remote: Remote,
     size: u64,
+    /// Whether the cache had all of it.
+    is_from_cache: bool,
     path: PathBuf,
     state: Mutex<PeekState>,
 }
@@ -90,7 +91,9 @@ impl Peek {
             batch: batch.cloned(),
             cancel: cancel.clone(),
         };
-        let content = match fetcher.present(file, cancel)? {
+        let present = fetcher.present(file, cancel)?;
+        let is_from_cache = present.is_some();
+        let content = match present {
             Some(found) => Present::Complete(found),
             None if fetcher.offline => return Err(Error::offline(vec![file.label.clone()])),
             None => remote.fetch(&Part::Tail(fetcher.tail))?,
@@ -100,6 +103,7 @@ impl Peek {
         let shared = SharedPeek {
             remote,
             size,
+            is_from_cache,
             path: PathBuf::from(&file.label),
             state: Mutex::new(PeekState {
                 content,
@@ -110,6 +114,11 @@ impl Peek {
         Ok(Self {
             shared: Arc::new(shared),
         })
+    }
+
+    /// Whether the cache had the whole file when it was opened.
+    pub fn is_from_cache(&self) -> bool {
+        self.shared.is_from_cache
     }
 
     /// The file itself, if it was complete when it was opened.
@@ -225,8 +234,7 @@ impl Remote {
             cancel: &self.cancel,
             report: Reporter::Preview(&fetcher.previews, transfer),
         };
-        // Another process that holds the lock for a range has it for a moment only.
-        let fetched = fetch.with_lock(&Silent, |lock| {
+        let fetched = fetch.with_lock(|lock| {
             if let Some(found) = cache.cached(file, &self.cancel)? {
                 return Ok(Present::Complete(found));
             }

@@ -235,7 +235,7 @@ impl ResolutionFault {
             }
             Self::Sources { package, found } => write!(
                 f,
-                "`{package}` has sources that exclude each other: {}",
+                "`{package}` has sources that cannot be used together: {}",
                 quoted(found)
             ),
             Self::NotWheels(entries) => {

@@ -165,6 +165,11 @@ impl CacheDir {
         Ok(Dir::of(fd, self.inner.path.clone(), &self.inner.fs))
     }
 
+    /// Whether the owners and permissions of what is in it prove that no other user wrote it.
+    pub fn proves_owners(&self) -> bool {
+        self.inner.keeps_owners && self.inner.is_exclusive
+    }
+
     /// Its path, for messages.
     pub fn path(&self) -> &Path {
         &self.inner.path
@@ -438,7 +443,7 @@ mod tests {
         let path = scratch.path().join("a/b");
         let root = CacheDir::make(&Fs::default(), &path).unwrap();
         let made = root.make_child("wheels").unwrap();
-        assert!(root.is_exclusive() && made.is_exclusive());
+        assert!(root.is_exclusive() && made.is_exclusive() && made.proves_owners());
         assert_eq!((root.stat().mode, made.stat().mode), (0o700, 0o700));
         made.write("note", &[b"te", b"xt"]).unwrap();
         assert_eq!(made.read("note", 9).unwrap().as_deref(), Some(&b"text"[..]));

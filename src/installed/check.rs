@@ -57,6 +57,7 @@ pub fn check(
         let (state, detail) = compare(layout, project, row)?;
         Some(Difference {
             project: project.name.normalized().to_owned(),
+            version: project.version.clone(),
             path: row.path.clone(),
             state,
             detail,
@@ -87,6 +88,7 @@ fn without_rows(project: &Installed, recorded: &Recorded) -> Option<Difference> 
     };
     Some(Difference {
         project: project.name.normalized().to_owned(),
+        version: project.version.clone(),
         path: project.place.path.file_name().to_owned(),
         state,
         detail: Some(detail),

@@ -33,7 +33,7 @@ impl Activity {
     }
 
     /// Waiting for a lock; its holder is looked up.
-    fn wait_for_lock(lock: &Path) -> Self {
+    pub(crate) fn wait_for_lock(lock: &Path) -> Self {
         let mut subject = format!("another process that holds `{}`", lock.display());
         if let Some(holder) = LockHolder::of(lock) {
             subject += &format!(" ({holder})");

@@ -65,6 +65,8 @@ impl UnmetRequirement {
 pub struct Difference {
     /// The project whose RECORD lists the file.
     pub project: String,
+    /// Its version.
+    pub version: String,
     /// The path as RECORD writes it.
     pub path: String,
     /// The kind of difference.

@@ -285,6 +285,10 @@ pub trait Events: Sync {
     fn advance(&self, files: u64, bytes: u64) {
         let _ = (files, bytes);
     }
+    /// The cache has this remote wheel, so that it is not downloaded.
+    fn in_cache(&self, name: &str) {
+        let _ = name;
+    }
     /// Another process holds the lock, and the command waits for it.
     fn waiting(&self, lock: &Path) {
         let _ = lock;

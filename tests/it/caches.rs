@@ -151,3 +151,23 @@ fn a_server_that_ignores_conditions_is_believed_only_if_its_tag_is_the_same() {
         assert_eq!(seen[3].if_range.as_deref(), Some("\"one\""), "{seen:?}");
     }
 }
+
+#[test]
+fn verbose_output_says_how_many_wheels_the_cache_had() {
+    let (scene, _server, url) = scene_and_url();
+    let wheels = |run: &Run| {
+        let mut lines = run.stdout.lines().map(str::trim);
+        lines
+            .find(|line| line.starts_with("wheels:"))
+            .map(str::to_owned)
+    };
+    let first = reinstall(&scene, &["-v", &url], &[]);
+    first.assert_code(0);
+    let downloaded = "wheels: 0 from the cache, 1 downloaded";
+    assert_eq!(wheels(&first).as_deref(), Some(downloaded));
+    let again = reinstall(&scene, &["-v", &url], &[]);
+    again.assert_code(0);
+    let cached = "wheels: 1 from the cache, 0 downloaded";
+    assert_eq!(wheels(&again).as_deref(), Some(cached));
+    assert_eq!(wheels(&reinstall(&scene, &[&url], &[])), None);
+}

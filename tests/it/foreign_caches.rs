@@ -281,3 +281,43 @@ fn a_wait_for_a_lock_that_nobody_works_under_ends() {
     let warnings = later.take_warnings();
     assert!(warnings[0].message.contains(".lock"), "{warnings:?}");
 }
+
+/// The locks that are waited for, and the waits that are shown with their time.
+#[derive(Default)]
+struct Waits(std::sync::Mutex<Vec<String>>);
+
+impl pkg_install::outcome::Events for Waits {
+    fn waiting(&self, lock: &Path) {
+        let mut waits = self.0.lock().expect("no thread panicked");
+        waits.push(lock.display().to_string());
+    }
+
+    fn activity_begin(&self, _: usize, activity: &pkg_install::outcome::Activity) {
+        if activity.kind == pkg_install::outcome::ActivityKind::WaitForLock {
+            let mut waits = self.0.lock().expect("no thread panicked");
+            waits.push(activity.subject.clone());
+        }
+    }
+}
+
+#[test]
+fn the_wait_for_a_lock_of_a_wheel_that_is_only_looked_at_is_shown() {
+    let (scene, server, bytes) = (Scene::new(), Server::start(), body(60_000, 9));
+    server.put(NAME, &bytes);
+    let wanted = loose(server.url(NAME));
+    let key = Digest::of(Algorithm::Sha256, wanted.url.as_str().as_bytes()).to_hex();
+    let path = scene.join("cache/partial").join(format!("{key}.lock"));
+    fs::create_dir_all(path.parent().expect("it has one")).expect("there is room");
+    let held = fs::File::create(&path).expect("there is room");
+    fs2::FileExt::lock_exclusive(&held).expect("it is free");
+    let impatient = Settings {
+        lock_timeout: std::time::Duration::from_millis(20),
+        ..settings(&scene)
+    };
+    let waits = Waits::default();
+    let looked = downloader(&impatient).peek_all(&[wanted], &waits, &|_, _| Ok(()));
+    looked.expect("it comes without the lock");
+    let waits = waits.0.into_inner().expect("no thread panicked");
+    assert!(waits.len() >= 2, "{waits:?}");
+    assert!(waits.iter().all(|wait| wait.contains(".lock")), "{waits:?}");
+}

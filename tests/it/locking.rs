@@ -435,3 +435,63 @@ fn r143_a_file_that_appears_during_a_replacement_is_never_replaced() {
         intrude(Some(&old), &new, name, a_directory);
     }
 }
+
+/// Runs the program with a filter of system calls that answers `flock` with this error, as some
+/// network file systems do.
+const WITHOUT_LOCKS: &str = r#"
+import ctypes, os, platform, struct, sys
+number = {"x86_64": 73, "aarch64": 32}[platform.machine()]
+filter = struct.pack(
+    "<" + "HBBI" * 4,
+    0x20, 0, 0, 0,                                  # load the number of the system call
+    0x15, 0, 1, number,                             # if it is that of flock,
+    0x06, 0, 0, 0x00050000 | int(sys.argv[1]),      # answer with the error
+    0x06, 0, 0, 0x7FFF0000,                         # otherwise allow it
+)
+program = ctypes.create_string_buffer(filter)
+header = ctypes.create_string_buffer(struct.pack("@HP", 4, ctypes.addressof(program)))
+libc = ctypes.CDLL(None, use_errno=True)
+if libc.prctl(38, 1, 0, 0, 0) or libc.prctl(22, 2, header, 0, 0):
+    sys.exit(99)
+os.execv(sys.argv[2], sys.argv[2:])
+"#;
+
+#[test]
+#[cfg(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+fn a_file_system_without_locks_is_named_with_the_ways_out_and_can_be_read() {
+    let scene = Scene::new();
+    let venv = scene.venv();
+    let path = demo(&scene);
+    scene.install(&venv, &[&path]).assert_code(0);
+    let newer = Wheel::new("demo", "2.0").file("demo.py", "newer\n");
+    let newer = scene.wheel(&newer).display().to_string();
+    let before = tree(&venv);
+    // ENOLCK of NFS without a lock daemon, ENOSYS of Lustre without `flock`.
+    for error in ["37", "38"] {
+        let run = |arguments: &[&str]| {
+            let mut command = Command::new(&crate::support::scene::interpreter().executable);
+            command.args([
+                "-c",
+                WITHOUT_LOCKS,
+                error,
+                env!("CARGO_BIN_EXE_pkg-install"),
+            ]);
+            command.args(arguments).arg("--target").arg(&venv);
+            Run::of(command.current_dir(scene.path()))
+        };
+        let listed = run(&["list"]);
+        if listed.code == 99 {
+            return; // Filters are not allowed here.
+        }
+        listed.assert_code(0);
+        run(&["check"]).assert_code(0);
+        run(&["install", "--dry-run", &newer]).assert_code(0);
+        let refused = run(&["install", "--json", &newer]);
+        refused.assert_code(5).assert_stderr("`local_lock=flock`");
+        assert_eq!(refused.json()["error"]["code"], "lock-unsupported");
+        assert_unchanged(&before, &tree(&venv));
+    }
+}

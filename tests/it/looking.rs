@@ -426,3 +426,31 @@ fn recover_has_nothing_to_do_if_nothing_was_interrupted() {
     scene.install(&venv, &["undo"]).assert_code(0);
     assert_unchanged(&before, &tree(&venv));
 }
+
+#[test]
+fn check_names_the_command_that_repairs_what_it_found() {
+    let scene = Scene::new();
+    let venv = both(&scene);
+    let library = site_packages(&venv);
+    fs::write(library.join("demo/a.py"), "a = 2\n").expect("it is there");
+    fs::remove_file(library.join("ns/other.py")).expect("it is there");
+    let run = scene.install(&venv, &["check"]);
+    run.assert_code(6)
+        .assert_stderr("hint: `pkg-install --reinstall demo==1.0 other==3.1 --target ");
+    let quiet = scene.install(&venv, &["check", "-q"]);
+    quiet.assert_code(6);
+    assert!(!quiet.stderr.contains("hint"), "{}", quiet.stderr);
+    assert_eq!(quiet.stdout.lines().count(), 2, "{}", quiet.stdout);
+    // The command works with the wheels, too.
+    for wheel in [demo("1.0"), other()] {
+        put(&scene, &venv, &["--reinstall"], &wheel);
+    }
+    let run = scene.install(&venv, &["check"]);
+    run.assert_code(0);
+    assert!(!run.stderr.contains("hint"), "{}", run.stderr);
+    // A project without RECORD cannot be replaced.
+    fs::remove_file(library.join("demo-1.0.dist-info/RECORD")).expect("it is there");
+    let run = scene.install(&venv, &["check"]);
+    run.assert_code(6);
+    assert!(!run.stderr.contains("--reinstall"), "{}", run.stderr);
+}

@@ -17,6 +17,7 @@ mod terminal;
 mod ticker;
 mod words;
 
+use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -39,6 +40,7 @@ pub struct ProgressDisplay {
     timings: Mutex<Vec<(Step, Duration)>>,
     conflicts: Mutex<Vec<PathConflict>>,
     pip_places: Mutex<Vec<String>>,
+    wheels: Mutex<BTreeMap<String, bool>>,
 }
 
 /// What was reported while a command worked and is printed after it.
@@ -49,6 +51,8 @@ pub struct Kept {
     pub conflicts: Vec<PathConflict>,
     /// The places of pip's configuration that count, without credentials.
     pub pip_places: Vec<String>,
+    /// The remote wheels by file name, and whether the cache had all of them.
+    pub wheels: BTreeMap<String, bool>,
 }
 
 /// The progress that the options ask for, and what shows a signal in it.
@@ -66,6 +70,7 @@ pub fn of(output: &OutputArgs) -> Result<(ProgressDisplay, Interrupter)> {
         timings: Mutex::default(),
         conflicts: Mutex::default(),
         pip_places: Mutex::default(),
+        wheels: Mutex::default(),
     };
     Ok((display, interrupter))
 }
@@ -115,6 +120,7 @@ impl ProgressDisplay {
             timings: timings.unwrap_or_else(PoisonError::into_inner),
             conflicts: conflicts.unwrap_or_else(PoisonError::into_inner),
             pip_places: pip_places.unwrap_or_else(PoisonError::into_inner),
+            wheels: (self.wheels.into_inner()).unwrap_or_else(PoisonError::into_inner),
         }
     }
 }
@@ -156,6 +162,11 @@ impl Events for ProgressDisplay {
         self.shower.waiting(lock);
     }
 
+    fn in_cache(&self, name: &str) {
+        let mut wheels = self.wheels.lock().unwrap_or_else(PoisonError::into_inner);
+        wheels.insert(name.to_owned(), true);
+    }
+
     fn end(&self) {
         self.shower.end();
     }
@@ -181,6 +192,12 @@ impl Events for ProgressDisplay {
     }
 
     fn transfer_begin(&self, transfer: usize, name: &str, total: Option<u64>, present: u64) {
+        let mut wheels = self.wheels.lock().unwrap_or_else(PoisonError::into_inner);
+        // Only the first time counts: a wheel that was fetched is in the cache from then on.
+        wheels
+            .entry(name.to_owned())
+            .or_insert(total == Some(present));
+        drop(wheels);
         self.shower.transfer_begin(transfer, name, total, present);
     }
 

@@ -14,6 +14,7 @@ mod units;
 mod warnings;
 pub mod wrapping;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -90,13 +91,23 @@ pub fn figures_beside(results: &Results) -> String {
     }
 }
 
+/// What is printed even with `--quiet`: which files differ, without which the error is of no use.
+pub fn quiet_results(results: &Results) -> String {
+    match &results.done {
+        Some(CommandResult::Checked(checked)) => {
+            differences(&checked.differences) + &unmet_requirements(&checked.unmet)
+        }
+        _ => String::new(),
+    }
+}
+
 /// The environment, and how long each step took.
 fn figures(results: &Results) -> String {
     let timings = results.timings.iter().map(|&(step, took)| {
         let milliseconds = took.as_secs_f64() * 1e3;
         format!("  {:7}{milliseconds:9.1} ms\n", step_name(step))
     });
-    environment(results) + &timings.collect::<String>()
+    environment(results) + &remote_wheels(results) + &timings.collect::<String>()
 }
 
 /// The environment: its kind, its path, and its interpreter.
@@ -108,6 +119,16 @@ fn environment(results: &Results) -> String {
     let interpreter = interpreter.map(|path| format!(" at {}", shown(path)));
     let described = escaped(&environment.to_string());
     format!("  {described}{}\n", interpreter.unwrap_or_default())
+}
+
+/// How many wheels the cache had, and how many were downloaded.
+fn remote_wheels(results: &Results) -> String {
+    let cached = results.wheels.values().filter(|cached| **cached).count();
+    let downloaded = results.wheels.len() - cached;
+    match results.wheels.len() {
+        0 => String::new(),
+        _ => format!("  wheels: {cached} from the cache, {downloaded} downloaded\n"),
+    }
 }
 
 /// Whether something was or would be installed, so that it is worth to say where.
@@ -273,6 +294,38 @@ pub fn error(error: &Error, results: &Results, parsed: &Parsed) -> String {
         text += &format!("{}: {state}\n", paint("36", "state"));
     }
     text
+}
+
+/// How to bring back what RECORD states, if `check` found that it is not there.
+pub fn repair(results: &Results, parsed: &Parsed) -> String {
+    let Some(CommandResult::Checked(checked)) = &results.done else {
+        return String::new();
+    };
+    // Without a RECORD a project cannot be replaced; such a difference has the name of a directory.
+    let is_replaceable = |difference: &&Difference| !is_of_whole_project(&difference.path);
+    let damaged = checked.differences.iter().filter(is_replaceable);
+    let damaged: BTreeSet<String> = damaged
+        .map(|difference| {
+            let pin = format!("{}=={}", difference.project, difference.version);
+            for_shell(Path::new(&pin))
+        })
+        .collect();
+    if damaged.is_empty() {
+        return String::new();
+    }
+    let damaged: Vec<String> = damaged.into_iter().collect();
+    let options = environment_options(parsed, results);
+    hint(&format!(
+        "`pkg-install --reinstall {}{options}` repairs this; it also takes the wheels that were \
+         installed",
+        damaged.join(" ")
+    ))
+}
+
+/// Whether a difference is about a project without RECORD: its path is that of the directory that
+/// makes the project installed.
+fn is_of_whole_project(path: &str) -> bool {
+    !path.contains('/') && (path.ends_with(".dist-info") || path.contains(".egg"))
 }
 
 /// The way back from a transaction that can be undone.

@@ -88,8 +88,18 @@ pub fn resolve(
 }
 
 /// The installation report of a resolution.
-pub fn report_of(resolved: &ResolvedRequest) -> String {
-    pip_report::write(&resolved.wheels, &resolved.environment)
+///
+/// # Errors
+/// The working directory, which relative paths start from, cannot be found.
+pub fn report_of(resolved: &ResolvedRequest) -> Result<String> {
+    let mut wheels = resolved.wheels.clone();
+    // A report has URLs only, and a relative path has none.
+    for wheel in &mut wheels {
+        if let Location::File(path) = &mut wheel.wheel.location {
+            *path = fs::absolute(path)?;
+        }
+    }
+    Ok(pip_report::write(&wheels, &resolved.environment))
 }
 
 /// The installed projects, by name, with their version and the path of their METADATA.

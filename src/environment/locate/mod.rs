@@ -92,7 +92,7 @@ fn check_places(request: &Locate) -> Result<()> {
         if request.target.is_some() && other.is_some() {
             return Err(Error::request(
                 RequestFault::ExclusivePlaces,
-                format!("a target and a {place} exclude each other"),
+                format!("a target and a {place} cannot be used together"),
             ));
         }
         let is_described = request.described.release.is_some() && request.prefix.is_some();

@@ -219,7 +219,7 @@ fn c67_sources_that_exclude_each_other_are_refused() {
         format!("archive = {{url = 'https://example.com/a.whl', hashes = {{sha256 = '{SIX}'}}}}");
     assert_eq!(
         refused(&lock(&six(&archive, URL))),
-        ["`six 1.17.0` has sources that exclude each other: `archive`, `wheels`"]
+        ["`six 1.17.0` has sources that cannot be used together: `archive`, `wheels`"]
     );
     assert_eq!(
         refused(&lock("[[packages]]\nname = 'a'\nwheels = []\n")),
