@@ -229,6 +229,7 @@ impl Bench {
             pool: &self.pool,
             arrivals: None,
             store: None,
+            compile: None,
             cancel: &Cancellation::default(),
             progress: &Silent,
         };

@@ -170,8 +170,10 @@ pub mod results;
 
 pub use api::{WheelSource, check, list, plan, plan_removal, undo};
 pub use cancellation::Cancellation;
-pub use command::{Observer, Options, PlannedTransaction};
-pub use environment::{Environment, EnvironmentKind, Locate, LocatePurpose, Surroundings};
+pub use command::{BytecodeOptions, Observer, Options, PlannedTransaction};
+pub use environment::{
+    Environment, EnvironmentKind, Invalidation, Locate, LocatePurpose, Surroundings,
+};
 pub use error::{Effect, Error, ErrorKind, Result};
 pub use outcome::{Action, Outcome, Status, Warning};
 pub use plan::conflict::OnConflict;

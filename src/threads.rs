@@ -41,6 +41,11 @@ impl Pool {
         }
     }
 
+    /// How many threads there are.
+    pub fn threads(&self) -> usize {
+        self.0.current_num_threads()
+    }
+
     /// Runs `work` once on each thread, and returns when all of them have finished.
     pub fn on_each_thread(&self, work: impl Fn() + Sync) {
         self.0.broadcast(|_| work());

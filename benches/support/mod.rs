@@ -153,6 +153,7 @@ impl Bench {
         Wants {
             files: self.survey(self.spread(&changes)),
             changes,
+            bytecode: Vec::new(),
             on_conflict: OnConflict::Error,
         }
     }

@@ -77,6 +77,8 @@ class Asked:
 
     requests: int
     bytes: int
+    tiers: int
+    """How many answers had to be waited for in a row."""
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Asked:
@@ -84,6 +86,7 @@ class Asked:
         return cls(
             requests=data["requests"],
             bytes=data["bytes"],
+            tiers=data["tiers"],
         )
 
 

@@ -6,6 +6,7 @@
 mod args;
 #[cfg(feature = "http")]
 mod cache;
+mod compiling;
 mod completion;
 mod documents;
 #[cfg(feature = "http")]
@@ -74,6 +75,8 @@ struct Results {
     pip_places: Vec<String>,
     /// The remote wheels by file name, and whether the cache had all of them.
     wheels: BTreeMap<String, bool>,
+    /// What interpreters say about sources that are no valid Python.
+    tracebacks: Vec<String>,
 }
 
 /// The result of a command.
@@ -137,6 +140,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     (results.warnings, results.timings) = (kept.warnings, kept.timings);
     (results.conflicts, results.pip_places) = (kept.conflicts, kept.pip_places);
     results.wheels = kept.wheels;
+    results.tracebacks = kept.tracebacks;
     error = error.or_else(|| finding(results.done.as_ref()?));
     let said = render(&parsed, &results, error.as_ref(), begin);
     let code = match error.map(|error| error.kind()) {
@@ -326,6 +330,9 @@ fn render(parsed: &Parsed, results: &Results, error: Option<&Error>, begin: Inst
     let mut remarks = String::new();
     if !quiet {
         remarks += &text::warnings(&results.warnings, verbose);
+        if verbose {
+            remarks += &text::tracebacks(&results.tracebacks);
+        }
         if verbose && error.is_none() {
             remarks += &text::pip_places(&results.pip_places);
             remarks += &text::figures_beside(results);

@@ -23,6 +23,7 @@ use super::args::{
 };
 #[cfg(feature = "http")]
 use super::cache::CacheRequest;
+use super::compiling;
 use super::documents::{self, Answer};
 #[cfg(feature = "http")]
 use super::downloads::{default_cache, download_settings};
@@ -194,6 +195,10 @@ pub fn parse(arguments: &[OsString]) -> StdResult<Parsed, Stop> {
         }
         _ => parsed(cli),
     };
+    compiling::check(&matched, parsed.options.bytecode.is_some())?;
+    if parsed.command.is_writing() {
+        parsed.options.source_date_epoch = compiling::source_date_epoch()?;
+    }
     parsed.remark = refusal::shadowed_directory(arguments, &command);
     settle_output(&mut parsed.output);
     if let Some(request) = parsed
@@ -332,6 +337,7 @@ fn installing(command: Command, args: HowArgs, exact: bool) -> Parsed {
         .with_verify(args.verify)
         .with_reinstall(args.reinstall)
         .with_exact(exact)
+        .with_bytecode(compiling::bytecode(&args.bytecode))
         .with_require_hashes(args.strictness.require_hashes)
         .with_undoable(args.undoable.undoable)
         .with_installer(&args.installer)

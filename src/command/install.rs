@@ -10,7 +10,7 @@ use super::planned::PlannedTransaction;
 use super::request::{Input, ResolvedInput};
 use super::session::{Purpose, Session};
 use super::up_to_date::{InstalledSet, SortedWheels};
-use super::{Context, Options, open};
+use super::{Context, Options, compiling, open};
 use crate::environment::layout::Layout;
 use crate::environment::{Environment, EnvironmentKind, Python};
 use crate::error::{Error, Fault, MetadataFault, Result, WarningCode};
@@ -51,6 +51,8 @@ pub(crate) fn plan_install<'a>(
     let layout = Layout::of(environment)?;
     // This is seen without the lock, which is not held while wheels are fetched.
     let mut installed = installed::glance(&layout)?;
+    compiling::check(environment, options)?;
+    let mut compilers = None;
     for _ in 0..ATTEMPTS {
         let begin = Instant::now();
         let present = InstalledSet::new(environment, &layout, &installed, options);
@@ -58,12 +60,17 @@ pub(crate) fn plan_install<'a>(
         #[cfg(feature = "http")]
         let (resolved, named) = resolved;
         let wanted = SortedWheels::new(resolved, &present);
-        let mut opened = open::open(wanted.needed(), options, &pool, context)?;
+        let needed = wanted.needed();
+        if compilers.is_none() && !needed.is_empty() {
+            compilers = compiling::start(environment, options, &pool)?;
+        }
+        let mut opened = open::open(needed, options, &pool, context)?;
         context.events.step(Step::Open, begin.elapsed());
         context.warn(opened.warnings());
         #[cfg(feature = "http")]
         named.check(&opened.wheels)?;
         check_python(&opened.wheels, environment, options, context)?;
+        let bytecode = compiling::wanted(compilers.as_ref(), options, context)?;
         let begin = Instant::now();
         let session = Session::begin(environment, Purpose::Install, options, context);
         let planned = session.and_then(|mut session| {
@@ -73,6 +80,7 @@ pub(crate) fn plan_install<'a>(
                 let installation = decision.map(|decision| Installation {
                     opened: &mut opened,
                     decision,
+                    bytecode,
                     options,
                 });
                 installation
@@ -86,9 +94,8 @@ pub(crate) fn plan_install<'a>(
         context.warn(opened.take_warnings());
         let (mut session, plan) = planned?;
         if let Some(plan) = plan {
-            return Ok(PlannedTransaction::new(
-                session, plan, opened, pool, options,
-            ));
+            let planned = PlannedTransaction::new(session, plan, opened, pool, options);
+            return Ok(planned.with_compilers(compilers));
         }
         installed = std::mem::take(&mut session.installed);
         session.leave_unchanged();

@@ -16,8 +16,9 @@ use crate::environment::layout::Layout;
 use crate::environment::protected::Protected;
 use crate::error::{Error, Result, SpreadFault, WarningCode};
 use crate::fs::{self, Capabilities};
-use crate::installed::facts::Gather;
+use crate::installed::facts::{Gather, Site};
 use crate::outcome::{Action, PlannedFiles, ProjectChange, Warning};
+use crate::plan::bytecode::{self, BytecodeCandidate, WantedBytecode};
 use crate::plan::changes;
 use crate::plan::conflict::OnConflict;
 use crate::plan::project_metadata::is_project_metadata;
@@ -37,6 +38,8 @@ pub struct Installation<'a> {
     pub opened: &'a mut Opened,
     /// The changes that were decided on.
     pub decision: Decision,
+    /// The bytecode that is made of the modules.
+    pub bytecode: Option<WantedBytecode>,
     /// How to install.
     pub options: &'a Options,
 }
@@ -51,6 +54,7 @@ pub fn install(
     let Installation {
         opened,
         decision,
+        bytecode,
         options,
     } = installation;
     let Decision {
@@ -100,6 +104,7 @@ pub fn install(
     let intent = Intent {
         changes,
         files,
+        bytecode,
         opened: Some(opened),
         verified,
         on_conflict: options.on_conflict,
@@ -138,6 +143,7 @@ pub fn uninstall(
     let intent = Intent {
         changes: changes::removals(names, &session.installed)?,
         files: Vec::new(),
+        bytecode: None,
         opened: None,
         verified: true,
         on_conflict: OnConflict::Error,
@@ -230,6 +236,7 @@ fn not_portable(wheel: &Wheel, files: &[WantedFile]) -> Option<Warning> {
 struct Intent<'a> {
     changes: Vec<Change>,
     files: Vec<WantedFile>,
+    bytecode: Option<WantedBytecode>,
     /// The wheels that the files come from.
     opened: Option<&'a mut Opened>,
     /// Whether contents are checked against their digests.
@@ -260,6 +267,11 @@ impl Intent<'_> {
             }
             candidates.push(Candidate::new(file, site));
         }
+        let bytecode = match &self.bytecode {
+            Some(wanted) => bytecode_of(&candidates, wanted, &mut gather)?,
+            None => Vec::new(),
+        };
+        bytecode::drop_shipped(&mut candidates, &bytecode);
         let mut opened = self.opened;
         if let Some(opened) = &mut opened {
             // Only now is it known which of the RECORDs that were left out a decision depends on.
@@ -281,6 +293,7 @@ impl Intent<'_> {
         let wants = Wants {
             changes: self.changes,
             files: candidates,
+            bytecode,
             on_conflict: self.on_conflict,
         };
         let plan = plan::make(wants, &gather.finish(self.ignores_case)?)?;
@@ -289,6 +302,39 @@ impl Intent<'_> {
         check_writable(&session.layout, &plan)?;
         Ok(plan)
     }
+}
+
+/// The bytecode of all modules, and what exists at its places.
+fn bytecode_of(
+    candidates: &[Candidate],
+    wanted: &WantedBytecode,
+    gather: &mut Gather<'_>,
+) -> Result<Vec<BytecodeCandidate>> {
+    let mut bytecode = Vec::with_capacity(candidates.len() * wanted.levels.len());
+    for candidate in candidates {
+        let file = &candidate.file;
+        for (place, recorded, level) in wanted.of(file, gather.layout()) {
+            let site = if candidate.missing_root == file.place {
+                gather.site(&place)?
+            } else {
+                // The directory of the source is missing, so nothing is in it.
+                Site {
+                    place,
+                    missing_root: candidate.missing_root.clone(),
+                    live: None,
+                    blocked: candidate.blocked.clone(),
+                }
+            };
+            bytecode.push(BytecodeCandidate {
+                source: file.place.clone(),
+                owner: file.owner,
+                recorded,
+                level,
+                site,
+            });
+        }
+    }
+    Ok(bytecode)
 }
 
 /// Refuses a plan that needs more space than there is. Files that come from the store are not

@@ -12,6 +12,7 @@
 #[cfg(feature = "http")]
 mod cache;
 mod check;
+mod compiling;
 mod document;
 #[cfg(feature = "http")]
 mod download;
@@ -52,7 +53,7 @@ pub use list::{installed_versions, list};
 #[cfg(feature = "http")]
 pub use names::sources;
 pub use observer::Observer;
-pub use options::Options;
+pub use options::{BytecodeOptions, Options};
 pub use owner::{PathOwners, owner};
 pub use pack::{ArtifactLayer, ImageRequest, PackOutcome, PackRequest, PackedArtifact, pack};
 pub use planned::PlannedTransaction;
@@ -70,7 +71,7 @@ pub use verify::{VerifiedWheel, verify};
 
 #[cfg(feature = "http")]
 pub use crate::download::{Asked, CachePart, Settings};
-pub use crate::environment::{PythonDescription, ScriptInterpreter};
+pub use crate::environment::{Invalidation, PythonDescription, ScriptInterpreter};
 pub use crate::fs::{Fs, MessageFile};
 pub use crate::pack::PackFormat;
 pub use crate::source::Source;

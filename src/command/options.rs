@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::cancellation::Cancellation;
 use crate::digest::Backend;
+use crate::environment::Invalidation;
 use crate::fs::Capabilities;
 use crate::plan::conflict::OnConflict;
 use crate::spec::record::Verify;
@@ -34,6 +35,11 @@ pub struct Options {
     /// Whether to remove the installed projects that the input does not name. `pip` and editable
     /// projects stay.
     pub exact: bool,
+    /// How to compile bytecode in the same transaction; `None` means not to.
+    pub bytecode: Option<BytecodeOptions>,
+    /// The time that files of bytecode get, in seconds since 1970 (`SOURCE_DATE_EPOCH`). By default
+    /// they are then checked by hashes, and are readable for everybody.
+    pub source_date_epoch: Option<u64>,
     /// Whether every wheel must be pinned to a hash.
     pub require_hashes: bool,
     /// Whether to flush everything to the disk, so that the result survives a loss of power.
@@ -72,6 +78,66 @@ pub struct Options {
     pub capabilities: Option<Capabilities>,
 }
 
+/// How to compile bytecode.
+///
+/// ```
+/// use pkg_install::{BytecodeOptions, Invalidation, Options};
+///
+/// let bytecode = BytecodeOptions::default().with_invalidation(Invalidation::CheckedHash);
+/// let options = Options::default().with_bytecode(bytecode);
+/// # let _ = options;
+/// ```
+#[derive(Debug, Clone)]
+#[cfg_attr(not(feature = "testing"), non_exhaustive)]
+pub struct BytecodeOptions {
+    /// How interpreters find out whether it is up to date; `None` means by the time of the source,
+    /// or by its hash with [`Options::source_date_epoch`].
+    pub invalidation: Option<Invalidation>,
+    /// The optimisation levels, from 0 to 2; none means level 0.
+    pub levels: Vec<u8>,
+    /// How long one source may take.
+    #[doc(hidden)]
+    pub patience: Duration,
+}
+
+impl Default for BytecodeOptions {
+    fn default() -> Self {
+        Self {
+            invalidation: None,
+            levels: Vec::new(),
+            // The largest sources take a few seconds on a slow machine.
+            patience: Duration::from_secs(60),
+        }
+    }
+}
+
+impl BytecodeOptions {
+    /// With this [`BytecodeOptions::invalidation`].
+    #[must_use]
+    pub fn with_invalidation(mut self, invalidation: impl Into<Option<Invalidation>>) -> Self {
+        self.invalidation = invalidation.into();
+        self
+    }
+
+    /// With these [`BytecodeOptions::levels`].
+    #[must_use]
+    pub fn with_levels(mut self, levels: Vec<u8>) -> Self {
+        self.levels = levels;
+        self
+    }
+
+    /// The levels, sorted and each once.
+    pub(super) fn distinct_levels(&self) -> Vec<u8> {
+        let mut levels = self.levels.clone();
+        if levels.is_empty() {
+            levels.push(0);
+        }
+        levels.sort_unstable();
+        levels.dedup();
+        levels
+    }
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self {
@@ -79,6 +145,8 @@ impl Default for Options {
             verify: Verify::Normal,
             reinstall: false,
             exact: false,
+            bytecode: None,
+            source_date_epoch: None,
             require_hashes: false,
             // An environment can be made again, so flushing is not worth its time by default.
             durable: false,
@@ -127,6 +195,20 @@ impl Options {
     #[must_use]
     pub fn with_exact(mut self, exact: bool) -> Self {
         self.exact = exact;
+        self
+    }
+
+    /// With this [`Options::bytecode`].
+    #[must_use]
+    pub fn with_bytecode(mut self, bytecode: impl Into<Option<BytecodeOptions>>) -> Self {
+        self.bytecode = bytecode.into();
+        self
+    }
+
+    /// With this [`Options::source_date_epoch`].
+    #[must_use]
+    pub fn with_source_date_epoch(mut self, seconds: impl Into<Option<u64>>) -> Self {
+        self.source_date_epoch = seconds.into();
         self
     }
 

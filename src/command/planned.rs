@@ -8,7 +8,7 @@ use super::observer::Observer;
 use super::open::Opened;
 use super::session::Session;
 use super::{Options, make_plan};
-use crate::environment::marker_values;
+use crate::environment::{Compilers, marker_values};
 use crate::error::{Result, escaped};
 use crate::installed::Installed;
 use crate::installed::requires::{self, Requiring};
@@ -19,7 +19,7 @@ use crate::outcome::{
 use crate::plan::Plan;
 use crate::spec::name::ProjectName;
 use crate::spec::version::Version;
-use crate::stage::{self, StageOptions, StoreFiles};
+use crate::stage::{self, CompileWith, StageOptions, StoreFiles};
 use crate::store::StoreCounts;
 use crate::threads::Pool;
 use crate::transaction::{self, Areas, CommitOptions};
@@ -37,6 +37,8 @@ pub struct PlannedTransaction<'a> {
     opened: Opened,
     pool: Pool,
     options: Options,
+    /// The interpreters that compile its bytecode, if it has any.
+    compilers: Option<Compilers>,
     changes: Vec<ProjectChange>,
     warnings: Vec<Warning>,
 }
@@ -56,8 +58,14 @@ impl<'a> PlannedTransaction<'a> {
             opened,
             pool,
             options: options.clone(),
+            compilers: None,
             warnings: Vec::new(),
         }
+    }
+
+    pub(super) fn with_compilers(mut self, compilers: Option<Compilers>) -> Self {
+        self.compilers = compilers;
+        self
     }
 
     pub(crate) fn with_warnings(mut self, warnings: Vec<Warning>) -> Self {
@@ -197,7 +205,14 @@ impl<'a> PlannedTransaction<'a> {
         let counts = StoreCounts::default();
         let store = (self.opened).store_files(&needed, self.options.link_mode, &counts);
         // Before the downloads start: their events come between this one and the end.
-        events.begin(plan.contents().count() as u64, plan.bytes());
+        let sizes = plan.contents().map(|file| file.size);
+        let bytes = sizes.fold(0, u64::saturating_add);
+        events.begin(plan.contents().count() as u64, bytes);
+        let compile = self.compilers.as_ref().map(|compilers| CompileWith {
+            compilers,
+            layout: &session.layout,
+            destdir: session.environment.destdir(),
+        });
         let staged = self.opened.while_downloading(&needed, events, |arrivals| {
             let stage_options = StageOptions {
                 verify: self.options.verify,
@@ -205,6 +220,7 @@ impl<'a> PlannedTransaction<'a> {
                 pool: &self.pool,
                 arrivals,
                 store: store.as_ref(),
+                compile,
                 cancel: &session.cancel,
                 progress: events,
             };

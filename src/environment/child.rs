@@ -1,14 +1,15 @@
 //! Running another program, which is an interpreter or a loader. Only this file starts a process.
 //!
-//! Input: a command. Output: its status and all that it printed. Invariants: it reads nothing, and
-//! it does not outlive a command that was cancelled. No thread is needed, since one cannot always
-//! be started.
+//! Input: a command. Output of [`run`]: its status and all that it printed; it reads nothing.
+//! Output of [`Talking::start`]: a program that is asked and answers through pipes. Invariant:
+//! neither outlives a command that was cancelled. No thread is needed, since one cannot always be
+//! started.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write as _};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::CommandExt as _;
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::time::Duration;
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -20,6 +21,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// The first pause before the program is asked again whether it has ended. It usually ends as soon
 /// as it has closed its output.
 const FIRST_PAUSE: Duration = Duration::from_micros(100);
+/// How many first pauses a program that has closed its output is given to end.
+const ENDING: u32 = 100;
 const BUFFER: usize = 1 << 14;
 
 /// Runs a program to its end. It is killed if that takes until `cancel` is cancelled, which is a
@@ -35,15 +38,124 @@ pub(super) fn run(command: &mut Command, cancel: &Cancellation) -> io::Result<Ou
         .spawn()?;
     let result = finish(&mut child, cancel);
     if result.is_err() {
-        // It has not been waited for yet, so no other group can have got its number.
-        if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
-            let _ = kill_process_group(group, Signal::KILL);
-        }
-        let _ = child.kill();
-        // Otherwise it would stay in the list of processes until this one ends.
-        let _ = child.wait();
+        kill(&mut child);
     }
     result
+}
+
+/// Kills a program that was not waited for yet, and everything in its group.
+fn kill(child: &mut Child) -> Option<ExitStatus> {
+    // It has not been waited for, so no other group can have got its number.
+    if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+        let _ = kill_process_group(group, Signal::KILL);
+    }
+    let _ = child.kill();
+    // Otherwise it would stay in the list of processes until this one ends.
+    child.wait().ok()
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(super) enum Silence {
+    /// The command was cancelled.
+    Cancelled,
+    /// It takes longer than it may.
+    Late,
+    /// The program has ended: how, and what it said last.
+    Ended(String),
+}
+
+/// A program that is asked and answers through pipes. It is killed when it is dropped. If this
+/// process is killed, its input ends, by which it knows that nothing more is wanted.
+pub(super) struct Talking {
+    child: Child,
+    stdin: ChildStdin,
+    stdout: ChildStdout,
+}
+
+impl Talking {
+    /// Starts the program.
+    pub(super) fn start(command: &mut Command) -> io::Result<Self> {
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            // Ctrl-C at a terminal is for this process, which then kills the group.
+            .process_group(0)
+            .spawn()?;
+        let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
+        Ok(Self {
+            child,
+            stdin: stdin.expect("it was asked for"),
+            stdout: stdout.expect("it was asked for"),
+        })
+    }
+
+    /// Passes bytes to the program, which has to be waiting for them.
+    pub(super) fn ask(&mut self, bytes: &[u8]) -> Result<(), Silence> {
+        self.stdin.write_all(bytes).map_err(|_| self.ended())
+    }
+
+    /// Appends the bytes that it answers next, at least one, to `answer`.
+    pub(super) fn listen(
+        &mut self,
+        answer: &mut Vec<u8>,
+        until: Instant,
+        cancel: &Cancellation,
+    ) -> Result<(), Silence> {
+        loop {
+            if cancel.is_cancelled() {
+                return Err(Silence::Cancelled);
+            }
+            let (is_ready, _) = ready(Some(self.stdout.as_fd()), None).map_err(|_| self.ended())?;
+            if is_ready {
+                break;
+            }
+            if Instant::now() >= until {
+                return Err(Silence::Late);
+            }
+        }
+        let mut buffer = [0; BUFFER];
+        match self.stdout.read(&mut buffer) {
+            Ok(0) | Err(_) => Err(self.ended()),
+            Ok(count) => {
+                answer.extend_from_slice(&buffer[..count]);
+                Ok(())
+            }
+        }
+    }
+
+    /// The end of a program that does not answer any more.
+    fn ended(&mut self) -> Silence {
+        // It has closed its output and so will end, unless it is a wrapper that waits for more.
+        let mut status = None;
+        for _ in 0..ENDING {
+            status = self.child.try_wait().ok().flatten();
+            if status.is_some() {
+                break;
+            }
+            std::thread::sleep(FIRST_PAUSE);
+        }
+        let status = status.or_else(|| kill(&mut self.child));
+        let mut last = Stream::new(self.child.stderr.take());
+        // One look: what it has started may hold the pipe open for ever.
+        if ready(last.descriptor(), None).is_ok_and(|(is_ready, _)| is_ready) {
+            let _ = last.read();
+        }
+        let said = String::from_utf8_lossy(&last.text);
+        let said = said.lines().rfind(|line| !line.trim().is_empty());
+        let status = status.map_or_else(String::new, |status| status.to_string());
+        Silence::Ended(match said {
+            Some(said) => format!("{status}: {said}"),
+            None => status,
+        })
+    }
+}
+
+impl Drop for Talking {
+    fn drop(&mut self) {
+        kill(&mut self.child);
+    }
 }
 
 fn finish(child: &mut Child, cancel: &Cancellation) -> io::Result<Output> {

@@ -30,7 +30,7 @@ impl Environment {
             } else {
                 ScriptInterpreter::Own
             },
-            has_destdir: false,
+            destdir: None,
             identity: None,
         }
     }

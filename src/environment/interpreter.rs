@@ -67,21 +67,8 @@ pub(super) fn ask(
 ) -> Result<Interpreter> {
     cancel.check()?;
     let fail = |reason: String| Error::interpreter(executable, reason);
-    let mut command = Command::new(executable);
-    // Without this variable, macOS 11 and later report version 10.16 to a Python that was built on
-    // an older system.
-    command
-        .args(["-I", "-S", "-B", "-c", SCRIPT])
-        .args(prefix)
-        .env("SYSTEM_VERSION_COMPAT", "0")
-        // The launcher of macOS would make the interpreter take itself for another one.
-        .env_remove("__PYVENV_LAUNCHER__")
-        // A wrapper, or a relative `home`, takes nothing from the working directory, which may be
-        // another user's.
-        .current_dir("/");
-    for name in SECRETS {
-        command.env_remove(name);
-    }
+    let mut command = isolated(executable);
+    command.args(["-I", "-S", "-B", "-c", SCRIPT]).args(prefix);
     let output = child::run(&mut command, cancel);
     // Ctrl-C at a terminal may also end the interpreter, whose failure is not the cause then.
     cancel.check()?;
@@ -100,6 +87,24 @@ pub(super) fn ask(
         .unwrap_or_default();
     let answer: InterpreterAnswer = serde_json::from_str(line).map_err(|_| fail(strange(line)))?;
     understand(answer, executable, prefix).map_err(fail)
+}
+
+/// A command that starts the interpreter and passes on nothing that it should not know.
+pub(super) fn isolated(executable: &Path) -> Command {
+    let mut command = Command::new(executable);
+    command
+        // Without this variable, macOS 11 and later report version 10.16 to a Python that was built
+        // on an older system.
+        .env("SYSTEM_VERSION_COMPAT", "0")
+        // The launcher of macOS would make the interpreter take itself for another one.
+        .env_remove("__PYVENV_LAUNCHER__")
+        // A wrapper, or a relative `home`, takes nothing from the working directory, which may be
+        // another user's.
+        .current_dir("/");
+    for name in SECRETS {
+        command.env_remove(name);
+    }
+    command
 }
 
 /// Variables that may hold a login, and that no interpreter needs in order to say what it is. A

@@ -271,26 +271,6 @@ impl Layout {
         }
     }
 
-    /// The place as people see it: as RECORD spells it if it is in a library, else relative to the
-    /// environment's root, else absolute.
-    pub fn show(&self, place: &Place) -> String {
-        for library in [SchemeKey::Purelib, SchemeKey::Platlib] {
-            let base = self.base(library);
-            let below = match &base.inside {
-                _ if base.root != place.root => None,
-                None => Some(place.path.as_str()),
-                Some(inside) => place.path.below(inside),
-            };
-            if let Some(below) = below {
-                return below.to_owned();
-            }
-        }
-        if place.root == self.own.root {
-            return place.path.as_str().to_owned();
-        }
-        self.absolute(place).display().to_string()
-    }
-
     /// Whether a directory belongs to the environment itself and stays when it is empty. Compared
     /// by absolute path, because a directory may be seen from more than one root.
     pub fn is_own_directory(&self, place: &Place) -> bool {
@@ -326,7 +306,7 @@ impl Layout {
         })
     }
 
-    fn base(&self, key: SchemeKey) -> &Base {
+    pub(super) fn base(&self, key: SchemeKey) -> &Base {
         let position = KEYS.iter().position(|known| *known == key);
         &self.bases[position.expect("KEYS has every scheme")]
     }
@@ -480,20 +460,5 @@ mod tests {
             Some((lib, None))
         );
         assert_eq!(layout.of_resolved(Path::new("/etc")), None);
-    }
-
-    #[test]
-    fn places_are_shown_relative_to_the_library_then_to_the_root_then_absolute() {
-        let mut layout = Layout::for_tests("/venv", LIBRARY);
-        assert_eq!(layout.show(&place(&format!("{LIBRARY}/a/b.py"))), "a/b.py");
-        assert_eq!(layout.show(&place("bin/tool")), "bin/tool");
-        // Not below the library, although the name begins alike.
-        let beside = format!("{LIBRARY}-extra/a.py");
-        assert_eq!(layout.show(&place(&beside)), beside);
-        let elsewhere = Place {
-            root: layout.root_at(Path::new("/opt/lib")).expect("few roots"),
-            path: RelPath::parse("x.py").expect("plain"),
-        };
-        assert_eq!(layout.show(&elsewhere), "/opt/lib/x.py");
     }
 }

@@ -9,6 +9,7 @@
 
 mod build_flags;
 mod child;
+mod compiler;
 mod elf;
 mod externally_managed;
 mod find_python;
@@ -25,12 +26,14 @@ mod pyvenv_cfg;
 mod roots;
 mod script_interpreter;
 mod site_packages;
+mod spelling;
 mod venv;
 mod vouch;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+pub use compiler::{Compiled, CompilerSettings, Compilers, Invalidation, SourceToCompile};
 pub use locate::locate;
 pub use locate_request::{Locate, LocatePurpose, Surroundings};
 pub use marker_environment::marker_values;
@@ -197,9 +200,9 @@ pub struct Environment {
     python: std::result::Result<Python, NoPython>,
     /// The interpreter that scripts start with.
     script_interpreter: ScriptInterpreter,
-    /// Whether `root` and the directories of the scheme lie below a destdir, from which they are
+    /// The destdir that `root` and the directories of the scheme lie below, and from which they are
     /// shipped elsewhere.
-    has_destdir: bool,
+    destdir: Option<PathBuf>,
     /// The device and inode of `root` when it was found; `None` if it was missing.
     identity: Option<(u64, u64)>,
 }
@@ -247,7 +250,12 @@ impl Environment {
 
     /// Whether everything is put below a destdir, from which it is shipped elsewhere.
     pub fn has_destdir(&self) -> bool {
-        self.has_destdir
+        self.destdir.is_some()
+    }
+
+    /// The directory that is in front of all its paths now, and will not be.
+    pub(crate) fn destdir(&self) -> Option<&Path> {
+        self.destdir.as_deref()
     }
 
     /// The device and inode of the root when it was found; `None` if it was missing.

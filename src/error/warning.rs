@@ -83,6 +83,9 @@ warning_codes! {
     IncompatibleDependency "incompatible-dependency"
         "A required project is installed in a version that does not fit."
 
+    // Bytecode.
+    NotCompiled "not-compiled" "A source is no valid Python, so it has no bytecode."
+
     // The transaction.
     Recovered "recovered" "An interrupted command was settled."
     Unsettled "unsettled" "An interrupted command was found and left as it is."

@@ -79,6 +79,8 @@ pub enum ActivityKind {
     Check,
     /// Looking at the files that are to be removed.
     Remove,
+    /// Compiling bytecode.
+    Compile,
     /// Settling an interrupted command.
     Recover,
     /// Deleting temporary files.
@@ -98,6 +100,7 @@ impl ActivityKind {
             Self::ReadEnvironment => "read-environment",
             Self::Check => "check",
             Self::Remove => "remove",
+            Self::Compile => "compile",
             Self::Recover => "recover",
             Self::CleanUp => "clean-up",
         }

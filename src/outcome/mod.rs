@@ -269,6 +269,11 @@ pub trait Events: Sync {
         // Parameters have names for the documentation, and `let _` keeps them from being unused.
         let _ = warning;
     }
+    /// A source is no valid Python, so it has no bytecode. This is the end of the traceback; a
+    /// warning follows.
+    fn not_compiled(&self, traceback: &str) {
+        let _ = traceback;
+    }
     /// Nothing else says where to look, so these places of pip's configuration count.
     fn pip_places(&self, places: &[String]) {
         let _ = places;

@@ -107,6 +107,7 @@ impl Contents {
                     });
                     continue;
                 }
+                Content::Bytecode(_) => unreachable!("an artefact is planned without bytecode"),
             };
             files.push(PackedFile {
                 path,
@@ -174,7 +175,9 @@ fn owners(plan: &Plan) -> Vec<Option<ChangeId>> {
             let number = number as usize;
             let is_source = match plan.files[number].content {
                 Content::Entry(wheel, _) => change.wheel == Some(wheel),
-                Content::Bytes(_) | Content::Record(_) => owners[number].is_none(),
+                Content::Bytes(_) | Content::Record(_) | Content::Bytecode(_) => {
+                    owners[number].is_none()
+                }
             };
             if is_source {
                 owners[number] = Some(ChangeId(id));

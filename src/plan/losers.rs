@@ -7,8 +7,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::Content;
 use super::conflict::{Displaced, Resolved, ResolvedFile};
-use super::{Content, RowFile};
 use crate::installed::facts::Facts;
 use crate::path::RelPath;
 use crate::spec::record::{self, RecordRow};
@@ -41,7 +41,7 @@ pub fn correct_records(resolved: &mut Resolved, facts: &Facts<'_>) {
             place: record.place.clone(),
             owners: Vec::new(),
         }));
-    insert(resolved, records);
+    resolved.insert(records);
 }
 
 /// The RECORD of a loser, with the digests and sizes of the files that were written over it.
@@ -59,7 +59,9 @@ fn corrected(number: usize, resolved: &Resolved, facts: &Facts<'_>) -> ResolvedF
             {
                 let winner = &resolved.files[at];
                 // The digest may be known only once the winner is written. RECORD may omit it.
-                (row.digest, row.size) = (winner.digest, Some(winner.size));
+                row.digest = winner.digest;
+                let is_bytecode = matches!(winner.content, Content::Bytecode(_));
+                row.size = (!is_bytecode).then_some(winner.size);
             }
             row
         })
@@ -75,31 +77,6 @@ fn corrected(number: usize, resolved: &Resolved, facts: &Facts<'_>) -> ResolvedF
         content: Content::Bytes(content),
         executable: false,
         digest: None,
-    }
-}
-
-/// Inserts `added`, which are sorted, among the files, and renumbers the rows that refer to them.
-fn insert(resolved: &mut Resolved, added: Vec<ResolvedFile>) {
-    let positions: Vec<usize> = added
-        .iter()
-        .map(|new| {
-            let files = &resolved.files;
-            files.partition_point(|file| file.place < new.place)
-        })
-        .collect();
-    for row in resolved
-        .changes
-        .iter_mut()
-        .flat_map(|change| &mut change.record)
-    {
-        if let RowFile::New(number) = &mut row.file {
-            let before = positions.partition_point(|at| *at <= *number as usize);
-            *number += u32::try_from(before).expect("a plan has fewer than 2^32 files");
-        }
-    }
-    // From behind, so that the positions in front stay right.
-    for (position, file) in positions.into_iter().zip(added).rev() {
-        resolved.files.insert(position, file);
     }
 }
 
@@ -127,11 +104,11 @@ mod tests {
         let b = content.lines().find(|line| line.starts_with("ns/b.py"));
         assert!(b.is_some_and(|row| row.ends_with(",5")), "{content}");
         let recorded = |row: &super::super::NewRow| match row.file {
-            super::RowFile::New(number) => {
+            super::super::RowFile::New(number) => {
                 let file = &plan.files[number as usize];
                 file.place.path.as_str() == &*row.recorded
             }
-            super::RowFile::Live(_) => false,
+            super::super::RowFile::Live(_) => false,
         };
         assert!(plan.changes[0].record.iter().all(recorded));
     }

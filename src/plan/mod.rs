@@ -6,10 +6,12 @@
 //! [`make`]. Nothing here does I/O or starts threads, so all of it is tested with plain values, and
 //! nothing after it decides anything.
 
+pub mod bytecode;
 pub mod changes;
 pub mod conflict;
 pub mod digests;
 mod folded_names;
+mod insertion;
 mod losers;
 pub mod operations;
 pub mod project_metadata;
@@ -32,6 +34,7 @@ use crate::wheel::EntryId;
 pub use crate::wheel::WheelId;
 pub use operations::{Operation, OperationKind};
 
+use bytecode::BytecodeCandidate;
 use conflict::{OnConflict, Resolved, Rules};
 
 /// The number of a change in its plan.
@@ -102,6 +105,18 @@ pub enum Content {
     Bytes(Arc<[u8]>),
     /// The RECORD of a change, which is composed when all of its files are written.
     Record(ChangeId),
+    /// What an interpreter makes of a source.
+    Bytecode(CompiledFrom),
+}
+
+/// How a file of bytecode is made. Its size is a guess until it is there, and a file that is no
+/// valid Python has none in the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CompiledFrom {
+    /// The source, as the index of a file in the plan.
+    pub source: u32,
+    /// The optimisation level.
+    pub level: u8,
 }
 
 /// A row of a RECORD that is to be written.
@@ -164,6 +179,8 @@ pub struct Wants {
     pub changes: Vec<Change>,
     /// The files that they want, in the order of the command's arguments.
     pub files: Vec<Candidate>,
+    /// The bytecode that is made of those of them that are written.
+    pub bytecode: Vec<BytecodeCandidate>,
     /// What to do if the contents of two owners differ.
     pub on_conflict: OnConflict,
 }
@@ -212,10 +229,10 @@ impl Plan {
             .filter_map(|change| change.wheel)
     }
 
-    /// The files whose content is known before it is written: all but RECORDs.
+    /// The files whose content is known before it is written: all but RECORDs and bytecode.
     pub fn contents(&self) -> impl Iterator<Item = &PlannedFile> {
         let files = self.files.iter();
-        files.filter(|file| !matches!(file.content, Content::Record(_)))
+        files.filter(|file| matches!(file.content, Content::Entry(..) | Content::Bytes(_)))
     }
 
     /// The bytes that will be written, as far as they are known before.
@@ -273,6 +290,7 @@ pub fn make(wants: Wants, facts: &Facts<'_>) -> Result<Plan> {
     let Wants {
         mut changes,
         files,
+        bytecode,
         on_conflict,
     } = wants;
     refuse_protected(&files, &changes, facts)?;
@@ -285,6 +303,7 @@ pub fn make(wants: Wants, facts: &Facts<'_>) -> Result<Plan> {
     };
     let resolved = conflict::resolve(changes, files, &rules);
     let mut resolved = refuse_unresolved(resolved)?;
+    bytecode::add(&mut resolved, bytecode);
     losers::correct_records(&mut resolved, facts);
     let Resolved {
         changes,

@@ -167,7 +167,7 @@ fn phase(layout: &Layout, place: &Place) -> Phase {
 }
 
 /// The path of a place below a scheme's directory.
-fn below<'p>(layout: &Layout, place: &'p Place, key: SchemeKey) -> Option<&'p str> {
+pub(super) fn below<'p>(layout: &Layout, place: &'p Place, key: SchemeKey) -> Option<&'p str> {
     let (root, inside) = layout.directory(key);
     match inside {
         _ if root != place.root => None,

@@ -218,6 +218,7 @@ impl Scenario {
         let wants = Wants {
             changes: self.changes.clone(),
             files: candidates.collect(),
+            bytecode: Vec::new(),
             on_conflict,
         };
         make(wants, &facts)

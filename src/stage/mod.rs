@@ -4,16 +4,20 @@
 //! Input: a [`Plan`], the wheels' [`Archives`] or their files in the [`Store`], and an empty
 //! staging directory for each root. Output: [`Staged`], which `transaction::commit` moves into
 //! place. There are two passes: first the contents, on all threads, the largest first and remote
-//! wheels as they arrive; then the RECORDs, because they state digests that may be known only when
-//! a content was written. Wheels that are put into the store are unpacked into it and linked from
-//! there, in the same pass. The first failure stops everything.
+//! wheels as they arrive, with bytecode compiled as soon as its source is there; then the RECORDs,
+//! because they state digests that may be known only when a content was written. Wheels that are
+//! put into the store are unpacked into it and linked from there, in the same pass. The first
+//! failure stops everything.
 
+mod compile;
 mod fill;
 mod links;
 mod queue;
 mod seal;
+mod uncompiled;
 mod writers;
 
+pub use compile::CompileWith;
 pub use links::StoreFiles;
 pub use seal::{predict_records, record_of};
 
@@ -33,6 +37,7 @@ use crate::spec::record::Verify;
 use crate::store::Store;
 use crate::threads::{Pool, in_parallel};
 use crate::wheel::{Archives, WheelId};
+use uncompiled::Uncompiled;
 
 /// Everything that staging needs beside the plan.
 pub struct StageOptions<'a> {
@@ -46,6 +51,8 @@ pub struct StageOptions<'a> {
     pub arrivals: Option<Arrivals<'a>>,
     /// The store, if wheels come from it or go into it.
     pub store: Option<&'a StoreFiles<'a>>,
+    /// What compiles the plan's bytecode, if it has any.
+    pub compile: Option<CompileWith<'a>>,
     /// Stops staging.
     pub cancel: &'a Cancellation,
     /// Gets an event for every file.
@@ -85,9 +92,16 @@ pub fn stage(
     options: StageOptions<'_>,
 ) -> Result<Staged> {
     make_directories(&plan, stages, options.pool)?;
-    let cancel = options.cancel;
-    let digests = writers::write_contents(&plan, stages, archives, options)?;
-    seal::write_records(&mut plan, stages, &digests, cancel)?;
+    let (cancel, progress) = (options.cancel, options.progress);
+    let written = writers::write_contents(&plan, stages, archives, options)?;
+    for (number, size) in &written.compiled.sizes {
+        plan.files[*number].size = *size;
+    }
+    let uncompiled = Uncompiled::of(&plan, &written.compiled.refused);
+    uncompiled.warn(&plan, progress);
+    uncompiled.leave_out(&mut plan, stages)?;
+    seal::write_records(&mut plan, stages, &written.digests, cancel)?;
+    uncompiled.drop_operations(&mut plan);
     // This is the last chance to stop, because signals do not interrupt the commit.
     cancel.check()?;
     Ok(Staged { plan })

@@ -1,7 +1,7 @@
 //! The last pass: each project's RECORD, which states the digests of all its other files.
 //!
 //! The format is that of "Recording installed projects": one row per file, sorted by path; RECORD's
-//! own row has neither digest nor size.
+//! own row and those of bytecode have neither digest nor size.
 
 use std::collections::HashMap;
 
@@ -72,12 +72,13 @@ fn rows(plan: &Plan, change: usize, digest_of: &dyn Fn(usize) -> Option<Digest>)
         RowFile::New(number) => {
             let number = *number as usize;
             let file = &plan.files[number];
-            let is_record = matches!(file.content, Content::Record(_));
+            // Interpreters write bytecode anew as they like, and RECORD does not state its own.
+            let is_stated = !matches!(file.content, Content::Record(_) | Content::Bytecode(_));
             let digest = file.digest.or_else(|| digest_of(number));
             RecordRow {
                 path: String::new(),
-                digest: digest.filter(|_| !is_record),
-                size: (!is_record).then_some(file.size),
+                digest: digest.filter(|_| is_stated),
+                size: is_stated.then_some(file.size),
             }
         }
     };

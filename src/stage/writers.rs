@@ -1,4 +1,4 @@
-//! The first pass: all contents, written by all threads at once.
+//! The first pass: all contents, written by all threads at once, and compiled beside that.
 //!
 //! Each worker takes one group of files at a time: small entries that lie side by side in their
 //! archive, or a single file. A group of a remote wheel is queued when the wheel arrives.
@@ -6,7 +6,9 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::mpsc::Receiver;
 use std::sync::{Mutex, PoisonError};
+use std::thread::Scope;
 
+use super::compile::{Compilation, CompileResults};
 use super::fill::{self, Filler};
 use super::links::StageLinks;
 use super::queue::{FILE_COST, Group, Queue, Work};
@@ -20,14 +22,22 @@ use crate::plan::{Content, Plan, PlannedFile};
 use crate::spec::record::Verify;
 use crate::wheel::{Archives, WheelId};
 
-/// Writes all files but the RECORDs. Returns the digests that were not known before, by the numbers
-/// of the files.
+/// What became known when the contents were written.
+#[derive(Default)]
+pub(super) struct WrittenContents {
+    /// The digests that were not known before, by the numbers of the files.
+    pub digests: HashMap<usize, Digest>,
+    /// What has become of the bytecode.
+    pub compiled: CompileResults,
+}
+
+/// Writes all files but the RECORDs.
 pub(super) fn write_contents(
     plan: &Plan,
     stages: &Stages<'_>,
     archives: &Archives,
     options: StageOptions<'_>,
-) -> Result<HashMap<usize, Digest>> {
+) -> Result<WrittenContents> {
     let links = StageLinks::new(plan, stages, options.store)?;
     let is_stored = |id| links.as_ref().is_some_and(|links| links.is_stored(id));
     let mut here: Vec<usize> = Vec::with_capacity(plan.files.len());
@@ -35,7 +45,7 @@ pub(super) fn write_contents(
     let mut awaited: HashMap<WheelId, Vec<usize>> = HashMap::new();
     for (number, file) in plan.files.iter().enumerate() {
         match file.content {
-            Content::Record(_) => {}
+            Content::Record(_) | Content::Bytecode(_) => {}
             Content::Entry(id, _) if is_stored(id) => stored.push(number),
             Content::Entry(id, _) if !archives.is_here(id) => {
                 awaited.entry(id).or_default().push(number);
@@ -59,6 +69,9 @@ pub(super) fn write_contents(
         links,
         // The queue is open even if nothing will arrive: `close` may have to fail instead.
         queue: Queue::new(true),
+        compilation: options.compile.and_then(|with| {
+            Compilation::new(plan, stages, with, (options.cancel, options.progress))
+        }),
         failure: Mutex::new(None),
         digests: Mutex::new(HashMap::new()),
     };
@@ -73,15 +86,16 @@ pub(super) fn write_contents(
             }
             None => workers.close(&awaited),
         }
+        if let Some(compilation) = &workers.compilation {
+            workers.start_compiling(compilation, scope);
+        }
         options.pool.on_each_thread(|| workers.run());
+        if let Some(compilation) = &workers.compilation {
+            // All files are written. Those that are not compiled yet are waited for.
+            compilation.close();
+        }
     });
-    // A panic of a worker goes on in this thread, so neither lock is poisoned here.
-    let failure = workers.failure.into_inner();
-    let digests = workers.digests.into_inner();
-    match failure.unwrap_or_else(PoisonError::into_inner) {
-        Some(error) => Err(error),
-        None => Ok(digests.unwrap_or_else(PoisonError::into_inner)),
-    }
+    workers.into_written()
 }
 
 /// The workers, and what they share.
@@ -98,12 +112,28 @@ struct Workers<'a> {
     /// What comes from the store or goes into it, if anything does.
     links: Option<StageLinks<'a>>,
     queue: Queue,
+    compilation: Option<Compilation<'a>>,
     /// The first failure.
     failure: Mutex<Option<Error>>,
     digests: Mutex<HashMap<usize, Digest>>,
 }
 
 impl Workers<'_> {
+    /// The results, or the first failure.
+    fn into_written(self) -> Result<WrittenContents> {
+        // A panic of a worker goes on in the thread that waits, so neither lock is poisoned here.
+        let failure = self.failure.into_inner();
+        let digests = self.digests.into_inner();
+        let compiled = self.compilation.map(Compilation::into_results);
+        match failure.unwrap_or_else(PoisonError::into_inner) {
+            Some(error) => Err(error),
+            None => Ok(WrittenContents {
+                digests: digests.unwrap_or_else(PoisonError::into_inner),
+                compiled: compiled.unwrap_or_default(),
+            }),
+        }
+    }
+
     /// The loop of one worker.
     fn run(&self) {
         let mut scratch = Scratch::new();
@@ -162,6 +192,30 @@ impl Workers<'_> {
             enough.cancel();
         }
         self.queue.stop();
+        if let Some(compilation) = &self.compilation {
+            compilation.stop();
+        }
+    }
+
+    /// Starts a thread for each interpreter that compiles. They are beside those that write,
+    /// because they wait most of the time.
+    fn start_compiling<'scope>(
+        &'scope self,
+        compilation: &'scope Compilation<'_>,
+        scope: &'scope Scope<'scope, '_>,
+    ) {
+        for worker in 0..compilation.threads() {
+            let compile = move || {
+                if let Err(error) = compilation.run(worker) {
+                    self.fail(error);
+                }
+            };
+            let started = std::thread::Builder::new().spawn_scoped(scope, compile);
+            // Where the system gives fewer threads, the first one compiles everything.
+            if let (Err(error), 0) = (started, worker) {
+                self.fail(Error::usage(format!("cannot start a thread: {error}")));
+            }
+        }
     }
 
     /// Puts together the files that are unpacked at once: small entries that lie side by side in
@@ -321,7 +375,7 @@ impl Workers<'_> {
                     .unpack(entry, self.expected(file), scratch, &mut sink)
                     .map_err(|error| error.of_wheel(self.archives.label(*id)))?
             }
-            Content::Record(_) => None,
+            Content::Record(_) | Content::Bytecode(_) => None,
         };
         self.finish(number, digest);
         Ok(())
@@ -337,6 +391,9 @@ impl Workers<'_> {
                 .insert(number, digest);
         }
         self.progress.advance(1, file.size);
+        if let Some(compilation) = &self.compilation {
+            compilation.written(number);
+        }
     }
 
     fn expected(&self, file: &PlannedFile) -> Expected {
@@ -398,11 +455,12 @@ mod tests {
                 enough: &enough,
             }),
             store: None,
+            compile: None,
             cancel: &never,
             progress: &Silent,
         };
         let written = write_contents(&plan, &Stages::new(), &archives, options);
-        (written.unwrap_err(), enough.is_cancelled())
+        (written.err().unwrap(), enough.is_cancelled())
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr as _;
 
 use clap::{ArgAction, Args};
+use pkg_install::Invalidation;
 use pkg_install::command::{
     Implementation, Platform, PythonDescription, PythonRelease, ScriptInterpreter,
 };
@@ -14,9 +15,12 @@ use pkg_install::command::{LinkMode, StoreUse};
 use super::resolution::{ResolutionArgs, UpgradeArgs};
 #[cfg(feature = "http")]
 use super::values::CONNECTIONS;
-use super::values::{ANY_SECONDS, Color, OutputFormat, ProgressMode, THREADS, number, one_line};
+use super::values::{
+    ANY_SECONDS, Color, INVALIDATION, LEVELS, OutputFormat, ProgressMode, THREADS, number,
+    one_line, one_of,
+};
 #[cfg(feature = "http")]
-use super::values::{LINK_MODE, STORE, one_of};
+use super::values::{LINK_MODE, STORE};
 
 /// The arguments that choose among what lock files and lists offer.
 #[derive(Args, Clone)]
@@ -80,9 +84,54 @@ pub struct AcceptedArgs {
     /// Ask no question (as always)
     #[arg(short, long, hide_short_help = true, help_heading = "Accepted for pip")]
     yes: bool,
+}
+
+/// The option of pip that asks commands for no bytecode that make none anyway.
+#[derive(Args)]
+#[allow(
+    dead_code,
+    reason = "it asks for what happens anyway, so nothing reads it"
+)]
+pub struct AcceptedNoCompileArgs {
     /// Write no bytecode (as always)
     #[arg(long, hide_short_help = true, help_heading = "Accepted for pip")]
     no_compile: bool,
+}
+
+/// Whether and how to compile.
+#[derive(Args)]
+#[command(next_help_heading = "Bytecode")]
+pub struct BytecodeArgs {
+    /// Compile modules to bytecode in the same transaction
+    #[arg(long, visible_alias = "compile", hide_short_help = true)]
+    pub compile_bytecode: bool,
+    /// Compile nothing (the default)
+    #[arg(
+        long,
+        visible_alias = "no-compile-bytecode",
+        conflicts_with = "compile_bytecode",
+        hide_short_help = true
+    )]
+    pub no_compile: bool,
+    /// How Python finds out whether bytecode is up to date [default: timestamp; checked-hash with
+    /// SOURCE_DATE_EPOCH]
+    #[arg(
+        long,
+        value_name = "MODE",
+        value_parser = one_of(INVALIDATION),
+        hide_short_help = true
+    )]
+    pub invalidation_mode: Option<Invalidation>,
+    /// The optimisation level of bytecode: 0, 1 or 2; may be given more than once [default: 0]
+    #[arg(
+        short,
+        long,
+        value_name = "LEVEL",
+        value_delimiter = ',',
+        value_parser = number::<u8>(LEVELS),
+        hide_short_help = true
+    )]
+    pub optimize: Vec<u8>,
 }
 
 /// How to fetch remote wheels.

@@ -24,8 +24,8 @@ use super::help;
 #[cfg(feature = "http")]
 use cache::CacheArgs;
 use groups::{
-    AcceptedArgs, EnvironmentArgs, JobsArgs, LockArgs, OutputArgs, SelectionArgs, StrictnessArgs,
-    TransactionArgs, UndoableArgs,
+    AcceptedArgs, AcceptedNoCompileArgs, BytecodeArgs, EnvironmentArgs, JobsArgs, LockArgs,
+    OutputArgs, SelectionArgs, StrictnessArgs, TransactionArgs, UndoableArgs,
 };
 #[cfg(feature = "http")]
 use groups::{DownloadArgs, DryRunArgs, StoreArgs};
@@ -176,6 +176,8 @@ pub struct HowArgs {
     pub direct_url: bool,
     #[command(flatten)]
     pub accepted: AcceptedArgs,
+    #[command(flatten)]
+    pub bytecode: BytecodeArgs,
     #[cfg(feature = "http")]
     #[command(flatten)]
     pub download: DownloadArgs,
@@ -232,6 +234,8 @@ pub struct DownloadCommandArgs {
     #[command(flatten)]
     pub accepted: AcceptedArgs,
     #[command(flatten)]
+    pub accepted_no_compile: AcceptedNoCompileArgs,
+    #[command(flatten)]
     pub download: DownloadArgs,
     #[command(flatten)]
     pub environment: EnvironmentArgs,
@@ -283,6 +287,8 @@ pub struct UninstallArgs {
     pub undoable: UndoableArgs,
     #[command(flatten)]
     pub accepted: AcceptedArgs,
+    #[command(flatten)]
+    pub accepted_no_compile: AcceptedNoCompileArgs,
     #[command(flatten)]
     pub changing: ChangingArgs,
 }

@@ -5,10 +5,9 @@ use std::ops::RangeInclusive;
 use clap::ValueEnum;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
-use pkg_install::OnConflict;
-use pkg_install::Verify;
 #[cfg(feature = "http")]
 use pkg_install::command::{LinkMode, StoreUse};
+use pkg_install::{Invalidation, OnConflict, Verify};
 
 /// How to show progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -121,6 +120,22 @@ pub const LINK_MODE: ValueTable<LinkMode> = &[
     ("copy", LinkMode::Copy, "Copies"),
 ];
 
+pub const INVALIDATION: ValueTable<Invalidation> = &[
+    (
+        "timestamp",
+        Invalidation::Timestamp,
+        "By the time and the size of the source",
+    ),
+    (
+        "checked-hash",
+        Invalidation::CheckedHash,
+        "By a hash of the source",
+    ),
+    ("unchecked-hash", Invalidation::UncheckedHash, "Not at all"),
+];
+
+/// The limits of `--optimize`.
+pub const LEVELS: RangeInclusive<u64> = 0..=2;
 /// The limits of `--jobs`.
 // More threads than this only cost memory on any machine of today.
 pub const THREADS: RangeInclusive<u64> = 1..=1024;

@@ -41,6 +41,7 @@ pub struct ProgressDisplay {
     conflicts: Mutex<Vec<PathConflict>>,
     pip_places: Mutex<Vec<String>>,
     wheels: Mutex<BTreeMap<String, bool>>,
+    tracebacks: Mutex<Vec<String>>,
 }
 
 /// What was reported while a command worked and is printed after it.
@@ -53,6 +54,8 @@ pub struct Kept {
     pub pip_places: Vec<String>,
     /// The remote wheels by file name, and whether the cache had all of them.
     pub wheels: BTreeMap<String, bool>,
+    /// What interpreters say about sources that are no valid Python.
+    pub tracebacks: Vec<String>,
 }
 
 /// The progress that the options ask for, and what shows a signal in it.
@@ -71,6 +74,7 @@ pub fn of(output: &OutputArgs) -> Result<(ProgressDisplay, Interrupter)> {
         conflicts: Mutex::default(),
         pip_places: Mutex::default(),
         wheels: Mutex::default(),
+        tracebacks: Mutex::default(),
     };
     Ok((display, interrupter))
 }
@@ -115,12 +119,14 @@ impl ProgressDisplay {
         let timings = self.timings.into_inner();
         let conflicts = self.conflicts.into_inner();
         let pip_places = self.pip_places.into_inner();
+        let tracebacks = self.tracebacks.into_inner();
         Kept {
             warnings: warnings.unwrap_or_else(PoisonError::into_inner),
             timings: timings.unwrap_or_else(PoisonError::into_inner),
             conflicts: conflicts.unwrap_or_else(PoisonError::into_inner),
             pip_places: pip_places.unwrap_or_else(PoisonError::into_inner),
             wheels: (self.wheels.into_inner()).unwrap_or_else(PoisonError::into_inner),
+            tracebacks: tracebacks.unwrap_or_else(PoisonError::into_inner),
         }
     }
 }
@@ -130,6 +136,12 @@ impl Events for ProgressDisplay {
         // Warnings wait for the end: printed now, they would break up the bars.
         let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
         warnings.push(warning);
+    }
+
+    fn not_compiled(&self, traceback: &str) {
+        let kept = self.tracebacks.lock();
+        let mut kept = kept.unwrap_or_else(PoisonError::into_inner);
+        kept.push(traceback.to_owned());
     }
 
     fn pip_places(&self, places: &[String]) {

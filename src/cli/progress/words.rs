@@ -29,6 +29,7 @@ pub fn activity(activity: &Activity, done: u64) -> String {
         ActivityKind::ReadEnvironment => "reading the environment".to_owned(),
         ActivityKind::Check => format!("checking {}", files()),
         ActivityKind::Remove => format!("removing {}", files()),
+        ActivityKind::Compile => format!("compiling {}", files()),
         ActivityKind::Recover => "settling an interrupted command".to_owned(),
         ActivityKind::CleanUp => "deleting temporary files".to_owned(),
         // A kind that the library adds later.

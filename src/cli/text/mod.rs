@@ -19,7 +19,7 @@ use std::path::Path;
 use std::time::Duration;
 
 pub use units::size;
-pub use warnings::warnings;
+pub use warnings::{tracebacks, warnings};
 
 use super::args::ListFormat;
 use super::options::{Command, Parsed};

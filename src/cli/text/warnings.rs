@@ -44,6 +44,10 @@ const PHRASES: &[(WarningCode, &str)] = &[
         WarningCode::RepackedFile,
         "files are an installer's to write and are left out",
     ),
+    (
+        WarningCode::NotCompiled,
+        "files are installed without bytecode, because they are no valid Python",
+    ),
     (WarningCode::Metadata, "oddities of the metadata"),
     (
         WarningCode::EditedFile,
@@ -82,6 +86,12 @@ pub fn warnings(warnings: &[Warning], verbose: bool) -> String {
         text += &format!("         … and {more} more like this (`-v` lists all)\n");
     }
     text
+}
+
+/// What interpreters say about sources that are no valid Python, line by line as they say it.
+pub fn tracebacks(tracebacks: &[String]) -> String {
+    let lines = tracebacks.iter().flat_map(|text| text.lines());
+    lines.map(|line| format!("{}\n", escaped(line))).collect()
 }
 
 fn line(wheel: Option<&str>, message: &str) -> String {

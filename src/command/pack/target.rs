@@ -175,6 +175,7 @@ impl PackTarget {
         let wants = Wants {
             changes,
             files: candidates.collect(),
+            bytecode: Vec::new(),
             on_conflict: options.on_conflict,
         };
         let facts = Facts {

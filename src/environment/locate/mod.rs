@@ -158,7 +158,7 @@ fn of_directory(request: &Locate, root: &Path) -> Result<Environment> {
         scheme,
         script_interpreter: scripts_for(&python),
         python,
-        has_destdir: false,
+        destdir: None,
         identity: None,
     })
 }
@@ -176,7 +176,7 @@ fn of_prefix(request: &Locate, prefix: &Path) -> Result<Environment> {
         root: prefix,
         script_interpreter: scripts_for(&python),
         python,
-        has_destdir: false,
+        destdir: None,
         identity: None,
     };
     below(environment, destdir.as_deref())
@@ -227,7 +227,7 @@ fn of_python(request: &Locate, python: &Path) -> Result<Environment> {
         scheme: answer.scheme,
         python: Ok(answer.python),
         script_interpreter: ScriptInterpreter::Own,
-        has_destdir: false,
+        destdir: None,
         identity: None,
     };
     below(environment, destdir.as_deref())
@@ -240,7 +240,7 @@ fn below(mut environment: Environment, destdir: Option<&Path>) -> Result<Environ
         let move_in = |path: &Path| destdir.join(path.strip_prefix("/").unwrap_or(path));
         environment.scheme = environment.scheme.map(move_in);
         environment.root = move_in(&environment.root);
-        environment.has_destdir = true;
+        environment.destdir = Some(destdir.to_owned());
     }
     match fs::stat(&environment.root)? {
         Some(stat) if stat.kind != fs::Kind::Directory => Err(Error::bad_environment(

@@ -116,7 +116,7 @@ pub(super) fn open_described(root: &Path, python: Python) -> Result<Environment>
         scheme,
         python: Ok(python),
         script_interpreter: scripts,
-        has_destdir: false,
+        destdir: None,
         identity: None,
     })
 }
@@ -178,7 +178,7 @@ fn open_as(
             },
         }),
         script_interpreter: scripts(&config),
-        has_destdir: false,
+        destdir: None,
         identity: None,
     })
 }

@@ -1,0 +1,104 @@
+# Compiles sources to bytecode until standard input ends. Arguments: how bytecode is checked against its source, whether
+# each source is compiled in a process of its own, and the time of the files that are written, or nothing.
+#
+# A message is its length in four bytes, little end first, and then fields that are separated by zero bytes. A request:
+# the source, its final path, and for each level the level and the file to write. An answer: a word and a text.
+import sys
+
+# Without -I, "" is the first entry, and modules would be taken from the working directory.
+if sys.path[:1] == [""]:
+    del sys.path[0]
+
+import gc
+import marshal
+import os
+from importlib import _bootstrap_external
+
+MODE, ALONE, EPOCH = sys.argv[1], sys.argv[2] == "alone", sys.argv[3]
+MAGIC = _bootstrap_external.MAGIC_NUMBER
+FLAGS = {"timestamp": 0, "unchecked-hash": 1, "checked-hash": 3}[MODE]
+requests, answers = open(0, "rb"), open(1, "wb", 0)
+
+
+def answer(word, text):
+    message = word + b"\0" + text
+    answers.write(len(message).to_bytes(4, "little") + message)
+
+
+def header(stat, content):
+    if FLAGS:
+        import _imp
+
+        check = _imp.source_hash(int.from_bytes(MAGIC[:4], "little"), content)
+    else:
+        check = b"".join(
+            (number & 0xFFFFFFFF).to_bytes(4, "little") for number in (int(stat.st_mtime), len(content))
+        )
+    # Python 3.6 knows no flags (PEP 552).
+    flags = FLAGS.to_bytes(4, "little") if sys.version_info >= (3, 7) else b""
+    return MAGIC + flags + check
+
+
+def write(path, content):
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
+    with open(path, "wb", 0, opener=lambda path, _: os.open(path, flags, 0o666)) as file:
+        left = memoryview(content)
+        while left:
+            left = left[file.write(left) :]
+        if EPOCH:
+            os.fchmod(file.fileno(), 0o644)
+            os.utime(file.fileno(), (int(EPOCH), int(EPOCH)))
+    return len(content)
+
+
+def compile_one(source, final, *outputs):
+    with open(source, "rb") as file:
+        content, stat = file.read(), os.fstat(file.fileno())
+    name = final.decode("utf-8", "surrogateescape")
+    try:
+        # Each code object is freed before the next one is made: strings that two of them share change the bytes.
+        bodies = [
+            marshal.dumps(compile(content, name, "exec", dont_inherit=True, optimize=int(level))) for level in outputs[::2]
+        ]
+    except Exception as error:
+        # Imported only now, since most sources can be compiled and its import takes long.
+        import traceback
+
+        text = "".join(traceback.format_exception_only(type(error), error))
+        return b"refused", text.encode("utf-8", "backslashreplace")
+    head = header(stat, content)
+    sizes = [write(path, head + body) for path, body in zip(outputs[1::2], bodies)]
+    return b"compiled", b" ".join(b"%d" % size for size in sizes)
+
+
+def handle(fields):
+    try:
+        answer(*compile_one(*fields))
+    except OSError as error:
+        answer(b"failed", b"%d %s" % (error.errno or 0, os.fsencode(error.filename or fields[0])))
+
+
+def main():
+    # Code objects form no cycles, so the collector would only look at them in vain.
+    gc.disable()
+    answers.write(b"\0pkg-install compiles\0")
+    answer(b"ready", (sys.implementation.cache_tag or "").encode())
+    while True:
+        length = requests.read(4)
+        if len(length) < 4:
+            # The installer has ended, perhaps because it was killed. The rest of the exit would only take time.
+            os._exit(0)
+        fields = requests.read(int.from_bytes(length, "little")).split(b"\0")
+        if not ALONE:
+            handle(fields)
+            continue
+        child = os.fork()
+        if child == 0:
+            handle(fields)
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        if status:
+            os._exit(1)
+
+
+main()

@@ -1,0 +1,141 @@
+"""Kill pkg-install while it compiles bytecode, and check what is left.
+
+    python3 tests/outside/crash/bytecode.py [--points N] [--seed N] [--size N]
+
+An old version of some projects is replaced with `--compile-bytecode`, and the command gets SIGKILL,
+SIGINT or SIGTERM at a random moment. A moment is counted if bytecode was being compiled: some was
+staged, and nothing had been moved yet. Afterwards
+
+- no interpreter that compiles is left after five seconds, and none is ever left by SIGINT or SIGTERM;
+- the environment is byte for byte as before or as after the command, if need be once
+  `pkg-install recover` has run, and nothing else is in it.
+
+Bytecode is checked by hashes here, so that its bytes are the same each time. Prints counts. Exit code
+1: anything bad was found, or too few moments were inside.
+"""
+
+from __future__ import annotations
+
+import collections
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+import workspace
+from lib import trees, venv
+
+SIGNALS = {
+    "kill": (signal.SIGKILL, -signal.SIGKILL),
+    "interrupt": (signal.SIGINT, 130),
+    "terminate": (signal.SIGTERM, 143),
+}
+# An interpreter notices the end of its input when it has compiled one more source.
+LONGEST = 5.0
+
+
+def interpreters(root):
+    """The processes that compile for an environment."""
+    found, own = [], os.fsencode(str(root))
+    for entry in pathlib.Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                words = (entry / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if b"pkg-install compiles" in words and words.startswith(own):
+                found.append(int(entry.name))
+    return found
+
+
+def staged(root):
+    """Whether bytecode is staged and nothing is being moved."""
+    for control in root.rglob(trees.CONTROL):
+        if (control / "journal").exists():
+            return False
+        if any(control.rglob("*.pyc")):
+            return True
+    return False
+
+
+def faults(space, before, after):
+    """What is wrong with what the command left."""
+    deadline = time.monotonic() + LONGEST
+    while interpreters(space.root):
+        if time.monotonic() > deadline:
+            yield f"interpreters are left: {interpreters(space.root)}"
+            break
+        time.sleep(0.01)
+    if trees.snapshot(space.root) in (before, after):
+        return
+    done = venv.run(space.command("recover"))
+    if done.returncode:
+        yield f"recover: {venv.describe_status(done.returncode)}: {venv.one_line(done.stderr)}"
+    found = trees.snapshot(space.root)
+    if found not in (before, after):
+        yield f"after recover: {trees.nearer(before, after, found)}"
+
+
+def main():
+    parser = venv.new_parser(__doc__)
+    add = parser.add_argument
+    add("--points", metavar="N", type=int, default=100, help="moments inside the compilation")
+    add("--seed", metavar="N", type=int, default=1, help="of the random moments")
+    add("--size", metavar="N", type=int, default=60, help="modules of each package")
+    options = parser.parse_args()
+    options.binary = venv.checked_binary(options.binary)
+    chance, begin = random.Random(options.seed), time.monotonic()
+    counts, found = collections.Counter(), []
+    with venv.scratch_directory("bytecode") as scratch:
+        space = workspace.Workspace(scratch, options.binary, options.size)
+        how = ("--compile-bytecode", "--invalidation-mode", "checked-hash")
+        space.must(*how, *space.projects.old)
+        space.save("old")
+        before = trees.snapshot(space.root)
+        command = [str(word) for word in space.command(*how, *space.projects.new)]
+        started = time.monotonic()
+        venv.must(command, code=1)
+        usual = time.monotonic() - started
+        after = trees.snapshot(space.root)
+        assert sum(path.endswith(".pyc") for path in after) > options.size, "nothing is compiled"
+        while counts["inside"] < options.points and counts["tries"] < options.points * 10:
+            space.restore("old")
+            kind = chance.choice(list(SIGNALS))
+            number, code = SIGNALS[kind]
+            moment = chance.random() * usual
+            quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
+            process = subprocess.Popen(
+                command, stderr=subprocess.DEVNULL, env=venv.clean_variables(), **quiet
+            )
+            time.sleep(moment)
+            inside = staged(space.root)
+            process.send_signal(number)
+            ended = process.wait(timeout=60)
+            counts["tries"] += 1
+            # The command may have ended, or begun to commit, before the signal came.
+            inside = inside and ended == code
+            if ended not in (0, code):
+                found.append(f"{kind} after {moment:.3f} s: ended with {ended}")
+            if kind != "kill" and interpreters(space.root):
+                found.append(f"{kind} after {moment:.3f} s: an interpreter is left")
+            for fault in faults(space, before, after):
+                found.append(f"{kind} after {moment:.3f} s: {fault}")
+            counts["inside"] += inside
+            counts[kind] += inside
+    for fault in found[:20]:
+        print(fault)
+    kinds = ", ".join(f"{counts[kind]} {kind}" for kind in SIGNALS)
+    print(
+        f"bytecode: {counts['inside']} moments inside the compilation ({kinds}) of "
+        f"{counts['tries']}, {len(found)} bad, {time.monotonic() - begin:.0f} s"
+    )
+    return 1 if found or counts["inside"] < options.points else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
