@@ -10,6 +10,7 @@ pub const ALL: &[(&str, Examples)] = &[
     ("pkg-install-sync", SYNC),
     ("pkg-install-download", DOWNLOAD),
     ("pkg-install-resolve", RESOLVE),
+    ("pkg-install-pack", PACK),
     ("pkg-install-cache", CACHE),
     ("pkg-install-cache-dir", CACHE_DIR),
     ("pkg-install-cache-size", CACHE_SIZE),
@@ -95,6 +96,21 @@ const RESOLVE: Examples = &[
     (
         "pkg-install resolve -r requirements.in --python-version 3.12 > pins.txt",
         "Write a list of pins for a version of Python:",
+    ),
+];
+
+const PACK: Examples = &[
+    (
+        "pkg-install pack --lock pylock.toml --output env.tar.gz",
+        "Make an environment that can be moved, for engines such as Spark:",
+    ),
+    (
+        "pkg-install pack wheels --entry flask --output app.pyz",
+        "Make an application in one executable file:",
+    ),
+    (
+        "pkg-install pack -r pins.txt --format oci --output image",
+        "Make a container image, with a layer for each large wheel:",
     ),
 ];
 
