@@ -44,4 +44,4 @@ Variables:
   Every option has a variable: `--on-conflict first` is PKG_INSTALL_ON_CONFLICT=first, and
   `--offline` is PKG_INSTALL_OFFLINE=1. What is typed wins, and an empty variable counts as unset.
   VIRTUAL_ENV, XDG_CACHE_HOME, SSL_CERT_FILE, NETRC, http_proxy, https_proxy, all_proxy, no_proxy,
-  NO_COLOR, FORCE_COLOR and CLICOLOR mean what they mean elsewhere.";
+  NO_COLOR, FORCE_COLOR, CLICOLOR and SOURCE_DATE_EPOCH mean what they mean elsewhere.";

@@ -15,6 +15,7 @@ mod environment;
 mod github;
 mod help;
 mod hints;
+mod installer;
 mod json;
 mod log;
 mod manual;
@@ -46,7 +47,7 @@ use pkg_install::Status;
 #[cfg(feature = "http")]
 use pkg_install::command::DownloadedWheel;
 use pkg_install::command::{
-    self, Context, Fs, MessageFile, PathOwners, ProjectDetails, ProjectsShown, VerifiedWheel,
+    self, Context, Fs, Input, MessageFile, PathOwners, ProjectDetails, ProjectsShown, VerifiedWheel,
 };
 use pkg_install::progress::{Activity, ActivityKind, RunningActivity, Step};
 use pkg_install::results::{CheckOutcome, InstalledProject, PathConflict};
@@ -145,6 +146,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let said = render(&parsed, &results, error.as_ref(), begin);
     let code = match error.map(|error| error.kind()) {
         Some(ErrorKind::Interrupted) => signal.exit_code(),
+        Some(_) if is_installer(&parsed) => 1,
         Some(kind) => exit_code(kind),
         None => u8::from(parsed.check && would_change(&results)),
     };
@@ -176,6 +178,11 @@ impl CommandResult {
         }
         false
     }
+}
+
+/// Whether the command stands in for `python -m installer`, whose failures all end with 1.
+fn is_installer(parsed: &Parsed) -> bool {
+    matches!(parsed.command, Command::Installer(_))
 }
 
 /// The error that is a result at once: what was found is printed, and the exit code is not 0.
@@ -221,6 +228,12 @@ fn act(parsed: &Parsed, context: Context<'_>, results: &mut Results) -> Result<(
             let request = request::read(args, options, context)?;
             let environment = environment()?;
             CommandResult::Changes(command::install(&environment, &request, options, context)?)
+        }
+        Command::Installer(wheels) => {
+            let sources = request::wheels(wheels)?;
+            let environment = environment()?;
+            let input = Input::from(sources);
+            CommandResult::Changes(command::install(&environment, &input, options, context)?)
         }
         Command::Sync(files, args) => {
             let request = request::read_files(files, args, options, context)?;
@@ -310,7 +323,10 @@ fn in_environment(
         Command::Download(..) | Command::Resolve(_) | Command::Cache(_) => {
             unreachable!("`act` does these")
         }
-        Command::Install(_) | Command::Sync(..) | Command::Verify(_) | Command::Pack(_) => {
+        Command::Install(_) | Command::Installer(_) | Command::Sync(..) => {
+            unreachable!("`act` does these")
+        }
+        Command::Verify(_) | Command::Pack(_) => {
             unreachable!("`act` does these")
         }
     })
@@ -320,8 +336,11 @@ fn in_environment(
 fn render(parsed: &Parsed, results: &Results, error: Option<&Error>, begin: Instant) -> String {
     let OutputArgs { quiet, .. } = parsed.output;
     let verbose = parsed.output.verbose > 0;
+    let is_silent = is_installer(parsed) && !verbose;
     let printed = if parsed.output.json {
         json::object(results, error)
+    } else if is_silent {
+        String::new()
     } else if quiet {
         text::quiet_results(results)
     } else {

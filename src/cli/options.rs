@@ -28,6 +28,7 @@ use super::documents::{self, Answer};
 #[cfg(feature = "http")]
 use super::downloads::{default_cache, download_settings};
 use super::environment;
+use super::installer;
 use super::pack;
 use super::refusal::{self, UsageError};
 use super::variables::{self, Matched};
@@ -50,6 +51,8 @@ pub struct Parsed {
 /// A command with its request.
 pub enum Command {
     Install(RequestArgs),
+    /// Install these wheels as `python -m installer` does.
+    Installer(Vec<PathBuf>),
     /// Install what these files name, and remove the rest.
     Sync(Vec<PathBuf>, RequestArgs),
     /// Fetch the wheels of a request into a directory.
@@ -88,8 +91,8 @@ impl Command {
     /// Whether it changes an environment, so that people may fear for it after a failure.
     pub fn is_writing(&self) -> bool {
         match self {
-            Self::Install(_) | Self::Sync(..) | Self::Uninstall { .. } | Self::Undo => true,
-            Self::Pack(_) => true,
+            Self::Install(_) | Self::Installer(_) | Self::Sync(..) => true,
+            Self::Uninstall { .. } | Self::Undo | Self::Pack(_) => true,
             // An installation often follows a download, so that it is worth to say.
             #[cfg(feature = "http")]
             Self::Download(..) => true,
@@ -107,7 +110,8 @@ impl Command {
     /// What the environment is wanted for.
     fn purpose(&self) -> LocatePurpose {
         match self {
-            Self::Install(_) | Self::Sync(..) => LocatePurpose::Install,
+            Self::Install(_) | Self::Installer(_) | Self::Sync(..) => LocatePurpose::Install,
+            // Wheels are chosen for an interpreter, as for an installation.
             #[cfg(feature = "http")]
             Self::Download(..) | Self::Resolve(_) => LocatePurpose::Choose,
             Self::Uninstall { .. } | Self::Undo => LocatePurpose::Remove,
@@ -308,6 +312,15 @@ fn parsed(cli: Cli) -> Parsed {
             let mut parsed = reading(Command::Check { names, requires }, args.reading);
             parsed.options.jobs = args.jobs.jobs.map(usize::from);
             parsed
+        }
+        Some(SubCommand::Installer(args)) => {
+            let (environment, options) = installer::converted(&args);
+            Parsed::new(
+                Command::Installer(args.wheels),
+                options,
+                environment,
+                args.output,
+            )
         }
         Some(SubCommand::Help(_) | SubCommand::Completions(_) | SubCommand::Man(_)) => {
             unreachable!("`documents` answers them")

@@ -88,9 +88,17 @@ pub fn read_files(
     Ok(input)
 }
 
+/// The wheels that are given as nothing but paths.
+pub fn wheels(paths: &[PathBuf]) -> Result<Vec<Source>> {
+    let mut sources = Vec::new();
+    for path in paths {
+        sources.extend(Source::from_argument(path)?);
+    }
+    Ok(sources)
+}
+
 /// The wheels that `verify` is given.
 pub fn local_wheels(paths: &[PathBuf]) -> Result<Vec<Source>> {
-    let mut sources = Vec::new();
     for path in paths {
         let text = path.to_string_lossy();
         if text.starts_with("http://") || text.starts_with("https://") {
@@ -98,9 +106,8 @@ pub fn local_wheels(paths: &[PathBuf]) -> Result<Vec<Source>> {
                 "a wheel on a server cannot be verified; `pkg-install download` fetches it",
             ));
         }
-        sources.extend(Source::from_argument(path)?);
     }
-    Ok(sources)
+    wheels(paths)
 }
 
 /// The kinds of files that resolvers write.

@@ -48,6 +48,10 @@ pub fn add(
     matched: &mut Matched,
 ) -> Result<(), UsageError> {
     let (words, leaf) = refusal::command_words(command, arguments);
+    // Its options are those of another program, and mean something else than ours of that name.
+    if leaf.get_name() == "installer" {
+        return Ok(());
+    }
     let typed = innermost(&matched.typed).clone();
     // Options go behind the words of the command, where they are not yet followed by a `--`.
     let (front, rest) = arguments.split_at(words);

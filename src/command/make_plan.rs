@@ -5,6 +5,7 @@
 //! wheels are spread, which is pure, then the places of their files are surveyed.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::open::Opened;
@@ -12,7 +13,7 @@ use super::session::Session;
 use super::up_to_date::{Decision, has_contents_of};
 use super::{Context, Options};
 use crate::digest::Algorithm;
-use crate::environment::layout::Layout;
+use crate::environment::layout::{Layout, Place};
 use crate::environment::protected::Protected;
 use crate::error::{Error, Result, SpreadFault, WarningCode};
 use crate::fs::{self, Capabilities};
@@ -75,11 +76,10 @@ pub fn install(
             .filter(|&number| compared.contains(&changes[number].name))
             .collect();
     }
+    let main_root = usize::from(session.layout.main_root().0);
     let capabilities = match options.capabilities {
         Some(capabilities) => capabilities,
-        None => {
-            Capabilities::probe(&session.layout.roots()[usize::from(session.layout.main_root().0)])?
-        }
+        None => Capabilities::probe(&session.layout.roots()[main_root])?,
     };
     let destination = Destination {
         layout: &session.layout,
@@ -99,6 +99,9 @@ pub fn install(
     if !unread.is_empty() {
         context.warn(opened.read_digests(&unread, context.events)?);
     }
+    if options.require_new_files {
+        refuse_installed(session, &changes)?;
+    }
     let mut files = spread_all(&destination, &opened.wheels, &changes, pool, context)?;
     keep_equal(&mut changes, &compare, &mut files, session)?;
     let intent = Intent {
@@ -107,10 +110,19 @@ pub fn install(
         bytecode,
         opened: Some(opened),
         verified,
+        require_new: options.require_new_files,
         on_conflict: options.on_conflict,
         ignores_case: capabilities.ignores_case,
     };
     intent.plan(session, pool, context)
+}
+
+/// Refuses to replace an installed project: its files exist.
+fn refuse_installed(session: &Session<'_>, changes: &[Change]) -> Result<()> {
+    match changes.iter().find_map(|change| change.old.first()) {
+        Some(old) => Err(exists(&session.layout, &session.installed[*old].place)),
+        None => Ok(()),
+    }
 }
 
 /// The installed projects that an exact installation removes, and a warning for each that it keeps
@@ -146,6 +158,7 @@ pub fn uninstall(
         bytecode: None,
         opened: None,
         verified: true,
+        require_new: false,
         on_conflict: OnConflict::Error,
         // No new names, so none can be in conflict with others.
         ignores_case: false,
@@ -241,6 +254,8 @@ struct Intent<'a> {
     opened: Option<&'a mut Opened>,
     /// Whether contents are checked against their digests.
     verified: bool,
+    /// Whether it is a failure if something is at the place of a file.
+    require_new: bool,
     on_conflict: OnConflict,
     ignores_case: bool,
 }
@@ -264,6 +279,9 @@ impl Intent<'_> {
                 let label = &self.changes[file.owner.0 as usize].source;
                 let fault = SpreadFault::ProjectMetadata(file.recorded.to_string());
                 return Err(Error::wheel(label.as_deref().unwrap_or_default(), fault));
+            }
+            if self.require_new && site.live.is_some() {
+                return Err(exists(layout, &site.place));
             }
             candidates.push(Candidate::new(file, site));
         }
@@ -302,6 +320,12 @@ impl Intent<'_> {
         check_writable(&session.layout, &plan)?;
         Ok(plan)
     }
+}
+
+/// Something is where only new files may be put.
+fn exists(layout: &Layout, place: &Place) -> Error {
+    let error = io::Error::from(io::ErrorKind::AlreadyExists);
+    Error::io("create", &layout.absolute(place), error)
 }
 
 /// The bytecode of all modules, and what exists at its places.

@@ -32,6 +32,8 @@ pub struct Options {
     pub verify: Verify,
     /// Whether to replace a project that is installed in the same version already.
     pub reinstall: bool,
+    /// Whether it is a failure if one of the files is there already, whatever it holds.
+    pub require_new_files: bool,
     /// Whether to remove the installed projects that the input does not name. `pip` and editable
     /// projects stay.
     pub exact: bool,
@@ -50,7 +52,7 @@ pub struct Options {
     pub dry_run: bool,
     /// How many threads work; `None` means one per processor.
     pub jobs: Option<usize>,
-    /// The content of INSTALLER, without the line end.
+    /// The content of INSTALLER, without the line end; if it is empty there is no such file.
     pub installer: String,
     /// Whether wheels that were given as arguments count as direct references, so that their
     /// direct_url.json is written.
@@ -144,6 +146,7 @@ impl Default for Options {
             on_conflict: OnConflict::Error,
             verify: Verify::Normal,
             reinstall: false,
+            require_new_files: false,
             exact: false,
             bytecode: None,
             source_date_epoch: None,
@@ -188,6 +191,13 @@ impl Options {
     #[must_use]
     pub fn with_reinstall(mut self, reinstall: bool) -> Self {
         self.reinstall = reinstall;
+        self
+    }
+
+    /// With this [`Options::require_new_files`].
+    #[must_use]
+    pub fn with_require_new_files(mut self, require_new_files: bool) -> Self {
+        self.require_new_files = require_new_files;
         self
     }
 

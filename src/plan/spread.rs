@@ -31,7 +31,7 @@ pub struct Destination<'a> {
     pub python: Option<&'a Python>,
     /// How scripts start their interpreter; `None` if that is not known, and no wheel has scripts.
     pub scripts: Option<ScriptPython<'a>>,
-    /// The word in INSTALLER.
+    /// The word in INSTALLER; if it is empty there is no such file.
     pub installer: &'a str,
     /// Whether contents are checked against their digests.
     pub verified: bool,
@@ -266,8 +266,10 @@ impl Spread<'_> {
 
     /// The files of dist-info that the installer writes (Recording installed projects).
     fn metadata(&mut self) {
-        let installer = format!("{}\n", self.destination.installer);
-        self.dist_info_file("INSTALLER", installer.into_bytes().into());
+        if !self.destination.installer.is_empty() {
+            let installer = format!("{}\n", self.destination.installer);
+            self.dist_info_file("INSTALLER", installer.into_bytes().into());
+        }
         if self.wheel.requested {
             self.dist_info_file("REQUESTED", Arc::from([]));
         }

@@ -40,6 +40,7 @@ mod foreign_metadata;
 mod foreign_owners;
 mod fuzzing;
 mod index_install;
+mod installer;
 mod io_errors;
 mod kept_undo;
 mod library;

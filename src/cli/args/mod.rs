@@ -8,6 +8,7 @@
 #[cfg(feature = "http")]
 pub mod cache;
 pub mod groups;
+pub mod installer;
 pub mod pack;
 #[cfg(feature = "http")]
 pub mod resolution;
@@ -29,6 +30,7 @@ use groups::{
 };
 #[cfg(feature = "http")]
 use groups::{DownloadArgs, DryRunArgs, StoreArgs};
+use installer::InstallerArgs;
 use pack::PackArgs;
 #[cfg(feature = "http")]
 use resolution::ResolutionArgs;
@@ -91,6 +93,10 @@ pub enum SubCommand {
     Undo(ChangingArgs),
     /// Finish or roll back a transaction interrupted by a crash
     Recover(ReadingArgs),
+    /// Do what `python -m installer` does, with the same options
+    // For those who build packages of distributions; the short help has no line to spare.
+    #[command(infer_long_args = true, hide = true)]
+    Installer(InstallerArgs),
     /// Print the help of a command
     // The short help ends with a line about `-h`, which does the same.
     #[command(hide = true)]
