@@ -300,7 +300,9 @@ fn in_environment(
         }
         // METADATA is read only if something of it is shown.
         Command::List(format, licenses)
-            if parsed.output.json || *licenses || *format == ListFormat::Freeze =>
+            if parsed.output.json
+                || *licenses
+                || matches!(format, ListFormat::Freeze | ListFormat::Cyclonedx) =>
         {
             let shown = command::show(environment, &[], options, context)?;
             let projects = shown.projects.iter().map(|details| details.project.clone());

@@ -63,7 +63,7 @@ pub use request::Input;
 pub use resolve::{
     Places, ResolutionRequest, ResolvedRequest, Upgrading, lock_of, pip_places, report_of, resolve,
 };
-pub use show::{ProjectDetails, ProjectsShown, show};
+pub use show::{BillOfMaterials, ProjectDetails, ProjectsShown, show};
 pub use undo::undo;
 pub(crate) use uninstall::plan_uninstall;
 pub use uninstall::uninstall;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::list::listed;
 use super::session::{Session, look};
 use super::{Context, Options};
+use crate::digest::{Algorithm, Digest};
 use crate::environment::Environment;
 use crate::environment::layout::Layout;
 use crate::error::Result;
@@ -38,6 +39,8 @@ pub struct ProjectDetails {
     pub home_page: Option<String>,
     /// The licence: an expression, a name, or the classifiers.
     pub license: Option<String>,
+    /// Whether the licence is an expression of SPDX (PEP 639).
+    pub license_is_expression: bool,
     /// The versions of Python that it supports.
     pub requires_python: Option<String>,
     /// The requirements without those of extras, with their markers.
@@ -46,6 +49,18 @@ pub struct ProjectDetails {
     pub required_by: Vec<String>,
     /// The paths that its RECORD lists, sorted.
     pub files: Vec<String>,
+    /// The bills of materials that it brings in its dist-info (PEP 770), sorted by path.
+    pub bills: Vec<BillOfMaterials>,
+}
+
+/// A bill of materials that describes parts of a project.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BillOfMaterials {
+    /// Its path as RECORD states it.
+    pub path: String,
+    /// Its SHA-256 digest in hexadecimal digits, if RECORD states one.
+    pub sha256: Option<String>,
 }
 
 /// The projects that were found, and the names that were not.
@@ -139,9 +154,20 @@ fn describe(
         .filter_map(|requirement| required_name(requirement));
     let names = names.collect();
     let recorded = installed.read_record(layout)?;
-    let rows = recorded.rows().into_iter().flat_map(|rows| rows.iter());
-    let mut files: Vec<String> = rows.map(|row| row.path.clone()).collect();
+    let rows = || recorded.rows().into_iter().flat_map(|rows| rows.iter());
+    let mut files: Vec<String> = rows().map(|row| row.path.clone()).collect();
     files.sort();
+    let bills = rows().filter(|row| is_bill(&row.path, installed));
+    let mut bills: Vec<BillOfMaterials> = bills
+        .map(|row| BillOfMaterials {
+            path: row.path.clone(),
+            sha256: row
+                .digest
+                .filter(|digest| digest.algorithm() == Algorithm::Sha256)
+                .map(Digest::to_hex),
+        })
+        .collect();
+    bills.sort_by(|one, two| one.path.cmp(&two.path));
     let place = layout.absolute(&installed.place);
     let home_page = own("Home-page").or_else(|| {
         let mut urls = headers
@@ -160,12 +186,20 @@ fn describe(
         summary: own("Summary"),
         home_page,
         license: license(&headers),
+        license_is_expression: headers.get("License-Expression").is_some(),
         requires_python: own("Requires-Python"),
         requires,
         required_by: Vec::new(),
         files,
+        bills,
     };
     Ok((details, names))
+}
+
+/// Whether a path in RECORD is that of a bill of materials (PEP 770).
+fn is_bill(path: &str, installed: &Installed) -> bool {
+    let own = path.strip_prefix(installed.place.path.file_name());
+    own.is_some_and(|below| below.starts_with("/sboms/"))
 }
 
 /// The text of METADATA, or of PKG-INFO for an egg; empty if there is none that can be read.

@@ -14,6 +14,7 @@
 mod addresses;
 mod ambiguous_archives;
 mod archive_refusals;
+mod bill_of_materials;
 mod bytecode;
 mod cache_command;
 mod caches;

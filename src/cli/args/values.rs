@@ -53,6 +53,8 @@ pub enum ListFormat {
     Freeze,
     /// pip's array of names and versions
     Json,
+    /// A bill of materials (CycloneDX 1.6)
+    Cyclonedx,
 }
 
 /// A shell that completes.

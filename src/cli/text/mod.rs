@@ -8,6 +8,7 @@
 mod cache;
 mod changes;
 mod conflicts;
+mod cyclonedx;
 mod listing;
 mod pack;
 mod units;
@@ -62,6 +63,7 @@ pub fn results(results: &Results, parsed: &Parsed, elapsed: Duration) -> String 
         CommandResult::Cache(outcome, request) => cache::text(outcome, request, verbose > 0),
         CommandResult::Listed(projects, details) => match &parsed.command {
             Command::List(ListFormat::Freeze, _) => listing::freeze(details),
+            Command::List(ListFormat::Cyclonedx, _) => cyclonedx::bill(details),
             Command::List(ListFormat::Json, _) => listing::pip_json(projects, details),
             _ => listing::columns(projects, details, verbose > 0),
         },
@@ -76,7 +78,9 @@ pub fn results(results: &Results, parsed: &Parsed, elapsed: Duration) -> String 
         CommandResult::Packed(packed) => pack::text(packed, verbose, elapsed),
         CommandResult::Verified(wheels) => verified(wheels, verbose > 0),
     };
-    if verbose > 0 && !done.is_document() {
+    let is_for_programs = |format: &ListFormat| *format != ListFormat::Columns;
+    let is_data = matches!(&parsed.command, Command::List(format, _) if is_for_programs(format));
+    if verbose > 0 && !is_data && !done.is_document() {
         text += &figures(results);
     }
     text
