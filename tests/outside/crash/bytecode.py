@@ -55,11 +55,15 @@ def interpreters(root):
 
 def staged(root):
     """Whether bytecode is staged and nothing is being moved."""
-    for control in root.rglob(trees.CONTROL):
-        if (control / "journal").exists():
-            return False
-        if any(control.rglob("*.pyc")):
-            return True
+    try:
+        for control in root.rglob(trees.CONTROL):
+            if (control / "journal").exists():
+                return False
+            if any(control.rglob("*.pyc")):
+                return True
+    except FileNotFoundError:
+        # A directory vanished while it was listed, so that files were being moved or removed.
+        pass
     return False
 
 
@@ -119,7 +123,8 @@ def main():
             counts["tries"] += 1
             # The command may have ended, or begun to commit, before the signal came.
             inside = inside and ended == code
-            if ended not in (0, code):
+            # A signal that comes before the command handles it ends the command at once.
+            if ended not in (0, code, -number):
                 found.append(f"{kind} after {moment:.3f} s: ended with {ended}")
             if kind != "kill" and interpreters(space.root):
                 found.append(f"{kind} after {moment:.3f} s: an interpreter is left")
