@@ -220,7 +220,7 @@ impl Downloader {
     }
 
     /// A content that an earlier command has [remembered](Self::remember). It is as trustworthy as
-    /// everything in the cache: nobody but this user can have written it.
+    /// everything in the cache: only this user can have written it.
     pub fn recall(&self, key: &str, form: &str) -> Option<Vec<u8>> {
         self.resources.recall(key, form)
     }

@@ -3,7 +3,7 @@
 //!
 //! Input: the contents of an artefact, below the directory where an image has them. Output: blobs.
 //! The blob of a wheel depends on that wheel, the directory and the interpreter alone, so that
-//! images with the same wheel share it, whoever makes them.
+//! all images with the same wheel share it.
 
 use std::collections::BTreeMap;
 

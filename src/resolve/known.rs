@@ -78,8 +78,8 @@ impl fmt::Debug for Candidates {
 
 /// Which versions of a project can be used, by their positions.
 ///
-/// Most versions are never looked at, so whoever implements this finds the answer out when it is
-/// asked for, and remembers it. It is always the same.
+/// Most versions are never looked at, so an implementation finds the answer out when it is asked
+/// for, and remembers it. It is always the same.
 pub(crate) trait VersionStates: Send + Sync {
     /// The state of the version at this position.
     fn state(&self, position: usize) -> &VersionState;

@@ -105,7 +105,7 @@ fn exit_status(page: &mut Roff) {
     let lines = section("Exit codes:");
     for line in lines {
         match line.strip_prefix("  ") {
-            // A code and its meaning; what goes on below it is indented further.
+            // A code and its meaning; further lines of a meaning are indented more.
             Some(row) if row.starts_with(|letter: char| letter.is_ascii_digit()) => {
                 let (code, meaning) = row.split_once("  ").unwrap_or((row, ""));
                 tagged(page, vec![bold(code)], meaning.trim());
