@@ -9,6 +9,7 @@ use std::os::fd::AsFd as _;
 
 use rustix::fs::{AtFlags, Mode, OFlags, Timespec, Timestamps};
 
+use super::inherited::label;
 use super::read::not_regular;
 use super::stat::{Kind, Stat};
 use super::{Dir, OutputFile, OwnedFsOp};
@@ -16,7 +17,7 @@ use crate::error::{Error, Result};
 
 /// What a new file in a directory looks like: the result of the user's mask, of the directory's
 /// access list and set-group-ID bit, and of the options of the mount.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewFileLooks {
     /// The permissions of a file that is not executable.
     pub plain: u32,
@@ -30,6 +31,8 @@ pub struct NewFileLooks {
     pub device: u64,
     /// Whether the directory has an access list that new files inherit.
     pub has_access_list: bool,
+    /// The label by which SELinux decides.
+    pub label: Option<Vec<u8>>,
 }
 
 impl Dir {
@@ -114,11 +117,13 @@ impl Dir {
     /// A file that cannot be made or removed.
     pub fn new_file_looks(&self) -> Result<NewFileLooks> {
         let look = |name: &str, executable| {
-            let stat = self.create(name, executable)?.stat()?;
+            let file = self.create(name, executable)?;
+            let found = (file.stat()?, if executable { None } else { file.label()? });
             self.remove_file(name)?;
-            Ok::<_, Error>(stat)
+            Ok::<_, Error>(found)
         };
-        let (plain, executable) = (look("looks-plain", false)?, look("looks-executable", true)?);
+        let (plain, label) = look("looks-plain", false)?;
+        let (executable, _) = look("looks-executable", true)?;
         Ok(NewFileLooks {
             plain: plain.mode,
             executable: executable.mode,
@@ -126,6 +131,7 @@ impl Dir {
             gid: plain.gid,
             device: plain.device,
             has_access_list: has_default_access_list(self),
+            label,
         })
     }
 
@@ -209,6 +215,15 @@ impl OutputFile<'_> {
         let stat = rustix::fs::fstat(&self.file)
             .map_err(|error| Error::io("look at", &self.directory.join(self.name), error.into()))?;
         Ok(Stat::of(&stat))
+    }
+
+    /// The label by which SELinux decides; `None` without SELinux.
+    ///
+    /// # Errors
+    /// A file system that does not answer.
+    pub fn label(&self) -> Result<Option<Vec<u8>>> {
+        label(self.file.as_fd())
+            .map_err(|error| Error::io("look at", &self.directory.join(self.name), error.into()))
     }
 
     /// Sets the time of the last change, in seconds since 1970.

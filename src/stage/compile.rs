@@ -182,8 +182,8 @@ impl<'a> Compilation<'a> {
     }
 
     fn staged(&self, file: &PlannedFile) -> PathBuf {
-        let stage = self.stages[&file.place.root].path();
-        stage.join(self.plan.staged_path(file))
+        let stage = self.stages.dir(file.place.root).path();
+        stage.join(self.stages.path(self.plan, file))
     }
 
     fn finish(&self, number: usize, compiled: Compiled) {

@@ -134,8 +134,9 @@ impl Filler<'_> {
                 // Writing the bytes that are at hand is cheaper than reading them again.
                 _ => {
                     let file = &self.plan.files[number];
-                    self.stages[&file.place.root]
-                        .create(&self.plan.staged_path(file), file.executable)?
+                    self.stages
+                        .dir(file.place.root)
+                        .create(&self.stages.path(self.plan, file), file.executable)?
                         .write(content)?;
                 }
             }
@@ -166,9 +167,9 @@ impl Filler<'_> {
         let linked = planned.filter(|&number| self.can_link(number, mode));
         let staged = planned.filter(|_| linked.is_none());
         let staged = staged.map(|number| &self.plan.files[number]);
-        let path = staged.map_or_else(String::new, |file| self.plan.staged_path(file));
+        let path = staged.map_or_else(String::new, |file| self.stages.path(self.plan, file));
         let mut output = staged
-            .map(|file| self.stages[&file.place.root].create(&path, file.executable))
+            .map(|file| (self.stages.dir(file.place.root)).create(&path, file.executable))
             .transpose()?;
         let mut failed = false;
         let mut sink = |piece: &[u8]| {
@@ -207,17 +208,13 @@ impl Filler<'_> {
 
     fn can_link(&self, number: usize, mode: u32) -> bool {
         let file = &self.plan.files[number];
-        self.links
-            .linker(file.place.root)
-            .can_link(mode, file.executable)
+        self.links.linker(file).can_link(mode, file.executable)
     }
 
     fn link_filled(&self, number: usize, from: StoredFile<'_>) -> Result<()> {
         let file = &self.plan.files[number];
-        let (linker, path) = (
-            self.links.linker(file.place.root),
-            self.plan.staged_path(file),
-        );
+        let linker = self.links.linker(file);
+        let path = self.stages.path(self.plan, file);
         linker.place(from, (linker.to(), &path), file.executable, &mut Vec::new())
     }
 

@@ -39,6 +39,7 @@ pub struct StoreFiles<'a> {
 /// The store, and what is possible between it and each staging directory.
 pub(super) struct StageLinks<'a> {
     files: &'a StoreFiles<'a>,
+    stages: &'a Stages<'a>,
     linkers: HashMap<RootId, Linker<'a>>,
     /// The numbers of the planned files of wheels that are put into the store.
     planned: HashMap<(WheelId, EntryId), usize>,
@@ -51,7 +52,7 @@ impl<'a> StageLinks<'a> {
     /// A way of linking that was asked for by its name and is not possible.
     pub(super) fn new(
         plan: &Plan,
-        stages: &Stages<'a>,
+        stages: &'a Stages<'a>,
         files: Option<&'a StoreFiles<'a>>,
     ) -> Result<Option<Self>> {
         let Some(files) = files else { return Ok(None) };
@@ -68,12 +69,13 @@ impl<'a> StageLinks<'a> {
         if !is_needed && planned.is_empty() {
             return Ok(None);
         }
-        let linker = |(root, stage): (&RootId, &&'a Dir)| {
+        let linker = |(root, stage): (RootId, &'a Dir)| {
             let linker = Linker::new(files.store, stage, files.mode, files.counts)?;
-            Ok((*root, linker))
+            Ok((root, linker))
         };
         Ok(Some(Self {
             files,
+            stages,
             linkers: stages.iter().map(linker).collect::<Result<_>>()?,
             planned,
         }))
@@ -99,8 +101,16 @@ impl<'a> StageLinks<'a> {
         self.files.counts.filled.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn linker(&self, root: RootId) -> &Linker<'a> {
-        &self.linkers[&root]
+    /// Makes this file. It does not link into a directory that passes on a group, a default ACL or
+    /// a label of its own.
+    pub(super) fn linker(&self, file: &PlannedFile) -> Linker<'a> {
+        let linker = self.linkers[&file.place.root];
+        if self.stages.is_inner(file.slot) {
+            // A link would keep the group, the access list and the label that it has in the store.
+            linker.without_links()
+        } else {
+            linker
+        }
     }
 
     /// Puts together the files from the store, which are sorted by place.
@@ -157,11 +167,11 @@ impl<'a> StageLinks<'a> {
         let Content::Entry(id, _) = first.content else {
             return Ok(());
         };
-        let linker = self.linker(first.place.root);
+        let linker = self.linker(first);
         let wheel = &self.files.wheels[id.0 as usize];
         let stored = self.files.stored(id);
         let stored = stored.ok_or_else(|| Error::wheel(&wheel.label, SourceFault::NotFetched))?;
-        let staged = plan.staged_path(first);
+        let staged = self.stages.path(plan, first);
         let (below, first_name) = split(&staged);
         let stage = Directory::open(linker.to(), below, run.len())?;
         let mut source = Directory::open(&stored.tree, "", 0)?;

@@ -14,22 +14,22 @@ mod fill;
 mod links;
 mod queue;
 mod seal;
+mod stages;
 mod uncompiled;
 mod writers;
 
 pub use compile::CompileWith;
 pub use links::StoreFiles;
 pub use seal::{predict_records, record_of};
+pub use stages::Stages;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::mpsc::Receiver;
 
 use crate::archive::Archive;
 use crate::cancellation::Cancellation;
 use crate::digest::Backend;
-use crate::environment::layout::RootId;
 use crate::error::Result;
-use crate::fs::Dir;
 use crate::outcome::Events;
 use crate::plan::{Plan, PlannedFile};
 use crate::spec::record::Verify;
@@ -70,9 +70,6 @@ pub struct Arrivals<'a> {
 /// A wheel that has arrived, or the reason why it will not.
 pub type Arrival = Result<(WheelId, Archive)>;
 
-/// The open staging directory of each root.
-pub type Stages<'a> = HashMap<RootId, &'a Dir>;
-
 /// A plan whose files are all on disk, in a directory that nothing else looks at.
 #[must_use = "staged files have to be committed"]
 pub struct Staged {
@@ -102,6 +99,7 @@ pub fn stage(
     uncompiled.leave_out(&mut plan, stages)?;
     seal::write_records(&mut plan, stages, &written.digests, cancel)?;
     uncompiled.drop_operations(&mut plan);
+    stages.gather(&plan.operations)?;
     // This is the last chance to stop, because signals do not interrupt the commit.
     cancel.check()?;
     Ok(Staged { plan })
@@ -128,9 +126,11 @@ fn make_directories(plan: &Plan, stages: &Stages<'_>, pool: &Pool) -> Result<()>
                 rest = parent;
             }
         }
-        let stage = &stages[&files[0].place.root];
+        let (stage, slot) = (stages.dir(files[0].place.root), files[0].slot);
         // A path sorts before the paths that it begins.
-        directories.iter().try_for_each(|path| stage.make_dir(path))
+        directories
+            .into_iter()
+            .try_for_each(|path| stage.make_dir(&stages.below(slot, path)))
     });
     made.into_iter().collect()
 }

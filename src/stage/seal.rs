@@ -28,8 +28,9 @@ pub(super) fn write_records(
         cancel.check()?;
         let known = |number: usize| digests.get(&number).copied();
         let content = record_of(plan, owner, &known);
-        let path = plan.staged_path(file);
-        stages[&file.place.root]
+        let path = stages.path(plan, file);
+        stages
+            .dir(file.place.root)
             .create(&path, false)?
             .write(&content)?;
         plan.files[number].size = content.len() as u64;

@@ -66,17 +66,17 @@ impl<'a> Uncompiled<'a> {
             let file = &plan.files[number];
             let path = plan.staged_path(file);
             let directory = path.rsplit_once('/')?.0.to_owned();
-            Some((file.place.root, directory))
+            Some((file.place.root, file.slot, directory))
         };
-        let mut empty: BTreeSet<(RootId, String)> =
+        let mut empty: BTreeSet<(RootId, u32, String)> =
             self.files.iter().copied().filter_map(directory).collect();
         for number in (0..plan.files.len()).filter(|number| !self.files.contains(number)) {
             if let Some(used) = directory(number) {
                 empty.remove(&used);
             }
         }
-        for (root, path) in empty {
-            stages[&root].remove_dir(&path)?;
+        for (root, slot, path) in empty {
+            stages.dir(root).remove_dir(&stages.below(slot, path))?;
         }
         for &number in &self.files {
             plan.files[number].size = 0;

@@ -342,8 +342,9 @@ impl Workers<'_> {
         let mut sink = |at: usize, content: &[u8], digest| {
             self.cancel.check()?;
             let file = &self.plan.files[group[at]];
-            self.stages[&file.place.root]
-                .create(&self.plan.staged_path(file), file.executable)?
+            self.stages
+                .dir(file.place.root)
+                .create(&self.stages.path(self.plan, file), file.executable)?
                 .write(content)?;
             self.finish(group[at], digest);
             Ok(())
@@ -356,8 +357,9 @@ impl Workers<'_> {
     /// Writes one file: bytes that are in memory, or an entry, in pieces if it is large.
     fn write_alone(&self, number: usize, scratch: &mut Scratch) -> Result<()> {
         let file = &self.plan.files[number];
-        let path = self.plan.staged_path(file);
-        let mut output = self.stages[&file.place.root].create(&path, file.executable)?;
+        let path = self.stages.path(self.plan, file);
+        let dir = self.stages.dir(file.place.root);
+        let mut output = dir.create(&path, file.executable)?;
         let digest = match &file.content {
             Content::Bytes(bytes) => {
                 output.write(bytes)?;
@@ -459,7 +461,7 @@ mod tests {
             cancel: &never,
             progress: &Silent,
         };
-        let written = write_contents(&plan, &Stages::new(), &archives, options);
+        let written = write_contents(&plan, &Stages::default(), &archives, options);
         (written.err().unwrap(), enough.is_cancelled())
     }
 

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{LinkMode, Store};
 use crate::error::{Error, Result};
-use crate::fs::{Dir, NewFileLooks};
+use crate::fs::Dir;
 
 /// How files get from the store to a directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,12 +48,15 @@ pub struct StoredFile<'a> {
 }
 
 /// Makes files in one directory of an environment.
+#[derive(Clone, Copy)]
 pub struct Linker<'a> {
     to: &'a Dir,
-    looks: NewFileLooks,
+    /// The permissions of new files here: of those that are not executable, and of those that are.
+    modes: [u32; 2],
     way: LinkWay,
-    /// Whether files of the store belong to the same user and group as new files here.
-    is_same_owner: bool,
+    /// Whether files of the store have the same user, group and label as new files here, and none
+    /// of them has an access list.
+    is_alike: bool,
     counts: &'a StoreCounts,
 }
 
@@ -82,12 +85,14 @@ impl<'a> Linker<'a> {
             (LinkMode::Auto, Some(probe)) if probe.link_to(to).is_ok() => LinkWay::Link,
             _ => LinkWay::Copy,
         };
-        let owner = probe.as_ref().map(|probe| probe.owner);
+        let is_alike = probe.is_some_and(|probe| {
+            probe.owner == (looks.uid, looks.gid) && probe.label == looks.label
+        });
         Ok(Self {
             to,
-            looks,
+            modes: [looks.plain, looks.executable],
             way,
-            is_same_owner: owner == Some((looks.uid, looks.gid)) && !looks.has_access_list,
+            is_alike: is_alike && !looks.has_access_list,
             counts,
         })
     }
@@ -100,12 +105,17 @@ impl<'a> Linker<'a> {
     /// Whether a file of the store with these permissions can be linked: a new file would look the
     /// same.
     pub fn can_link(&self, mode: u32, executable: bool) -> bool {
-        let wanted = if executable {
-            self.looks.executable
-        } else {
-            self.looks.plain
-        };
-        self.way == LinkWay::Link && self.is_same_owner && mode == wanted
+        self.way == LinkWay::Link && self.is_alike && mode == self.modes[usize::from(executable)]
+    }
+
+    /// The same, for files that have to look different from those of the store: they are cloned or
+    /// copied.
+    #[must_use]
+    pub fn without_links(self) -> Self {
+        Self {
+            is_alike: false,
+            ..self
+        }
     }
 
     /// Makes the file `name`, a path below `at`, with the content of a file of the store.
@@ -169,6 +179,7 @@ fn is_about_links(error: &Error) -> bool {
 struct Probe<'a> {
     dir: &'a Dir,
     owner: (u32, u32),
+    label: Option<Vec<u8>>,
 }
 
 /// The names of the probe, in the store and in an environment.
@@ -178,10 +189,12 @@ impl<'a> Probe<'a> {
     fn make(store: &'a Store) -> Result<Self> {
         let dir = store.filling_place()?;
         dir.remove_file(PROBE)?;
-        let stat = dir.create(PROBE, false)?.stat()?;
+        let file = dir.create(PROBE, false)?;
+        let stat = file.stat()?;
         Ok(Self {
             dir,
             owner: (stat.uid, stat.gid),
+            label: file.label()?,
         })
     }
 

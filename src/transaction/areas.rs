@@ -4,16 +4,16 @@
 //! once: staging, moving and cleaning use the same handles, so that another user who can write to
 //! the environment cannot put other directories in their place in between.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use super::journal::{Journal, JournalRoot};
 use super::root_name::RootName;
 use super::state_dir::{AREAS, JOURNAL, Private, StateDir};
-use crate::environment::layout::{Layout, RootId, STATE_DIR};
+use crate::environment::layout::{Layout, Place, RootId, STATE_DIR};
 use crate::error::{Error, Result};
-use crate::fs::{self, Dir, Fs};
-use crate::plan::Operation;
+use crate::fs::{self, Dir, Fs, Inherited};
+use crate::plan::{Operation, OperationKind};
 use crate::stage::Stages;
 
 /// The open directories of a transaction below one root.
@@ -78,6 +78,44 @@ impl Area {
         }
         Ok(areas)
     }
+
+    /// Makes directories inside the staging directory for slots whose final directory passes on
+    /// another group, default ACL or label. Returns their names by slot.
+    fn make_inner(&self, operations: &[&Operation]) -> Result<HashMap<u32, String>> {
+        let mut inner = HashMap::new();
+        let mut by_parent: BTreeMap<Option<Place>, Vec<u32>> = BTreeMap::new();
+        for operation in operations {
+            let slots = by_parent.entry(operation.place.parent()).or_default();
+            slots.push(operation.slot);
+        }
+        let own = self.stage.dir.inherited()?;
+        let mut made: BTreeMap<Inherited, String> = BTreeMap::new();
+        for (parent, slots) in by_parent {
+            let wanted = match parent {
+                None => self.live.inherited()?,
+                // If the directory has just vanished, the commit fails.
+                Some(parent) => match self.live.open_below(parent.path.as_str())? {
+                    Some(parent) => parent.inherited()?,
+                    None => continue,
+                },
+            };
+            if wanted == own {
+                continue;
+            }
+            let name = match made.get(&wanted) {
+                Some(name) => name.clone(),
+                None => {
+                    // No slot has such a name: slots are numbers.
+                    let name = format!("like-{}", made.len());
+                    self.stage.dir.make_like(&name, &wanted)?;
+                    made.insert(wanted, name.clone());
+                    name
+                }
+            };
+            inner.extend(slots.into_iter().map(|slot| (slot, name.clone())));
+        }
+        Ok(inner)
+    }
 }
 
 /// Opens a root of a journal and its state directory; `None` for one that is missing.
@@ -95,6 +133,9 @@ pub(super) fn open_root(
 /// them.
 pub struct Areas {
     by_root: BTreeMap<RootId, Area>,
+    /// By root and slot: the directory inside the staging directory that passes the same on to new
+    /// files as the final directory does, if the staging directory itself does not.
+    inner: BTreeMap<RootId, HashMap<u32, String>>,
     /// Directories that were made to hold a state directory, outermost first.
     made: Vec<PathBuf>,
     fs: Fs,
@@ -107,6 +148,7 @@ impl Areas {
     pub fn make(fs: &Fs, layout: &Layout, operations: &[Operation]) -> Result<Self> {
         let mut areas = Self {
             by_root: BTreeMap::new(),
+            inner: BTreeMap::new(),
             made: Vec::new(),
             fs: fs.clone(),
             kept: false,
@@ -125,6 +167,13 @@ impl Areas {
         }
         for root in others {
             areas.add(layout, root)?;
+        }
+        for (root, area) in &areas.by_root {
+            let moves_in = |operation: &&Operation| {
+                operation.kind == OperationKind::In && operation.place.root == *root
+            };
+            let staged: Vec<&Operation> = operations.iter().filter(moves_in).collect();
+            areas.inner.insert(*root, area.make_inner(&staged)?);
         }
         Ok(areas)
     }
@@ -169,8 +218,11 @@ impl Areas {
 
     /// The open staging directory of each root.
     pub fn stages(&self) -> Stages<'_> {
-        let areas = self.by_root.iter();
-        areas.map(|(root, area)| (*root, &area.stage.dir)).collect()
+        let mut stages = Stages::default();
+        for (root, area) in &self.by_root {
+            stages.add(*root, &area.stage.dir, &self.inner[root]);
+        }
+        stages
     }
 
     /// The private directories by root, in the roots' order.

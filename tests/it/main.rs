@@ -41,6 +41,7 @@ mod foreign_metadata;
 mod foreign_owners;
 mod fuzzing;
 mod index_install;
+mod inheritance;
 mod installer;
 mod io_errors;
 mod kept_undo;
