@@ -230,6 +230,7 @@ impl Bench {
             arrivals: None,
             store: None,
             compile: None,
+            epoch: None,
             cancel: &Cancellation::default(),
             progress: &Silent,
         };

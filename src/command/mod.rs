@@ -35,6 +35,7 @@ mod request;
 #[cfg(feature = "http")]
 mod resolve;
 mod session;
+mod settling;
 mod show;
 mod undo;
 mod uninstall;

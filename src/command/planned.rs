@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::observer::Observer;
 use super::open::Opened;
 use super::session::Session;
+use super::settling::Settling;
 use super::{Options, make_plan};
 use crate::environment::{Compilers, marker_values};
 use crate::error::{Result, escaped};
@@ -20,7 +21,7 @@ use crate::plan::Plan;
 use crate::spec::name::ProjectName;
 use crate::spec::version::Version;
 use crate::stage::{self, CompileWith, StageOptions, StoreFiles};
-use crate::store::StoreCounts;
+use crate::store::{LinkMode, StoreCounts};
 use crate::threads::Pool;
 use crate::transaction::{self, Areas, CommitOptions};
 
@@ -143,11 +144,14 @@ impl<'a> PlannedTransaction<'a> {
                 && leaving == self.session.installed.len()
         };
         let unmet = self.unmet_requirements();
+        let epoch = self.options.source_date_epoch;
+        let settling = epoch.map(|epoch| Settling::of(&self.session, &self.plan, epoch));
         let written = self.stage_and_commit(observer);
         // Downloads may warn and then fail, so the warnings are passed on before the error is.
         observer.warn(self.opened.take_warnings());
         let (session, written) = self.session.unless_failed(written)?;
-        session.leave_changed(removes_all);
+        session.leave_changed(removes_all, epoch.is_some());
+        observer.warn(settling.map(Settling::settle).unwrap_or_default());
         observer.warn(unmet.iter().map(UnmetRequirement::warning));
         Ok(written)
     }
@@ -203,7 +207,12 @@ impl<'a> PlannedTransaction<'a> {
         let stages = areas.stages();
         let needed: Vec<_> = plan.wheels().collect();
         let counts = StoreCounts::default();
-        let store = (self.opened).store_files(&needed, self.options.link_mode, &counts);
+        // The times and modes of files are set afterwards, which links would do to the store.
+        let link_mode = match self.options.source_date_epoch {
+            Some(_) => LinkMode::Copy,
+            None => self.options.link_mode,
+        };
+        let store = (self.opened).store_files(&needed, link_mode, &counts);
         // Before the downloads start: their events come between this one and the end.
         let sizes = plan.contents().map(|file| file.size);
         let bytes = sizes.fold(0, u64::saturating_add);
@@ -221,6 +230,7 @@ impl<'a> PlannedTransaction<'a> {
                 arrivals,
                 store: store.as_ref(),
                 compile,
+                epoch: self.options.source_date_epoch,
                 cancel: &session.cancel,
                 progress: events,
             };

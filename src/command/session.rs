@@ -71,8 +71,9 @@ enum Access {
     Now,
 }
 
-/// What tells whether files were moved in an environment: the times of its library directories,
-/// whose names change with every transaction.
+/// What tells whether files were moved in an environment: the times at which its library
+/// directories were changed, whose names change with every transaction. The times of modification
+/// would not do, because a reproducible installation sets them.
 type Moment = [Option<(i64, i64)>; 2];
 
 /// An environment under its lock.
@@ -92,7 +93,8 @@ pub struct Session<'a> {
     lock: Option<RootLock>,
     /// When reading began, if that is done without the lock.
     unlocked_since: Option<Moment>,
-    made: Vec<PathBuf>,
+    /// The directories that were made for the lock and the state directory.
+    pub made: Vec<PathBuf>,
 }
 
 impl<'a> Session<'a> {
@@ -232,7 +234,7 @@ impl<'a> Session<'a> {
     fn moment(&self) -> Result<Moment> {
         let time = |key| {
             let stat = fs::stat(&self.layout.absolute_directory(key))?;
-            Ok::<_, Error>(stat.map(|stat| stat.modified))
+            Ok::<_, Error>(stat.map(|stat| stat.changed))
         };
         Ok([time(SchemeKey::Purelib)?, time(SchemeKey::Platlib)?])
     }
@@ -301,10 +303,11 @@ impl<'a> Session<'a> {
 
     /// Ends a session after its changes were made. The lock file goes with it where it would be
     /// shipped with the environment, and where nothing is installed any more; it stays in a virtual
-    /// environment, which uv may be waiting for.
-    pub fn leave_changed(mut self, is_emptied: bool) {
+    /// environment, which uv may be waiting for, unless the tree has to be the same each time.
+    pub fn leave_changed(mut self, is_emptied: bool, is_reproducible: bool) {
         let environment = self.environment;
-        let is_shipped = environment.kind() == EnvironmentKind::Target
+        let is_shipped = is_reproducible
+            || environment.kind() == EnvironmentKind::Target
             || environment.has_destdir()
             || self.made.iter().any(|made| made == environment.root());
         let fs = self.fs.clone();

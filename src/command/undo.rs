@@ -34,7 +34,7 @@ pub fn undo(environment: &Environment, options: &Options, context: Context<'_>) 
         Ok(outcome)
     });
     match &undone {
-        Ok(outcome) if outcome.status == Status::Committed => session.leave_changed(false),
+        Ok(outcome) if outcome.status == Status::Committed => session.leave_changed(false, false),
         _ => session.leave_unchanged(),
     }
     undone

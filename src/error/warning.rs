@@ -90,6 +90,8 @@ warning_codes! {
     Recovered "recovered" "An interrupted command was settled."
     Unsettled "unsettled" "An interrupted command was found and left as it is."
     NotDurable "not-durable" "The change may not survive a loss of power."
+    NotReproducible "not-reproducible"
+        "A directory could not be given the time of SOURCE_DATE_EPOCH."
     NotCleaned "not-cleaned" "Temporary files could not be deleted."
 }
 

@@ -145,7 +145,7 @@ impl Dir {
     }
 
     /// Opens a regular file to read it, without following a symbolic link.
-    fn open_regular(&self, name: &str) -> Result<File> {
+    pub(super) fn open_regular(&self, name: &str) -> Result<File> {
         let fail = |error: io::Error| Error::io("open", &self.path().join(name), error);
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
         let open = || rustix::fs::openat(self.fd(), name, flags, Mode::empty());

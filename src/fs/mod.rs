@@ -21,6 +21,7 @@ mod output_file;
 mod read;
 mod remove_tree;
 mod root_lock;
+mod settle;
 mod stat;
 mod stream;
 mod trust;
@@ -71,6 +72,8 @@ pub enum FsOp<'a> {
     Remove(&'a Path),
     /// Removes an empty directory.
     RemoveDir(&'a Path),
+    /// Gives a file or directory a fixed time and mode.
+    Settle(&'a Path),
     /// Makes everything durable that was written to the file system which holds the path.
     FlushFileSystem(&'a Path),
     /// Makes a file's data, or a directory's entries, durable.
@@ -179,6 +182,7 @@ enum OwnedFsOp {
     Link(PathBuf, PathBuf),
     Remove(PathBuf),
     RemoveDir(PathBuf),
+    Settle(PathBuf),
     FlushFileSystem(PathBuf),
     Flush(PathBuf),
 }
@@ -192,6 +196,7 @@ impl OwnedFsOp {
             Self::Link(from, to) => FsOp::Link(from, to),
             Self::Remove(path) => FsOp::Remove(path),
             Self::RemoveDir(path) => FsOp::RemoveDir(path),
+            Self::Settle(path) => FsOp::Settle(path),
             Self::FlushFileSystem(path) => FsOp::FlushFileSystem(path),
             Self::Flush(path) => FsOp::Flush(path),
         }

@@ -29,6 +29,7 @@ use std::sync::mpsc::Receiver;
 use crate::archive::Archive;
 use crate::cancellation::Cancellation;
 use crate::digest::Backend;
+use crate::environment::layout::RootId;
 use crate::error::Result;
 use crate::outcome::Events;
 use crate::plan::{Plan, PlannedFile};
@@ -53,6 +54,9 @@ pub struct StageOptions<'a> {
     pub store: Option<&'a StoreFiles<'a>>,
     /// What compiles the plan's bytecode, if it has any.
     pub compile: Option<CompileWith<'a>>,
+    /// The time of all files and directories, in seconds since 1970; their modes do not depend on
+    /// the user's mask then. Only possible with copies from the store.
+    pub epoch: Option<u64>,
     /// Stops staging.
     pub cancel: &'a Cancellation,
     /// Gets an event for every file.
@@ -89,7 +93,7 @@ pub fn stage(
     options: StageOptions<'_>,
 ) -> Result<Staged> {
     make_directories(&plan, stages, options.pool)?;
-    let (cancel, progress) = (options.cancel, options.progress);
+    let (cancel, progress, epoch) = (options.cancel, options.progress, options.epoch);
     let written = writers::write_contents(&plan, stages, archives, options)?;
     for (number, size) in &written.compiled.sizes {
         plan.files[*number].size = *size;
@@ -100,9 +104,38 @@ pub fn stage(
     seal::write_records(&mut plan, stages, &written.digests, cancel)?;
     uncompiled.drop_operations(&mut plan);
     stages.gather(&plan.operations)?;
+    if let Some(epoch) = epoch {
+        settle(&plan, &uncompiled, stages, epoch)?;
+    }
     // This is the last chance to stop, because signals do not interrupt the commit.
     cancel.check()?;
     Ok(Staged { plan })
+}
+
+/// Gives the staged files and directories their time and mode, now that all is written.
+fn settle(plan: &Plan, uncompiled: &Uncompiled<'_>, stages: &Stages<'_>, epoch: u64) -> Result<()> {
+    let mut directories: BTreeSet<(RootId, String)> = BTreeSet::new();
+    for (number, file) in plan.files.iter().enumerate() {
+        if uncompiled.contains(number) {
+            continue;
+        }
+        let path = plan.staged_path(file);
+        let root = file.place.root;
+        stages
+            .dir(root)
+            .settle_file(&path, file.executable, epoch)?;
+        let mut rest = path.as_str();
+        while let Some((parent, _)) = rest.rsplit_once('/') {
+            if !directories.insert((root, parent.to_owned())) {
+                break;
+            }
+            rest = parent;
+        }
+    }
+    for (root, path) in &directories {
+        stages.dir(*root).open_own(path)?.settle(true, epoch)?;
+    }
+    Ok(())
 }
 
 /// Makes the staged directories, each before those in it, those of different operations at the same

@@ -34,6 +34,11 @@ impl<'a> Uncompiled<'a> {
         Self { refused, files }
     }
 
+    /// Whether a planned file, by its number, is not there.
+    pub(super) fn contains(&self, number: usize) -> bool {
+        self.files.contains(&number)
+    }
+
     /// Warns of each source, in the order of the plan.
     pub(super) fn warn(&self, plan: &Plan, events: &dyn Events) {
         for (number, traceback) in self.refused {

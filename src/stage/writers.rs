@@ -458,6 +458,7 @@ mod tests {
             }),
             store: None,
             compile: None,
+            epoch: None,
             cancel: &never,
             progress: &Silent,
         };

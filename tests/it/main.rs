@@ -84,6 +84,7 @@ mod record_levels;
 mod removing;
 mod reordered_cuts;
 mod replacing;
+mod reproducible;
 mod resolved;
 mod resolved_cli;
 mod resources;

@@ -50,6 +50,8 @@ impl FaultHook for Disk {
             metadata.permissions().mode() & 0o7777
         };
         let event = match *mutation {
+            // Times and modes are of no account here.
+            FsOp::Settle(_) => return,
             FsOp::MakeDir(path) => Event::Make(below(path), Node::Directory { mode: mode(path) }),
             FsOp::Create(path) => Event::Make(
                 below(path),

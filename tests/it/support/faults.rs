@@ -48,6 +48,7 @@ pub enum Change {
     Link(PathBuf, PathBuf),
     Remove(PathBuf),
     RemoveDir(PathBuf),
+    Settle(PathBuf),
     FlushFileSystem(PathBuf),
     Flush(PathBuf),
 }
@@ -62,6 +63,7 @@ impl Change {
             FsOp::Link(from, to) => Self::Link(from.to_owned(), to.to_owned()),
             FsOp::Remove(path) => Self::Remove(path.to_owned()),
             FsOp::RemoveDir(path) => Self::RemoveDir(path.to_owned()),
+            FsOp::Settle(path) => Self::Settle(path.to_owned()),
             FsOp::FlushFileSystem(path) => Self::FlushFileSystem(path.to_owned()),
             FsOp::Flush(path) => Self::Flush(path.to_owned()),
         }
@@ -75,6 +77,7 @@ impl Change {
             | Self::Create(path)
             | Self::Write(path)
             | Self::Remove(path)
+            | Self::Settle(path)
             | Self::RemoveDir(path)
             | Self::FlushFileSystem(path)
             | Self::Flush(path) => vec![path],

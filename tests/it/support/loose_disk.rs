@@ -206,6 +206,8 @@ impl LooseDisk {
                 let thing = state.names[&slot];
                 state.step(Step::Unlink(slot, thing));
             }
+            // Times and modes are of no account here.
+            FsOp::Settle(_) => {}
             FsOp::FlushFileSystem(_) | FsOp::Flush(_) => self.flush(state, mutation),
         }
     }

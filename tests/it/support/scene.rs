@@ -119,12 +119,22 @@ impl Scene {
 
     /// Runs the program under a umask, given in octal digits.
     pub fn run_under_umask(&self, umask: &str, arguments: &[impl AsRef<OsStr>]) -> Run {
+        self.run_as(umask, &[], arguments)
+    }
+
+    /// Runs the program under a umask, given in octal digits, with these variables set.
+    pub fn run_as(
+        &self,
+        umask: &str,
+        variables: &[(&str, &str)],
+        arguments: &[impl AsRef<OsStr>],
+    ) -> Run {
         let mut shell = self.clean(Command::new("sh"));
         shell
             .arg("-c")
             .arg(format!("umask {umask}; exec \"$0\" \"$@\""))
             .arg(env!("CARGO_BIN_EXE_pkg-install"));
-        Run::of(shell.args(arguments))
+        Run::of(shell.args(arguments).envs(variables.iter().copied()))
     }
 
     fn clean(&self, mut command: Command) -> Command {

@@ -1,0 +1,274 @@
+//! `SOURCE_DATE_EPOCH`: the same wheels give the same tree to the last bit of an archive of it.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::support::scene::{Scene, interpreter, site_packages};
+use crate::support::wheel_builder::{EXECUTABLE, Wheel};
+
+const EPOCH: &str = "1700000000";
+const VARIABLES: &[(&str, &str)] = &[("SOURCE_DATE_EPOCH", EPOCH)];
+
+/// The digest of an archive of the directory, owners left out.
+fn archived(directory: &Path) -> String {
+    let mut tar = Command::new("tar");
+    tar.args(["--sort=name", "--numeric-owner", "--owner=0", "--group=0"]);
+    let output = tar
+        .arg("-C")
+        .arg(directory)
+        .args(["-cf", "-", "."])
+        .output();
+    let output = output.expect("tar is installed");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let digest = Sha256::digest(&output.stdout);
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What differs most easily: the modes and times of everything below a directory.
+fn settled(directory: &Path, found: &mut Vec<String>) {
+    let metadata = fs::symlink_metadata(directory).expect("it is there");
+    let (mode, time) = (metadata.permissions().mode() & 0o7777, metadata.mtime());
+    let nanoseconds = metadata.mtime_nsec();
+    let path = directory.display();
+    found.push(format!("{path} {mode:o} {time}.{nanoseconds}"));
+    if metadata.is_dir() {
+        let children = fs::read_dir(directory).expect("it can be listed");
+        let mut children: Vec<PathBuf> = children
+            .map(|child| child.expect("it is there").path())
+            .collect();
+        children.sort();
+        children.iter().for_each(|child| settled(child, found));
+    }
+}
+
+fn assert_settled(directory: &Path) {
+    let mut found = Vec::new();
+    settled(directory, &mut found);
+    for line in &found {
+        let is_right = line.ends_with(&format!(" 644 {EPOCH}.0"))
+            || line.ends_with(&format!(" 755 {EPOCH}.0"));
+        assert!(is_right, "{line}\n{}", found.join("\n"));
+    }
+}
+
+fn project(scene: &Scene, name: &str, version: &str) -> String {
+    let wheel = Wheel::new(name, version)
+        .file("ns/__init__.py", "")
+        .file(
+            &format!("ns/{name}/__init__.py"),
+            format!("version = {version:?}\n"),
+        )
+        .file(
+            &format!("ns/{name}/sets.py"),
+            "def f(x):\n    return x in {'a', 'b', 'c', 'd'}\n",
+        )
+        .file(&format!("{name}.py"), "import os\n")
+        .file(&format!("ns/{name}/bad.py"), "print 'two'\n")
+        .file(&format!("ns/{name}/v{}.py", version.replace('.', "_")), "")
+        .file_mode(&format!("ns/{name}/run.sh"), "#!/bin/sh\n", EXECUTABLE)
+        .data(&format!("scripts/tool-{name}"), "#!python\n")
+        .data(&format!("data/share/{name}.txt"), "text")
+        .entry_points(&format!("[console_scripts]\nmain-{name} = ns:main\n"));
+    scene.wheel(&wheel).display().to_string()
+}
+
+fn projects(scene: &Scene, version: &str) -> Vec<String> {
+    ["one", "two", "three"]
+        .iter()
+        .map(|name| project(scene, name, version))
+        .collect()
+}
+
+#[test]
+fn the_same_wheels_give_the_same_archive_whatever_the_umask_threads_and_order() {
+    let scene = Scene::new();
+    let forward = projects(&scene, "1.0");
+    let backward: Vec<String> = forward.iter().rev().cloned().collect();
+    let target = scene.join("target");
+    let mut digests = Vec::new();
+    for (umask, jobs, wheels) in [
+        ("022", "1", &forward),
+        ("077", "8", &backward),
+        ("002", "3", &forward),
+        ("027", "2", &backward),
+    ] {
+        let options = ["--compile-bytecode", "-o", "0,2", "-j", jobs, "--target"];
+        let mut arguments: Vec<String> = options.iter().map(|&option| option.to_owned()).collect();
+        arguments.push(target.display().to_string());
+        arguments.extend(wheels.iter().cloned());
+        scene.run_as(umask, VARIABLES, &arguments).assert_code(0);
+        assert_settled(&target);
+        digests.push(archived(&target));
+        fs::remove_dir_all(&target).expect("it can be removed");
+    }
+    assert!(
+        digests.iter().all(|digest| *digest == digests[0]),
+        "{digests:?}"
+    );
+}
+
+#[test]
+fn a_tree_below_a_root_is_the_same_from_its_top_on() {
+    let scene = Scene::new();
+    let wheels = projects(&scene, "1.0");
+    let exe = interpreter().executable.display().to_string();
+    let mut digests = Vec::new();
+    for (umask, exists) in [("022", false), ("077", true)] {
+        let image = scene.join("image");
+        if exists {
+            fs::create_dir(&image).expect("it is free");
+            fs::set_permissions(&image, fs::Permissions::from_mode(0o755)).expect("it is ours");
+        }
+        let root = image.display().to_string();
+        let options = [
+            "--compile-bytecode",
+            "--python",
+            &exe,
+            "--prefix",
+            "/usr",
+            "--root",
+            &root,
+        ];
+        let mut arguments: Vec<String> = options.iter().map(|&option| option.to_owned()).collect();
+        arguments.extend(wheels.iter().cloned());
+        scene.run_as(umask, VARIABLES, &arguments).assert_code(0);
+        assert_settled(&image);
+        digests.push(archived(&image));
+        fs::remove_dir_all(&image).expect("it can be removed");
+    }
+    assert_eq!(digests[0], digests[1]);
+}
+
+#[test]
+fn a_fresh_and_an_upgraded_environment_are_the_same_tree() {
+    let scene = Scene::new();
+    let (old, new) = (projects(&scene, "1.0"), projects(&scene, "2.0"));
+    for bytecode in [&["--compile-bytecode"][..], &[]] {
+        let mut digests = Vec::new();
+        for steps in [&[&new][..], &[&old, &new], &[&new, &old, &new]] {
+            let target = scene.join("target");
+            for (umask, wheels) in ["022", "077", "022"].iter().zip(steps) {
+                let mut arguments = vec!["--target".to_owned(), target.display().to_string()];
+                arguments.extend(bytecode.iter().map(|&option| option.to_owned()));
+                arguments.extend(wheels.iter().cloned());
+                scene.run_as(umask, VARIABLES, &arguments).assert_code(0);
+            }
+            assert_settled(&target);
+            digests.push(archived(&target));
+            fs::remove_dir_all(&target).expect("it can be removed");
+        }
+        assert!(
+            digests.iter().all(|digest| *digest == digests[0]),
+            "{digests:?}"
+        );
+    }
+}
+
+#[test]
+fn a_virtual_environment_keeps_its_own_files_and_nothing_of_ours() {
+    let scene = Scene::new();
+    let venv = scene.venv();
+    let config = fs::metadata(venv.join("pyvenv.cfg"))
+        .expect("it is there")
+        .mtime();
+    let mut arguments = vec!["--target".to_owned(), venv.display().to_string()];
+    arguments.extend(projects(&scene, "1.0"));
+    scene.run_as("077", VARIABLES, &arguments).assert_code(0);
+    assert_settled(&site_packages(&venv));
+    assert!(!venv.join(".lock").exists());
+    let tool = fs::metadata(venv.join("bin/main-one")).expect("it is there");
+    assert_eq!(
+        (tool.mtime().to_string(), tool.mode() & 0o777),
+        (EPOCH.to_owned(), 0o755)
+    );
+    let kept = fs::metadata(venv.join("pyvenv.cfg"))
+        .expect("it is there")
+        .mtime();
+    assert_eq!(kept, config);
+    let mut arguments = vec![
+        "uninstall".to_owned(),
+        "--target".to_owned(),
+        venv.display().to_string(),
+    ];
+    arguments.extend(["one", "two", "three"].map(str::to_owned));
+    scene.run_as("077", VARIABLES, &arguments).assert_code(0);
+    assert_settled(&site_packages(&venv));
+}
+
+#[test]
+fn nonsense_in_the_variable_is_refused_by_its_name() {
+    let scene = Scene::new();
+    let wheel = project(&scene, "one", "1.0");
+    let target = scene.join("target").display().to_string();
+    for value in ["yesterday", "-1", "1.5", "+1", "99999999999999999999"] {
+        let run = scene.run_with(
+            &[("SOURCE_DATE_EPOCH", value)],
+            &["--target", &target, &wheel],
+        );
+        run.assert_code(2).assert_stderr("SOURCE_DATE_EPOCH");
+    }
+    assert!(!scene.join("target").exists());
+    let run = scene.run_with(&[("SOURCE_DATE_EPOCH", "")], &["--target", &target, &wheel]);
+    run.assert_code(0);
+    // Commands that write nothing do not care.
+    scene
+        .run_with(
+            &[("SOURCE_DATE_EPOCH", "x")],
+            &["list", "--target", &target],
+        )
+        .assert_code(0);
+}
+
+#[test]
+fn the_files_of_the_store_keep_their_times_and_are_copied() {
+    let scene = Scene::new();
+    let wheel = project(&scene, "one", "1.0");
+    let install = |variables: &[(&str, &str)], target: &str, mode: &str| {
+        let how = [
+            "--cache-dir",
+            "cache",
+            "--store",
+            "always",
+            "--link-mode",
+            mode,
+        ];
+        let what = ["--json", "--target", target, &wheel];
+        let run = scene.run_with(variables, &[&how[..], &what].concat());
+        run.assert_code(0);
+        run.json()["store"].clone()
+    };
+    let looks = |directory: &str| {
+        let mut found = Vec::new();
+        settled(&scene.join(directory), &mut found);
+        found
+    };
+    // Filled with the variable, too.
+    assert_eq!(install(VARIABLES, "filling", "auto")["filled"], 1);
+    assert_settled(&scene.join("filling"));
+    assert_ne!(install(&[], "linked", "hardlink")["linked"], 0);
+    let before = looks("linked");
+    assert!(
+        before
+            .iter()
+            .any(|line| line.contains("one.py") && !line.contains(EPOCH))
+    );
+    for mode in ["auto", "hardlink", "copy"] {
+        let figures = install(VARIABLES, mode, mode);
+        assert_eq!(
+            (&figures["linked"], &figures["cloned"]),
+            (&0.into(), &0.into())
+        );
+        assert_ne!(figures["copied"], 0, "{figures}");
+        assert_settled(&scene.join(mode));
+        // These are the files of the store by other names.
+        assert_eq!(looks("linked"), before, "{mode}");
+    }
+}
