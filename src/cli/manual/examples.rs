@@ -11,6 +11,7 @@ pub const ALL: &[(&str, Examples)] = &[
     ("pkg-install-download", DOWNLOAD),
     ("pkg-install-resolve", RESOLVE),
     ("pkg-install-pack", PACK),
+    ("pkg-install-installer", INSTALLER),
     ("pkg-install-cache", CACHE),
     ("pkg-install-cache-dir", CACHE_DIR),
     ("pkg-install-cache-size", CACHE_SIZE),
@@ -113,6 +114,11 @@ const PACK: Examples = &[
         "Make a container image, with a layer for each large wheel:",
     ),
 ];
+
+const INSTALLER: Examples = &[(
+    "pkg-install installer --destdir image dist/hello-1.0-py3-none-any.whl",
+    "Install a built wheel for a distribution's package, as `python -m installer` does:",
+)];
 
 const CACHE: Examples = &[("pkg-install cache size", "Print how much the cache holds:")];
 
