@@ -347,14 +347,14 @@ fn sync(args: SyncArgs) -> Parsed {
 fn installing(command: Command, args: HowArgs, exact: bool) -> Parsed {
     let options = transaction_options(&args.transaction)
         .with_on_conflict(args.on_conflict)
-        .with_verify(args.verify)
+        .with_verify(args.contents.verify)
         .with_reinstall(args.reinstall)
         .with_exact(exact)
         .with_bytecode(compiling::bytecode(&args.bytecode))
         .with_require_hashes(args.strictness.require_hashes)
         .with_undoable(args.undoable.undoable)
-        .with_installer(&args.installer)
-        .with_direct_url(args.direct_url)
+        .with_installer(&args.contents.installer)
+        .with_direct_url(args.contents.direct_url)
         .with_compat_check(!args.strictness.no_compat_check);
     #[cfg(feature = "http")]
     let options = {

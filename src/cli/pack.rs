@@ -25,11 +25,11 @@ pub fn parts(args: &PackArgs) -> Result<(PackRequest, Options, EnvironmentArgs),
     };
     let options = Options::default()
         .with_on_conflict(args.on_conflict)
-        .with_verify(args.verify)
+        .with_verify(args.contents.verify)
         .with_require_hashes(args.strictness.require_hashes)
         .with_compat_check(!args.strictness.no_compat_check)
-        .with_installer(&args.installer)
-        .with_direct_url(args.direct_url)
+        .with_installer(&args.contents.installer)
+        .with_direct_url(args.contents.direct_url)
         .with_dry_run(args.dry_run)
         .with_durable(args.durable)
         .with_jobs(args.jobs.jobs.map(usize::from));

@@ -4,19 +4,19 @@ use std::path::PathBuf;
 use std::str::FromStr as _;
 
 use clap::{ArgAction, Args};
-use pkg_install::Invalidation;
 use pkg_install::command::{
     Implementation, Platform, PythonDescription, PythonRelease, ScriptInterpreter,
 };
 #[cfg(feature = "http")]
 use pkg_install::command::{LinkMode, StoreUse};
+use pkg_install::{Invalidation, Verify};
 
 #[cfg(feature = "http")]
 use super::resolution::{ResolutionArgs, UpgradeArgs};
 #[cfg(feature = "http")]
 use super::values::CONNECTIONS;
 use super::values::{
-    ANY_SECONDS, Color, INVALIDATION, LEVELS, OutputFormat, ProgressMode, THREADS, number,
+    ANY_SECONDS, Color, INVALIDATION, LEVELS, OutputFormat, ProgressMode, THREADS, VERIFY, number,
     one_line, one_of,
 };
 #[cfg(feature = "http")]
@@ -53,6 +53,32 @@ pub struct SelectionArgs {
     #[cfg(feature = "http")]
     #[command(flatten)]
     pub upgrade: UpgradeArgs,
+}
+
+/// How contents are checked, and what is written beside them.
+#[derive(Args)]
+pub struct ContentArgs {
+    /// How strictly to read RECORD and to check files against it
+    #[arg(
+        long,
+        value_name = "LEVEL",
+        value_parser = one_of(VERIFY),
+        default_value = "normal",
+        hide_short_help = true
+    )]
+    pub verify: Verify,
+    /// Name written to INSTALLER
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "pkg-install",
+        value_parser = one_line,
+        hide_short_help = true
+    )]
+    pub installer: String,
+    /// Write direct_url.json for wheels given as paths
+    #[arg(long, hide_short_help = true)]
+    pub direct_url: bool,
 }
 
 /// Which wheels to accept.

@@ -25,8 +25,8 @@ use super::help;
 #[cfg(feature = "http")]
 use cache::CacheArgs;
 use groups::{
-    AcceptedArgs, AcceptedNoCompileArgs, BytecodeArgs, EnvironmentArgs, JobsArgs, LockArgs,
-    OutputArgs, SelectionArgs, StrictnessArgs, TransactionArgs, UndoableArgs,
+    AcceptedArgs, AcceptedNoCompileArgs, BytecodeArgs, ContentArgs, EnvironmentArgs, JobsArgs,
+    LockArgs, OutputArgs, SelectionArgs, StrictnessArgs, TransactionArgs, UndoableArgs,
 };
 #[cfg(feature = "http")]
 use groups::{DownloadArgs, DryRunArgs, StoreArgs};
@@ -35,7 +35,7 @@ use pack::PackArgs;
 #[cfg(feature = "http")]
 use resolution::ResolutionArgs;
 pub use values::ListFormat;
-use values::{ON_CONFLICT, Shell, VERIFY, one_line, one_of};
+use values::{ON_CONFLICT, Shell, VERIFY, one_of};
 
 /// Install Python wheels, all of them or none.
 ///
@@ -149,15 +149,8 @@ pub struct HowArgs {
         hide_possible_values = true
     )]
     pub on_conflict: OnConflict,
-    /// How strictly to read RECORD and to check files against it
-    #[arg(
-        long,
-        value_name = "LEVEL",
-        value_parser = one_of(VERIFY),
-        default_value = "normal",
-        hide_short_help = true
-    )]
-    pub verify: Verify,
+    #[command(flatten)]
+    pub contents: ContentArgs,
     /// Reinstall even if the same version is installed
     #[arg(long)]
     pub reinstall: bool,
@@ -168,18 +161,6 @@ pub struct HowArgs {
     pub strictness: StrictnessArgs,
     #[command(flatten)]
     pub undoable: UndoableArgs,
-    /// Name written to INSTALLER
-    #[arg(
-        long,
-        value_name = "NAME",
-        default_value = "pkg-install",
-        value_parser = one_line,
-        hide_short_help = true
-    )]
-    pub installer: String,
-    /// Write direct_url.json for wheels given as paths
-    #[arg(long, hide_short_help = true)]
-    pub direct_url: bool,
     #[command(flatten)]
     pub accepted: AcceptedArgs,
     #[command(flatten)]

@@ -4,14 +4,14 @@ use std::path::PathBuf;
 use std::str::FromStr as _;
 
 use clap::{Args, ValueEnum};
+use pkg_install::OnConflict;
 use pkg_install::command::{PackFormat, Platform, PythonRelease};
-use pkg_install::{OnConflict, Verify};
 
 use super::RequestArgs;
 #[cfg(feature = "http")]
 use super::groups::DownloadArgs;
-use super::groups::{AcceptedArgs, JobsArgs, OutputArgs, StrictnessArgs};
-use super::values::{ON_CONFLICT, VERIFY, one_line, one_of};
+use super::groups::{AcceptedArgs, ContentArgs, JobsArgs, OutputArgs, StrictnessArgs};
+use super::values::{ON_CONFLICT, one_line, one_of};
 
 /// The arguments of `pack`.
 #[derive(Args)]
@@ -30,29 +30,10 @@ pub struct PackArgs {
         hide_short_help = true
     )]
     pub on_conflict: OnConflict,
-    /// How strictly to read RECORD and to check files against it
-    #[arg(
-        long,
-        value_name = "LEVEL",
-        value_parser = one_of(VERIFY),
-        default_value = "normal",
-        hide_short_help = true
-    )]
-    pub verify: Verify,
+    #[command(flatten)]
+    pub contents: ContentArgs,
     #[command(flatten)]
     pub strictness: StrictnessArgs,
-    /// Name written to INSTALLER
-    #[arg(
-        long,
-        value_name = "NAME",
-        default_value = "pkg-install",
-        value_parser = one_line,
-        hide_short_help = true
-    )]
-    pub installer: String,
-    /// Write direct_url.json for wheels given as paths
-    #[arg(long, hide_short_help = true)]
-    pub direct_url: bool,
     /// Print the plan and write nothing
     #[arg(long)]
     pub dry_run: bool,
