@@ -33,6 +33,15 @@ pub struct Place {
 }
 
 impl Place {
+    /// A place below the first root, for tests.
+    #[cfg(test)]
+    pub fn for_tests(path: &str) -> Self {
+        Self {
+            root: RootId(0),
+            path: RelPath::parse(path).expect("plain"),
+        }
+    }
+
     /// The place of `path` below this one.
     #[must_use]
     pub fn join(&self, path: &RelPath) -> Self {
@@ -361,13 +370,6 @@ mod tests {
 
     const LIBRARY: &str = "lib/python3.11/site-packages";
 
-    fn place(path: &str) -> Place {
-        Place {
-            root: RootId(0),
-            path: RelPath::parse(path).expect("plain"),
-        }
-    }
-
     #[test]
     fn rows_of_record_are_read_as_they_are_written() {
         let layout = Layout::for_tests("/venv", LIBRARY);
@@ -380,7 +382,7 @@ mod tests {
             ("/venv/share/doc", "share/doc"),
             ("./a//b.py", "lib/python3.11/site-packages/a/b.py"),
         ] {
-            assert_eq!(of(text), Some(place(path)), "{text}");
+            assert_eq!(of(text), Some(Place::for_tests(path)), "{text}");
         }
         for text in ["../../../../etc/passwd", "/etc/passwd", "", ".", "/venv"] {
             assert_eq!(of(text), None, "{text}");
@@ -388,7 +390,7 @@ mod tests {
         let name = RelPath::parse("tool").expect("plain");
         let written = layout.recorded(SchemeKey::Purelib, SchemeKey::Scripts, &name);
         assert_eq!(&*written, "../../../bin/tool");
-        assert_eq!(of(&written), Some(place("bin/tool")));
+        assert_eq!(of(&written), Some(Place::for_tests("bin/tool")));
     }
 
     #[test]
@@ -396,8 +398,12 @@ mod tests {
         for root in ["/srv/app", "/app"] {
             let flat = Layout::for_tests(root, "");
             let of = |text| flat.of_recorded(SchemeKey::Purelib, text);
-            assert_eq!(of("../../bin/tool"), Some(place("bin/tool")), "{root}");
-            assert_eq!(of("bin/tool"), Some(place("bin/tool")));
+            assert_eq!(
+                of("../../bin/tool"),
+                Some(Place::for_tests("bin/tool")),
+                "{root}"
+            );
+            assert_eq!(of("bin/tool"), Some(Place::for_tests("bin/tool")));
             for text in [
                 "../bin/tool",
                 "../../../bin/tool",
@@ -410,7 +416,7 @@ mod tests {
         }
         let venv = Layout::for_tests("/venv", LIBRARY);
         let tool = venv.of_recorded(SchemeKey::Purelib, "../../bin/tool");
-        assert_eq!(tool, Some(place("lib/bin/tool")));
+        assert_eq!(tool, Some(Place::for_tests("lib/bin/tool")));
     }
 
     #[test]
@@ -420,7 +426,7 @@ mod tests {
         layout.bases[2].inside = Some(RelPath::parse("tools/bin").expect("plain"));
         assert_eq!(
             layout.of_recorded(SchemeKey::Purelib, "../../../bin/tool"),
-            Some(place("tools/bin/tool"))
+            Some(Place::for_tests("tools/bin/tool"))
         );
     }
 
@@ -428,15 +434,15 @@ mod tests {
     fn the_environments_own_directories_stay() {
         let venv = Layout::for_tests("/venv", LIBRARY);
         for path in ["lib", "lib/python3.11", LIBRARY, "bin", "include"] {
-            assert!(venv.is_own_directory(&place(path)), "{path}");
+            assert!(venv.is_own_directory(&Place::for_tests(path)), "{path}");
         }
         let package = format!("{LIBRARY}/pkg");
         for path in ["share", "include/pkg", "bin/x", package.as_str()] {
-            assert!(!venv.is_own_directory(&place(path)), "{path}");
+            assert!(!venv.is_own_directory(&Place::for_tests(path)), "{path}");
         }
         let target = Layout::for_tests("/target", "");
         for path in ["bin", "include", "pkg"] {
-            assert!(!target.is_own_directory(&place(path)), "{path}");
+            assert!(!target.is_own_directory(&Place::for_tests(path)), "{path}");
         }
     }
 

@@ -49,27 +49,22 @@ impl Layout {
 
 #[cfg(test)]
 mod tests {
-    use super::super::layout::RootId;
     use super::*;
     use crate::path::RelPath;
 
     const LIBRARY: &str = "lib/python3.11/site-packages";
 
-    fn place(path: &str) -> Place {
-        Place {
-            root: RootId(0),
-            path: RelPath::parse(path).expect("plain"),
-        }
-    }
-
     #[test]
     fn places_are_shown_relative_to_the_library_then_to_the_root_then_absolute() {
         let mut layout = Layout::for_tests("/venv", LIBRARY);
-        assert_eq!(layout.show(&place(&format!("{LIBRARY}/a/b.py"))), "a/b.py");
-        assert_eq!(layout.show(&place("bin/tool")), "bin/tool");
+        assert_eq!(
+            layout.show(&Place::for_tests(&format!("{LIBRARY}/a/b.py"))),
+            "a/b.py"
+        );
+        assert_eq!(layout.show(&Place::for_tests("bin/tool")), "bin/tool");
         // Not below the library, although the name begins alike.
         let beside = format!("{LIBRARY}-extra/a.py");
-        assert_eq!(layout.show(&place(&beside)), beside);
+        assert_eq!(layout.show(&Place::for_tests(&beside)), beside);
         let elsewhere = Place {
             root: layout.root_at(Path::new("/opt/lib")).expect("few roots"),
             path: RelPath::parse("x.py").expect("plain"),
@@ -80,7 +75,7 @@ mod tests {
     #[test]
     fn final_paths_are_those_of_the_library_without_the_destdir() {
         let layout = Layout::for_tests("/dest/venv", LIBRARY);
-        let module = place(&format!("{LIBRARY}/a/b.py"));
+        let module = Place::for_tests(&format!("{LIBRARY}/a/b.py"));
         let path = |destdir| layout.final_path(&module, destdir);
         let below = format!("venv/{LIBRARY}/a/b.py");
         assert_eq!(path(None), Path::new("/dest").join(&below));

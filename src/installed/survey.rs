@@ -412,13 +412,6 @@ pub fn sums_of(path: &Path, algorithm: Algorithm) -> Result<Option<(Digest, u32)
 mod tests {
     use super::*;
 
-    fn place(path: &str) -> Place {
-        Place {
-            root: RootId(0),
-            path: RelPath::parse(path).expect("plain"),
-        }
-    }
-
     #[test]
     fn what_is_missing_what_blocks_and_where_links_lead() {
         let scratch = tempfile::tempdir().expect("a directory");
@@ -430,21 +423,30 @@ mod tests {
         let mut layout = Layout::for_tests(root.to_str().expect("UTF-8"), "");
         let mut survey = Survey::new(&mut layout);
 
-        let seen = survey.look(&place("link/file")).expect("inside");
-        assert_eq!(seen.place, place("real/file"));
+        let seen = survey.look(&Place::for_tests("link/file")).expect("inside");
+        assert_eq!(seen.place, Place::for_tests("real/file"));
         assert_eq!(seen.stat.map(|stat| stat.size), Some(1));
-        let seen = survey.look(&place("link/new/deep/x.py")).expect("inside");
-        assert_eq!(seen.place, place("real/new/deep/x.py"));
-        assert_eq!(seen.missing_root, place("real/new"));
+        let seen = survey
+            .look(&Place::for_tests("link/new/deep/x.py"))
+            .expect("inside");
+        assert_eq!(seen.place, Place::for_tests("real/new/deep/x.py"));
+        assert_eq!(seen.missing_root, Place::for_tests("real/new"));
         assert_eq!((seen.stat, seen.blocked_by), (None, None));
-        let seen = survey.look(&place("real/file/below/x.py")).expect("inside");
-        assert_eq!(seen.blocked_by, Some(place("real/file")));
-        assert!(survey.look(&place("out/etc/passwd")).is_err());
+        let seen = survey
+            .look(&Place::for_tests("real/file/below/x.py"))
+            .expect("inside");
+        assert_eq!(seen.blocked_by, Some(Place::for_tests("real/file")));
+        assert!(survey.look(&Place::for_tests("out/etc/passwd")).is_err());
         for (path, leads_outside) in [("out/etc/passwd", true), ("link/file", false)] {
-            let error = survey.leads_outside(&place(path)).expect("readable");
+            let error = survey
+                .leads_outside(&Place::for_tests(path))
+                .expect("readable");
             assert_eq!(error.is_some(), leads_outside, "{path}");
         }
-        assert_eq!(survey.list(&place("nothing")).expect("no such"), []);
+        assert_eq!(
+            survey.list(&Place::for_tests("nothing")).expect("no such"),
+            []
+        );
     }
 
     #[test]
@@ -455,8 +457,14 @@ mod tests {
         let mut layout = Layout::for_tests(root.to_str().expect("UTF-8"), "");
         let mut survey = Survey::new(&mut layout);
         let inside = fs::snapshot(&root.join("d")).expect("readable");
-        survey.remember(inside.map(|inside| (place("d"), inside)));
+        survey.remember(inside.map(|inside| (Place::for_tests("d"), inside)));
         std::fs::write(root.join("d/later"), b"x").expect("written");
-        assert_eq!(survey.look(&place("d/later")).expect("inside").stat, None);
+        assert_eq!(
+            survey
+                .look(&Place::for_tests("d/later"))
+                .expect("inside")
+                .stat,
+            None
+        );
     }
 }

@@ -180,15 +180,6 @@ pub(super) fn below<'p>(layout: &Layout, place: &'p Place, key: SchemeKey) -> Op
 mod tests {
     use super::super::Content;
     use super::*;
-    use crate::environment::layout::RootId;
-    use crate::path::RelPath;
-
-    fn place(path: &str) -> Place {
-        Place {
-            root: RootId(0),
-            path: RelPath::parse(path).expect("plain"),
-        }
-    }
 
     /// The operations as text, and the slots of the files. Each file is written with a `|` behind
     /// the part of its path that is missing.
@@ -196,15 +187,15 @@ mod tests {
         let files = files.iter().map(|path| {
             let missing = path.split_once('|').map_or(*path, |(missing, _)| missing);
             ResolvedFile {
-                place: place(&path.replace('|', "")),
+                place: Place::for_tests(&path.replace('|', "")),
                 content: Content::Bytes([].into()),
                 executable: false,
                 size: 0,
                 digest: None,
-                missing_root: place(missing),
+                missing_root: Place::for_tests(missing),
             }
         });
-        let out: Vec<Place> = out.iter().map(|path| place(path)).collect();
+        let out: Vec<Place> = out.iter().map(|path| Place::for_tests(path)).collect();
         let layout = Layout::for_tests("/target", "");
         let (operations, files) = operations(&layout, files.collect(), &out);
         for (operation, number) in operations.iter().zip(0..) {
@@ -234,7 +225,7 @@ mod tests {
     fn dist_infos_go_first_and_come_last() {
         let files = ["a/x.py", "a-2.dist-info|/RECORD", "a.pth", "bin/a", "b.py"];
         let mut sorted = files;
-        sorted.sort_by_key(|path| place(&path.replace('|', "")));
+        sorted.sort_by_key(|path| Place::for_tests(&path.replace('|', "")));
         let (operations, _) = planned(&sorted, &["a/x.py", "a-1.dist-info", "a.pth"]);
         assert_eq!(
             operations,

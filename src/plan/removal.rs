@@ -98,15 +98,6 @@ mod tests {
     use foldhash::HashSet;
 
     use super::*;
-    use crate::environment::layout::RootId;
-    use crate::path::RelPath;
-
-    fn place(path: &str) -> Place {
-        Place {
-            root: RootId(0),
-            path: RelPath::parse(path).expect("plain"),
-        }
-    }
 
     /// The places that are moved out if `files` leave. A name in a listing that ends in `/` is a
     /// directory.
@@ -116,13 +107,13 @@ mod tests {
             is_directory: name.ends_with('/'),
         };
         let mut removal = Removal {
-            files: files.iter().map(|path| place(path)).collect(),
-            empty_dirs: HashSet::from_iter([place("lib/a/empty")]),
+            files: files.iter().map(|path| Place::for_tests(path)).collect(),
+            empty_dirs: HashSet::from_iter([Place::for_tests("lib/a/empty")]),
             ..Removal::default()
         };
         for (directory, names) in listings {
             let names = names.iter().map(listed).collect();
-            removal.listings.insert(place(directory), names);
+            removal.listings.insert(Place::for_tests(directory), names);
         }
         outgoing(&removal, layout)
     }
@@ -136,11 +127,17 @@ mod tests {
             ("lib/a/sub", &["y.py"]),
         ];
         let target = Layout::for_tests("/target", "");
-        assert_eq!(moved_out(&target, &files, &listings), [place("lib/a")]);
+        assert_eq!(
+            moved_out(&target, &files, &listings),
+            [Place::for_tests("lib/a")]
+        );
         let library_is_a = Layout::for_tests("/venv", "lib/a");
         assert_eq!(
             moved_out(&library_is_a, &files, &listings),
-            [place("lib/a/sub"), place("lib/a/x.py")]
+            [
+                Place::for_tests("lib/a/sub"),
+                Place::for_tests("lib/a/x.py")
+            ]
         );
     }
 
@@ -154,7 +151,10 @@ mod tests {
         let target = Layout::for_tests("/target", "");
         assert_eq!(
             moved_out(&target, &files, &listings),
-            [place("lib/a/sub/y.py"), place("lib/a/x.py")]
+            [
+                Place::for_tests("lib/a/sub/y.py"),
+                Place::for_tests("lib/a/x.py")
+            ]
         );
     }
 
@@ -164,7 +164,7 @@ mod tests {
         let listings: [(&str, &[&str]); 1] = [("lib/a", &["empty/", "x.py"])];
         assert_eq!(
             moved_out(&target, &["lib/a/x.py"], &listings),
-            [place("lib/a")]
+            [Place::for_tests("lib/a")]
         );
         assert!(moved_out(&target, &[], &[("lib/a", &["empty/"])]).is_empty());
     }

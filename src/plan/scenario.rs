@@ -9,7 +9,7 @@ use super::conflict::OnConflict;
 use super::{Candidate, Change, ChangeId, Content, Plan, Tally, WantedFile, Wants, WheelId, make};
 use crate::digest::{Algorithm, Digest, Identity};
 use crate::environment::Python;
-use crate::environment::layout::{Layout, Place, RootId, SchemeKey};
+use crate::environment::layout::{Layout, Place, SchemeKey};
 use crate::environment::protected::Protected;
 use crate::error::Result;
 use crate::installed::facts::{Blocked, Facts, Live, LiveContent, LiveFile, Site};
@@ -28,10 +28,7 @@ use crate::wheel::{Digests, EntryId, Wheel, WheelEntry};
 
 /// A place below the root `/target`.
 pub fn place(path: &str) -> Place {
-    Place {
-        root: RootId(0),
-        path: RelPath::parse(path).expect("plain"),
-    }
+    Place::for_tests(path)
 }
 
 /// An installed project with a RECORD.
