@@ -259,11 +259,9 @@ fn links_pipes_and_directories_in_the_cache_lead_nowhere() {
     }
 }
 
-#[test]
-fn a_wait_for_a_lock_that_nobody_works_under_ends() {
-    let (scene, server, bytes) = (Scene::new(), Server::start(), body(60_000, 9));
-    server.put(NAME, &bytes);
-    let wanted = loose(server.url(NAME));
+/// Locks what is to be fetched, as another command would. Returns settings that wait a moment only,
+/// and the lock.
+fn locked(scene: &Scene, wanted: &pkg_install::download::RemoteFile) -> (Settings, fs::File) {
     let key = Digest::of(Algorithm::Sha256, wanted.url.as_str().as_bytes()).to_hex();
     let path = scene.join("cache/partial").join(format!("{key}.lock"));
     fs::create_dir_all(path.parent().expect("it has one")).expect("there is room");
@@ -271,8 +269,17 @@ fn a_wait_for_a_lock_that_nobody_works_under_ends() {
     fs2::FileExt::lock_exclusive(&held).expect("it is free");
     let impatient = Settings {
         lock_timeout: std::time::Duration::from_millis(20),
-        ..settings(&scene)
+        ..settings(scene)
     };
+    (impatient, held)
+}
+
+#[test]
+fn a_wait_for_a_lock_that_nobody_works_under_ends() {
+    let (scene, server, bytes) = (Scene::new(), Server::start(), body(60_000, 9));
+    server.put(NAME, &bytes);
+    let wanted = loose(server.url(NAME));
+    let (impatient, _held) = locked(&scene, &wanted);
     let later = downloader(&impatient);
     assert_eq!(
         content(&later.fetch(&wanted, &Silent).expect("it comes")),
@@ -305,15 +312,7 @@ fn the_wait_for_a_lock_of_a_wheel_that_is_only_looked_at_is_shown() {
     let (scene, server, bytes) = (Scene::new(), Server::start(), body(60_000, 9));
     server.put(NAME, &bytes);
     let wanted = loose(server.url(NAME));
-    let key = Digest::of(Algorithm::Sha256, wanted.url.as_str().as_bytes()).to_hex();
-    let path = scene.join("cache/partial").join(format!("{key}.lock"));
-    fs::create_dir_all(path.parent().expect("it has one")).expect("there is room");
-    let held = fs::File::create(&path).expect("there is room");
-    fs2::FileExt::lock_exclusive(&held).expect("it is free");
-    let impatient = Settings {
-        lock_timeout: std::time::Duration::from_millis(20),
-        ..settings(&scene)
-    };
+    let (impatient, _held) = locked(&scene, &wanted);
     let waits = Waits::default();
     let looked = downloader(&impatient).peek_all(&[wanted], &waits, &|_, _| Ok(()));
     looked.expect("it comes without the lock");

@@ -59,6 +59,20 @@ fn assert_settled(directory: &Path) {
     }
 }
 
+/// The digest of an archive of a tree that has settled, which is then removed.
+fn removed(directory: &Path) -> String {
+    assert_settled(directory);
+    let digest = archived(directory);
+    fs::remove_dir_all(directory).expect("it can be removed");
+    digest
+}
+
+fn assert_same(digests: &[String]) {
+    assert!(digests.len() > 1, "nothing to compare");
+    let is_same = digests.iter().all(|digest| *digest == digests[0]);
+    assert!(is_same, "{digests:?}");
+}
+
 fn project(scene: &Scene, name: &str, version: &str) -> String {
     let wheel = Wheel::new(name, version)
         .file("ns/__init__.py", "")
@@ -105,14 +119,9 @@ fn the_same_wheels_give_the_same_archive_whatever_the_umask_threads_and_order() 
         arguments.push(target.display().to_string());
         arguments.extend(wheels.iter().cloned());
         scene.run_as(umask, VARIABLES, &arguments).assert_code(0);
-        assert_settled(&target);
-        digests.push(archived(&target));
-        fs::remove_dir_all(&target).expect("it can be removed");
+        digests.push(removed(&target));
     }
-    assert!(
-        digests.iter().all(|digest| *digest == digests[0]),
-        "{digests:?}"
-    );
+    assert_same(&digests);
 }
 
 #[test]
@@ -140,11 +149,9 @@ fn a_tree_below_a_root_is_the_same_from_its_top_on() {
         let mut arguments: Vec<String> = options.iter().map(|&option| option.to_owned()).collect();
         arguments.extend(wheels.iter().cloned());
         scene.run_as(umask, VARIABLES, &arguments).assert_code(0);
-        assert_settled(&image);
-        digests.push(archived(&image));
-        fs::remove_dir_all(&image).expect("it can be removed");
+        digests.push(removed(&image));
     }
-    assert_eq!(digests[0], digests[1]);
+    assert_same(&digests);
 }
 
 #[test]
@@ -161,14 +168,9 @@ fn a_fresh_and_an_upgraded_environment_are_the_same_tree() {
                 arguments.extend(wheels.iter().cloned());
                 scene.run_as(umask, VARIABLES, &arguments).assert_code(0);
             }
-            assert_settled(&target);
-            digests.push(archived(&target));
-            fs::remove_dir_all(&target).expect("it can be removed");
+            digests.push(removed(&target));
         }
-        assert!(
-            digests.iter().all(|digest| *digest == digests[0]),
-            "{digests:?}"
-        );
+        assert_same(&digests);
     }
 }
 
