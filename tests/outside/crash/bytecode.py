@@ -77,12 +77,7 @@ def faults(space, before, after):
         time.sleep(0.01)
     if trees.snapshot(space.root) in (before, after):
         return
-    done = venv.run(space.command("recover"))
-    if done.returncode:
-        yield f"recover: {venv.describe_status(done.returncode)}: {venv.one_line(done.stderr)}"
-    found = trees.snapshot(space.root)
-    if found not in (before, after):
-        yield f"after recover: {trees.nearer(before, after, found)}"
+    yield from space.faults_after_recovery(before, after)
 
 
 def main():

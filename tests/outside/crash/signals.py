@@ -102,13 +102,7 @@ class Command:
         if trees.snapshot(self.space.root) in (self.before, self.after):
             return
         counter["recovered"] += 1
-        done = venv.run(self.space.command("recover"))
-        if done.returncode:
-            status = venv.describe_status(done.returncode)
-            yield f"recover: {status}: {venv.one_line(done.stderr)}"
-        found = trees.snapshot(self.space.root)
-        if found not in (self.before, self.after):
-            yield f"after recover: {trees.nearer(self.before, self.after, found)}"
+        yield from self.space.faults_after_recovery(self.before, self.after)
 
 
 def main():

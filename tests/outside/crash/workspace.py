@@ -8,6 +8,7 @@ import pathlib
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 
 from lib import trees, venv, wheels
 from lib.wheels import module_text, project
@@ -99,6 +100,16 @@ class Workspace:
     def must(self, *words) -> None:
         """Run a command that has to succeed."""
         venv.must(self.command(*words), code=1)
+
+    def faults_after_recovery(self, before: dict, after: dict) -> Iterator[str]:
+        """Recover, and yield what is wrong with that or with what it leaves."""
+        done = venv.run(self.command("recover"))
+        if done.returncode:
+            status = venv.describe_status(done.returncode)
+            yield f"recover: {status}: {venv.one_line(done.stderr)}"
+        found = trees.snapshot(self.root)
+        if found not in (before, after):
+            yield f"after recover: {trees.nearer(before, after, found)}"
 
     def save(self, state: str) -> pathlib.Path:
         """Keep a copy of the environment as it is."""
