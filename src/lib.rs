@@ -172,7 +172,8 @@ pub use api::{WheelSource, check, list, plan, plan_removal, undo};
 pub use cancellation::Cancellation;
 pub use command::{BytecodeOptions, Observer, Options, PlannedTransaction};
 pub use environment::{
-    Environment, EnvironmentKind, Invalidation, Locate, LocatePurpose, Surroundings,
+    Environment, EnvironmentKind, InterpreterCache, Invalidation, Locate, LocatePurpose,
+    Surroundings,
 };
 pub use error::{Effect, Error, ErrorKind, Result};
 pub use outcome::{Action, Outcome, Status, Warning};

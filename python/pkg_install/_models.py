@@ -99,6 +99,7 @@ class CacheContents:
     partial: CacheCount
     notes: CacheCount
     pages: CacheCount
+    interpreters: CacheCount
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> CacheContents:
@@ -109,6 +110,7 @@ class CacheContents:
             partial=CacheCount.from_json(data["partial"]),
             notes=CacheCount.from_json(data["notes"]),
             pages=CacheCount.from_json(data["pages"]),
+            interpreters=CacheCount.from_json(data["interpreters"]),
         )
 
 

@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use pkg_install::InterpreterCache;
+
 use super::args::groups::DownloadArgs;
 
 /// The download settings, with proxies, certificates, logins and the cache directory from the
@@ -42,6 +44,16 @@ pub fn download_settings(args: &DownloadArgs) -> pkg_install::command::Settings 
             .or_else(|| Some(home?.join(".netrc"))),
         ..defaults
     }
+}
+
+/// Where answers of interpreters are kept: with what was fetched, or nowhere.
+pub fn interpreter_cache(download: &pkg_install::command::Settings) -> Option<InterpreterCache> {
+    let directory = download.cache.as_ref()?;
+    Some(
+        InterpreterCache::new(directory)
+            .with_refresh(download.refresh)
+            .with_variables(std::env::vars_os()),
+    )
 }
 
 /// The system's file of certificates, if it has to be named: if one of these variables is set to

@@ -26,7 +26,7 @@ use super::cache::CacheRequest;
 use super::compiling;
 use super::documents::{self, Answer};
 #[cfg(feature = "http")]
-use super::downloads::{default_cache, download_settings};
+use super::downloads::{default_cache, download_settings, interpreter_cache};
 use super::environment;
 use super::installer;
 use super::pack;
@@ -441,6 +441,9 @@ impl Parsed {
 
     /// How to find the environment.
     pub fn locate(&self) -> Locate {
-        environment::located(&self.environment, self.command.purpose())
+        let locate = environment::located(&self.environment, self.command.purpose());
+        #[cfg(feature = "http")]
+        let locate = locate.with_interpreter_cache(interpreter_cache(&self.options.download));
+        locate
     }
 }

@@ -16,8 +16,8 @@ use crate::outcome::{Activity, ActivityKind, RunningActivity};
 use crate::spec::name::ProjectName;
 use crate::store::{ContentId, StoreContents, StoredItem};
 
-/// What killed commands have left of notes and pages is removed after so long; a running command
-/// needs it for milliseconds.
+/// What killed commands have left of notes, pages and answers is removed after so long; a running
+/// command needs it for milliseconds.
 const LEFTOVER: Duration = Duration::from_secs(24 * 60 * 60);
 /// An unfinished download is of use as long as the command may be tried again.
 const UNFINISHED: Duration = Duration::from_secs(7 * 24 * 60 * 60);
@@ -293,9 +293,11 @@ fn prunable(
         let least = match item.part {
             _ if item.is_leftover => Some(LEFTOVER),
             CachePart::Partial => Some(UNFINISHED.min(older_than.unwrap_or(UNFINISHED))),
-            CachePart::Wheels | CachePart::Store | CachePart::Notes | CachePart::Pages => {
-                older_than
-            }
+            CachePart::Wheels
+            | CachePart::Store
+            | CachePart::Notes
+            | CachePart::Pages
+            | CachePart::Interpreters => older_than,
         };
         if least.is_some_and(|least| age(item) >= least) {
             chosen.insert(number);

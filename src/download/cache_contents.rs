@@ -15,7 +15,7 @@ use super::partial::{CONTENT, LOG};
 use crate::cancellation::Cancellation;
 use crate::digest::{Algorithm, Digest, Hasher};
 use crate::error::Result;
-use crate::fs::{CacheDir, Fs, Kind, LockWait, OpenFile, ReadAt as _, Stat};
+use crate::fs::{CacheDir, Fs, INTERPRETERS, Kind, LockWait, OpenFile, ReadAt as _, Stat};
 use crate::spec::name::ProjectName;
 use crate::spec::wheel_name::WheelName;
 
@@ -32,16 +32,19 @@ pub enum CachePart {
     Notes,
     /// Pages of indexes.
     Pages,
+    /// Answers of interpreters.
+    Interpreters,
 }
 
 impl CachePart {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Wheels,
         Self::Store,
         Self::Partial,
         Self::Notes,
         Self::Pages,
+        Self::Interpreters,
     ];
 
     /// Its name in results.
@@ -52,6 +55,7 @@ impl CachePart {
             Self::Partial => "partial",
             Self::Notes => "notes",
             Self::Pages => "pages",
+            Self::Interpreters => "interpreters",
         }
     }
 }
@@ -73,7 +77,7 @@ pub struct CachedItem {
     pub digest: Option<Digest>,
     /// The project of a wheel.
     pub project: Option<ProjectName>,
-    /// Whether it is what a killed command has left of a note or page.
+    /// Whether it is what a killed command has left of a note, page or answer.
     pub is_leftover: bool,
 }
 
@@ -120,6 +124,7 @@ impl CacheContents {
             (KNOWN, CachePart::Notes),
             (ADDRESSES, CachePart::Notes),
             (PAGES, CachePart::Pages),
+            (INTERPRETERS, CachePart::Interpreters),
         ] {
             self.flat(name, part, &mut items)?;
         }

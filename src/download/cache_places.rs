@@ -7,6 +7,7 @@
 //! CACHE/known/KEY                       the SHA-256 of a file that is pinned by other digests only
 //! CACHE/addresses/KEY                   what is known of the file at an address
 //! CACHE/pages/KEY                       pages of indexes
+//! CACHE/interpreters/KEY                answers of interpreters; see the environment module
 //! ```
 
 /// The directory of complete files.

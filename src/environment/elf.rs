@@ -65,6 +65,11 @@ pub(super) fn musl(executable: &Path) -> Option<(PathBuf, Option<(u32, u32)>)> {
     Some((loader, version))
 }
 
+/// The loader of a program, without symbolic links; `None` if it has none.
+pub(super) fn loader_of(executable: &Path) -> Option<PathBuf> {
+    fs::canonical(&open(executable)?.1?).ok()
+}
+
 /// Whether this is a 32-bit ARM program of the ABI that manylinux requires: EABI 5 with hardware
 /// floating point.
 pub(super) fn is_hard_float(executable: &Path) -> bool {

@@ -6,9 +6,9 @@
 
 use std::path::{Path, PathBuf};
 
+use super::locate_request::Inquiry;
 use super::python_description::platform_here;
 use super::{Locate, LocatePurpose, NoPython, Python, interpreter, venv};
-use crate::cancellation::Cancellation;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs;
 
@@ -56,7 +56,7 @@ pub(super) fn described_with(
 /// If one is named, or its environment is active, and it cannot be used.
 pub(super) fn any_python(request: &Locate) -> Result<std::result::Result<Python, NoPython>> {
     if let Some(python) = &request.python {
-        return python_at(&executable(request, python)?, &request.cancellation);
+        return python_at(&executable(request, python)?, request.inquiry());
     }
     if !request.purpose.needs_python() {
         return Ok(Err(NoPython::NotFound));
@@ -65,13 +65,13 @@ pub(super) fn any_python(request: &Locate) -> Result<std::result::Result<Python,
     if let Some(root) = active(request)?
         && venv::is_venv(&root)?
     {
-        return Ok(venv::open_found(&root, LocatePurpose::Install, &request.cancellation)?.python);
+        return Ok(venv::open_found(&root, LocatePurpose::Install, request.inquiry())?.python);
     }
     let mut failure = None;
     // `python` is Python 2 on some old systems, so `python3` is tried first.
     for name in ["python3", "python"] {
         for path in search(request, name) {
-            match python_at(&path?, &request.cancellation) {
+            match python_at(&path?, request.inquiry()) {
                 Ok(Ok(python)) => return Ok(Ok(python)),
                 Ok(Err(_)) => {}
                 Err(error) if error.kind() == ErrorKind::Interrupted => return Err(error),
@@ -87,11 +87,11 @@ pub(super) fn any_python(request: &Locate) -> Result<std::result::Result<Python,
 
 fn python_at(
     executable: &Path,
-    cancel: &Cancellation,
+    inquiry: Inquiry<'_>,
 ) -> Result<std::result::Result<Python, NoPython>> {
     match venv::of_interpreter(executable)? {
-        Some(root) => Ok(venv::open(&root, LocatePurpose::Install, cancel)?.python),
-        None => Ok(Ok(interpreter::ask(executable, None, cancel)?.python)),
+        Some(root) => Ok(venv::open(&root, LocatePurpose::Install, inquiry)?.python),
+        None => Ok(Ok(interpreter::ask(executable, None, inquiry)?.python)),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Asking an interpreter about itself.
+//! Inquiry an interpreter about itself.
 //!
 //! Input: its path, and another prefix if one is wanted. Output: the values of `sys` and
 //! `sysconfig`, checked and typed. Invariants: it runs isolated (`-I`) and without `site` (`-S`),
@@ -14,6 +14,8 @@ use std::process::{Command, Output};
 
 use serde::Deserialize;
 
+use super::interpreter_cache::Question;
+use super::locate_request::Inquiry;
 use super::{Python, Scheme, child, elf};
 use crate::cancellation::Cancellation;
 use crate::error::{Error, Result, escaped};
@@ -55,23 +57,30 @@ struct InterpreterAnswer {
     paths: HashMap<String, String>,
 }
 
-/// Starts the interpreter and reads its answer; `executable` is absolute.
+/// Starts the interpreter and reads its answer, unless one was kept; `executable` is absolute.
 ///
 /// # Errors
-/// If it cannot be started, fails, or says something else than was asked; if `cancel` was
+/// If it cannot be started, fails, or says something else than was asked; if the command was
 /// cancelled, which kills it.
 pub(super) fn ask(
     executable: &Path,
     prefix: Option<&Path>,
-    cancel: &Cancellation,
+    inquiry: Inquiry<'_>,
 ) -> Result<Interpreter> {
-    cancel.check()?;
+    inquiry.cancellation.check()?;
     let fail = |reason: String| Error::interpreter(executable, reason);
+    let question =
+        (inquiry.cache).and_then(|cache| Question::new(cache, executable, prefix, SCRIPT));
+    if let Some(line) = question.as_ref().and_then(Question::kept_answer)
+        && let Ok(found) = understand(&line, executable, prefix)
+    {
+        return Ok(found);
+    }
     let mut command = isolated(executable);
     command.args(["-I", "-S", "-B", "-c", SCRIPT]).args(prefix);
-    let output = child::run(&mut command, cancel);
+    let output = child::run(&mut command, inquiry.cancellation);
     // Ctrl-C at a terminal may also end the interpreter, whose failure is not the cause then.
-    cancel.check()?;
+    inquiry.cancellation.check()?;
     let output = output.map_err(|error| fail(error.to_string()))?;
     if repeats_script(&output) {
         return Err(fail("it is not a Python interpreter".to_owned()));
@@ -85,8 +94,11 @@ pub(super) fn ask(
         .lines()
         .rfind(|line| !line.trim().is_empty())
         .unwrap_or_default();
-    let answer: InterpreterAnswer = serde_json::from_str(line).map_err(|_| fail(strange(line)))?;
-    understand(answer, executable, prefix).map_err(fail)
+    let found = understand(line, executable, prefix).map_err(fail)?;
+    if let (Some(question), Some(program)) = (question, &found.python.executable) {
+        question.keep(line.to_owned(), program, &found.stdlib);
+    }
+    Ok(found)
 }
 
 /// A command that starts the interpreter and passes on nothing that it should not know.
@@ -162,8 +174,17 @@ fn shortened(line: &str) -> String {
     escaped(&line.trim().chars().take(SHOWN).collect::<String>())
 }
 
-/// Turns the answer into types; a failure is a reason.
+/// Turns the line that an interpreter has answered into types; a failure is a reason.
 fn understand(
+    line: &str,
+    asked: &Path,
+    prefix: Option<&Path>,
+) -> std::result::Result<Interpreter, String> {
+    let answer = serde_json::from_str(line).map_err(|_| strange(line))?;
+    typed(answer, asked, prefix)
+}
+
+fn typed(
     answer: InterpreterAnswer,
     asked: &Path,
     prefix: Option<&Path>,
@@ -388,7 +409,7 @@ mod tests {
 
     #[test]
     fn e104_another_implementation_keeps_its_abi_and_paths_their_bytes() {
-        let found = understand(
+        let found = typed(
             answer("linux-x86_64", false, None, None),
             Path::new("/x"),
             None,
@@ -404,7 +425,7 @@ mod tests {
         let mut relative = answer("linux-x86_64", false, None, None);
         relative.paths.insert("scripts".into(), "bin".into());
         assert!(
-            understand(relative, Path::new("/x"), None)
+            typed(relative, Path::new("/x"), None)
                 .unwrap_err()
                 .contains("`scripts`")
         );
@@ -412,6 +433,11 @@ mod tests {
 
     #[test]
     fn what_does_not_answer_is_said_with_its_own_words() {
+        let cancellation = &Cancellation::default();
+        let inquiry = Inquiry {
+            cancellation,
+            cache: None,
+        };
         // Programs of the system: a file that another test's child still has open for writing
         // cannot be executed.
         for (program, expected) in [
@@ -421,7 +447,7 @@ mod tests {
             ("/bin/echo", "not a Python interpreter"),
             ("/bin/ls", "not a Python interpreter"),
         ] {
-            let error = ask(Path::new(program), None, &Cancellation::default())
+            let error = ask(Path::new(program), None, inquiry)
                 .unwrap_err()
                 .to_string();
             assert!(

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{PythonDescription, ScriptInterpreter};
+use super::{InterpreterCache, PythonDescription, ScriptInterpreter};
 use crate::cancellation::Cancellation;
 
 /// What an environment is wanted for, which decides what must be known of it.
@@ -75,6 +75,9 @@ pub struct Locate {
     pub purpose: LocatePurpose,
     /// Ends the search, and kills an interpreter that has not answered yet.
     pub cancellation: Cancellation,
+    /// Where answers of interpreters are kept, so that the next command starts none. Without
+    /// it they are asked each time.
+    pub interpreter_cache: Option<InterpreterCache>,
 }
 
 impl Locate {
@@ -158,6 +161,30 @@ impl Locate {
         self.cancellation = cancellation;
         self
     }
+
+    /// With this [`Locate::interpreter_cache`].
+    #[must_use]
+    pub fn with_interpreter_cache(mut self, cache: impl Into<Option<InterpreterCache>>) -> Self {
+        self.interpreter_cache = cache.into();
+        self
+    }
+
+    /// How interpreters are asked.
+    pub(super) fn inquiry(&self) -> Inquiry<'_> {
+        Inquiry {
+            cancellation: &self.cancellation,
+            cache: self.interpreter_cache.as_ref(),
+        }
+    }
+}
+
+/// How interpreters are asked.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Inquiry<'a> {
+    /// Kills an interpreter that has not answered yet.
+    pub(super) cancellation: &'a Cancellation,
+    /// Where answers are kept.
+    pub(super) cache: Option<&'a InterpreterCache>,
 }
 
 /// The part of a process that says which environment is meant if none is named.

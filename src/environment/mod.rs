@@ -1,11 +1,11 @@
 //! The environment: an interpreter, and the directories that wheels are installed into.
 //!
 //! Input: what the user said ([`Locate`]). Output: an [`Environment`], complete and absolute; no
-//! later step asks an interpreter for paths. Invariants: reads only; takes no variable of the
-//! process's environment by itself; paths are lexical, symbolic links in them left as they are. A
-//! virtual environment is understood from its files, and its interpreter is started only if they
-//! are not sufficient. Limits: Unix only; a Debian Python before 3.10 kept its scheme in
-//! `distutils`, which is not asked.
+//! later step asks an interpreter for paths. Invariants: writes nothing but answers of interpreters
+//! to a cache; takes no variable of the process's environment by itself; paths are lexical, with
+//! symbolic links in them left as they are. A virtual environment is understood from its files, and
+//! its interpreter is started only if they are not sufficient. Limits: Unix only; a Debian Python
+//! before 3.10 kept its scheme in `distutils`, which is not asked.
 
 mod build_flags;
 mod child;
@@ -15,6 +15,7 @@ mod externally_managed;
 mod find_python;
 mod imagined;
 mod interpreter;
+mod interpreter_cache;
 pub mod layout;
 mod lexical;
 mod locate;
@@ -34,6 +35,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 pub use compiler::{Compiled, CompilerSettings, Compilers, Invalidation, SourceToCompile};
+pub use interpreter_cache::InterpreterCache;
 pub use locate::locate;
 pub use locate_request::{Locate, LocatePurpose, Surroundings};
 pub use marker_environment::marker_values;

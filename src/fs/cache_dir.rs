@@ -30,6 +30,9 @@ use crate::error::{Error, Result};
 const DIRECTORY: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)
     .union(OFlags::CLOEXEC);
+/// The directory of a cache in which answers of interpreters are kept. It is named here for those
+/// who write it and those who list caches, which are independent of each other.
+pub const INTERPRETERS: &str = "interpreters";
 /// For everything below the cache's own directory.
 const INSIDE: OFlags = OFlags::CLOEXEC
     .union(OFlags::NOFOLLOW)

@@ -31,7 +31,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use cache_dir::CacheDir;
+pub use cache_dir::{CacheDir, INTERPRETERS};
 pub use cache_file::{CacheFile, PrivateDirectory};
 pub use cache_lock::CacheLock;
 pub use capabilities::Capabilities;

@@ -43,6 +43,7 @@ mod fuzzing;
 mod index_install;
 mod inheritance;
 mod installer;
+mod interpreter_answers;
 mod io_errors;
 mod kept_undo;
 mod library;

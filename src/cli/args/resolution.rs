@@ -67,7 +67,7 @@ pub struct ResolutionArgs {
         help_heading = "Resolution"
     )]
     pub exclude_newer: Option<Timestamp>,
-    /// Ask servers for pages that are still fresh in the cache
+    /// Ask servers for pages that are still fresh in the cache, and interpreters
     #[arg(long, hide_short_help = true, help_heading = "Resolution")]
     pub refresh: bool,
 }

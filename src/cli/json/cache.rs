@@ -28,6 +28,7 @@ struct CacheContentsObject {
     partial: CacheCountObject,
     notes: CacheCountObject,
     pages: CacheCountObject,
+    interpreters: CacheCountObject,
 }
 
 /// How much there is of something.
@@ -57,6 +58,7 @@ impl<'a> CacheObject<'a> {
                 CachePart::Partial => &mut contents.partial,
                 CachePart::Notes => &mut contents.notes,
                 CachePart::Pages => &mut contents.pages,
+                CachePart::Interpreters => &mut contents.interpreters,
             };
             (count.items, count.bytes) = (*items, *bytes);
         }

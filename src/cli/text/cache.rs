@@ -66,5 +66,5 @@ pub fn text(outcome: &CacheOutcome, request: &CacheRequest, verbose: bool) -> St
 }
 
 fn row(name: &str, count: u64, bytes: u64) -> String {
-    format!("{name:<8} {count:>8} {:>10}", size(bytes))
+    format!("{name:<12} {count:>8} {:>10}", size(bytes))
 }

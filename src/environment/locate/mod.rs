@@ -118,7 +118,7 @@ fn check_places(request: &Locate) -> Result<()> {
 
 /// The target is a virtual environment, which has an interpreter of its own.
 fn of_venv(request: &Locate, root: &Path) -> Result<Environment> {
-    let environment = venv::open(root, request.purpose, &request.cancellation)?;
+    let environment = venv::open(root, request.purpose, request.inquiry())?;
     if let Some(python) = &request.python {
         // `python` and `python3` are links to one program, so the resolved paths are compared.
         let named = fs::canonical(&executable(request, python)?)?;
@@ -195,12 +195,12 @@ fn scripts_for(python: &std::result::Result<Python, NoPython>) -> ScriptInterpre
 
 /// The environment of a named interpreter, with or without another prefix and a destdir.
 fn of_python(request: &Locate, python: &Path) -> Result<Environment> {
-    let (executable, cancel) = (executable(request, python)?, &request.cancellation);
+    let (executable, inquiry) = (executable(request, python)?, request.inquiry());
     let given = |what, path: Option<&Path>| path.map(|path| absolute(what, path)).transpose();
     let destdir = given("the root", request.root.as_deref())?;
     let prefix = given("the prefix", request.prefix.as_deref())?;
     let open = |root: &Path| {
-        let environment = venv::open(root, request.purpose, cancel)?;
+        let environment = venv::open(root, request.purpose, inquiry)?;
         below(environment, destdir.as_deref())
     };
     if prefix.is_none()
@@ -208,7 +208,7 @@ fn of_python(request: &Locate, python: &Path) -> Result<Environment> {
     {
         return open(&root);
     }
-    let answer = interpreter::ask(&executable, prefix.as_deref(), cancel)?;
+    let answer = interpreter::ask(&executable, prefix.as_deref(), inquiry)?;
     // Another prefix leaves the packages of the system alone, so PEP 668 does not apply to it.
     if prefix.is_none() {
         // The program may be a wrapper around the interpreter of a virtual environment.
@@ -255,7 +255,7 @@ fn below(mut environment: Environment, destdir: Option<&Path>) -> Result<Environ
 fn nearby(request: &Locate) -> Result<Environment> {
     if let Some(root) = active(request)? {
         if venv::is_venv(&root)? {
-            return venv::open_found(&root, request.purpose, &request.cancellation);
+            return venv::open_found(&root, request.purpose, request.inquiry());
         }
         return Err(Error::bad_environment(
             &root,
@@ -264,7 +264,7 @@ fn nearby(request: &Locate) -> Result<Environment> {
     }
     let root = absolute("the working directory", &request.surroundings.directory)?.join(".venv");
     if venv::is_venv(&root)? {
-        return venv::open_found(&root, request.purpose, &request.cancellation);
+        return venv::open_found(&root, request.purpose, request.inquiry());
     }
     // `lstat` also finds a dangling link, which deserves a message of its own.
     if fs::lstat(&root)?.is_some() {

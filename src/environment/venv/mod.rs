@@ -12,13 +12,13 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 use super::build_flags::{build_flags, is_flags};
+use super::locate_request::Inquiry;
 use super::pyvenv_cfg::Config;
 use super::site_packages::{Library, libraries};
 use super::{
     Environment, EnvironmentKind, LocatePurpose, NoPython, Python, Scheme, ScriptInterpreter, elf,
     interpreter, vouch,
 };
-use crate::cancellation::Cancellation;
 use crate::error::{Error, Result};
 use crate::fs;
 use crate::spec::tags::{Implementation, Target};
@@ -61,9 +61,9 @@ pub(super) fn of_interpreter(executable: &Path) -> Result<Option<PathBuf>> {
 pub(super) fn open(
     root: &Path,
     purpose: LocatePurpose,
-    cancel: &Cancellation,
+    inquiry: Inquiry<'_>,
 ) -> Result<Environment> {
-    open_as(root, EnvironmentChoice::Named, purpose, cancel)
+    open_as(root, EnvironmentChoice::Named, purpose, inquiry)
 }
 
 /// As [`open`], for an environment that the user has not named.
@@ -74,10 +74,10 @@ pub(super) fn open(
 pub(super) fn open_found(
     root: &Path,
     purpose: LocatePurpose,
-    cancel: &Cancellation,
+    inquiry: Inquiry<'_>,
 ) -> Result<Environment> {
     vouch::check_environment(root)?;
-    open_as(root, EnvironmentChoice::Found, purpose, cancel)
+    open_as(root, EnvironmentChoice::Found, purpose, inquiry)
 }
 
 /// The virtual environment at `root`, for an interpreter that was described. Nothing of it is
@@ -134,7 +134,7 @@ fn open_as(
     root: &Path,
     choice: EnvironmentChoice,
     purpose: LocatePurpose,
-    cancel: &Cancellation,
+    inquiry: Inquiry<'_>,
 ) -> Result<Environment> {
     let text = fs::read_to_limit(&root.join(MARKER), MAX_MARKER)?;
     let config = Config::parse(&String::from_utf8_lossy(&text));
@@ -147,7 +147,7 @@ fn open_as(
             Some(python) => (Some(python), None),
             None if only.is_some() && !purpose.needs_python() => (None, only),
             None => {
-                let asked = ask(root, &executable, &config, choice, cancel)?;
+                let asked = ask(root, &executable, &config, choice, inquiry)?;
                 // `sys.executable` may be spelled differently; scripts must name the environment's
                 // own.
                 (
@@ -222,7 +222,7 @@ fn ask(
     executable: &Path,
     config: &Config,
     choice: EnvironmentChoice,
-    cancel: &Cancellation,
+    inquiry: Inquiry<'_>,
 ) -> Result<Python> {
     let program = fs::canonical(executable)?;
     let is_copy = program.starts_with(fs::canonical(root)?);
@@ -233,7 +233,7 @@ fn ask(
             vouch::check_program(root, &Path::new("/").join(home).join("python"))?;
         }
     }
-    Ok(interpreter::ask(&program, None, cancel)?.python)
+    Ok(interpreter::ask(&program, None, inquiry)?.python)
 }
 
 /// The interpreter as the environment's scripts call it, or why there is none.

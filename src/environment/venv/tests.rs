@@ -7,6 +7,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use super::*;
+use crate::environment::Locate;
 use crate::error::ErrorKind;
 use crate::fs::canonical;
 
@@ -53,7 +54,7 @@ fn c64_files_answer_and_nothing_is_started() {
     };
     let scratch = unstartable(CONFIG, "python3.13", &[DATA, SITE]);
     let root = scratch.path().join("venv");
-    let found = open(&root, LocatePurpose::Install, &Cancellation::default()).unwrap();
+    let found = open(&root, LocatePurpose::Install, Locate::default().inquiry()).unwrap();
     assert_eq!(found.kind, EnvironmentKind::Venv);
     assert_eq!(
         found.python().unwrap().executable,
@@ -76,7 +77,7 @@ fn c64_files_answer_and_nothing_is_started() {
     let found = open(
         &scratch.path().join("venv"),
         LocatePurpose::Install,
-        &Cancellation::default(),
+        Locate::default().inquiry(),
     )
     .unwrap();
     assert!(found.python().unwrap().target.free_threaded && found.python().unwrap().target.debug);
@@ -142,7 +143,7 @@ fn c4_e55_lib64_counts_only_where_it_is_a_place_of_its_own() {
 #[test]
 fn what_is_not_whole_is_refused_with_the_reason() {
     let refused = |root: &Path| {
-        let error = open(root, LocatePurpose::Install, &Cancellation::default()).unwrap_err();
+        let error = open(root, LocatePurpose::Install, Locate::default().inquiry()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Environment);
         error.to_string()
     };
@@ -164,8 +165,9 @@ fn c64_e104_files_say_what_the_interpreter_says() {
         .status()
         .unwrap();
     assert!(made.success());
-    let found = open(&root, LocatePurpose::Install, &Cancellation::default()).unwrap();
-    let asked = interpreter::ask(&root.join("bin/python"), None, &Cancellation::default()).unwrap();
+    let found = open(&root, LocatePurpose::Install, Locate::default().inquiry()).unwrap();
+    let asked =
+        interpreter::ask(&root.join("bin/python"), None, Locate::default().inquiry()).unwrap();
     assert_eq!(found.python, Ok(asked.python));
 
     let code = "import json, sysconfig as s; print(json.dumps([s.get_path(n) for n in \
@@ -193,7 +195,7 @@ fn c64_e104_files_say_what_the_interpreter_says() {
     );
 
     std::fs::remove_dir_all(root.join("lib")).unwrap();
-    let error = open(&root, LocatePurpose::Install, &Cancellation::default())
+    let error = open(&root, LocatePurpose::Install, Locate::default().inquiry())
         .unwrap_err()
         .to_string();
     assert!(error.contains("/site-packages`"), "{error}");
