@@ -24,7 +24,7 @@ use pkg_install::path::RelPath;
 use pkg_install::plan::{self, Plan};
 use pkg_install::spec::record::{self, RecordRow, Verify};
 use pkg_install::stage::{self, StageOptions, Staged};
-use pkg_install::transaction::{self, Areas, CommitOptions};
+use pkg_install::transaction::{self, About, Areas, CommitOptions};
 use pkg_install::wheel::{self, OpenOptions};
 
 use support::{Bench, OPEN, noise};
@@ -112,6 +112,7 @@ fn commit(criterion: &mut Criterion, bench: &Bench) {
         let options = CommitOptions {
             durable: false,
             undoable,
+            about: About::default(),
         };
         group.bench_function(name, |b| {
             let setup = || {

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::outcome::{CheckOutcome, Events, InstalledProject, Outcome, Silent, Warning};
 use crate::source::Source;
 use crate::spec::location::Location;
+use crate::transaction::PastTransaction;
 
 /// A wheel to install: its path or URL, and the digest that it must have.
 #[derive(Debug, Clone)]
@@ -168,6 +169,53 @@ pub fn undo(
 ) -> Result<Outcome> {
     with_context(options, observer.events(), |context| {
         command::undo(environment, options, context)
+    })
+}
+
+/// Undoes all transactions after the one of this number in [`history`], which all have to have run
+/// with [`Options::undoable`]; 0 means the first one, too. All of them are undone, or none.
+///
+/// ```no_run
+/// # use pkg_install::{Environment, Locate, Observer, Options};
+/// # fn main() -> pkg_install::Result<()> {
+/// let environment = Environment::locate(&Locate::target("venv"))?;
+/// pkg_install::undo_to(&environment, 3, &Options::default(), &Observer::none())?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// As [`undo`], or there was no such transaction.
+pub fn undo_to(
+    environment: &Environment,
+    number: u64,
+    options: &Options,
+    observer: &Observer<'_>,
+) -> Result<Outcome> {
+    with_context(options, observer.events(), |context| {
+        command::undo_to(environment, number, options, context)
+    })
+}
+
+/// The transactions of an environment, oldest first, since the first one that ran with
+/// [`Options::undoable`].
+///
+/// ```no_run
+/// # use pkg_install::{Environment, Locate, Options};
+/// # fn main() -> pkg_install::Result<()> {
+/// let environment = Environment::locate(&Locate::target("venv"))?;
+/// for past in pkg_install::history(&environment, &Options::default())? {
+///     println!("{}: {} changes", past.number, past.changes.len());
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// The environment cannot be locked or read.
+pub fn history(environment: &Environment, options: &Options) -> Result<Vec<PastTransaction>> {
+    with_context(options, &Silent, |context| {
+        command::history(environment, options, context)
     })
 }
 

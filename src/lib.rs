@@ -27,8 +27,9 @@
 //! ```
 //!
 //! Uninstalling is another plan: [`plan_removal`]. [`undo`] reverts the last transaction, if it ran
-//! with [`Options::undoable`]. [`list()`] and [`check()`] change nothing. Every function first
-//! settles what an interrupted transaction left behind.
+//! with [`Options::undoable`]; [`undo_to`] goes further back in the [`history()`]. [`list()`] and
+//! [`check()`] change nothing. Every function first settles what an interrupted transaction left
+//! behind.
 //!
 //! # Options and events
 //!
@@ -168,7 +169,7 @@ pub mod error;
 pub mod progress;
 pub mod results;
 
-pub use api::{WheelSource, check, list, plan, plan_removal, undo};
+pub use api::{WheelSource, check, history, list, plan, plan_removal, undo, undo_to};
 pub use cancellation::Cancellation;
 pub use command::{BytecodeOptions, Observer, Options, PlannedTransaction};
 pub use environment::{

@@ -6,6 +6,7 @@
 //! - A [`PlannedTransaction`] has the same before anything is written, as well as its
 //!   [`PlannedFiles`] and each [`PathConflict`] that the options resolve.
 //! - [`list()`] returns an [`InstalledProject`] for each project.
+//! - [`history()`] returns a [`PastTransaction`] for each transaction.
 //! - [`check()`] returns a [`CheckOutcome`]: a [`Difference`] for each file that is not as
 //!   recorded, and each [`UnmetRequirement`].
 //!
@@ -34,6 +35,7 @@
 //! [`PlannedTransaction`]: crate::PlannedTransaction
 //! [`undo`]: crate::undo
 //! [`list()`]: crate::list()
+//! [`history()`]: crate::history()
 //! [`check()`]: crate::check()
 //! [`Events::warning`]: crate::progress::Events::warning
 
@@ -41,3 +43,4 @@ pub use crate::outcome::{
     Action, CheckOutcome, Difference, DifferenceState, InstalledProject, Outcome, PathConflict,
     PlannedFiles, ProjectChange, Status, StoreFigures, UnmetRequirement, Warning,
 };
+pub use crate::transaction::{PastTransaction, RecordedAction, RecordedChange};

@@ -14,7 +14,18 @@ the path of the program, and `python -m pkg_install` runs it.
 
 from __future__ import annotations
 
-from ._commands import Environment, check, install, installed, plan, resolve, undo, uninstall
+from ._commands import (
+    Environment,
+    check,
+    history,
+    install,
+    installed,
+    pack,
+    plan,
+    resolve,
+    undo,
+    uninstall,
+)
 from ._errors import (
     ConflictFound,
     DifferencesFound,
@@ -30,11 +41,22 @@ from ._errors import (
     WrongUsage,
 )
 from ._find_bin import ProgramNotFound, find_bin
-from ._models import Change, Conflict, Difference, Package, Project, Result
+from ._models import (
+    Artifact,
+    Change,
+    Conflict,
+    Difference,
+    Package,
+    PastChange,
+    Project,
+    Result,
+    Transaction,
+)
 from ._run import Cancellation, Event, Run
 from ._version import __version__
 
 __all__ = [
+    "Artifact",
     "Cancellation",
     "Change",
     "Conflict",
@@ -52,17 +74,21 @@ __all__ = [
     "NoSpace",
     "OperationFailed",
     "Package",
+    "PastChange",
     "ProgramDied",
     "ProgramNotFound",
     "Project",
     "Result",
     "Run",
+    "Transaction",
     "WrongUsage",
     "__version__",
     "check",
     "find_bin",
+    "history",
     "install",
     "installed",
+    "pack",
     "plan",
     "resolve",
     "undo",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Optional
 
-from ._models import Project, Result
+from ._models import Project, Result, Transaction
 from ._run import Run, StrPath
 
 
@@ -145,12 +145,56 @@ def uninstall(
 
 def undo(
     *,
+    to: Optional[int] = None,
     environment: Environment = Environment(),
     options: Sequence[str] = (),
     run: Run = Run(),
 ) -> Result:
-    """Take back the last transaction, if it was `undoable`."""
-    return run(["undo", *options, *environment.arguments()])
+    """Take back the last transaction, if it was `undoable`.
+
+    With `to` everything after the transaction of that number in `history` is taken back, all of it
+    or nothing; 0 means the first transaction, too.
+    """
+    number = None if to is None else str(to)
+    return run(["undo", *options, *environment.arguments(), *_options(to=number)])
+
+
+def history(
+    *,
+    environment: Environment = Environment(),
+    options: Sequence[str] = (),
+    run: Run = Run(),
+) -> tuple[Transaction, ...]:
+    """The transactions since the first one that was `undoable`, oldest first."""
+    return run(["history", *options, *environment.arguments()]).transactions or ()
+
+
+def pack(
+    *wanted: StrPath,
+    output: StrPath,
+    format: Optional[Literal["pyz", "zip", "tar.gz", "oci"]] = None,
+    entry: Optional[str] = None,
+    python: Optional[StrPath] = None,
+    python_version: Optional[str] = None,
+    python_platform: Optional[str] = None,
+    requirements: Iterable[StrPath] = (),
+    locks: Iterable[StrPath] = (),
+    reports: Iterable[StrPath] = (),
+    find_links: Iterable[StrPath] = (),
+    options: Sequence[str] = (),
+    run: Run = Run(),
+) -> Result:
+    """Make one file, or an image, that runs elsewhere; it is the `artifact` of the result.
+
+    `entry` is what an application starts: a script's name, or `module:function`. It is for the
+    interpreter `python`, or for one of `python_version` on `python_platform` that is not here.
+    """
+    words: list[StrPath] = ["pack", *options]
+    words += _options(output=output, format=format, entry=entry, python=python)
+    words += _options(python_version=python_version, python_platform=python_platform)
+    words += _repeated("requirements", requirements) + _repeated("lock", locks)
+    words += _repeated("report", reports) + _repeated("find-links", find_links)
+    return run([*words, *_dashed(wanted)])
 
 
 def installed(

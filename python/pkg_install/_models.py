@@ -423,6 +423,26 @@ class Package:
 
 
 @dataclass(frozen=True)
+class PastChange:
+    """A part of `Result`: PastChange."""
+
+    action: Literal["install", "replace", "reinstall", "remove"]
+    name: str
+    version: str
+    previous: Optional[str]
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> PastChange:
+        """Read it from the JSON object; a field that is missing raises KeyError."""
+        return cls(
+            action=data["action"],
+            name=data["name"],
+            version=data["version"],
+            previous=data["previous"],
+        )
+
+
+@dataclass(frozen=True)
 class Plan:
     """A part of `Result`: Plan."""
 
@@ -592,6 +612,36 @@ class Timings:
 
 
 @dataclass(frozen=True)
+class Transaction:
+    """A transaction of the history."""
+
+    number: int
+    """From 1."""
+    time: str
+    """As `2026-11-26T12:30:00Z`."""
+    changes: tuple[PastChange, ...]
+    """Sorted by project."""
+    back_to: Optional[int]
+    """Of an undo: the last transaction that it did not take back; 0 if it took back all of them."""
+    undone: bool
+    """Whether an undo has taken it back."""
+    kept: bool
+    """Whether it is kept, so that it can be undone."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Transaction:
+        """Read it from the JSON object; a field that is missing raises KeyError."""
+        return cls(
+            number=data["number"],
+            time=data["time"],
+            changes=_all(PastChange.from_json)(data["changes"]),
+            back_to=data["back_to"],
+            undone=data["undone"],
+            kept=data["kept"],
+        )
+
+
+@dataclass(frozen=True)
 class Unmet:
     """A requirement that nothing installed meets."""
 
@@ -692,6 +742,8 @@ class Result:
     store: Optional[Store] = None
     """How many files came from the store, and how many wheels were put into it; only if it was
     used."""
+    transactions: Optional[tuple[Transaction, ...]] = None
+    """Only of `history`; oldest first."""
     unmet_requirements: tuple[Unmet, ...] = ()
     """Only of `check --requires`."""
     wheels: Optional[tuple[Verified, ...]] = None
@@ -721,6 +773,7 @@ class Result:
             projects_checked=data.get("projects_checked"),
             rounds=data.get("rounds"),
             store=_optional(data.get("store"), Store.from_json),
+            transactions=_optional(data.get("transactions"), _all(Transaction.from_json)),
             unmet_requirements=_all(Unmet.from_json)(data.get("unmet_requirements") or ()),
             wheels=_optional(data.get("wheels"), _all(Verified.from_json)),
         )
@@ -745,6 +798,7 @@ __all__ = [
     "Origin",
     "Owners",
     "Package",
+    "PastChange",
     "Plan",
     "Project",
     "Refused",
@@ -753,6 +807,7 @@ __all__ = [
     "Result",
     "Store",
     "Timings",
+    "Transaction",
     "Unmet",
     "Verified",
     "Warning",

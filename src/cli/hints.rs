@@ -117,7 +117,8 @@ const HINTS: &[(&[&str], &str)] = &[
     ),
     (
         &["nothing-to-undo"],
-        "only the last transaction can be undone, and only if it ran with `--undoable`",
+        "only a transaction that ran with `--undoable` can be undone; `undo --to N` goes further \
+         back in the `history`",
     ),
     (
         &["lock-unsupported"],

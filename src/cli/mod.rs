@@ -84,6 +84,7 @@ struct Results {
 enum CommandResult {
     Changes(Outcome),
     Undone(Outcome),
+    History(Vec<pkg_install::results::PastTransaction>),
     Recovered(Outcome),
     Checked(CheckOutcome),
     /// The projects, and the same at length if that was asked for.
@@ -317,7 +318,13 @@ fn in_environment(
         Command::Owner(paths) => {
             CommandResult::Owned(command::owner(environment, paths, options, context)?)
         }
-        Command::Undo => CommandResult::Undone(command::undo(environment, options, context)?),
+        Command::Undo(None) => CommandResult::Undone(command::undo(environment, options, context)?),
+        Command::Undo(Some(number)) => {
+            CommandResult::Undone(command::undo_to(environment, *number, options, context)?)
+        }
+        Command::History => {
+            CommandResult::History(command::history(environment, options, context)?)
+        }
         Command::Recover => {
             CommandResult::Recovered(command::recover(environment, options, context)?)
         }

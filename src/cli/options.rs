@@ -78,7 +78,9 @@ pub enum Command {
     Show(Vec<String>, bool),
     /// The paths whose owners are asked for.
     Owner(Vec<PathBuf>),
-    Undo,
+    /// Undo the last transaction, or all after the one of this number.
+    Undo(Option<u64>),
+    History,
     Recover,
     /// Make an artefact of the wheels of a request.
     Pack(Box<(RequestArgs, PackRequest)>),
@@ -92,13 +94,14 @@ impl Command {
     pub fn is_writing(&self) -> bool {
         match self {
             Self::Install(_) | Self::Installer(_) | Self::Sync(..) => true,
-            Self::Uninstall { .. } | Self::Undo | Self::Pack(_) => true,
+            Self::Uninstall { .. } | Self::Undo(_) | Self::Pack(_) => true,
             // An installation often follows a download, so that it is worth to say.
             #[cfg(feature = "http")]
             Self::Download(..) => true,
             #[cfg(feature = "http")]
             Self::Resolve(_) | Self::Cache(_) => false,
             Self::Recover
+            | Self::History
             | Self::Check { .. }
             | Self::Verify(_)
             | Self::List(..)
@@ -114,10 +117,11 @@ impl Command {
             // Wheels are chosen for an interpreter, as for an installation.
             #[cfg(feature = "http")]
             Self::Download(..) | Self::Resolve(_) => LocatePurpose::Choose,
-            Self::Uninstall { .. } | Self::Undo => LocatePurpose::Remove,
+            Self::Uninstall { .. } | Self::Undo(_) => LocatePurpose::Remove,
             Self::Pack(_) => LocatePurpose::Choose,
             Self::Check { requires: true, .. } => LocatePurpose::ReadWithPython,
             Self::Recover
+            | Self::History
             | Self::Check { .. }
             | Self::Verify(_)
             | Self::List(..)
@@ -290,7 +294,8 @@ fn parsed(cli: Cli) -> Parsed {
             parsed.options.undoable = args.undoable.undoable;
             parsed
         }
-        Some(SubCommand::Undo(args)) => changing(Command::Undo, args),
+        Some(SubCommand::Undo(args)) => changing(Command::Undo(args.to), args.changing),
+        Some(SubCommand::History(args)) => reading(Command::History, args),
         Some(SubCommand::Recover(args)) => reading(Command::Recover, args),
         Some(SubCommand::Verify(args)) => {
             let options = Options::default()

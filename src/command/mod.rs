@@ -17,6 +17,7 @@ mod document;
 #[cfg(feature = "http")]
 mod download;
 mod from_store;
+mod history;
 mod install;
 mod list;
 mod make_plan;
@@ -48,6 +49,7 @@ pub use check::{check, unmet_requirements};
 pub use document::Document;
 #[cfg(feature = "http")]
 pub use download::{DownloadedWheel, download};
+pub use history::history;
 pub use install::install;
 pub(crate) use install::plan_install;
 pub use list::{installed_versions, list};
@@ -65,7 +67,7 @@ pub use resolve::{
     Places, ResolutionRequest, ResolvedRequest, Upgrading, lock_of, pip_places, report_of, resolve,
 };
 pub use show::{BillOfMaterials, ProjectDetails, ProjectsShown, show};
-pub use undo::undo;
+pub use undo::{undo, undo_to};
 pub(crate) use uninstall::plan_uninstall;
 pub use uninstall::uninstall;
 pub use verify::{VerifiedWheel, verify};

@@ -1,15 +1,17 @@
 //! How commands behave.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::cancellation::Cancellation;
 use crate::digest::Backend;
 use crate::environment::Invalidation;
 use crate::fs::Capabilities;
+use crate::outcome::ProjectChange;
 use crate::plan::conflict::OnConflict;
 use crate::spec::record::Verify;
 use crate::store::{LinkMode, StoreUse};
+use crate::transaction::About;
 
 /// How commands behave. The fields have the names of the command line's options.
 ///
@@ -304,6 +306,15 @@ impl Options {
     pub fn with_cancellation(mut self, cancellation: Cancellation) -> Self {
         self.cancellation = cancellation;
         self
+    }
+
+    /// What the history says about a transaction of now with these changes.
+    pub(super) fn about<'a>(&self, changes: &'a [ProjectChange]) -> About<'a> {
+        let now = || SystemTime::now().duration_since(UNIX_EPOCH);
+        let time = self.source_date_epoch;
+        // A clock that is before 1970 was never set.
+        let time = time.unwrap_or_else(|| now().map_or(0, |since| since.as_secs()));
+        About { changes, time }
     }
 
     /// The directory of the cache that holds the store; `None` if there is none.

@@ -258,6 +258,7 @@ impl<'a> PlannedTransaction<'a> {
         let commit_options = CommitOptions {
             durable: self.options.durable,
             undoable: self.options.undoable,
+            about: self.options.about(&changes),
         };
         let committed =
             transaction::commit(&session.layout, areas, staged, commit_options, events)?;

@@ -1,6 +1,7 @@
-//! `undo`: reverts the last transaction.
+//! `undo`: reverts the last transaction, or several.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::Instant;
 
 use super::session::{Purpose, Session};
@@ -18,16 +19,46 @@ use crate::transaction::{self, MovedDistInfo, UndoPlan};
 /// # Errors
 /// If nothing was kept to revert to, or the environment has changed since.
 pub fn undo(environment: &Environment, options: &Options, context: Context<'_>) -> Result<Outcome> {
+    take_back(environment, None, options, context)
+}
+
+/// Reverts all transactions after the one of this number in [`history`](super::history), which all
+/// have to be kept; 0 means those from the first one on.
+///
+/// # Errors
+/// As [`undo`], and if there was no such transaction. The environment is then what it was.
+pub fn undo_to(
+    environment: &Environment,
+    number: u64,
+    options: &Options,
+    context: Context<'_>,
+) -> Result<Outcome> {
+    take_back(environment, Some(number), options, context)
+}
+
+fn take_back(
+    environment: &Environment,
+    back_to: Option<u64>,
+    options: &Options,
+    context: Context<'_>,
+) -> Result<Outcome> {
     let session = Session::begin(environment, Purpose::Change, options, context)?;
-    let undone = transaction::plan_undo(context.fs, &session.layout).and_then(|plan| {
+    let planned = transaction::plan_undo(context.fs, &session.layout, back_to);
+    let undone = planned.and_then(|plan| {
         let mut outcome = Outcome::new(Status::Planned);
+        if plan.is_empty() {
+            outcome.status = Status::Unchanged;
+            return Ok(outcome);
+        }
         // Read before anything moves: afterwards the files are elsewhere, or gone.
         outcome.changes = changes(&plan, &session.layout);
         if options.dry_run {
             return Ok(outcome);
         }
         let begin = Instant::now();
-        let committed = transaction::take_back(context.fs, &session.layout, plan, options.durable)?;
+        let about = options.about(&outcome.changes);
+        let committed =
+            transaction::take_back(context.fs, &session.layout, plan, about, options.durable)?;
         context.events.step(Step::Commit, begin.elapsed());
         context.warn(committed.warnings);
         outcome.status = Status::Committed;
@@ -43,20 +74,20 @@ pub fn undo(environment: &Environment, options: &Options, context: Context<'_>) 
 /// One change for each project that the undo moves out, in, or both, sorted by name.
 fn changes(plan: &UndoPlan, layout: &Layout) -> Vec<ProjectChange> {
     let mut projects: BTreeMap<String, Sides> = BTreeMap::new();
-    let (leaving, returning) = plan.dist_infos(layout);
-    for (moved, returns) in leaving
-        .iter()
-        .map(|moved| (moved, false))
-        .chain(returning.iter().map(|moved| (moved, true)))
-    {
-        let Some((name, side)) = side(moved) else {
-            continue;
-        };
-        let sides = projects.entry(name).or_default();
-        if returns {
-            sides.returning = Some(side);
-        } else {
-            sides.leaving = Some(side);
+    // Newest first: the first of them has what is installed now, and the last what returns.
+    for (leaving, returning) in plan.dist_infos(layout) {
+        let mut one: BTreeMap<String, Sides> = BTreeMap::new();
+        for (name, side) in leaving.iter().filter_map(side) {
+            one.entry(name).or_default().leaving = Some(side);
+        }
+        for (name, side) in returning.iter().filter_map(side) {
+            one.entry(name).or_default().returning = Some(side);
+        }
+        for (name, sides) in one {
+            match projects.entry(name) {
+                Entry::Occupied(mut known) => known.get_mut().returning = sides.returning,
+                Entry::Vacant(free) => drop(free.insert(sides)),
+            }
         }
     }
     projects

@@ -56,7 +56,7 @@ codes! {
     ForeignState "foreign-state" "Others could have written the state of a transaction."
     Journal "journal" "The journal of a transaction cannot be used."
     NothingToUndo "nothing-to-undo" "The last transaction was not kept for undoing."
-    CannotUndo "cannot-undo" "The last transaction cannot be undone any more."
+    CannotUndo "cannot-undo" "A transaction cannot be undone, or not any more."
     Differences "differences" "Installed files differ from their RECORD."
     UnmetRequirements "unmet-requirements" "`check` found requirements that are not met."
 

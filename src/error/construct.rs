@@ -205,6 +205,16 @@ impl Error {
         })
     }
 
+    /// The state after the transaction of this number cannot be restored; 0 means the state before
+    /// the first one.
+    pub(crate) fn cannot_go_back(path: &Path, number: u64, reason: impl Into<String>) -> Self {
+        Self::new(Detail::CannotGoBack {
+            path: path.to_owned(),
+            number,
+            reason: reason.into(),
+        })
+    }
+
     pub(crate) fn no_space(path: &Path, needed: u64, available: u64) -> Self {
         Self::new(Detail::NoSpace {
             path: path.to_owned(),

@@ -130,6 +130,18 @@ impl fmt::Display for Error {
                 shown(path),
                 escaped(reason)
             ),
+            Detail::CannotGoBack {
+                path,
+                number,
+                reason,
+            } => write!(
+                f,
+                "`{}` cannot become what it was {} {}: {}",
+                shown(path),
+                if *number == 0 { "before" } else { "after" },
+                format_args!("transaction {}", (*number).max(1)),
+                escaped(reason)
+            ),
             Detail::NoSpace {
                 path,
                 needed,

@@ -203,6 +203,11 @@ enum Detail {
         path: PathBuf,
         reason: String,
     },
+    CannotGoBack {
+        path: PathBuf,
+        number: u64,
+        reason: String,
+    },
     NoSpace {
         path: PathBuf,
         needed: u64,
@@ -280,7 +285,8 @@ impl Error {
             | Detail::ForeignState { .. }
             | Detail::Journal { .. }
             | Detail::NothingToUndo { .. }
-            | Detail::CannotUndo { .. } => ErrorKind::Environment,
+            | Detail::CannotUndo { .. }
+            | Detail::CannotGoBack { .. } => ErrorKind::Environment,
         }
     }
 
@@ -335,7 +341,7 @@ impl Error {
             Detail::ForeignState { .. } => Code::ForeignState,
             Detail::Journal { .. } => Code::Journal,
             Detail::NothingToUndo { .. } => Code::NothingToUndo,
-            Detail::CannotUndo { .. } => Code::CannotUndo,
+            Detail::CannotUndo { .. } | Detail::CannotGoBack { .. } => Code::CannotUndo,
         }
     }
 

@@ -260,6 +260,8 @@ fn environment_errors() -> Vec<Error> {
         Error::journal(path, "it is cut off"),
         Error::nothing_to_undo(path),
         Error::cannot_undo(path, "`a.py` has changed since"),
+        Error::cannot_go_back(path, 0, "transaction 2 was not kept"),
+        Error::cannot_go_back(path, 3, "it was itself taken back"),
     ]
 }
 

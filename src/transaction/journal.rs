@@ -29,6 +29,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::history::HistoryLine;
 use super::root_name::{RootName, is_plain};
 use super::state_dir::is_private;
 use crate::digest::{Algorithm, Digest};
@@ -53,6 +54,9 @@ pub struct Journal {
     pub operations: Vec<JournalOperation>,
     /// Whether the transaction can be undone after it was committed.
     pub undoable: bool,
+    /// What the history gets once it is committed; `None` if there is no history.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<HistoryLine>,
 }
 
 /// A root, and the private directories in its state directory.
@@ -220,6 +224,7 @@ mod tests {
                 mode: None,
             }],
             undoable: false,
+            line: None,
         }
     }
 

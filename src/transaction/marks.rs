@@ -56,9 +56,10 @@ pub(super) fn name(journal: &Journal) -> String {
     state_dir::marks_name(trash)
 }
 
-/// The names in the state directories that it takes to undo a transaction.
-pub(super) fn kept_names(journal: &Journal) -> Vec<String> {
-    let mut names = vec![state_dir::UNDO.to_owned(), name(journal)];
+/// The names in the state directories that it takes to undo a transaction, whose record has this
+/// name.
+pub(super) fn kept_names(record: &str, journal: &Journal) -> Vec<String> {
+    let mut names = vec![record.to_owned(), name(journal)];
     let mut kinds = journal.operations.iter().map(|operation| operation.kind);
     // An empty trash is not worth keeping: undo makes itself a stage if there is none.
     if kinds.any(|kind| kind == OperationKind::Out) {

@@ -10,10 +10,12 @@
 
 mod areas;
 mod executor;
+mod history;
 pub(crate) mod journal;
 mod marks;
 mod protocol;
 mod read;
+mod records;
 mod recover;
 mod root_name;
 mod state_dir;
@@ -31,10 +33,12 @@ use crate::stage::Staged;
 
 pub use areas::Areas;
 use executor::{Executor, is_cross_device};
+pub use history::{About, RecordedAction, RecordedChange};
 pub use journal::Journal;
 use journal::JournalOperation;
 pub use protocol::{CommitOptions, Committed, Failed};
 use protocol::{finish, run};
+pub use records::{PastTransaction, past};
 pub use recover::{Recovered, recover};
 use root_name::RootName;
 pub use state_dir::is_interrupted;
@@ -48,7 +52,7 @@ pub fn commit(
     layout: &Layout,
     areas: Areas,
     staged: Staged,
-    options: CommitOptions,
+    options: CommitOptions<'_>,
     events: &dyn Events,
 ) -> Result<Committed, Failed> {
     let committed = move_in(layout, &areas, staged.plan.operations, options, events);
@@ -64,14 +68,18 @@ fn move_in(
     layout: &Layout,
     areas: &Areas,
     mut operations: Vec<Operation>,
-    options: CommitOptions,
+    options: CommitOptions<'_>,
     events: &dyn Events,
 ) -> Result<Committed, Failed> {
     let begin = Instant::now();
+    let main = areas.main(layout);
+    let line = records::next_line(main, layout, options.about, options.undoable);
+    let line = line.map_err(Failed::untouched)?;
     loop {
         let mut journal = journal_of(layout, areas, &operations);
         journal.undoable = options.undoable;
-        let executor = Executor::new(areas.main(layout), areas.by_root().values());
+        journal.line.clone_from(&line);
+        let executor = Executor::new(main, areas.by_root().values());
         let failed = match run(&executor, &journal, options.durable) {
             Ok(()) => {
                 let moved = begin.elapsed();
@@ -79,7 +87,7 @@ fn move_in(
                 let _running = RunningActivity::begin(events, &activity);
                 return Ok(Committed {
                     moved,
-                    warnings: finish(&executor, &journal, options.durable),
+                    warnings: finish(&executor, &journal, layout, options.durable),
                 });
             }
             Err(failed) => failed,
@@ -122,5 +130,6 @@ fn journal_of(layout: &Layout, areas: &Areas, operations: &[Operation]) -> Journ
         roots: roots.collect(),
         operations: operations.collect(),
         undoable: false,
+        line: None,
     }
 }

@@ -9,19 +9,23 @@ use std::fmt;
 use std::time::Duration;
 
 use super::executor::Executor;
+use super::history::About;
 use super::journal::Journal;
-use super::marks;
 use super::state_dir::{self, JOURNAL, NEW_JOURNAL, UNDO};
+use super::{marks, records};
+use crate::environment::layout::Layout;
 use crate::error::{Effect, Error, Result, WarningCode};
 use crate::outcome::Warning;
 
 /// How to commit.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct CommitOptions {
+pub struct CommitOptions<'a> {
     /// Flush the staged files before the journal, and the renames before the commit point.
     pub durable: bool,
     /// Keep what `undo` needs.
     pub undoable: bool,
+    /// What the history gets, if there is one.
+    pub about: About<'a>,
 }
 
 /// A transaction that has happened.
@@ -69,6 +73,17 @@ pub(super) fn run(
     journal: &Journal,
     durable: bool,
 ) -> std::result::Result<(), Failed> {
+    run_checked(executor, journal, durable, |_| Ok(()))
+}
+
+/// As [`run`]; but `check` is called before each operation, with its number. If it fails, the
+/// operations so far are taken back.
+pub(super) fn run_checked(
+    executor: &Executor<'_>,
+    journal: &Journal,
+    durable: bool,
+    check: impl Fn(usize) -> Result<()>,
+) -> std::result::Result<(), Failed> {
     if durable {
         // Errors of delayed writing show here, before anything was moved.
         executor.flush_file_systems().map_err(Failed::untouched)?;
@@ -86,10 +101,11 @@ pub(super) fn run(
         };
         return Err(Failed { error, effect });
     }
-    let moved = journal
-        .operations
-        .iter()
-        .try_for_each(|operation| executor.execute(operation));
+    let mut operations = journal.operations.iter().enumerate();
+    let moved = operations.try_for_each(|(number, operation)| {
+        check(number)?;
+        executor.execute(operation)
+    });
     let flushed = moved.and_then(|()| {
         if durable {
             executor.flush_file_systems()
@@ -129,10 +145,11 @@ pub(super) fn commit_point(
     if journal.undoable {
         // The marks precede the rename, since a record without marks could never be undone.
         marks::write(executor, journal, durable)?;
+        records::keep_last(executor.main(), durable)?;
         state.replace(JOURNAL, UNDO)
-    } else if state.stat(UNDO)?.is_some() {
-        // The record of an earlier transaction becomes void in the same instant: the record of one
-        // that cannot be undone takes its place.
+    } else if journal.line.is_some() || state.stat(UNDO)?.is_some() {
+        // The records of earlier transactions become void in the same instant: the record of one
+        // that cannot be undone takes the name. The history gets its line from there.
         state.replace(JOURNAL, UNDO)
     } else {
         state.remove_file(JOURNAL)
@@ -156,6 +173,7 @@ pub(super) fn roll_back(executor: &Executor<'_>, journal: &Journal, durable: boo
     // A commit point that failed, or was cut short, may have written the marks already.
     if journal.undoable {
         state.remove_file(&marks::name(journal))?;
+        records::drop_copy(executor.main())?;
     }
     state.remove_file(JOURNAL)?;
     if durable {
@@ -166,7 +184,12 @@ pub(super) fn roll_back(executor: &Executor<'_>, journal: &Journal, durable: boo
 
 /// Makes the commit durable and deletes what is not needed any more. The transaction has happened,
 /// so failures are only warnings.
-pub(super) fn finish(executor: &Executor<'_>, journal: &Journal, durable: bool) -> Vec<Warning> {
+pub(super) fn finish(
+    executor: &Executor<'_>,
+    journal: &Journal,
+    layout: &Layout,
+    durable: bool,
+) -> Vec<Warning> {
     let mut warnings = Vec::new();
     let mut warn = |code, message| {
         warnings.push(Warning {
@@ -183,12 +206,13 @@ pub(super) fn finish(executor: &Executor<'_>, journal: &Journal, durable: bool) 
             format!("the change is made, but may not survive a loss of power: {error}"),
         );
     }
-    let kept = if journal.undoable {
-        marks::kept_names(journal)
-    } else {
-        Vec::new()
+    // Without a history there are no records.
+    let kept = match journal.line {
+        Some(_) => records::settle(executor.main(), layout, durable),
+        None => Ok(Vec::new()),
     };
-    if let Err(error) = state_dir::clean(&executor.state_dirs(), &kept) {
+    let cleaned = kept.and_then(|kept| state_dir::clean(&executor.state_dirs(), &kept));
+    if let Err(error) = cleaned {
         warn(
             WarningCode::NotCleaned,
             format!("{error}; the next command deletes it"),

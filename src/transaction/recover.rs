@@ -10,7 +10,7 @@ use super::executor::Executor;
 use super::journal::Journal;
 use super::protocol::{commit_point, roll_back};
 use super::state_dir::{self, JOURNAL, StateDir, UNDO};
-use super::{marks, read};
+use super::{read, records};
 use crate::environment::layout::Layout;
 use crate::error::{Effect, Error, Result};
 use crate::fs::Fs;
@@ -75,18 +75,17 @@ fn settle(executor: &Executor<'_>, journal: &Journal) -> Result<Recovered> {
     }
 }
 
-/// The names that must stay because the last transaction can be undone.
+/// The names that must stay because transactions can be undone.
 fn kept(main: &StateDir, dirs: &[&StateDir], fs: &Fs, layout: &Layout) -> Result<Vec<String>> {
-    let journal = read::read(main, layout, UNDO)?.filter(|journal| journal.undoable);
-    let Some(journal) = journal else {
+    if !records::are_there(main)? {
         return Ok(Vec::new());
-    };
+    }
     if main.check_way(fs, layout, UNDO).is_err() {
         // A record that others could have put there is not obeyed, not even in what it keeps. It is
         // not void either: the directories may get other permissions.
         return state_dir::all_names(dirs);
     }
-    Ok(marks::kept_names(&journal))
+    records::settle(main, layout, true)
 }
 
 fn clean_leftovers(dirs: &[&StateDir], kept: &[String]) -> Result<Recovered> {

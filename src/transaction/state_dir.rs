@@ -25,6 +25,12 @@ pub(super) const JOURNAL: &str = "journal";
 pub(super) const NEW_JOURNAL: &str = "journal.new";
 /// The journal of the last transaction, if it can be undone.
 pub(super) const UNDO: &str = "undo";
+/// Begins the name of the journal of an older transaction that can be undone.
+pub(super) const OLDER_UNDO: &str = "undo-";
+/// What was done so far.
+pub(super) const HISTORY: &str = "history";
+/// The history while it is written.
+pub(super) const NEW_HISTORY: &str = "history.new";
 /// The list of the other state directories of a transaction, in the main one.
 pub(super) const AREAS: &str = "areas";
 /// Begins the name of the file with the marks of a transaction that can be undone.
@@ -274,20 +280,34 @@ impl StateDir {
     fn has_leftovers(&self, kept: &[String]) -> Result<bool> {
         Ok(self.dir.names()?.iter().any(|(name, _)| {
             let name = name.to_string_lossy();
-            (is_private(&name) || name == UNDO) && !kept.iter().any(|kept| *kept == name)
+            let is_ours = is_private(&name) || name == UNDO || name.starts_with(OLDER_UNDO);
+            is_ours && !kept.iter().any(|kept| *kept == name)
         }))
     }
 
-    /// Deletes everything of ours except `kept`, then the list of the others, then the directory
-    /// itself if it is empty.
+    /// Deletes everything of ours except `kept` and the history, then the list of the others, then
+    /// the directory itself if it is empty.
     fn clean(&self, kept: &[String]) -> Result<()> {
+        let is_kept = |name: &str| kept.iter().any(|kept| kept == name);
+        let mut voided = false;
         for (name, _) in self.dir.names()? {
             let name = name.to_string_lossy();
-            let ours =
-                is_private(&name) || name == NEW_JOURNAL || name == UNDO || name.starts_with(MARKS);
-            if ours && !kept.iter().any(|kept| *kept == name) {
+            let ours = is_private(&name)
+                || [NEW_JOURNAL, NEW_HISTORY].contains(&&*name)
+                || [MARKS, OLDER_UNDO]
+                    .iter()
+                    .any(|begin| name.starts_with(begin));
+            if ours && !is_kept(&name) {
                 fs::remove_tree(&self.dir, &name)?;
+                voided = voided || name.starts_with(OLDER_UNDO);
             }
+        }
+        if !is_kept(UNDO) && self.dir.stat(UNDO)?.is_some() {
+            // It says which of the older records are void, so none may outlive it.
+            if voided {
+                self.dir.flush()?;
+            }
+            self.dir.remove_file(UNDO)?;
         }
         self.dir.remove_file(AREAS)?;
         if self.dir.names()?.is_empty() {

@@ -74,6 +74,7 @@ pub(super) fn read(
         roots,
         operations: old.operations,
         undoable: old.undoable,
+        line: None,
     })
 }
 

@@ -4,7 +4,7 @@
 //! One transaction is kept for `undo`; a second one follows and dies. If recovery leaves the
 //! environment as it was before the second, `undo` still takes back the first, to the byte. If
 //! recovery completes the second, `undo` takes that back if it was kept, and is refused otherwise.
-//! It never takes back a transaction before the last.
+//! It never takes back a transaction before the last, unless it is asked to.
 
 use pkg_install::error::ErrorKind;
 use pkg_install::fs::Fs;
@@ -67,7 +67,13 @@ impl Kept {
                     "{what}: an undo that was not asked for"
                 );
                 let before = self.life.before.public();
-                assert!(now == before, "{what}: undone\n{}", before.difference(&now));
+                let undone = now.public();
+                assert!(
+                    undone == before,
+                    "{what}: undone\n{}",
+                    before.difference(&undone)
+                );
+                self.assert_the_first_goes_too(what);
             }
             Err(error) => {
                 assert!(
@@ -79,6 +85,21 @@ impl Kept {
             }
         }
         is_before
+    }
+
+    /// The first transaction can still be taken back, and then nothing of ours is left.
+    #[track_caller]
+    fn assert_the_first_goes_too(&mut self, what: &str) {
+        let second = std::mem::replace(&mut self.life.attempt, Attempt::UndoTo(0));
+        let undone = self.life.run(&Fs::default());
+        self.life.attempt = second;
+        undone.unwrap_or_else(|error| panic!("{what}: the first: {error}"));
+        let now = Image::of(&self.life.root);
+        assert!(
+            now == self.first,
+            "{what}: both undone\n{}",
+            self.first.difference(&now)
+        );
     }
 }
 
@@ -141,6 +162,7 @@ fn r129_an_undo_that_fails_can_be_tried_again() {
     for life in [
         Life::fresh().undo_of("undo of fresh"),
         Life::uninstall().undo_of("undo of uninstall"),
+        Life::undo_of_two(),
     ] {
         let whole = Fuse::new(Fault::None);
         life.rehearse(&whole);

@@ -40,6 +40,7 @@ mod foreign_caches;
 mod foreign_metadata;
 mod foreign_owners;
 mod fuzzing;
+mod history;
 mod index_install;
 mod inheritance;
 mod installer;

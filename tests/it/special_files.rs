@@ -86,10 +86,18 @@ fn pipes_in_place_of_the_environments_own_files_stop_no_command() {
     }
     let venv = scene.venv_at("state");
     let state = site_packages(&venv).join(".pkg-install");
-    for name in ["journal", "undo", "areas", "journal.new", "marks-a"] {
+    for name in [
+        "journal",
+        "undo",
+        "areas",
+        "journal.new",
+        "marks-a",
+        "history",
+        "undo-1",
+    ] {
         fs::create_dir_all(&state).expect("it can be made");
         replace_by_pipe(&state.join(name));
-        for command in ["list", "undo", "recover"] {
+        for command in ["list", "undo", "recover", "history"] {
             let run = scene.install(&venv, &[command]);
             assert!([0, 1, 5].contains(&run.code), "{name} {command}: {run:?}");
         }

@@ -85,7 +85,7 @@ pub struct ContentArgs {
 #[derive(Args)]
 pub struct StrictnessArgs {
     /// Refuse wheels without a pinned hash
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub require_hashes: bool,
     /// Accept wheels whose tags or `Requires-Python` do not fit the environment
     #[arg(long, hide_short_help = true)]
@@ -94,7 +94,7 @@ pub struct StrictnessArgs {
 
 #[derive(Args)]
 pub struct UndoableArgs {
-    /// Keep what `undo` needs until the next transaction
+    /// Keep what `undo` needs, of at most 10 transactions
     #[arg(long)]
     pub undoable: bool,
 }

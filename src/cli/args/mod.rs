@@ -90,7 +90,9 @@ pub enum SubCommand {
     /// Name the installed projects that files belong to
     Owner(OwnerArgs),
     /// Undo the last transaction (if it ran with `--undoable`)
-    Undo(ChangingArgs),
+    Undo(UndoArgs),
+    /// List the transactions since the first `--undoable`
+    History(ReadingArgs),
     /// Finish or roll back a transaction interrupted by a crash
     Recover(ReadingArgs),
     /// Do what `python -m installer` does, with the same options
@@ -276,6 +278,17 @@ pub struct UninstallArgs {
     pub accepted: AcceptedArgs,
     #[command(flatten)]
     pub accepted_no_compile: AcceptedNoCompileArgs,
+    #[command(flatten)]
+    pub changing: ChangingArgs,
+}
+
+#[derive(Args)]
+pub struct UndoArgs {
+    /// Undo all transactions after number N of `history`
+    ///
+    /// 0 undoes the first one, too. All of them must have run with `--undoable`.
+    #[arg(long, value_name = "N")]
+    pub to: Option<u64>,
     #[command(flatten)]
     pub changing: ChangingArgs,
 }

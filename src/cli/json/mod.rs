@@ -8,6 +8,7 @@
 #[cfg(feature = "http")]
 mod cache;
 mod checks;
+mod history;
 mod pack;
 mod projects;
 
@@ -17,6 +18,7 @@ use std::time::Duration;
 #[cfg(feature = "http")]
 use self::cache::CacheObject;
 use self::checks::{DifferenceObject, UnmetObject};
+use self::history::TransactionObject;
 use self::pack::ArtifactObject;
 use super::quoting::ascii_json;
 #[cfg(feature = "http")]
@@ -88,6 +90,9 @@ struct ResultObject<'a> {
     #[cfg(feature = "http")]
     #[serde(skip_serializing_if = "Option::is_none")]
     cache: Option<CacheObject<'a>>,
+    /// Only of `history`; oldest first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    transactions: Option<Vec<TransactionObject<'a>>>,
     /// Only of `pack`.
     #[serde(skip_serializing_if = "Option::is_none")]
     artifact: Option<ArtifactObject<'a>>,
@@ -250,6 +255,7 @@ impl<'a> ResultObject<'a> {
             downloads: None,
             #[cfg(feature = "http")]
             cache: None,
+            transactions: None,
             artifact: None,
             timings_ms: TimingsObject::of(&results.timings),
             error: error.map(ErrorObject::of),
@@ -272,6 +278,9 @@ impl<'a> ResultObject<'a> {
             CommandResult::Packed(packed) => {
                 self.add_changes(&packed.plan);
                 self.artifact = packed.artifact.as_ref().map(ArtifactObject::of);
+            }
+            CommandResult::History(past) => {
+                self.transactions = Some(past.iter().map(TransactionObject::of).collect());
             }
             CommandResult::Checked(checked) => {
                 self.projects_checked = Some(checked.projects);

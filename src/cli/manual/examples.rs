@@ -25,6 +25,7 @@ pub const ALL: &[(&str, Examples)] = &[
     ("pkg-install-show", SHOW),
     ("pkg-install-owner", OWNER),
     ("pkg-install-undo", UNDO),
+    ("pkg-install-history", HISTORY),
     ("pkg-install-recover", RECOVER),
     ("pkg-install-help", HELP),
     ("pkg-install-completions", COMPLETIONS),
@@ -187,9 +188,20 @@ const OWNER: Examples = &[(
     "Find out which project a script belongs to:",
 )];
 
-const UNDO: Examples = &[(
-    "pkg-install undo --target venv",
-    "Take back the last transaction, if it ran with --undoable:",
+const UNDO: Examples = &[
+    (
+        "pkg-install undo --target venv",
+        "Take back the last transaction, if it ran with --undoable:",
+    ),
+    (
+        "pkg-install undo --to 3 --dry-run --target venv",
+        "Print what would change if everything after transaction 3 were taken back:",
+    ),
+];
+
+const HISTORY: Examples = &[(
+    "pkg-install history --target venv",
+    "List the transactions, with their numbers:",
 )];
 
 const RECOVER: Examples = &[(

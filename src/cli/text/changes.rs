@@ -42,6 +42,9 @@ pub fn changes(outcome: &Outcome, verbose: u8, elapsed: Duration) -> String {
 
 /// What an undo took back, and then what that changed.
 pub fn undone(outcome: &Outcome, verbose: u8) -> String {
+    if outcome.status == Status::Unchanged {
+        return "nothing to undo\n".to_owned();
+    }
     let changed: Vec<&ProjectChange> = outcome.changes.iter().collect();
     let verb = match outcome.status {
         Status::Planned => "would undo",

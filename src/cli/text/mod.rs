@@ -9,6 +9,7 @@ mod cache;
 mod changes;
 mod conflicts;
 mod cyclonedx;
+mod history;
 mod listing;
 mod pack;
 mod units;
@@ -50,6 +51,7 @@ pub fn results(results: &Results, parsed: &Parsed, elapsed: Duration) -> String 
             changes::changes(outcome, verbose, elapsed) + &place.unwrap_or_default()
         }
         CommandResult::Undone(outcome) => changes::undone(outcome, verbose),
+        CommandResult::History(past) => history::history(past, verbose > 0),
         CommandResult::Recovered(outcome) if outcome.status == Status::Unchanged => {
             "nothing to recover\n".to_owned()
         }

@@ -128,7 +128,15 @@ fn plant(ground: &Ground, state: &str, decisions: &mut Decisions<'_>) {
             }
         }
     }
-    for name in ["journal", "undo", "areas", "marks-a", "journal.new"] {
+    for name in [
+        "journal",
+        "undo",
+        "undo-1",
+        "history",
+        "areas",
+        "marks-a",
+        "journal.new",
+    ] {
         let file = path.join(name);
         match decisions.number(7) {
             0 => put_link(ground, "outside/precious", &file),

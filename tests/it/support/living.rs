@@ -28,6 +28,8 @@ pub enum Attempt {
     Install(Vec<PathBuf>),
     Uninstall(Vec<String>),
     Undo,
+    /// Undo everything after the transaction of this number.
+    UndoTo(u64),
 }
 
 /// An environment and a command.
@@ -128,6 +130,19 @@ impl Life {
         self.named(name).look_ahead()
     }
 
+    /// Two commands are made, with `--undoable`, and what is tried is to take both back at once.
+    pub fn undo_of_two() -> Self {
+        let mut life = Self::begin("undo of two", |scene| vec![scene.wheel(&other())]);
+        life.settle();
+        life.options.undoable = true;
+        life = life.then_install(&[demo_one()]);
+        life.settle();
+        life = life.then_install(&[demo_two(), third()]);
+        life.settle();
+        life.options.undoable = false;
+        life.then(Attempt::UndoTo(0))
+    }
+
     /// The same with other options.
     pub fn with(mut self, change: impl FnOnce(&mut Options)) -> Self {
         change(&mut self.options);
@@ -218,6 +233,7 @@ impl Life {
             }
             Attempt::Uninstall(names) => command::uninstall(environment, names, options, context),
             Attempt::Undo => command::undo(environment, options, context),
+            Attempt::UndoTo(number) => command::undo_to(environment, *number, options, context),
         };
         outcome.map(drop)
     }

@@ -67,6 +67,30 @@ class Api(unittest.TestCase):
         self.assertEqual(pkg_install.undo(**more).outcome, "committed")
         self.assertTrue((self.root / "app/alpha.py").exists())
 
+    def test_the_history_has_numbers_to_go_back_to(self):
+        for name in ("alpha", "beta", "gamma"):
+            self.install(self.wheel(name), undoable=True)
+        more = {"environment": self.place, "run": self.run}
+        past = pkg_install.history(**more)
+        self.assertEqual([(one.number, one.kept) for one in past], [(1, True), (2, True), (3, True)])
+        self.assertEqual(past[1].changes[0].name, "beta")
+        undone = pkg_install.undo(to=1, **more)
+        self.assertEqual([one.name for one in undone.changes], ["beta", "gamma"])
+        self.assertEqual([one.back_to for one in pkg_install.history(**more)][-1], 1)
+        with self.assertRaises(pkg_install.EnvironmentRefused) as caught:
+            pkg_install.undo(to=9, **more)
+        self.assertEqual(caught.exception.code, "cannot-undo")
+
+    def test_an_application_is_packed_and_runs(self):
+        path = self.wheel("alpha", files={"alpha.py": "def main():\n    print('runs')\n"})
+        output = self.root / "app.pyz"
+        packed = pkg_install.pack(
+            path, output=output, entry="alpha:main", python=sys.executable, run=self.run
+        )
+        self.assertEqual((packed.outcome, packed.artifact.format), ("packed", "pyz"))
+        ran = subprocess.run([sys.executable, output], capture_output=True, text=True, check=True)
+        self.assertEqual(ran.stdout, "runs\n")
+
     def test_differences_are_a_result(self):
         self.install(self.wheel("alpha"))
         (self.root / "app/alpha.py").write_text("changed\n")
