@@ -20,7 +20,7 @@ use crate::environment::layout::Layout;
 use crate::environment::{self, Environment, Locate};
 use crate::error::{Error, IndexFault, Result};
 use crate::installed::{Form, Installed};
-use crate::outcome::Step;
+use crate::outcome::{Activity, ActivityKind, RunningActivity, Step};
 use crate::source::{DirectReference, Pins, Satisfied, Source, merged};
 use crate::spec::core_metadata::Metadata;
 use crate::spec::resolved::ResolvedWheel;
@@ -109,8 +109,11 @@ pub(super) fn resolve(
     };
     let resolver =
         RequestResolver::new(environment, request, more, downloader, (options, context))?;
+    let resolving =
+        RunningActivity::begin(context.events, &Activity::new(ActivityKind::Resolve, ""));
     let resolution = resolver.solve()?;
     let resolved = resolver.finish(&resolution, context)?;
+    drop(resolving);
     context.events.step(Step::Resolve, begin.elapsed());
     save(request, &resolved, context)?;
     let mut named = NamedWheels::default();

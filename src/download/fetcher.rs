@@ -11,7 +11,6 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -277,7 +276,7 @@ impl FileFetch<'_> {
             file: self.file.clone(),
             origin: self.fetcher.cache.origin(self.file),
             cancel: self.cancel.clone(),
-            state: TransferState::new(partial),
+            state: TransferState::new(partial, self.fetcher.retry.waits()),
         });
         let result = self.fetch_part(&transfer, part);
         let mut partial = transfer.close().expect("only its owner closes it");
@@ -318,7 +317,9 @@ impl FileFetch<'_> {
         let mut most = transfer.look(Partial::count)?;
         loop {
             self.cancel.check()?;
-            let next = |partial: &Partial| self.next(partial, part, may_divide);
+            let is_pressing = attempts.is_pressing();
+            may_divide &= !is_pressing;
+            let next = |partial: &Partial| self.next(partial, part, may_divide, is_pressing);
             let parts = transfer.look(next)?;
             let divided = match parts.first() {
                 None => return Ok(()),
@@ -332,7 +333,10 @@ impl FileFetch<'_> {
             transfer.set_patience(attempts.left());
             let result = self.request(transfer, parts, least);
             self.cancel.check()?;
-            attempts.lose(transfer.take_silence());
+            let waits = transfer.take_waits();
+            if result.is_err() || !transfer.look(next)?.is_empty() {
+                attempts.lose(waits);
+            }
             let count = transfer.look(Partial::count)?;
             if count >= most + SHARE {
                 attempts.recovered();
@@ -367,7 +371,13 @@ impl FileFetch<'_> {
     }
 
     /// The parts to ask for next; none if `part` is present.
-    fn next(&self, partial: &Partial, part: &Part, may_divide: bool) -> Vec<Part> {
+    fn next(
+        &self,
+        partial: &Partial,
+        part: &Part,
+        may_divide: bool,
+        is_pressing: bool,
+    ) -> Vec<Part> {
         let Some(head) = partial.head() else {
             // Only an answer says how long the file is and whether the server supports ranges. A
             // file that may be divided begins with a share, so that the rest can be.
@@ -392,16 +402,20 @@ impl FileFetch<'_> {
         if may_divide && missing < head.total && self.is_worth_dividing(missing, least) {
             return gaps.into_iter().map(Part::Share).collect();
         }
-        let alone = |gap: Range<u64>| {
-            // The request for all bytes is the plain one, which every server understands.
-            if gap == (0..head.total) {
-                Part::Whole
-            } else {
-                Part::Range(gap)
-            }
-        };
         // The rest waits: the server may answer with more than this gap, even the whole file.
-        gaps.into_iter().take(1).map(alone).collect()
+        let first = gaps.into_iter().take(1);
+        first
+            .map(|gap| {
+                // One request for all that is missing of the file, whatever part of it is wanted
+                // now: each may take long. What is present between two gaps comes again.
+                let gaps = partial.ranges().gaps(0..head.total);
+                let all = gaps.first().zip(gaps.last()).filter(|_| is_pressing);
+                Part::alone(
+                    all.map_or(gap, |(first, last)| first.start..last.end),
+                    head.total,
+                )
+            })
+            .collect()
     }
 
     fn is_worth_dividing(&self, missing: u64, least: u64) -> bool {

@@ -46,6 +46,7 @@ mod status;
 mod traffic;
 mod transfer;
 mod unanswered;
+mod waits;
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -23,6 +23,16 @@ pub(super) enum Part {
 }
 
 impl Part {
+    /// These bytes of a file of this length, by the only connection that works on it.
+    pub(super) fn alone(bytes: Range<u64>, total: u64) -> Self {
+        // The request for all bytes is the plain one, which every server understands.
+        if bytes == (0..total) {
+            Self::Whole
+        } else {
+            Self::Range(bytes)
+        }
+    }
+
     /// The value of the `Range` header (RFC 9110, 14.2).
     pub(super) fn header(&self) -> Option<String> {
         match self {

@@ -7,9 +7,8 @@
 //! share with files and get before them. Limits: a body longer than the request's limit is refused;
 //! what is kept between commands, and for how long, is the business of [`pages`](super::pages).
 
-use std::cell::Cell;
 use std::collections::HashSet;
-use std::io::Read;
+use std::io::Read as _;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Instant;
 
@@ -21,6 +20,7 @@ use super::pages::{Keep, KeptPage, Pages};
 use super::queue::{Class, Job, Ran, Task};
 use super::ranges::Part;
 use super::retry::{Attempts, FetchError};
+use super::waits::{HeardBody, Waits};
 use crate::archive::{GzipError, gunzip};
 use crate::cancellation::Cancellation;
 use crate::error::{Error, NetworkFault, Result};
@@ -44,7 +44,7 @@ pub struct ResourceRequest {
     pub form: Option<&'static str>,
 }
 
-/// An answer whose status is 2xx, 304, 404 or 410.
+/// An answer whose status is 2xx, 404 or 410.
 #[derive(Debug)]
 pub struct Resource {
     /// The address that answered, after all redirects: relative links start from it.
@@ -244,20 +244,6 @@ fn key_of(url: &Url) -> String {
     request_url(url).into()
 }
 
-/// A body that notes when bytes came last.
-struct HeardBody<'a, R> {
-    body: R,
-    heard: &'a Cell<Instant>,
-}
-
-impl<R: Read> Read for HeardBody<'_, R> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let count = self.body.read(buffer)?;
-        self.heard.set(Instant::now());
-        Ok(count)
-    }
-}
-
 /// One resource on its way.
 struct ResourceFetch {
     resources: Arc<Resources>,
@@ -293,13 +279,15 @@ impl LookUp {
 
 impl Job for ResourceFetch {
     fn run(&self, _: &Part) -> Ran {
-        let heard = Cell::new(Instant::now());
-        let result = match self.ask(&heard) {
+        let mut waits = self.attempts().waits();
+        waits.begin(Instant::now());
+        let result = match self.ask(&mut waits) {
             Ok(resource) => Ok(resource),
             Err(FetchError::Fatal(error)) => Err(error),
             Err(FetchError::Passing(passing)) => {
-                let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
-                attempts.lose(heard.get().elapsed());
+                let mut attempts = self.attempts();
+                waits.end(Instant::now(), true);
+                attempts.lose(waits.take());
                 match attempts.failed(passing, &self.label) {
                     Ok(retry) => return Ran::Again(retry.pause),
                     Err(error) => Err(error),
@@ -312,6 +300,10 @@ impl Job for ResourceFetch {
 }
 
 impl ResourceFetch {
+    fn attempts(&self) -> MutexGuard<'_, Attempts> {
+        self.attempts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn end(&self, result: Result<Resource>) {
         if result.is_err() {
             // Asking again asks the server again.
@@ -363,8 +355,8 @@ impl ResourceFetch {
         }
     }
 
-    /// Asks the server; sets `heard` to the time at which bytes came last.
-    fn ask(&self, heard: &Cell<Instant>) -> std::result::Result<Resource, FetchError> {
+    /// Asks the server.
+    fn ask(&self, waits: &mut Waits) -> std::result::Result<Resource, FetchError> {
         let ResourceRequest { url, keep, .. } = &self.request;
         let pages = &self.resources.pages;
         let mut headers = self.headers();
@@ -374,17 +366,21 @@ impl ResourceFetch {
                 .map(KeptPage::conditions)
                 .unwrap_or_default(),
         );
-        let attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
-        let patience = attempts.left();
-        drop(attempts);
+        let patience = self.attempts().left();
         let answer = self.client.get(url, &headers, patience, &self.cancel)?;
-        if !matches!(answer.status, 200..300 | 304 | 404 | 410) {
+        // The server was asked whether something has changed only if that was kept.
+        let is_unchanged = answer.status == 304 && self.kept.get().is_some();
+        if !is_unchanged && !matches!(answer.status, 200..300 | 404 | 410) {
             return Err(FetchError::of_status(&answer, url, &self.label));
         }
         let (at, status, length) = (answer.url.clone(), answer.status, answer.length());
         let coding = answer.coding();
         let (fields, body) = answer.into_parts();
-        let body = HeardBody { body, heard };
+        let body = HeardBody {
+            body,
+            waits,
+            patience,
+        };
         let body = self.body(body, status, length)?;
         self.client.traffic.received(body.len());
         if let (304, Some(kept)) = (status, self.kept.get()) {

@@ -13,6 +13,7 @@ use super::proxies::ProxyAddress;
 use super::response::Response;
 use super::settings::Settings;
 use super::status::status_line;
+use super::waits::Waits;
 use crate::error::{Error, NetworkFault, Result};
 use crate::outcome::Retry;
 
@@ -241,6 +242,12 @@ impl RetryPolicy {
         }
     }
 
+    /// The waits of a transfer, of which none is known yet.
+    pub(super) fn waits(self) -> Waits {
+        // A gap in a body that is no wait: a quarter of a second by default.
+        Waits::new(self.give_up_after / 72)
+    }
+
     pub(super) fn attempts(self) -> Attempts {
         Attempts {
             policy: self,
@@ -255,7 +262,7 @@ impl RetryPolicy {
 pub(super) struct Attempts {
     policy: RetryPolicy,
     failures: u32,
-    /// How long nothing came: the end of each try that failed, and the pauses.
+    /// The waits for bytes in each try that did not bring all that it should have, and the pauses.
     lost: Duration,
 }
 
@@ -272,9 +279,19 @@ impl Attempts {
         self.lost = Duration::ZERO;
     }
 
-    /// Nothing came for this long before a try failed.
-    pub(super) fn lose(&mut self, silence: Duration) {
-        self.lost += silence;
+    /// A try waited so long for bytes, and did not bring all that it should have.
+    pub(super) fn lose(&mut self, waits: Duration) {
+        self.lost += waits;
+    }
+
+    /// Whether so much time is lost that each further request must bring as much as possible.
+    pub(super) fn is_pressing(&self) -> bool {
+        self.lost * 2 >= self.policy.give_up_after
+    }
+
+    /// The waits of one request.
+    pub(super) fn waits(&self) -> Waits {
+        self.policy.waits()
     }
 
     /// How long nothing came so far.

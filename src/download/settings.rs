@@ -81,7 +81,7 @@ impl Default for Settings {
             connect_timeout: Duration::from_secs(10),
             // Nearly as long as pip waits, and short enough that a second try fits: it reaches a
             // server of which one connection has died.
-            stall_timeout: Duration::from_secs(13),
+            stall_timeout: Duration::from_secs(12),
             // A person at a terminal waits for an error for at most 20 seconds.
             give_up_after: Duration::from_secs(18),
             http_proxy: None,

@@ -18,15 +18,16 @@ use super::ranges::Part;
 use super::remote_file::RemoteFile;
 use super::response::Response;
 use super::retry::FetchError;
+use super::waits::Waits;
 use crate::cancellation::Cancellation;
 use crate::error::{Error, NetworkFault, Result, SourceFault};
 
 /// Large enough that a system call costs little, small enough to stay in the processor's cache
 /// until it is written.
 const BUFFER: usize = 1 << 17;
-/// The most bytes of a body whose length neither the server nor the source states: more than any
-/// wheel has, and an end to a body without one.
-const MOST_UNSTATED: u64 = 1 << 35;
+/// The most bytes of a body whose length neither the server nor the source states: more than wheels
+/// have, so that a body without an end does not fill the disk.
+const MOST_UNSTATED: u64 = 1 << 32;
 
 /// A file that connections write into.
 pub(super) struct FileTransfer {
@@ -45,10 +46,7 @@ pub(super) struct TransferState {
     ranges: RangeSupport,
     /// How long the server may send nothing.
     patience: Duration,
-    /// When bytes of the file came last.
-    heard: Option<Instant>,
-    /// How long nothing had come when a request failed, since this was last asked for.
-    silence: Duration,
+    waits: Waits,
     /// Whether the file was received from its beginning since this was last asked for.
     restarted: bool,
 }
@@ -101,14 +99,13 @@ pub(super) enum TransferEvent {
 }
 
 impl TransferState {
-    pub(super) fn new(partial: Partial) -> Mutex<Self> {
+    pub(super) fn new(partial: Partial, waits: Waits) -> Mutex<Self> {
         Mutex::new(Self {
             partial: Some(partial),
             events: Vec::new(),
             ranges: RangeSupport::Usable,
             patience: Duration::ZERO,
-            heard: None,
-            silence: Duration::ZERO,
+            waits,
             restarted: false,
         })
     }
@@ -124,30 +121,26 @@ impl TransferState {
         self.partial()?.begin(head)
     }
 
-    fn write(&mut self, bytes: &[u8], at: u64) -> Result<()> {
+    /// Writes a piece. Whether the pieces come fast enough to wait for the rest.
+    fn write(&mut self, bytes: &[u8], at: u64) -> Result<bool> {
         let partial = self.partial()?;
         let before = partial.count();
         partial.write(bytes, at)?;
         let new = partial.count() - before;
-        self.heard = Some(Instant::now());
+        let behind = self.waits.came(Instant::now(), bytes.len());
         match self.events.last_mut() {
             Some(TransferEvent::Advanced(count)) => *count += new,
             _ => self.events.push(TransferEvent::Advanced(new)),
         }
-        Ok(())
+        Ok(behind <= self.patience)
     }
 }
 
 impl Job for FileTransfer {
     fn run(&self, part: &Part) -> Ran {
-        let begun = Instant::now();
+        self.lock().waits.begin(Instant::now());
         let result = self.fetch(part);
-        if result.is_err() {
-            let mut state = self.lock();
-            // The connections of one file are silent at the same time: their times are not added.
-            let silence = state.heard.unwrap_or(begun).max(begun).elapsed();
-            state.silence = state.silence.max(silence);
-        }
+        self.lock().waits.end(Instant::now(), result.is_err());
         Ran::Done(result)
     }
 }
@@ -168,9 +161,9 @@ impl FileTransfer {
         self.lock().patience = patience;
     }
 
-    /// For how long nothing had come when a request failed, since the last call.
-    pub(super) fn take_silence(&self) -> Duration {
-        std::mem::take(&mut self.lock().silence)
+    /// How long requests waited for bytes since the last call.
+    pub(super) fn take_waits(&self) -> Duration {
+        self.lock().waits.take()
     }
 
     /// Whether the whole file was sent, or begun to be sent, since the last call.
@@ -385,7 +378,9 @@ impl FileTransfer {
             if bytes.is_empty() {
                 break Ok(());
             }
-            state.write(bytes, at)?;
+            if !state.write(bytes, at)? {
+                break Err(FetchError::passing("the server sends hardly anything").into());
+            }
             at += bytes.len() as u64;
         };
         // A body that broke off is logged as well, so that the next run goes on behind it.

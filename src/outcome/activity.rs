@@ -71,6 +71,8 @@ pub enum ActivityKind {
     Connect,
     /// Fetching the index and the metadata of a remote wheel.
     ReadIndex,
+    /// Looking for a set of wheels that satisfies all requirements.
+    Resolve,
     /// Hashing a file.
     Hash,
     /// Reading which projects are installed.
@@ -96,6 +98,7 @@ impl ActivityKind {
             Self::WaitForLock => "wait-for-lock",
             Self::Connect => "connect",
             Self::ReadIndex => "read-index",
+            Self::Resolve => "resolve",
             Self::Hash => "hash",
             Self::ReadEnvironment => "read-environment",
             Self::Check => "check",

@@ -406,6 +406,36 @@ fn a_body_of_a_server_without_ranges_is_a_transfer_while_it_arrives() {
 }
 
 #[test]
+fn a_resolution_is_an_activity() {
+    let scene = Scene::new();
+    scene.venv();
+    Wheel::new("demo", "1.0")
+        .file("demo.py", "")
+        .write_to(&scene.join("wheels"));
+    let what = [
+        "demo",
+        "--no-index",
+        "--find-links",
+        "wheels",
+        "--progress",
+        "json",
+    ];
+    for arguments in [
+        &["install", "--target", "venv"][..],
+        &["resolve", "--target", "venv"],
+    ] {
+        let run = run(&scene, &[arguments, &what].concat());
+        run.assert_code(0);
+        let told = events(&run.stderr);
+        let begun = named(&told, "activity-begin");
+        assert!(
+            begun.iter().any(|event| event["kind"] == "resolve"),
+            "{told:?}"
+        );
+    }
+}
+
+#[test]
 fn a_removal_is_an_activity() {
     let scene = Scene::new();
     let venv = scene.venv();

@@ -89,7 +89,7 @@ fn statuses_are_answers_new_tries_or_failures() {
     let found = get(&downloader, &page(&server, "a")).expect("it comes");
     assert_eq!(found.body, b"text");
     assert_eq!(server.seen("a").len(), 3);
-    for status in [304, 404, 410] {
+    for status in [404, 410] {
         let path = status.to_string();
         server.put(&path, b"");
         server.always(&path, Turn::Status(status, ""));
@@ -97,8 +97,13 @@ fn statuses_are_answers_new_tries_or_failures() {
         assert_eq!((found.status, found.body.len()), (status, 0));
     }
     server.put("b", b"text");
-    server.script("b", [busy(), busy(), busy(), Turn::Status(403, "")]);
-    for says in ["HTTP 503", "HTTP 403"] {
+    // Nothing is kept of it that could be unchanged.
+    let unchanged = Turn::Status(304, "");
+    server.script(
+        "b",
+        [busy(), busy(), busy(), Turn::Status(403, ""), unchanged],
+    );
+    for says in ["HTTP 503", "HTTP 403", "HTTP 304"] {
         let error = get(&downloader, &page(&server, "b")).expect_err("it fails");
         assert_eq!(error.kind(), ErrorKind::Failed);
         assert!(error.to_string().contains(says), "{error}");

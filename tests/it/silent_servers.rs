@@ -122,3 +122,23 @@ fn the_whole_file_is_asked_for_if_requests_for_ranges_get_no_answer() {
         assert_eq!(ranges.collect::<Vec<_>>(), expected);
     }
 }
+
+#[test]
+fn after_a_long_silence_one_request_asks_for_all_that_is_missing() {
+    let (scene, server, bytes) = (Scene::new(), Server::start(), body(200_000, 5));
+    server.put(NAME, &bytes);
+    server.script(NAME, [Turn::Stall(1000)]);
+    let settings = Settings {
+        give_up_after: Duration::from_millis(390),
+        ..impatient(&scene)
+    };
+    let downloader = downloader(&settings);
+    let file = loose(server.url(NAME));
+    let peek = downloader.peek(&file).expect("some bytes came");
+    let mut buffer = [0; 10];
+    peek.read_at(&mut buffer, 100).expect("all bytes come");
+    assert_eq!(buffer, bytes[100..110]);
+    let fetched = downloader.fetch(&file, &Silent).expect("it is complete");
+    assert_eq!(content(&fetched), bytes);
+    assert_eq!(server.seen(NAME).len(), 2);
+}

@@ -24,6 +24,7 @@ pub fn activity(activity: &Activity, done: u64) -> String {
         ActivityKind::AskInterpreter => "asking the interpreter".to_owned(),
         ActivityKind::WaitForLock => format!("waiting for {subject}"),
         ActivityKind::Connect => format!("connecting to {subject}"),
+        ActivityKind::Resolve => "resolving".to_owned(),
         ActivityKind::ReadIndex => format!("reading the index of {subject}"),
         ActivityKind::Hash => format!("hashing {subject}"),
         ActivityKind::ReadEnvironment => "reading the environment".to_owned(),

@@ -27,7 +27,7 @@ use crate::fs;
 use crate::index::{
     Acceptance, Ahead, Index, IndexSettings, IndexUrl, Locations, Offered, default_index,
 };
-use crate::outcome::{Step, Warning};
+use crate::outcome::{Activity, ActivityKind, RunningActivity, Step, Warning};
 use crate::resolve::{
     Resolution, ResolutionWarning, ResolvedProject, StatedRequirement, Upgrade, Via, Wanted, solve,
 };
@@ -82,7 +82,10 @@ pub fn resolve(
     let resolver =
         RequestResolver::new(environment, request, more, downloader, (options, context))?;
     let begin = Instant::now();
+    let resolving =
+        RunningActivity::begin(context.events, &Activity::new(ActivityKind::Resolve, ""));
     let resolution = resolver.solve()?;
+    drop(resolving);
     context.events.step(Step::Resolve, begin.elapsed());
     resolver.finish(&resolution, context)
 }

@@ -153,6 +153,7 @@ impl Page {
             "application/vnd.pypi.simple.v1+html" | "text/html" | "application/xhtml+xml" => {
                 html::read(body, &mut builder)?;
             }
+            "" => return Err(IndexFault::NotAPage("it has no content type".to_owned())),
             _ => return Err(IndexFault::NotAPage(format!("its content is `{kind}`"))),
         }
         Ok(builder.finish())

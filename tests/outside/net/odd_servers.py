@@ -1,12 +1,12 @@
 """Install from servers that misbehave in 55 ways, alone and in pairs.
 
-    python3 tests/outside/net/odd_servers.py [--pairs N] [--only NAME]
+    python3 tests/outside/net/odd_servers.py [--pairs N] [--only NAME] [--seed N] [--at-once N]
 
 Each way changes the answers of a server that has a wheel. A command has to install the wheel as it
 is, or to end with code 1 or 3 and an error that says why; within 20 seconds, without a panic, and
 without sending one request six times. With one way alone it is known which of the two it must be. In
 pairs the second way changes the answers of the first. `--pairs N` tries N random pairs (default:
-60; 0: none; -1: all, about 3000, which takes an hour).
+60; 0: none; -1: all 2970, which takes an hour). `--only A --only B` tries A and B and their pairs.
 
 Prints a line for each failure and the slowest cases. Exit code 1: something failed.
 """
@@ -501,8 +501,9 @@ class Bench:
 def main() -> int:
     parser = venv.new_parser(__doc__)
     parser.add_argument("--pairs", type=int, default=60)
-    parser.add_argument("--only", choices=sorted(WAYS))
+    parser.add_argument("--only", choices=sorted(WAYS), action="append", default=[])
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--at-once", type=int, default=8)
     options = parser.parse_args()
     binary = venv.checked_binary(options.binary)
     alone = [(name,) for name in WAYS]
@@ -511,11 +512,11 @@ def main() -> int:
         pairs = random.Random(options.seed).sample(pairs, min(options.pairs, len(pairs)))
     cases = alone + pairs
     if options.only:
-        cases = [names for names in cases if options.only in names]
+        cases = [(name,) for name in options.only] + list(itertools.permutations(options.only, 2))
     with venv.scratch_directory("odd-servers") as scratch:
         bench = Bench(binary, scratch)
         # Most of a case is waiting, so that many run at once.
-        with concurrent.futures.ThreadPoolExecutor(8) as threads:
+        with concurrent.futures.ThreadPoolExecutor(options.at_once) as threads:
             outcomes = list(threads.map(bench.run, cases, itertools.count()))
     bad = [outcome for outcome in outcomes if outcome.faults]
     for outcome in bad:
