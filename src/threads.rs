@@ -1,7 +1,11 @@
-//! The threads that wheels are opened, planned and staged on, one pool for a whole command.
+//! The threads that wheels are opened, planned and staged on, one pool for a whole command, and
+//! the count of those that have nothing to do.
 //!
 //! Only this file names rayon. Downloads do not run here: they wait for servers most of the time,
 //! and start threads of their own.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicIsize, Ordering};
 
 use rayon::prelude::*;
 
@@ -63,9 +67,52 @@ pub fn in_parallel<T: Sync, R: Send>(
     pool.0.install(|| items.par_iter().map(work).collect())
 }
 
+/// Counts the threads of a pool that have nothing to do, so that another thread can use their
+/// share of the processors. Clones count together.
+#[derive(Debug, Clone, Default)]
+pub struct SpareThreads(Arc<AtomicIsize>);
+
+/// Ends a change of [`SpareThreads`] when it is dropped.
+#[derive(Debug)]
+pub struct SpareGuard<'a> {
+    threads: &'a SpareThreads,
+    by: isize,
+}
+
+impl SpareThreads {
+    /// Counts this thread as one that has nothing to do, until the guard is dropped.
+    pub fn rest(&self) -> SpareGuard<'_> {
+        self.change(1)
+    }
+
+    /// Counts this thread as one that has nothing to do from now on.
+    pub fn end(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Takes the place of one thread that has nothing to do until the guard is dropped; `None` if
+    /// all are busy.
+    pub fn take(&self) -> Option<SpareGuard<'_>> {
+        // Two threads may take the last one both, and a resting thread may get work again: then one
+        // thread more than wanted runs for a while, which does no harm. So the order is relaxed.
+        (self.0.load(Ordering::Relaxed) > 0).then(|| self.change(-1))
+    }
+
+    fn change(&self, by: isize) -> SpareGuard<'_> {
+        self.0.fetch_add(by, Ordering::Relaxed);
+        SpareGuard { threads: self, by }
+    }
+}
+
+impl Drop for SpareGuard<'_> {
+    fn drop(&mut self) {
+        self.threads.0.fetch_sub(self.by, Ordering::Relaxed);
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
 
     use super::*;
 
@@ -90,5 +137,20 @@ mod tests {
             count.fetch_add(1, Ordering::Relaxed);
         });
         assert_eq!(count.into_inner(), 3);
+    }
+
+    #[test]
+    fn a_resting_thread_is_taken_once() {
+        let spare = SpareThreads::default();
+        assert!(spare.take().is_none());
+        let rest = spare.rest();
+        let taken = spare.take();
+        assert!(taken.is_some() && spare.take().is_none());
+        drop(taken);
+        assert!(spare.take().is_some());
+        drop(rest);
+        assert!(spare.take().is_none());
+        spare.end();
+        assert!(spare.take().is_some());
     }
 }

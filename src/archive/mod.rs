@@ -20,6 +20,7 @@ mod gzip_reader;
 mod inflate;
 mod little_endian;
 mod local_headers;
+mod pipeline;
 mod scratch;
 mod stream;
 #[cfg(test)]
@@ -44,7 +45,7 @@ pub use gzip_reader::gzip_reader;
 pub use inflate::{Inflate, Progress};
 pub use local_headers::Extent;
 pub use scratch::Scratch;
-pub use stream::{StreamEnd, Unpacked};
+pub use stream::{Sink, StreamEnd, Unpacked};
 pub use verify::Expected;
 
 /// How many times its own size an archive may inflate to, if that is more than [`MIN_CONTENT`]. Of
@@ -130,7 +131,7 @@ impl Archive {
         entry: &Entry,
         expected: Expected,
         scratch: &mut Scratch,
-        sink: &mut dyn FnMut(&[u8]) -> Result<()>,
+        sink: &mut Sink<'_>,
     ) -> std::result::Result<Option<Digest>, ArchiveError> {
         extract::unpack(&*self.file, entry, expected, scratch, sink)
     }
@@ -145,7 +146,7 @@ impl Archive {
         entry: &Entry,
         expected: Expected,
         scratch: &mut Scratch,
-        sink: &mut dyn FnMut(&[u8]) -> Result<()>,
+        sink: &mut Sink<'_>,
     ) -> std::result::Result<Unpacked, ArchiveError> {
         stream::unpack(&*self.file, entry, expected, scratch, sink)
     }

@@ -1,12 +1,15 @@
 //! The buffers of one thread that unpacks.
 
 use super::inflate::Inflater;
+use crate::threads::SpareThreads;
 
 /// Buffers that one thread uses for one entry after the other.
 pub struct Scratch {
     pub(super) compressed: Vec<u8>,
     pub(super) content: Vec<u8>,
     pub(super) inflater: Inflater,
+    /// The threads that may help with a huge entry.
+    pub(super) spare: Option<SpareThreads>,
 }
 
 impl Scratch {
@@ -16,6 +19,16 @@ impl Scratch {
             compressed: Vec::new(),
             content: Vec::new(),
             inflater: Inflater::new(),
+            spare: None,
+        }
+    }
+
+    /// The same, for a thread of several that take one work after the other: as soon as one of the
+    /// others has nothing to do, it is replaced by one that helps with a huge entry.
+    pub fn with_help(spare: SpareThreads) -> Self {
+        Self {
+            spare: Some(spare),
+            ..Self::new()
         }
     }
 }

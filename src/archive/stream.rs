@@ -3,23 +3,28 @@
 //! Input: an entry. Output: its content, passed to a sink in order. Size, CRC-32 and digest are
 //! only known at the end, so a fault is reported after pieces were passed on, but never more bytes
 //! are passed on than the archive states. Memory: two buffers of [`PIECE`] bytes, and the window of
-//! a zstd frame.
+//! a zstd frame. The rest of a huge deflated entry is hashed and written on a second thread if one
+//! has nothing else to do.
 
 use std::io::{self, Read};
+use std::ops::Range;
 
 use super::entry::{ArchiveError, ArchiveResult, Entry, Method, corrupt, unreadable};
-use super::inflate::{Progress, zstd};
+use super::inflate::{Inflate, Progress, zstd};
+use super::pipeline::{self, Pieces};
 use super::scratch::{Scratch, grow};
 use super::verify::{Expected, check_fully_used, check_size_and_crc, wrong_size};
 use crate::digest::{Digest, Hasher};
 use crate::error::Result;
 use crate::fs::ReadAt;
+use crate::threads::SpareThreads;
 
 /// How many bytes of compressed or stored data are read at once. Larger pieces gain nothing.
 const PIECE: usize = 1 << 18;
 
-/// The receiver of an entry's content, which comes in one or more pieces.
-pub(super) type Sink<'a> = dyn FnMut(&[u8]) -> Result<()> + 'a;
+/// The receiver of an entry's content, which comes in one or more pieces, from one thread after
+/// another.
+pub type Sink<'a> = dyn FnMut(&[u8]) -> Result<()> + Send + 'a;
 
 /// What is known of an entry once it was unpacked in pieces.
 #[derive(Debug, Clone, Copy)]
@@ -125,49 +130,102 @@ impl PieceWriter<'_, '_> {
         }
     }
 
-    /// Inflates `data`, which must end with its stream.
-    fn inflate(&mut self, mut data: Data<'_>, scratch: &mut Scratch) -> ArchiveResult<StreamEnd> {
+    /// Inflates `data`, which must end with its stream, and has a spare thread hash and write the
+    /// rest as soon as there is one.
+    fn inflate(&mut self, data: Data<'_>, scratch: &mut Scratch) -> ArchiveResult<StreamEnd> {
+        let spare = scratch.spare.clone();
+        let mut pieces = DeflatePieces::new(self.entry, data, scratch);
+        while let Some(piece) = pieces.next()? {
+            self.write(piece)?;
+            let left = self.entry.size - self.size;
+            if left >= pipeline::LEAST
+                && let Some(_thread) = spare.as_ref().and_then(SpareThreads::take)
+            {
+                pipeline::run(&mut pieces, |piece| self.write(piece))?;
+            }
+        }
+        Ok(pieces.end.expect("the last piece ends the stream"))
+    }
+}
+
+/// Inflates the data of one entry, piece by piece.
+struct DeflatePieces<'a> {
+    entry: &'a Entry,
+    data: Data<'a>,
+    inflate: &'a mut Inflate,
+    compressed: &'a mut [u8],
+    /// The bytes of `compressed` that are not used yet.
+    input: Range<usize>,
+    needs_input: bool,
+    /// The number of bytes that were used in earlier calls.
+    before: u64,
+    last_header: Option<u64>,
+    /// Known once the stream has ended.
+    end: Option<StreamEnd>,
+}
+
+impl<'a> DeflatePieces<'a> {
+    fn new(entry: &'a Entry, data: Data<'a>, scratch: &'a mut Scratch) -> Self {
         grow(&mut scratch.compressed, PIECE);
         let inflate = &mut scratch.inflater.pieces;
         inflate.reset();
-        // The bytes of the buffer that hold compressed data.
-        let mut input = 0..0;
-        // The number of bytes that were used in earlier calls.
-        let mut before = 0_u64;
-        let mut last_header = None;
-        loop {
-            // What was not used before comes first, and new data follows it.
-            scratch.compressed.copy_within(input.clone(), 0);
-            input = 0..input.len();
-            while input.end < PIECE && data.left > 0 {
-                input.end += data
-                    .read(&mut scratch.compressed[input.end..PIECE])
-                    .map_err(|error| unreadable(data.file, self.entry, error))?;
+        Self {
+            entry,
+            data,
+            inflate,
+            compressed: &mut scratch.compressed[..PIECE],
+            input: 0..0,
+            needs_input: true,
+            before: 0,
+            last_header: None,
+            end: None,
+        }
+    }
+
+    /// Fills the buffer: the bytes that were not used yet come first, and new data follows them.
+    fn read(&mut self) -> ArchiveResult<()> {
+        self.compressed.copy_within(self.input.clone(), 0);
+        self.input = 0..self.input.len();
+        while self.input.end < PIECE && self.data.left > 0 {
+            self.input.end += self
+                .data
+                .read(&mut self.compressed[self.input.end..])
+                .map_err(|error| unreadable(self.data.file, self.entry, error))?;
+        }
+        Ok(())
+    }
+}
+
+impl Pieces for DeflatePieces<'_> {
+    /// The data must end with its stream.
+    fn next(&mut self) -> ArchiveResult<Option<&[u8]>> {
+        while self.end.is_none() {
+            if self.needs_input {
+                self.read()?;
             }
-            loop {
-                let (used, progress) = inflate
-                    .decode(&scratch.compressed[input.clone()], data.left == 0)
-                    .map_err(|fault| corrupt(self.entry, &fault))?;
-                // The offset is negative if the header begins in a byte that was used before.
-                if let Some(offset) = inflate.last_header() {
-                    last_header = (before * 8).checked_add_signed(offset);
-                }
-                input.start += used;
-                before += used as u64;
-                self.write(inflate.content())?;
-                match progress {
-                    Progress::NeedsInput => break,
-                    Progress::Full => {}
-                    Progress::End => {
-                        check_fully_used(self.entry, input.len() as u64 + data.left)?;
-                        return Ok(StreamEnd {
-                            last_header: last_header.expect("a stream ends with a last block"),
-                            end: before * 8 - u64::from(inflate.unused_bits()),
-                        });
-                    }
-                }
+            let (used, progress) = self
+                .inflate
+                .decode(&self.compressed[self.input.clone()], self.data.left == 0)
+                .map_err(|fault| corrupt(self.entry, &fault))?;
+            // The offset is negative if the header begins in a byte that was used before.
+            if let Some(offset) = self.inflate.last_header() {
+                self.last_header = (self.before * 8).checked_add_signed(offset);
+            }
+            self.input.start += used;
+            self.before += used as u64;
+            self.needs_input = progress == Progress::NeedsInput;
+            if progress == Progress::End {
+                check_fully_used(self.entry, self.input.len() as u64 + self.data.left)?;
+                self.end = Some(StreamEnd {
+                    last_header: self.last_header.expect("a stream ends with a last block"),
+                    end: self.before * 8 - u64::from(self.inflate.unused_bits()),
+                });
+            }
+            if !self.inflate.content().is_empty() {
+                return Ok(Some(self.inflate.content()));
             }
         }
+        Ok(None)
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
+use crate::threads::SpareThreads;
 use crate::wheel::WheelId;
 
 /// The cost of making a file, in bytes of content that cost as much.
@@ -38,6 +39,8 @@ pub(super) enum Work {
 pub(super) struct Queue {
     state: Mutex<State>,
     changed: Condvar,
+    /// The workers that wait for a group, and those that have ended.
+    spare: SpareThreads,
 }
 
 struct State {
@@ -57,6 +60,7 @@ impl Queue {
                 is_stopped: false,
             }),
             changed: Condvar::new(),
+            spare: SpareThreads::default(),
         }
     }
 
@@ -83,13 +87,20 @@ impl Queue {
                 return Some(group.work);
             }
             if !state.is_open {
+                self.spare.end();
                 return None;
             }
+            let _rest = self.spare.rest();
             state = self
                 .changed
                 .wait(state)
                 .unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    /// The workers that have nothing to do.
+    pub(super) fn spare(&self) -> &SpareThreads {
+        &self.spare
     }
 
     /// Nothing will be added any more.
@@ -133,6 +144,7 @@ mod tests {
         queue.add(vec![group(true, 5)]);
         let order: Vec<Work> = std::iter::from_fn(|| queue.next()).collect();
         assert_eq!(order, [5, 1, 9].map(|number| Work::Write(vec![number])));
+        assert!(queue.spare().take().is_some(), "this thread has ended");
     }
 
     #[test]

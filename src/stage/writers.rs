@@ -136,7 +136,7 @@ impl Workers<'_> {
 
     /// The loop of one worker.
     fn run(&self) {
-        let mut scratch = Scratch::new();
+        let mut scratch = Scratch::with_help(self.queue.spare().clone());
         let mut buffer = Vec::new();
         while let Some(work) = self.queue.next() {
             let done = match work {
