@@ -37,6 +37,9 @@ impl Protected {
         }
         // Names are compared first: nearly all files are none of these, and need no absolute path.
         let name = place.path.file_name();
+        if !may_be_protected(name) {
+            return None;
+        }
         let is_settings = folds_to(name, "pyvenv.cfg");
         let is_lock = folds_to(name, ".lock");
         let program = script::is_protected_name(name);
@@ -54,6 +57,16 @@ impl Protected {
             return Some("the environment's lock");
         }
         program.filter(|_| directory == self.scripts)
+    }
+}
+
+/// Whether `name` begins like a protected one, or with a character that may fold to such a
+/// beginning.
+fn may_be_protected(name: &str) -> bool {
+    // This runs for every file of every wheel. The other checks look at it several times.
+    match name.as_bytes().first() {
+        Some(first) => !first.is_ascii() || b".adgp".contains(&first.to_ascii_lowercase()),
+        None => false,
     }
 }
 
@@ -101,6 +114,9 @@ mod tests {
             "PyVenv.cfg".to_owned(),
             "bin/python3".to_owned(),
             "bin/activate".to_owned(),
+            "bin/Deactivate.bat".to_owned(),
+            "bin/pypy3".to_owned(),
+            "bin/graalpy".to_owned(),
         ] {
             assert!(reason(&path).is_some(), "{path}");
         }

@@ -4,6 +4,10 @@
 //! after `\` joined, comments removed, none empty. Limits: a `\` inside a comment is part of it,
 //! while for pip it swallows the next line.
 
+use std::borrow::Cow;
+
+use memchr::{memchr, memchr3};
+
 use crate::error::ResolutionFault;
 use crate::spec::location::{shown, without_credentials};
 
@@ -52,16 +56,32 @@ fn without_comment(line: &str) -> &str {
     &line[..end.unwrap_or(line.len())]
 }
 
+/// The words between blanks, tabs and line ends.
+fn blank_separated(text: &str) -> Vec<Cow<'_, str>> {
+    let mut words = Vec::new();
+    let mut rest = text;
+    loop {
+        let end = memchr3(b' ', b'\t', b'\n', rest.as_bytes()).unwrap_or(rest.len());
+        if end > 0 {
+            words.push(Cow::Borrowed(&rest[..end]));
+        }
+        match rest.get(end + 1..) {
+            Some(behind) => rest = behind,
+            None => return words,
+        }
+    }
+}
+
 impl Line {
     /// The words of `text`, a part of the line, without quotes and escapes, as pip reads options.
-    pub(super) fn words(&self, text: &str) -> Result<Vec<String>, ResolutionFault> {
-        // Most lists quote nothing, and splitting at blanks takes a fifth of the time.
-        if !text.contains(['"', '\'', '\\', '#']) {
-            let words = text.split([' ', '\t', '\n']);
-            let words = words.filter(|word| !word.is_empty());
-            return Ok(words.map(str::to_owned).collect());
+    pub(super) fn words<'t>(&self, text: &'t str) -> Result<Vec<Cow<'t, str>>, ResolutionFault> {
+        // Most lists quote nothing, and splitting at blanks takes a tenth of the time.
+        let bytes = text.as_bytes();
+        if memchr3(b'"', b'\'', b'\\', bytes).is_none() && memchr(b'#', bytes).is_none() {
+            return Ok(blank_separated(text));
         }
-        shlex::split(text).ok_or_else(|| self.fault("a quote is not closed"))
+        let words = shlex::split(text).ok_or_else(|| self.fault("a quote is not closed"))?;
+        Ok(words.into_iter().map(Cow::Owned).collect())
     }
 
     /// The requirement, and the options behind it.
@@ -150,7 +170,8 @@ mod tests {
                 number: 1,
                 text: text.to_owned(),
             };
-            assert_eq!(line.words(text).ok(), shlex::split(text), "{text}");
+            let words = line.words(text).unwrap();
+            assert_eq!(words, shlex::split(text).unwrap(), "{text}");
         }
     }
 

@@ -4,6 +4,8 @@
 //! names, and where to look; or every line that cannot be used. Limits: other lists are named and
 //! not read here; variables are not replaced; nothing is built.
 
+use std::borrow::Cow;
+
 use super::lines::{Line, lines};
 use super::requirement_line::{RequirementLine, hashes, ignored_option, split_option};
 use super::specifier;
@@ -122,8 +124,8 @@ impl LooseList {
         }
     }
 
-    fn options(&mut self, line: &Line, words: &[String]) -> Result<(), ResolutionFault> {
-        let mut words = words.iter().map(String::as_str);
+    fn options(&mut self, line: &Line, words: &[Cow<'_, str>]) -> Result<(), ResolutionFault> {
+        let mut words = words.iter().map(AsRef::as_ref);
         while let Some(word) = words.next() {
             let (option, attached) = split_option(word);
             let mut value = || {

@@ -12,6 +12,7 @@ mod loose;
 mod requirement_line;
 mod specifier;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 pub use loose::LooseList;
@@ -57,7 +58,7 @@ impl RefusedLine {
     /// out no option; but it says for which environment an editable project is.
     fn read_options(
         line: &Line,
-        read: impl FnOnce(&[String]) -> Result<(), ResolutionFault>,
+        read: impl FnOnce(&[Cow<'_, str>]) -> Result<(), ResolutionFault>,
     ) -> Result<(), Self> {
         let (options, marker) = split_options_marker(&line.text);
         let marker = marker.map(|text| read_marker(line, text)).transpose();
@@ -185,8 +186,8 @@ impl Requirements {
         }
     }
 
-    fn options(&mut self, line: &Line, words: &[String]) -> Result<(), ResolutionFault> {
-        let mut words = words.iter().map(String::as_str);
+    fn options(&mut self, line: &Line, words: &[Cow<'_, str>]) -> Result<(), ResolutionFault> {
+        let mut words = words.iter().map(AsRef::as_ref);
         while let Some(word) = words.next() {
             let (option, attached) = split_option(word);
             let mut value = || {

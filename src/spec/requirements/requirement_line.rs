@@ -51,7 +51,7 @@ pub(super) fn hashes(
     warnings: &mut Vec<ResolutionOddity>,
 ) -> Result<Vec<Digest>, ResolutionFault> {
     let words = line.words(options)?;
-    let mut words = words.iter().map(String::as_str);
+    let mut words = words.iter().map(AsRef::as_ref);
     let (mut hashes, mut weak) = (Vec::new(), Vec::new());
     while let Some(word) = words.next() {
         let (option, attached) = split_option(word);
