@@ -211,8 +211,11 @@ pub(super) fn spread_all(
             .map_err(|faults| (wheel.label.clone(), faults))?;
         Ok((not_portable(wheel, &files), files))
     };
-    let (mut files, mut refused) = (Vec::new(), Vec::new());
-    for result in in_parallel(pool, &order, spread_one) {
+    let results = in_parallel(pool, &order, spread_one);
+    let spread_out = results.iter().filter_map(|result| result.as_ref().ok());
+    let mut files = Vec::with_capacity(spread_out.map(|(_, files)| files.len()).sum());
+    let mut refused = Vec::new();
+    for result in results {
         match result {
             Ok((warning, more)) => {
                 context.warn(warning);

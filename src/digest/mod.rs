@@ -155,16 +155,29 @@ impl Digest {
     }
 }
 
-/// As RECORD writes it: `sha256=` and URL-safe base64 without padding (Recording installed
-/// projects, "The RECORD file").
+impl Digest {
+    /// Appends the digest as RECORD writes it: `sha256=` and URL-safe base64 without padding
+    /// (Recording installed projects, "The RECORD file").
+    pub fn write_to(&self, text: &mut Vec<u8>) {
+        let mut base64 = [0; LONGEST_BASE64];
+        let length = URL_SAFE_NO_PAD
+            .encode_slice(self.bytes(), &mut base64)
+            .expect("64 bytes are the longest digest");
+        text.extend_from_slice(self.algorithm.name().as_bytes());
+        text.push(b'=');
+        text.extend_from_slice(&base64[..length]);
+    }
+}
+
+/// How many characters 64 bytes take in base64 without padding.
+const LONGEST_BASE64: usize = 86;
+
+/// As [`Digest::write_to`].
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}={}",
-            self.algorithm.name(),
-            URL_SAFE_NO_PAD.encode(self.bytes())
-        )
+        let mut text = Vec::new();
+        self.write_to(&mut text);
+        f.write_str(&String::from_utf8_lossy(&text))
     }
 }
 
@@ -181,17 +194,6 @@ pub enum Identity {
     Digest(Digest),
     /// The CRC-32, if digests are not verified and so prove nothing.
     Crc(u32),
-}
-
-impl Identity {
-    /// The identity of `content`: a digest if digests are `verified`.
-    pub fn of(content: &[u8], verified: bool) -> Self {
-        if verified {
-            Self::Digest(Digest::of(Algorithm::Sha256, content))
-        } else {
-            Self::Crc(crc32fast::hash(content))
-        }
-    }
 }
 
 /// Computes a digest of bytes that come in pieces.

@@ -178,18 +178,19 @@ impl Dir {
             Err(Errno::NOENT) => return Ok(None),
             Err(error) => return Err(fail(error.into())),
         };
+        let stat = Stat::of(&rustix::fs::fstat(&file).map_err(|error| fail(error.into()))?);
         // A pipe or device would be read without an end, and a directory not at all.
-        if Stat::of(&rustix::fs::fstat(&file).map_err(|error| fail(error.into()))?).kind
-            != Kind::File
-        {
+        if stat.kind != Kind::File {
             return Err(fail(super::read::not_regular()));
         }
         let too_large = || fail(io::Error::from(io::ErrorKind::FileTooLarge));
-        if file.metadata().map_err(fail)?.len() > limit {
+        if stat.size > limit {
             return Err(too_large());
         }
-        let mut content = Vec::new();
-        // The file may grow, or be no regular file and tell no length.
+        // One byte more than it should need, so that the end is seen without growing.
+        let capacity = usize::try_from(stat.size.saturating_add(1)).unwrap_or(0);
+        let mut content = Vec::with_capacity(capacity);
+        // The file may grow meanwhile.
         file.take(limit + 1)
             .read_to_end(&mut content)
             .map_err(fail)?;

@@ -6,6 +6,7 @@
 //! that read are plain functions of this module, those that change something are methods of
 //! [`Dir`], [`OutputFile`] and [`CacheFile`], or take an [`Fs`]. Limits: Unix only.
 
+mod below;
 mod cache_dir;
 mod cache_file;
 mod cache_lock;
@@ -24,6 +25,7 @@ mod root_lock;
 mod settle;
 mod stat;
 mod stream;
+
 mod trust;
 mod walk;
 
@@ -31,6 +33,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use below::{Below, WORTH_OPENING};
 pub use cache_dir::{CacheDir, INTERPRETERS};
 pub use cache_file::{CacheFile, PrivateDirectory};
 pub use cache_lock::CacheLock;

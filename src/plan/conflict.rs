@@ -8,12 +8,14 @@
 
 use std::sync::Arc;
 
+use super::compare::{describe, describe_live, same_as_live, same_content};
 use super::folded_names::find_folded;
-use super::{Candidate, Change, ChangeId, Content, LiveRow, NewRow, RowFile, WantedFile};
-use crate::digest::{Digest, Identity};
+use super::order;
+use super::{Candidate, Change, ChangeId, Content, LiveRow, NewRow, RowFile};
+use crate::digest::Digest;
 use crate::environment::layout::Place;
 use crate::error::{Clash, ClashSide, UNOWNED};
-use crate::installed::facts::{Blocked, Facts, Live, LiveContent, LiveFile};
+use crate::installed::facts::{Blocked, Facts, Live, LiveContent};
 use crate::outcome::PathConflict;
 
 /// What to do if the contents of two owners differ (`--on-conflict`).
@@ -84,9 +86,7 @@ pub struct Rules<'a> {
 
 /// Resolves everything that is wanted. Candidates for one place are in the order of the arguments.
 pub fn resolve(changes: Vec<Change>, wanted: Vec<Candidate>, rules: &Rules<'_>) -> Resolved {
-    // Only the order is sorted, because candidates are large; files of one wheel come sorted.
-    let mut order: Vec<usize> = (0..wanted.len()).collect();
-    order.sort_by(|&a, &b| wanted[a].file.place.cmp(&wanted[b].file.place));
+    let order = order::sorted(&wanted);
     let mut resolved = Resolved {
         changes,
         ..Resolved::default()
@@ -97,23 +97,16 @@ pub fn resolve(changes: Vec<Change>, wanted: Vec<Candidate>, rules: &Rules<'_>) 
         resolved.clashes = find_folded(sorted, &resolved.changes, rules.facts);
     }
     let mut wanted: Vec<Option<Candidate>> = wanted.into_iter().map(Some).collect();
-    let mut rest = order
-        .into_iter()
-        .filter_map(|at| wanted[at].take())
-        .peekable();
+    let mut rest = order.into_iter().peekable();
     // Files whose places are above the current one: a directory cannot be there, too.
     let mut above: Vec<(Place, ChangeId)> = Vec::new();
-    while let Some(first) = rest.next() {
-        let mut group = vec![first];
-        while let Some(next) = rest.next_if(|next| next.file.place == group[0].file.place) {
-            group.push(next);
-        }
-        let file = &group[0].file;
-        above.retain(|(above, _)| file.place.is_within(above));
+    while let Some(first) = rest.next().and_then(|at| wanted[at].take()) {
+        let place = &first.file.place;
+        while above.pop_if(|(above, _)| !place.is_within(above)).is_some() {}
         if let Some((place, owner)) = above.last() {
             let owners = vec![
                 ClashSide::other(resolved.name(*owner), "a file"),
-                ClashSide::other(resolved.name(file.owner), "a directory"),
+                ClashSide::other(resolved.name(first.file.owner), "a directory"),
             ];
             resolved.clashes.push(Clash {
                 path: rules.facts.layout.show(place),
@@ -121,8 +114,21 @@ pub fn resolve(changes: Vec<Change>, wanted: Vec<Candidate>, rules: &Rules<'_>) 
                 is_settleable: false,
             });
         }
-        above.push((file.place.clone(), file.owner));
-        resolved.resolve_place(group, rules);
+        above.push((place.clone(), first.file.owner));
+        let is_same = |other: &Option<Candidate>| {
+            let other = other.as_ref().map(|other| &other.file.place);
+            other == Some(&first.file.place)
+        };
+        let mut others = Vec::new();
+        while let Some(at) = rest.next_if(|&at| is_same(&wanted[at])) {
+            others.extend(wanted[at].take());
+        }
+        if others.is_empty() && first.live.is_none() && first.blocked.is_none() {
+            resolved.write_alone(first);
+        } else {
+            others.insert(0, first);
+            resolved.resolve_place(others, rules);
+        }
     }
     // A file in place of a directory clashes once with each file below it.
     resolved.clashes.dedup();
@@ -130,6 +136,31 @@ pub fn resolve(changes: Vec<Change>, wanted: Vec<Candidate>, rules: &Rules<'_>) 
 }
 
 impl Resolved {
+    /// Writes the only file that is wanted at a free place: by far the most frequent case.
+    fn write_alone(&mut self, candidate: Candidate) {
+        let Candidate {
+            file, missing_root, ..
+        } = candidate;
+        let row = NewRow {
+            recorded: file.recorded,
+            file: RowFile::New(self.next_number()),
+        };
+        self.changes[file.owner.0 as usize].record.push(row);
+        self.files.push(ResolvedFile {
+            place: file.place,
+            content: file.content,
+            executable: file.executable,
+            size: file.size,
+            digest: file.digest,
+            missing_root,
+        });
+    }
+
+    /// The number of the next file to write.
+    fn next_number(&self) -> u32 {
+        u32::try_from(self.files.len()).expect("a plan has fewer than 2^32 files")
+    }
+
     /// Resolves one place that all in `group` want.
     fn resolve_place(&mut self, mut group: Vec<Candidate>, rules: &Rules<'_>) {
         if let Some(clash) = self.obstacle(&group[0], rules) {
@@ -195,11 +226,7 @@ impl Resolved {
                 };
                 RowFile::Live(Box::new(row))
             }
-            None => {
-                let number = u32::try_from(self.files.len());
-                let number = number.expect("a plan has fewer than 2^32 files");
-                RowFile::New(number)
-            }
+            None => RowFile::New(self.next_number()),
         };
         let mut owners: Vec<ChangeId> = Vec::with_capacity(1);
         for candidate in &group {
@@ -329,58 +356,6 @@ impl Rules<'_> {
         }
         false
     }
-}
-
-fn describe(file: &WantedFile) -> String {
-    file.digest.map_or_else(
-        || format!("{} bytes", file.size),
-        |digest| digest.to_string(),
-    )
-}
-
-fn describe_live(live: &Live) -> String {
-    match live.content {
-        LiveContent::File(LiveFile {
-            sums: Some((digest, _)),
-            ..
-        }) => digest.to_string(),
-        LiveContent::File(LiveFile { size, .. }) => format!("{size} bytes"),
-        LiveContent::Symlink => "a symbolic link".to_owned(),
-        LiveContent::Directory => "a directory".to_owned(),
-        LiveContent::Other => "a device or pipe".to_owned(),
-    }
-}
-
-/// Whether two files will have the same bytes, as far as that is known before they are written.
-fn same_content(a: &WantedFile, b: &WantedFile) -> bool {
-    match (&a.content, &b.content) {
-        (Content::Record(change), Content::Record(other)) => change == other,
-        (Content::Record(_), _) | (_, Content::Record(_)) => false,
-        (Content::Entry(wheel, entry), Content::Entry(other_wheel, other_entry))
-            if (wheel, entry) == (other_wheel, other_entry) =>
-        {
-            true
-        }
-        // Two identities that are not known must not count as equal.
-        _ => a.size == b.size && a.identity.is_some() && a.identity == b.identity,
-    }
-}
-
-/// Whether a file has the bytes of a live one.
-fn same_as_live(file: &WantedFile, live: &Live) -> bool {
-    let LiveContent::File(LiveFile {
-        size,
-        sums: Some((digest, crc)),
-        ..
-    }) = live.content
-    else {
-        return false;
-    };
-    let is_same = |identity: Identity| match identity {
-        Identity::Digest(wanted) => wanted == digest,
-        Identity::Crc(wanted) => wanted == crc,
-    };
-    size == file.size && file.identity.is_some_and(is_same)
 }
 
 #[cfg(test)]

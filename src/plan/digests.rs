@@ -5,7 +5,7 @@
 
 use foldhash::{HashMap, HashMapExt as _};
 
-use super::spread::identity_of;
+use super::spread::crc_of;
 use super::{Candidate, Content, WheelId};
 use crate::environment::layout::Place;
 use crate::wheel::{Digests, Wheel};
@@ -51,7 +51,7 @@ pub fn fill(candidates: &mut [Candidate], ids: &[WheelId], wheels: &[Wheel], ver
             .binary_search_by_key(&entry, |entry| entry.id)
             .expect("a wheel has the same entries after its RECORD was read");
         file.digest = entries[at].digest;
-        file.identity = identity_of(&entries[at], verified);
+        file.crc = crc_of(&entries[at], verified);
     }
 }
 
@@ -87,10 +87,11 @@ mod tests {
             executable: false,
             size: 1,
             digest: None,
-            identity: None,
+            crc: None,
         };
         Candidate {
             file,
+            is_elsewhere: false,
             missing_root: place(path),
             live: None,
             blocked: None,
@@ -136,8 +137,11 @@ mod tests {
             let mut files = vec![wanted(0, 2, "a"), wanted(1, 0, "b")];
             fill(&mut files, &[WheelId(0)], &wheels, verified);
             assert_eq!(files[0].file.digest, digest);
-            assert_eq!(files[0].file.identity, identity);
-            assert_eq!((files[1].file.digest, files[1].file.identity), (None, None));
+            assert_eq!(files[0].file.identity(), identity);
+            assert_eq!(
+                (files[1].file.digest, files[1].file.identity()),
+                (None, None)
+            );
         }
     }
 }

@@ -8,12 +8,14 @@
 
 pub mod bytecode;
 pub mod changes;
+mod compare;
 pub mod conflict;
 pub mod digests;
 mod folded_names;
 mod insertion;
 mod losers;
 pub mod operations;
+mod order;
 pub mod project_metadata;
 mod removal;
 pub mod spread;
@@ -91,9 +93,17 @@ pub struct WantedFile {
     pub size: u64,
     /// The digest of the content; `None` if it is known only when the file is written.
     pub digest: Option<Digest>,
+    /// The CRC-32 of the content, if contents are compared by that.
+    pub crc: Option<u32>,
+}
+
+impl WantedFile {
     /// The digest or checksum that contents are compared by; `None` if this one is equal to no
     /// other.
-    pub identity: Option<Identity>,
+    pub fn identity(&self) -> Option<Identity> {
+        let digest = || self.digest.map(Identity::Digest);
+        self.crc.map(Identity::Crc).or_else(digest)
+    }
 }
 
 /// The source of a file's content.
@@ -151,6 +161,8 @@ pub struct LiveRow {
 pub struct Candidate {
     /// The file, at its real place.
     pub file: WantedFile,
+    /// Whether a symbolic link inside the environment leads there from the place that was wanted.
+    pub is_elsewhere: bool,
     /// The outermost directory that is missing on the way to it; its own place if none is.
     pub missing_root: Place,
     /// The file or directory at its place, unless it leaves.
@@ -162,9 +174,11 @@ pub struct Candidate {
 impl Candidate {
     /// A file and what was found at its place.
     pub fn new(mut file: WantedFile, site: Site) -> Self {
+        let is_elsewhere = file.place != site.place;
         file.place = site.place;
         Self {
             file,
+            is_elsewhere,
             missing_root: site.missing_root,
             live: site.live,
             blocked: site.blocked,
@@ -275,7 +289,8 @@ impl Plan {
     pub fn staged_path(&self, file: &PlannedFile) -> String {
         let moved = &self.operations[file.slot as usize].place;
         match file.place.path.below(&moved.path) {
-            Some(below) => format!("{}/{below}", file.slot),
+            // Faster than `format!`, and needed for every directory and more.
+            Some(below) => [&*file.slot.to_string(), "/", below].concat(),
             None => file.slot.to_string(),
         }
     }
@@ -327,7 +342,8 @@ pub fn make(wants: Wants, facts: &Facts<'_>) -> Result<Plan> {
 /// Refuses files that a symbolic link inside the environment would lead to a protected place;
 /// `spread` has refused those that need no link.
 fn refuse_protected(files: &[Candidate], changes: &[Change], facts: &Facts<'_>) -> Result<()> {
-    let protected = files.iter().filter_map(|candidate| {
+    let elsewhere = files.iter().filter(|candidate| candidate.is_elsewhere);
+    let protected = elsewhere.filter_map(|candidate| {
         let file = &candidate.file;
         let what = facts.protected.reason(facts.layout, &file.place)?;
         let path = file.recorded.to_string();

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::conflict::OnConflict;
 use super::{Candidate, Change, ChangeId, Content, Plan, Tally, WantedFile, Wants, WheelId, make};
-use crate::digest::{Algorithm, Digest, Identity};
+use crate::digest::{Algorithm, Digest};
 use crate::environment::Python;
 use crate::environment::layout::{Layout, Place, SchemeKey};
 use crate::environment::protected::Protected;
@@ -158,7 +158,7 @@ impl Scenario {
                 executable: false,
                 size: content.len() as u64,
                 digest: Some(Digest::of(Algorithm::Sha256, content)),
-                identity: Some(Identity::of(content, true)),
+                crc: None,
             });
         }
         self.files.push(WantedFile {
@@ -169,7 +169,7 @@ impl Scenario {
             executable: false,
             size: 0,
             digest: None,
-            identity: None,
+            crc: None,
         });
         self.change(name, version, Some(WheelId(owner.0)))
     }
@@ -208,10 +208,11 @@ impl Scenario {
         let layout = Layout::for_tests("/target", "");
         let facts = self.facts(&layout);
         let site = |file: &WantedFile| self.site(&file.place, &facts.removal);
-        let candidates = self
-            .files
-            .iter()
-            .map(|file| Candidate::new(file.clone(), site(file)));
+        let candidates = self.files.iter().map(|file| Candidate {
+            // Nothing has spread these files, and so nothing has looked for protected places.
+            is_elsewhere: true,
+            ..Candidate::new(file.clone(), site(file))
+        });
         let wants = Wants {
             changes: self.changes.clone(),
             files: candidates.collect(),

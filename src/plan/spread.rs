@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::project_metadata::is_project_metadata;
 use super::{ChangeId, Content, WantedFile, WheelId};
-use crate::digest::{Algorithm, Digest, Identity};
+use crate::digest::{Algorithm, Digest};
 use crate::environment::Python;
 use crate::environment::layout::{Layout, Place, SchemeKey};
 use crate::environment::protected::Protected;
@@ -96,7 +96,10 @@ pub fn spread(
     }
     spread.metadata();
     spread.check_protected();
-    spread.files.sort_by_cached_key(|file| file.place.clone());
+    // Most entries come in this order, so that hardly anything is moved.
+    spread
+        .files
+        .sort_by(|one, other| one.place.cmp(&other.place));
     if spread.faults.is_empty() {
         Ok(spread.files)
     } else {
@@ -170,7 +173,7 @@ impl Spread<'_> {
                 content: Content::Entry(self.id, entry.id),
                 size: entry.size,
                 digest: entry.digest,
-                identity: identity_of(entry, self.destination.verified),
+                crc: crc_of(entry, self.destination.verified),
                 executable: false,
             },
         };
@@ -185,7 +188,7 @@ impl Spread<'_> {
         NewContent {
             size: bytes.len() as u64,
             digest: Some(Digest::of(Algorithm::Sha256, &bytes)),
-            identity: Some(Identity::of(&bytes, self.destination.verified)),
+            crc: (!self.destination.verified).then(|| crc32fast::hash(&bytes)),
             content: Content::Bytes(bytes),
             executable: false,
         }
@@ -280,7 +283,7 @@ impl Spread<'_> {
             content: Content::Record(self.owner),
             size: 0,
             digest: None,
-            identity: None,
+            crc: None,
             executable: false,
         };
         let path = format!("{}/RECORD", self.dist_info);
@@ -315,7 +318,7 @@ impl Spread<'_> {
             executable: new.executable,
             size: new.size,
             digest: new.digest,
-            identity: new.identity,
+            crc: new.crc,
         });
     }
 
@@ -341,24 +344,20 @@ impl Spread<'_> {
 
 /// Whether a component of the path is a name that Windows reserves or cannot have.
 pub fn is_reserved(place: &Place) -> bool {
-    place.path.components().any(path::is_reserved_on_windows)
+    path::has_reserved_component(place.path.as_str())
 }
 
-/// The value that an entry's content is compared by: the digest in RECORD if that is verified,
-/// otherwise the CRC-32 in the archive.
-pub(super) fn identity_of(entry: &WheelEntry, verified: bool) -> Option<Identity> {
-    if verified {
-        entry.digest.map(Identity::Digest)
-    } else {
-        Some(Identity::Crc(entry.crc))
-    }
+/// The CRC-32 in the archive, if an entry's content is compared by that: digests prove nothing
+/// unless they are verified.
+pub(super) fn crc_of(entry: &WheelEntry, verified: bool) -> Option<u32> {
+    (!verified).then_some(entry.crc)
 }
 
 struct NewContent {
     content: Content,
     size: u64,
     digest: Option<Digest>,
-    identity: Option<Identity>,
+    crc: Option<u32>,
     executable: bool,
 }
 

@@ -1,6 +1,5 @@
 //! Files that come from the store: linked, cloned or copied, one directory after the other.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -8,7 +7,7 @@ use super::Stages;
 use super::queue::{FILE_COST, Group, Work};
 use crate::environment::layout::RootId;
 use crate::error::{Error, Result, SourceFault, WarningCode};
-use crate::fs::Dir;
+use crate::fs::{Below, Dir};
 use crate::outcome::{StoreFigures, Warning};
 use crate::plan::{Content, Plan, PlannedFile};
 use crate::store::{Filling, LinkMode, Linker, Store, StoreCounts, StoredFile, StoredWheel};
@@ -17,8 +16,6 @@ use crate::wheel::{EntryId, Wheel, WheelId};
 /// How many files make a group, unless they are in one directory.
 // A worker takes a fraction of a millisecond for so many links.
 const GROUP: usize = 128;
-/// From how many files on a directory is opened, so that the paths of its files are short.
-const WORTH_OPENING: usize = 4;
 
 /// The wheels of a plan that are in the store, and those that are put into it.
 pub struct StoreFiles<'a> {
@@ -173,8 +170,8 @@ impl<'a> StageLinks<'a> {
         let stored = stored.ok_or_else(|| Error::wheel(&wheel.label, SourceFault::NotFetched))?;
         let staged = self.stages.path(plan, first);
         let (below, first_name) = split(&staged);
-        let stage = Directory::open(linker.to(), below, run.len())?;
-        let mut source = Directory::open(&stored.tree, "", 0)?;
+        let stage = Below::new(linker.to(), below, run.len())?;
+        let mut source = Below::new(&stored.tree, "", 0)?;
         for &number in run {
             let file = &plan.files[number];
             let Content::Entry(_, entry) = file.content else {
@@ -183,8 +180,8 @@ impl<'a> StageLinks<'a> {
             let entry = &wheel.entries[entry.0 as usize];
             let (below, name) = split(entry.path.as_str());
             // Nearly all files of one directory come from one directory.
-            if source.below != below {
-                source = Directory::open(&stored.tree, below, run.len())?;
+            if !source.is_at(below) {
+                source = Below::new(&stored.tree, below, run.len())?;
             }
             let path = source.path(name);
             let from = StoredFile {
@@ -239,37 +236,6 @@ impl<'a> StoreFiles<'a> {
 
     fn filling(&self, id: WheelId) -> Option<&Filling<'a>> {
         self.filling.get(id.0 as usize)?.as_ref()
-    }
-}
-
-/// A directory below another one: opened if several of its files are needed.
-struct Directory<'a> {
-    root: &'a Dir,
-    below: &'a str,
-    opened: Option<Dir>,
-}
-
-impl<'a> Directory<'a> {
-    fn open(root: &'a Dir, below: &'a str, files: usize) -> Result<Self> {
-        let is_worth_it = files >= WORTH_OPENING && !below.is_empty();
-        Ok(Self {
-            root,
-            below,
-            opened: is_worth_it.then(|| root.open_own(below)).transpose()?,
-        })
-    }
-
-    fn dir(&self) -> &Dir {
-        self.opened.as_ref().unwrap_or(self.root)
-    }
-
-    /// The path of a file in it, for [`Directory::dir`].
-    fn path<'n>(&self, name: &'n str) -> Cow<'n, str> {
-        if self.opened.is_some() || self.below.is_empty() {
-            Cow::Borrowed(name)
-        } else {
-            Cow::Owned([self.below, "/", name].concat())
-        }
     }
 }
 

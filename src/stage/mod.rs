@@ -93,7 +93,8 @@ pub fn stage(
     options: StageOptions<'_>,
 ) -> Result<Staged> {
     make_directories(&plan, stages, options.pool)?;
-    let (cancel, progress, epoch) = (options.cancel, options.progress, options.epoch);
+    let (pool, cancel) = (options.pool, options.cancel);
+    let (progress, epoch) = (options.progress, options.epoch);
     let written = writers::write_contents(&plan, stages, archives, options)?;
     for (number, size) in &written.compiled.sizes {
         plan.files[*number].size = *size;
@@ -101,7 +102,7 @@ pub fn stage(
     let uncompiled = Uncompiled::of(&plan, &written.compiled.refused);
     uncompiled.warn(&plan, progress);
     uncompiled.leave_out(&mut plan, stages)?;
-    seal::write_records(&mut plan, stages, &written.digests, cancel)?;
+    seal::write_records(&mut plan, stages, &written.digests, (pool, cancel))?;
     uncompiled.drop_operations(&mut plan);
     stages.gather(&plan.operations)?;
     if let Some(epoch) = epoch {

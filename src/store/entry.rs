@@ -7,7 +7,7 @@ use super::{ContentId, Store};
 use crate::cancellation::Cancellation;
 use crate::digest::{Digest, Hasher};
 use crate::error::{Error, Result};
-use crate::fs::{self, Dir, Kind, ReadAt as _, Stat};
+use crate::fs::{self, Below, Dir, Kind, ReadAt as _, Stat, WORTH_OPENING};
 use crate::wheel::{WheelContents, WheelEntry};
 
 /// The names in the directory of an entry.
@@ -196,11 +196,27 @@ impl StoredWheel {
         check: StoreCheck,
         cancel: &Cancellation,
     ) -> Result<Option<String>> {
-        for (entry, inode) in entries.iter().zip(&self.facts.inodes) {
-            let stat = self.tree.stat(entry.path.as_str())?;
+        let mut directory = Below::new(&self.tree, "", 0)?;
+        for (number, entry) in entries.iter().enumerate() {
+            let below = entry.path.directory().unwrap_or("");
+            if !directory.is_at(below) {
+                let others = entries[number..].iter().take(WORTH_OPENING);
+                let is_here = |other: &&WheelEntry| other.path.directory().unwrap_or("") == below;
+                let files = others.take_while(is_here).count();
+                directory = match Below::new(&self.tree, below, files) {
+                    Ok(directory) => directory,
+                    Err(error) if is_no_directory(&error) => {
+                        return Ok(Some(entry.path.to_string()));
+                    }
+                    Err(error) => return Err(error),
+                };
+            }
+            let name = directory.path(entry.path.file_name());
+            let stat = directory.dir().stat(&name)?;
             let looks_right = match check {
                 StoreCheck::OnlyContents => stat.is_some_and(|stat| stat.size == entry.size),
-                _ => stat.is_some_and(|stat| self.is_untouched(&stat, entry, *inode)),
+                _ => stat
+                    .is_some_and(|stat| self.is_untouched(&stat, entry, self.facts.inodes[number])),
             };
             let is_right = looks_right
                 && (matches!(check, StoreCheck::Nothing | StoreCheck::Looks)
@@ -220,6 +236,12 @@ impl StoredWheel {
             && stat.inode == inode
             && stat.mode == self.mode(entry.executable)
     }
+}
+
+/// Whether a directory is missing, or something else has taken its place.
+fn is_no_directory(error: &Error) -> bool {
+    use std::io::ErrorKind::{NotADirectory, NotFound};
+    matches!(error.io_kind(), Some(NotFound | NotADirectory))
 }
 
 /// Whether a file has the digest that RECORD states for it.

@@ -39,7 +39,7 @@ pub struct FileFacts {
 /// A wheel in the store.
 #[derive(Debug)]
 pub struct StoredIndex {
-    /// The contents. The entries are numbered in their order.
+    /// The contents. The entries are sorted by path and numbered in that order.
     pub contents: WheelContents,
     /// The looks of its files.
     pub facts: FileFacts,
@@ -107,8 +107,13 @@ impl<'a> Described<'a> {
             rest.bytes(warning.message.as_bytes());
         }
         rest.count(self.entries.len());
-        for (entry, inode) in self.entries.iter().zip(&facts.inodes) {
-            rest.entry(entry, *inode);
+        let mut entries: Vec<(&WheelEntry, u64)> = (self.entries.iter())
+            .zip(facts.inodes.iter().copied())
+            .collect();
+        // Sorted, so that planning from the index has nothing to sort.
+        entries.sort_unstable_by(|(one, _), (other, _)| one.path.cmp(&other.path));
+        for (entry, inode) in entries {
+            rest.entry(entry, inode);
         }
         let IndexWriter(rest) = rest;
         let crc = crc32fast::hash(&rest).to_le_bytes();
@@ -148,23 +153,18 @@ pub fn decode(bytes: &[u8]) -> Option<StoredIndex> {
             message: reader.text()?.to_owned(),
         })
     })?;
-    let entries = reader.list(IndexReader::entry)?;
     let mut ids = (0..).map(EntryId);
-    let mut numbered = Vec::with_capacity(entries.len());
-    facts.inodes.reserve(entries.len());
-    for (entry, inode) in entries {
+    let entries = reader.list(|reader| {
+        let (entry, inode) = reader.entry(ids.next()?)?;
         facts.inodes.push(inode);
-        numbered.push(WheelEntry {
-            id: ids.next()?,
-            ..entry
-        });
-    }
+        Some(entry)
+    })?;
     Some(StoredIndex {
         contents: WheelContents {
             root_is_purelib,
             dist_info,
             metadata: Metadata::parse(&headers).ok()?,
-            entries: numbered,
+            entries,
             entry_points,
             warnings,
         },
@@ -267,8 +267,8 @@ impl<'a> IndexReader<'a> {
         Some(items)
     }
 
-    /// An entry without its number, and its inode.
-    fn entry(&mut self) -> Option<(WheelEntry, u64)> {
+    /// An entry, and its inode.
+    fn entry(&mut self, id: EntryId) -> Option<(WheelEntry, u64)> {
         let path = RelPath::parse(self.text()?).ok()?;
         let size = u64::from_le_bytes(self.array()?);
         let crc = self.number()?;
@@ -281,7 +281,7 @@ impl<'a> IndexReader<'a> {
             _ => Some(self.bytes()?.into()),
         };
         let entry = WheelEntry {
-            id: EntryId(0),
+            id,
             path,
             size,
             crc,

@@ -12,12 +12,14 @@ mod tests;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::fmt::Write as _;
 
 use csv::{QuoteStyle, ReaderBuilder, StringRecord, WriterBuilder};
 
 use super::digits::number;
 use crate::digest::Digest;
 use crate::error::{MOST_KEPT, RecordFault, WarningCode};
+use crate::path::any_byte;
 use digest::parse_digest;
 
 /// How many characters of a row or digest a fault repeats.
@@ -141,34 +143,83 @@ fn is_directory(path: &str) -> bool {
     path.ends_with('/') || path == "__pycache__" || path.ends_with("/__pycache__")
 }
 
+/// The bytes of a RECORD with these rows, in this order: see [`write_lines`].
+pub fn write_record(rows: &[RecordRow]) -> Vec<u8> {
+    write_lines(rows.iter().map(|row| RecordLine {
+        path: &row.path,
+        digest: row.digest,
+        size: row.size,
+    }))
+}
+
 /// The bytes of a RECORD with these rows, in this order ("Recording installed projects", "The
 /// RECORD file"): lines end in `\n`, and only fields that need quotes have them.
-pub fn write_record(rows: &[RecordRow]) -> Vec<u8> {
+pub fn write_lines<'a>(lines: impl IntoIterator<Item = RecordLine<'a>>) -> Vec<u8> {
+    let mut lines = lines.into_iter().peekable();
     // Without quotes, a path's byte order mark would be read as that of the file.
-    let marked = rows
-        .first()
-        .is_some_and(|row| row.path.starts_with('\u{feff}'));
-    let quotes = if marked {
-        QuoteStyle::Always
-    } else {
-        QuoteStyle::Necessary
-    };
-    let mut writer = WriterBuilder::new()
-        .has_headers(false)
-        .quote_style(quotes)
-        .from_writer(Vec::new());
-    for row in rows {
-        let digest = row
-            .digest
-            .as_ref()
-            .map(Digest::to_string)
-            .unwrap_or_default();
-        let size = row.size.map(|size| size.to_string()).unwrap_or_default();
+    let marked = (lines.peek()).is_some_and(|line| line.path.starts_with('\u{feff}'));
+    let mut text = Vec::with_capacity(lines.size_hint().0 * LINE_BYTES);
+    let mut size = String::new();
+    for line in lines {
+        size.clear();
+        if let Some(number) = line.size {
+            write!(size, "{number}").expect("memory takes every write");
+        }
+        if marked || any_byte(line.path.as_bytes(), needs_quotes) {
+            line.write_quoted(&size, marked, &mut text);
+            continue;
+        }
+        text.extend_from_slice(line.path.as_bytes());
+        text.push(b',');
+        if let Some(digest) = &line.digest {
+            digest.write_to(&mut text);
+        }
+        text.push(b',');
+        text.extend_from_slice(size.as_bytes());
+        text.push(b'\n');
+    }
+    text
+}
+
+/// A guess of the bytes of a line, so that the buffer seldom grows.
+const LINE_BYTES: usize = 128;
+
+/// A row of a RECORD that is written; the columns are those of [`RecordRow`].
+#[derive(Debug, Clone, Copy)]
+pub struct RecordLine<'a> {
+    /// The path.
+    pub path: &'a str,
+    /// The digest.
+    pub digest: Option<Digest>,
+    /// The length in bytes.
+    pub size: Option<u64>,
+}
+
+impl RecordLine<'_> {
+    /// Appends the line by way of the csv crate, which knows all about quotes. It takes several
+    /// times as long as a line that needs none.
+    fn write_quoted(&self, size: &str, always: bool, text: &mut Vec<u8>) {
+        let quotes = if always {
+            QuoteStyle::Always
+        } else {
+            QuoteStyle::Necessary
+        };
+        let mut writer = WriterBuilder::new()
+            .has_headers(false)
+            .quote_style(quotes)
+            .from_writer(text);
+        let digest = self.digest.map(|digest| digest.to_string());
+        let digest = digest.unwrap_or_default();
         writer
-            .write_record([&row.path, &digest, &size])
+            .write_record([self.path, &digest, size])
+            .and_then(|()| writer.flush().map_err(csv::Error::from))
             .expect("memory takes every write");
     }
-    writer.into_inner().expect("memory takes every write")
+}
+
+/// Whether a field with this byte has to be quoted (RFC 4180, section 2).
+fn needs_quotes(byte: u8) -> bool {
+    matches!(byte, b'"' | b',' | b'\r' | b'\n')
 }
 
 /// Calls `take` with each row of CSV that is not blank, and the number of its first line, until it

@@ -5,10 +5,16 @@
 //! once, when the text is parsed. Limits: [`MAX_PATH`] bytes in all, [`MAX_COMPONENT`] bytes and
 //! [`MAX_DEPTH`] components.
 
+mod bytes;
+mod windows;
+
 use std::fmt;
 use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
+
+pub use bytes::any_byte;
+pub use windows::has_reserved_component;
 
 /// The longest relative path accepted, in bytes: what Linux takes, less room for the environment's
 /// own path.
@@ -79,6 +85,10 @@ impl RelPath {
         if text.len() > MAX_PATH {
             return Err(PathFault::TooLong);
         }
+        // Nearly all paths are found to be right here, many bytes at a time.
+        if is_plain_ascii(text) {
+            return Ok(Self(text.into()));
+        }
         let mut depth = 0;
         for component in text.split('/') {
             check_component(component)?;
@@ -123,13 +133,13 @@ impl RelPath {
     /// `self/other`. The lengths were checked one by one; their sum is checked by the file system.
     #[must_use]
     pub fn join(&self, other: &Self) -> Self {
-        Self([&self.0, "/", &other.0].concat().into())
+        Self(joined(&self.0, &other.0))
     }
 
     /// `self/name`, where `name` is the last component of `other`.
     #[must_use]
     pub fn join_name_of(&self, other: &Self) -> Self {
-        Self([&self.0, "/", other.file_name()].concat().into())
+        Self(joined(&self.0, other.file_name()))
     }
 
     /// The rest of the path below `base`; `None` if it is not below it.
@@ -146,6 +156,42 @@ impl RelPath {
     pub fn starts_with(&self, base: &Self) -> bool {
         self == base || self.below(base).is_some()
     }
+}
+
+/// `directory/name` with one allocation, since every installed file needs such a text.
+fn joined(directory: &str, name: &str) -> Arc<str> {
+    let mut buffer = [0; 256];
+    let length = directory.len() + 1 + name.len();
+    match buffer.get_mut(..length) {
+        Some(text) => {
+            text[..directory.len()].copy_from_slice(directory.as_bytes());
+            text[directory.len()] = b'/';
+            text[directory.len() + 1..].copy_from_slice(name.as_bytes());
+            std::str::from_utf8(text)
+                .expect("texts that are put together are a text")
+                .into()
+        }
+        None => [directory, "/", name].concat().into(),
+    }
+}
+
+/// Whether `text`, which has no drive letter and is not too long, is certainly a [`RelPath`]. False
+/// says nothing.
+fn is_plain_ascii(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    if any_byte(bytes, |byte| !matches!(byte, b' '..=b'~') | (byte == b'\\')) {
+        return false;
+    }
+    let (mut begin, mut depth) = (0, 0);
+    memchr::memchr_iter(b'/', bytes)
+        .chain([bytes.len()])
+        .all(|end| {
+            let component = &bytes[begin..end];
+            (begin, depth) = (end + 1, depth + 1);
+            let is_dots = component.len() <= 2 && component.iter().all(|byte| *byte == b'.');
+            // An empty component counts as dots here.
+            !is_dots && component.len() <= MAX_COMPONENT && depth <= MAX_DEPTH
+        })
 }
 
 /// Whether `component` may be one component of a [`RelPath`].
@@ -214,44 +260,6 @@ pub fn folds_to(name: &str, folded: &str) -> bool {
 pub fn is_same_text(one: &str, other: &str) -> bool {
     use unicode_normalization::UnicodeNormalization as _;
     one.nfc().eq(other.nfc())
-}
-
-/// Windows' device names and the endings it drops: names that mean something else there.
-pub fn is_reserved_on_windows(component: &str) -> bool {
-    let refused = |byte: &u8| matches!(byte, b':' | b'<' | b'>' | b'"' | b'|' | b'?' | b'*');
-    if component.ends_with(['.', ' ']) || component.as_bytes().iter().any(refused) {
-        return true;
-    }
-    let stem = component.split('.').next().unwrap_or(component).trim_end();
-    let is_port = |port: &str| {
-        matches!(
-            port,
-            "1" | "2" | "3" | "4" | "5" | "6" | "7" | "8" | "9" | "¹" | "²" | "³"
-        )
-    };
-    ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"]
-        .iter()
-        .any(|device| stem.eq_ignore_ascii_case(device))
-        || stem.split_at_checked(3).is_some_and(|(device, port)| {
-            (device.eq_ignore_ascii_case("COM") || device.eq_ignore_ascii_case("LPT"))
-                && is_port(port)
-        })
-        || is_short_alias(component)
-}
-
-/// Whether a name is like those that Windows gives to files beside their own, as `PYTHON~1.EXE`: it
-/// may mean another file.
-fn is_short_alias(component: &str) -> bool {
-    if component.len() > 12 || !component.as_bytes().contains(&b'~') {
-        return false;
-    }
-    let (stem, extension) = component.split_once('.').unwrap_or((component, ""));
-    let number = stem.rsplit_once('~').map(|(_, number)| number);
-    stem.len() <= 8
-        && extension.len() <= 3
-        && number.is_some_and(|number| {
-            !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
-        })
 }
 
 impl Ord for RelPath {
@@ -381,38 +389,6 @@ mod tests {
         }
         for (one, other) in [("a", "ä"), ("mod.py", "mod_py"), ("ı", "i"), ("٣", "3")] {
             assert_ne!(folded(one), folded(other), "{one} {other}");
-        }
-    }
-
-    #[test]
-    fn e23_names_that_windows_reserves() {
-        for name in [
-            "aux.py",
-            "CON",
-            "nul.tar.gz",
-            "com1",
-            "COM¹",
-            "lpt9.txt",
-            "x.",
-            "x ",
-            "a?b",
-            "CONIN$",
-            "PYTHON~1",
-            "PYTHON~1.EXE",
-        ] {
-            assert!(is_reserved_on_windows(name), "{name}");
-        }
-        for name in [
-            "auxiliary.py",
-            "console",
-            "com10",
-            "x.y",
-            "backup.py~",
-            "a~b",
-            "python~interpreter~1",
-            "x~1.json",
-        ] {
-            assert!(!is_reserved_on_windows(name), "{name}");
         }
     }
 }
