@@ -244,8 +244,7 @@ fn act(parsed: &Parsed, context: Context<'_>, results: &mut Results) -> Result<(
         #[cfg(feature = "http")]
         Command::Download(args, dest) => {
             let request = request::read(args, options, context)?;
-            let sources = command::sources(&locate, &request, options, context)?;
-            let wheels = command::download(&sources, dest, options, context)?;
+            let wheels = command::download(&locate, &request, dest, options, context)?;
             let status = match (options.dry_run, wheels.is_empty()) {
                 (true, _) => Status::Planned,
                 (false, true) => Status::Unchanged,

@@ -6,10 +6,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use super::remote::remote_file;
-use super::{Context, Options};
+use super::request::Input;
+use super::shared_downloads::SharedDownloads;
+use super::{Context, Options, names};
 use crate::archive;
 use crate::digest::{Algorithm, Digest, Hasher};
-use crate::download::{Downloader, RemoteFile};
+use crate::download::RemoteFile;
+use crate::environment::Locate;
 use crate::error::{ArchiveFault, Error, Result, SourceFault};
 use crate::fs::{self, Dir, OpenFile, ReadAt as _};
 use crate::source::Source;
@@ -52,19 +55,33 @@ impl DownloadedWheel {
     }
 }
 
-/// Puts every wheel into the directory `dest`, which is made if it is missing, under its file name.
-/// Files of the same names are replaced. Returns the wheels in the order of `sources`. With
-/// [`Options::dry_run`] nothing is fetched or written.
+/// Puts every wheel that an installation of `input` would need into the directory `dest`, which is
+/// made if it is missing, under its file name. Files of the same names are replaced. Returns the
+/// wheels in the order of the input. With [`Options::dry_run`] no wheel is fetched or written. The
+/// environment that `locate` means counts only if the input depends on one.
 ///
 /// # Errors
-/// The first wheel that cannot be fetched or read, or is not what was promised. Wheels that were
-/// put there before it stay.
+/// All faults of all texts in one error; there is no such environment; no set of wheels satisfies
+/// the requirements; or the first wheel that cannot be fetched or read, or is not what was
+/// promised. Wheels that were put there before it stay.
 pub fn download(
-    sources: &[Source],
+    locate: &Locate,
+    input: &Input,
     dest: &Path,
     options: &Options,
     context: Context<'_>,
 ) -> Result<Vec<DownloadedWheel>> {
+    let downloads = SharedDownloads::new(options, context);
+    let sources = names::sources(locate, input, &downloads)?;
+    fetch_all(&sources, dest, &downloads)
+}
+
+fn fetch_all(
+    sources: &[Source],
+    dest: &Path,
+    downloads: &SharedDownloads<'_>,
+) -> Result<Vec<DownloadedWheel>> {
+    let (options, context) = (downloads.options, downloads.context);
     let mut names = HashSet::new();
     // One file would silently replace the other, so this is refused before any is written.
     if let Some(twice) = sources
@@ -90,7 +107,7 @@ pub fn download(
     }
     Dir::make_all(context.fs, dest)?;
     let dest = Dir::open(context.fs, dest)?;
-    let downloader = Downloader::new(&options.download, context.fs, context.cancel.clone())?;
+    let downloader = downloads.downloader()?;
     for (source, wheel) in sources.iter().zip(&mut wheels) {
         if let Some(path) = source.path() {
             let file = OpenFile::open(path)?

@@ -9,6 +9,7 @@ use super::observer::Observer;
 use super::planned::PlannedTransaction;
 use super::request::{Input, ResolvedInput};
 use super::session::{Purpose, Session};
+use super::shared_downloads::SharedDownloads;
 use super::up_to_date::{InstalledSet, SortedWheels};
 use super::{Context, Options, compiling, open};
 use crate::environment::layout::Layout;
@@ -56,7 +57,9 @@ pub(crate) fn plan_install<'a>(
     for _ in 0..ATTEMPTS {
         let begin = Instant::now();
         let present = InstalledSet::new(environment, &layout, &installed, options);
-        let resolved = resolved(input, (&present, &layout, &installed), options, context)?;
+        // Each attempt has its own, since an address is fetched only once.
+        let downloads = SharedDownloads::new(options, context);
+        let resolved = resolved(input, (&present, &layout, &installed), &downloads)?;
         #[cfg(feature = "http")]
         let (resolved, named) = resolved;
         let wanted = SortedWheels::new(resolved, &present);
@@ -64,7 +67,7 @@ pub(crate) fn plan_install<'a>(
         if compilers.is_none() && !needed.is_empty() {
             compilers = compiling::start(environment, options, &pool)?;
         }
-        let mut opened = open::open(needed, options, &pool, context)?;
+        let mut opened = open::open(needed, options, &pool, &downloads)?;
         context.events.step(Step::Open, begin.elapsed());
         context.warn(opened.warnings());
         #[cfg(feature = "http")]
@@ -196,9 +199,9 @@ type SeenEnvironment<'a> = (&'a InstalledSet<'a>, &'a Layout, &'a [Installed]);
 fn resolved(
     input: &Input,
     (present, layout, installed): SeenEnvironment<'_>,
-    options: &Options,
-    context: Context<'_>,
+    downloads: &SharedDownloads<'_>,
 ) -> Result<(ResolvedInput, NamedWheels)> {
+    let (options, context) = (downloads.options, downloads.context);
     let environment = present.environment();
     let is_installed = |name: &_, version: &_, pins: &_| present.satisfying(name, version, pins);
     let mut resolved = input.resolve(environment, options, &is_installed, context)?;
@@ -206,8 +209,7 @@ fn resolved(
         .iter()
         .filter(|project| present.can_be_used(project));
     let metadata = names::installed_metadata(usable, layout, options);
-    let how = (options, context);
-    let named = names::add(environment, input, &mut resolved, metadata, how)?;
+    let named = names::add(environment, input, &mut resolved, metadata, downloads)?;
     Ok((resolved, named))
 }
 
@@ -216,9 +218,9 @@ fn resolved(
 fn resolved(
     input: &Input,
     (present, _, _): SeenEnvironment<'_>,
-    options: &Options,
-    context: Context<'_>,
+    downloads: &SharedDownloads<'_>,
 ) -> Result<ResolvedInput> {
+    let (options, context) = (downloads.options, downloads.context);
     let is_installed = |name: &_, version: &_, pins: &_| present.satisfying(name, version, pins);
     input.resolve(present.environment(), options, &is_installed, context)
 }

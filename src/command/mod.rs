@@ -37,6 +37,7 @@ mod request;
 mod resolve;
 mod session;
 mod settling;
+mod shared_downloads;
 mod show;
 mod undo;
 mod uninstall;
@@ -53,8 +54,6 @@ pub use history::history;
 pub use install::install;
 pub(crate) use install::plan_install;
 pub use list::{installed_versions, list};
-#[cfg(feature = "http")]
-pub use names::sources;
 pub use observer::Observer;
 pub use options::{BytecodeOptions, Options};
 pub use owner::{PathOwners, owner};

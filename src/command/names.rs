@@ -11,11 +11,11 @@ use std::time::Instant;
 use super::document::Document;
 use super::request::{Input, ResolvedInput};
 use super::resolve::{
-    Additions, InstalledMetadata, RequestResolver, ResolutionRequest, ResolvedRequest, lock_of,
-    report_of,
+    Additions, InstalledMetadata, RequestResolver, ResolutionRequest, ResolvedRequest, TAIL,
+    lock_of, report_of,
 };
+use super::shared_downloads::SharedDownloads;
 use super::{Context, Options};
-use crate::download::{Downloader, Settings};
 use crate::environment::layout::Layout;
 use crate::environment::{self, Environment, Locate};
 use crate::error::{Error, IndexFault, Result};
@@ -25,9 +25,6 @@ use crate::source::{DirectReference, Pins, Satisfied, Source, merged};
 use crate::spec::core_metadata::Metadata;
 use crate::spec::resolved::ResolvedWheel;
 use crate::wheel::Wheel;
-
-/// How many bytes of a wheel's end are asked for, if its METADATA is no file of its own.
-const TAIL: u64 = 1 << 14;
 
 /// The wheels that were found for names.
 #[derive(Default)]
@@ -72,10 +69,10 @@ pub(super) fn add(
     input: &Input,
     resolved: &mut ResolvedInput,
     installed: InstalledMetadata,
-    (options, context): (&Options, Context<'_>),
+    downloads: &SharedDownloads<'_>,
 ) -> Result<NamedWheels> {
     let lists = input.loose_lists(resolved);
-    let mut named = resolve(environment, input, &lists, installed, (options, context))?;
+    let mut named = resolve(environment, input, &lists, installed, downloads)?;
     resolved.satisfied.append(&mut named.satisfied);
     resolved.sources.append(&mut named.sources);
     Ok(named)
@@ -90,18 +87,15 @@ pub(super) fn resolve(
     input: &Input,
     lists: &[&Document],
     installed: InstalledMetadata,
-    (options, context): (&Options, Context<'_>),
+    downloads: &SharedDownloads<'_>,
 ) -> Result<NamedWheels> {
+    let (options, context) = (downloads.options, downloads.context);
     let request = &input.resolution;
     if request.requirements.is_empty() && lists.is_empty() {
         return Ok(NamedWheels::default());
     }
-    let settings = Settings {
-        tail: TAIL,
-        ..options.download.clone()
-    };
     let begin = Instant::now();
-    let downloader = Downloader::new(&settings, context.fs, context.cancel.clone())?;
+    let downloader = downloads.downloader()?.with_tail(TAIL);
     let more = Additions {
         lists,
         wheels: &input.sources,
@@ -212,12 +206,12 @@ impl NamedWheels {
 ///
 /// # Errors
 /// All faults of all texts in one error, or there is no such environment.
-pub fn sources(
+pub(super) fn sources(
     locate: &Locate,
     input: &Input,
-    options: &Options,
-    context: Context<'_>,
+    downloads: &SharedDownloads<'_>,
 ) -> Result<Vec<Source>> {
+    let (options, context) = (downloads.options, downloads.context);
     // Only reports, lock files and lists are fitted to an interpreter.
     if !input.has_documents() && input.resolution.requirements.is_empty() {
         return Ok(merged(input.sources.clone()));
@@ -249,12 +243,6 @@ pub fn sources(
     // The wheels themselves are wanted, whatever is installed.
     let mut resolved = input.resolve(&environment, options, &|_, _, _| None, context)?;
     let installed = InstalledMetadata::new();
-    add(
-        &environment,
-        input,
-        &mut resolved,
-        installed,
-        (options, context),
-    )?;
+    add(&environment, input, &mut resolved, installed, downloads)?;
     Ok(merged(resolved.sources))
 }

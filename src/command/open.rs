@@ -4,10 +4,11 @@
 //! Input: [`Source`]s. Output: [`Opened`], with the wheels in the same order and everything that is
 //! needed to read more of them later.
 
+use super::Options;
 use super::from_store::{FoundWheel, OpenedSource, UsedStore, stat_of};
 #[cfg(feature = "http")]
 use super::remote::{Missing, RemoteWheels};
-use super::{Context, Options};
+use super::shared_downloads::SharedDownloads;
 use crate::error::Result;
 use crate::fs::Stat;
 use crate::outcome::{Events, Warning};
@@ -44,8 +45,9 @@ pub fn open(
     sources: Vec<Source>,
     options: &Options,
     pool: &Pool,
-    context: Context<'_>,
+    downloads: &SharedDownloads<'_>,
 ) -> Result<Opened> {
+    let context = downloads.context;
     // A dry run needs few digests, so large RECORDs are read only if a decision turns out to depend
     // on them. Strict verification asks for RECORD itself.
     let records = if options.dry_run && options.verify != Verify::Strict {
@@ -59,7 +61,7 @@ pub fn open(
         records,
     };
     let Some(store) = UsedStore::open(&sources, open, options, context) else {
-        let mut opened = open_archives(&sources, open, (options, pool), context)?;
+        let mut opened = open_archives(&sources, open, (options, pool), downloads)?;
         opened.stored = sources.iter().map(|_| None).collect();
         opened.sources = sources.into_iter().map(|source| (source, None)).collect();
         return Ok(opened);
@@ -72,7 +74,7 @@ pub fn open(
         .map(|&number| sources[number].clone())
         .collect();
     let looks: Vec<Option<Stat>> = rest.iter().map(stat_of).collect();
-    let opened = open_archives(&rest, open, (options, pool), context)?;
+    let opened = open_archives(&rest, open, (options, pool), downloads)?;
     let known: Vec<OpenedSource<'_>> = (rest.iter().zip(&looks).zip(&opened.wheels))
         .map(|((source, before), wheel)| OpenedSource {
             source,
@@ -127,12 +129,12 @@ fn open_archives(
     sources: &[Source],
     open: OpenOptions,
     (options, pool): (&Options, &Pool),
-    context: Context<'_>,
+    downloads: &SharedDownloads<'_>,
 ) -> Result<Opened> {
     #[cfg(feature = "http")]
     if sources.iter().any(|source| source.path().is_none()) {
-        let remote = RemoteWheels::new(open, options, context)?;
-        let (wheels, archives) = remote.open_among(sources, pool, context.events)?;
+        let remote = RemoteWheels::new(open, options, downloads)?;
+        let (wheels, archives) = remote.open_among(sources, pool, downloads.context.events)?;
         return Ok(Opened {
             wheels,
             archives,
@@ -141,7 +143,7 @@ fn open_archives(
         });
     }
     // Without the feature `http` the parameters would be unused.
-    let _ = (options, context);
+    let _ = (options, downloads);
     let (wheels, archives) = wheel::open_all(pool, sources, open)?;
     Ok(Opened {
         wheels,

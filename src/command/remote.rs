@@ -8,11 +8,12 @@
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Mutex, PoisonError};
 
-use super::{Context, Options};
+use super::Options;
+use super::shared_downloads::SharedDownloads;
 use crate::archive::Archive;
 use crate::cancellation::Cancellation;
 use crate::digest::Digest;
-use crate::download::{Downloader, Peek, RemoteFile, Settings, label_of};
+use crate::download::{Downloader, Peek, RemoteFile, label_of};
 use crate::error::{Error, Result, SourceFault};
 use crate::fs::OpenFile;
 use crate::outcome::{Events, Warning};
@@ -62,14 +63,15 @@ pub fn remote_file(source: &Source) -> Option<RemoteFile> {
 
 impl RemoteWheels {
     /// Connects to nothing yet.
-    pub fn new(open: OpenOptions, options: &Options, context: Context<'_>) -> Result<Self> {
-        let mut settings: Settings = options.download.clone();
-        if !options.dry_run {
-            settings.tail = TAIL;
-        }
-        let cancel = context.cancel.clone();
+    pub fn new(
+        open: OpenOptions,
+        options: &Options,
+        downloads: &SharedDownloads<'_>,
+    ) -> Result<Self> {
+        let settings = &options.download;
+        let tail = if options.dry_run { settings.tail } else { TAIL };
         Ok(Self {
-            downloader: Downloader::new(&settings, context.fs, cancel)?,
+            downloader: downloads.downloader()?.with_tail(tail),
             open,
             offline: settings.offline,
         })

@@ -58,8 +58,6 @@ pub(super) struct Fetcher {
     pub(super) retry: RetryPolicy,
     pub(super) offline: bool,
     pub(super) connections: usize,
-    /// How many bytes of a file's end a preview asks for.
-    pub(super) tail: u64,
     pub(super) cancel: Cancellation,
     /// By address: how long servers were silent while parts of a file were fetched.
     lost: Mutex<HashMap<String, Duration>>,
@@ -97,7 +95,6 @@ impl Fetcher {
             offline: settings.offline,
             connections,
             // No server can satisfy a suffix range of no bytes (RFC 9110, 14.1.2).
-            tail: settings.tail.max(1),
             cancel,
             lost: Mutex::default(),
             transfers: AtomicUsize::new(0),

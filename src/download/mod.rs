@@ -80,6 +80,8 @@ use resources::Resources;
 pub struct Downloader {
     fetcher: Arc<Fetcher>,
     resources: Arc<Resources>,
+    /// How many bytes of a file's end a preview asks for first.
+    tail: u64,
 }
 
 impl fmt::Debug for Downloader {
@@ -109,7 +111,15 @@ impl Downloader {
         Ok(Self {
             fetcher: Arc::new(fetcher),
             resources: Arc::new(Resources::new(pages)),
+            tail: settings.tail.max(1),
         })
+    }
+
+    /// The same downloader, whose previews ask for so many bytes of a file's end first.
+    #[must_use]
+    pub fn with_tail(mut self, tail: u64) -> Self {
+        self.tail = tail;
+        self
     }
 
     /// The token that cancels all of the downloader's work.
@@ -131,7 +141,7 @@ impl Downloader {
     /// # Errors
     /// If they cannot be fetched, or differ from what was promised.
     pub fn peek(&self, file: &RemoteFile) -> Result<Peek> {
-        Peek::open(&self.fetcher, file, None, &self.fetcher.cancel)
+        Peek::open(&self.fetcher, file, self.tail, None, &self.fetcher.cancel)
     }
 
     /// One whole file, from the cache or fetched over one connection, and checked against its
@@ -202,7 +212,7 @@ impl Downloader {
         let preview = |index: usize, batch: &Arc<Batch>, cancel: &Cancellation| {
             let activity = Activity::new(ActivityKind::ReadIndex, &files[index].file_name);
             let _running = RunningActivity::begin(progress, &activity);
-            let peek = Peek::open(&self.fetcher, &files[index], Some(batch), cancel)?;
+            let peek = Peek::open(&self.fetcher, &files[index], self.tail, Some(batch), cancel)?;
             previewed(index, peek)
         };
         self.each(files, progress, &self.fetcher.cancel, &preview)

@@ -76,11 +76,12 @@ enum Present {
 }
 
 impl Peek {
-    /// Fetches the length and the end of a file. Once `cancel` is cancelled, every read fails that
-    /// would have to fetch anything.
+    /// Fetches the length and the last `tail` bytes of a file. Once `cancel` is cancelled, a read
+    /// fails if it would have to fetch anything.
     pub(super) fn open(
         fetcher: &Arc<Fetcher>,
         file: &RemoteFile,
+        tail: u64,
         batch: Option<&Arc<Batch>>,
         cancel: &Cancellation,
     ) -> Result<Self> {
@@ -96,7 +97,7 @@ impl Peek {
         let content = match present {
             Some(found) => Present::Complete(found),
             None if fetcher.offline => return Err(Error::offline(vec![file.label.clone()])),
-            None => remote.fetch(&Part::Tail(fetcher.tail))?,
+            None => remote.fetch(&Part::Tail(tail))?,
         };
         let size = content.size();
         fetcher.previews.saw(file, size);

@@ -31,6 +31,10 @@ impl IndexScene {
             .iter()
             .map(|(version, requires)| self.file(name, version, requires))
             .collect();
+        self.put_page(at, name, &files);
+    }
+
+    fn put_page(&self, at: &str, name: &str, files: &[Value]) {
         let page = json!({"meta": {"api-version": "1.1"}, "name": name, "files": files});
         // The server sends a body that begins so as a page of an index.
         let body = page
@@ -49,7 +53,17 @@ impl IndexScene {
         for requirement in requires {
             wheel = wheel.metadata_line(&format!("Requires-Dist: {requirement}"));
         }
-        let path = self.scene.wheel(&wheel);
+        self.file_of(&wheel)
+    }
+
+    /// Puts a project on the index that has this wheel only.
+    fn put_wheel(&self, name: &str, wheel: &Wheel) {
+        self.put_page("simple", name, &[self.file_of(wheel)]);
+    }
+
+    /// The entry of a wheel.
+    fn file_of(&self, wheel: &Wheel) -> Value {
+        let path = self.scene.wheel(wheel);
         let file_name = wheel.wheel_file_name();
         let content = fs::read(&path).expect("it was made");
         let sha: String = sha2::Sha256::digest(&content)
@@ -345,6 +359,45 @@ fn a_wheel_that_is_not_the_one_on_the_page_is_refused() {
     );
     index.install(&["app"]).assert_code(3);
     assert_unchanged(&before, &tree(&index.scene.join("venv")));
+}
+
+#[test]
+fn what_was_fetched_to_resolve_is_not_fetched_again_without_a_cache() {
+    let scene = IndexScene::new();
+    // Of a large wheel the resolution reads the end only.
+    let noise: String = (0..200_000_u32)
+        .map(|number| char::from(b'!' + (number.wrapping_mul(2_654_435_761) >> 25) as u8 % 90))
+        .collect();
+    let wheel = Wheel::new("large", "1.0").file("large.txt", &noise);
+    let content = fs::read(scene.scene.wheel(&wheel)).expect("it was made");
+    scene.put("small", &[("1.0", &["large"])]);
+    scene.put_wheel("large", &wheel);
+    let index = scene.server.url("simple/").to_string();
+    let paths = [
+        "files/small-1.0-py3-none-any.whl",
+        "files/large-1.0-py3-none-any.whl",
+    ];
+    let commands: [&[&str]; 3] = [
+        &["--target", "venv", "small"],
+        &["download", "small", "--dest", "wheels"],
+        &["pack", "small", "--output", "env.tar.gz"],
+    ];
+    for arguments in commands {
+        let before = paths.map(|path| (scene.server.seen(path).len(), scene.server.sent(path)));
+        let mut command = scene.scene.command();
+        command
+            .args(arguments)
+            .args(["--index-url", &index, "--no-cache"])
+            .env("no_proxy", "127.0.0.1");
+        Run::of(&mut command).assert_code(0);
+        let after = paths.map(|path| (scene.server.seen(path).len(), scene.server.sent(path)));
+        assert_eq!(after[0].0 - before[0].0, 1, "{arguments:?}");
+        assert_eq!(
+            after[1].1 - before[1].1,
+            content.len() as u64,
+            "{arguments:?}"
+        );
+    }
 }
 
 #[test]

@@ -10,6 +10,7 @@ use crate::cancellation::Cancellation;
 use crate::command::names::{self, NamedWheels};
 use crate::command::open::{self, Opened};
 use crate::command::request::{Input, ResolvedInput};
+use crate::command::shared_downloads::SharedDownloads;
 use crate::command::up_to_date::{InstalledSet, SortedWheels};
 use crate::command::{Context, Options, install, make_plan};
 use crate::environment::layout::Layout;
@@ -131,7 +132,8 @@ impl PackTarget {
     ) -> Result<(Opened, Plan)> {
         let begin = Instant::now();
         let present = InstalledSet::new(&self.environment, &self.layout, &[], options);
-        let resolved = self.resolved(input, options, context)?;
+        let downloads = SharedDownloads::new(options, context);
+        let resolved = self.resolved(input, &downloads)?;
         #[cfg(feature = "http")]
         let (resolved, named) = resolved;
         let wanted = SortedWheels::new(resolved, &present);
@@ -141,7 +143,7 @@ impl PackTarget {
             .clone()
             .with_dry_run(false)
             .with_store(StoreUse::Never);
-        let opened = open::open(wanted.needed(), &opening, pool, context)?;
+        let opened = open::open(wanted.needed(), &opening, pool, &downloads)?;
         context.events.step(Step::Open, begin.elapsed());
         context.warn(opened.warnings());
         #[cfg(feature = "http")]
@@ -196,23 +198,19 @@ impl PackTarget {
     fn resolved(
         &self,
         input: &Input,
-        options: &Options,
-        context: Context<'_>,
+        downloads: &SharedDownloads<'_>,
     ) -> Result<(ResolvedInput, NamedWheels)> {
+        let (options, context) = (downloads.options, downloads.context);
         let environment = &self.environment;
         let mut resolved = input.resolve(environment, options, &|_, _, _| None, context)?;
-        let how = (options, context);
-        let named = names::add(environment, input, &mut resolved, Default::default(), how)?;
+        let installed = Default::default();
+        let named = names::add(environment, input, &mut resolved, installed, downloads)?;
         Ok((resolved, named))
     }
 
     #[cfg(not(feature = "http"))]
-    fn resolved(
-        &self,
-        input: &Input,
-        options: &Options,
-        context: Context<'_>,
-    ) -> Result<ResolvedInput> {
+    fn resolved(&self, input: &Input, downloads: &SharedDownloads<'_>) -> Result<ResolvedInput> {
+        let (options, context) = (downloads.options, downloads.context);
         input.resolve(&self.environment, options, &|_, _, _| None, context)
     }
 

@@ -20,7 +20,7 @@ use gather::{Gathered, Reader};
 
 use super::{Context, Document, Options};
 use crate::digest::Digest;
-use crate::download::{Asked, Downloader, Settings};
+use crate::download::{Asked, Downloader};
 use crate::environment::{Environment, marker_values};
 use crate::error::{Error, ResolutionFault, Result, WarningCode};
 use crate::fs;
@@ -43,7 +43,7 @@ use crate::spec::version::{Specifiers, Version};
 
 /// How many bytes of a wheel's end are asked for, if its METADATA is no file of its own: most
 /// wheels have their directory and METADATA there.
-const TAIL: u64 = 1 << 14;
+pub(super) const TAIL: u64 = 1 << 14;
 
 /// The result of a resolution.
 #[derive(Debug)]
@@ -69,11 +69,8 @@ pub fn resolve(
     options: &Options,
     context: Context<'_>,
 ) -> Result<ResolvedRequest> {
-    let settings = Settings {
-        tail: TAIL,
-        ..options.download.clone()
-    };
-    let downloader = Downloader::new(&settings, context.fs, context.cancel.clone())?;
+    let cancel = context.cancel.clone();
+    let downloader = Downloader::new(&options.download, context.fs, cancel)?.with_tail(TAIL);
     let lists: Vec<&Document> = request.lists.iter().collect();
     let more = Additions {
         lists: &lists,
