@@ -1,4 +1,4 @@
-//! Inquiry an interpreter about itself.
+//! Asking an interpreter about itself.
 //!
 //! Input: its path, and another prefix if one is wanted. Output: the values of `sys` and
 //! `sysconfig`, checked and typed. Invariants: it runs isolated (`-I`) and without `site` (`-S`),
