@@ -105,6 +105,8 @@ fn the_history_begins_with_the_first_transaction_that_is_kept() {
     let past = Past::new();
     past.put(&[], &demo("1.0"));
     assert!(past.listed().is_empty());
+    let run = past.run(&["history"]);
+    assert!(run.stdout.starts_with("nothing is recorded"), "{run:?}");
     assert!(!past.state("").exists());
     past.put(&["--undoable"], &demo("2.0"));
     past.put(&[], &Wheel::new("other", "1.0").file("other.py", ""));

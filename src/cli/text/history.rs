@@ -10,8 +10,12 @@ use super::units::paint;
 const MAX_NAMED: usize = 3;
 
 /// A line for each transaction, oldest first: its number, its time, what it changed, and whether it
-/// can be undone. Empty without any.
+/// can be undone.
 pub fn history(transactions: &[PastTransaction], verbose: bool) -> String {
+    if transactions.is_empty() {
+        return "nothing is recorded; the first command with `--undoable` begins the history\n"
+            .to_owned();
+    }
     let last = transactions.last().map_or(0, |last| last.number);
     let width = last.to_string().len();
     let lines = transactions.iter().map(|past| {
