@@ -1,4 +1,9 @@
-//! The texts around the lists of options: usage, examples, exit codes, variables.
+//! The texts around the lists of options: usage, examples, exit codes, variables; and the version.
+
+use std::ffi::OsString;
+
+/// The answer to `--version`.
+pub const VERSION: &str = concat!("pkg-install ", env!("CARGO_PKG_VERSION"), "\n");
 
 /// The usage of the program.
 pub const USAGE: &str = "pkg-install [OPTIONS] REQUIREMENT|WHEEL|DIR|URL...
@@ -45,3 +50,29 @@ Variables:
   `--offline` is PKG_INSTALL_OFFLINE=1. What is typed wins, and an empty variable counts as unset.
   VIRTUAL_ENV, XDG_CACHE_HOME, SSL_CERT_FILE, NETRC, http_proxy, https_proxy, all_proxy, no_proxy,
   NO_COLOR, FORCE_COLOR, CLICOLOR and SOURCE_DATE_EPOCH mean what they mean elsewhere.";
+
+/// Whether nothing but the version is asked for.
+// Scripts ask for it often. Describing all commands for that would take longer than the rest of
+// the program's start.
+pub fn asks_for_version(arguments: &[OsString]) -> bool {
+    matches!(arguments, [_, only] if only == "--version" || only == "-V")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+    use crate::cli::args::Cli;
+
+    #[test]
+    fn the_version_is_the_one_that_the_parser_would_print() {
+        assert_eq!(Cli::command().render_version(), VERSION);
+        for (typed, expected) in [(&["-V"][..], true), (&["--version"], true), (&[], false)] {
+            let words = ["pkg-install"].iter().chain(typed).map(OsString::from);
+            assert_eq!(asks_for_version(&words.collect::<Vec<_>>()), expected);
+        }
+        let more = ["pkg-install", "list", "--version"].map(OsString::from);
+        assert!(!asks_for_version(&more));
+    }
+}

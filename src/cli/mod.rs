@@ -108,6 +108,10 @@ enum CommandResult {
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let begin = Instant::now();
     let arguments: Vec<OsString> = arguments.into_iter().collect();
+    if help::asks_for_version(&arguments) {
+        streams::print(help::VERSION, Color::Never);
+        return ExitCode::SUCCESS;
+    }
     if let Some(answer) = completion::answer(&arguments) {
         streams::print(&answer, Color::Never);
         return ExitCode::SUCCESS;
