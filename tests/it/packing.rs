@@ -452,3 +452,44 @@ fn an_artefact_for_an_interpreter_that_is_not_here_needs_none() {
     let here = scene.run(&["pack", &wheel, "--output", "y.tar.gz"]);
     here.assert_code(3);
 }
+
+#[test]
+fn an_environment_that_cannot_be_written_asks_an_interpreter_only_at_its_first_start() {
+    let scene = Scene::new();
+    let root = unpack(&scene, &packed(&scene, "tar.gz", &[]), "there");
+    // The file that the first start writes cannot take the place of a directory.
+    std::fs::remove_file(root.join("pyvenv.cfg")).expect("it is there");
+    std::fs::create_dir_all(root.join("pyvenv.cfg/full")).expect("a directory");
+    let (asked, real) = (scene.join("asked"), interpreter().executable.display());
+    let text = format!(
+        "#!/bin/sh\necho asked >>'{}'\nexec '{real}' \"$@\"\n",
+        asked.display()
+    );
+    let wrapper = scene.write("wrapper", text);
+    let mode = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(&wrapper, mode).expect("it is there");
+    let start = |root: &Path| {
+        let mut command = Command::new(root.join("bin/python"));
+        let code = "import demo, sys; print(sys.prefix, demo.__file__)";
+        let cache = scene.join("cache");
+        command.args(["-c", code]).env_clear();
+        command.env("PATH", "/usr/bin:/bin");
+        command.envs([
+            ("PKG_INSTALL_PYTHON", &wrapper),
+            ("PKG_INSTALL_PACK_CACHE", &cache),
+        ]);
+        let said = Run::of(&mut command).assert_code(0).stdout.clone();
+        assert!(said.starts_with(&cache.display().to_string()), "{said}");
+        std::fs::read_to_string(&asked)
+            .expect("a text")
+            .lines()
+            .count()
+    };
+    assert_eq!([start(&root), start(&root)], [1, 1]);
+    // Elsewhere, and with another file in it, it is another environment.
+    let moved = scene.join("elsewhere");
+    std::fs::rename(&root, &moved).expect("it can be moved");
+    assert_eq!([start(&moved), start(&moved)], [2, 2]);
+    std::fs::write(moved.join("bin/tool"), "new").expect("it can be written");
+    assert_eq!([start(&moved), start(&moved)], [3, 3]);
+}

@@ -50,6 +50,15 @@ def caches():
 
 # Calls make with a directory that this user can write.
 def in_cache(make):
+    # Directories between those below must not be writable by others, either.
+    mask = os.umask(0o022)
+    os.umask(mask | 0o022)
+    try:
+        return in_first(make)
+    finally:
+        os.umask(mask)
+
+def in_first(make):
     failure = None
     for path in caches():
         try:

@@ -11,19 +11,21 @@ here=${self%/*}
 [ -x "$here/@NAME@" ] && exec "$here/@NAME@" "$@"
 # The launcher of another environment asks: it is answered only by one that knows its interpreter.
 [ -z "$PKG_INSTALL_PACK_SEARCH" ] || exit 127
+# An environment that cannot be written has a stand-in in the cache. Its path says which directory
+# with which names it is for, and by which interpreter, so that it is found without starting one.
+cache=${PKG_INSTALL_PACK_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/pkg-install/pack}
+key=$(cd -P "$here/.." && { pwd -P && LC_ALL=C ls -A . bin; } | cksum)
+key=${key% *}-${key#* }
 settle='
 import os, sys
 @BASE@
 # The environment cannot be written, so links to it, with a configuration, take its place.
-def stand_in(root, program, cache):
-    import hashlib
-    inside = [sorted(os.listdir(root)), sorted(os.listdir(os.path.join(root, "bin")))]
-    key = hashlib.sha256(repr((root, program, inside)).encode("utf-8", "surrogateescape"))
-    place = os.path.join(cache, "links", key.hexdigest()[:32])
+def stand_in(root, program, place):
+    inside = [os.listdir(root), os.listdir(os.path.join(root, "bin"))]
     if os.access(os.path.join(place, "bin", "@NAME@"), os.X_OK):
         return place
     new = "%s.new-%d-%s" % (place, os.getpid(), os.urandom(6).hex())
-    os.makedirs(os.path.join(new, "bin"), 0o700)
+    os.makedirs(os.path.join(new, "bin"))
     names = [name for name in inside[0] if name not in ("bin", "pyvenv.cfg")]
     for name in names + [os.path.join("bin", name) for name in inside[1]]:
         os.symlink(os.path.join(root, name), os.path.join(new, name))
@@ -40,30 +42,39 @@ def stand_in(root, program, cache):
 if not fits():
     sys.exit(1)
 program, root = base(), os.path.dirname(os.path.abspath(sys.argv[1]))
+found = sys.argv[3]
+if not os.path.isabs(found) or ".." in found.split("/"):
+    found = os.path.abspath(sys.executable)
 try:
     settle(root, program)
 except OSError:
-    root = in_cache(lambda cache: stand_in(root, program, cache))
+    path = os.path.join("links", sys.argv[2]) + found
+    root = in_cache(lambda cache: stand_in(root, program, os.path.join(cache, path)))
 sys.stdout.buffer.write(os.fsencode(os.path.join(root, "bin", "@NAME@")))
 '
 ask() {
-    found=$("$1" -I -S -B -c "$settle" "$here" 2>/dev/null) && [ -x "$found" ]
+    found=$("$1" -I -S -B -c "$settle" "$here" "$key" "$1" 2>/dev/null) && [ -x "$found" ]
+}
+ready() {
+    place=$cache/links/$key$1
+    found=$place/bin/@NAME@
+    [ -x "$found" ] && [ -O "$place" ] && [ "$place/bin/python" -ef "$here/python" ]
 }
 search() {
-    [ -n "$PKG_INSTALL_PYTHON" ] && ask "$PKG_INSTALL_PYTHON" && return
+    [ -n "$PKG_INSTALL_PYTHON" ] && "$1" "$PKG_INSTALL_PYTHON" && return
     IFS=:
     for name in @NAME@ python3 python; do
         for place in $PATH; do
             [ -x "$place/$name" ] || continue
             # This file itself is found if the environment is on the path.
             [ "$place" -ef "$here" ] && continue
-            ask "$place/$name" && return
+            "$1" "$place/$name" && return
         done
     done
     return 1
 }
 export PKG_INSTALL_PACK_SEARCH=1
-if search; then
+if search ready || search ask; then
     unset PKG_INSTALL_PACK_SEARCH IFS
     exec "$found" "$@"
 fi
