@@ -6,8 +6,8 @@
 
 use flate2::{Compress, Compression, FlushCompress};
 
-/// The usual compromise between time and size.
-const LEVEL: u32 = 6;
+/// The usual compromise between time and size. Levels are from 0, which stores, to 9.
+pub const LEVEL: u32 = 6;
 /// How much room is added at once for compressed bytes.
 const ROOM: usize = 1 << 15;
 
@@ -22,9 +22,14 @@ impl Default for Deflater {
 }
 
 impl Deflater {
-    /// A compressor before its first content.
+    /// A compressor of the usual level before its first content.
     pub fn new() -> Self {
-        Self(Compress::new(Compression::new(LEVEL), false))
+        Self::with_level(LEVEL)
+    }
+
+    /// A compressor of this level before its first content.
+    pub fn with_level(level: u32) -> Self {
+        Self(Compress::new(Compression::new(level), false))
     }
 
     /// The stream of a whole content.

@@ -36,7 +36,7 @@ use crate::error::{ArchiveFault, Error, Result};
 use crate::fs::{OpenFile, ReadAt};
 
 pub use batch::{EntryBatch, Item, ItemSink};
-pub use compress::Deflater;
+pub use compress::{Deflater, LEVEL};
 pub use entry::{ArchiveError, Entry, Method};
 #[cfg(feature = "http")]
 pub use gzip::{GzipError, gunzip};

@@ -62,6 +62,7 @@ fn request(args: &ArtifactArgs) -> Result<PackRequest, UsageError> {
         entry: args.entry.clone(),
         interpreter: args.interpreter.clone(),
         plain: args.plain.clone(),
+        compression: args.compress.0,
         modified: variables::source_date_epoch()?,
         image: (format == FormatWord::Oci).then(|| image(args)),
     })

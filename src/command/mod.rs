@@ -75,7 +75,7 @@ pub use verify::{VerifiedWheel, verify};
 pub use crate::download::{Asked, CachePart, Settings};
 pub use crate::environment::{Invalidation, PythonDescription, ScriptInterpreter};
 pub use crate::fs::{Fs, MessageFile};
-pub use crate::pack::PackFormat;
+pub use crate::pack::{PackCompression, PackFormat};
 pub use crate::source::Source;
 pub use crate::spec::described_python::PythonRelease;
 pub use crate::spec::direct_url::RecordedUrl;

@@ -2,16 +2,17 @@
 //!
 //! Contents are copied compressed, so that checking and writing do not depend on each other: the
 //! writer copies what it may, and the artefact gets its name only if all checks have passed. Only a
-//! writer that joins deflate streams waits, because a check finds where a stream ends.
+//! writer that joins deflate streams waits, because a check finds where a stream ends. Contents that
+//! are compressed anew are checked on the way and not here.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::PackOptions;
 use super::contents::{Contents, PackedContent, PackedFile};
-use crate::archive::{Archive, Entry, EntryBatch, Item, Scratch, StreamEnd};
+use crate::archive::{Archive, Entry, EntryBatch, Item, Scratch, StreamEnd, Unpacked};
 use crate::error::{Error, Result};
-use crate::spec::record::Verify;
+use crate::threads::Pool;
 use crate::wheel::{Archives, WheelId};
 
 /// Entries that are at least so large are checked first: one of them, checked last, would keep a
@@ -53,7 +54,7 @@ impl<'a> Checks<'a> {
             archives,
             options,
             finds_ends,
-            groups: groups(contents, archives, finds_ends)?,
+            groups: groups(contents, archives, options, finds_ends)?,
             next: AtomicUsize::new(0),
             state: Mutex::new(CheckState {
                 ends: vec![None; ends],
@@ -145,9 +146,41 @@ impl<'a> Checks<'a> {
         }
     }
 
-    /// How strictly contents are checked.
-    pub(super) fn verify(&self) -> Verify {
-        self.options.verify
+    /// Whether the data of an entry is copied.
+    pub(super) fn is_copied(&self, entry: &Entry) -> bool {
+        self.options.compression.copies(entry)
+    }
+
+    /// The level of what is deflated anew.
+    pub(super) fn level(&self) -> u32 {
+        self.options.compression.level()
+    }
+
+    /// The threads.
+    pub(super) fn pool(&self) -> &'a Pool {
+        self.options.pool
+    }
+
+    /// Passes the content of a file to `sink` in pieces, and checks it.
+    ///
+    /// # Errors
+    /// It is not what its wheel states, or one of [`Checks::proceed`].
+    pub(super) fn unpack(
+        &self,
+        (file, archive, entry): (&PackedFile, &Archive, &Entry),
+        scratch: &mut Scratch,
+        sink: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<Unpacked> {
+        let expected = file.expected(self.options.verify);
+        let mut sink = |piece: &[u8]| {
+            self.proceed()?;
+            sink(piece)
+        };
+        let unpacked = archive
+            .unpack_stream(entry, expected, scratch, &mut sink)
+            .map_err(|error| error.of_wheel(self.label(file)))?;
+        self.options.progress.advance(1, file.size);
+        Ok(unpacked)
     }
 
     /// The loop of one thread.
@@ -256,11 +289,17 @@ fn entry<'a>(
 
 /// Puts together what one thread checks at once: small entries that lie side by side in their
 /// archive. The large ones come first, the others in the order in which they are written.
-fn groups(contents: &Contents, archives: &Archives, finds_ends: bool) -> Result<Vec<Vec<usize>>> {
+fn groups(
+    contents: &Contents,
+    archives: &Archives,
+    options: &PackOptions<'_>,
+    finds_ends: bool,
+) -> Result<Vec<Vec<usize>>> {
     let mut found: Vec<(usize, WheelId, &Entry)> = Vec::new();
     for (number, file) in contents.files.iter().enumerate() {
         if let (PackedContent::Entry(wheel, _), Some((_, entry))) =
             (&file.content, entry(file, archives)?)
+            && options.compression.copies(entry)
         {
             found.push((number, *wheel, entry));
         }

@@ -33,12 +33,12 @@ pub(super) struct GzipWriter {
 const PIECE: usize = 1 << 18;
 
 impl GzipWriter {
-    /// Writes the header of a member.
-    pub(super) fn begin(output: &mut ArtifactOutput<'_>) -> Result<Self> {
+    /// Writes the header of a member, whose new content is deflated at this level.
+    pub(super) fn begin(level: u32, output: &mut ArtifactOutput<'_>) -> Result<Self> {
         output.write(&HEADER)?;
         Ok(Self {
             waiting: Vec::new(),
-            deflater: Deflater::new(),
+            deflater: Deflater::with_level(level),
             sum: crc32fast::Hasher::new(),
             length: 0,
         })
@@ -79,6 +79,17 @@ impl GzipWriter {
             output.write(piece)
         })?;
         output.write(filling(end))
+    }
+
+    /// Appends a stream that is open already, and whose content has this CRC-32 and length.
+    pub(super) fn append(
+        &mut self,
+        (crc, size): (u32, u64),
+        stream: &[u8],
+        output: &mut ArtifactOutput<'_>,
+    ) -> Result<()> {
+        self.begin_stream(crc, size, output)?;
+        output.write(stream)
     }
 
     /// Appends content with this CRC-32 and length as it is, in stored blocks. `copy` passes its

@@ -11,7 +11,7 @@ use super::contents::{Contents, PackedContent};
 use super::output::ArtifactOutput;
 use super::tarred::TarGzWriter;
 use super::{PackCounts, PackOptions};
-use crate::archive::{Method, Scratch};
+use crate::archive::Scratch;
 use crate::digest::{Algorithm, Digest, Hasher};
 use crate::error::{Error, Result, SpreadFault};
 use crate::fs::OutputFile;
@@ -126,7 +126,8 @@ pub fn write_layer<'f>(
 ) -> Result<(OutputFile<'f>, WrittenLayer)> {
     let mut output = ArtifactOutput::new(file);
     let plain = Hasher::new(Algorithm::Sha256);
-    let mut tar = TarGzWriter::begin(Some(plain), modified, &mut output)?;
+    let how = (modified, options.compression.level());
+    let mut tar = TarGzWriter::begin(Some(plain), how, &mut output)?;
     let files = || layer.files.iter().map(|&number| &contents.files[number]);
     tar.directories(files())?;
     let mut scratch = Scratch::new();
@@ -141,7 +142,7 @@ pub fn write_layer<'f>(
                 let (archive, label) = (archives.get(*wheel)?, archives.label(*wheel));
                 let entry = &archive.entries()[entry.0 as usize];
                 let expected = file.expected(options.verify);
-                let is_copied = entry.method() != Method::Zstd;
+                let is_copied = options.compression.copies(entry);
                 let mut sink = |piece: &[u8]| {
                     options.cancel.check()?;
                     match &mut tar.plain {

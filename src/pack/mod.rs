@@ -5,7 +5,8 @@
 //! checked as in an installation, and what the wheels have compressed is copied as it is.
 //!
 //! `contents` lists what the artefact holds, `checks` checks it on all threads, and one thread
-//! writes it: `zipped`, `tarred` or `pyz`, with the formats in `zip`, `tar` and `gzip`. `image`
+//! writes it: `zipped`, `tarred` or `pyz`, with the formats in `zip`, `tar` and `gzip`. `recompressed`
+//! deflates what is not copied. `image`
 //! writes the layers of a container image, each on one thread. The bytes
 //! are a function of the wheels' contents, the options and the version of this program.
 
@@ -16,6 +17,7 @@ mod image;
 mod launcher;
 mod output;
 mod pyz;
+mod recompressed;
 mod tar;
 mod tarred;
 mod zip;
@@ -25,6 +27,7 @@ pub use contents::{AddedFile, Contents, PackedContent, PackedFile};
 pub use image::{LayerFiles, MAX_LAYERS, WrittenLayer, layers, write_layer};
 pub use launcher::NeededPython;
 
+use crate::archive::{Entry, LEVEL, Method};
 use crate::cancellation::Cancellation;
 use crate::digest::{Backend, Digest};
 use crate::error::Result;
@@ -65,12 +68,42 @@ impl PackFormat {
     }
 }
 
+/// How the contents of wheels are compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PackCompression {
+    /// As in the wheels, except for Zstandard, which is deflated.
+    #[default]
+    Copied,
+    /// Not at all.
+    Stored,
+    /// Deflated anew, at a level from 1 to 9.
+    Level(u8),
+}
+
+impl PackCompression {
+    /// Whether the data of an entry is copied.
+    fn copies(self, entry: &Entry) -> bool {
+        self == Self::Copied && entry.method() != Method::Zstd
+    }
+
+    /// The level of what is not copied.
+    fn level(self) -> u32 {
+        match self {
+            Self::Copied => LEVEL,
+            Self::Stored => 0,
+            Self::Level(level) => level.into(),
+        }
+    }
+}
+
 /// How to pack.
 pub struct PackOptions<'a> {
     /// How strictly contents are checked.
     pub verify: Verify,
     /// The implementation that hashes.
     pub backend: Backend,
+    /// How contents are compressed.
+    pub compression: PackCompression,
     /// The threads that check.
     pub pool: &'a Pool,
     /// Whether to flush what is written, so that it survives a loss of power.

@@ -8,6 +8,7 @@ use super::checks::Checks;
 use super::contents::{Contents, PackedContent, PackedFile};
 use super::gzip::GzipWriter;
 use super::output::ArtifactOutput;
+use super::recompressed::Recompressed;
 use super::tar::{TarKind, header, padding};
 use crate::archive::{Archive, Entry, Method, Scratch, StreamEnd};
 use crate::digest::Hasher;
@@ -23,31 +24,33 @@ pub(super) fn write(
     modified: u64,
     output: &mut ArtifactOutput<'_>,
 ) -> Result<PackCounts> {
-    let mut tar = TarGzWriter::begin(None, modified, output)?;
+    let mut tar = TarGzWriter::begin(None, (modified, checks.level()), output)?;
     tar.directories(contents.files.iter())?;
     let mut scratch = Scratch::new();
+    let mut ahead = Recompressed::new(contents, checks, true);
     for (number, file) in contents.files.iter().enumerate() {
         checks.proceed()?;
         tar.header(file)?;
         match (&file.content, checks.entry(file)?) {
+            (_, Some((archive, entry))) if checks.is_copied(entry) => {
+                let end = match entry.method() {
+                    Method::Deflate => Some(checks.end_of(number)?),
+                    Method::Stored | Method::Zstd => None,
+                };
+                tar.copy((archive, entry), end, &mut scratch, checks.label(file))?;
+            }
             (_, Some((archive, entry))) => {
-                let label = checks.label(file);
-                match entry.method() {
-                    Method::Zstd => {
-                        let expected = file.expected(checks.verify());
-                        let mut sink = |piece: &[u8]| {
-                            checks.proceed()?;
-                            tar.add(piece)
-                        };
-                        archive
-                            .unpack_stream(entry, expected, &mut scratch, &mut sink)
-                            .map_err(|error| error.of_wheel(label))?;
-                        tar.counts.recompressed += 1;
-                    }
-                    Method::Stored => tar.copy((archive, entry), None, &mut scratch, label)?,
-                    Method::Deflate => {
-                        let end = Some(checks.end_of(number)?);
-                        tar.copy((archive, entry), end, &mut scratch, label)?;
+                tar.counts.recompressed += 1;
+                let is_deflated = checks.level() > 0;
+                match if is_deflated {
+                    ahead.next(number)?
+                } else {
+                    None
+                } {
+                    Some(stream) => tar.append(entry, &stream)?,
+                    None => {
+                        let from = (file, archive, entry);
+                        checks.unpack(from, &mut scratch, &mut |piece| tar.add(piece))?;
                     }
                 }
             }
@@ -74,11 +77,11 @@ impl<'o, 'f> TarGzWriter<'o, 'f> {
     /// An empty archive.
     pub(super) fn begin(
         plain: Option<Hasher>,
-        modified: u64,
+        (modified, level): (u64, u32),
         output: &'o mut ArtifactOutput<'f>,
     ) -> Result<Self> {
         Ok(Self {
-            gzip: GzipWriter::begin(output)?,
+            gzip: GzipWriter::begin(level, output)?,
             output,
             plain,
             modified,
@@ -123,6 +126,12 @@ impl<'o, 'f> TarGzWriter<'o, 'f> {
             plain.update(bytes);
         }
         self.gzip.add(bytes, self.output)
+    }
+
+    /// Appends the content of an entry that was deflated anew into a stream that is left open.
+    fn append(&mut self, entry: &Entry, stream: &[u8]) -> Result<()> {
+        self.gzip
+            .append((entry.crc, entry.size), stream, self.output)
     }
 
     /// Appends the content of an entry as the wheel has it. `end` is that of its stream, if it is

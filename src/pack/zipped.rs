@@ -5,6 +5,7 @@ use super::PackCounts;
 use super::checks::Checks;
 use super::contents::{Contents, PackedContent, PackedFile};
 use super::output::ArtifactOutput;
+use super::recompressed::Recompressed;
 use super::zip::{DosTime, ZipMember, ZipWriter};
 use crate::archive::{Archive, Deflater, Entry, Method, Scratch};
 use crate::error::Result;
@@ -23,12 +24,13 @@ pub(super) fn write(
 ) -> Result<PackCounts> {
     let mut counts = PackCounts::default();
     let mut zip = ZipWriter::new(output, dos_time(modified));
-    let (mut scratch, mut deflater) = (Scratch::new(), Deflater::new());
-    for file in &contents.files {
+    let (mut scratch, mut deflater) = (Scratch::new(), Deflater::with_level(checks.level()));
+    let mut ahead = Recompressed::new(contents, checks, false);
+    for (number, file) in contents.files.iter().enumerate() {
         checks.proceed()?;
         counts.entries += 1;
         match (&file.content, checks.entry(file)?) {
-            (_, Some((archive, entry))) if entry.method() != Method::Zstd => {
+            (_, Some((archive, entry))) if checks.is_copied(entry) => {
                 counts.copied += 1;
                 let open = zip.begin(copied(file, entry), output)?;
                 archive
@@ -38,7 +40,15 @@ pub(super) fn write(
             }
             (_, Some(from)) => {
                 counts.recompressed += 1;
-                deflated(file, from, (checks, &mut zip, output))?;
+                let is_deflated = checks.level() > 0;
+                match if is_deflated {
+                    ahead.next(number)?
+                } else {
+                    None
+                } {
+                    Some(stream) => whole(file, from.1.crc, &stream, (&mut zip, output))?,
+                    None => in_pieces(file, from, (checks, &mut zip, output))?,
+                }
             }
             (PackedContent::Bytes(bytes), None) => {
                 made(file, bytes, (&mut deflater, &mut zip, output))?;
@@ -94,50 +104,62 @@ fn made(
     if stream.len() >= content.len() {
         return stored(file, content, mode(file), (zip, output));
     }
+    whole(file, crc32fast::hash(content), &stream, (zip, output))
+}
+
+/// Writes the file whose content has this CRC-32 and this deflate stream.
+fn whole(
+    file: &PackedFile,
+    crc: u32,
+    stream: &[u8],
+    (zip, output): (&mut ZipWriter, &mut ArtifactOutput<'_>),
+) -> Result<()> {
     let member = ZipMember {
         path: &file.path,
         mode: mode(file),
         method: Method::Deflate.number(),
-        crc: crc32fast::hash(content),
+        crc,
         size: file.size,
         compressed: Some(stream.len() as u64),
     };
     let open = zip.begin(member, output)?;
-    output.write(&stream)?;
+    output.write(stream)?;
     zip.end(open, output)
 }
 
-/// Deflates an entry that is compressed with Zstandard, which few readers of zip archives know.
-fn deflated(
+/// Writes an entry that is not copied in pieces: deflated, or stored at level 0.
+fn in_pieces(
     file: &PackedFile,
     (archive, entry): (&Archive, &Entry),
     (checks, zip, output): (&Checks<'_>, &mut ZipWriter, &mut ArtifactOutput<'_>),
 ) -> Result<()> {
-    let member = ZipMember {
-        method: Method::Deflate.number(),
+    let is_stored = checks.level() == 0;
+    let (method, compressed) = match is_stored {
+        true => (Method::Stored, Some(file.size)),
         // It is known only at the end.
-        compressed: None,
+        false => (Method::Deflate, None),
+    };
+    let member = ZipMember {
+        method: method.number(),
+        compressed,
         ..copied(file, entry)
     };
     let open = zip.begin(member, output)?;
-    let (mut deflater, mut stream) = (Deflater::new(), Vec::new());
-    let mut sink = |piece: &[u8]| {
-        checks.proceed()?;
+    let (mut deflater, mut stream) = (Deflater::with_level(checks.level()), Vec::new());
+    let from = (file, archive, entry);
+    checks.unpack(from, &mut Scratch::new(), &mut |piece| {
+        if is_stored {
+            return output.write(piece);
+        }
         deflater.add(piece, &mut stream);
         output.write(&stream)?;
         stream.clear();
         Ok(())
-    };
-    archive
-        .unpack_stream(
-            entry,
-            file.expected(checks.verify()),
-            &mut Scratch::new(),
-            &mut sink,
-        )
-        .map_err(|error| error.of_wheel(checks.label(file)))?;
-    deflater.end(&mut stream);
-    output.write(&stream)?;
+    })?;
+    if !is_stored {
+        deflater.end(&mut stream);
+        output.write(&stream)?;
+    }
     zip.end(open, output)
 }
 

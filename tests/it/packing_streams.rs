@@ -221,3 +221,112 @@ fn streams_of_every_compressor_are_one_member_for_every_reader() {
     .assert_code(0);
     scene.run(&["check", "--target", "by-tar"]).assert_code(0);
 }
+
+/// What Python reads from an artefact: the digest of each file of the wheel, by its path.
+fn read(scene: &Scene, artefact: &str) -> String {
+    let code = "import gzip, hashlib, json, sys, tarfile, zipfile\n\
+        path = sys.argv[1]\n\
+        if path.endswith('.tar.gz'):\n\
+        \x20   tar = tarfile.open(path)\n\
+        \x20   files = {i.name: tar.extractfile(i).read() for i in tar if i.isfile()}\n\
+        else:\n\
+        \x20   archive = zipfile.ZipFile(path)\n\
+        \x20   assert archive.testzip() is None\n\
+        \x20   files = {i.filename: archive.read(i) for i in archive.infolist()}\n\
+        for name in sorted(files): print(name, hashlib.sha256(files[name]).hexdigest())\n";
+    let mut python = Command::new(&interpreter().executable);
+    let run = Run::of(python.args(["-I", "-c", code]).arg(scene.join(artefact)));
+    run.assert_code(0).stdout.clone()
+}
+
+#[test]
+fn contents_are_copied_stored_or_deflated_anew_and_are_the_same() {
+    let scene = Scene::new();
+    let mut wheel = Wheel::new("anew", "1").zstd("anew/modern.txt", "modern\n".repeat(5_000));
+    for (number, content) in contents().into_iter().enumerate() {
+        wheel = match number % 3 {
+            0 => wheel.stored(&format!("anew/{number}"), content),
+            _ => wheel.file(&format!("anew/{number}"), content),
+        };
+    }
+    // Larger than what is deflated ahead of the writer.
+    wheel = wheel.file("anew/large", "large\n".repeat(3 << 20));
+    let wheel = scene.wheel(&wheel).display().to_string();
+    for format in ["zip", "tar.gz"] {
+        let packed = |how: &str, jobs: &str| {
+            let name = format!("{how}-{jobs}.{format}");
+            let run = scene.run(&[
+                "pack",
+                &wheel,
+                "--output",
+                &name,
+                "--json",
+                "--compress",
+                how,
+                "-j",
+                jobs,
+            ]);
+            let artifact = run.assert_code(0).json()["artifact"].clone();
+            let bytes = std::fs::read(scene.join(&name)).expect("it is written");
+            (artifact, bytes, read(&scene, &name))
+        };
+        let (copied, copy, files) = packed("copy", "2");
+        assert_eq!(
+            (&copied["recompressed"], files.lines().count() > 40),
+            (&1.into(), true)
+        );
+        let mut lengths = Vec::new();
+        for how in ["none", "1", "9"] {
+            let (artifact, bytes, found) = packed(how, "3");
+            assert_eq!(found, files, "{format} {how}");
+            assert_eq!(
+                (&artifact["copied"], &artifact["id"]),
+                (&0.into(), &copied["id"])
+            );
+            assert!(packed(how, "1").1 == bytes, "{format} {how}");
+            lengths.push(bytes.len());
+        }
+        assert!(
+            lengths[0] > 18 << 20 && lengths[1] > lengths[2],
+            "{lengths:?}"
+        );
+        assert!(copy.len() < lengths[0]);
+    }
+    let refused = scene.run(&["pack", &wheel, "--output", "x.zip", "--compress", "10"]);
+    refused.assert_code(2);
+    let arguments = [
+        "pack",
+        &wheel,
+        "--output",
+        "i",
+        "--format",
+        "oci",
+        "--interpreter",
+        "/p",
+    ];
+    for (how, recompressed) in [("copy", 1), ("9", 48), ("none", 48)] {
+        let arguments = [&arguments[..], &["--compress", how, "--json"]].concat();
+        let artifact = scene.run(&arguments).assert_code(0).json()["artifact"].clone();
+        assert_eq!(artifact["recompressed"], recompressed, "{how}");
+    }
+}
+
+#[test]
+fn damage_is_refused_when_contents_are_deflated_anew() {
+    let scene = Scene::new();
+    let damage = |entry: &mut ZipEntry| {
+        let last = entry.body.len() / 2;
+        entry.body[last] ^= 1;
+    };
+    let wheel = Wheel::new("damaged", "1")
+        .stored("damaged/data", noise(100_000, 9))
+        .tamper_entry("damaged/data", damage);
+    let wheel = scene.wheel(&wheel).display().to_string();
+    for name in ["x.zip", "x.tar.gz", "x.pyz"] {
+        for how in ["none", "6"] {
+            let run = scene.run(&["pack", &wheel, "--output", name, "--compress", how]);
+            run.assert_code(3);
+            assert!(!scene.join(name).exists());
+        }
+    }
+}

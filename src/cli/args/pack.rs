@@ -1,11 +1,11 @@
 //! The arguments of `pack`.
 
 use std::path::PathBuf;
-use std::str::FromStr as _;
+use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 use pkg_install::OnConflict;
-use pkg_install::command::{PackFormat, Platform, PythonRelease};
+use pkg_install::command::{PackCompression, PackFormat, Platform, PythonRelease};
 
 use super::RequestArgs;
 #[cfg(feature = "http")]
@@ -80,6 +80,18 @@ pub struct ArtifactArgs {
     /// For pyz and oci: the script that runs [default: the interpreter]
     #[arg(long, value_name = "NAME|MODULE:ATTRIBUTE", value_parser = one_line)]
     pub entry: Option<String>,
+    /// How files are compressed: copy, none, or a level from 1 to 9
+    ///
+    /// `copy` takes the data of the wheels as it is, which is fastest. `none` makes a large artefact
+    /// whose first start is faster. A level deflates everything anew.
+    #[arg(
+        long,
+        value_name = "HOW",
+        value_parser = CompressWord::from_str,
+        default_value = "copy",
+        hide_short_help = true
+    )]
+    pub compress: CompressWord,
     /// For zip, tar.gz and oci: a fixed path of the interpreter, to which `bin/python` links
     #[arg(long, value_name = "PATH", hide_short_help = true)]
     pub interpreter: Option<PathBuf>,
@@ -120,6 +132,23 @@ pub struct ArtifactArgs {
         hide_short_help = true
     )]
     pub tag: String,
+}
+
+/// How files are compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CompressWord(pub PackCompression);
+
+impl FromStr for CompressWord {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        Ok(Self(match (word, word.as_bytes()) {
+            ("copy", _) => PackCompression::Copied,
+            ("none", _) => PackCompression::Stored,
+            (_, [digit @ b'1'..=b'9']) => PackCompression::Level(digit - b'0'),
+            _ => return Err("it is none of copy, none and the levels 1 to 9".to_owned()),
+        }))
+    }
 }
 
 /// How an image is shared out among layers.

@@ -125,8 +125,12 @@ fn summary(outcome: &Outcome, changed: &[&ProjectChange], elapsed: Duration) -> 
         these.count()
     };
     let planned = outcome.status == Status::Planned;
+    let installed = match outcome.status {
+        Status::Packed => "packed",
+        _ => "installed",
+    };
     let parts: Vec<String> = [
-        (count(&[Action::Install]), "installed", "would install"),
+        (count(&[Action::Install]), installed, "would install"),
         (
             count(&[Action::Replace, Action::Reinstall]),
             "replaced",

@@ -253,7 +253,12 @@ fn names(
             }
         }
         let size = text(124..136);
-        let size = u64::from_str_radix(size.trim(), 8).unwrap_or_default();
+        let size = match (header[124], size.trim()) {
+            // GNU tar states sizes from 8 GiB in binary, behind this byte.
+            (0x80, _) => u64::from_be_bytes(header[128..136].try_into().expect("eight bytes")),
+            (_, "") => 0,
+            (_, digits) => u64::from_str_radix(digits, 8).map_err(io::Error::other)?,
+        };
         let skipped = size.next_multiple_of(512);
         io::copy(&mut archive.by_ref().take(skipped), &mut io::sink())?;
     }

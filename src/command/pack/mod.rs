@@ -20,7 +20,8 @@ use crate::environment::Locate;
 use crate::error::{Error, Result};
 use crate::outcome::{Events, Outcome, Status, Step};
 use crate::pack::{
-    self, ArtifactSpec, Contents, LayerFiles, PackFormat, PackOptions, WrittenLayer,
+    self, ArtifactSpec, Contents, LayerFiles, PackCompression, PackFormat, PackOptions,
+    WrittenLayer,
 };
 use crate::plan::{Plan, WheelId};
 use crate::stage;
@@ -46,6 +47,8 @@ pub struct PackRequest {
     pub interpreter: Option<PathBuf>,
     /// Packages only, in this directory of the artefact, as with `pip install --target`.
     pub plain: Option<PathBuf>,
+    /// How contents are compressed.
+    pub compression: PackCompression,
     /// The time of every file, in seconds since 1970.
     pub modified: Option<u64>,
     /// What an image is like; only with [`PackFormat::Oci`].
@@ -159,6 +162,7 @@ pub fn pack(
     let how = PackOptions {
         verify: options.verify,
         backend: options.backend,
+        compression: request.compression,
         pool: &pool,
         cancel: context.cancel,
         progress: context.events,
