@@ -42,7 +42,8 @@ def system_files(python):
     return sorted(files)
 
 
-def make_base(layout, python):
+def make_base(layout, python, tag):
+    """Writes an image with this interpreter, in a layout."""
     blobs = layout / "blobs/sha256"
     blobs.mkdir(parents=True)
 
@@ -68,9 +69,24 @@ def make_base(layout, python):
     config = put(json.dumps(config).encode(), "config.v1+json")
     manifest = {"schemaVersion": 2, "mediaType": f"{KIND}.manifest.v1+json", "config": config, "layers": [layer]}
     entry = put(json.dumps(manifest).encode(), "manifest.v1+json")
-    entry["annotations"] = {"org.opencontainers.image.ref.name": "base"}
+    entry["annotations"] = {"org.opencontainers.image.ref.name": tag}
     (layout / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [entry]}))
     (layout / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
+
+
+def run_image(scratch, image):
+    """Runs the image with only its own root, as another user; the lines that it prints."""
+    subprocess.run(["skopeo", "copy", "-q", image, f"oci:{scratch}/copy:latest"], check=True)
+    inspected = subprocess.run(["skopeo", "inspect", "--config", f"oci:{scratch}/copy:latest"],
+                               check=True, capture_output=True, text=True).stdout
+    run = json.loads(inspected)["config"]
+    subprocess.run(["umoci", "unpack", "--image", f"{scratch}/copy:latest", scratch / "bundle"],
+                   check=True, stdout=subprocess.DEVNULL)
+    variables = [word for text in run["Env"] for word in ["--setenv", *text.split("=", 1)]]
+    done = subprocess.run(["bwrap", "--unshare-all", "--uid", "12345", "--ro-bind", scratch / "bundle/rootfs", "/",
+                            "--proc", "/proc", "--dev", "/dev", "--clearenv", *variables, *run["Entrypoint"]],
+                           check=True, capture_output=True, text=True)
+    return done.stdout.splitlines()
 
 
 def main():
@@ -87,26 +103,18 @@ def main():
     with tempfile.TemporaryDirectory() as directory:
         scratch = pathlib.Path(directory)
         scratch.chmod(0o755)
-        make_base(scratch / "base", python)
+        make_base(scratch / "base", python, "base")
         wheel = packdemo.build(scratch / "wheels")
         more = [arguments.wheels] if arguments.wheels else []
         command = [arguments.program, "pack", wheel, *more, "--format", "oci", "--output", scratch / "image",
                    "--base", f"{scratch}/base:base", "--python", python, "--entry", "packdemo", "-q"]
         subprocess.run(command, check=True)
-        subprocess.run(["skopeo", "copy", "-q", f"oci:{scratch}/image:latest", f"oci:{scratch}/copy:latest"], check=True)
-        inspected = subprocess.run(["skopeo", "inspect", "--config", f"oci:{scratch}/copy:latest"],
-                                   check=True, capture_output=True, text=True).stdout
-        run = json.loads(inspected)["config"]
-        subprocess.run(["umoci", "unpack", "--image", f"{scratch}/copy:latest", scratch / "bundle"],
-                       check=True, stdout=subprocess.DEVNULL)
-        variables = [word for text in run["Env"] for word in ["--setenv", *text.split("=", 1)]]
-        found = subprocess.run(["bwrap", "--unshare-all", "--uid", "12345", "--ro-bind", scratch / "bundle/rootfs", "/",
-                                "--proc", "/proc", "--dev", "/dev", "--clearenv", *variables, *run["Entrypoint"]],
-                               check=True, capture_output=True, text=True).stdout.splitlines()
+        found = run_image(scratch, f"oci:{scratch}/image:latest")
         module, executable, prefix, data = found
         if (module, prefix) != (f"/app/lib/python{version}/site-packages/packdemo/__init__.py", "/app"):
             sys.exit(f"{module} ran with {executable}")
         print(f"skopeo, umoci and bubblewrap take it: {module} ran with {executable}")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -147,4 +147,5 @@ def main():
     print("Ray runs all of them")
 
 
-main()
+if __name__ == "__main__":
+    main()

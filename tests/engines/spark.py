@@ -92,4 +92,5 @@ def main():
     print("Spark runs all of them")
 
 
-main()
+if __name__ == "__main__":
+    main()
