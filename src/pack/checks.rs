@@ -2,15 +2,15 @@
 //!
 //! Contents are copied compressed, so that checking and writing do not depend on each other: the
 //! writer copies what it may, and the artefact gets its name only if all checks have passed. Only a
-//! writer that joins deflate streams waits, because a check finds where a stream ends. Contents that
-//! are compressed anew are checked on the way and not here.
+//! writer that joins deflate streams waits, because a check finds where a stream ends. Contents
+//! that are compressed anew are checked on the way and not here.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::PackOptions;
 use super::contents::{Contents, PackedContent, PackedFile};
-use crate::archive::{Archive, Entry, EntryBatch, Item, Scratch, StreamEnd, Unpacked};
+use crate::archive::{Archive, Entry, EntryBatch, Item, Scratch, Sink, StreamEnd, Unpacked};
 use crate::error::{Error, Result};
 use crate::threads::Pool;
 use crate::wheel::{Archives, WheelId};
@@ -169,7 +169,7 @@ impl<'a> Checks<'a> {
         &self,
         (file, archive, entry): (&PackedFile, &Archive, &Entry),
         scratch: &mut Scratch,
-        sink: &mut dyn FnMut(&[u8]) -> Result<()>,
+        sink: &mut Sink<'_>,
     ) -> Result<Unpacked> {
         let expected = file.expected(self.options.verify);
         let mut sink = |piece: &[u8]| {

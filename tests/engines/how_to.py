@@ -73,7 +73,7 @@ def spark(arguments, scratch, block):
     if "JAVA_HOME" in os.environ:
         variables["JAVA_HOME"] = os.environ["JAVA_HOME"]
     said = run(block, scratch, variables)
-    return said, "/work/" in said or "/cache/" in said
+    return said, "environment/lib" in said or f"{scratch}/cache/" in said
 
 
 def ray(arguments, scratch, block):

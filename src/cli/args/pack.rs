@@ -82,8 +82,8 @@ pub struct ArtifactArgs {
     pub entry: Option<String>,
     /// How files are compressed: copy, none, or a level from 1 to 9
     ///
-    /// `copy` takes the data of the wheels as it is, which is fastest. `none` makes a large artefact
-    /// whose first start is faster. A level deflates everything anew.
+    /// `copy` takes the data of the wheels as it is, which is fastest. `none` makes a large
+    /// artefact, whose first start is faster. A level deflates everything anew.
     #[arg(
         long,
         value_name = "HOW",
