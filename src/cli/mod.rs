@@ -113,16 +113,14 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     if let Some(answer) = completion::answer(&arguments) {
-        streams::print(&answer, Color::Never);
-        return ExitCode::SUCCESS;
+        return streams::answer(&answer, Color::Never);
     }
     let parsed = match options::parse(&arguments) {
         Ok(parsed) => parsed,
         Err(stop) => return end(stop, &arguments),
     };
     if parsed.output.json_schema {
-        streams::print(&json::schema(), parsed.output.color);
-        return ExitCode::SUCCESS;
+        return streams::answer(&json::schema(), parsed.output.color);
     }
     let opened = log_of(&parsed, &arguments)
         .and_then(|log| progress::of(&parsed.output).map(|progress| (log, progress)));
@@ -148,11 +146,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     results.wheels = kept.wheels;
     results.tracebacks = kept.tracebacks;
     error = error.or_else(|| finding(results.done.as_ref()?));
-    let said = render(&parsed, &results, error.as_ref(), begin);
+    let (said, is_lost) = render(&parsed, &results, error.as_ref(), begin);
     let code = match error.map(|error| error.kind()) {
         Some(ErrorKind::Interrupted) => signal.exit_code(),
         Some(_) if is_installer(&parsed) => 1,
         Some(kind) => exit_code(kind),
+        // What was changed stays changed, and only the exit code 0 says so.
+        None if is_lost && !results.done.as_ref().is_some_and(CommandResult::is_change) => 1,
         None => u8::from(parsed.check && would_change(&results)),
     };
     if let Some(Err(error)) = log.map(|log| log.end(&said, code)) {
@@ -175,6 +175,21 @@ fn log_of(parsed: &Parsed, arguments: &[OsString]) -> Result<Option<CommandLog>>
 }
 
 impl CommandResult {
+    /// Whether something was changed, or would have been without `--dry-run`.
+    fn is_change(&self) -> bool {
+        match self {
+            Self::Changes(outcome) | Self::Undone(outcome) | Self::Recovered(outcome) => {
+                outcome.status == Status::Committed
+            }
+            Self::Packed(_) => true,
+            #[cfg(feature = "http")]
+            Self::Cache(outcome, _) => !outcome.removed.is_empty(),
+            #[cfg(feature = "http")]
+            Self::Downloaded(_, status) => *status == Status::Committed,
+            _ => false,
+        }
+    }
+
     /// Whether it is a text that other programs read.
     fn is_document(&self) -> bool {
         #[cfg(feature = "http")]
@@ -345,7 +360,12 @@ fn in_environment(
 }
 
 /// Prints the results, and returns everything that there is to say, for the log.
-fn render(parsed: &Parsed, results: &Results, error: Option<&Error>, begin: Instant) -> String {
+fn render(
+    parsed: &Parsed,
+    results: &Results,
+    error: Option<&Error>,
+    begin: Instant,
+) -> (String, bool) {
     let OutputArgs { quiet, .. } = parsed.output;
     let verbose = parsed.output.verbose > 0;
     let is_silent = is_installer(parsed) && !verbose;
@@ -384,12 +404,14 @@ fn render(parsed: &Parsed, results: &Results, error: Option<&Error>, begin: Inst
     }
     // Remarks go first, so that at a terminal the result is the last thing on the screen.
     streams::remark(&remarks, color);
-    streams::print(&printed, color);
+    let is_lost = streams::print(&printed, color);
     if parsed.output.json {
         // The log is for people.
-        return remarks + &text::results(results, parsed, begin.elapsed());
+        remarks += &text::results(results, parsed, begin.elapsed());
+    } else {
+        remarks += &printed;
     }
-    remarks + &printed
+    (remarks, is_lost)
 }
 
 /// Appends the changes and the error to the page of the job of GitHub Actions.
@@ -428,13 +450,11 @@ fn end(stop: Stop, arguments: &[OsString]) -> ExitCode {
     let color = streams::typed_color(arguments);
     let refusal = match stop {
         Stop::Answer(text) => {
-            streams::print(&text, color);
-            return ExitCode::SUCCESS;
+            return streams::answer(&text, color);
         }
         Stop::Pages(directory, pages) => match documents::write(&directory, &pages) {
             Ok(paths) => {
-                streams::print(&paths, color);
-                return ExitCode::SUCCESS;
+                return streams::answer(&paths, color);
             }
             Err(error) => {
                 let refusal = UsageError::new(error.to_string());

@@ -219,7 +219,9 @@ pub fn parse(arguments: &[OsString]) -> StdResult<Parsed, Stop> {
             return Err(UsageError::new(message).into());
         }
         if is_default && let Some(word) = request.wheels.first().and_then(|word| word.to_str()) {
-            refusal::meant_as_command(word, &command).map_or(Ok(()), Err)?;
+            let meant = refusal::meant_as_command(word, &command);
+            let meant = meant.or_else(|| refusal::command_among(&request.wheels, &command));
+            meant.map_or(Ok(()), Err)?;
         }
         if request.is_empty() && arguments.len() < 2 {
             return Err(Stop::Nothing(command.render_help().ansi().to_string()));

@@ -4,7 +4,7 @@
 //! option that does not exist.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::Command;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -23,11 +23,18 @@ pub struct UsageError {
 const ELSEWHERE: &[(&str, &str)] = &[
     ("add", "pkg-install install"),
     ("autoremove", "pkg-install sync FILE"),
+    ("clean", "pkg-install cache clean"),
+    ("compile", "pkg-install resolve"),
     ("delete", "pkg-install uninstall"),
     ("erase", "pkg-install uninstall"),
+    ("export", "pkg-install resolve --lock pylock.toml"),
+    ("files", "pkg-install show --files"),
     ("freeze", "pkg-install list --format freeze"),
     ("info", "pkg-install show"),
+    ("inspect", "pkg-install list --json"),
+    ("lock", "pkg-install resolve --lock pylock.toml"),
     ("ls", "pkg-install list"),
+    ("outdated", "pkg-install install --upgrade --dry-run"),
     ("purge", "pkg-install uninstall"),
     ("remove", "pkg-install uninstall"),
     ("repair", "pkg-install check, then pkg-install --reinstall"),
@@ -36,6 +43,15 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("rollback", "pkg-install undo"),
     ("update", "pkg-install install --upgrade"),
     ("upgrade", "pkg-install install --upgrade"),
+    ("version", "pkg-install --version"),
+    // Nothing here does what these do elsewhere.
+    ("config", "pkg-install -h"),
+    ("debug", "pkg-install -h"),
+    ("index", "pkg-install -h"),
+    ("init", "pkg-install -h"),
+    ("run", "pkg-install -h"),
+    ("search", "pkg-install -h"),
+    ("venv", "pkg-install -h"),
 ];
 
 /// Options of other tools, and what does the same here.
@@ -47,6 +63,12 @@ const OPTIONS_ELSEWHERE: &[(&str, &str)] = &[
     ("--force-reinstall", "use `--reinstall`"),
     ("--ignore-installed", "use `--reinstall`"),
     ("-I", "use `--reinstall`"),
+    ("--cert", "name the file in the variable SSL_CERT_FILE"),
+    ("--progress-bar", "use `--progress none`"),
+    (
+        "--proxy",
+        "set the variables `http_proxy` and `https_proxy`",
+    ),
     ("--requirement", "use `--requirements`"),
     ("--system", "name the interpreter: `--python python3`"),
     (
@@ -153,29 +175,46 @@ pub fn command_words<'c>(command: &'c Command, arguments: &[OsString]) -> (usize
 }
 
 /// Refuses `word` as a wheel or project if it was meant as a command: it is one, or is mistyped, or
-/// is a command of another tool. A file of that name is meant as the file.
+/// is a command of another tool. A file of that name is meant as the file. Commands are also
+/// recognised in capitals: a package index may have a project of each of these names.
 pub fn meant_as_command(word: &str, command: &Command) -> Option<UsageError> {
     let is_plain = word
         .bytes()
-        .all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+        .all(|byte| byte.is_ascii_alphabetic() || byte == b'-');
     if !is_plain || word.starts_with('-') || Path::new(word).exists() {
         return None;
     }
-    if command
-        .get_subcommands()
-        .any(|known| known.get_name() == word)
-    {
-        let hint = format!("write `pkg-install {word} …`");
+    let lower = word.to_ascii_lowercase();
+    if let Some(known) = own_command(&lower, command) {
+        let hint = format!("write `pkg-install {known} …`");
         let message = format!("`{word}` is a command, and commands go first");
         return Some(UsageError::new(message).with_hint(hint));
     }
-    let refusal = unknown_command(word, command, command.get_name());
+    let mut refusal = unknown_command(&lower, command, command.get_name());
     refusal.hint.as_ref()?;
+    refusal.message = refusal.message.replace(&lower, word);
     let message = format!(
         "{}; a project of this name is installed by `pkg-install install {word}`",
         refusal.message
     );
     Some(UsageError { message, ..refusal })
+}
+
+/// The command in a line of another tool that was typed behind the name of this program, as in
+/// `pkg-install pip install six`.
+pub fn command_among(words: &[PathBuf], command: &Command) -> Option<UsageError> {
+    let (first, second) = (words.first()?.to_str()?, words.get(1)?.to_str()?);
+    let is_tool = matches!(first, "pip" | "pip3" | "uv");
+    let is_command = own_command(second, command).is_some() || second == "pip";
+    (is_tool && is_command && !Path::new(second).exists()).then(|| {
+        let message = format!("`{second}` is a command, and commands go first");
+        UsageError::new(message).with_hint(format!("leave out `{first}`"))
+    })
+}
+
+fn own_command<'c>(word: &str, command: &'c Command) -> Option<&'c str> {
+    let mut known = command.get_subcommands().map(Command::get_name);
+    known.find(|known| *known == word)
 }
 
 /// The refusal of a word that is no command of `parent`.

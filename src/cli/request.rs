@@ -34,8 +34,7 @@ impl RequestArgs {
 
 /// Reads everything that a request names; documents at URLs are fetched.
 pub fn read(args: &RequestArgs, options: &Options, context: Context<'_>) -> Result<Input> {
-    let files = [&args.report, &args.lock, &args.requirements];
-    refuse_stdin_twice(files.into_iter().flatten())?;
+    refuse_stdin_twice(read_by(args))?;
     let mut input = Input {
         reports: documents(&args.report, options, context)?,
         locks: documents(&args.lock, options, context)?,
@@ -58,7 +57,43 @@ pub fn read(args: &RequestArgs, options: &Options, context: Context<'_>) -> Resu
         }
         input.sources.extend(Source::from_argument(argument)?);
     }
+    refuse_empty_lists(&input, options)?;
     Ok(input)
+}
+
+/// The files that a request reads.
+fn read_by(args: &RequestArgs) -> impl Iterator<Item = &PathBuf> {
+    let files = [&args.report, &args.lock, &args.requirements];
+    #[cfg(feature = "http")]
+    let files = [files.as_slice(), &[&args.selection.resolution.constraints]].concat();
+    files.into_iter().flatten()
+}
+
+/// Refuses to remove every project because the lists that were given have no line: most likely the
+/// program that should have written them failed.
+fn refuse_empty_lists(input: &Input, options: &Options) -> Result<()> {
+    let is_blank = |document: &Document| {
+        let text = document.content.as_slice();
+        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+        let mut lines = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+        lines.all(|line| line.is_empty() || line.starts_with(b"#"))
+    };
+    #[cfg(feature = "http")]
+    let names_projects = !input.resolution.requirements.is_empty();
+    #[cfg(not(feature = "http"))]
+    let names_projects = false;
+    let names_more = names_projects
+        || !input.sources.is_empty()
+        || !input.reports.is_empty()
+        || !input.locks.is_empty();
+    let lists = &input.requirements;
+    if !options.exact || names_more || lists.is_empty() || !lists.iter().all(is_blank) {
+        return Ok(());
+    }
+    Err(Error::usage(
+        "the lists are empty, so that every installed project would be removed; \
+         `pkg-install uninstall` removes projects",
+    ))
 }
 
 /// Reads the files of `sync`, whose kinds are recognised by what they contain.
@@ -68,7 +103,7 @@ pub fn read_files(
     options: &Options,
     context: Context<'_>,
 ) -> Result<Input> {
-    refuse_stdin_twice(files)?;
+    refuse_stdin_twice(files.iter().chain(read_by(args)))?;
     let mut input = read(args, options, context)?;
     for file in files {
         let text = file.to_string_lossy();
@@ -85,6 +120,7 @@ pub fn read_files(
             FileKind::Requirements => input.requirements.push(document),
         }
     }
+    refuse_empty_lists(&input, options)?;
     Ok(input)
 }
 

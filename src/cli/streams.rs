@@ -5,6 +5,7 @@
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
+use std::process::ExitCode;
 
 use anstream::{AutoStream, ColorChoice};
 
@@ -12,12 +13,24 @@ use super::args::values::Color;
 use super::text::wrapping::wrapped;
 use super::variables;
 
-/// Prints results on stdout.
-pub fn print(text: &str, color: Color) {
-    // A reader that went away does not change what was done, so a failed write is no failure.
-    let _ = AutoStream::new(io::stdout(), choice(color))
-        .lock()
-        .write_all(text.as_bytes());
+/// Prints results on stdout; returns whether that failed, which is said on stderr.
+pub fn print(text: &str, color: Color) -> bool {
+    let mut stdout = AutoStream::new(io::stdout(), choice(color)).lock();
+    let written = stdout.write_all(text.as_bytes());
+    match written.and_then(|()| stdout.flush()) {
+        Ok(()) => false,
+        // The reader has seen enough, as in `pkg-install list | head -1`.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => false,
+        Err(error) => {
+            remark(&format!("error: cannot write the result: {error}\n"), color);
+            true
+        }
+    }
+}
+
+/// Prints an answer that is all that was asked for.
+pub fn answer(text: &str, color: Color) -> ExitCode {
+    ExitCode::from(u8::from(print(text, color)))
 }
 
 /// Prints remarks on stderr.

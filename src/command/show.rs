@@ -214,7 +214,8 @@ fn metadata_text(layout: &Layout, installed: &Installed) -> String {
         },
     };
     // Headers are only shown, so a project without them is described by its name and version.
-    let content = fs::read_to_limit(&path, MAX_METADATA).unwrap_or_default();
+    let content = fs::read_unless_foreign(&path, MAX_METADATA).unwrap_or_default();
+    let content = content.unwrap_or_default();
     String::from_utf8_lossy(&content).into_owned()
 }
 

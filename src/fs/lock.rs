@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use rustix::io::Errno;
 
+use super::read::not_regular;
 use super::stat::{Kind, Stat};
 use crate::cancellation::Cancellation;
 use crate::error::{Error, Result};
@@ -100,10 +101,7 @@ pub(super) fn is_still_there(file: &File, path: &Path) -> Result<bool> {
     let fail = |error: Errno| Error::lock_failed(path, error.into());
     let locked = Stat::of(&rustix::fs::fstat(file).map_err(fail)?);
     if locked.kind != Kind::File {
-        return Err(Error::lock_failed(
-            path,
-            io::Error::from(io::ErrorKind::InvalidInput),
-        ));
+        return Err(Error::lock_failed(path, not_regular()));
     }
     match rustix::fs::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW) {
         Ok(stat) => Ok(Stat::of(&stat).is_same(&locked)),

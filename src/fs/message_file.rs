@@ -5,8 +5,12 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
+
+use super::stat::is_foreign_link;
 use crate::error::{Error, Result};
 
 /// A file or pipe to which messages are appended.
@@ -15,11 +19,30 @@ pub struct MessageFile(File);
 
 impl MessageFile {
     /// Opens the file at `path`, which is made if it is missing; what it holds stays.
+    ///
+    /// # Errors
+    /// If it cannot be opened, is a pipe that no process reads, or is a
+    /// [link of another user](is_foreign_link) to a file that does not belong to that user.
     pub fn append(path: &Path) -> Result<Self> {
-        let opened = OpenOptions::new().append(true).create(true).open(path);
-        opened
-            .map(Self)
-            .map_err(|error| Error::io("open", path, error))
+        let fail = |error| Error::io("open", path, error);
+        if is_foreign_link(path) {
+            let reason = "it is a symbolic link of another user";
+            return Err(fail(io::Error::new(
+                io::ErrorKind::PermissionDenied,
+                reason,
+            )));
+        }
+        // NONBLOCK: opening a pipe that no process reads would wait for one.
+        let flags = OFlags::NONBLOCK.bits().cast_signed();
+        let file = (OpenOptions::new().append(true).create(true))
+            .custom_flags(flags)
+            .open(path)
+            .map_err(fail)?;
+        // Writing may wait: the reader of a pipe may be slow.
+        let flags = rustix::fs::fcntl_getfl(&file).map_err(|error| fail(error.into()))?;
+        rustix::fs::fcntl_setfl(&file, flags - OFlags::NONBLOCK)
+            .map_err(|error| fail(error.into()))?;
+        Ok(Self(file))
     }
 
     /// Opens one of this process's own descriptors again; it may be a file or a pipe.

@@ -46,14 +46,14 @@ pub use lock_holder::LockHolder;
 pub use message_file::MessageFile;
 pub use output_file::OutputFile;
 pub use read::{
-    DirectorySnapshot, OpenFile, ReadAt, absolute, canonical, link_target, list, read,
-    read_document, read_to_limit, snapshot, walk,
+    DirectorySnapshot, OpenFile, ReadAt, absolute, canonical, is_own_descriptor, link_target, list,
+    open_unless_foreign, read, read_document, read_to_limit, read_unless_foreign, snapshot, walk,
 };
 pub use remove_tree::remove_tree;
 pub use root_lock::{ReadLock, RootLock};
 pub use stat::{
-    Kind, Stat, available_space, check_writable, effective_user, is_executable, is_writable, lstat,
-    mount_of, stat,
+    Kind, Stat, available_space, check_writable, effective_user, is_denied, is_executable,
+    is_foreign_link, is_writable, lstat, mount_of, stat,
 };
 pub use stream::read_stdin;
 pub use trust::{Distrust, distrust, distrust_in, distrust_outside_group, distrust_owner};

@@ -11,22 +11,27 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::stat::{Kind, Stat, lstat, mount_at};
+use super::stat::{Kind, Stat, is_foreign_link, lstat, mount_at};
 use super::stream::read_descriptor;
+
 use crate::cancellation::Cancellation;
 use crate::error::{Error, Result};
 
 /// How many bytes are read at once of a file that is read whole.
 const PIECE: u64 = 1 << 18;
 
+/// NONBLOCK: opening a pipe without a writer would wait for one. On a regular file it does nothing.
+/// NOCTTY: a terminal must not become the one that controls this process.
+const READING: OFlags = OFlags::RDONLY
+    .union(OFlags::CLOEXEC)
+    .union(OFlags::NONBLOCK)
+    .union(OFlags::NOCTTY);
+
 /// Opens the regular file at `path` to read it; `None` if it is something else. A symbolic link is
 /// followed. Every file that is read is opened here or by [`Dir`](super::Dir): a pipe in an
 /// environment would otherwise stop every command for ever, and opening a device can act.
 fn open_regular(path: &Path) -> io::Result<Option<(File, Stat)>> {
-    // NONBLOCK: opening a pipe without a writer would wait for one. On a regular file it does
-    // nothing. NOCTTY: a terminal must not become the one that controls this process.
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let open = || rustix::fs::open(path, flags, Mode::empty());
+    let open = || rustix::fs::open(path, READING, Mode::empty());
     let file = match rustix::io::retry_on_intr(open) {
         // Links that lead to each other lead to no file. A socket, or a device without a driver,
         // cannot be opened at all.
@@ -61,6 +66,35 @@ pub fn read_to_limit(path: &Path, limit: u64) -> Result<Vec<u8>> {
     Ok(content)
 }
 
+/// Opens a file in an environment; `None` if it is a [link of another user](is_foreign_link) to a
+/// file that does not belong to that user.
+///
+/// # Errors
+/// A file that does not exist, is no regular file, or cannot be opened.
+pub fn open_unless_foreign(path: &Path) -> Result<Option<OpenFile>> {
+    // Most files are no links, and those cost no call more.
+    let flags = READING | OFlags::NOFOLLOW;
+    let opened = rustix::io::retry_on_intr(|| rustix::fs::open(path, flags, Mode::empty()));
+    let file = match opened {
+        Err(Errno::LOOP) if is_foreign_link(path) => return Ok(None),
+        Ok(file) => OpenFile::of_regular(File::from(file), path.to_owned()),
+        // A link that may be followed, or an error that opening it again shows.
+        Err(_) => OpenFile::open(path),
+    };
+    let file = file?.ok_or_else(|| Error::io("read", path, not_regular()))?;
+    Ok(Some(file))
+}
+
+/// As [`read_to_limit`] for a file in an environment that [may be opened](open_unless_foreign).
+///
+/// # Errors
+/// As [`open_unless_foreign`], or the file cannot be read.
+pub fn read_unless_foreign(path: &Path, limit: u64) -> Result<Option<Vec<u8>>> {
+    open_unless_foreign(path)?
+        .map(|file| file.read_to_limit(limit))
+        .transpose()
+}
+
 /// Reads a whole document that the user named. Unlike other files it may be one of this process's
 /// own descriptors, which the shell passes for `<(command)`, or `/dev/null`, which stands for an
 /// empty document. Only a descriptor is waited for.
@@ -71,13 +105,16 @@ pub fn read_document(path: &Path, cancel: &Cancellation) -> Result<Vec<u8>> {
     if path == Path::new("/dev/null") {
         return Ok(Vec::new());
     }
-    let own = ["/dev/fd", "/proc/self/fd"].map(Path::new);
-    let is_own =
-        path == Path::new("/dev/stdin") || path.parent().is_some_and(|at| own.contains(&at));
-    if is_own {
+    if is_own_descriptor(path) {
         return read_descriptor(path, cancel);
     }
     read(path)
+}
+
+/// Whether a path means one of this process's open descriptors.
+pub fn is_own_descriptor(path: &Path) -> bool {
+    let own = ["/dev/fd", "/proc/self/fd"].map(Path::new);
+    path == Path::new("/dev/stdin") || path.parent().is_some_and(|at| own.contains(&at))
 }
 
 /// The text of a file that the kernel makes up, such as those in `/proc`; `None` if there is none.

@@ -201,3 +201,22 @@ pub fn available_space(path: &Path) -> Result<u64> {
 pub fn effective_user() -> u32 {
     rustix::process::geteuid().as_raw()
 }
+/// Whether this user may not see what is at a path.
+pub fn is_denied(path: &Path) -> bool {
+    let looked = rustix::fs::statat(CWD, path, AtFlags::empty());
+    matches!(looked, Err(Errno::ACCESS))
+}
+
+/// Whether a path is a symbolic link of another user to something that does not belong to that
+/// user, or to nothing. Following it would let its owner choose one of this user's files, which
+/// Linux prevents in shared directories only (`fs.protected_symlinks`).
+pub fn is_foreign_link(path: &Path) -> bool {
+    let Ok(Some(link)) = lstat(path) else {
+        return false;
+    };
+    let is_own = |target: Stat| target.uid == link.uid;
+    link.kind == Kind::Symlink
+        && link.uid != effective_user()
+        && link.uid != 0
+        && !stat(path).ok().flatten().is_some_and(is_own)
+}

@@ -18,8 +18,8 @@ pub mod survey;
 use std::sync::Arc;
 
 use crate::environment::layout::{Layout, Place, SchemeKey};
-use crate::error::{Error, Fault, Result};
-use crate::fs::{self, OpenFile};
+use crate::error::{Error, Fault, RecordFault, Result};
+use crate::fs::{self, ReadAt as _};
 use crate::spec::direct_url::RecordedOrigin;
 use crate::spec::name::ProjectName;
 use crate::spec::record::{self, RecordRow};
@@ -119,8 +119,7 @@ impl Installed {
             return None;
         }
         let path = layout.absolute(&self.place).join("direct_url.json");
-        let file = OpenFile::open(&path).ok()??;
-        file.read_to_limit(MAX_DIRECT_URL).ok()
+        fs::read_unless_foreign(&path, MAX_DIRECT_URL).ok()?
     }
 
     /// The tags of the wheel that it was installed from, as its WHEEL records them; none if that
@@ -130,8 +129,7 @@ impl Installed {
             return Vec::new();
         }
         let path = layout.absolute(&self.place).join("WHEEL");
-        let file = OpenFile::open(&path).ok().flatten();
-        let content = file.and_then(|file| file.read_to_limit(MAX_WHEEL).ok());
+        let content = fs::read_unless_foreign(&path, MAX_WHEEL).ok().flatten();
         content.map_or_else(Vec::new, |content| recorded_tags(&content))
     }
 
@@ -153,7 +151,15 @@ impl Installed {
             Form::Egg => return Ok(Recorded::Egg),
         }
         let path = layout.absolute(&self.place).join("RECORD");
-        let content = fs::read_to_limit(&path, MAX_RECORD)?;
+        let Some(file) = fs::open_unless_foreign(&path)? else {
+            return Ok(Recorded::Absent);
+        };
+        if file.size() > MAX_RECORD {
+            let limit = record::MOST_INSTALLED_ROWS;
+            let fault = RecordFault::TooManyRows { limit };
+            return Ok(Recorded::Malformed(fault.into()));
+        }
+        let content = file.read_to_limit(MAX_RECORD)?;
         Ok(match record::read_installed_record(&content) {
             Ok(rows) => Recorded::Rows(Arc::new(rows)),
             Err(fault) => Recorded::Malformed(fault.into()),

@@ -405,7 +405,11 @@ impl Collector<'_, '_, '_> {
             if let Some(directory) = directory {
                 compiled.extend(self.files_in(&directory, is_beside)?);
             }
-            compiled.extend(self.files_in(&cache, |name| is_bytecode_of(name, &stems))?);
+            // What is behind a link is not this environment's.
+            let stat = self.survey.stat(&cache)?;
+            if stat.is_some_and(|stat| stat.kind == Kind::Directory) {
+                compiled.extend(self.files_in(&cache, |name| is_bytecode_of(name, &stems))?);
+            }
         }
         removal.files.extend(compiled);
         Ok(())

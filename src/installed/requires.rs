@@ -48,7 +48,8 @@ pub fn versions<'i>(installed: impl IntoIterator<Item = &'i Installed>) -> Insta
 pub fn read(layout: &Layout, projects: &[&Installed], pool: &Pool) -> Vec<Requiring> {
     in_parallel(pool, projects, |project| {
         let path = layout.absolute(&project.place).join("METADATA");
-        let content = fs::read_to_limit(&path, MAX_METADATA).unwrap_or_else(|_| Vec::new());
+        let content = fs::read_unless_foreign(&path, MAX_METADATA).unwrap_or_default();
+        let content = content.unwrap_or_default();
         let text = String::from_utf8_lossy(&content);
         let headers = Headers::parse(&text);
         Requiring {

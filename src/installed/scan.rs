@@ -62,6 +62,9 @@ fn named_in(layout: &Layout, library: SchemeKey) -> Result<Vec<Installed>> {
                 .map(|stem| (stem, true))
         };
         let Some((stem, is_egg)) = stem else { continue };
+        if kind == Kind::Symlink && fs::is_foreign_link(&directory.join(text)) {
+            continue;
+        }
         let (project, version) = name_and_version(stem, is_egg);
         let Some(name) = ProjectName::parse(project) else {
             continue;
@@ -199,7 +202,7 @@ fn name_and_version(stem: &str, is_egg: bool) -> (&str, &str) {
 
 fn first_line(path: &Path) -> Option<String> {
     // INSTALLER is only shown, so a failure to read it must not fail a command.
-    let content = fs::read_to_limit(path, MAX_INSTALLER).ok()?;
+    let content = fs::read_unless_foreign(path, MAX_INSTALLER).ok()??;
     let text = String::from_utf8_lossy(&content);
     let line = text.lines().next()?.trim();
     (!line.is_empty()).then(|| line.to_owned())

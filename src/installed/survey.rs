@@ -108,7 +108,7 @@ impl<'a> Survey<'a> {
     }
 
     /// The metadata of a real place; a symbolic link there is not followed.
-    fn stat(&self, real: &Place) -> Result<Option<Stat>> {
+    pub fn stat(&self, real: &Place) -> Result<Option<Stat>> {
         match self.remembered_at(real) {
             Some(stat) => Ok(stat),
             None => fs::lstat(&self.layout.absolute(real)),

@@ -168,6 +168,12 @@ fn resolver_file(path: &Path) -> Option<RequestFault> {
 
 /// The error for a `path` at which nothing is; it may be the name of a project.
 fn nothing_there(path: &Path) -> Error {
+    // Something may be there that this user may not see.
+    if fs::is_denied(path)
+        && let Err(error) = fs::stat(path)
+    {
+        return error;
+    }
     let text = excerpt(&shown(&path.display().to_string()));
     let is_named = !text.contains('/') && !text.ends_with(".whl");
     let message = format!("there is no wheel or directory `{text}`");

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use super::{DirectReference, Fitting, Location, Pins, Source, Sourced, refused, warnings};
 use crate::error::{Fault, ResolutionFault, Result, ToolsLock};
+use crate::fs;
 use crate::spec::pylock::{Choice, LockFile, LockedWheel, Selection, is_lock_name};
 
 /// The wheels of the lock file in `text`. `at` is its path, or `-` for one without a name; the
@@ -21,11 +22,14 @@ pub fn sources(
     fitting: &Fitting,
     selection: &Selection,
 ) -> Result<Sourced> {
-    let name = at
+    // An open descriptor, as the shell passes it for `<(command)`, has no name, like stdin.
+    let is_nameless = fs::is_own_descriptor(at);
+    let base = if is_nameless { Path::new("-") } else { at };
+    let name = base
         .file_name()
         .map(|name| name.to_string_lossy())
         .unwrap_or_default();
-    if at != Path::new("-") && !is_lock_name(&name) {
+    if base != Path::new("-") && !is_lock_name(&name) {
         let fault: Fault = match ToolsLock::called(&name) {
             Some(lock) => ResolutionFault::ToolsOwnLock(lock).into(),
             None => ResolutionFault::LockName(name.into_owned()).into(),
@@ -42,7 +46,10 @@ pub fn sources(
     };
     let lock = LockFile::parse(text).map_err(|faults| refused(at, faults))?;
     let wheels = lock.select(&choice).map_err(|faults| refused(at, faults))?;
-    let sources = wheels.into_iter().map(|wheel| source(wheel, at)).collect();
+    let sources = wheels
+        .into_iter()
+        .map(|wheel| source(wheel, base))
+        .collect();
     Ok(Sourced {
         sources,
         warnings: warnings(at, &lock.warnings),

@@ -95,7 +95,12 @@ impl StateDir {
         };
         let path = home.path().join(STATE_DIR).join(JOURNAL);
         if stat.kind != Kind::Directory {
-            return Err(Error::journal(&path, "its directory is not a directory"));
+            if fs::lstat(&path)?.is_some() {
+                return Err(Error::journal(&path, "its directory is not a directory"));
+            }
+            // There is no journal, so no change is unfinished.
+            let path = home.path().join(STATE_DIR);
+            return Err(Error::bad_environment(&path, "it is not a directory"));
         }
         let Some(dir) = home.open_below(STATE_DIR)? else {
             return Ok(None);

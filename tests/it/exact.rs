@@ -2,7 +2,7 @@
 //! else.
 
 use crate::determinism::demo;
-use crate::support::scene::{Scene, assert_unchanged, site_packages, tree};
+use crate::support::scene::{Run, Scene, assert_unchanged, site_packages, tree};
 use crate::support::wheel_builder::Wheel;
 use serde_json::{Value, json};
 use std::fs;
@@ -125,4 +125,51 @@ fn check_writes_nothing_and_ends_with_1_if_something_would_change() {
     let run = scene.install(&venv, &["--check", "--exact", "--json", &other]);
     run.assert_code(1);
     assert_eq!(run.json()["changes"][0]["action"], json!("remove"));
+}
+
+#[test]
+fn an_empty_list_does_not_remove_everything() {
+    let scene = Scene::new();
+    let venv = scene.venv();
+    let wheel = scene.wheel(&Wheel::new("demo", "1.0").file("demo.py", ""));
+    scene.install(&venv, &[&wheel]).assert_code(0);
+    scene.write("blank.txt", "\u{feff}\n  # nothing\n");
+    let before = tree(&venv);
+    for arguments in [
+        &["sync", "/dev/null"][..],
+        &["sync", "-"],
+        &["--exact", "-r", "blank.txt"],
+    ] {
+        let run = scene.install(&venv, arguments);
+        run.assert_code(2)
+            .assert_stderr("every installed project would be removed");
+        assert_unchanged(&before, &tree(&venv));
+    }
+    // A lock file that names nothing was written on purpose.
+    scene.write(
+        "pylock.toml",
+        "lock-version = \"1.0\"\ncreated-by = \"x\"\npackages = []\n",
+    );
+    scene
+        .install(&venv, &["sync", "pylock.toml"])
+        .assert_code(0);
+    assert!(!site_packages(&venv).join("demo.py").exists());
+}
+
+#[test]
+fn a_lock_file_from_a_descriptor_needs_no_name() {
+    let scene = Scene::new();
+    let venv = scene.venv();
+    let path = scene.write(
+        "any.name",
+        "lock-version = \"1.0\"\ncreated-by = \"x\"\npackages = []\n",
+    );
+    for option in ["--lock", "sync"] {
+        let lock = std::fs::File::open(&path).expect("it is there");
+        let mut command = scene.command();
+        command.args([option, "/dev/stdin", "--target"]).arg(&venv);
+        Run::of(command.stdin(lock)).assert_code(0);
+    }
+    let run = scene.install(&venv, &["-r", "-", "-c", "-"]);
+    run.assert_code(2).assert_stderr("only once");
 }

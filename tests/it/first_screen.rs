@@ -230,3 +230,61 @@ fn options_of_pip_that_are_true_anyway_are_accepted() {
         .install(&venv, &[&path, "--upgrade", "--yes"])
         .assert_code(0);
 }
+
+#[test]
+fn commands_in_capitals_and_of_other_tools_are_not_looked_up_in_an_index() {
+    let scene = Scene::new();
+    for (arguments, hint) in [
+        (&["LIST"][..], "`pkg-install list …`"),
+        (&["Install", "six"], "`pkg-install install …`"),
+        (
+            &["Unistall", "six"],
+            "a similar command exists: `uninstall`",
+        ),
+        (&["search", "six"], "`pkg-install -h`"),
+        (&["inspect"], "`pkg-install list --json`"),
+        (&["pip", "install", "six"], "leave out `pip`"),
+        (&["uv", "pip", "install", "six"], "leave out `uv`"),
+    ] {
+        let run = scene.run(arguments);
+        run.assert_code(2);
+        says(&run, &[hint]);
+    }
+}
+
+#[test]
+fn options_of_pip_that_images_are_built_with_are_accepted() {
+    let scene = Scene::new();
+    let venv = scene.venv();
+    let wheel = scene.wheel(&Wheel::new("demo", "1.0").file("demo.py", ""));
+    let run = scene.install(
+        &venv,
+        &[
+            "install",
+            "--no-input",
+            "--disable-pip-version-check",
+            "--no-warn-script-location",
+            "--root-user-action=ignore",
+            "-qq",
+            "--quiet",
+            &wheel.display().to_string(),
+        ],
+    );
+    run.assert_code(0);
+    assert_eq!(run.stdout, "");
+}
+
+#[test]
+fn what_may_not_be_seen_is_not_called_missing() {
+    let scene = Scene::new();
+    let wheel = scene.write("private/demo-1.0-py3-none-any.whl", "");
+    let private = wheel.parent().expect("it is in a directory");
+    let nothing = std::os::unix::fs::PermissionsExt::from_mode(0);
+    std::fs::set_permissions(private, nothing).expect("its owner may");
+    // Root may look into every directory.
+    if std::fs::read_dir(private).is_ok() {
+        return;
+    }
+    let run = scene.install(&scene.join("t"), &[&wheel]);
+    run.assert_code(1).assert_stderr("Permission denied");
+}

@@ -321,3 +321,71 @@ fn home_of_an_environment_is_not_where_the_interpreter_takes_its_code() {
     let run = scene.install(&root, &["list"]);
     run.assert_code(0);
 }
+
+#[test]
+fn links_of_others_do_not_show_what_only_this_user_may_read() {
+    let scene = Scene::new();
+    if !is_root(&scene) {
+        return;
+    }
+    let venv = scene.venv();
+    let secret = scene.write("secret", "hunter2,,\nName: hunter2\n");
+    chmod(&secret, 0o600);
+    let site = site_packages(&venv);
+    let planted = site.join("evil-1.0.dist-info");
+    fs::create_dir(&planted).expect("it is new");
+    for name in [
+        "RECORD",
+        "METADATA",
+        "INSTALLER",
+        "WHEEL",
+        "direct_url.json",
+    ] {
+        symlink(&secret, planted.join(name)).expect("it is new");
+        give(&planted.join(name), OTHER);
+    }
+    let outside = scene.join("outside");
+    fs::create_dir(&outside).expect("it is new");
+    fs::write(outside.join("METADATA"), "Name: hunter2\n").expect("written");
+    symlink(&outside, site.join("worse-1.0.dist-info")).expect("it is new");
+    give(&site.join("worse-1.0.dist-info"), OTHER);
+    for arguments in [
+        &["list", "--licenses"][..],
+        &["list", "--json"],
+        &["check"],
+        &["check", "--requires", "--json"],
+        &["show", "evil", "--files"],
+        &["show", "worse"],
+    ] {
+        let run = scene.install(&venv, arguments);
+        let said = run.stdout + &run.stderr;
+        assert!(!said.contains("hunter2"), "{arguments:?}: {said}");
+    }
+    // A log is not written to a file that somebody else chose.
+    let log = scene.join("log");
+    symlink(&secret, &log).expect("it is new");
+    give(&log, OTHER);
+    let run = scene.install(&venv, &["list", "--log", "log"]);
+    run.assert_code(2)
+        .assert_stderr("a symbolic link of another user");
+    // One's own link is followed.
+    give(&log, 0);
+    scene
+        .install(&venv, &["list", "--log", "log"])
+        .assert_code(0);
+}
+
+#[test]
+fn a_link_in_the_place_of_the_state_directory_leaves_nothing_unfinished() {
+    let scene = Scene::new();
+    let venv = scene.venv();
+    let wheel = scene.wheel(&Wheel::new("demo", "1.0").file("demo.py", ""));
+    let outside = scene.join("outside");
+    fs::create_dir(&outside).expect("it is new");
+    symlink(&outside, site_packages(&venv).join(".pkg-install")).expect("it is new");
+    let run = scene.install(&venv, &[&wheel]);
+    run.assert_code(5)
+        .assert_stderr(".pkg-install` cannot be used: it is not a directory")
+        .assert_stderr("nothing was changed");
+    assert_eq!(fs::read_dir(&outside).expect("it is there").count(), 0);
+}

@@ -2,7 +2,7 @@
 //! options from variables.
 
 use crate::determinism::demo;
-use crate::support::scene::{Scene, site_packages};
+use crate::support::scene::{Run, Scene, site_packages};
 use crate::support::verdict::refused;
 use crate::support::wheel_builder::Wheel;
 use serde_json::{Value, json};
@@ -264,4 +264,43 @@ fn a_variable_that_is_empty_is_as_good_as_unset() {
         fs::read_to_string(installer).expect("it is there"),
         "pkg-install\n"
     );
+}
+
+#[test]
+fn a_result_that_cannot_be_written_is_a_failure_if_it_is_all_that_was_asked_for() {
+    let scene = Scene::new();
+    let venv = scene.venv();
+    let wheel = scene.wheel(&Wheel::new("demo", "1.0").file("demo.py", ""));
+    let wheel = wheel.to_str().expect("its path is text");
+    let full = || {
+        let file = fs::OpenOptions::new().write(true).open("/dev/full");
+        file.expect("Linux has it")
+    };
+    let run = |arguments: &[&str]| {
+        let mut command = scene.command();
+        command.args(arguments).stdout(full());
+        if !arguments[0].starts_with('-') && arguments[0] != "completions" {
+            command.arg("--target").arg(&venv);
+        }
+        Run::of(&mut command)
+    };
+    // The exit code says whether the environment was changed.
+    run(&["install", wheel])
+        .assert_code(0)
+        .assert_stderr("cannot write the result");
+    for arguments in [
+        &["install", wheel, "--reinstall", "--dry-run"][..],
+        &["list"],
+        &["list", "--json"],
+        &["check"],
+        &["--help"],
+        &["--json-schema"],
+        &["completions", "bash"],
+    ] {
+        run(arguments)
+            .assert_code(1)
+            .assert_stderr("error: cannot write the result: No space left on device");
+    }
+    run(&["show", "demo"]).assert_code(1);
+    run(&["uninstall", "demo"]).assert_code(0);
 }

@@ -355,8 +355,7 @@ fn r125_what_is_no_file_or_no_directory_is_no_state_of_ours() {
         &["undo"],
     ] {
         let run = ruin.scene.install(&ruin.life.root, command);
-        run.assert_code(5)
-            .assert_stderr("its directory is not a directory");
+        run.assert_code(5).assert_stderr("it is not a directory");
         assert_unchanged(&before, &tree(&ruin.life.root));
     }
     fs::remove_file(&ruin.control).expect("it can be removed");

@@ -387,3 +387,19 @@ proptest! {
         prop_assert_eq!(difference(&before, &tree(&venv)), "");
     }
 }
+
+#[test]
+fn bytecode_behind_a_link_stays_and_blocks_nothing() {
+    let scene = Scene::new();
+    let venv = scene.venv();
+    let wheel = Wheel::new("demo", "1.0").file("demo/__init__.py", "");
+    scene.install(&venv, &[&scene.wheel(&wheel)]).assert_code(0);
+    let outside = scene.join("outside");
+    let compiled = outside.join("__init__.cpython-311.pyc");
+    std::fs::create_dir(&outside).expect("it is new");
+    std::fs::write(&compiled, "").expect("written");
+    let package = site_packages(&venv).join("demo");
+    std::os::unix::fs::symlink(&outside, package.join("__pycache__")).expect("it is new");
+    scene.install(&venv, &["uninstall", "demo"]).assert_code(0);
+    assert!(compiled.exists() && !package.join("__init__.py").exists());
+}

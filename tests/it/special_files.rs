@@ -106,3 +106,33 @@ fn pipes_in_place_of_the_environments_own_files_stop_no_command() {
             .expect("it can be removed");
     }
 }
+
+#[test]
+fn a_pipe_that_no_process_reads_is_no_log() {
+    let scene = Scene::new();
+    let venv = scene.venv();
+    let mode = rustix::fs::Mode::from_raw_mode(0o600);
+    rustix::fs::mkfifoat(rustix::fs::CWD, scene.join("log"), mode).expect("made");
+    scene
+        .install(&venv, &["list", "--log", "log"])
+        .assert_code(2);
+}
+
+#[test]
+fn a_record_without_an_end_is_refused_at_once() {
+    let scene = Scene::new();
+    let venv = scene.venv();
+    let planted = site_packages(&venv).join("evil-1.0.dist-info");
+    std::fs::create_dir(&planted).expect("it is new");
+    std::fs::write(planted.join("METADATA"), "Name: evil\nVersion: 1.0\n").expect("written");
+    let record = std::fs::File::create(planted.join("RECORD")).expect("it is new");
+    for size in [1 << 40, 1 << 20] {
+        record.set_len(size).expect("it is sparse");
+        let run = scene.install(&venv, &["list"]);
+        run.assert_code(0);
+        let run = scene.install(&venv, &["check"]);
+        run.assert_code(6);
+        let said = run.stdout.len() + run.stderr.len();
+        assert!(said < 2000, "{said} bytes");
+    }
+}

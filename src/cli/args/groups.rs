@@ -110,6 +110,23 @@ pub struct AcceptedArgs {
     /// Ask no question (as always)
     #[arg(short, long, hide_short_help = true, help_heading = "Accepted for pip")]
     yes: bool,
+    /// Ask no question (as always)
+    #[arg(long, hide_short_help = true, help_heading = "Accepted for pip")]
+    no_input: bool,
+    /// Look for no newer version of this program (as always)
+    #[arg(long, hide_short_help = true, help_heading = "Accepted for pip")]
+    disable_pip_version_check: bool,
+    /// Say nothing about directories that are not on the path (as always)
+    #[arg(long, hide_short_help = true, help_heading = "Accepted for pip")]
+    no_warn_script_location: bool,
+    /// Say nothing about being root (as always)
+    #[arg(
+        long,
+        value_name = "ACTION",
+        hide_short_help = true,
+        help_heading = "Accepted for pip"
+    )]
+    root_user_action: Option<String>,
 }
 
 /// The option of pip that asks commands for no bytecode that make none anyway.
@@ -420,7 +437,8 @@ pub struct OutputArgs {
     #[arg(long, conflicts_with = "color", hide_short_help = true)]
     pub no_color: bool,
     /// Print nothing but errors
-    #[arg(short, long)]
+    // pip prints less with each; here the first one leaves nothing more to leave out.
+    #[arg(short, long, overrides_with = "quiet")]
     pub quiet: bool,
     /// Print more; `-vv` more still
     ///

@@ -26,9 +26,12 @@ use digest::parse_digest;
 // A quote that is never closed makes one row of the rest of the file.
 const SHOWN: usize = 200;
 
+/// The longest row of an installed RECORD, in bytes. No system has longer paths.
+const LONGEST_ROW: usize = 1 << 15;
+
 /// The most rows of an installed RECORD: those of the largest wheel that is installed, and room for
 /// what installers add.
-const MOST_INSTALLED_ROWS: usize = 2_100_000;
+pub const MOST_INSTALLED_ROWS: usize = 2_100_000;
 
 /// How strictly the RECORD of a wheel is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -114,6 +117,15 @@ pub fn read_wheel_record(bytes: &[u8], verify: Verify, most_rows: usize) -> Whee
 /// [`RecordFault::NotUtf8`], and [`RecordFault::Row`] if the text is not CSV.
 pub fn read_installed_record(bytes: &[u8]) -> Result<Vec<RecordRow>, RecordFault> {
     let text = std::str::from_utf8(bytes).map_err(|_| RecordFault::NotUtf8)?;
+    // Before rows are copied: a planted file may be one row of any length.
+    let mut lines = text.split('\n').zip(1..);
+    if let Some((_, line)) = lines.find(|(row, _)| row.len() > LONGEST_ROW) {
+        return Err(RecordFault::Row {
+            line,
+            reason: "it is longer than any path",
+            text: String::new(),
+        });
+    }
     let mut rows = Vec::new();
     let mut has_room = true;
     each_row(text, |_, row| {
