@@ -1,6 +1,7 @@
 //! Reading the documents that a request names, by path or URL.
 
 use std::ffi::OsStr;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 #[cfg(feature = "http")]
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -11,7 +12,7 @@ use super::{Context, Options};
 #[cfg(feature = "http")]
 use crate::download::{Downloader, Keep, ResourceRequest};
 use crate::error::{Error, Result};
-use crate::fs::{self, Dir, Fs};
+use crate::fs::{self, Dir, Fs, Kind, MessageFile};
 use crate::spec::location::{Location, shown};
 
 /// Far more than any report, lock file or list has.
@@ -31,12 +32,25 @@ pub struct Document {
 }
 
 impl Document {
-    /// Writes `content` to the file at `path`, which is replaced as a whole.
+    /// Writes `content` to the file at `path`, which is replaced as a whole. A pipe or a device,
+    /// such as `/dev/stdout`, is written to: to replace it would break other programs.
     ///
     /// # Errors
-    /// The directory does not exist, or cannot be written to.
+    /// The directory does not exist, or cannot be written to; or `path` is a directory.
     pub fn write(path: &Path, content: &[u8], fs: &Fs) -> Result<()> {
         let path = fs::absolute(path)?;
+        match fs::stat(&path)?.map(|stat| stat.kind) {
+            None | Some(Kind::File) => {}
+            Some(Kind::Directory) => {
+                let message = format!("`{}` is a directory", path.display());
+                return Err(Error::usage(message));
+            }
+            Some(_) => {
+                let mut file = MessageFile::append(&path)?;
+                let written = file.write_all(content).and_then(|()| file.flush());
+                return written.map_err(|error| Error::io("write", &path, error));
+            }
+        }
         let (Some(parent), Some(name)) = (path.parent(), path.file_name().and_then(OsStr::to_str))
         else {
             let message = format!("`{}` cannot be the path of a file", path.display());

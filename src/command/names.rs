@@ -92,6 +92,12 @@ pub(super) fn resolve(
     let (options, context) = (downloads.options, downloads.context);
     let request = &input.resolution;
     if request.requirements.is_empty() && lists.is_empty() {
+        if request.save_report.is_some() || request.save_lock.is_some() {
+            return Err(Error::usage(
+                "no report or lock file can be saved, as nothing is resolved: every wheel is named \
+                 or pinned",
+            ));
+        }
         return Ok(NamedWheels::default());
     }
     let begin = Instant::now();

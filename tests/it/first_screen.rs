@@ -279,7 +279,7 @@ fn what_may_not_be_seen_is_not_called_missing() {
     let scene = Scene::new();
     let wheel = scene.write("private/demo-1.0-py3-none-any.whl", "");
     let private = wheel.parent().expect("it is in a directory");
-    let nothing = std::os::unix::fs::PermissionsExt::from_mode(0);
+    let nothing = std::os::unix::fs::PermissionsExt::from_mode(0o0);
     std::fs::set_permissions(private, nothing).expect("its owner may");
     // Root may look into every directory.
     if std::fs::read_dir(private).is_ok() {

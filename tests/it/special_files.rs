@@ -1,6 +1,8 @@
 //! Pipes, sockets and devices in place of files: no command waits for one, and none is read.
 
 use std::fs;
+use std::io::Read as _;
+use std::os::unix::fs::FileTypeExt as _;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::Command;
@@ -135,4 +137,46 @@ fn a_record_without_an_end_is_refused_at_once() {
         let said = run.stdout.len() + run.stderr.len();
         assert!(said < 2000, "{said} bytes");
     }
+}
+
+#[test]
+fn a_pipe_or_device_is_written_to_and_not_replaced() {
+    let scene = Scene::new();
+    let venv = scene.venv();
+    Wheel::new("demo", "1.0")
+        .file("demo.py", "")
+        .write_to(&scene.join("wheels"));
+    let pipe = scene.join("pipe");
+    let mode = rustix::fs::Mode::from_raw_mode(0o600);
+    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, mode).expect("made");
+    // Open for reading and writing, so that it has a reader before the program starts.
+    let reader = fs::OpenOptions::new().read(true).write(true).open(&pipe);
+    let mut reader = reader.expect("it is a pipe");
+    let named = ["demo", "--no-index", "--find-links", "wheels"];
+    for arguments in [
+        &["resolve", "--report", "pipe"][..],
+        &["install", "--reinstall", "--save-report", "pipe"],
+    ] {
+        let run = scene.install(&venv, &[arguments, &named].concat());
+        run.assert_code(0);
+        let mut begin = [0; 1];
+        reader.read_exact(&mut begin).expect("something came");
+        assert_eq!(&begin, b"{");
+        let kind = fs::symlink_metadata(&pipe)
+            .expect("it is there")
+            .file_type();
+        assert!(kind.is_fifo());
+        let mut rest = vec![0; 1 << 16];
+        let _ = reader.read(&mut rest).expect("the rest came");
+    }
+    let run = scene.install(
+        &venv,
+        &[&["resolve", "--report", "wheels"][..], &named].concat(),
+    );
+    run.assert_code(2).assert_stderr("is a directory");
+    // Nothing is resolved, so nothing would be saved.
+    let wheel = scene.wheel(&Wheel::new("demo", "2.0").file("demo.py", ""));
+    let wheel = wheel.to_str().expect("its path is text");
+    let run = scene.install(&venv, &[wheel, "--save-report", "report.json"]);
+    run.assert_code(2).assert_stderr("nothing is resolved");
 }
