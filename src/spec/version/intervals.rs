@@ -119,9 +119,6 @@ fn flipped(bound: Bound<Version>) -> Bound<Version> {
 }
 
 fn of(parsed: pep440_rs::Version) -> Version {
-    Version {
-        // The ends of intervals are compared, never quoted; a text would cost an allocation.
-        raw: Arc::default(),
-        parsed,
-    }
+    // The ends of intervals are compared, never quoted; a text would cost an allocation.
+    Version::of(Arc::default(), parsed)
 }

@@ -5,6 +5,7 @@
 //! Only this module names the crate `pep440_rs`.
 
 mod intervals;
+mod sort_key;
 mod specifiers;
 
 use std::cmp::Ordering;
@@ -24,16 +25,20 @@ pub struct Version {
     // Resolving copies versions all the time, as ends of ranges; a copy must not allocate.
     raw: Arc<str>,
     parsed: pep440_rs::Version,
+    /// Decides most comparisons.
+    key: u64,
 }
 
 impl Version {
     /// Reads a version in any spelling that the specification normalizes.
     pub fn parse(text: &str) -> Option<Self> {
         let parsed = pep440_rs::Version::from_str(text).ok()?;
-        Some(Self {
-            raw: text.into(),
-            parsed,
-        })
+        Some(Self::of(text.into(), parsed))
+    }
+
+    fn of(raw: Arc<str>, parsed: pep440_rs::Version) -> Self {
+        let key = sort_key::sort_key(&parsed);
+        Self { raw, parsed, key }
     }
 
     /// The version as it was written.
@@ -71,16 +76,13 @@ impl Version {
     #[must_use]
     pub fn without_local(&self) -> Self {
         let parsed = self.parsed.clone().without_local();
-        Self {
-            raw: parsed.to_string().into(),
-            parsed,
-        }
+        Self::of(parsed.to_string().into(), parsed)
     }
 }
 
 impl PartialEq for Version {
     fn eq(&self, other: &Self) -> bool {
-        self.parsed == other.parsed
+        self.key == other.key && self.parsed == other.parsed
     }
 }
 
@@ -94,7 +96,8 @@ impl PartialOrd for Version {
 
 impl Ord for Version {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.parsed.cmp(&other.parsed)
+        let by_key = self.key.cmp(&other.key);
+        by_key.then_with(|| self.parsed.cmp(&other.parsed))
     }
 }
 
