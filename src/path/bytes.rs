@@ -2,6 +2,7 @@
 
 /// Whether `is_meant` holds for any byte. Looks at all of them, which lets the compiler compare
 /// many at once: the bytes of a path are few, and hardly any is ever meant.
+#[inline]
 pub fn any_byte(bytes: &[u8], is_meant: impl Fn(u8) -> bool) -> bool {
     let found = bytes
         .iter()

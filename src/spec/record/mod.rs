@@ -230,8 +230,9 @@ impl RecordLine<'_> {
 }
 
 /// Whether a field with this byte has to be quoted (RFC 4180, section 2).
+// Not as one pattern, so that many bytes are compared at once.
 fn needs_quotes(byte: u8) -> bool {
-    matches!(byte, b'"' | b',' | b'\r' | b'\n')
+    (byte == b'"') | (byte == b',') | (byte == b'\r') | (byte == b'\n')
 }
 
 /// Calls `take` with each row of CSV that is not blank, and the number of its first line, until it
