@@ -12,6 +12,8 @@ one by `pip download`. All tools get the same job, without an index, dependencie
 - install: install these wheels into a fresh virtual environment;
 - reinstall: install them again into an environment that pkg-install has filled with them;
 - uninstall: remove all projects from such an environment;
+- warm: install what the tool has unpacked before, from its cache: with hard links, with copies and,
+  on btrfs or XFS, with clones; uv is compared with pkg-install in the same mode;
 - durable: install so that the result survives a loss of power, and the time of a `sync` after an
   ordinary installation; only on a disk.
 
@@ -58,15 +60,26 @@ sys.path.insert(0, str(REPOSITORY / "tests" / "outside"))
 
 from lib import trees, venv
 
-JOBS = ("install", "reinstall", "uninstall", "durable")
+JOBS = ("install", "warm", "reinstall", "uninstall", "durable")
+# How both tools call the ways to make files from a cache: (title, pkg-install, uv).
+WARM = (
+    ("hard links", "hardlink", "hardlink"),
+    ("copies", "copy", "copy"),
+    ("clones", "reflink", "clone"),
+)
+CLONING = ("btrfs", "xfs", "bcachefs")
 THEN_SYNC = 'venv=$1; shift; "$@" && sync -f "$venv"'
 
 
 class Contender:
-    """A tool in one mode: its name and the start of its command line, without wheels or names."""
+    """A tool in one mode: its name and the start of its command line, without wheels or names.
 
-    def __init__(self, name, command, variables=None, cache=None):
+    `against` is the name of the one that it is compared with; the first one if that is `None`.
+    """
+
+    def __init__(self, name, command, variables=None, cache=None, against=None):
         self.name = name
+        self.against = against
         self.command = [os.fspath(word) for word in command]
         self.variables = variables or {}
         self.cache = cache
@@ -85,6 +98,7 @@ class Bench:
         self.venv = scratch / "venv"
         self.cold_cache = scratch / "cold-cache"
         self.warm_cache = scratch / "warm-cache"
+        self.store_cache = scratch / "store-cache"
         self.peers = venv.Peers(tools).make()
         self.variables = venv.clean_variables()
 
@@ -125,6 +139,24 @@ class Bench:
                 ),
                 Contender("pip", [*slow_pip, "--force-reinstall"]),
             ]
+        if job == "warm":
+            store = [*ours, "--cache-dir", self.store_cache, "--store", "always", "--link-mode"]
+            clones = file_system(self.scratch) in CLONING
+            us = "pkg-install, {}"
+            return [
+                contender
+                for title, own, other in WARM
+                if clones or own != "reflink"
+                for contender in (
+                    Contender(us.format(title), [*store, own], against=us.format(title)),
+                    Contender(
+                        f"uv, {title}",
+                        [*theirs, "--link-mode", other],
+                        warm,
+                        against=us.format(title),
+                    ),
+                )
+            ]
         if job == "uninstall":
             return [
                 Contender(
@@ -162,6 +194,7 @@ class Bench:
     def measure(self, job, wheels, asked):
         """Run all tools in turn; return them with their measurements."""
         self.discard(self.warm_cache)
+        self.discard(self.store_cache)
         contenders = chosen(self.contenders(job), asked.only)
         tree = None
         for number in range(asked.runs + 1):
@@ -321,7 +354,7 @@ def result(bench, job, directory, asked):
     load = [os.getloadavg()[0]]
     contenders = bench.measure(job, wheels, asked)
     load.append(os.getloadavg()[0])
-    keys = ("name", "seconds", "processor", "memory")
+    keys = ("name", "against", "seconds", "processor", "memory")
     rows = [
         {**{key: getattr(each, key) for key in keys}, "command": command_line(bench, each)}
         for each in contenders
@@ -371,9 +404,10 @@ def table(measured):
         "| processor time | peak memory |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
-    base = measured["rows"][0]["seconds"]
+    seconds_of = {each["name"]: each["seconds"] for each in measured["rows"]}
     for each in measured["rows"]:
         times = each["seconds"]
+        base = seconds_of[each["against"] or measured["rows"][0]["name"]]
         ratio = statistics.median(own / other for own, other in zip(times, base))
         row = "| {} | {:.2f} s | {:.2f} s | {:.2f} s | {:.2f} | {:.2f} s | {:.0f} MB |"
         seconds = (statistics.median(times), min(times), max(times))

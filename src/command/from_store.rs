@@ -62,14 +62,12 @@ impl UsedStore {
                 },
             }),
             Err(error) => {
-                // By default the store is only a matter of speed.
-                if which == StoreUse::Always {
-                    context.warn([Warning {
-                        code: WarningCode::UnusableCache,
-                        wheel: None,
-                        message: format!("{error}; the store is not used"),
-                    }]);
-                }
+                // The store is only a matter of speed, so this is no failure.
+                context.warn([Warning {
+                    code: WarningCode::UnusableCache,
+                    wheel: None,
+                    message: format!("{error}; the store is not used"),
+                }]);
                 None
             }
         }

@@ -39,6 +39,7 @@ warning_codes! {
     Netrc "netrc" "The netrc file cannot be read, so its logins are not used."
     UnusableCache "unusable-cache" "The cache of the user cannot be used."
     DamagedCache "damaged-cache" "A cached file was damaged and is not used."
+    NotLinked "not-linked" "Files are copied from the store, because they cannot be linked."
 
     // The wheel's metadata and RECORD.
     Metadata "metadata" "A metadata file departs from its specification."

@@ -7,7 +7,7 @@ use super::Stages;
 use super::queue::{FILE_COST, Group, Work};
 use crate::environment::layout::RootId;
 use crate::error::{Error, Result, SourceFault, WarningCode};
-use crate::fs::{Below, Dir};
+use crate::fs::Below;
 use crate::outcome::{StoreFigures, Warning};
 use crate::plan::{Content, Plan, PlannedFile};
 use crate::store::{Filling, LinkMode, Linker, Store, StoreCounts, StoredFile, StoredWheel};
@@ -38,6 +38,8 @@ pub(super) struct StageLinks<'a> {
     files: &'a StoreFiles<'a>,
     stages: &'a Stages<'a>,
     linkers: HashMap<RootId, Linker<'a>>,
+    /// Why files are copied, although copies were not asked for.
+    obstacle: Option<String>,
     /// The numbers of the planned files of wheels that are put into the store.
     planned: HashMap<(WheelId, EntryId), usize>,
 }
@@ -66,16 +68,28 @@ impl<'a> StageLinks<'a> {
         if !is_needed && planned.is_empty() {
             return Ok(None);
         }
-        let linker = |(root, stage): (RootId, &'a Dir)| {
-            let linker = Linker::new(files.store, stage, files.mode, files.counts)?;
-            Ok((root, linker))
-        };
+        let (mut linkers, mut obstacle) = (HashMap::new(), None);
+        for (root, stage) in stages.iter() {
+            let new = Linker::between(files.store, stage, files.mode, files.counts)?;
+            linkers.insert(root, new.linker);
+            obstacle = obstacle.or(new.obstacle);
+        }
         Ok(Some(Self {
             files,
             stages,
-            linkers: stages.iter().map(linker).collect::<Result<_>>()?,
+            linkers,
+            obstacle,
             planned,
         }))
+    }
+
+    /// A warning that files are copied because they cannot be linked, if that is so.
+    pub(super) fn warning(&self) -> Option<Warning> {
+        self.obstacle.as_ref().map(|obstacle| Warning {
+            code: WarningCode::NotLinked,
+            wheel: None,
+            message: format!("{obstacle}; files are copied from the store, which takes longer"),
+        })
     }
 
     pub(super) fn is_stored(&self, id: WheelId) -> bool {

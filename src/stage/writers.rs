@@ -39,6 +39,9 @@ pub(super) fn write_contents(
     options: StageOptions<'_>,
 ) -> Result<WrittenContents> {
     let links = StageLinks::new(plan, stages, options.store)?;
+    if let Some(warning) = links.as_ref().and_then(StageLinks::warning) {
+        options.progress.warning(warning);
+    }
     let is_stored = |id| links.as_ref().is_some_and(|links| links.is_stored(id));
     let mut here: Vec<usize> = Vec::with_capacity(plan.files.len());
     let mut stored: Vec<usize> = Vec::new();

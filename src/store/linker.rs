@@ -60,41 +60,67 @@ pub struct Linker<'a> {
     counts: &'a StoreCounts,
 }
 
+/// A linker, and why it copies although copies were not asked for.
+pub struct NewLinker<'a> {
+    /// The linker.
+    pub linker: Linker<'a>,
+    /// Why files cannot be linked; `None` if they can, or copies were asked for.
+    pub obstacle: Option<String>,
+}
+
 impl<'a> Linker<'a> {
     /// Finds out what is possible between the store and the directory `to`.
     ///
     /// # Errors
     /// A mode that was asked for by its name and is not possible.
-    pub fn new(
+    pub fn between(
         store: &Store,
         to: &'a Dir,
         mode: LinkMode,
         counts: &'a StoreCounts,
-    ) -> Result<Self> {
+    ) -> Result<NewLinker<'a>> {
         let looks = to.new_file_looks()?;
         let probe = match Probe::make(store) {
-            Ok(probe) => Some(probe),
             // Nothing can be made in the store, but what is in it can still be copied.
-            Err(_) if matches!(mode, LinkMode::Auto | LinkMode::Copy) => None,
-            Err(error) => return Err(error),
+            Err(error) if !matches!(mode, LinkMode::Auto | LinkMode::Copy) => return Err(error),
+            probe => probe,
         };
+        let mut obstacle = None;
         let way = match (mode, &probe) {
-            (LinkMode::Reflink, Some(probe)) => probe.clone_to(to).map(|()| LinkWay::Clone)?,
-            (LinkMode::Hardlink, Some(probe)) => probe.link_to(to).map(|()| LinkWay::Link)?,
-            (LinkMode::Auto, Some(probe)) if probe.clone_to(to).is_ok() => LinkWay::Clone,
-            (LinkMode::Auto, Some(probe)) if probe.link_to(to).is_ok() => LinkWay::Link,
-            _ => LinkWay::Copy,
+            (LinkMode::Reflink, Ok(probe)) => probe.clone_to(to).map(|()| LinkWay::Clone)?,
+            (LinkMode::Hardlink, Ok(probe)) => probe.link_to(to).map(|()| LinkWay::Link)?,
+            (LinkMode::Auto, Ok(probe)) if probe.clone_to(to).is_ok() => LinkWay::Clone,
+            (LinkMode::Auto, Ok(probe)) => match probe.link_to(to) {
+                Ok(()) => LinkWay::Link,
+                Err(error) => {
+                    obstacle = Some(error.to_string());
+                    LinkWay::Copy
+                }
+            },
+            (LinkMode::Auto, Err(error)) => {
+                obstacle = Some(error.to_string());
+                LinkWay::Copy
+            }
+            (LinkMode::Copy | LinkMode::Reflink | LinkMode::Hardlink, _) => LinkWay::Copy,
         };
-        let is_alike = probe.is_some_and(|probe| {
-            probe.owner == (looks.uid, looks.gid) && probe.label == looks.label
-        });
-        Ok(Self {
+        let is_alike = !looks.has_access_list
+            && probe.is_ok_and(|probe| {
+                probe.owner == (looks.uid, looks.gid) && probe.label == looks.label
+            });
+        if mode == LinkMode::Auto && way == LinkWay::Link && !is_alike {
+            obstacle = Some(format!(
+                "new files in `{}` have another owner, group, access list or label",
+                to.path().display()
+            ));
+        }
+        let linker = Self {
             to,
             modes: [looks.plain, looks.executable],
             way,
-            is_alike: is_alike && !looks.has_access_list,
+            is_alike,
             counts,
-        })
+        };
+        Ok(NewLinker { linker, obstacle })
     }
 
     /// How files are made if nothing keeps one from it.

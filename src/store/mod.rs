@@ -43,7 +43,7 @@ pub use content_id::ContentId;
 pub use contents::{StoreContents, StoredItem};
 pub use entry::{Found, StoreCheck, StoredWheel};
 pub use filling::Filling;
-pub use linker::{LinkWay, Linker, StoreCounts, StoredFile};
+pub use linker::{LinkWay, Linker, NewLinker, StoreCounts, StoredFile};
 pub use notes::ArchiveFacts;
 pub use settings::{LinkMode, StoreUse};
 

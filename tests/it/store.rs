@@ -414,9 +414,14 @@ fn a_store_that_cannot_be_written_to_is_a_warning_and_the_command_works() {
     let path = scene.wheel(&demo("1.0")).display().to_string();
     fs::create_dir(scene.join("cache")).expect("made");
     fs::write(scene.join("cache/store"), "not a directory").expect("written");
-    let run = install(&scene, "one", &["--store", "always", &path]);
-    run.assert_code(0);
-    assert_eq!(run.json()["warnings"][0]["code"], "unusable-cache");
+    for options in [["--store", "always"], ["--store", "auto"]] {
+        let listed = scene.join("list.txt");
+        fs::write(&listed, format!("demo @ file://{path}\n")).expect("written");
+        let from_list = ["-r", listed.to_str().expect("a text"), "--reinstall"];
+        let run = install(&scene, "one", &[&options[..], &from_list].concat());
+        run.assert_code(0);
+        assert_eq!(run.json()["warnings"][0]["code"], "unusable-cache");
+    }
     scene.run(&["check", "--target", "one"]).assert_code(0);
 }
 
@@ -440,7 +445,10 @@ fn a_mode_that_is_asked_for_and_not_possible_is_an_error_before_anything_is_writ
         .assert_code(1)
         .assert_stderr("state: nothing was changed");
     assert!(!elsewhere.path().join("app").exists());
-    let copied = figures(&install(&scene, &target, &["--store", "always", &path]));
+    let copying = install(&scene, &target, &["--store", "always", &path]);
+    assert_eq!(copying.json()["warnings"][0]["code"], "not-linked");
+    assert_eq!(copying.json()["warnings"].as_array().map(Vec::len), Some(1));
+    let copied = figures(&copying);
     assert_eq!(
         (&copied["linked"], &copied["filled"]),
         (&0.into(), &1.into())
@@ -448,7 +456,14 @@ fn a_mode_that_is_asked_for_and_not_possible_is_an_error_before_anything_is_writ
     let again = figures(&install(
         &scene,
         &target,
-        &["--store", "always", "--reinstall", &path],
+        &[
+            "--store",
+            "always",
+            "--link-mode",
+            "copy",
+            "--reinstall",
+            &path,
+        ],
     ));
     assert_eq!((&again["copied"], &again["filled"]), (&8.into(), &0.into()));
 }
