@@ -7,8 +7,8 @@
 //! `contents` lists what the artefact holds, `checks` checks it on all threads, and one thread
 //! writes it: `zipped`, `tarred` or `pyz`, with the formats in `zip`, `tar` and `gzip`.
 //! `recompressed` deflates what is not copied. `image` writes the layers of a container image, each
-//! on one thread. The bytes
-//! are a function of the wheels' contents, the options and the version of this program.
+//! on one thread. The bytes are a function of the wheels' contents, the options and the version of
+//! this program.
 
 mod checks;
 mod contents;
