@@ -274,3 +274,39 @@ fn the_files_of_the_store_keep_their_times_and_are_copied() {
         assert_eq!(looks("linked"), before, "{mode}");
     }
 }
+
+/// CPython has one object for each string of one Latin character. Once such a character was a name
+/// in any source, old versions write the string in another way.
+#[test]
+fn the_bytecode_of_a_file_does_not_depend_on_what_else_is_compiled() {
+    let scene = Scene::new();
+    let text = "letters = {'a': 'é', 'b': '%', 'c': 'éa'}\n";
+    let plain = scene.wheel(&Wheel::new("plain", "1.0").file("plain.py", text));
+    let names = ["é = 1\n", "class Names:\n    éa = 1\n"];
+    // Sources may be sorted by their names or sizes.
+    let padding = "# ".repeat(9000);
+    let mut others = Wheel::new("others", "1.0");
+    for (number, names) in names.iter().enumerate() {
+        for place in ["a", "z"] {
+            let path = |size: &str| format!("{place}_{size}{number}.py");
+            others = others.file(&path("small"), names);
+            others = others.file(&path("large"), format!("{names}{padding}\n"));
+        }
+    }
+    let others = scene.wheel(&others);
+    let mut bodies = Vec::new();
+    for (name, wheels) in [("one", vec![&plain]), ("two", vec![&others, &plain])] {
+        let target = scene.join(name);
+        let words = ["-j", "1", "--compile-bytecode", "--target"];
+        let mut arguments: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
+        arguments.push(target.display().to_string());
+        arguments.extend(wheels.iter().map(|wheel| wheel.display().to_string()));
+        scene.run_with(VARIABLES, &arguments).assert_code(0);
+        let cached = fs::read_dir(target.join("__pycache__")).expect("it is there");
+        let mut cached = cached.map(|entry| entry.expect("it is listed").path());
+        let is_plain = |path: &PathBuf| path.to_string_lossy().contains("/plain.");
+        let path = cached.find(is_plain).expect("it is compiled");
+        bodies.push(fs::read(path).expect("it can be read"));
+    }
+    assert_eq!(bodies[0], bodies[1]);
+}

@@ -4,7 +4,7 @@
 //! for each source their sizes or why it cannot be compiled. Invariants: no installed code is
 //! executed (`-I -S`); a worker that dies or hangs is replaced once, and it is an error if the same
 //! source stops the next one, too; no worker outlives the [`Compilers`], even if this process is
-//! killed. Limits: CPython and PyPy, 3.6 and later. Before CPython 3.11 bytes that do not depend on
+//! killed. Limits: CPython and PyPy, 3.6 and later. Before CPython 3.13 bytes that do not depend on
 //! the order of the work take a process for each source.
 
 mod messages;
@@ -31,7 +31,9 @@ const SCRIPT: &str = include_str!("worker.py");
 
 /// The versions from which CPython makes the same bytes of one source whatever it compiled before,
 /// and whatever the seed of its hashes is.
-const STABLE: (u32, u32) = (3, 11);
+// Since 3.11 it sorts the members of sets. Until 3.12 there is one object for each string of one
+// Latin character, which is written in another way once another source had it as a name.
+const STABLE: (u32, u32) = (3, 13);
 /// The first version that knows bytecode with hashes (PEP 552).
 const HASHES: (u32, u32) = (3, 7);
 
