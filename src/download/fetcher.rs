@@ -28,7 +28,7 @@ use super::remote_file::RemoteFile;
 use super::retry::{Attempts, FetchError, Passing, RetryPolicy};
 use super::scheduler::Scheduler;
 use super::settings::Settings;
-use super::transfer::{FileTransfer, TransferState};
+use super::transfer::{FileTransfer, RangeSupport, TransferState};
 use crate::cancellation::Cancellation;
 use crate::error::{Error, NetworkFault, Result};
 use crate::fs::{Fs, OpenFile, ReadAt as _};
@@ -59,8 +59,9 @@ pub(super) struct Fetcher {
     pub(super) offline: bool,
     pub(super) connections: usize,
     pub(super) cancel: Cancellation,
-    /// By address: how long servers were silent while parts of a file were fetched.
-    lost: Mutex<HashMap<String, Duration>>,
+    /// By address: how long servers were silent while parts of a file were fetched, and what they
+    /// have shown of ranges.
+    shown: Mutex<HashMap<String, (Duration, RangeSupport)>>,
     /// The number of the next transfer.
     transfers: AtomicUsize,
 }
@@ -96,13 +97,13 @@ impl Fetcher {
             connections,
             // No server can satisfy a suffix range of no bytes (RFC 9110, 14.1.2).
             cancel,
-            lost: Mutex::default(),
+            shown: Mutex::default(),
             transfers: AtomicUsize::new(0),
         })
     }
 
-    fn lost(&self) -> MutexGuard<'_, HashMap<String, Duration>> {
-        self.lost.lock().unwrap_or_else(PoisonError::into_inner)
+    fn shown(&self) -> MutexGuard<'_, HashMap<String, (Duration, RangeSupport)>> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A number that no other transfer of this downloader has.
@@ -268,14 +269,24 @@ impl FileFetch<'_> {
     /// Fetches the missing bytes of `part`. If that fails before any bytes came, the partial file
     /// is deleted.
     pub(super) fn fill(&self, partial: Partial, part: &Part) -> Result<Partial> {
+        let key = self.file.key();
+        let (lost, ranges) = self.fetcher.shown().remove(&key).unwrap_or_default();
         let transfer = Arc::new(FileTransfer {
             client: Arc::clone(&self.fetcher.client),
             file: self.file.clone(),
             origin: self.fetcher.cache.origin(self.file),
             cancel: self.cancel.clone(),
-            state: TransferState::new(partial, self.fetcher.retry.waits()),
+            state: TransferState::new(partial, self.fetcher.retry.waits(), ranges),
         });
-        let result = self.fetch_part(&transfer, part);
+        let mut attempts = self.fetcher.retry.attempts();
+        attempts.lose(lost);
+        let result = self.try_part(&transfer, part, &mut attempts);
+        // The parts of one file share all this. After a failure the caller gives the file up, and
+        // may begin anew much later.
+        let shown = (attempts.lost(), transfer.ranges());
+        if result.is_ok() && shown != Default::default() {
+            self.fetcher.shown().insert(key, shown);
+        }
         let mut partial = transfer.close().expect("only its owner closes it");
         let Err(error) = result else {
             return Ok(partial);
@@ -287,19 +298,6 @@ impl FileFetch<'_> {
             partial.flush_log()
         };
         Err(error)
-    }
-
-    /// Fetches a part. The parts of one file share the time that the server may be silent.
-    fn fetch_part(&self, transfer: &Arc<FileTransfer>, part: &Part) -> Result<()> {
-        let key = self.file.key();
-        let mut attempts = self.fetcher.retry.attempts();
-        attempts.lose(self.fetcher.lost().remove(&key).unwrap_or_default());
-        let result = self.try_part(transfer, part, &mut attempts);
-        // After a failure the caller gives the file up, and may begin anew much later.
-        if result.is_ok() && !attempts.lost().is_zero() {
-            self.fetcher.lost().insert(key, attempts.lost());
-        }
-        result
     }
 
     fn try_part(

@@ -245,7 +245,7 @@ impl RetryPolicy {
     /// The waits of a transfer, of which none is known yet.
     pub(super) fn waits(self) -> Waits {
         // A gap in a body that is no wait: a quarter of a second by default.
-        Waits::new(self.give_up_after / 72)
+        Waits::new(self.give_up_after / 64)
     }
 
     pub(super) fn attempts(self) -> Attempts {

@@ -83,7 +83,7 @@ impl Default for Settings {
             // server of which one connection has died.
             stall_timeout: Duration::from_secs(12),
             // A person at a terminal waits for an error for at most 20 seconds.
-            give_up_after: Duration::from_secs(18),
+            give_up_after: Duration::from_secs(16),
             http_proxy: None,
             https_proxy: None,
             no_proxy: None,

@@ -52,9 +52,10 @@ pub(super) struct TransferState {
 }
 
 /// What the server's answers to requests with `Range` have shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum RangeSupport {
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RangeSupport {
     /// Nothing that speaks against ranges.
+    #[default]
     Usable,
     /// The last one failed in a way that may pass.
     Doubtful,
@@ -99,11 +100,12 @@ pub(super) enum TransferEvent {
 }
 
 impl TransferState {
-    pub(super) fn new(partial: Partial, waits: Waits) -> Mutex<Self> {
+    /// `ranges` is what earlier transfers of the file have shown.
+    pub(super) fn new(partial: Partial, waits: Waits, ranges: RangeSupport) -> Mutex<Self> {
         Mutex::new(Self {
             partial: Some(partial),
             events: Vec::new(),
-            ranges: RangeSupport::Usable,
+            ranges,
             patience: Duration::ZERO,
             waits,
             restarted: false,
@@ -159,6 +161,11 @@ impl FileTransfer {
     /// The next requests fail if the server sends nothing for this long.
     pub(super) fn set_patience(&self, patience: Duration) {
         self.lock().patience = patience;
+    }
+
+    /// What the server's answers have shown of ranges.
+    pub(super) fn ranges(&self) -> RangeSupport {
+        self.lock().ranges
     }
 
     /// How long requests waited for bytes since the last call.

@@ -142,3 +142,24 @@ fn after_a_long_silence_one_request_asks_for_all_that_is_missing() {
     assert_eq!(content(&fetched), bytes);
     assert_eq!(server.seen(NAME).len(), 2);
 }
+
+#[test]
+fn ranges_that_were_never_answered_are_not_asked_for_again() {
+    let (scene, server, bytes) = (Scene::new(), Server::start(), body(200_000, 5));
+    server.put(NAME, &bytes);
+    // The server is silent for the end of the file, and breaks off within all of it.
+    server.script(NAME, [Turn::Silence, Turn::Cut(150_000)]);
+    let patient = Settings {
+        give_up_after: Duration::from_secs(10),
+        ..impatient(&scene)
+    };
+    let downloader = downloader(&patient);
+    let file = loose(server.url(NAME));
+    let peek = downloader.peek(&file).expect("the length came");
+    let mut buffer = [0; 10];
+    peek.read_at(&mut buffer, 199_000).expect("all bytes come");
+    assert_eq!(buffer, bytes[199_000..199_010]);
+    let seen = server.seen(NAME);
+    let ranges: Vec<bool> = seen.iter().map(|seen| seen.range.is_some()).collect();
+    assert_eq!(ranges, [true, false, false]);
+}

@@ -208,7 +208,7 @@ pub struct DownloadArgs {
     pub offline: bool,
     /// How many seconds a server may take to connect, and may send nothing [default: 10, and 13]
     ///
-    /// A server that sends nothing is given up after 18 seconds, or twice this time, whatever is
+    /// A server that sends nothing is given up after 16 seconds, or twice this time, whatever is
     /// longer.
     #[arg(long, value_name = "SECONDS", hide_short_help = true)]
     pub timeout: Option<std::num::NonZeroU32>,
