@@ -21,8 +21,8 @@ impl MessageFile {
     /// Opens the file at `path`, which is made if it is missing; what it holds stays.
     ///
     /// # Errors
-    /// If it cannot be opened, is a pipe that no process reads, or is a
-    /// [link of another user](is_foreign_link) to a file that does not belong to that user.
+    /// If it cannot be opened, is a pipe that no process reads, or is a symbolic link of another
+    /// user to a file that does not belong to that user.
     pub fn append(path: &Path) -> Result<Self> {
         let fail = |error| Error::io("open", path, error);
         if is_foreign_link(path) {
