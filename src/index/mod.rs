@@ -34,7 +34,7 @@ use scout::Scout;
 use crate::download::{Asked, Downloader};
 use crate::error::Result;
 use crate::fs;
-use crate::resolve::{Candidates, Dependencies, KnownProjects, StatedRequirement};
+use crate::resolve::{Candidates, Dependencies, KnownProjects, StatedRequirement, VersionFilter};
 use crate::spec::name::ProjectName;
 use crate::spec::simple::ProjectStatus;
 use crate::spec::version::Version;
@@ -134,8 +134,8 @@ impl Index {
 }
 
 impl KnownProjects for Index {
-    fn want_candidates(&self, name: &ProjectName) {
-        self.scout.want_project(name, None);
+    fn want_candidates(&self, name: &ProjectName, set: VersionFilter) {
+        self.scout.want_project(name, Some(set));
     }
 
     fn want_requirements(&self, name: &ProjectName, version: &Version) {

@@ -21,12 +21,12 @@ use crate::digest::{Algorithm, Digest};
 use crate::download::{Downloader, Keep, RemoteFile, Resource, ResourceRequest};
 use crate::error::{ArchiveFault, Error, IndexFault, Result};
 use crate::fs::OpenFile;
-use crate::resolve::Dependencies;
+use crate::resolve::{Dependencies, VersionFilter};
 use crate::spec::location::{Location, label_of};
 use crate::spec::name::ProjectName;
 use crate::spec::requirement::Requirement;
 use crate::spec::simple::{self, CONDENSED, CondensedPage, MetadataFile, Page, ProjectStatus};
-use crate::spec::version::{Specifiers, Version};
+use crate::spec::version::Version;
 use crate::spec::wheel_name::WheelName;
 
 /// The statuses that mean "not here" (RFC 9110, 15.5.5 and 15.5.11).
@@ -83,7 +83,7 @@ impl Scout {
     }
 
     /// Begins to look for the versions of a project. `lead` are the versions that something needs.
-    pub(super) fn want_project(self: &Arc<Self>, name: &ProjectName, lead: Option<&Specifiers>) {
+    pub(super) fn want_project(self: &Arc<Self>, name: &ProjectName, lead: Option<VersionFilter>) {
         if !self.projects.claim(name) {
             return;
         }
@@ -93,11 +93,11 @@ impl Scout {
             self.projects.put(name, Ok(Arc::new(project)));
             return;
         }
-        self.ask_index(name, 0, lead.cloned());
+        self.ask_index(name, 0, lead);
     }
 
     /// Asks the `number`-th index for a project.
-    fn ask_index(self: &Arc<Self>, name: &ProjectName, number: usize, lead: Option<Specifiers>) {
+    fn ask_index(self: &Arc<Self>, name: &ProjectName, number: usize, lead: Option<VersionFilter>) {
         let pages = self.settings.locations.pages(name);
         let Some((index, url)) = pages.into_iter().nth(number) else {
             // No index knows it.
@@ -136,7 +136,7 @@ impl Scout {
         name: &ProjectName,
         index: &str,
         mut answer: Resource,
-        lead: Option<&Specifiers>,
+        lead: Option<&VersionFilter>,
     ) {
         let condensed = condensed(name, &mut answer);
         // Those that wait go on before the page is written to the cache.
@@ -186,7 +186,7 @@ impl Scout {
         self: &Arc<Self>,
         name: &ProjectName,
         project: &IndexedProject,
-        lead: Option<&Specifiers>,
+        lead: Option<&VersionFilter>,
     ) {
         if let Some(version) = self.likely(name, project, lead) {
             self.want_metadata(name, &version, project);
@@ -198,7 +198,7 @@ impl Scout {
         &self,
         name: &ProjectName,
         project: &IndexedProject,
-        lead: Option<&Specifiers>,
+        lead: Option<&VersionFilter>,
     ) -> Option<Version> {
         let ahead = &self.settings.ahead;
         let stated = ahead
@@ -209,8 +209,9 @@ impl Scout {
         let candidates = &project.candidates;
         let all = candidates.versions();
         let will_do = |position: &usize| {
-            let mut sets = stated.iter().chain(lead);
-            let is_wanted = sets.all(|set| set.contains(&all[*position]));
+            let version = &all[*position];
+            let is_wanted = lead.is_none_or(|set| set(version))
+                && stated.iter().all(|set| set.contains(version));
             // The state takes longest to find out.
             is_wanted && {
                 let state = candidates.state(*position);
@@ -420,7 +421,8 @@ impl Scout {
         let is_settled = self.settings.direct.contains_key(name)
             || installed.is_some_and(|(version, _)| specifiers.contains(version));
         if !is_settled {
-            self.want_project(name, Some(specifiers));
+            let set = specifiers.clone();
+            self.want_project(name, Some(Box::new(move |version| set.contains(version))));
         }
     }
 

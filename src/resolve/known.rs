@@ -13,13 +13,17 @@ use crate::spec::name::ProjectName;
 use crate::spec::requirement::Requirement;
 use crate::spec::version::{Specifiers, Version};
 
+/// Whether a version is in a set.
+pub(crate) type VersionFilter = Box<dyn Fn(&Version) -> bool + Send + Sync>;
+
 /// The source of all facts about projects.
 ///
 /// The methods that begin with `want` and `peek` never wait, and their results never decide
 /// anything; the others wait until the fact is there.
 pub(crate) trait KnownProjects {
-    /// Begins to look for the versions of a project, unless that has begun.
-    fn want_candidates(&self, name: &ProjectName);
+    /// Begins to look for the versions of a project, unless that has begun. What the best one of
+    /// those in `set` needs will be wanted next.
+    fn want_candidates(&self, name: &ProjectName, set: VersionFilter);
 
     /// Begins to look for what one version needs, unless that has begun.
     fn want_requirements(&self, name: &ProjectName, version: &Version);

@@ -24,7 +24,7 @@ mod wanted;
 mod wording;
 
 pub(crate) use known::{
-    Candidates, Dependencies, KnownProjects, Rejection, VersionState, VersionStates,
+    Candidates, Dependencies, KnownProjects, Rejection, VersionFilter, VersionState, VersionStates,
 };
 pub(crate) use resolution::{Resolution, ResolutionWarning, ResolvedProject, Via};
 pub(crate) use wanted::{RequirementOrigin, StatedRequirement, Upgrade, Wanted};

@@ -173,7 +173,9 @@ impl<'a> Search<'a> {
         let versions = self.with(id, |project| {
             if !project.is_page_asked {
                 project.is_page_asked = true;
-                self.known.want_candidates(name);
+                let ranges = ranges.clone();
+                let set = Box::new(move |version: &Version| ranges.contains(version));
+                self.known.want_candidates(name, set);
             }
             project.versions.clone()
         });

@@ -230,6 +230,22 @@ fn the_projects_that_rejected_versions_need_are_not_asked_for() {
 }
 
 #[test]
+fn what_an_extra_that_was_met_late_needs_is_asked_for_in_the_right_version() {
+    let scene = IndexScene::new();
+    scene.put("late", &[("1.0", &["base[more]"])]);
+    scene.put("base", &[("1.0", &["tied==1.0; extra == 'more'"])]);
+    scene.put("tied", &[("1.0", &[]), ("2.0", &[])]);
+    scene
+        .run(&["resolve", "base", "late", "--python", "python3"])
+        .assert_code(0);
+    let seen = |version: &str| {
+        let path = format!("files/tied-{version}-py3-none-any.whl");
+        scene.server.seen(&path).len()
+    };
+    assert_eq!((seen("1.0"), seen("2.0")), (1, 0));
+}
+
+#[test]
 fn pip_s_configuration_is_named_by_errors_about_its_index_and_with_verbose() {
     let index = IndexScene::new();
     index.put("app", &[("1.0", &[])]);

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::super::known::Stated;
 use super::super::{
     Candidates, Dependencies, KnownProjects, Rejection, RequirementOrigin, Resolution,
-    StatedRequirement, Upgrade, VersionState, VersionStates, Wanted, solve,
+    StatedRequirement, Upgrade, VersionFilter, VersionState, VersionStates, Wanted, solve,
 };
 use crate::error::Result;
 use crate::spec::marker::MarkerEnvironment;
@@ -246,7 +246,7 @@ impl Memory {
 }
 
 impl KnownProjects for Memory {
-    fn want_candidates(&self, name: &ProjectName) {
+    fn want_candidates(&self, name: &ProjectName, _: VersionFilter) {
         self.asked.borrow_mut().pages.insert(name.to_string());
     }
 
