@@ -25,7 +25,6 @@ mod root_lock;
 mod settle;
 mod stat;
 mod stream;
-
 mod trust;
 mod walk;
 
