@@ -38,6 +38,7 @@ mod settings;
 
 use std::path::Path;
 use std::sync::OnceLock;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub use content_id::ContentId;
 pub use contents::{StoreContents, StoredItem};
@@ -48,7 +49,7 @@ pub use notes::ArchiveFacts;
 pub use settings::{LinkMode, StoreUse};
 
 use crate::error::{Error, Result};
-use crate::fs::{self, CacheDir, CacheLock, Dir, Fs, LockWait};
+use crate::fs::{self, CacheDir, CacheLock, Dir, Fs, LockWait, Stat};
 
 /// The places below the directory of a cache.
 const STORE: &str = "store";
@@ -59,6 +60,8 @@ const LOCK: &str = "lock";
 const FILLING: &str = "filling";
 /// The lock of a directory in [`FILLING`].
 const FILLING_LOCK: &str = "lock";
+/// How long a directory may be without its lock: making the lock takes far less.
+const MAKING: Duration = Duration::from_secs(60 * 60);
 
 /// The store of a cache, in use by this command.
 #[derive(Debug)]
@@ -160,6 +163,14 @@ impl Drop for Store {
     }
 }
 
+/// Whether a directory has not changed for longer than [`MAKING`].
+fn is_old(directory: &Stat) -> bool {
+    let modified = u64::try_from(directory.modified.0).unwrap_or(u64::MAX);
+    let latest = SystemTime::now().duration_since(UNIX_EPOCH).ok();
+    let latest = latest.and_then(|now| now.checked_sub(MAKING));
+    latest.is_some_and(|latest| latest.as_secs() > modified)
+}
+
 /// Removes what killed commands were unpacking.
 fn remove_abandoned(filling: &CacheDir) -> Result<()> {
     for (name, _) in filling.names()? {
@@ -170,11 +181,12 @@ fn remove_abandoned(filling: &CacheDir) -> Result<()> {
             fs::remove_tree(&filling.to_dir()?, &name)?;
             continue;
         }
-        // A directory without the lock's file was made just now, or is being removed.
-        if place.lstat(FILLING_LOCK)?.is_none() {
-            continue;
-        }
-        if place.try_lock(FILLING_LOCK)?.is_some() {
+        let is_abandoned = match place.lstat(FILLING_LOCK)? {
+            Some(_) => place.try_lock(FILLING_LOCK)?.is_some(),
+            // It was made just now, or is being removed, or a kill came in between.
+            None => is_old(place.stat()),
+        };
+        if is_abandoned {
             fs::remove_tree(&filling.to_dir()?, &name)?;
         }
     }

@@ -4,6 +4,7 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
@@ -406,6 +407,29 @@ fn wheels_whose_bytes_are_not_verified_do_not_enter_the_store() {
     assert_eq!(entries(&scene), Vec::<PathBuf>::new());
     let filling = fs::read_dir(scene.join("cache/store/v1/filling")).expect("made");
     assert_eq!(filling.count(), 0);
+}
+
+#[test]
+fn what_a_kill_left_of_a_directory_without_a_lock_is_removed_after_a_while() {
+    let scene = Scene::new();
+    let filling = scene.join("cache/store/v1/filling");
+    let fill = |version: &str| {
+        let path = scene.wheel(&demo(version)).display().to_string();
+        let filled = install(&scene, version, &["--store", "always", &path]);
+        assert_eq!(figures(&filled)["filled"], 1);
+    };
+    fill("1.0");
+    let made = |name: &str, at: SystemTime| {
+        fs::create_dir(filling.join(name)).expect("made");
+        let directory = fs::File::open(filling.join(name)).expect("opened");
+        directory.set_modified(at).expect("its time can be set");
+    };
+    made("new", SystemTime::now());
+    made("old", SystemTime::now() - Duration::from_secs(2 * 60 * 60));
+    fill("2.0");
+    let left = fs::read_dir(&filling).expect("read");
+    let left: Vec<_> = left.map(|entry| entry.expect("read").file_name()).collect();
+    assert_eq!(left, ["new"], "another command may be making it");
 }
 
 #[test]

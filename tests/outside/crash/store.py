@@ -84,7 +84,8 @@ class Store:
 
     def leftovers(self):
         filling = self.cache / "store/v1/filling"
-        return sorted(os.listdir(filling)) if filling.exists() else []
+        # A kill right after a directory was made leaves it empty, and it is removed an hour later.
+        return sorted(place.name for place in filling.glob("*") if any(place.iterdir()))
 
     def entries(self):
         store = self.cache / "store/v1"
