@@ -93,7 +93,7 @@ impl<'a> Linker<'a> {
             (LinkMode::Auto, Ok(probe)) => match probe.link_to(to) {
                 Ok(()) => LinkWay::Link,
                 Err(error) => {
-                    obstacle = Some(error.to_string());
+                    obstacle = Some(no_link(store, &error));
                     LinkWay::Copy
                 }
             },
@@ -190,6 +190,15 @@ impl<'a> Linker<'a> {
     pub fn counts(&self) -> &'a StoreCounts {
         self.counts
     }
+}
+
+/// Why no file of the store can be linked, after one attempt failed.
+fn no_link(store: &Store, error: &Error) -> String {
+    if error.io_kind() == Some(std::io::ErrorKind::CrossesDevices) {
+        let store = store.path().display();
+        return format!("the store `{store}` is on another file system than the environment");
+    }
+    error.to_string()
 }
 
 /// Whether a link failed although a copy may succeed.

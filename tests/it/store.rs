@@ -470,7 +470,13 @@ fn a_mode_that_is_asked_for_and_not_possible_is_an_error_before_anything_is_writ
         .assert_stderr("state: nothing was changed");
     assert!(!elsewhere.path().join("app").exists());
     let copying = install(&scene, &target, &["--store", "always", &path]);
-    assert_eq!(copying.json()["warnings"][0]["code"], "not-linked");
+    let warning = &copying.json()["warnings"][0];
+    assert_eq!(warning["code"], "not-linked");
+    assert!(
+        warning["message"]
+            .to_string()
+            .contains("another file system")
+    );
     assert_eq!(copying.json()["warnings"].as_array().map(Vec::len), Some(1));
     let copied = figures(&copying);
     assert_eq!(

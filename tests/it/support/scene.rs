@@ -22,6 +22,8 @@ use crate::support::wheel_builder::Wheel;
 /// the directory itself.
 pub struct Scene {
     directory: tempfile::TempDir,
+    /// The caches of the user: outside of the directory, on the same file system.
+    caches: tempfile::TempDir,
 }
 
 /// The result of a run of the program.
@@ -37,14 +39,17 @@ impl Scene {
     /// An empty directory, in `/dev/shm` if that exists.
     pub fn new() -> Self {
         let memory = Path::new("/dev/shm");
-        let builder = tempfile::Builder::new();
-        let made = if memory.is_dir() {
-            builder.tempdir_in(memory)
-        } else {
-            builder.tempdir()
+        let make = || {
+            let made = if memory.is_dir() {
+                tempfile::tempdir_in(memory)
+            } else {
+                tempfile::tempdir()
+            };
+            made.expect("a temporary directory can be made")
         };
         Self {
-            directory: made.expect("a temporary directory can be made"),
+            directory: make(),
+            caches: make(),
         }
     }
 
@@ -150,6 +155,8 @@ impl Scene {
             .for_each(|name| {
                 command.env_remove(name);
             });
+        // No test may use the user's caches, or those of another test.
+        command.env("XDG_CACHE_HOME", self.caches.path());
         // No test may ask the public index; one that has an index names it.
         command.env("PIP_NO_INDEX", "1");
         command.current_dir(self.path()).stdin(Stdio::null());
