@@ -17,7 +17,7 @@ use super::args::RequestArgs;
 use super::args::ResolveArgs;
 use super::args::groups::SelectionArgs;
 #[cfg(feature = "http")]
-use super::args::resolution::{ResolutionArgs, Strategy, UpgradeArgs};
+use super::args::resolution::{IndexStrategy, ResolutionArgs, Strategy, UpgradeArgs};
 
 /// Means stdin if it is given as the path of a file.
 const STDIN: &str = "-";
@@ -243,6 +243,7 @@ impl ResolutionArgs {
                 tied,
                 find_links: find_links.to_vec(),
                 no_index: self.no_index,
+                merges_indexes: self.index_strategy == IndexStrategy::Any,
             },
             pip: if self.no_pip_config {
                 Places::default()

@@ -31,6 +31,8 @@ warning_codes! {
     RequirementsOption "requirements-option" "An option in a list of requirements is ignored."
 
     // Resolution.
+    DependencyConfusion "dependency-confusion"
+        "Indexes are merged, so a public one can replace a private project."
     MissingExtra "missing-extra" "A project does not have the extra that is asked for."
     Archived "archived" "The project is archived: it gets no more releases."
     Deprecated "deprecated" "The project is deprecated."

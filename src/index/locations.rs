@@ -1,9 +1,10 @@
 //! Which indexes are asked for a project, and in which order.
 //!
 //! Input: the indexes of the command, of its lists and of pip's configuration. Output: the
-//! addresses of a project's page, in the order in which they are asked. Invariant: the first index
-//! that knows a project decides alone, so a public index cannot offer a higher version of a private
-//! project ("dependency confusion"). Limits: an index is an `http` or `https` address.
+//! addresses of a project's page, in the order in which they are asked. Invariant: unless the user
+//! asks to merge them, the first index that knows a project decides alone, so a public index cannot
+//! offer a higher version of a private project ("dependency confusion"). Limits: an
+//! index is an `http` or `https` address.
 
 use std::collections::BTreeMap;
 
@@ -30,6 +31,8 @@ pub struct Locations {
     indexes: Vec<IndexUrl>,
     /// The index that each of these projects comes from, and from no other.
     by_project: BTreeMap<ProjectName, IndexUrl>,
+    /// Whether the versions of all indexes count, and not only those of the first one.
+    is_merged: bool,
 }
 
 /// The address of an index. It ends in a slash and may hold credentials.
@@ -99,7 +102,24 @@ impl Locations {
         Self {
             indexes: unique,
             by_project: BTreeMap::new(),
+            is_merged: false,
         }
+    }
+
+    /// Lets the versions of all indexes count.
+    pub fn merge(&mut self) {
+        self.is_merged = true;
+    }
+
+    /// How many indexes there are for projects that are not tied to one.
+    pub fn count(&self) -> usize {
+        self.indexes.len()
+    }
+
+    /// Whether the versions of several indexes are merged for this project.
+    pub(super) fn merges(&self, project: &ProjectName) -> bool {
+        // Without an index there is nothing to wait for: directories alone are enough.
+        self.is_merged && !self.indexes.is_empty() && !self.by_project.contains_key(project)
     }
 
     /// Ties a project to one index.
@@ -149,6 +169,8 @@ mod tests {
         assert_eq!(pages("My.Project", &locations), expected);
         locations.tie(name("my_project"), two);
         assert_eq!(pages("My.Project", &locations), expected[1..]);
+        locations.merge();
+        assert!(locations.merges(&name("other")) && !locations.merges(&name("my_project")));
         assert_eq!(locations.indexes[0].label(), "https://h.example/root/");
     }
 

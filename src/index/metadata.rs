@@ -7,10 +7,13 @@
 use std::sync::Arc;
 
 use crate::archive::{Archive, ArchiveError, Entry, Expected, Extent, Scratch};
-use crate::error::{Error, Result};
+use crate::digest::{Algorithm, Digest};
+use crate::download::Resource;
+use crate::error::{Error, IndexFault, Result};
 use crate::fs::ReadAt;
 use crate::resolve::Dependencies;
 use crate::spec::core_metadata::Metadata;
+use crate::spec::location::label_of;
 use crate::spec::name::ProjectName;
 use crate::spec::version::Version;
 
@@ -43,6 +46,28 @@ impl KnownMetadata {
             dependencies: Arc::new(Dependencies::of(&metadata)),
             text,
         }
+    }
+
+    /// Checks and reads METADATA that came as a file of its own.
+    ///
+    /// # Errors
+    /// It does not have the digest `pinned`.
+    pub(super) fn of_file(
+        (name, version): &(ProjectName, Version),
+        file: Resource,
+        pinned: Option<Digest>,
+    ) -> Result<Self> {
+        if let Some(pinned) = pinned {
+            let actual = Digest::of(Algorithm::Sha256, &file.body);
+            if actual != pinned {
+                let fault = IndexFault::MetadataDigest {
+                    stated: pinned.to_hex(),
+                    actual: actual.to_hex(),
+                };
+                return Err(Error::wheel(&label_of(&file.url), fault));
+            }
+        }
+        Ok(Self::read(name, version, file.body))
     }
 
     /// METADATA that cannot be read, for this reason.

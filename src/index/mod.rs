@@ -2,9 +2,10 @@
 //!
 //! Input: [`IndexSettings`] and a [`Downloader`]. Output: [`Index`], from which the solver learns
 //! everything ([`KnownProjects`]), and afterwards the wheel of each version. Invariants: the first
-//! index that knows a project decides alone; an index that cannot be asked is an error and never
-//! passed over; METADATA is that of the wheel which is then installed. Limits: wheels only; the
-//! simple index ("Simple repository API"), directories, pages of links.
+//! index that knows a project decides alone, unless the indexes are to be merged; an index that
+//! cannot be asked is an error and never passed over; METADATA is that of the wheel which is
+//! then installed. Limits: wheels only; the simple index ("Simple repository API"), directories,
+//! pages of links.
 //!
 //! ```text
 //! solver ──► Index ──► Scout ──► pages ──► IndexedProject
@@ -16,7 +17,9 @@ mod acceptance;
 mod awaited;
 mod links;
 mod locations;
+mod merge;
 mod metadata;
+mod page;
 mod project;
 mod scout;
 mod settings;

@@ -1,11 +1,12 @@
 //! One project of an index: its versions, which of them can be used, and the wheel of each.
 //!
-//! Input: a [`CondensedPage`], or the wheels of directories, and what the environment accepts.
-//! Output: an [`IndexedProject`]. Invariants: of a version the wheel with the best tags is chosen,
-//! of equal ones that with the highest build; a file that is not withdrawn comes before one that
-//! is. Limits: only wheels count.
+//! Input: a [`CondensedPage`], the wheels of directories, or several of both, and what the
+//! environment accepts. Output: an [`IndexedProject`]. Invariants: of a version the
+//! wheel with the best tags is chosen, of equal ones that with the highest build, then that of the
+//! earlier index; a file that is not withdrawn comes before one that is. Limits: only wheels count.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -17,7 +18,7 @@ use crate::digest::Digest;
 use crate::resolve::{Candidates, Rejection, VersionState, VersionStates};
 use crate::spec::location::Location;
 use crate::spec::name::ProjectName;
-use crate::spec::simple::{CondensedPage, IndexWheel, MetadataFile};
+use crate::spec::simple::{CondensedPage, IndexWheel, MetadataFile, ProjectStatus};
 use crate::spec::version::{Specifiers, Version};
 use crate::spec::wheel_name::WheelName;
 
@@ -28,8 +29,8 @@ pub struct IndexedProject {
     pub(crate) candidates: Arc<Candidates>,
     /// `None` if nothing knows the project.
     offers: Option<Arc<Offers>>,
-    /// The index, as messages and lock files name it; `None` for directories and single files.
-    pub index: Option<Arc<str>>,
+    /// What the project says about itself (PEP 792).
+    pub(super) status: ProjectStatus,
 }
 
 /// A wheel of an index or a directory.
@@ -39,6 +40,8 @@ pub struct Offered {
     pub file_name: Box<str>,
     /// Where it is.
     pub location: Location,
+    /// Its index, as lock files name it; `None` for directories and single files.
+    pub index: Option<Arc<str>>,
     /// The digests that the index states.
     pub digests: Box<[Digest]>,
     /// Its length in bytes, if the index states it.
@@ -64,6 +67,7 @@ impl Offered {
         Some(Self {
             file_name: wheel.file_name,
             location: Location::Url(url),
+            index: None,
             digests: wheel.digests,
             size: wheel.size,
             metadata: wheel.metadata,
@@ -84,6 +88,7 @@ impl Offered {
         Self {
             file_name: file_name.into(),
             location,
+            index: None,
             digests: digests.into(),
             size: None,
             metadata: MetadataFile::Absent,
@@ -105,13 +110,15 @@ impl IndexedProject {
         accepts: &Arc<Acceptance>,
     ) -> Self {
         let versions = std::mem::take(&mut page.versions);
+        let status = std::mem::take(&mut page.status);
         let base = page.base.as_deref().and_then(|base| at.join(base).ok());
         let origin = OfferOrigin::Page {
             base: base.unwrap_or_else(|| at.clone()),
+            index: index.into(),
             page,
         };
         Self {
-            index: Some(index.into()),
+            status,
             ..Self::new(project, versions, origin, accepts)
         }
     }
@@ -136,6 +143,35 @@ impl IndexedProject {
         Self::new(project, versions, OfferOrigin::Wheels(releases), accepts)
     }
 
+    /// The versions and wheels of several indexes together, in the order in which they count.
+    pub(super) fn merged(
+        project: &ProjectName,
+        mut parts: Vec<Self>,
+        accepts: &Arc<Acceptance>,
+    ) -> Self {
+        if parts.len() < 2 {
+            return parts.pop().unwrap_or_default();
+        }
+        let mut places: BTreeMap<Version, Vec<(usize, usize)>> = BTreeMap::new();
+        for (number, part) in parts.iter().enumerate() {
+            for (position, version) in part.candidates.versions().iter().enumerate() {
+                let places = places.entry(version.clone()).or_default();
+                places.push((number, position));
+            }
+        }
+        let (versions, releases) = places.into_iter().unzip();
+        let mut statuses = parts.iter().map(|part| &part.status);
+        let status = statuses.find(|status| **status != ProjectStatus::Active);
+        let status = status.cloned().unwrap_or_default();
+        let offers = |part: Self| part.offers.expect("a part is of a project that is known");
+        let parts = parts.into_iter().map(offers).collect();
+        let origin = OfferOrigin::Merged { parts, releases };
+        Self {
+            status,
+            ..Self::new(project, versions, origin, accepts)
+        }
+    }
+
     fn new(
         project: &ProjectName,
         versions: Vec<Version>,
@@ -152,7 +188,7 @@ impl IndexedProject {
         Self {
             candidates: Arc::new(Candidates::new(versions, states)),
             offers: Some(offers),
-            index: None,
+            status: ProjectStatus::Active,
         }
     }
 
@@ -190,9 +226,50 @@ impl fmt::Debug for Offers {
 /// Where wheels come from.
 enum OfferOrigin {
     /// A page whose relative links start from `base`.
-    Page { page: CondensedPage, base: Url },
+    Page {
+        page: CondensedPage,
+        base: Url,
+        index: Arc<str>,
+    },
     /// The wheels of each version.
     Wheels(Vec<Vec<Offered>>),
+    /// Several indexes, and for each version the part that has it and its position there.
+    Merged {
+        parts: Vec<Arc<Offers>>,
+        releases: Vec<Vec<(usize, usize)>>,
+    },
+}
+
+impl OfferOrigin {
+    /// The wheels of the version at this position, not yet ranked.
+    fn wheels(&self, position: usize) -> Vec<Offered> {
+        match self {
+            Self::Page { page, base, index } => {
+                let wheels = page.wheels(position).into_iter();
+                let offered = wheels.filter_map(|wheel| Offered::of(wheel, base));
+                offered
+                    .map(|offered| Offered {
+                        index: Some(Arc::clone(index)),
+                        ..offered
+                    })
+                    .collect()
+            }
+            Self::Wheels(releases) => releases[position].clone(),
+            Self::Merged { parts, releases } => {
+                let mut all: Vec<Offered> = Vec::new();
+                for &(part, position) in &releases[position] {
+                    let mut wheels = parts[part].origin.wheels(position);
+                    // Of one file name the wheel of the earlier index counts.
+                    wheels.retain(|wheel| {
+                        let mut earlier = all.iter();
+                        !earlier.any(|other| other.file_name == wheel.file_name)
+                    });
+                    all.append(&mut wheels);
+                }
+                all
+            }
+        }
+    }
 }
 
 /// The wheels of one version.
@@ -210,18 +287,7 @@ impl VersionStates for Offers {
 
 impl Offers {
     fn release(&self, position: usize) -> &RankedRelease {
-        self.ranked[position].get_or_init(|| {
-            let offered = match &self.origin {
-                OfferOrigin::Page { page, base } => {
-                    let wheels = page.wheels(position).into_iter();
-                    wheels
-                        .filter_map(|wheel| Offered::of(wheel, base))
-                        .collect()
-                }
-                OfferOrigin::Wheels(releases) => releases[position].clone(),
-            };
-            self.rank(offered)
-        })
+        self.ranked[position].get_or_init(|| self.rank(self.origin.wheels(position)))
     }
 
     fn rank(&self, mut offered: Vec<Offered>) -> RankedRelease {

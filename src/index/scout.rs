@@ -14,10 +14,11 @@ use url::Url;
 
 use super::awaited::Awaited;
 use super::links::Links;
+use super::merge::Answers;
 use super::metadata::{self, KnownMetadata};
+use super::page::condensed;
 use super::project::{IndexedProject, Offered};
 use super::settings::{DirectWheel, IndexSettings};
-use crate::digest::{Algorithm, Digest};
 use crate::download::{Downloader, Keep, RemoteFile, Resource, ResourceRequest};
 use crate::error::{ArchiveFault, Error, IndexFault, Result};
 use crate::fs::OpenFile;
@@ -25,7 +26,7 @@ use crate::resolve::{Dependencies, VersionFilter};
 use crate::spec::location::{Location, label_of};
 use crate::spec::name::ProjectName;
 use crate::spec::requirement::Requirement;
-use crate::spec::simple::{self, CONDENSED, CondensedPage, MetadataFile, Page, ProjectStatus};
+use crate::spec::simple::{self, CONDENSED, CondensedPage, MetadataFile, ProjectStatus};
 use crate::spec::version::Version;
 use crate::spec::wheel_name::WheelName;
 
@@ -87,16 +88,19 @@ impl Scout {
         if !self.projects.claim(name) {
             return;
         }
-        if let Some(wheels) = self.links.get(name) {
+        let wheels = self.links.get(name);
+        if self.settings.locations.merges(name) {
+            self.ask_all_indexes(name, wheels.cloned(), lead);
+        } else if let Some(wheels) = wheels {
             let accepts = &self.settings.acceptance;
             let project = IndexedProject::of_wheels(name, wheels.clone(), accepts);
             self.projects.put(name, Ok(Arc::new(project)));
-            return;
+        } else {
+            self.ask_index(name, 0, lead);
         }
-        self.ask_index(name, 0, lead);
     }
 
-    /// Asks the `number`-th index for a project.
+    /// Asks the `number`-th index for a project, and the next one if that does not know it.
     fn ask_index(self: &Arc<Self>, name: &ProjectName, number: usize, lead: Option<VersionFilter>) {
         let pages = self.settings.locations.pages(name);
         let Some((index, url)) = pages.into_iter().nth(number) else {
@@ -104,6 +108,67 @@ impl Scout {
             self.projects.put(name, Ok(Arc::default()));
             return;
         };
+        let project = name.clone();
+        let arrived = move |scout: Arc<Self>, answer: Result<Resource>| match answer {
+            Ok(page) if MISSING.contains(&page.status) => {
+                scout.ask_index(&project, number + 1, lead);
+            }
+            Ok(page) => scout.read_page(&project, &index.label(), page, |read| {
+                scout.put_project(&project, read, lead.as_ref());
+            }),
+            Err(error) => scout.projects.put(&project, Err(error)),
+        };
+        if !self.ask_page(&url, arrived) {
+            // Two projects have different addresses, so only a redirecting index gets here.
+            self.projects.put(name, Err(asked_twice(&url)));
+        }
+    }
+
+    /// Asks all indexes for a project at the same time, and merges their answers with `wheels`,
+    /// which come before all of them.
+    fn ask_all_indexes(
+        self: &Arc<Self>,
+        name: &ProjectName,
+        wheels: Option<Vec<(Version, Offered)>>,
+        lead: Option<VersionFilter>,
+    ) {
+        let accepts = &self.settings.acceptance;
+        let wheels = wheels.map(|wheels| IndexedProject::of_wheels(name, wheels, accepts));
+        let pages = self.settings.locations.pages(name);
+        let answers = Arc::new(Answers::new(pages.len(), wheels));
+        let lead = Arc::new(lead);
+        for (number, (index, url)) in pages.into_iter().enumerate() {
+            let (answers, lead) = (Arc::clone(&answers), Arc::clone(&lead));
+            let project = name.clone();
+            let arrived = move |scout: Arc<Self>, answer: Result<Resource>| {
+                let note = |answer: Result<Option<IndexedProject>>| {
+                    let accepts = &scout.settings.acceptance;
+                    if let Some(merged) = answers.put(number, answer, &project, accepts) {
+                        scout.put_project(&project, merged, lead.as_ref().as_ref());
+                    }
+                };
+                match answer {
+                    Ok(page) if MISSING.contains(&page.status) => note(Ok(None)),
+                    Ok(page) => scout.read_page(&project, &index.label(), page, |read| {
+                        note(read.map(Some));
+                    }),
+                    Err(error) => note(Err(error)),
+                }
+            };
+            if !self.ask_page(&url, arrived) {
+                // This answer stays missing, so that nothing replaces the error.
+                self.projects.put(name, Err(asked_twice(&url)));
+                return;
+            }
+        }
+    }
+
+    /// Asks for a page. Returns false if its address was asked for before.
+    fn ask_page(
+        self: &Arc<Self>,
+        url: &Url,
+        arrived: impl FnOnce(Arc<Self>, Result<Resource>) + Send + 'static,
+    ) -> bool {
         let request = ResourceRequest {
             url: url.clone(),
             accept: Some(simple::ACCEPT.to_owned()),
@@ -112,47 +177,52 @@ impl Scout {
             keep: Keep::UntilStale,
             form: Some(CONDENSED),
         };
-        let (scout, project) = (Arc::downgrade(self), name.clone());
-        let arrived = move |answer: Result<Resource>| {
-            let Some(scout) = Weak::upgrade(&scout) else {
-                return;
-            };
-            match answer {
-                Ok(page) if MISSING.contains(&page.status) => {
-                    scout.ask_index(&project, number + 1, lead);
-                }
-                Ok(page) => scout.page_arrived(&project, &index.label(), page, lead.as_ref()),
-                Err(error) => scout.projects.put(&project, Err(error)),
+        let scout = Arc::downgrade(self);
+        self.downloader.want(request, move |answer| {
+            if let Some(scout) = Weak::upgrade(&scout) {
+                arrived(scout, answer);
             }
-        };
-        if !self.downloader.want(request, arrived) {
-            // Two projects have different addresses, so only a redirecting index gets here.
-            self.projects.put(name, Err(asked_twice(&url)));
-        }
+        })
     }
 
-    fn page_arrived(
-        self: &Arc<Self>,
+    fn read_page(
+        &self,
         name: &ProjectName,
         index: &str,
         mut answer: Resource,
-        lead: Option<&VersionFilter>,
+        done: impl FnOnce(Result<IndexedProject>),
     ) {
-        let condensed = condensed(name, &mut answer);
-        // Those that wait go on before the page is written to the cache.
-        let (page, keep) = match condensed {
+        let (page, keep) = match condensed(name, &mut answer) {
             Ok((page, keep)) => (Ok(page), keep),
             Err(error) => (Err(error), None),
         };
-        let read = page.and_then(|page| self.project_of(name, index, &answer.url, page));
-        let read = read.map(Arc::new);
-        let found = read.as_ref().ok().cloned();
-        self.projects.put(name, read);
-        if let Some(found) = found {
-            self.follow_page(name, &found, lead);
-        }
+        // Those that wait go on before the page is written to the cache.
+        done(page.and_then(|page| self.project_of(name, index, &answer.url, page)));
         if let Some(content) = keep {
             answer.keep(content);
+        }
+    }
+
+    fn put_project(
+        self: &Arc<Self>,
+        name: &ProjectName,
+        read: Result<IndexedProject>,
+        lead: Option<&VersionFilter>,
+    ) {
+        let read = read.map(Arc::new);
+        let found = read.as_ref().ok().cloned();
+        if let Some(found) = &found
+            && found.status != ProjectStatus::Active
+        {
+            let mut remarks = self.remarks.lock().unwrap_or_else(PoisonError::into_inner);
+            remarks.push((name.clone(), found.status.clone()));
+        }
+        self.projects.put(name, read);
+        // Wants the metadata of the version that will most likely be taken.
+        if let Some(found) = found
+            && let Some(version) = self.likely(name, &found, lead)
+        {
+            self.want_metadata(name, &version, &found);
         }
     }
 
@@ -163,34 +233,15 @@ impl Scout {
         at: &Url,
         page: CondensedPage,
     ) -> Result<IndexedProject> {
-        match &page.status {
-            ProjectStatus::Active => {}
-            ProjectStatus::Quarantined(reason) => {
-                let fault = IndexFault::Quarantined {
-                    project: name.to_string(),
-                    reason: reason.clone(),
-                };
-                return Err(Error::wheel(&label_of(at), fault));
-            }
-            status => {
-                let mut remarks = self.remarks.lock().unwrap_or_else(PoisonError::into_inner);
-                remarks.push((name.clone(), status.clone()));
-            }
+        if let ProjectStatus::Quarantined(reason) = &page.status {
+            let fault = IndexFault::Quarantined {
+                project: name.to_string(),
+                reason: reason.clone(),
+            };
+            return Err(Error::wheel(&label_of(at), fault));
         }
         let accepts = &self.settings.acceptance;
         Ok(IndexedProject::of_page(name, page, at, index, accepts))
-    }
-
-    /// Wants the metadata of the version that will most likely be taken.
-    fn follow_page(
-        self: &Arc<Self>,
-        name: &ProjectName,
-        project: &IndexedProject,
-        lead: Option<&VersionFilter>,
-    ) {
-        if let Some(version) = self.likely(name, project, lead) {
-            self.want_metadata(name, &version, project);
-        }
     }
 
     /// The version that will be taken if nothing else has a say.
@@ -299,7 +350,7 @@ impl Scout {
                     scout.peek(key, &wheel);
                     return;
                 }
-                Ok(file) => read_metadata_file(&key, file, pinned),
+                Ok(file) => KnownMetadata::of_file(&key, file, pinned),
                 Err(error) => Err(error),
             };
             scout.put_metadata(&key, read);
@@ -440,45 +491,6 @@ impl Scout {
         let of_name = known.range(from..).take_while(|(other, _)| other == name);
         of_name.map(|(_, extra)| extra.clone()).collect()
     }
-}
-
-/// The page of a project, and its content if that was not kept before.
-fn condensed(
-    name: &ProjectName,
-    answer: &mut Resource,
-) -> Result<(CondensedPage, Option<Vec<u8>>)> {
-    let label = label_of(&answer.url);
-    let body = std::mem::take(&mut answer.body);
-    if answer.is_in_form {
-        let page = CondensedPage::read(body);
-        let fault = || IndexFault::NotAPage("the copy in the cache is damaged".to_owned());
-        return Ok((page.ok_or_else(|| Error::wheel(&label, fault()))?, None));
-    }
-    let content_type = answer.content_type.as_deref().unwrap_or_default();
-    let page =
-        Page::parse(name, content_type, &body).map_err(|fault| Error::wheel(&label, fault))?;
-    let content = page.condensed();
-    let page = CondensedPage::read(content.clone()).expect("it was just written");
-    Ok((page, Some(content)))
-}
-
-/// Checks and reads METADATA that came as a file of its own.
-fn read_metadata_file(
-    (name, version): &(ProjectName, Version),
-    file: Resource,
-    pinned: Option<Digest>,
-) -> Result<KnownMetadata> {
-    if let Some(pinned) = pinned {
-        let actual = Digest::of(Algorithm::Sha256, &file.body);
-        if actual != pinned {
-            let fault = IndexFault::MetadataDigest {
-                stated: pinned.to_hex(),
-                actual: actual.to_hex(),
-            };
-            return Err(Error::wheel(&label_of(&file.url), fault));
-        }
-    }
-    Ok(KnownMetadata::read(name, version, file.body))
 }
 
 /// The refusal of an address that was asked for already, as another file.

@@ -10,13 +10,13 @@ use crate::support::scene::{Run, Scene, assert_unchanged, site_packages, tree};
 use crate::support::wheel_builder::Wheel;
 
 /// An index on a server, and a scene with the environment `venv`.
-struct IndexScene {
-    scene: Scene,
-    server: Server,
+pub struct IndexScene {
+    pub scene: Scene,
+    pub server: Server,
 }
 
 impl IndexScene {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let scene = Scene::new();
         scene.venv();
         Self {
@@ -26,7 +26,7 @@ impl IndexScene {
     }
 
     /// Puts the versions of a project on the index `at`, each with its requirements.
-    fn put_at(&self, at: &str, name: &str, versions: &[(&str, &[&str])]) {
+    pub fn put_at(&self, at: &str, name: &str, versions: &[(&str, &[&str])]) {
         let files: Vec<Value> = versions
             .iter()
             .map(|(version, requires)| self.file(name, version, requires))
@@ -34,7 +34,7 @@ impl IndexScene {
         self.put_page(at, name, &files);
     }
 
-    fn put_page(&self, at: &str, name: &str, files: &[Value]) {
+    pub fn put_page(&self, at: &str, name: &str, files: &[Value]) {
         let page = json!({"meta": {"api-version": "1.1"}, "name": name, "files": files});
         // The server sends a body that begins so as a page of an index.
         let body = page
@@ -43,12 +43,12 @@ impl IndexScene {
         self.server.put(&format!("{at}/{name}/"), body.as_bytes());
     }
 
-    fn put(&self, name: &str, versions: &[(&str, &[&str])]) {
+    pub fn put(&self, name: &str, versions: &[(&str, &[&str])]) {
         self.put_at("simple", name, versions);
     }
 
     /// The entry of one wheel, which the server serves together with its METADATA.
-    fn file(&self, name: &str, version: &str, requires: &[&str]) -> Value {
+    pub fn file(&self, name: &str, version: &str, requires: &[&str]) -> Value {
         let mut wheel = Wheel::new(name, version).file(&format!("{name}.py"), "x = 1\n");
         for requirement in requires {
             wheel = wheel.metadata_line(&format!("Requires-Dist: {requirement}"));
@@ -57,12 +57,12 @@ impl IndexScene {
     }
 
     /// Puts a project on the index that has this wheel only.
-    fn put_wheel(&self, name: &str, wheel: &Wheel) {
+    pub fn put_wheel(&self, name: &str, wheel: &Wheel) {
         self.put_page("simple", name, &[self.file_of(wheel)]);
     }
 
     /// The entry of a wheel.
-    fn file_of(&self, wheel: &Wheel) -> Value {
+    pub fn file_of(&self, wheel: &Wheel) -> Value {
         let path = self.scene.wheel(wheel);
         let file_name = wheel.wheel_file_name();
         let content = fs::read(&path).expect("it was made");
@@ -77,12 +77,12 @@ impl IndexScene {
     }
 
     /// Runs a command with the index, a cache of this scene and the server at hand.
-    fn run(&self, arguments: &[&str]) -> Run {
+    pub fn run(&self, arguments: &[&str]) -> Run {
         let index = self.server.url("simple/").to_string();
         self.run_with_index(&index, arguments)
     }
 
-    fn run_with_index(&self, index: &str, arguments: &[&str]) -> Run {
+    pub fn run_with_index(&self, index: &str, arguments: &[&str]) -> Run {
         let mut command = self.scene.command();
         command
             .args(arguments)
@@ -91,11 +91,11 @@ impl IndexScene {
         Run::of(&mut command)
     }
 
-    fn install(&self, arguments: &[&str]) -> Run {
+    pub fn install(&self, arguments: &[&str]) -> Run {
         self.run(&[&["--target", "venv"], arguments].concat())
     }
 
-    fn has(&self, dist_info: &str) -> bool {
+    pub fn has(&self, dist_info: &str) -> bool {
         let site = site_packages(&self.scene.join("venv"));
         site.join(format!("{dist_info}.dist-info")).exists()
     }

@@ -42,6 +42,7 @@ mod foreign_owners;
 mod fuzzing;
 mod history;
 mod index_install;
+mod index_strategy;
 mod inheritance;
 mod installer;
 mod interpreter_answers;

@@ -37,6 +37,15 @@ pub struct ResolutionArgs {
         help_heading = "Resolution"
     )]
     pub index: Vec<String>,
+    /// Whether the first index that knows a project decides, or any may
+    #[arg(
+        long,
+        value_enum,
+        default_value_t = IndexStrategy::First,
+        hide_short_help = true,
+        help_heading = "Resolution"
+    )]
+    pub index_strategy: IndexStrategy,
     /// Ask no index
     #[arg(long, hide_short_help = true, help_heading = "Resolution")]
     pub no_index: bool,
@@ -70,6 +79,18 @@ pub struct ResolutionArgs {
     /// Ask servers for pages that are still fresh in the cache, and interpreters
     #[arg(long, hide_short_help = true, help_heading = "Resolution")]
     pub refresh: bool,
+}
+
+/// Which indexes decide about a project.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum IndexStrategy {
+    /// The first that knows it, alone
+    #[default]
+    #[value(alias = "first-index")]
+    First,
+    /// All together: a public index can replace a private project
+    #[value(alias = "unsafe-best-match")]
+    Any,
 }
 
 /// What to do about projects that are installed already, and what to save of a resolution.

@@ -168,6 +168,7 @@ impl RequestResolver {
                 no_deps: request.no_deps,
             },
         };
+        context.warn(merge_warning(&places, &settings));
         let index = Index::new(downloader, settings)?;
         let wanted = Wanted {
             roots: gathered.roots,
@@ -252,7 +253,7 @@ impl RequestResolver {
                 .filter(same)
                 .map(file)
                 .collect(),
-            index: found.index.as_deref().map(str::to_owned),
+            index: best.index.as_deref().map(str::to_owned),
             is_direct: project.url.is_some(),
             yanked: best.yanked.as_deref().map(str::to_owned),
             requested: project.is_requested,
@@ -298,12 +299,29 @@ fn locations(places: &Places) -> Result<Locations> {
         None => default_index().into(),
     });
     let mut locations = Locations::new(indexes);
+    if places.merges_indexes {
+        locations.merge();
+    }
     for (name, index) in &places.tied {
         let project = ProjectName::parse(name)
             .ok_or_else(|| Error::usage(format!("`{name}` is not the name of a project")))?;
         locations.tie(project, IndexUrl::parse(index)?);
     }
     Ok(locations)
+}
+
+/// The warning about merging indexes, if there is anything to merge. Directories alone are always
+/// merged.
+fn merge_warning(places: &Places, settings: &IndexSettings) -> Option<Warning> {
+    let (indexes, links) = (settings.locations.count(), settings.find_links.len());
+    let merges = places.merges_indexes && indexes > 0 && indexes + links > 1;
+    let message = "the versions of all indexes are merged: a public index can replace a private \
+        project";
+    merges.then(|| Warning {
+        code: WarningCode::DependencyConfusion,
+        wheel: None,
+        message: message.to_owned(),
+    })
 }
 
 /// The directories and pages. One that the user typed must exist, since a typing error would look

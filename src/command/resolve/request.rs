@@ -108,6 +108,9 @@ pub struct Places {
     pub find_links: Vec<String>,
     /// Whether no index is asked.
     pub no_index: bool,
+    /// Whether the versions of all places count, and not only those of the first that knows a
+    /// project. A public index can replace a private project then ("dependency confusion").
+    pub merges_indexes: bool,
 }
 
 impl Places {
