@@ -79,6 +79,15 @@ fn install(scene: &Scene, target: &str, arguments: &[&str]) -> Run {
     run
 }
 
+/// Whether a part of the cache is a directory, or can be made one, and belongs to this user.
+fn is_own_directory(scene: &Scene, name: &str) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let user = rustix::process::geteuid().as_raw();
+    fs::symlink_metadata(scene.join("cache").join(name)).map_or(name == "partial", |found| {
+        found.is_dir() && found.uid() == user
+    })
+}
+
 fn survives(urls: &[String], choices: &[(u16, u8)]) {
     let scene = Scene::new();
     scene.write("outside/precious", "precious");
@@ -113,8 +122,11 @@ fn survives(urls: &[String], choices: &[(u16, u8)]) {
         );
     }
     for (number, url) in urls.iter().enumerate() {
-        // A cache is never needed: what cannot be used is fetched again.
-        install(&scene, &format!("second-{number}"), &[url]).assert_code(0);
+        // What cannot be used is fetched again. Only a named cache that can neither be written to
+        // nor read from is refused, so that its user learns that it does nothing.
+        let run = install(&scene, &format!("second-{number}"), &[url]);
+        let usable = is_own_directory(&scene, "partial") || is_own_directory(&scene, "wheels");
+        run.assert_code(if usable { 0 } else { 1 });
     }
     run(&scene, &["cache", "clean"]);
     for (number, url) in urls.iter().enumerate() {
