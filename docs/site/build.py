@@ -2,11 +2,10 @@
 
     python3 docs/site/build.py --binary target/release/pkg-install [--output target/site]
 
-The pages are those of docs/, the README as the first one, and three that are made here: all options
-from `pkg-install help`, the JSON output from `--json-schema`, and the error codes with what to do
-about them from the tables in src/. Needs Zensical, which is fetched from the package index into
-target/site-tools if it is not on the PATH. Exit code 1: the site could not be built, or a link in
-it leads nowhere.
+The pages are those of docs/, the README as the first one, and two that are made here: all options
+from `pkg-install help`, and the JSON output from `--json-schema`. Needs Zensical, which is fetched
+from the package index into target/site-tools if it is not on the PATH. Exit code 1: the site could
+not be built, or a link in it leads nowhere.
 """
 
 from __future__ import annotations
@@ -75,31 +74,6 @@ def page_of_json(program: str) -> str:
     return "\n".join(parts)
 
 
-def page_of_errors() -> str:
-    """The codes of errors, and what to do about them."""
-    text = (ROOT / "src/error/code.rs").read_text(encoding="utf-8")
-    table = text[text.index("\ncodes! {") :]
-    hints = (ROOT / "src/cli/hints.rs").read_text(encoding="utf-8")
-    hints = hints[hints.index("const HINTS") :]
-    advice = {}
-    pair = re.compile(r'&\[([^\]]*)\],\s*"((?:[^"\\]|\\.)*)"', re.DOTALL)
-    for codes, said in pair.findall(hints):
-        said = re.sub(r"\\\n\s*", "", said)
-        advice.update(dict.fromkeys(re.findall(r'"([^"]+)"', codes), said))
-    parts = [
-        "# Error codes\n\nThe stable `error.code` of the JSON output, and the codes of single faults"
-        " of a wheel.\n"
-    ]
-    row = re.compile(r'^    (?:// (.+)|\w+ "([^"]+)"\s+"([^"]*)")$', re.MULTILINE)
-    for heading, code, meaning in row.findall(table):
-        if heading:
-            parts.append(f"\n## {heading.rstrip('.')}\n")
-            parts.append("| code | meaning | what to do |\n| --- | --- | --- |")
-        else:
-            parts.append(f"| `{code}` | {meaning} | {advice.get(code, '')} |")
-    return "\n".join(parts) + "\n"
-
-
 def adjusted(text: str, page: pathlib.Path, pages: pathlib.Path) -> str:
     """The page with its links as they are in the site; files that are no pages are copied."""
 
@@ -134,7 +108,6 @@ def write_pages(program: str, pages: pathlib.Path) -> None:
         (pages / name).write_text(adjusted(text, path, pages), encoding="utf-8")
     (pages / "commands.md").write_text(page_of_commands(program), encoding="utf-8")
     (pages / "json.md").write_text(page_of_json(program), encoding="utf-8")
-    (pages / "errors.md").write_text(page_of_errors(), encoding="utf-8")
 
 
 class Page(html.parser.HTMLParser):

@@ -275,4 +275,24 @@ mod tests {
             seen.push(*code);
         }
     }
+
+    #[test]
+    fn the_documentation_names_every_option_and_command_that_a_hint_names() {
+        let page = include_str!("../../docs/troubleshooting.md");
+        for (codes, hint) in HINTS {
+            for code in *codes {
+                let heading = format!("\n### `{code}`\n");
+                let (_, entry) = page.split_once(&heading).expect(code);
+                let entry = entry.split("\n###").next().unwrap_or(entry);
+                let words: Vec<&str> = entry.split_whitespace().collect();
+                let entry = words.join(" ");
+                for quoted in hint.split('`').skip(1).step_by(2) {
+                    assert!(
+                        entry.contains(quoted),
+                        "{code}: `{quoted}` is not in {entry}"
+                    );
+                }
+            }
+        }
+    }
 }

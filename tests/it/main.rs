@@ -108,4 +108,5 @@ mod tags;
 mod testdata;
 mod tidy;
 mod together;
+mod troubleshooting;
 mod words;
