@@ -187,16 +187,25 @@ class IndexServer(ThreadingHTTPServer):
             log, self.log = self.log, []
         again = collections.Counter((one["path"], one["range"]) for one in log)
         return {"requests": len(log), "bytes": sum(one["bytes"] for one in log), "chain": chain(log),
-                "twice": sum(count - 1 for count in again.values()), "missing": [one["path"] for one in log if one["status"] == 404]}
+                "twice": sum(count - 1 for count in again.values()), "missing": [one["path"] for one in log if one["status"] == 404],
+                "log": rendered(log)}
 
 
 def chain(log):
-    """The longest row of requests of which each begins after the one before has ended."""
+    """The length of the longest row of requests of which each begins after the one before has ended; marks its members."""
     length, last = 0, -1.0
     for one in sorted(log, key=lambda one: one["end"]):
         if one["begin"] >= last:
-            length, last = length + 1, one["end"]
+            length, last, one["in chain"] = length + 1, one["end"], True
     return length
+
+
+def rendered(log):
+    """A line for each request: when it began and ended, in milliseconds after the first one, and a star if it is in the chain."""
+    first = min((one["begin"] for one in log), default=0)
+    times = lambda one: f"{1000 * (one['begin'] - first):8.1f} {1000 * (one['end'] - first):8.1f}"
+    line = lambda one: f"{times(one)} {'*' if 'in chain' in one else ' '} {one['status']} {one['bytes']:8} {one['path']} {one['range']}\n"
+    return "".join(map(line, sorted(log, key=lambda one: one["begin"])))
 
 
 class Handler(BaseHTTPRequestHandler):

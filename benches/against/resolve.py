@@ -72,6 +72,8 @@ def measure(server, tool, places, options, environment):
         values = places | {"cache": scratch + "/cache", "report": scratch + "/report"}
         words = [word.format(**values) for word in TOOLS[tool]]
         for state in ("cold", "warm"):
+            # What a tool finds there it may take as a preference: uv then answers from its own answer.
+            Path(values["report"]).unlink(missing_ok=True)
             server.take_log()
             seconds, cpu, code, said = once(words, environment, options.timeout)
             found[state] = {"seconds": seconds, "cpu": cpu, "code": code, "said": said} | server.take_log()
@@ -94,6 +96,7 @@ def main():
     parser.add_argument("--record", help="the address of an index; it ends in a slash")
     parser.add_argument("--tools", default="pkg-install,uv,pip")
     parser.add_argument("--only", default="")
+    parser.add_argument("--log", type=Path, help="a directory for the requests of each tool's first cold turn, with their times")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--delay", type=float, default=20)
     parser.add_argument("--kind", default="simple", choices=["simple", "plain"])
@@ -121,12 +124,19 @@ def main():
             places = {"input": str(path), "index": f"{server.base}/{options.kind}/", "python": options.python, "uv": options.uv, "pkg_install": options.pkg_install}
             tools = options.tools.split(",")
             turns = {tool: [] for tool in tools}
-            # With a recording that is being made, the first turn fetches and does not count.
-            for turn in range(options.rounds + bool(options.record)):
+            # One turn does not count: the server fetches, renders and compresses what it is asked for the first time. Pip asks
+            # for nothing that the others do not ask for, and takes long.
+            for tool in tools:
+                if options.record or not tool.startswith("pip"):
+                    measure(server, tool, places, options, environment)
+            for turn in range(options.rounds):
+                # Each tool is the first one as often as the others.
+                for tool in tools[turn % len(tools):] + tools[:turn % len(tools)]:
+                    turns[tool].append(measure(server, tool, places, options, environment))
+            if options.log:
+                options.log.mkdir(parents=True, exist_ok=True)
                 for tool in tools:
-                    found = measure(server, tool, places, options, environment)
-                    if turn or not options.record:
-                        turns[tool].append(found)
+                    (options.log / f"{name}-{tool}.txt").write_text(turns[tool][0]["cold"]["log"])
             for tool in tools:
                 lines.append(row(name, tool, turns[tool]))
                 print(lines[-1], flush=True)
