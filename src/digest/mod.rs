@@ -110,20 +110,16 @@ impl Digest {
     /// A digest from hexadecimal digits of either case, as in `#sha256=…` and lock files; `None` if
     /// there are too many or too few, or other characters.
     pub fn from_hex(algorithm: Algorithm, text: &str) -> Option<Self> {
-        // Slicing would panic within a character of several bytes.
-        if !text.is_ascii() || text.len() != 2 * algorithm.length() {
+        if text.len() != 2 * algorithm.length() {
             return None;
         }
-        let bytes: Option<Vec<u8>> = (0..text.len())
-            .step_by(2)
-            .map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok())
-            .collect();
-        // `from_str_radix` accepts a sign.
-        if text.contains(['+', '-']) {
-            None
-        } else {
-            Self::from_bytes(algorithm, &bytes?)
+        let value = |digit: u8| char::from(digit).to_digit(16);
+        let mut bytes = [0; 64];
+        for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+            let both = value(pair[0])? << 4 | value(pair[1])?;
+            *byte = u8::try_from(both).expect("two digits are a byte");
         }
+        Self::from_bytes(algorithm, &bytes[..algorithm.length()])
     }
 
     /// The first of `digests` that this algorithm made.

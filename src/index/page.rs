@@ -24,7 +24,7 @@ pub(super) fn condensed(
     let content_type = answer.content_type.as_deref().unwrap_or_default();
     let page =
         Page::parse(name, content_type, &body).map_err(|fault| Error::wheel(&label, fault))?;
-    let content = page.condensed();
-    let page = CondensedPage::read(content.clone()).expect("it was just written");
+    let page = CondensedPage::from(page);
+    let content = page.content().to_vec();
     Ok((page, Some(content)))
 }

@@ -1,7 +1,7 @@
 //! Pages in the form in which they are kept between commands: nothing but wheels, by version.
 //!
-//! Input: a [`Page`]. Output: its bytes, and from them a [`CondensedPage`], of which only the list
-//! of versions is read at once: of thousands of wheels a resolution looks at a few. Invariant: what
+//! Input: a [`Page`], or the bytes that were kept of it. Output: a [`CondensedPage`], of which only
+//! the list of versions is read at once: of thousands of wheels a resolution looks at a few. Invariant: what
 //! is read was checked as a whole before. The form holds for every environment and every command,
 //! so it says nothing about which wheels fit.
 //!
@@ -94,17 +94,22 @@ impl Page {
     /// # Panics
     /// Never: the form has room for everything.
     pub fn condensed(&self) -> Vec<u8> {
+        self.write().0
+    }
+
+    /// The page in that form, and how many bytes the wheels of each version have.
+    fn write(&self) -> (Vec<u8>, Vec<usize>) {
         let (mut releases, mut wheels) = (Vec::with_capacity(self.releases.len()), Vec::new());
         for release in &self.releases {
             let start = wheels.len();
-            let rows: Vec<WheelText<'_>> = release.wheels.iter().map(WheelText::of).collect();
-            let rows: Vec<WheelRow<'_>> = rows.iter().map(WheelText::row).collect();
+            let rows: Vec<WheelRow<'_>> = release.wheels.iter().map(WheelRow::of).collect();
             wheels = postcard::to_extend(&rows, wheels).expect("rows have no other types");
             releases.push(ReleaseRow {
                 version: release.version.raw(),
                 length: wheels.len() - start,
             });
         }
+        let lengths = releases.iter().map(|release| release.length).collect();
         let head = HeadRow {
             releases,
             status: match &self.status {
@@ -117,31 +122,16 @@ impl Page {
         };
         let mut content = postcard::to_allocvec(&head).expect("the head has no other types");
         content.append(&mut wheels);
-        content
+        (content, lengths)
     }
 }
 
-/// A wheel with the text of its `Requires-Python`.
-struct WheelText<'a> {
-    wheel: &'a IndexWheel,
-    requires_python: Option<String>,
-}
-
-impl<'a> WheelText<'a> {
+impl<'a> WheelRow<'a> {
     fn of(wheel: &'a IndexWheel) -> Self {
-        let requires_python = wheel.requires_python.as_ref();
-        Self {
-            wheel,
-            requires_python: requires_python.map(ToString::to_string),
-        }
-    }
-
-    fn row(&self) -> WheelRow<'_> {
-        let wheel = self.wheel;
         let before_name = wheel.link.strip_suffix(&*wheel.file_name);
         let of_sha256 = |digest: &&Digest| digest.algorithm() == Algorithm::Sha256;
         let digests = wheel.digests.iter();
-        WheelRow {
+        Self {
             file_name: &wheel.file_name,
             link: before_name.unwrap_or(&wheel.link),
             is_link_whole: before_name.is_none(),
@@ -151,7 +141,7 @@ impl<'a> WheelText<'a> {
                 .map(|digest| (digest.algorithm().name(), digest.bytes()))
                 .collect(),
             size: wheel.size,
-            requires_python: self.requires_python.as_deref(),
+            requires_python: wheel.requires_python.as_deref().map(Specifiers::raw),
             metadata: match &wheel.metadata {
                 MetadataFile::Absent => MetadataRow::Absent,
                 MetadataFile::Unpinned => MetadataRow::Unpinned,
@@ -159,6 +149,26 @@ impl<'a> WheelText<'a> {
             },
             yanked: wheel.yanked.as_deref(),
             upload_time: wheel.upload_time.as_deref(),
+        }
+    }
+}
+
+impl From<Page> for CondensedPage {
+    // What was just written needs no check, and its versions were read already.
+    fn from(page: Page) -> Self {
+        let (content, lengths) = page.write();
+        let mut at = content.len() - lengths.iter().sum::<usize>();
+        let place = |length| {
+            let place = at..at + length;
+            at = place.end;
+            place
+        };
+        Self {
+            places: lengths.into_iter().map(place).collect(),
+            versions: (page.releases.into_iter().map(|release| release.version)).collect(),
+            status: page.status,
+            base: page.base,
+            content,
         }
     }
 }
@@ -198,6 +208,11 @@ impl CondensedPage {
             base,
             content,
         })
+    }
+
+    /// The same page in the form that is kept.
+    pub fn content(&self) -> &[u8] {
+        &self.content
     }
 
     /// The wheels of the version at this position, in the order of the page.
@@ -307,12 +322,15 @@ mod tests {
             let status = format!(r#""project-status": {{"status": "{status}", "reason": "r"}}}}"#);
             let mut whole = page(json, &(files() + &status));
             whole.base = Some("https://h.example/".into());
-            let read = CondensedPage::read(whole.condensed()).expect("a page");
-            assert_eq!((&read.status, &read.base), (&whole.status, &whole.base));
-            assert_eq!(read.versions.len(), 3);
-            for (position, release) in whole.releases.iter().enumerate() {
-                assert_eq!(read.versions[position].raw(), release.version.raw());
-                assert_eq!(read.wheels(position), release.wheels);
+            let written = CondensedPage::from(whole.clone());
+            let read = CondensedPage::read(written.content().to_vec()).expect("a page");
+            for page in [written, read] {
+                assert_eq!((&page.status, &page.base), (&whole.status, &whole.base));
+                assert_eq!(page.versions.len(), 3);
+                for (position, release) in whole.releases.iter().enumerate() {
+                    assert_eq!(page.versions[position].raw(), release.version.raw());
+                    assert_eq!(page.wheels(position), release.wheels);
+                }
             }
         }
     }

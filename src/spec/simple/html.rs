@@ -126,7 +126,7 @@ fn link(tag: &StartTag, href: &str, builder: &mut PageBuilder) -> Result<(), Ind
         file_name: &file_name,
         link: bare,
         // A malformed hash counts as none, which a requirement of hashes refuses later.
-        digests: hashes_in(fragment).unwrap_or_else(|_| Vec::new()),
+        digests: &hashes_in(fragment).unwrap_or_else(|_| Vec::new()),
         size: None,
         requires_python: tag.get("data-requires-python"),
         metadata: metadata.map_or(MetadataFile::Absent, metadata_of),

@@ -5,7 +5,6 @@
 //! used here are skipped without being stored.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::fmt;
 
 use serde::Deserialize;
@@ -67,8 +66,8 @@ impl<'de> Visitor<'de> for PageSeed<'_> {
                 }
                 "meta" => {
                     let meta: Meta<'de> = map.next_value()?;
-                    if let Some(Either::Text(version)) = meta.version
-                        && let Err(fault) = check_api_version(&version)
+                    if let Some(version) = meta.version.as_ref().and_then(KeyValue::text)
+                        && let Err(fault) = check_api_version(version)
                     {
                         *self.fault = Some(fault);
                         return Err(de::Error::custom("another version"));
@@ -126,29 +125,104 @@ impl<'de> Visitor<'de> for FilesSeed<'_> {
     }
 }
 
-/// A text, a truth value, digests, or something else, which is ignored.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Either<'a> {
+/// The value of a key.
+// Serde derives such a type so that it tries one variant after the other, and each failure writes
+// an error message: that took longer than everything else that is done with a page.
+enum KeyValue<'a> {
     Flag(bool),
-    Text(#[serde(borrow)] Cow<'a, str>),
-    Digests(#[serde(borrow)] HashMap<Cow<'a, str>, Cow<'a, str>>),
-    Other(IgnoredAny),
+    Number(u64),
+    Text(Cow<'a, str>),
+    /// An object of texts: the digests of known algorithms.
+    Digests(Vec<Digest>),
+    /// Anything else, which is ignored.
+    Other,
 }
 
-impl Either<'_> {
+impl KeyValue<'_> {
     fn text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
-            Self::Flag(_) | Self::Digests(_) | Self::Other(_) => None,
+            Self::Flag(_) | Self::Number(_) | Self::Digests(_) | Self::Other => None,
         }
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for KeyValue<'a> {
+    fn deserialize<D: de::Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
+        reader.deserialize_any(KeyValueVisitor)
+    }
+}
+
+struct KeyValueVisitor;
+
+impl<'de> Visitor<'de> for KeyValueVisitor {
+    type Value = KeyValue<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+
+    fn visit_bool<E>(self, flag: bool) -> Result<KeyValue<'de>, E> {
+        Ok(KeyValue::Flag(flag))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<KeyValue<'de>, E> {
+        Ok(KeyValue::Number(number))
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<KeyValue<'de>, E> {
+        Ok(KeyValue::Other)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<KeyValue<'de>, E> {
+        Ok(KeyValue::Other)
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<KeyValue<'de>, E> {
+        Ok(KeyValue::Text(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<KeyValue<'de>, E> {
+        Ok(KeyValue::Text(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_unit<E>(self) -> Result<KeyValue<'de>, E> {
+        Ok(KeyValue::Other)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<KeyValue<'de>, A::Error> {
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(KeyValue::Other)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<KeyValue<'de>, A::Error> {
+        let (mut digests, mut has_only_texts): (Vec<Digest>, _) = (Vec::new(), true);
+        // The reader limits how deep values may be nested.
+        while let Some((name, value)) = map.next_entry::<KeyValue<'de>, KeyValue<'de>>()? {
+            let Some(hex) = value.text() else {
+                has_only_texts = false;
+                continue;
+            };
+            if let Some(algorithm) = name.text().and_then(Algorithm::from_name) {
+                // Of a key that occurs twice the last value counts.
+                digests.retain(|digest| digest.algorithm() != algorithm);
+                digests.extend(Digest::from_hex(algorithm, hex));
+            }
+        }
+        // An object has no order, and results must not depend on it.
+        digests.sort_by_key(Digest::algorithm);
+        Ok(if has_only_texts {
+            KeyValue::Digests(digests)
+        } else {
+            KeyValue::Other
+        })
     }
 }
 
 #[derive(Deserialize)]
 struct Meta<'a> {
     #[serde(borrow, rename = "api-version")]
-    version: Option<Either<'a>>,
+    version: Option<KeyValue<'a>>,
 }
 
 /// PEP 792, with its first draft's form, a bare text, too.
@@ -181,47 +255,28 @@ impl StatedStatus<'_> {
 #[serde(rename_all = "kebab-case")]
 struct File<'a> {
     #[serde(borrow)]
-    filename: Either<'a>,
+    filename: KeyValue<'a>,
     #[serde(borrow)]
-    url: Either<'a>,
+    url: KeyValue<'a>,
     #[serde(borrow, default)]
-    hashes: Option<Either<'a>>,
+    hashes: Option<KeyValue<'a>>,
     #[serde(borrow, default)]
-    requires_python: Option<Either<'a>>,
+    requires_python: Option<KeyValue<'a>>,
     #[serde(borrow, default)]
-    core_metadata: Option<Either<'a>>,
+    core_metadata: Option<KeyValue<'a>>,
     /// The key before PEP 714; other names for it were never in use.
     #[serde(borrow, default)]
-    dist_info_metadata: Option<Either<'a>>,
+    dist_info_metadata: Option<KeyValue<'a>>,
     #[serde(borrow, default)]
-    yanked: Option<Either<'a>>,
-    #[serde(default)]
-    size: Option<Size>,
+    yanked: Option<KeyValue<'a>>,
     #[serde(borrow, default)]
-    upload_time: Option<Either<'a>>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Size {
-    Bytes(u64),
-    Other(IgnoredAny),
+    size: Option<KeyValue<'a>>,
+    #[serde(borrow, default)]
+    upload_time: Option<KeyValue<'a>>,
 }
 
 impl File<'_> {
     fn row(&self) -> Option<ListedFile<'_>> {
-        let digests = match &self.hashes {
-            Some(Either::Digests(hashes)) => {
-                let digest = |(name, hex): (&Cow<'_, str>, &Cow<'_, str>)| {
-                    Digest::from_hex(Algorithm::from_name(name)?, hex)
-                };
-                let mut digests: Vec<Digest> = hashes.iter().filter_map(digest).collect();
-                // A map has no order, and results must not depend on it.
-                digests.sort_by_key(Digest::algorithm);
-                digests
-            }
-            _ => Vec::new(),
-        };
         let metadata = match (&self.core_metadata, &self.dist_info_metadata) {
             (Some(key), _) | (None, Some(key)) => metadata(key),
             (None, None) => MetadataFile::Absent,
@@ -229,32 +284,35 @@ impl File<'_> {
         Some(ListedFile {
             file_name: self.filename.text()?,
             link: self.url.text()?,
-            digests,
-            size: match self.size {
-                Some(Size::Bytes(size)) => Some(size),
-                Some(Size::Other(_)) | None => None,
+            digests: match &self.hashes {
+                Some(KeyValue::Digests(digests)) => digests,
+                _ => &[],
             },
-            requires_python: self.requires_python.as_ref().and_then(Either::text),
-            metadata,
-            yanked: match &self.yanked {
-                Some(Either::Flag(true)) => Some(""),
-                Some(Either::Text(reason)) => Some(reason),
+            size: match self.size {
+                Some(KeyValue::Number(size)) => Some(size),
                 _ => None,
             },
-            upload_time: self.upload_time.as_ref().and_then(Either::text),
+            requires_python: self.requires_python.as_ref().and_then(KeyValue::text),
+            metadata,
+            yanked: match &self.yanked {
+                Some(KeyValue::Flag(true)) => Some(""),
+                Some(KeyValue::Text(reason)) => Some(reason),
+                _ => None,
+            },
+            upload_time: self.upload_time.as_ref().and_then(KeyValue::text),
         })
     }
 }
 
-fn metadata(key: &Either<'_>) -> MetadataFile {
+fn metadata(key: &KeyValue<'_>) -> MetadataFile {
     match key {
-        Either::Flag(true) => MetadataFile::Unpinned,
-        Either::Digests(hashes) => hashes
-            .get("sha256")
-            .and_then(|hex| Digest::from_hex(Algorithm::Sha256, hex))
+        KeyValue::Flag(true) => MetadataFile::Unpinned,
+        KeyValue::Digests(digests) => Digest::among(digests, Algorithm::Sha256)
             .map_or(MetadataFile::Unpinned, |digest| {
                 MetadataFile::Pinned(Box::new(digest))
             }),
-        Either::Flag(false) | Either::Text(_) | Either::Other(_) => MetadataFile::Absent,
+        KeyValue::Flag(false) | KeyValue::Number(_) | KeyValue::Text(_) | KeyValue::Other => {
+            MetadataFile::Absent
+        }
     }
 }

@@ -174,7 +174,7 @@ impl IndexWheel {
 struct ListedFile<'a> {
     file_name: &'a str,
     link: &'a str,
-    digests: Vec<Digest>,
+    digests: &'a [Digest],
     size: Option<u64>,
     requires_python: Option<&'a str>,
     metadata: MetadataFile,

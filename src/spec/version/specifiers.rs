@@ -48,6 +48,11 @@ impl Specifiers {
         self.clauses.iter().map(intervals::of_clause)
     }
 
+    /// The clauses as they were written.
+    pub fn raw(&self) -> &str {
+        &self.raw
+    }
+
     /// Whether there is no clause, so that every version satisfies it.
     pub(crate) fn is_empty(&self) -> bool {
         self.clauses.is_empty()
