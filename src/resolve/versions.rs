@@ -4,7 +4,7 @@
 //! best one in it, and those that would be tried next. Invariant: which versions may be chosen
 //! never changes during a search, since the solver remembers for good that a set has none.
 
-use std::ops::Bound;
+use std::ops::{Bound, Range};
 use std::sync::Arc;
 
 use super::known::{Candidates, VersionState};
@@ -88,11 +88,9 @@ impl Versions {
         let at = installed.map(|installed| all.partition_point(|version| version < installed));
         // The installed version is put in between those above and below it.
         let split = at.map_or(within.start, |at| at.clamp(within.start, within.end));
-        let fits = move |position: &usize| {
-            ranges.contains(&all[*position]) && self.is_in(*position, group)
-        };
-        let above = (split..within.end).rev().filter(fits);
-        let below = (within.start..split).rev().filter(fits);
+        let fits = move |position: &usize| self.is_in(*position, group);
+        let above = Descending::new(all, split..within.end, ranges).filter(fits);
+        let below = Descending::new(all, within.start..split, ranges).filter(fits);
         let above = above.map(|position| &all[position]);
         let below = below.map(|position| &all[position]);
         above.chain(installed).chain(below)
@@ -129,8 +127,65 @@ impl Versions {
     }
 }
 
+/// The positions of the versions in a set, the highest one first.
+///
+/// A solver that walks down takes one version after the other out of the set, so it has as many
+/// segments as versions were tried. Both are walked in step: looking each version up in the segments
+/// took most of the time of a long walk.
+struct Descending<'a> {
+    all: &'a [Version],
+    positions: Range<usize>,
+    /// The segments that have not been passed, in ascending order.
+    segments: Vec<(&'a Bound<Version>, &'a Bound<Version>)>,
+}
+
+impl<'a> Descending<'a> {
+    fn new(all: &'a [Version], positions: Range<usize>, ranges: &'a VersionRanges) -> Self {
+        let segments = if positions.is_empty() {
+            Vec::new()
+        } else {
+            ranges.iter().collect()
+        };
+        Self {
+            all,
+            positions,
+            segments,
+        }
+    }
+}
+
+impl Iterator for Descending<'_> {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        while let (Some((first, last)), false) = (self.segments.last(), self.positions.is_empty()) {
+            let position = self.positions.end - 1;
+            let version = &self.all[position];
+            let is_from = match first {
+                Bound::Included(first) => version >= first,
+                Bound::Excluded(first) => version > first,
+                Bound::Unbounded => true,
+            };
+            if !is_from {
+                self.segments.pop();
+                continue;
+            }
+            self.positions.end = position;
+            let is_to = match last {
+                Bound::Included(last) => version <= last,
+                Bound::Excluded(last) => version < last,
+                Bound::Unbounded => true,
+            };
+            if is_to {
+                return Some(position);
+            }
+        }
+        None
+    }
+}
+
 /// The positions between the first and the last version of `ranges`.
-fn within(all: &[Version], ranges: &VersionRanges) -> std::ops::Range<usize> {
+fn within(all: &[Version], ranges: &VersionRanges) -> Range<usize> {
     let Some((first, last)) = ranges.bounding_range() else {
         return 0..0;
     };
@@ -146,4 +201,34 @@ fn within(all: &[Version], ranges: &VersionRanges) -> std::ops::Range<usize> {
     };
     // The first is below the last, but there may be no version between them.
     from..to.max(from)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_set_is_walked_down_as_each_version_says_itself(
+            segments in proptest::collection::vec((0..40_u32, 0..40_u32, any::<bool>()), 0..6),
+            (start, end) in (0..30_usize, 0..30_usize),
+        ) {
+            let version = |number: u32| Version::parse(&format!("1.{number}")).expect("a version");
+            let all: Vec<Version> = (5..35).map(version).collect();
+            let mut ranges = VersionRanges::empty();
+            for (one, other, is_open) in segments {
+                let (first, last) = (version(one.min(other)), version(one.max(other) + 1));
+                let open = VersionRanges::strictly_higher_than(first.clone());
+                let open = open.intersection(&VersionRanges::strictly_lower_than(last.clone()));
+                let between = VersionRanges::between(first, last);
+                ranges = ranges.union(if is_open { &open } else { &between });
+            }
+            let positions = start.min(end)..start.max(end);
+            let walked: Vec<usize> = Descending::new(&all, positions.clone(), &ranges).collect();
+            let expected = positions.rev().filter(|at| ranges.contains(&all[*at]));
+            prop_assert_eq!(walked, expected.collect::<Vec<_>>());
+        }
+    }
 }
