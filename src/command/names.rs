@@ -111,7 +111,7 @@ pub(super) fn resolve(
         RequestResolver::new(environment, request, more, downloader, (options, context))?;
     let resolving =
         RunningActivity::begin(context.events, &Activity::new(ActivityKind::Resolve, ""));
-    let resolution = resolver.solve()?;
+    let resolution = resolver.solve(&resolving)?;
     let resolved = resolver.finish(&resolution, context)?;
     drop(resolving);
     context.events.step(Step::Resolve, begin.elapsed());

@@ -128,6 +128,11 @@ impl<'a> RunningActivity<'a> {
     pub fn advance(&self, files: u64) {
         self.events.activity_advance(self.number, files);
     }
+
+    /// Reports what it works on now.
+    pub fn work_on(&self, subject: &str) {
+        self.events.activity_subject(self.number, subject);
+    }
 }
 
 impl Drop for RunningActivity<'_> {

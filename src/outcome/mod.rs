@@ -308,6 +308,10 @@ pub trait Events: Sync {
     fn activity_advance(&self, number: usize, parts: u64) {
         let _ = (number, parts);
     }
+    /// It works on something else now; comes often.
+    fn activity_subject(&self, number: usize, subject: &str) {
+        let _ = (number, subject);
+    }
     /// It has ended, whether it succeeded or not.
     fn activity_end(&self, number: usize) {
         let _ = number;

@@ -57,9 +57,10 @@ pub(crate) trait KnownProjects {
     /// The error to end with.
     fn should_cancel(&self) -> Result<()>;
 
-    /// The search looks at another version of this project, the `times`-th one.
-    fn report_tried(&self, name: &ProjectName, times: u32) {
-        let _ = (name, times);
+    /// The search looks at another version of this project, the `times`-th one. `reason` says why
+    /// the one before does not fit, if that is known.
+    fn report_tried(&self, name: &ProjectName, times: u32, reason: &dyn Fn() -> Option<String>) {
+        let _ = (name, times, reason);
     }
 }
 

@@ -62,6 +62,11 @@ impl Names {
         ProjectId(self.projects.number(name))
     }
 
+    /// The number of a project that was met before.
+    pub(super) fn met(&self, name: &ProjectName) -> Option<ProjectId> {
+        self.projects.numbers.get(name).copied().map(ProjectId)
+    }
+
     /// The number of an extra, a new one if it was not met before.
     pub(super) fn extra(&mut self, name: &String) -> ExtraId {
         ExtraId(self.extras.number(name))

@@ -13,11 +13,13 @@ use super::demands::Demands;
 use super::known::{Candidates, Dependencies, KnownProjects};
 use super::order::{Order, versions_ahead};
 use super::package::{Names, ProjectId};
-use super::ranges::VersionRanges;
+use super::ranges::{self, VersionRanges};
 use super::stop::SearchEnd;
 use super::versions::Versions;
+use super::wording;
 use crate::error::Error;
 use crate::spec::name::ProjectName;
+use crate::spec::requirement::Requirement;
 use crate::spec::version::Version;
 
 /// Limits of one resolution. They are far above what real sets need; beyond them a set is hostile,
@@ -49,6 +51,7 @@ struct Project {
     /// The version that the solver has decided on, which extras have to take.
     decided: Option<Version>,
     tried: HashSet<Version>,
+    last_tried: Option<Version>,
 }
 
 impl<'a> Search<'a> {
@@ -228,18 +231,42 @@ impl<'a> Search<'a> {
             chosen
         };
         if let Some(chosen) = &chosen {
-            let (is_new, times) = self.with(id, |project| {
+            let (before, times) = self.with(id, |project| {
                 project.decided = Some(chosen.clone());
                 let is_new = project.tried.insert(chosen.clone());
-                (is_new, project.tried.len())
+                let before = is_new.then(|| project.last_tried.replace(chosen.clone()));
+                (before.flatten(), project.tried.len())
             });
-            if is_new && times > 1 {
+            if let Some(before) = before {
                 let times = u32::try_from(times).expect("choices are limited");
                 let names = self.names.borrow();
-                self.known.report_tried(names.of_project(id), times);
+                let reason = || self.rejection(id, &before);
+                self.known
+                    .report_tried(names.of_project(id), times, &reason);
             }
         }
         Ok(chosen)
+    }
+
+    /// Why a version that was tried does not fit, if its own requirements tell.
+    fn rejection(&self, id: ProjectId, version: &Version) -> Option<String> {
+        let read = self.seen_dependencies(id, version)?;
+        let Dependencies::Stated(stated) = read.as_ref() else {
+            return None;
+        };
+        let names = self.names.borrow();
+        let is_at_odds = |requirement: &&Requirement| {
+            let Some(specifiers) = requirement.specifiers().filter(|all| !all.is_empty()) else {
+                return false;
+            };
+            let ranges = ranges::of_specifiers(specifiers);
+            let other = names.met(&requirement.name);
+            let decided = other.and_then(|id| self.with(id, |project| project.decided.clone()));
+            ranges.is_disjoint(&self.demands.root_ranges(&requirement.name))
+                || decided.is_some_and(|decided| !ranges.contains(&decided))
+        };
+        let culprit = self.applying(stated, None).find(is_at_odds)?;
+        Some(format!("{version} needs {}", wording::requirement(culprit)))
     }
 
     /// Asks for the METADATA of the versions that are likely to be tried after `chosen`, if several

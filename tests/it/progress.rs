@@ -436,6 +436,41 @@ fn a_resolution_is_an_activity() {
 }
 
 #[test]
+fn a_long_search_says_what_it_tries_and_why() {
+    let scene = Scene::new();
+    scene.venv();
+    let wheel = |name: &str, version: u32, needs: &str| {
+        Wheel::new(name, &version.to_string())
+            .metadata_line(&format!("Requires-Dist: {needs}"))
+            .write_to(&scene.join("wheels"));
+    };
+    for version in 1..10 {
+        wheel("walker", version, if version > 1 { "old>1" } else { "old" });
+    }
+    (1..3).for_each(|version| wheel("old", version, "old"));
+    let run = run(
+        &scene,
+        &[
+            "install",
+            "old<2",
+            "walker",
+            "--target",
+            "venv",
+            "--no-index",
+            "--find-links",
+            "wheels",
+            "--progress",
+            "json",
+        ],
+    );
+    run.assert_code(0);
+    let told = events(&run.stderr);
+    let subjects = named(&told, "activity-subject");
+    let expected = "walker: 5 versions tried, as 6 needs old >1";
+    assert_eq!(subjects[0]["subject"], expected, "{told:?}");
+}
+
+#[test]
 fn a_removal_is_an_activity() {
     let scene = Scene::new();
     let venv = scene.venv();

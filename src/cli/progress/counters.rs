@@ -118,6 +118,13 @@ impl Counters {
         }
     }
 
+    /// An activity works on something else now.
+    pub fn act_on(&self, number: usize, subject: &str) {
+        if let Some(activity) = self.write().activities.get_mut(&number) {
+            subject.clone_into(&mut activity.activity.subject);
+        }
+    }
+
     /// An activity has ended.
     pub fn act_ended(&self, number: usize) {
         self.write().activities.remove(&number);

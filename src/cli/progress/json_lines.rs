@@ -15,6 +15,7 @@
 //! {"event":"waiting","path":"venv/.lock"}
 //! {"event":"activity-begin","activity":0,"kind":"check","subject":"","files":812}
 //! {"event":"activity","activity":0,"files":400}
+//! {"event":"activity-subject","activity":0,"subject":"a: 40 versions tried, as 1.2 needs b <2"}
 //! {"event":"activity-end","activity":0}
 //! {"event":"interrupted","signal":15}
 //! ```
@@ -27,7 +28,8 @@
 //! known. `transfer` and `stage` come at most ten times a second per file and for staging, and
 //! always for the last change before the end. `activity-begin` says that something begins that may
 //! take long; `files` is null unless it counts files, `subject` is empty if the kind says all, and
-//! several activities may run at once. `interrupted` says that a signal has cancelled the command,
+//! several activities may run at once. `activity-subject` says that one works on something else, at
+//! most ten times a second. `interrupted` says that a signal has cancelled the command,
 //! which cleans up now. Names and reasons are not escaped. Other lines on
 //! stderr, such as warnings and errors, stay text.
 
@@ -96,6 +98,10 @@ enum Event<'a> {
         activity: usize,
         files: u64,
     },
+    ActivitySubject {
+        activity: usize,
+        subject: &'a str,
+    },
     ActivityEnd {
         activity: usize,
     },
@@ -132,6 +138,8 @@ struct Log<W> {
 struct ActivityFiles {
     files: u64,
     pace: Pace,
+    /// When its subject was last written.
+    subject_pace: Pace,
 }
 
 struct Transfer {
@@ -261,6 +269,17 @@ impl<W: Write> Log<W> {
         }
     }
 
+    fn activity_subject(&mut self, number: usize, subject: &str) {
+        let activity = self.activities.get_mut(&number);
+        // One that is held back is out of date a moment later, so it is not written at the end.
+        if activity.is_some_and(|activity| activity.subject_pace.is_due(Instant::now())) {
+            self.write(&Event::ActivitySubject {
+                activity: number,
+                subject,
+            });
+        }
+    }
+
     fn activity_end(&mut self, number: usize) {
         let Some(activity) = self.activities.remove(&number) else {
             return;
@@ -343,6 +362,10 @@ impl<W: Write + Send> Events for JsonLines<W> {
         self.with(|log| log.activity(number, files));
     }
 
+    fn activity_subject(&self, number: usize, subject: &str) {
+        self.with(|log| log.activity_subject(number, subject));
+    }
+
     fn activity_end(&self, number: usize) {
         self.with(|log| log.activity_end(number));
     }
@@ -376,6 +399,8 @@ impl<W: Write + Send> Events for JsonLines<W> {
 
 #[cfg(test)]
 mod tests {
+    use pkg_install::progress::ActivityKind;
+
     use super::*;
 
     /// Every write that `act` causes.
@@ -422,6 +447,9 @@ mod tests {
             events.advance(1, 3);
             events.advance(1, 4);
             events.end();
+            events.activity_begin(2, &Activity::new(ActivityKind::Resolve, ""));
+            events.activity_subject(2, "a: 5 versions tried");
+            events.activity_subject(2, "a: 6 versions tried");
         });
         let expected = [
             r#"{"event":"waiting","path":"a\n\"b"}"#,
@@ -434,6 +462,8 @@ mod tests {
             r#"{"event":"stage","files":1,"bytes":2}"#,
             r#"{"event":"stage","files":3,"bytes":9}"#,
             r#"{"event":"stage-end"}"#,
+            r#"{"event":"activity-begin","activity":2,"kind":"resolve","subject":"","files":null}"#,
+            r#"{"event":"activity-subject","activity":2,"subject":"a: 5 versions tried"}"#,
         ];
         assert_eq!(lines, expected.map(|line| format!("{line}\n")));
     }

@@ -191,6 +191,10 @@ impl Events for ProgressDisplay {
         self.shower.activity_advance(number, files);
     }
 
+    fn activity_subject(&self, number: usize, subject: &str) {
+        self.shower.activity_subject(number, subject);
+    }
+
     fn activity_end(&self, number: usize) {
         self.shower.activity_end(number);
     }

@@ -6,6 +6,7 @@
 mod gather;
 mod lock;
 mod request;
+mod watched;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -17,6 +18,7 @@ pub use lock::lock_of;
 pub use request::{Places, ResolutionRequest, Upgrading, pip_places};
 
 use gather::{Gathered, Reader};
+use watched::WatchedIndex;
 
 use super::{Context, Document, Options};
 use crate::digest::Digest;
@@ -81,7 +83,7 @@ pub fn resolve(
     let begin = Instant::now();
     let resolving =
         RunningActivity::begin(context.events, &Activity::new(ActivityKind::Resolve, ""));
-    let resolution = resolver.solve()?;
+    let resolution = resolver.solve(&resolving)?;
     drop(resolving);
     context.events.step(Step::Resolve, begin.elapsed());
     resolver.finish(&resolution, context)
@@ -196,9 +198,10 @@ impl RequestResolver {
         })
     }
 
-    pub(super) fn solve(&self) -> Result<Resolution> {
+    /// Decides. What takes long is shown as the subject of `activity`.
+    pub(super) fn solve(&self, activity: &RunningActivity<'_>) -> Result<Resolution> {
         self.index.want_ahead(&self.wanted.roots);
-        let solved = solve(&self.wanted, &self.index);
+        let solved = solve(&self.wanted, &WatchedIndex::new(&self.index, activity));
         // Also after a failure: the next try should not fetch the pages again.
         self.index.settle();
         solved

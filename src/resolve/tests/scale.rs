@@ -90,6 +90,15 @@ fn a_long_walk_asks_far_ahead_and_not_in_vain() {
         "{} were read",
         asked.metadata.len()
     );
+    let tried = |number: usize| {
+        let reason = Some(format!("{} needs urllib3 >=2", 602 - number));
+        (
+            "boto3".to_owned(),
+            u32::try_from(number).expect("few"),
+            reason,
+        )
+    };
+    assert_eq!(asked.tried, (2..=501).map(tried).collect::<Vec<_>>());
     let vain = asked.ahead.difference(&asked.metadata).count();
     assert!(vain <= 50, "{vain} were asked for in vain");
 }

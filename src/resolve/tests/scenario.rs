@@ -51,6 +51,8 @@ pub(super) struct Asked {
     pub(super) followed: BTreeSet<(String, Version)>,
     /// The METADATA that was asked for ahead of need.
     pub(super) ahead: BTreeSet<(String, Version)>,
+    /// What was reported about each project of which several versions were tried, in this order.
+    pub(super) tried: Vec<(String, u32, Option<String>)>,
 }
 
 pub(super) fn project(text: &str) -> ProjectName {
@@ -278,6 +280,11 @@ impl KnownProjects for Memory {
         assert!(is_new, "{name} {version} is read twice");
         let found = &self.stated[&(name.clone(), version.clone())];
         Ok(Arc::new(found.clone()))
+    }
+
+    fn report_tried(&self, name: &ProjectName, times: u32, reason: &dyn Fn() -> Option<String>) {
+        let tried = (name.to_string(), times, reason());
+        self.asked.borrow_mut().tried.push(tried);
     }
 
     fn should_cancel(&self) -> Result<()> {

@@ -88,6 +88,10 @@ impl Events for Bars {
         self.counters.acted(number, files);
     }
 
+    fn activity_subject(&self, number: usize, subject: &str) {
+        self.counters.act_on(number, subject);
+    }
+
     fn activity_end(&self, number: usize) {
         self.counters.act_ended(number);
     }
