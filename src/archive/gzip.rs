@@ -53,9 +53,9 @@ fn gunzip_member(body: &[u8], limit: u64) -> Option<Vec<u8>> {
     let mut content = vec![0; usize::try_from(length).ok()?];
     let mut decompressor = libdeflater::Decompressor::new();
     let written = decompressor.gzip_decompress(body, &mut content).ok()?;
-    // libdeflate stops after the first member and does not report where. It has compared the content
-    // with the trailer of that member: if this is the last trailer, and its bytes occur only once,
-    // then there is no other member.
+    // libdeflate stops after the first member and does not report where. It has compared the
+    // content with the trailer of that member: if this is the last trailer, and its bytes occur
+    // only once, then there is no other member.
     let is_last = written == content.len() && crc32fast::hash(&content) == u32::from_le_bytes(*crc);
     (is_last && memchr::memmem::find(before, trailer).is_none()).then_some(content)
 }

@@ -130,8 +130,8 @@ impl Versions {
 /// The positions of the versions in a set, the highest one first.
 ///
 /// A solver that walks down takes one version after the other out of the set, so it has as many
-/// segments as versions were tried. Both are walked in step: looking each version up in the segments
-/// took most of the time of a long walk.
+/// segments as versions were tried. Both are walked in step: looking each version up in the
+/// segments took most of the time of a long walk.
 struct Descending<'a> {
     all: &'a [Version],
     positions: Range<usize>,

@@ -1,7 +1,7 @@
 //! Saying what a search is busy with.
 //!
-//! Input: an [`Index`] that a search learns from, and what the search reports. Output: the subject of
-//! the running activity: the project of which versions are tried, how many, and why the last one
+//! Input: an [`Index`] that a search learns from, and what the search reports. Output: the subject
+//! of the running activity: the project of which versions are tried, how many, and why the last one
 //! does not fit.
 
 use std::cell::Cell;

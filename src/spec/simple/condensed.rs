@@ -1,9 +1,9 @@
 //! Pages in the form in which they are kept between commands: nothing but wheels, by version.
 //!
 //! Input: a [`Page`], or the bytes that were kept of it. Output: a [`CondensedPage`], of which only
-//! the list of versions is read at once: of thousands of wheels a resolution looks at a few. Invariant: what
-//! is read was checked as a whole before. The form holds for every environment and every command,
-//! so it says nothing about which wheels fit.
+//! the list of versions is read at once: of thousands of wheels a resolution looks at a few.
+//! Invariant: what is read was checked as a whole before. The form holds for every environment and
+//! every command, so it says nothing about which wheels fit.
 //!
 //! ```text
 //! the head          versions, how many bytes the wheels of each have, state, base
