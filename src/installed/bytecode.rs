@@ -5,7 +5,7 @@ use foldhash::HashSet;
 use crate::path::RelPath;
 
 /// The directory that holds the bytecode of its neighbours (PEP 3147).
-pub(super) const BYTECODE: &str = "__pycache__";
+pub const BYTECODE: &str = "__pycache__";
 
 /// The directory of bytecode as a path.
 pub(super) fn bytecode_directory() -> RelPath {

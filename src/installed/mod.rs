@@ -26,6 +26,7 @@ use crate::spec::record::{self, RecordRow};
 use crate::spec::version::Version;
 use crate::spec::wheel_name::{Tag, recorded_tags};
 
+pub use bytecode::BYTECODE;
 pub use scan::{glance, project_of, scan, tally};
 
 /// An installed project, as its directory in a library names it.

@@ -17,6 +17,7 @@ mod protocol;
 mod read;
 mod records;
 mod recover;
+mod rewritten;
 mod root_name;
 mod state_dir;
 mod undo;

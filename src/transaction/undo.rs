@@ -4,7 +4,8 @@
 //! journal of the opposite operations in the opposite order, run by the same protocol. Undo is
 //! refused if the environment has changed since: a file that was moved in was edited, removed or
 //! added to, or something is at a path that an old file returns to. See [`marks`] for what is
-//! compared. Bytecode written by interpreters does not count, and goes with its directory.
+//! compared. Bytecode written by interpreters does not count: it goes with its directory, or makes
+//! way for the bytecode that returns.
 //!
 //! If several transactions are taken back, only the last of them can be compared beforehand. Each
 //! other one is compared when those after it have been reversed; if it has changed, everything is
@@ -21,6 +22,7 @@ use super::journal::{Journal, JournalOperation};
 use super::marks::{self, Marks};
 use super::protocol::{Committed, Failed, finish, run_checked};
 use super::records::{self, Record};
+use super::rewritten::{is_bytecode, will_be_there};
 use super::state_dir::{self, Private, StateDir, UNDO};
 use crate::environment::layout::{Layout, SchemeKey};
 use crate::error::{Effect, Error, Result};
@@ -220,7 +222,11 @@ fn hindrance(
             Some((parent, name)) => parent.as_ref().unwrap_or(root).stat(name)?,
             None => None,
         };
-        if taken.is_some() && !is_below_moved_in(journal, operation) {
+        let path = &operation.path;
+        if taken.is_some()
+            && !is_below_moved_in(journal, operation)
+            && !is_bytecode(root, path, path)?
+        {
             return Ok(Some(format!("something is at `{}` now", operation.path)));
         }
     }
@@ -372,6 +378,15 @@ fn reverse(
     }
     for operation in part.done.operations.iter().rev() {
         let root = part.first_root + operation.root;
+        if operation.kind == OperationKind::Out && will_be_there(journal, areas, root, operation)? {
+            // Slots below this number are those of the transaction.
+            let slot = (part.done.operations.len() + journal.operations.len()).to_string();
+            journal.operations.push(JournalOperation {
+                root,
+                slot,
+                ..operation.clone()
+            });
+        }
         let kind = match operation.kind {
             OperationKind::In => OperationKind::Out,
             OperationKind::Out => OperationKind::In,

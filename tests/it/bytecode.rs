@@ -94,15 +94,24 @@ fn an_interpreter_takes_the_bytecode_and_writes_none() {
     let scene = Scene::new();
     let venv = scene.venv();
     let wheel = written(&scene, &demo("1.0"));
-    for mode in ["timestamp", "checked-hash", "unchecked-hash"] {
+    let root = venv.display().to_string();
+    let modes = ["timestamp", "checked-hash", "unchecked-hash"];
+    // With the second variable the sources get a time that is not that of their compilation.
+    let variables = [("LC_ALL", "C"), ("SOURCE_DATE_EPOCH", "1700000000")];
+    for (mode, variable) in modes
+        .iter()
+        .flat_map(|mode| variables.map(|one| (*mode, one)))
+    {
         let options = [
             "--reinstall",
             "--compile-bytecode",
             "--invalidation-mode",
             mode,
+            "--target",
+            &root,
         ];
         scene
-            .install(&venv, &[&options[..], &[&wheel]].concat())
+            .run_with(&[variable], &[&options[..], &[&wheel]].concat())
             .assert_code(0);
         let before = tree(&venv);
         let mut command = std::process::Command::new(venv.join("bin/python"));
@@ -117,7 +126,7 @@ fn an_interpreter_takes_the_bytecode_and_writes_none() {
         assert_eq!(
             (count("code object from"), count("# wrote")),
             (3, 0),
-            "{mode}\n{said}"
+            "{mode} {variable:?}\n{said}"
         );
         assert_unchanged(&before, &tree(&venv));
         let library = site_packages(&venv);
@@ -373,4 +382,60 @@ fn a_dry_run_lists_the_bytecode() {
         "{planned}"
     );
     assert_unchanged(&before, &tree(&venv));
+}
+
+/// The version that is installed, as an interpreter that may write bytecode sees it.
+fn imported(venv: &Path) -> String {
+    let mut command = std::process::Command::new(venv.join("bin/python"));
+    command.env_remove("PYTHONDONTWRITEBYTECODE");
+    command.args(["-c", "import single, pkg.inner; print(pkg.inner.name())"]);
+    let output = command.output().expect("it starts");
+    assert!(output.status.success());
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+#[test]
+fn an_undo_moves_bytecode_away_that_interpreters_have_written_since() {
+    for options in [&["--undoable"][..], &["--undoable", "--compile-bytecode"]] {
+        let scene = Scene::new();
+        let venv = scene.venv();
+        // A file of another project, so that `__pycache__` is not only the project's.
+        let other = Wheel::new("other", "1.0").file("other.py", "");
+        let first = written(&scene, &other);
+        scene.install(&venv, &[first]).assert_code(0);
+        for version in ["1.0", "2.0", "3.0"] {
+            let wheel = written(&scene, &demo(version));
+            scene
+                .install(&venv, &[options, &[&wheel]].concat())
+                .assert_code(0);
+            assert_eq!(imported(&venv), version);
+            python(&venv, "import other");
+        }
+        scene.install(&venv, &["undo"]).assert_code(0);
+        assert_eq!(imported(&venv), "2.0");
+        scene.install(&venv, &["undo", "--to", "0"]).assert_code(0);
+        assert!(!site_packages(&venv).join("pkg").exists());
+        python(&venv, "import other");
+        scene.install(&venv, &["check"]).assert_code(0);
+    }
+}
+
+#[test]
+fn an_undo_is_refused_if_more_than_bytecode_is_in_its_way() {
+    let scene = Scene::new();
+    let venv = scene.venv();
+    let [old, new] = ["1.0", "2.0"].map(|version| written(&scene, &demo(version)));
+    scene.install(&venv, &[&old]).assert_code(0);
+    assert_eq!(imported(&venv), "1.0");
+    scene.install(&venv, &["--undoable", &new]).assert_code(0);
+    assert_eq!(imported(&venv), "2.0");
+    let cache = site_packages(&venv).join("__pycache__");
+    fs::write(cache.join("notes.txt"), "mine").expect("it can be written");
+    let before = tree(&venv);
+    scene.install(&venv, &["undo"]).assert_code(5);
+    assert_unchanged(&before, &tree(&venv));
+    fs::remove_file(cache.join("notes.txt")).expect("it is there");
+    scene.install(&venv, &["undo"]).assert_code(0);
+    assert_eq!(imported(&venv), "1.0");
+    scene.install(&venv, &["check"]).assert_code(0);
 }

@@ -181,6 +181,7 @@ fn r119_a_crash_anywhere_leaves_all_or_nothing_of_an_undo() {
     points += crash_everywhere(&Life::replace().undo_of("undo of replace"));
     points += crash_everywhere(&Life::uninstall().undo_of("undo of uninstall"));
     points += crash_everywhere(&Life::undo_of_two());
+    points += crash_everywhere(&Life::undo_over_bytecode());
     assert!(points >= 200, "{points}");
 }
 

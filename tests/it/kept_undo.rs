@@ -163,6 +163,7 @@ fn r129_an_undo_that_fails_can_be_tried_again() {
         Life::fresh().undo_of("undo of fresh"),
         Life::uninstall().undo_of("undo of uninstall"),
         Life::undo_of_two(),
+        Life::undo_over_bytecode(),
     ] {
         let whole = Fuse::new(Fault::None);
         life.rehearse(&whole);

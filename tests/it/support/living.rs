@@ -143,6 +143,39 @@ impl Life {
         life.then(Attempt::UndoTo(0))
     }
 
+    /// What is tried is to take a replacement back, after interpreters have written bytecode of
+    /// both versions.
+    pub fn undo_over_bytecode() -> Self {
+        let demo = |version: &str| {
+            Wheel::new("demo", version)
+                .file("demo.py", version)
+                .file("ns/demo.py", version)
+        };
+        let mut life = Self::begin("undo over bytecode", |scene| {
+            let other = Wheel::new("other", "1.0").file("ns/other.py", "other");
+            vec![scene.wheel(&demo("1.0")), scene.wheel(&other)]
+        });
+        life.settle();
+        life.compile(&["demo", "ns/demo", "ns/other"], "old");
+        life.options.undoable = true;
+        life = life.then_install(&[demo("2.0")]);
+        life.settle();
+        life.compile(&["demo", "ns/demo"], "new");
+        life.options.undoable = false;
+        life.then(Attempt::Undo)
+    }
+
+    /// Writes bytecode of modules as an interpreter does.
+    fn compile(&self, modules: &[&str], content: &str) {
+        for module in modules {
+            let (directory, stem) = module.rsplit_once('/').unwrap_or(("", module));
+            let cache = self.library().join(directory).join("__pycache__");
+            fs::create_dir_all(&cache).expect("it can be made");
+            let file = cache.join(format!("{stem}.cpython-311.pyc"));
+            fs::write(file, content).expect("it can be written");
+        }
+    }
+
     /// The same with other options.
     pub fn with(mut self, change: impl FnOnce(&mut Options)) -> Self {
         change(&mut self.options);
