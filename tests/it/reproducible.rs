@@ -1,13 +1,15 @@
 //! `SOURCE_DATE_EPOCH`: the same wheels give the same tree to the last bit of an archive of it.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, UNIX_EPOCH};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::support::scene::{Scene, interpreter, site_packages};
+use crate::support::scene::{Run, Scene, interpreter, site_packages};
 use crate::support::wheel_builder::{EXECUTABLE, Wheel};
 
 const EPOCH: &str = "1700000000";
@@ -151,6 +153,152 @@ fn a_tree_below_a_root_is_the_same_from_its_top_on() {
         scene.run_as(umask, VARIABLES, &arguments).assert_code(0);
         digests.push(removed(&image));
     }
+    assert_same(&digests);
+}
+
+/// Where and how somebody builds a layer of an image.
+struct Builder {
+    umask: &'static str,
+    jobs: &'static str,
+    /// Whether the wheels are given in the other order.
+    is_backward: bool,
+    variables: [(&'static str, &'static str); 3],
+    /// When the wheels were written, in seconds since 1970.
+    time: u64,
+    /// Whether the layer is on a disk. The other ones are in memory if possible.
+    is_on_disk: bool,
+    /// Another user than the one that runs the test, who has to be root then.
+    user: Option<u32>,
+    /// Whether other versions are installed first.
+    upgrades: bool,
+}
+
+/// All that differs between builders, in three of them and then one by one.
+fn builders() -> Vec<Builder> {
+    let plain = || Builder {
+        umask: "022",
+        jobs: "1",
+        is_backward: false,
+        variables: [("TZ", "UTC"), ("LC_ALL", "C"), ("PYTHONHASHSEED", "1")],
+        time: 1_000_000_000,
+        is_on_disk: false,
+        user: None,
+        upgrades: false,
+    };
+    let far = || Builder {
+        umask: "077",
+        jobs: "8",
+        is_backward: true,
+        variables: [
+            ("TZ", "Asia/Tokyo"),
+            ("LC_ALL", "C.UTF-8"),
+            ("PYTHONHASHSEED", "77"),
+        ],
+        time: 2_000_000_000,
+        is_on_disk: true,
+        ..plain()
+    };
+    vec![
+        plain(),
+        far(),
+        Builder {
+            is_on_disk: true,
+            ..plain()
+        },
+        Builder {
+            time: 1_999_999_999,
+            ..plain()
+        },
+        Builder {
+            user: Some(65_534),
+            umask: "002",
+            ..plain()
+        },
+        Builder {
+            user: Some(65_534),
+            is_on_disk: true,
+            ..far()
+        },
+        Builder {
+            upgrades: true,
+            ..plain()
+        },
+        Builder {
+            upgrades: true,
+            ..far()
+        },
+    ]
+}
+
+/// The digest of the layer that a builder makes of the wheels; `None` if there can be no such
+/// builder here.
+fn layer_of(builder: &Builder, python: &str) -> Option<String> {
+    let scene = Scene::new();
+    let disk = tempfile::tempdir().expect("a temporary directory can be made");
+    let place = if builder.is_on_disk {
+        disk.path()
+    } else {
+        scene.path()
+    };
+    let is_root = fs::metadata(place).expect("it is there").uid() == 0;
+    if builder.user.is_some() && !is_root {
+        return None;
+    }
+    let image = place.join("image");
+    fs::create_dir(&image).expect("it is free");
+    for directory in [scene.path(), place, &image] {
+        let open = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(directory, open).expect("it is ours");
+    }
+    if let Some(user) = builder.user {
+        chown(&image, Some(user), Some(user)).expect("root may do so");
+    }
+    let (old, new) = (projects(&scene, "1.0"), projects(&scene, "2.0"));
+    let steps = if builder.upgrades {
+        vec![old, new]
+    } else {
+        vec![new]
+    };
+    for mut wheels in steps {
+        for wheel in &wheels {
+            let file = fs::File::options()
+                .write(true)
+                .open(wheel)
+                .expect("it was written");
+            let time = UNIX_EPOCH + Duration::from_secs(builder.time);
+            file.set_modified(time).expect("it is ours");
+        }
+        if builder.is_backward {
+            wheels.reverse();
+        }
+        let mut command = scene.command_under_umask(builder.umask);
+        command.args(["--no-cache-dir", "--compile-bytecode", "-j", builder.jobs]);
+        command.args(["--python", python, "--prefix", "/usr", "--root"]);
+        command.arg(&image).args(&wheels);
+        command.envs(VARIABLES.iter().chain(&builder.variables).copied());
+        if let Some(user) = builder.user {
+            command.uid(user).gid(user);
+        }
+        Run::of(&mut command).assert_code(0);
+    }
+    Some(removed(&image))
+}
+
+#[test]
+fn a_layer_does_not_depend_on_its_builder_and_where_when_and_how_it_is_built() {
+    // The interpreter of the tests may be in a home directory.
+    let shared = Path::new("/usr/bin/python3");
+    let own = interpreter().executable.display().to_string();
+    let python = if shared.exists() {
+        "/usr/bin/python3"
+    } else {
+        &own
+    };
+    let of = |builder: &Builder| {
+        let is_here = builder.user.is_none() || python != own;
+        is_here.then(|| layer_of(builder, python)).flatten()
+    };
+    let digests: Vec<String> = builders().iter().filter_map(of).collect();
     assert_same(&digests);
 }
 

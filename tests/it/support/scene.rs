@@ -134,12 +134,18 @@ impl Scene {
         variables: &[(&str, &str)],
         arguments: &[impl AsRef<OsStr>],
     ) -> Run {
+        let mut command = self.command_under_umask(umask);
+        Run::of(command.args(arguments).envs(variables.iter().copied()))
+    }
+
+    /// The program as [`Scene::command`] has it, under a umask, given in octal digits.
+    pub fn command_under_umask(&self, umask: &str) -> Command {
         let mut shell = self.clean(Command::new("sh"));
         shell
             .arg("-c")
             .arg(format!("umask {umask}; exec \"$0\" \"$@\""))
             .arg(env!("CARGO_BIN_EXE_pkg-install"));
-        Run::of(shell.args(arguments).envs(variables.iter().copied()))
+        shell
     }
 
     fn clean(&self, mut command: Command) -> Command {

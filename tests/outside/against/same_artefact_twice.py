@@ -76,25 +76,15 @@ def pack(binary, given, place, form, how):
     command = [
         # Another user may not see the interpreter that runs this script.
         binary, "pack", *paths, "--output", output, "--python-version", PYTHON, "--format", form,
-        "--no-compat-check", "--on-conflict", "first", "--jobs", how["jobs"],
+        "--no-compat-check", "--on-conflict", "first", "--jobs", str(how["jobs"]),
     ]
     if form == "oci":
         command += ["--interpreter", "/usr/bin/python3"]
     variables = venv.clean_variables(TZ=how["zone"], HOME=str(place), LC_ALL=how.get("locale", "C"))
     if "clock" in how:
         variables["LD_PRELOAD"] = str(how["clock"])
-
-    def prepare():
-        os.umask(how["umask"])
-        if how.get("uid") and os.getuid() == 0:
-            os.setgid(how["uid"])
-            os.setuid(how["uid"])
-
-    done = subprocess.run(
-        [str(word) for word in command], env=variables, preexec_fn=prepare, cwd=place,
-        capture_output=True, text=True, check=False,
-    )
-    return done, output
+    builder = venv.as_builder(how["umask"], how.get("uid"))
+    return venv.run(command, env=variables, cwd=place, **builder), output
 
 
 def digest(path):

@@ -48,23 +48,13 @@ def build(binary, layer, given, how):
     paths = sorted(given.glob("*.whl"), reverse=how.get("reverse", False))
     command = [
         binary, "--python", sys.executable, "--prefix", "/usr", "--root", layer,
-        "--compile-bytecode", "--no-compat-check", "--on-conflict", "first", "--jobs", how["jobs"],
+        "--compile-bytecode", "--no-compat-check", "--on-conflict", "first", "--jobs", str(how["jobs"]),
         *(sorted(paths) if how.get("sorted") else paths),
     ]
     variables = venv.clean_variables(
         SOURCE_DATE_EPOCH=EPOCH, TZ=how["zone"], HOME=str(layer.parent)
     )
-
-    def prepare():
-        os.umask(how["umask"])
-        if how.get("uid") and os.getuid() == 0:
-            os.setgid(how["uid"])
-            os.setuid(how["uid"])
-
-    done = subprocess.run(
-        [str(word) for word in command], env=variables, preexec_fn=prepare,
-        capture_output=True, text=True, check=False,
-    )
+    done = venv.run(command, env=variables, **venv.as_builder(how["umask"], how.get("uid")))
     if done.returncode:
         sys.exit(f"pkg-install: {venv.describe_status(done.returncode)}: {done.stderr}")
     packed = subprocess.run(

@@ -1,10 +1,10 @@
 """Kill pkg-install while it compiles bytecode, and check what is left.
 
-    python3 tests/outside/crash/bytecode.py [--points N] [--seed N] [--size N]
+    python3 tests/outside/crash/bytecode.py [--points N] [--signal NAME] [--seed N] [--size N]
 
 An old version of some projects is replaced with `--compile-bytecode`, and the command gets SIGKILL,
-SIGINT or SIGTERM at a random moment. A moment is counted if bytecode was being compiled: some was
-staged, and nothing had been moved yet. Afterwards
+SIGINT or SIGTERM at a random moment after the first bytecode is staged. A moment is counted if
+nothing had been moved yet. Afterwards
 
 - no interpreter that compiles is left after five seconds, and none is ever left by SIGINT or SIGTERM;
 - the environment is byte for byte as before or as after the command, if need be once
@@ -67,6 +67,33 @@ def staged(root):
     return False
 
 
+def compiling(process, root):
+    """Wait until the command compiles; whether it does."""
+    while process.poll() is None:
+        if staged(root):
+            return True
+    return False
+
+
+def span_of(command, root):
+    """How many seconds a command that is not interrupted compiles."""
+    process = started(command)
+    assert compiling(process, root), "nothing is compiled"
+    first = last = time.monotonic()
+    while process.poll() is None:
+        if staged(root):
+            last = time.monotonic()
+    assert process.returncode == 0, venv.describe_status(process.returncode)
+    return last - first
+
+
+def started(command):
+    """The running command, without its output."""
+    none = subprocess.DEVNULL
+    variables = venv.clean_variables()
+    return subprocess.Popen(command, stdin=none, stdout=none, stderr=none, env=variables)
+
+
 def faults(space, before, after):
     """What is wrong with what the command left."""
     deadline = time.monotonic() + LONGEST
@@ -84,6 +111,7 @@ def main():
     parser = venv.new_parser(__doc__)
     add = parser.add_argument
     add("--points", metavar="N", type=int, default=100, help="moments inside the compilation")
+    add("--signal", metavar="NAME", choices=SIGNALS, help="only this one: " + ", ".join(SIGNALS))
     add("--seed", metavar="N", type=int, default=1, help="of the random moments")
     add("--size", metavar="N", type=int, default=60, help="modules of each package")
     options = parser.parse_args()
@@ -97,21 +125,17 @@ def main():
         space.save("old")
         before = trees.snapshot(space.root)
         command = [str(word) for word in space.command(*how, *space.projects.new)]
-        started = time.monotonic()
-        venv.must(command, code=1)
-        usual = time.monotonic() - started
+        span = span_of(command, space.root)
         after = trees.snapshot(space.root)
         assert sum(path.endswith(".pyc") for path in after) > options.size, "nothing is compiled"
         while counts["inside"] < options.points and counts["tries"] < options.points * 10:
             space.restore("old")
-            kind = chance.choice(list(SIGNALS))
+            kind = options.signal or chance.choice(list(SIGNALS))
             number, code = SIGNALS[kind]
-            moment = chance.random() * usual
-            quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
-            process = subprocess.Popen(
-                command, stderr=subprocess.DEVNULL, env=venv.clean_variables(), **quiet
-            )
-            time.sleep(moment)
+            moment = chance.random() * span
+            process = started(command)
+            if compiling(process, space.root):
+                time.sleep(moment)
             inside = staged(space.root)
             process.send_signal(number)
             ended = process.wait(timeout=60)

@@ -107,6 +107,13 @@ def run(command: list, **more) -> subprocess.CompletedProcess:
     return subprocess.run(words, text=True, errors="replace", check=False, **more)
 
 
+def as_builder(umask: int, uid: int | None = None) -> dict:
+    """Arguments of `run` for a umask and, if this is root, another user."""
+    if uid is None or os.getuid() != 0:
+        return {"umask": umask}
+    return {"umask": umask, "user": uid, "group": uid, "extra_groups": []}
+
+
 def must(command: list, code: int = 2, **more) -> str:
     """Run a command that has to succeed; return its output, or exit with `code`."""
     done = run(command, **more)
