@@ -38,6 +38,8 @@ pub const OPEN: OpenOptions = OpenOptions {
     verify: Verify::Normal,
     require_hashes: false,
     records: Records::All,
+    complete_record: false,
+    fresh_digests: false,
 };
 
 /// Generated wheels, and an empty directory to install them into.
@@ -110,6 +112,7 @@ impl Bench {
             scripts: self.environment.script_python(),
             installer: "bench",
             verified: true,
+            keep_spelling: false,
             windows_names: false,
         };
         let mut files = Vec::new();

@@ -250,7 +250,7 @@ fn act(parsed: &Parsed, context: Context<'_>, results: &mut Results) -> Result<(
             CommandResult::Changes(command::install(&environment, &request, options, context)?)
         }
         Command::Installer(wheels) => {
-            let sources = request::wheels(wheels)?;
+            let sources = installer::sources(wheels, options)?;
             let environment = environment()?;
             let input = Input::from(sources);
             CommandResult::Changes(command::install(&environment, &input, options, context)?)

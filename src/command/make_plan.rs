@@ -4,7 +4,7 @@
 //! Facts are gathered in two steps, because which ones are needed depends on the wheels: first the
 //! wheels are spread, which is pure, then the places of their files are surveyed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -88,6 +88,7 @@ pub fn install(
         scripts: session.environment.script_python(),
         installer: &options.installer,
         verified: options.verify != Verify::Off,
+        keep_spelling: options.keep_spelling,
         windows_names: capabilities.windows_names || session.environment.is_for_windows(),
     };
     let verified = destination.verified;
@@ -99,9 +100,7 @@ pub fn install(
     if !unread.is_empty() {
         context.warn(opened.read_digests(&unread, context.events)?);
     }
-    if options.require_new_files {
-        refuse_installed(session, &changes)?;
-    }
+    check_new(session, &changes, options)?;
     let mut files = spread_all(&destination, &opened.wheels, &changes, pool, context)?;
     keep_equal(&mut changes, &compare, &mut files, session)?;
     let intent = Intent {
@@ -117,11 +116,13 @@ pub fn install(
     intent.plan(session, pool, context)
 }
 
-/// Refuses to replace an installed project: its files exist.
-fn refuse_installed(session: &Session<'_>, changes: &[Change]) -> Result<()> {
+/// Refuses to replace an installed project if only new files are wanted: its files exist.
+fn check_new(session: &Session<'_>, changes: &[Change], options: &Options) -> Result<()> {
     match changes.iter().find_map(|change| change.old.first()) {
-        Some(old) => Err(exists(&session.layout, &session.installed[*old].place)),
-        None => Ok(()),
+        Some(old) if options.require_new_files => {
+            Err(exists(&session.layout, &session.installed[*old].place))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -257,7 +258,7 @@ struct Intent<'a> {
     opened: Option<&'a mut Opened>,
     /// Whether contents are checked against their digests.
     verified: bool,
-    /// Whether it is a failure if something is at the place of a file.
+    /// Whether it is a failure if something, or another wheel's file, is at the place of a file.
     require_new: bool,
     on_conflict: OnConflict,
     ignores_case: bool,
@@ -271,6 +272,7 @@ impl Intent<'_> {
         let leaving: Vec<usize> = changes.flat_map(|change| &change.old).copied().collect();
         context.warn(gather.remove(&leaving)?);
         let mut candidates = Vec::with_capacity(self.files.len());
+        let mut taken = HashSet::new();
         for file in self.files {
             let site = gather.site(&file.place)?;
             // A link inside the environment, such as `lib64`, may be another way to metadata.
@@ -283,7 +285,8 @@ impl Intent<'_> {
                 let fault = SpreadFault::ProjectMetadata(file.recorded.to_string());
                 return Err(Error::wheel(label.as_deref().unwrap_or_default(), fault));
             }
-            if self.require_new && site.live.is_some() {
+            // A second wheel finds the file of the first one, even if it has the same content.
+            if self.require_new && (site.live.is_some() || !taken.insert(site.place.clone())) {
                 return Err(exists(layout, &site.place));
             }
             candidates.push(Candidate::new(file, site));

@@ -59,6 +59,8 @@ pub fn open(
         verify: options.verify,
         require_hashes: options.require_hashes,
         records,
+        complete_record: options.complete_record,
+        fresh_digests: options.fresh_digests,
     };
     let Some(store) = UsedStore::open(&sources, open, options, context) else {
         let mut opened = open_archives(&sources, open, (options, pool), downloads)?;

@@ -36,6 +36,15 @@ pub struct Options {
     pub reinstall: bool,
     /// Whether it is a failure if one of the files is there already, whatever it holds.
     pub require_new_files: bool,
+    /// Whether RECORD has to list every file of a wheel with a digest and a size, itself without
+    /// either, and no signature.
+    pub complete_record: bool,
+    /// Whether RECORD, as it is installed, gets digests of the contents. Those that the wheel
+    /// states are then not compared with anything.
+    pub fresh_digests: bool,
+    /// Whether the directories for metadata and headers are called as the wheel spells its name,
+    /// and not by the normalised name.
+    pub keep_spelling: bool,
     /// Whether to remove the installed projects that the input does not name. `pip` and editable
     /// projects stay.
     pub exact: bool,
@@ -149,6 +158,9 @@ impl Default for Options {
             verify: Verify::Normal,
             reinstall: false,
             require_new_files: false,
+            complete_record: false,
+            fresh_digests: false,
+            keep_spelling: false,
             exact: false,
             bytecode: None,
             source_date_epoch: None,
@@ -193,6 +205,27 @@ impl Options {
     #[must_use]
     pub fn with_reinstall(mut self, reinstall: bool) -> Self {
         self.reinstall = reinstall;
+        self
+    }
+
+    /// With this [`Options::complete_record`].
+    #[must_use]
+    pub fn with_complete_record(mut self, complete_record: bool) -> Self {
+        self.complete_record = complete_record;
+        self
+    }
+
+    /// With this [`Options::fresh_digests`].
+    #[must_use]
+    pub fn with_fresh_digests(mut self, fresh_digests: bool) -> Self {
+        self.fresh_digests = fresh_digests;
+        self
+    }
+
+    /// With this [`Options::keep_spelling`].
+    #[must_use]
+    pub fn with_keep_spelling(mut self, keep_spelling: bool) -> Self {
+        self.keep_spelling = keep_spelling;
         self
     }
 

@@ -51,6 +51,7 @@ pub fn verify(
         verify: options.verify,
         require_hashes: options.require_hashes,
         records: Records::All,
+        ..OpenOptions::default()
     };
     let opened = in_parallel(&pool, sources, |source| Wheel::open(source, open));
     let (mut wheels, mut refused) = (Vec::new(), Vec::new());
@@ -192,6 +193,7 @@ fn places(wheel: &Wheel, options: &Options) -> Vec<Fault> {
         scripts: python.executable.as_deref().map(ScriptPython::At),
         installer: &options.installer,
         verified: options.verify != Verify::Off,
+        keep_spelling: options.keep_spelling,
         windows_names: false,
     };
     spread(wheel, WheelId(0), ChangeId(0), &destination)

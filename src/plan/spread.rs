@@ -35,6 +35,8 @@ pub struct Destination<'a> {
     pub installer: &'a str,
     /// Whether contents are checked against their digests.
     pub verified: bool,
+    /// Whether the directories for metadata and headers are called as the wheel spells its name.
+    pub keep_spelling: bool,
     /// Whether the file system has Windows' rules for names.
     pub windows_names: bool,
 }
@@ -61,11 +63,11 @@ pub fn spread(
     owner: ChangeId,
     destination: &Destination<'_>,
 ) -> Result<Vec<WantedFile>, Vec<Fault>> {
-    let dist_info = format!(
-        "{}-{}.dist-info",
-        wheel.name.name.escaped(),
-        wheel.name.version.escaped()
-    );
+    let dist_info = if destination.keep_spelling {
+        wheel.dist_info.clone()
+    } else {
+        wheel.name.dist_info()
+    };
     let mut spread = Spread {
         wheel,
         id,
@@ -214,9 +216,14 @@ impl Spread<'_> {
     }
 
     /// The directory of a project's headers: the project's name as the wheel's file name spells it,
-    /// with `-` for `_`, like pip's.
+    /// with `-` for `_`, like pip's, or exactly so.
     fn header_name(&self) -> String {
-        self.wheel.name.name.as_str().replace('_', "-")
+        let name = self.wheel.name.name.as_str();
+        if self.destination.keep_spelling {
+            name.to_owned()
+        } else {
+            name.replace('_', "-")
+        }
     }
 
     /// The path of an entry in dist-info with the directory's name normalised (Recording installed
@@ -382,6 +389,7 @@ mod tests {
             scripts: Some(ScriptPython::At(Path::new("/venv/bin/python"))),
             installer: "test",
             verified: true,
+            keep_spelling: false,
             windows_names: true,
         };
         let files = spread(wheel, WheelId(3), ChangeId(1), &destination)?;

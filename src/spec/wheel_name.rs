@@ -59,6 +59,13 @@ impl WheelName {
         })
     }
 
+    /// The name of the project's dist-info directory ("Recording installed projects", "The
+    /// .dist-info directory").
+    pub fn dist_info(&self) -> String {
+        let (name, version) = (self.name.escaped(), self.version.escaped());
+        format!("{name}-{version}.dist-info")
+    }
+
     fn read(file_name: &str) -> Result<Self, &'static str> {
         check_component(file_name).map_err(|_| "it is not a plain file name")?;
         let stem = file_name

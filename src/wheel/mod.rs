@@ -112,7 +112,8 @@ pub struct WheelEntry {
     /// Whether any execute bit is set on it.
     pub executable: bool,
     /// The digest that RECORD states. `None` if RECORD was not read ([`Digests::NotRead`]), for
-    /// signatures, and, with `Verify::Off`, if RECORD states none.
+    /// signatures, with `Verify::Off`, if RECORD states none, and with
+    /// [`OpenOptions::fresh_digests`].
     pub digest: Option<Digest>,
     /// The content of a script that begins with `#!python` and has to be rewritten.
     pub script: Option<Arc<[u8]>>,
@@ -137,6 +138,11 @@ pub struct OpenOptions {
     pub require_hashes: bool,
     /// Which RECORDs a preview reads. The RECORD of a whole file is always read.
     pub records: Records,
+    /// Whether RECORD has to list every file with a digest and a size, itself without either, and
+    /// no signature.
+    pub complete_record: bool,
+    /// Whether the entries get no digests from RECORD, so that those of the contents are recorded.
+    pub fresh_digests: bool,
 }
 
 /// Which RECORDs a preview reads.

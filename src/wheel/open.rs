@@ -249,14 +249,9 @@ fn find_dist_info(
     if is_dist_info_of(directory, name) {
         return Ok((*directory).to_owned());
     }
-    let expected = format!(
-        "{}-{}.dist-info",
-        name.name.escaped(),
-        name.version.escaped()
-    );
     Err(MetadataFault::DistInfoName {
         found: (*directory).to_owned(),
-        expected,
+        expected: name.dist_info(),
     })
 }
 

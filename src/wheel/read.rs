@@ -119,7 +119,11 @@ impl<'a> Reading<'a> {
         let record = self.by_path.get(path.as_str());
         if record.is_some_and(|entry| options.records.leave_out("RECORD", entry)) {
             // There is nothing to compare the index with, as if nothing were to be verified.
-            return Ok((self.with_rows(&[], Verify::Off)?, Digests::NotRead));
+            let unverified = OpenOptions {
+                verify: Verify::Off,
+                ..OpenOptions::default()
+            };
+            return Ok((self.with_rows(&[], unverified)?, Digests::NotRead));
         }
         let verify = options.verify;
         let most_rows = self.by_path.len() * ROWS_PER_ENTRY + ROWS_HEADROOM;
@@ -141,7 +145,16 @@ impl<'a> Reading<'a> {
             self.warnings.push(warning(*code, self.label, fault));
         }
         self.check_absent(&content.rows, verify);
-        Ok((self.with_rows(&content.rows, verify)?, Digests::Known))
+        if options.complete_record {
+            self.check_complete(&content.rows, &path);
+        }
+        let mut entries = self.with_rows(&content.rows, options)?;
+        if options.fresh_digests {
+            for entry in &mut entries {
+                entry.digest = None;
+            }
+        }
+        Ok((entries, Digests::Known))
     }
 
     /// The content of a file of dist-info. `None` if it is missing or at fault.
@@ -186,14 +199,14 @@ impl<'a> Reading<'a> {
     }
 
     /// The files to install, each with the digest in its row of RECORD.
-    fn with_rows(&mut self, rows: &[RecordRow], verify: Verify) -> Result<Vec<WheelEntry>> {
+    fn with_rows(&mut self, rows: &[RecordRow], options: OpenOptions) -> Result<Vec<WheelEntry>> {
         let rows: HashMap<&str, &RecordRow> =
             rows.iter().map(|row| (row.path.as_str(), row)).collect();
         let archive = self.archive;
         let mut entries = Vec::with_capacity(archive.entries().len());
         for (entry, id) in archive.entries().iter().zip(0..) {
             let row = rows.get(entry.path.as_str()).copied();
-            if let Some(digest) = self.recorded(entry, row, verify) {
+            if let Some(digest) = self.recorded(entry, row, options) {
                 entries.push(WheelEntry {
                     id: EntryId(id),
                     path: entry.path.clone(),
@@ -209,7 +222,7 @@ impl<'a> Reading<'a> {
         for entry in &mut entries {
             let below = below_data(self.dist_info, self.project, entry.path.as_str());
             if below.is_some_and(|below| below.starts_with("scripts/")) {
-                let digest = entry.digest.filter(|_| verify != Verify::Off);
+                let digest = entry.digest.filter(|_| options.verify != Verify::Off);
                 entry.script = self.script(&archive.entries()[entry.id.0 as usize], digest)?;
             }
         }
@@ -222,7 +235,7 @@ impl<'a> Reading<'a> {
         &mut self,
         entry: &Entry,
         row: Option<&RecordRow>,
-        verify: Verify,
+        options: OpenOptions,
     ) -> Option<Option<Digest>> {
         let digest = row.and_then(|row| row.digest);
         let in_dist_info = entry
@@ -248,14 +261,14 @@ impl<'a> Reading<'a> {
             Some(name) if SIGNATURES.contains(&name) => return Some(None),
             _ => {}
         }
-        if verify != Verify::Off {
-            self.check_row(entry, row);
+        if options.verify != Verify::Off || options.complete_record {
+            self.check_row(entry, row, options);
         }
         Some(digest)
     }
 
     /// Checks that RECORD lists `entry`, with a digest and without another size.
-    fn check_row(&mut self, entry: &Entry, row: Option<&RecordRow>) {
+    fn check_row(&mut self, entry: &Entry, row: Option<&RecordRow>, options: OpenOptions) {
         let Some(row) = row else {
             let path = entry.path.to_string();
             self.faults.push(RecordFault::NotRecorded(path).into());
@@ -264,14 +277,13 @@ impl<'a> Reading<'a> {
         if row.digest.is_none() {
             // A digest that cannot be read has added a fault already.
             if !self.bad_digests.contains(&row.path) {
-                let fault = RecordFault::Digest {
-                    path: row.path.clone(),
-                    reason: "it has no digest",
-                    text: String::new(),
-                };
-                self.faults.push(fault.into());
+                self.bad_row(row.path.clone(), "it has no digest");
             }
-        } else if let Some(recorded) = row.size.filter(|size| *size != entry.size) {
+        } else if options.complete_record && row.size.is_none() {
+            self.bad_row(row.path.clone(), "it has no size");
+        } else if let Some(recorded) = row.size.filter(|size| *size != entry.size)
+            && options.verify != Verify::Off
+        {
             let fault = RecordFault::Size {
                 entry: entry.path.to_string(),
                 recorded,
@@ -279,6 +291,31 @@ impl<'a> Reading<'a> {
             };
             self.faults.push(fault.into());
         }
+    }
+
+    /// Checks that RECORD, whose path is `own`, lists itself without a digest, and no signature
+    /// (Binary distribution format, "The .dist-info directory").
+    fn check_complete(&mut self, rows: &[RecordRow], own: &str) {
+        match rows.iter().find(|row| row.path == own) {
+            None => (self.faults).push(RecordFault::NotRecorded(own.to_owned()).into()),
+            Some(row) if row.digest.is_some() || row.size.is_some() => {
+                self.bad_row(own.to_owned(), "RECORD has neither a digest nor a size");
+            }
+            Some(_) => {}
+        }
+        for row in rows {
+            let below = row.path.strip_prefix(self.dist_info);
+            let below = below.and_then(|rest| rest.strip_prefix('/'));
+            if below.is_some_and(|name| SIGNATURES.contains(&name)) {
+                self.bad_row(row.path.clone(), "a signature is not listed");
+            }
+        }
+    }
+
+    fn bad_row(&mut self, path: String, reason: &'static str) {
+        let text = String::new();
+        let fault = RecordFault::Digest { path, reason, text };
+        self.faults.push(fault.into());
     }
 
     /// Checks the rows of RECORD that name no entry. A path that leads outside of the environment

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::support::scene::{Scene, interpreter, tree};
-use crate::support::wheel_builder::Wheel;
+use crate::support::wheel_builder::{Wheel, digest};
 
 /// The wheel of installer's own tests.
 fn fancy(name: &str) -> Wheel {
@@ -140,32 +140,143 @@ fn a_file_that_is_there_already_is_a_failure_unless_it_may_be_overwritten() {
 }
 
 #[test]
-fn record_is_validated_only_if_that_is_asked_for() {
+fn record_is_validated_as_far_as_that_is_asked_for() {
     let scene = Scene::new();
-    let good = written(&scene, &fancy("fancy"));
-    let bad = written(&scene, &fancy("bad").wrong_digest("bad/__init__.py"));
-    let unlisted = written(
-        &scene,
-        &fancy("unlisted").omit_from_record("unlisted/__init__.py"),
-    );
-    for (number, part) in ["all", "entries", "none"].into_iter().enumerate() {
-        let dest = number.to_string();
-        let run = |wheel: &str| {
-            let given = [
-                "installer",
-                "-d",
-                &dest,
-                "-p",
-                "/usr",
-                "--validate-record",
-                part,
-            ];
-            scene.run(&[&given[..], &[wheel]].concat()).code
-        };
-        assert_eq!(run(&good), 0, "{part}");
-        let expected = i32::from(part != "none");
-        assert_eq!((run(&bad), run(&unlisted)), (expected, expected), "{part}");
+    let init = "fancy/__init__.py";
+    let good = digest(b"def main(): pass\n");
+    let info = "fancy-1.0.0.dist-info";
+    let wheel = || fancy("fancy");
+    // What `python -m installer` 1.1 does with `all`, `entries` and `none`.
+    for (what, wheel, codes) in [
+        ("good", wheel(), [0, 0, 0]),
+        ("another digest", wheel().wrong_digest(init), [1, 0, 0]),
+        ("another size", wheel().wrong_size(init), [1, 0, 0]),
+        ("not listed", wheel().omit_from_record(init), [1, 1, 0]),
+        ("no digest", wheel().record_row(init, "", 17), [1, 1, 0]),
+        ("no size", wheel().record_row(init, &good, ""), [1, 1, 0]),
+        (
+            "a digest of itself",
+            wheel().record_row(&format!("{info}/RECORD"), &good, 17),
+            [1, 1, 0],
+        ),
+        (
+            "without itself",
+            wheel().omit_from_record(&format!("{info}/RECORD")),
+            [1, 1, 0],
+        ),
+        (
+            "a listed signature",
+            wheel().dist_info_file("RECORD.jws", "{}"),
+            [1, 1, 0],
+        ),
+        (
+            "a signature",
+            wheel()
+                .dist_info_file("RECORD.jws", "{}")
+                .omit_from_record(&format!("{info}/RECORD.jws")),
+            [0, 0, 0],
+        ),
+        (
+            "more than there is",
+            wheel().record_line(&format!("fancy/missing.py,{good},17")),
+            [0, 0, 0],
+        ),
+    ] {
+        let path = written(&scene, &wheel);
+        for (part, code) in ["all", "entries", "none"].into_iter().zip(codes) {
+            let given = ["installer", "-d", "dest", "-p", "/usr", "--validate-record"];
+            let run = scene.run(&[&given[..], &[part, &path]].concat());
+            assert_eq!(run.code, code, "{what}, {part}: {}", run.stderr);
+            if code == 0 {
+                let dest = scene.join("dest");
+                let record = library(&dest, "usr").join(info).join("RECORD");
+                let record = fs::read_to_string(record).expect("it was written");
+                let row = format!("{init},{good},17");
+                assert!(record.lines().any(|line| line == row), "{what}: {record}");
+                fs::remove_dir_all(dest).expect("it can be removed");
+            }
+        }
     }
+}
+
+#[test]
+fn directories_are_named_as_the_wheel_spells_its_name() {
+    let scene = Scene::new();
+    let wheel = Wheel::new("Fancy_Name", "1.0.post01")
+        .file_name("Fancy_Name-1.0.post01-py3-none-any.whl")
+        .dist_info("Fancy_Name-1.0.post01.dist-info")
+        .file("fancy.py", "")
+        .data("headers/fancy.h", "");
+    let wheel = written(&scene, &wheel);
+    let given = ["installer", "-d", "dest", "-p", "/usr", &wheel];
+    scene.run(&given).assert_code(0);
+    let dest = scene.join("dest");
+    let info = library(&dest, "usr").join("Fancy_Name-1.0.post01.dist-info");
+    let record = fs::read_to_string(info.join("RECORD")).expect("it was written");
+    assert!(
+        record.contains("Fancy_Name-1.0.post01.dist-info/METADATA,"),
+        "{record}"
+    );
+    let headers = format!("usr/include/python{}", interpreter().minor);
+    assert!(dest.join(headers).join("Fancy_Name/fancy.h").is_file());
+    scene.run(&given).assert_code(1).assert_stderr("exists");
+}
+
+#[test]
+fn a_second_wheel_may_not_have_a_file_of_the_first_one_unless_it_may_be_overwritten() {
+    let scene = Scene::new();
+    let shared = |name: &str| written(&scene, &fancy(name).file("ns/__init__.py", ""));
+    let (one, two) = (shared("one"), shared("two"));
+    for wheels in [[&one, &two], [&one, &one]] {
+        let given = [
+            "installer",
+            "-d",
+            "dest",
+            "-p",
+            "/usr",
+            wheels[0],
+            wheels[1],
+        ];
+        scene.run(&given).assert_code(1);
+        assert!(!scene.join("dest").exists());
+        scene
+            .run(&[&given[..], &["--overwrite-existing"]].concat())
+            .assert_code(0);
+        fs::remove_dir_all(scene.join("dest")).expect("it can be removed");
+    }
+}
+
+#[test]
+fn the_last_one_counts_of_an_option_that_is_given_twice() {
+    let scene = Scene::new();
+    let wheel = written(&scene, &fancy("fancy"));
+    let options = ["-d", "first", "-d", "dest", "-p", "/a", "-p", "/usr"];
+    let twice = ["--overwrite-existing", "--overwrite-existing"];
+    let levels = ["--compile-bytecode", "1", "--compile-bytecode", "2"];
+    scene
+        .run(&[&["installer"], &options[..], &twice, &levels, &[&wheel]].concat())
+        .assert_code(0);
+    assert!(!scene.join("first").exists() && !scene.join("dest/a").exists());
+    let files = tree(&library(&scene.join("dest"), "usr"));
+    assert!(
+        files.contains(".opt-1.pyc") && files.contains(".opt-2.pyc"),
+        "{files}"
+    );
+}
+
+#[test]
+fn only_files_are_installed() {
+    let scene = Scene::new();
+    written(&scene, &fancy("fancy"));
+    for wheel in [
+        "wheels",
+        "fancy",
+        "https://localhost/fancy-1.0.0-py3-none-any.whl",
+    ] {
+        let given = ["installer", "-d", "dest", "-p", "/usr", wheel];
+        scene.run(&given).assert_code(1);
+    }
+    assert!(!scene.join("dest").exists());
 }
 
 #[test]

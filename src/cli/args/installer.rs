@@ -8,7 +8,9 @@ use super::groups::OutputArgs;
 use super::values::{LEVELS, number};
 
 /// The arguments of `installer`.
+// Python's argparse takes the last one of an option that is given more than once.
 #[derive(Args)]
+#[command(args_override_self = true)]
 pub struct InstallerArgs {
     /// Wheels
     #[arg(value_name = "WHEEL", required = true)]
@@ -41,10 +43,10 @@ pub struct InstallerArgs {
 /// What of RECORD a wheel has to agree with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ValidatedPart {
-    /// The files that it lists, their digests and sizes
+    /// Every file is listed, with its digest and its size
     All,
-    /// The same
+    /// Every file is listed, with any digest and any size
     Entries,
-    /// Nothing
+    /// Nothing is checked
     None,
 }

@@ -139,10 +139,8 @@ impl PackTarget {
         let wanted = SortedWheels::new(resolved, &present);
         // A dry run of an installation leaves out large RECORDs and reads them when a decision
         // depends on them; here they are simply read. The store has no compressed data.
-        let opening = options
-            .clone()
-            .with_dry_run(false)
-            .with_store(StoreUse::Never);
+        let opening = options.clone().with_dry_run(false);
+        let opening = opening.with_store(StoreUse::Never);
         let opened = open::open(wanted.needed(), &opening, pool, &downloads)?;
         context.events.step(Step::Open, begin.elapsed());
         context.warn(opened.warnings());
@@ -161,6 +159,7 @@ impl PackTarget {
             scripts: self.environment.script_python(),
             installer: &options.installer,
             verified: options.verify != Verify::Off,
+            keep_spelling: false,
             windows_names: false,
         };
         let changes = decision.changes;
