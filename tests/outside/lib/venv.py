@@ -114,6 +114,12 @@ def as_builder(umask: int, uid: int | None = None) -> dict:
     return {"umask": umask, "user": uid, "group": uid, "extra_groups": []}
 
 
+def is_public(path: str | os.PathLike) -> bool:
+    """Whether other users, too, can reach and start a program."""
+    path = pathlib.Path(path).resolve()
+    return all(place.stat().st_mode & 0o001 for place in (path, *path.parents))
+
+
 def must(command: list, code: int = 2, **more) -> str:
     """Run a command that has to succeed; return its output, or exit with `code`."""
     done = run(command, **more)
