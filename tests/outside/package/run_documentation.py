@@ -6,7 +6,7 @@ Each block of `sh`, and of `python` that imports pkg_install, runs in a fresh di
 what the pages speak of: `wheels`, `testdata`, a virtual environment `venv` with flask, a lock
 file, lists of requirements, a report, and an index on the loopback that stands for the public one
 and for `example.org`. `sh -e` has to end with 0. Blocks below a comment `<!-- not run: why -->` are
-left out. nox and tox examples run if `nox` and `tox` are on the PATH.
+left out. run_examples.py runs the examples of other tools.
 
 Links between pages, and to headings in them, have to lead somewhere.
 
@@ -60,7 +60,8 @@ class Index(http.server.SimpleHTTPRequestHandler):
         parts = self.path.strip("/").split("/")
         if parts[0] != "simple" or len(parts) != 2:
             return super().do_GET()
-        found = sorted(pathlib.Path(self.directory, "wheels").glob(f"{parts[1]}-*.whl"))
+        name = parts[1].replace("-", "_")
+        found = sorted(pathlib.Path(self.directory, "wheels").glob(f"{name}-*.whl"))
         if not found:
             return self.send_error(404)
         links = (
