@@ -37,7 +37,7 @@ import zipfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 SHELLS = {"bash": "pkg-install", "zsh": "_pkg-install", "fish": "pkg-install.fish"}
-TOOLS = ("maturin>=1.9,<2", "ziglang")
+TOOLS = ("maturin>=1.9,<2", "ziglang", "zopfli")
 PLATFORM = "x86_64-linux"
 
 
@@ -79,16 +79,18 @@ def check_dependencies() -> None:
 def build_distributions(output: pathlib.Path) -> pathlib.Path:
     """Make the wheel and the source distribution; return the path of the wheel."""
     tools = ROOT / "target" / "release-tools"
-    if not (tools / "bin" / "maturin").exists():
+    if not tools.exists():
         run(sys.executable, "-m", "venv", tools)
-        run(tools / "bin" / "python", "-m", "pip", "install", "--quiet", *TOOLS)
+    run(tools / "bin" / "python", "-m", "pip", "install", "--quiet", *TOOLS)
     # maturin finds zig in the environment of the `python3` on the PATH.
     path = f"{tools / 'bin'}{os.pathsep}{os.environ['PATH']}"
     maturin = tools / "bin" / "maturin"
-    options = ["--zig", "--compatibility", "manylinux2014", "--compression-level", "9"]
-    run(maturin, "build", *options, "--out", output, PATH=path)
+    options = ["--zig", "--compatibility", "manylinux2014"]
+    flags = f"-C link-arg=-Wl,-T,{ROOT / 'release' / 'discard.ld'}"
+    run(maturin, "build", *options, "--out", output, PATH=path, RUSTFLAGS=flags)
     run(maturin, "sdist", "--out", output, PATH=path)
     (wheel,) = output.glob("*.whl")
+    print(run(tools / "bin" / "python", ROOT / "release" / "recompress.py", wheel), end="")
     return wheel
 
 
@@ -141,16 +143,33 @@ def verify(output: pathlib.Path, wheel: pathlib.Path, uv: str | None, own: str) 
     """Use the files as users do."""
     run("sh", "-c", f'cd "{output}" && sha256sum -c SHA256SUMS')
     script = ROOT / "tests/outside/package/installs_itself.py"
-    print(run(sys.executable, script, "--wheel", wheel, *(["--uv", uv] if uv else [])))
+    options = ["--wheel", wheel, "--limits", *(["--uv", uv] if uv else [])]
+    print(run(sys.executable, script, *options))
     with tempfile.TemporaryDirectory() as scratch:
         (archive,) = output.glob("*-linux.tar.gz")
         run("tar", "-xzf", archive, "-C", scratch)
-        program = pathlib.Path(scratch, archive.name.removesuffix(".tar.gz"), "bin/pkg-install")
+        program = pathlib.Path(scratch, installed_by_binstall(archive, own))
         if run(program, "--version").strip() != f"pkg-install {own}":
             sys.exit("the program in the archive is of another version")
         place = pathlib.Path(scratch, "place")
         run(program, ROOT / "testdata", "--target", place)
         run(program, "check", "--target", place)
+
+
+def installed_by_binstall(archive: pathlib.Path, own: str) -> str:
+    """The path of the program in the archive, as `cargo binstall` finds it by Cargo.toml."""
+    manifest = (ROOT / "Cargo.toml").read_text(encoding="utf-8")
+    values = {"name": "pkg-install", "bin": "pkg-install", "version": own, "repo": "REPOSITORY"}
+    values["binary-ext"] = ""
+    texts = []
+    for key in ("pkg-url", "bin-dir"):
+        found = re.search(rf'^{key} = "([^"]+)"$', manifest, re.MULTILINE)
+        if found is None:
+            sys.exit(f"Cargo.toml states no {key} for binstall")
+        texts.append(re.sub(r"\{ ([\w-]+) \}", lambda match: values[match[1]], found[1]))
+    if texts[0].rsplit("/", 1)[-1] != archive.name:
+        sys.exit(f"binstall would look for {texts[0]}, not for {archive.name}")
+    return texts[1]
 
 
 def main() -> int:
