@@ -159,7 +159,8 @@ def generator() -> str:
     if not (tools / "bin" / "zensical").exists():
         subprocess.run([sys.executable, "-m", "venv", tools], check=True)
         python = tools / "bin" / "python"
-        install = [python, "-m", "pip", "install", "--quiet", "zensical>=0.1,<0.2"]
+        # Some mirrors lack a part of 0.1, and the last versions before it build the same pages.
+        install = [python, "-m", "pip", "install", "--quiet", "zensical>=0.0.60,<0.2"]
         subprocess.run(install, check=True)
     return str(tools / "bin" / "zensical")
 
