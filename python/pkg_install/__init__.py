@@ -52,6 +52,7 @@ from ._models import (
     Result,
     Transaction,
 )
+from ._results import CheckResult, PackResult, PlanResult
 from ._run import Cancellation, Event, Run
 from ._version import __version__
 
@@ -59,6 +60,7 @@ __all__ = [
     "Artifact",
     "Cancellation",
     "Change",
+    "CheckResult",
     "Conflict",
     "ConflictFound",
     "Difference",
@@ -73,8 +75,10 @@ __all__ = [
     "NoSolution",
     "NoSpace",
     "OperationFailed",
+    "PackResult",
     "Package",
     "PastChange",
+    "PlanResult",
     "ProgramDied",
     "ProgramNotFound",
     "Project",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, Optional
 
 from ._models import Project, Result, Transaction
+from ._results import CheckResult, PackResult, PlanResult, narrowed
 from ._run import Run, StrPath
 
 
@@ -75,9 +76,9 @@ def plan(
     on_conflict: Literal["error", "first", "last"] = "error",
     options: Sequence[str] = (),
     run: Run = Run(),
-) -> Result:
+) -> PlanResult:
     """Return what `install` with the same arguments would do; nothing is changed."""
-    return install(
+    result = install(
         *wanted,
         environment=environment,
         requirements=requirements,
@@ -91,6 +92,7 @@ def plan(
         options=[*options, "--dry-run"],
         run=run,
     )
+    return narrowed(PlanResult, result)
 
 
 def resolve(
@@ -120,7 +122,7 @@ def check(
     requires: bool = False,
     options: Sequence[str] = (),
     run: Run = Run(),
-) -> Result:
+) -> CheckResult:
     """Compare installed files with RECORD; what differs is in `differences` of the result.
 
     Differences are no exception. With `requires` also requirements that are not met are found, in
@@ -128,7 +130,7 @@ def check(
     """
     words: list[StrPath] = ["check", *options, *environment.arguments()]
     words += _flags(requires=requires)
-    return run([*words, *_dashed(names)], accepted=("differences",))
+    return narrowed(CheckResult, run([*words, *_dashed(names)], accepted=("differences",)))
 
 
 def uninstall(
@@ -183,7 +185,7 @@ def pack(
     find_links: Iterable[StrPath] = (),
     options: Sequence[str] = (),
     run: Run = Run(),
-) -> Result:
+) -> PackResult:
     """Make one file, or an image, that runs elsewhere; it is the `artifact` of the result.
 
     `entry` is what an application starts: a script's name, or `module:function`. It is for the
@@ -194,7 +196,7 @@ def pack(
     words += _options(python_version=python_version, python_platform=python_platform)
     words += _repeated("requirements", requirements) + _repeated("lock", locks)
     words += _repeated("report", reports) + _repeated("find-links", find_links)
-    return run([*words, *_dashed(wanted)])
+    return narrowed(PackResult, run([*words, *_dashed(wanted)]))
 
 
 def installed(

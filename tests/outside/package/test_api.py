@@ -50,6 +50,7 @@ class Api(unittest.TestCase):
         path = self.wheel("alpha")
         plan = pkg_install.plan(path, environment=self.place, run=self.run)
         self.assertEqual((plan.outcome, plan.version), ("planned", 1))
+        self.assertIsInstance(plan, pkg_install.PlanResult)
         self.assertIn("alpha.py", plan.plan.write)
         self.assertFalse((self.root / "app").exists())
         result = self.install(path)
