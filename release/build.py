@@ -13,7 +13,8 @@ Makes, in the directory of --output, which is emptied:
 
 The version has to have a section in CHANGELOG.md, and dependencies have to pass `cargo deny` if
 that is installed. Then the wheel is installed by pip, uv and itself in every place
-(tests/outside/package/installs_itself.py), and the archive is unpacked and run.
+(tests/outside/package/installs_itself.py), the README's commands for it are run, and the archive is
+unpacked, its manual pages are checked by mandoc, and its program is run.
 
 The archive depends on its contents alone: its times are SOURCE_DATE_EPOCH, or that of the commit.
 Exit code 1: something is not as it must be.
@@ -25,6 +26,7 @@ import argparse
 import gzip
 import hashlib
 import io
+import json
 import os
 import pathlib
 import re
@@ -68,8 +70,18 @@ def version() -> str:
     return own
 
 
+def compiler(text: str | None) -> tuple[int, ...]:
+    """A version of the compiler as numbers; without a text any is enough."""
+    return tuple(int(part) for part in (text or "0").split("."))
+
+
 def check_dependencies() -> None:
-    """Licences, sources and banned crates."""
+    """The oldest compiler, licences, sources and banned crates."""
+    described = json.loads(run("cargo", "metadata", "--locked", "--format-version", "1"))
+    versions = {one["name"]: compiler(one["rust_version"]) for one in described["packages"]}
+    newer = [name for name, needed in versions.items() if needed > versions["pkg-install"]]
+    if newer:
+        sys.exit(f"a newer compiler than `rust-version` states is needed by {', '.join(newer)}")
     if shutil.which("cargo-deny") is None:
         print("left out: cargo-deny is not installed")
         return
@@ -139,6 +151,31 @@ def write_sums(output: pathlib.Path) -> None:
     (output / "SHA256SUMS").write_text("".join(lines), encoding="utf-8")
 
 
+def try_readme(wheel: pathlib.Path, scratch: pathlib.Path) -> None:
+    """Run what the README says to those who have Python and the wheel, in a fresh environment."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    found = re.search(r"\nWith Python only.*?```sh\n(.*?)```", text, re.DOTALL)
+    if found is None:
+        sys.exit("README.md does not say how to install the wheel")
+    place, own = scratch / "readme", scratch / "environment"
+    place.mkdir()
+    shutil.copy(wheel, place)
+    shutil.copytree(ROOT / "testdata", place / "testdata")
+    run(sys.executable, "-m", "venv", own)
+    path = f"{own / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    run("sh", "-ec", f"cd '{place}'\n{found[1]}", PATH=path)
+    run(place / "app" / "bin" / "hello", PYTHONPATH=str(place / "app"))
+
+
+def lint_manual(directory: pathlib.Path) -> None:
+    """Have mandoc read the manual pages, if it is there."""
+    if shutil.which("mandoc") is None:
+        print("left out: mandoc is not installed")
+        return
+    for page in sorted(directory.glob("*.1")):
+        run("mandoc", "-T", "lint", "-W", "warning", page)
+
+
 def verify(output: pathlib.Path, wheel: pathlib.Path, uv: str | None, own: str) -> None:
     """Use the files as users do."""
     run("sh", "-c", f'cd "{output}" && sha256sum -c SHA256SUMS')
@@ -151,6 +188,8 @@ def verify(output: pathlib.Path, wheel: pathlib.Path, uv: str | None, own: str) 
         program = pathlib.Path(scratch, installed_by_binstall(archive, own))
         if run(program, "--version").strip() != f"pkg-install {own}":
             sys.exit("the program in the archive is of another version")
+        lint_manual(program.parents[1] / "share/man/man1")
+        try_readme(wheel, pathlib.Path(scratch))
         place = pathlib.Path(scratch, "place")
         run(program, ROOT / "testdata", "--target", place)
         run(program, "check", "--target", place)

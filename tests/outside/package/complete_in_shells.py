@@ -41,6 +41,10 @@ TYPED = (
     ("pkg-install completions fi", "fish"),
     ("pkg-install check --target ven", "venv/"),
     ("pkg-install uninstall --target=venv alp", "alphabet"),
+    ("pkg-install --output-format gi", "github"),
+    ("pkg-install --index-strat", "--index-strategy"),
+    ("pkg-install hist", "history"),
+    ("pkg-install pack --format oc", "oci"),
 )
 # Printed by the function `words`, which shows the words of the finished line.
 PRINT = {
