@@ -62,6 +62,8 @@ class Look:
     def shot(self, name):
         """Take a screenshot, if they are wanted."""
         if self.shots:
+            # The heading fades into the name of the site.
+            self.page.wait_for_timeout(300)
             self.page.screenshot(path=self.shots / f"{self.width}-{name}.png")
 
     def open(self, name):
