@@ -4,8 +4,9 @@
 //! for each source their sizes or why it cannot be compiled. Invariants: no installed code is
 //! executed (`-I -S`); a worker that dies or hangs is replaced once, and it is an error if the same
 //! source stops the next one, too; no worker outlives the [`Compilers`], even if this process is
-//! killed. Limits: CPython and PyPy, 3.6 and later. Before CPython 3.13 bytes that do not depend on
-//! the order of the work take a process for each source.
+//! killed. Limits: CPython and PyPy, 3.6 and later. With CPython, bytes that do not depend on the
+//! order of the work take a process of its own for each source that others could change; before
+//! 3.11 that is every source.
 
 mod messages;
 #[cfg(test)]
@@ -29,11 +30,6 @@ pub use messages::SourceToCompile;
 
 const SCRIPT: &str = include_str!("worker.py");
 
-/// The versions from which CPython makes the same bytes of one source whatever it compiled before,
-/// and whatever the seed of its hashes is.
-// Since 3.11 it sorts the members of sets. Until 3.12 there is one object for each string of one
-// Latin character, which is written in another way once another source had it as a name.
-const STABLE: (u32, u32) = (3, 13);
 /// The first version that knows bytecode with hashes (PEP 552).
 const HASHES: (u32, u32) = (3, 7);
 
@@ -180,7 +176,7 @@ fn is_plain(byte: u8) -> bool {
 struct Start {
     executable: PathBuf,
     invalidation: Invalidation,
-    /// Whether each source gets a process of its own.
+    /// Whether each source gets a process of its own whose bytes could depend on others.
     alone: bool,
     settings: CompilerSettings,
 }
@@ -195,9 +191,7 @@ impl Start {
         let start = Self {
             executable: executable.to_owned(),
             invalidation: settings.invalidation.unwrap_or(default),
-            alone: settings.epoch.is_some()
-                && version < STABLE
-                && target.implementation == Implementation::CPython,
+            alone: settings.epoch.is_some() && target.implementation == Implementation::CPython,
             settings: settings.clone(),
         };
         if start.invalidation != Invalidation::Timestamp && version < HASHES {

@@ -18,12 +18,25 @@ from importlib import _bootstrap_external
 MODE, ALONE, EPOCH = sys.argv[1], sys.argv[2] == "alone", sys.argv[3]
 MAGIC = _bootstrap_external.MAGIC_NUMBER
 FLAGS = {"timestamp": 0, "unchecked-hash": 1, "checked-hash": 3}[MODE]
-requests, answers = open(0, "rb"), open(1, "wb", 0)
+requests = open(0, "rb")
+
+
+def send(to, message):
+    left = memoryview(len(message).to_bytes(4, "little") + message)
+    while left:
+        left = left[os.write(to, left) :]
 
 
 def answer(word, text):
-    message = word + b"\0" + text
-    answers.write(len(message).to_bytes(4, "little") + message)
+    send(1, word + b"\0" + text)
+
+
+def messages(stream):
+    while True:
+        length = stream.read(4)
+        if len(length) < 4:
+            return
+        yield stream.read(int.from_bytes(length, "little")).split(b"\0")
 
 
 def header(stat, content):
@@ -52,18 +65,33 @@ def write(path, content):
     return len(content)
 
 
-def leaves_traces(content):
-    # Before Python 3.13 the bytes of a source depend on what the interpreter has in memory. In 3.11 an ASCII source
-    # leaves nothing there, but a single character outside of ASCII that is a name stays interned, and an encoding is
-    # imported. Other versions keep more: with 1,300 sources in two orders 26 differed in 3.8, and one in 3.12.
-    if sys.version_info[:2] != (3, 11) or not content.isascii():
+def needs_clean_process(content):
+    # The bytes of a source depend on what the interpreter has in memory already. Which sources leave something there,
+    # or find something, is known of 3.11 and later: with 1,300 sources in two orders, 26 differed in 3.8.
+    if sys.version_info < (3, 11):
         return True
+    # A single character outside of ASCII that is a name stays interned.
+    if not content.isascii():
+        return True
+    # An encoding is imported. UTF-8 needs no import (PEP 263), and a line that is doubtful counts as another encoding.
     for line in content.split(b"\n", 2)[:2]:
         _, word, rest = line.partition(b"coding")
-        # UTF-8 needs no import (PEP 263). A line that is doubtful counts as another encoding.
-        is_utf8 = rest[:1] in b":=" and (rest[1:].strip() + b" ").lower().startswith(b"utf-8 ")
+        is_utf8 = rest[:1] in (b":", b"=") and (rest[1:].strip() + b" ").lower().startswith(b"utf-8 ")
         if word and not is_utf8:
             return True
+    return sys.version_info >= (3, 12) and may_have_frozen_set(content)
+
+
+def may_have_frozen_set(content):
+    # Names stay interned in 3.12 and later. A constant set is made anew if one of its strings was interned before, and
+    # then two equal sets of a source are not one. Such a set follows the word `in`.
+    at = content.find(b"{")
+    while at >= 0:
+        before = content[max(at - 200, 0) : at].rstrip(b" \t\r\n\f\\(")
+        # A comment may be between the two.
+        if not before or before.endswith(b"in") or b"#" in before[before.rfind(b"\n") + 1 :]:
+            return True
+        at = content.find(b"{", at + 1)
     return False
 
 
@@ -85,7 +113,9 @@ def refuse(error):
     answer(b"refused", text.encode("utf-8", "backslashreplace"))
 
 
-def compile_one(content, stat, final, outputs):
+def compile_one(source, final, *outputs):
+    with open(source, "rb") as file:
+        content, stat = file.read(), os.fstat(file.fileno())
     name = final.decode("utf-8", "surrogateescape")
     try:
         # Each code object is freed before the next one is made: strings that two of them share change the bytes.
@@ -111,27 +141,53 @@ def reporting(source, work, *arguments):
         answer(b"failed", b"%d %s" % (error.errno or 0, os.fsencode(error.filename or source)))
 
 
-def handle(source, final, *outputs):
-    with open(source, "rb") as file:
-        content, stat = file.read(), os.fstat(file.fileno())
-    if ALONE and leaves_traces(content):
-        in_child(reporting, source, compile_one, content, stat, final, outputs)
+class Helper:
+    """A process that compiles one source after the other, so that this one stays as it was at its start."""
+
+    def __init__(self):
+        requests, self.requests = os.pipe()
+        self.done, done = os.pipe()
+        if os.fork() == 0:
+            # Otherwise this process would keep the pipe open whose end it waits for.
+            os.close(self.requests)
+            self.serve(open(requests, "rb"), done)
+        os.close(requests)
+        os.close(done)
+
+    def serve(self, requests, done):
+        for fields in messages(requests):
+            reporting(fields[0], compile_one, *fields)
+            os.write(done, b"\0")
+        os._exit(0)
+
+    def compile(self, fields):
+        send(self.requests, b"\0".join(fields))
+        if not os.read(self.done, 1):
+            os._exit(1)
+
+
+def compile_alone(helper, fields):
+    with open(fields[0], "rb") as file:
+        content = file.read()
+    if needs_clean_process(content):
+        in_child(reporting, fields[0], compile_one, *fields)
     else:
-        compile_one(content, stat, final, outputs)
+        helper.compile(fields)
 
 
 def main():
     # Code objects form no cycles, so the collector would only look at them in vain.
     gc.disable()
-    answers.write(b"\0pkg-install compiles\0")
+    os.write(1, b"\0pkg-install compiles\0")
     answer(b"ready", (sys.implementation.cache_tag or "").encode())
-    while True:
-        length = requests.read(4)
-        if len(length) < 4:
-            # The installer has ended, perhaps because it was killed. The rest of the exit would only take time.
-            os._exit(0)
-        fields = requests.read(int.from_bytes(length, "little")).split(b"\0")
-        reporting(fields[0], handle, *fields)
+    helper = Helper() if ALONE else None
+    for fields in messages(requests):
+        if helper:
+            reporting(fields[0], compile_alone, helper, fields)
+        else:
+            reporting(fields[0], compile_one, *fields)
+    # The installer has ended, perhaps because it was killed. The rest of the exit would only take time.
+    os._exit(0)
 
 
 main()
