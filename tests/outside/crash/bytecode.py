@@ -1,6 +1,6 @@
 """Kill pkg-install while it compiles bytecode, and check what is left.
 
-    python3 tests/outside/crash/bytecode.py [--points N] [--signal NAME] [--seed N] [--size N]
+    python3 tests/outside/crash/bytecode.py [--points N] [--signal NAME] [--epoch] [--seed N] [--size N]
 
 An old version of some projects is replaced with `--compile-bytecode`, and the command gets SIGKILL,
 SIGINT or SIGTERM at a random moment after the first bytecode is staged. A moment is counted if
@@ -75,9 +75,9 @@ def compiling(process, root):
     return False
 
 
-def span_of(command, root):
+def span_of(command, root, epoch):
     """How many seconds a command that is not interrupted compiles."""
-    process = started(command)
+    process = started(command, epoch)
     assert compiling(process, root), "nothing is compiled"
     first = last = time.monotonic()
     while process.poll() is None:
@@ -87,10 +87,10 @@ def span_of(command, root):
     return last - first
 
 
-def started(command):
+def started(command, epoch):
     """The running command, without its output."""
     none = subprocess.DEVNULL
-    variables = venv.clean_variables()
+    variables = venv.clean_variables(**({"SOURCE_DATE_EPOCH": "1700000000"} if epoch else {}))
     return subprocess.Popen(command, stdin=none, stdout=none, stderr=none, env=variables)
 
 
@@ -112,6 +112,7 @@ def main():
     add = parser.add_argument
     add("--points", metavar="N", type=int, default=100, help="moments inside the compilation")
     add("--signal", metavar="NAME", choices=SIGNALS, help="only this one: " + ", ".join(SIGNALS))
+    add("--epoch", action="store_true", help="with SOURCE_DATE_EPOCH, which takes more processes")
     add("--seed", metavar="N", type=int, default=1, help="of the random moments")
     add("--size", metavar="N", type=int, default=60, help="modules of each package")
     options = parser.parse_args()
@@ -125,7 +126,7 @@ def main():
         space.save("old")
         before = trees.snapshot(space.root)
         command = [str(word) for word in space.command(*how, *space.projects.new)]
-        span = span_of(command, space.root)
+        span = span_of(command, space.root, options.epoch)
         after = trees.snapshot(space.root)
         assert sum(path.endswith(".pyc") for path in after) > options.size, "nothing is compiled"
         while counts["inside"] < options.points and counts["tries"] < options.points * 10:
@@ -133,7 +134,7 @@ def main():
             kind = options.signal or chance.choice(list(SIGNALS))
             number, code = SIGNALS[kind]
             moment = chance.random() * span
-            process = started(command)
+            process = started(command, options.epoch)
             if compiling(process, space.root):
                 time.sleep(moment)
             inside = staged(space.root)
