@@ -311,6 +311,15 @@ mod tests {
         assert!(Digest::from_hex(Algorithm::Sha256, &hex).is_some());
         assert!(Digest::from_hex(Algorithm::Sha256, &hex[2..]).is_none());
         assert!(Digest::from_hex(Algorithm::Sha256, &format!("+0{}", &hex[2..])).is_none());
-        assert!(Digest::from_hex(Algorithm::Sha256, &format!("zz{}", &hex[2..])).is_none());
+        for other in ["zz", "0g", "-0", "0/", ":0", "@0", "0`", "é"] {
+            let text = format!("{other}{}", &hex[2..]);
+            assert!(
+                Digest::from_hex(Algorithm::Sha256, &text).is_none(),
+                "{text}"
+            );
+        }
+        let digest = Digest::of(Algorithm::Sha512, b"abc");
+        let upper = digest.to_hex().to_uppercase();
+        assert_eq!(Digest::from_hex(Algorithm::Sha512, &upper), Some(digest));
     }
 }

@@ -118,13 +118,17 @@ pub fn read_wheel_record(bytes: &[u8], verify: Verify, most_rows: usize) -> Whee
 pub fn read_installed_record(bytes: &[u8]) -> Result<Vec<RecordRow>, RecordFault> {
     let text = std::str::from_utf8(bytes).map_err(|_| RecordFault::NotUtf8)?;
     // Before rows are copied: a planted file may be one row of any length.
-    let mut lines = text.split('\n').zip(1..);
-    if let Some((_, line)) = lines.find(|(row, _)| row.len() > LONGEST_ROW) {
-        return Err(RecordFault::Row {
-            line,
-            reason: "it is longer than any path",
-            text: String::new(),
-        });
+    let mut begin = 0;
+    let ends = memchr::memchr_iter(b'\n', bytes).chain([bytes.len()]);
+    for (end, line) in ends.zip(1..) {
+        if end - begin > LONGEST_ROW {
+            return Err(RecordFault::Row {
+                line,
+                reason: "it is longer than any path",
+                text: String::new(),
+            });
+        }
+        begin = end + 1;
     }
     let mut rows = Vec::new();
     let mut has_room = true;
