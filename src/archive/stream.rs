@@ -194,38 +194,46 @@ impl<'a> DeflatePieces<'a> {
         }
         Ok(())
     }
+
+    /// Inflates until the data that was read or the buffer is used up.
+    fn decode(&mut self) -> ArchiveResult<Progress> {
+        if self.needs_input {
+            self.read()?;
+        }
+        let (used, progress) = self
+            .inflate
+            .decode(&self.compressed[self.input.clone()], self.data.left == 0)
+            .map_err(|fault| corrupt(self.entry, &fault))?;
+        // The offset is negative if the header begins in a byte that was used before.
+        if let Some(offset) = self.inflate.last_header() {
+            self.last_header = (self.before * 8).checked_add_signed(offset);
+        }
+        self.input.start += used;
+        self.before += used as u64;
+        self.needs_input = progress == Progress::NeedsInput;
+        if progress == Progress::End {
+            check_fully_used(self.entry, self.input.len() as u64 + self.data.left)?;
+            self.end = Some(StreamEnd {
+                last_header: self.last_header.expect("a stream ends with a last block"),
+                end: self.before * 8 - u64::from(self.inflate.unused_bits()),
+            });
+        }
+        Ok(progress)
+    }
 }
 
 impl Pieces for DeflatePieces<'_> {
     /// The data must end with its stream.
     fn next(&mut self) -> ArchiveResult<Option<&[u8]>> {
-        while self.end.is_none() {
-            if self.needs_input {
-                self.read()?;
-            }
-            let (used, progress) = self
-                .inflate
-                .decode(&self.compressed[self.input.clone()], self.data.left == 0)
-                .map_err(|fault| corrupt(self.entry, &fault))?;
-            // The offset is negative if the header begins in a byte that was used before.
-            if let Some(offset) = self.inflate.last_header() {
-                self.last_header = (self.before * 8).checked_add_signed(offset);
-            }
-            self.input.start += used;
-            self.before += used as u64;
-            self.needs_input = progress == Progress::NeedsInput;
-            if progress == Progress::End {
-                check_fully_used(self.entry, self.input.len() as u64 + self.data.left)?;
-                self.end = Some(StreamEnd {
-                    last_header: self.last_header.expect("a stream ends with a last block"),
-                    end: self.before * 8 - u64::from(self.inflate.unused_bits()),
-                });
-            }
-            if !self.inflate.content().is_empty() {
-                return Ok(Some(self.inflate.content()));
-            }
+        if self.end.is_some() {
+            return Ok(None);
         }
-        Ok(None)
+        self.inflate.discard();
+        // The buffer is filled before it is passed on, however the data is cut into reads: each
+        // piece costs a copy of the window and a write.
+        while self.decode()? == Progress::NeedsInput {}
+        let content = self.inflate.content();
+        Ok((!content.is_empty()).then_some(content))
     }
 }
 

@@ -32,7 +32,7 @@ pub enum Progress {
     /// The input is used up except for some bytes, which have to be passed again with those that
     /// follow them.
     NeedsInput,
-    /// The buffer is full: [`Inflate::take`] its content.
+    /// The buffer is full: its content has to be [discarded](Inflate::discard) first.
     Full,
     /// The stream has ended.
     End,
@@ -116,7 +116,7 @@ impl Inflate {
         self.state = BlockState::Header;
     }
 
-    /// The content that the last call of [`decode`](Self::decode) yielded.
+    /// The content since the last call of [`discard`](Self::discard).
     pub fn content(&self) -> &[u8] {
         &self.buffer[self.start..self.end]
     }
@@ -134,9 +134,8 @@ impl Inflate {
     }
 
     /// Decodes `data` until it or the buffer is used up, and returns how many bytes of it were
-    /// used. `last` says that nothing follows it. The content of the call before is discarded.
+    /// used. `last` says that nothing follows it. The content is appended to that of earlier calls.
     pub fn decode(&mut self, data: &[u8], last: bool) -> Result<(usize, Progress), DeflateFault> {
-        self.discard_content();
         self.last_header = None;
         let mut input = Compressed { data, at: 0 };
         let progress = loop {
@@ -192,8 +191,9 @@ impl Inflate {
         };
     }
 
-    /// Keeps only the window.
-    fn discard_content(&mut self) {
+    /// Discards the content, of which only the window is kept. Moving it takes as long as decoding
+    /// a few kilobytes, so the buffer should be full, or the stream at its end.
+    pub fn discard(&mut self) {
         if self.end > WINDOW {
             self.buffer.copy_within(self.end - WINDOW..self.end, 0);
             self.end = WINDOW;

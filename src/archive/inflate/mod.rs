@@ -131,6 +131,7 @@ fn inflate_slowly(
             check_fully_used(entry, (from.len() - at) as u64)?;
             return Ok(length);
         }
+        inflate.discard();
     }
 }
 

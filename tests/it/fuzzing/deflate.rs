@@ -42,14 +42,24 @@ fn decode(stream: &[u8], piece: usize) -> Decoded {
         let end = stream.len().min(at + piece);
         let result = inflate.decode(&stream[at..end], end == stream.len());
         let (used, progress) = result.ok()?;
-        content.extend_from_slice(inflate.content());
+        // Whether the content is taken piece by piece or only when the buffer is full must make no
+        // difference.
+        if progress != Progress::NeedsInput || piece.is_multiple_of(2) {
+            let is_full = progress == Progress::Full;
+            assert!(
+                !is_full || !inflate.content().is_empty(),
+                "a full buffer has content"
+            );
+            content.extend_from_slice(inflate.content());
+            inflate.discard();
+        }
         if content.len() > limit() {
             return None;
         }
         at += used;
         match progress {
             Progress::End => return Some((content, at)),
-            Progress::Full => assert!(!inflate.content().is_empty(), "a full buffer has content"),
+            Progress::Full => {}
             Progress::NeedsInput => {
                 assert!(
                     used > 0 && end < stream.len(),
