@@ -155,13 +155,14 @@ class IndexServer(ThreadingHTTPServer):
                 for key in ("core-metadata", "data-dist-info-metadata"):
                     file.pop(key, None)
                 path = urllib.parse.urlsplit(file["url"]).path
-                self.links[path], self.sizes[path] = file["url"], min(file.get("size") or 0, 1 << 24)
+                # A made-up wheel holds its METADATA uncompressed, so it may be longer than a small real one.
+                self.links[path], self.sizes[path] = file["url"], min(max(file.get("size") or 0, 1 << 17), 1 << 24)
                 file["url"] = f"{self.base}/files{path}"
                 if kind == "simple" and file["filename"].endswith(".whl"):
                     file["core-metadata"] = True
                 if kind == "plain":
                     # The wheels are made up, and long ones would take long to make.
-                    file["hashes"], file["size"] = {}, min(file.get("size") or 0, 1 << 24)
+                    file["hashes"], file["size"] = {}, self.sizes[path]
             self.pages[kind, name] = data and json.dumps(data, separators=(",", ":")).encode()
         return self.pages[kind, name]
 
