@@ -6,7 +6,6 @@
 //! Python's `packaging` 26.
 
 use std::ops::Bound::{self, Excluded, Included, Unbounded};
-use std::sync::Arc;
 
 use pep440_rs::{Operator, VersionSpecifier};
 
@@ -120,5 +119,5 @@ fn flipped(bound: Bound<Version>) -> Bound<Version> {
 
 fn of(parsed: pep440_rs::Version) -> Version {
     // The ends of intervals are compared, never quoted; a text would cost an allocation.
-    Version::of(Arc::default(), parsed)
+    Version::of(Box::default(), parsed)
 }

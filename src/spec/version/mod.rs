@@ -22,11 +22,16 @@ pub use specifiers::Specifiers;
 /// Equal, ordered and hashed by the specification's rules: `1.0` is `1.0.0`.
 #[derive(Clone)]
 pub struct Version {
-    // Resolving copies versions all the time, as ends of ranges; a copy must not allocate.
-    raw: Arc<str>,
-    parsed: pep440_rs::Version,
-    /// Decides most comparisons.
+    // Resolving copies and drops versions all the time, as ends of ranges: each time one counter of
+    // references changes.
+    parts: Arc<VersionParts>,
+    /// Decides most comparisons, and without looking at the parts.
     key: u64,
+}
+
+struct VersionParts {
+    raw: Box<str>,
+    parsed: pep440_rs::Version,
 }
 
 impl Version {
@@ -36,14 +41,19 @@ impl Version {
         Some(Self::of(text.into(), parsed))
     }
 
-    fn of(raw: Arc<str>, parsed: pep440_rs::Version) -> Self {
+    fn of(raw: Box<str>, parsed: pep440_rs::Version) -> Self {
         let key = sort_key::sort_key(&parsed);
-        Self { raw, parsed, key }
+        let parts = Arc::new(VersionParts { raw, parsed });
+        Self { parts, key }
+    }
+
+    fn parsed(&self) -> &pep440_rs::Version {
+        &self.parts.parsed
     }
 
     /// The version as it was written.
     pub fn raw(&self) -> &str {
-        &self.raw
+        &self.parts.raw
     }
 
     /// The canonical version with `_` for `-`, as file names of wheels and dist-info directories
@@ -63,26 +73,26 @@ impl Version {
     /// Whether it is a pre-release or a development release ("Version specifiers", "Handling of
     /// pre-releases").
     pub(crate) fn is_prerelease(&self) -> bool {
-        self.parsed.any_prerelease()
+        self.parsed().any_prerelease()
     }
 
     /// This version and its local ones, as `==` allows them.
     pub(crate) fn interval(&self) -> Interval {
-        intervals::equal(&self.parsed)
+        intervals::equal(self.parsed())
     }
 
     /// The same version without its local label: `1.0` for `1.0+cu121` ("Version specifiers",
     /// "Local version identifiers"). Its raw text is the canonical one.
     #[must_use]
     pub fn without_local(&self) -> Self {
-        let parsed = self.parsed.clone().without_local();
+        let parsed = self.parsed().clone().without_local();
         Self::of(parsed.to_string().into(), parsed)
     }
 }
 
 impl PartialEq for Version {
     fn eq(&self, other: &Self) -> bool {
-        self.key == other.key && self.parsed == other.parsed
+        self.cmp(other) == Ordering::Equal
     }
 }
 
@@ -96,27 +106,32 @@ impl PartialOrd for Version {
 
 impl Ord for Version {
     fn cmp(&self, other: &Self) -> Ordering {
-        let by_key = self.key.cmp(&other.key);
-        by_key.then_with(|| self.parsed.cmp(&other.parsed))
+        self.key.cmp(&other.key).then_with(|| {
+            // Copies of one version are compared most of all.
+            if Arc::ptr_eq(&self.parts, &other.parts) {
+                return Ordering::Equal;
+            }
+            self.parsed().cmp(other.parsed())
+        })
     }
 }
 
 impl Hash for Version {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.parsed.hash(state);
+        self.parsed().hash(state);
     }
 }
 
 /// The canonical form.
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.parsed, f)
+        fmt::Display::fmt(self.parsed(), f)
     }
 }
 
 impl fmt::Debug for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.raw, f)
+        fmt::Debug::fmt(self.raw(), f)
     }
 }
 

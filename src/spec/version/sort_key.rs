@@ -114,9 +114,9 @@ mod tests {
             for a in ends(&one) {
                 for b in ends(&other) {
                     let by_key = a.key.cmp(&b.key);
-                    let by_parts = a.parsed.cmp(&b.parsed);
+                    let by_parts = a.parsed().cmp(b.parsed());
                     let is_right = by_key == Ordering::Equal || by_key == by_parts;
-                    prop_assert!(is_right, "{:?} {:?}", a.parsed, b.parsed);
+                    prop_assert!(is_right, "{:?} {:?}", a.parsed(), b.parsed());
                     prop_assert_eq!(a.cmp(&b), by_parts);
                     prop_assert_eq!(a == b, by_parts == Ordering::Equal);
                 }

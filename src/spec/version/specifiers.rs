@@ -218,9 +218,9 @@ mod tests {
             let clause = format!("{operator}{bound}");
             let found = version(&format!("{found}{local}"));
             if let Some(parsed) = Specifiers::parse(&clause) {
-                let mut release = found.parsed.release().to_vec();
+                let mut release = found.parsed().release().to_vec();
                 release.resize(8, 0);
-                let padded = found.parsed.clone().with_release(release);
+                let padded = found.parsed().clone().with_release(release);
                 let theirs = parsed.clauses[0].contains(&padded);
                 prop_assert_eq!(parsed.contains(&found), theirs, "{:?} in {}", found, clause);
             }
