@@ -59,10 +59,10 @@ struct Numbers {
 
 /// Finds and checks the end records of a file.
 pub(super) fn find(file: &dyn ReadAt) -> ArchiveResult<EndRecords> {
-    let begin = file.size().saturating_sub(LONGEST_TAIL as u64);
-    let tail = read(file, begin..file.size())?;
+    let (tail, at) = read_tail(file)?;
+    let begin = file.size() - tail.len() as u64;
     let not_an_archive = |reason: &str| ArchiveFault::NotAnArchive(reason.to_owned());
-    let at = memmem::rfind(&tail, SIGNATURE).ok_or_else(|| not_an_archive(without_end(file)))?;
+    let at = at.ok_or_else(|| not_an_archive(without_end(file)))?;
     let (record, comment) = tail[at..]
         .split_first_chunk::<END_RECORD>()
         .ok_or_else(|| not_an_archive("its end record is cut off"))?;
@@ -79,6 +79,22 @@ pub(super) fn find(file: &dyn ReadAt) -> ArchiveResult<EndRecords> {
         directory,
         tail,
     })
+}
+
+/// The end of the file, and where the last signature of an end record is in it.
+fn read_tail(file: &dyn ReadAt) -> ArchiveResult<(Vec<u8>, Option<usize>)> {
+    let (size, longest) = (file.size(), LONGEST_TAIL as u64);
+    // The rest of a remote file would have to be fetched. The last signature is the last one of the
+    // whole file, and all that belongs to it comes before it.
+    let at_hand = file.at_hand().min(longest);
+    let tail = read(file, size.saturating_sub(at_hand)..size)?;
+    let at = memmem::rfind(&tail, SIGNATURE);
+    if at_hand >= size.min(longest) || at.is_some_and(|at| at >= END_RECORD64 + LOCATOR64) {
+        return Ok((tail, at));
+    }
+    let tail = read(file, size.saturating_sub(longest)..size)?;
+    let at = memmem::rfind(&tail, SIGNATURE);
+    Ok((tail, at))
 }
 
 /// Why a file has no end record.
@@ -260,6 +276,8 @@ fn structure(place: &str, found: &'static str) -> ArchiveError {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
     use super::*;
     use crate::archive::tests::Bytes;
     use crate::archive::tests::zip_image::{STORED, ZipEntry, ZipImage};
@@ -349,6 +367,47 @@ mod tests {
             let error = find(&Bytes(bytes.into())).err().unwrap();
             let expected = ArchiveFault::NotAnArchive(reason.to_owned());
             assert!(matches!(error, ArchiveError::Fault(fault) if fault == expected));
+        }
+    }
+
+    #[test]
+    fn the_end_that_was_fetched_is_enough_if_it_has_all_end_records() {
+        /// A file of which so many bytes at the end were fetched.
+        #[derive(Debug)]
+        struct Fetched(Bytes, u64, AtomicU64);
+        impl ReadAt for Fetched {
+            fn path(&self) -> &std::path::Path {
+                self.0.path()
+            }
+            fn size(&self) -> u64 {
+                self.0.size()
+            }
+            fn at_hand(&self) -> u64 {
+                self.1
+            }
+            fn read_at(&self, buffer: &mut [u8], offset: u64) -> std::io::Result<usize> {
+                self.2.fetch_min(offset, Ordering::Relaxed);
+                self.0.read_at(buffer, offset)
+            }
+        }
+        for zip64 in [false, true] {
+            let mut image = image();
+            image.entries = vec![ZipEntry::new("a", &[b'x'; 100_000], 0o100_644, STORED)];
+            image.end.zip64 = zip64;
+            image.comment = b"comment".to_vec();
+            let bytes = image.to_bytes();
+            let records = if zip64 { 98 } else { 22 } + 7;
+            let (size, expected) = (bytes.len() as u64, found(&image).expect("an archive"));
+            for at_hand in [0, 10, records, 98 + 7, 200, 99_000, size] {
+                let file = Fetched(Bytes(bytes.clone().into()), at_hand, AtomicU64::new(size));
+                let Ok(end) = find(&file) else {
+                    panic!("{at_hand} bytes at hand, zip64 {zip64}")
+                };
+                assert_eq!((end.entries, end.directory), expected);
+                let first = file.2.into_inner();
+                let is_enough = at_hand >= 98 + 7;
+                assert_eq!(first >= size - at_hand.min(LONGEST_TAIL as u64), is_enough);
+            }
         }
     }
 

@@ -177,6 +177,12 @@ impl ReadAt for Peek {
         }
     }
 
+    fn at_hand(&self) -> u64 {
+        let size = self.shared.size;
+        let missing = self.shared.lock().content.missing(0..size);
+        missing.last().map_or(size, |last| size - last.end)
+    }
+
     fn will_read(&self, range: Range<u64>) {
         let shared = &*self.shared;
         let mut state = shared.lock();

@@ -307,6 +307,11 @@ pub trait ReadAt: Send + Sync + std::fmt::Debug {
     /// failure to fetch is returned by the read that needs the bytes.
     fn will_read(&self, _range: Range<u64>) {}
 
+    /// How many bytes at the end can be read without being fetched.
+    fn at_hand(&self) -> u64 {
+        self.size()
+    }
+
     /// Fills `buffer` from `offset` on.
     ///
     /// # Errors
