@@ -6,7 +6,7 @@
 
 use crate::archive_refusals::{DEFLATED, STORED, deflated, demo, stored};
 use crate::support::verdict::{Case, all_accepted, all_refused};
-use crate::support::zip_image::ZipEntry;
+use crate::support::zip_image::{Header, ZipEntry};
 
 #[test]
 fn e21_r19_r20_r22_content_that_is_not_what_the_archive_states() {
@@ -101,6 +101,19 @@ fn r21_deflated_data_that_makes_no_sense() {
     all_refused([
         body("garbage behind the stream", |body| body.push(0)),
         body("two streams", |body| body.extend_from_within(..)),
+        // What looks like the end of a gzip member is garbage, too, and so is what follows it.
+        deflated("a trailer of its own", &[DEFLATED, "unpack"], |entry| {
+            let Header { crc, usize, .. } = entry.central;
+            entry
+                .body
+                .extend([crc.to_le_bytes(), usize.to_le_bytes()].concat());
+            entry.body.push(0);
+            let length = entry.body.len() as u32;
+            entry.both(|header| {
+                header.csize = length;
+                header.crc ^= 1;
+            });
+        }),
         body("cut off", |body| body.truncate(body.len() - 1)),
         body("empty", Vec::clear),
         body("a block of no type", |body| *body = vec![0x07, 0, 0]),

@@ -7,7 +7,7 @@
 //! libdeflate does not report how much of its input it has read, but bytes after the end of a
 //! stream must be found. Therefore the stream is presented as a member of a gzip file (RFC 1952),
 //! with the CRC-32 and the size that the archive states as its trailer, which libdeflate compares.
-//! The trailer's bytes must occur nowhere else in the data, so libdeflate cannot have stopped
+//! The bytes of the size must occur nowhere else in the data, so libdeflate cannot have stopped
 //! early.
 
 mod bits;
@@ -96,9 +96,11 @@ impl Inflater {
         member[..HEADER.len()].copy_from_slice(&HEADER);
         member[end..end + 4].copy_from_slice(&entry.crc.to_le_bytes());
         member[end + 4..].copy_from_slice(&size.to_le_bytes());
-        let (data, trailer) = (&member[HEADER.len()..], &member[end..]);
-        // An earlier occurrence could be where libdeflate stops, with unread bytes behind it.
-        if memchr::memmem::find(data, trailer) != Some(end - HEADER.len()) {
+        // An earlier occurrence could be where libdeflate stops, with unread bytes behind it. It
+        // stops only before the true size, so before these four bytes, whatever CRC is with them.
+        if memchr::memmem::find(&member[HEADER.len()..], &size.to_le_bytes())
+            != Some(end + 4 - HEADER.len())
+        {
             return None;
         }
         let length = self.whole.gzip_decompress(member, room).ok()?;
