@@ -170,6 +170,15 @@ def check_links(page, text, checks):
     checks.check(f"{page.name}: links", not dead, ", ".join(dead))
 
 
+def serve_index(directory):
+    """Start a server of an index that is made in a directory."""
+    make_wheels(directory / "wheels")
+    handler = functools.partial(Index, directory=str(directory))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
 def main():
     parser = venv.new_parser(__doc__)
     parser.add_argument("pages", metavar="PAGE", nargs="*", type=pathlib.Path)
@@ -179,11 +188,7 @@ def main():
     pages = options.pages or [root / "README.md", *sorted((root / "docs").glob("*.md"))]
     checks, commands, left_out = Checks(), 0, 0
     with venv.scratch_directory("documentation") as scratch:
-        served = scratch / "served"
-        make_wheels(served / "wheels")
-        handler = functools.partial(Index, directory=str(served))
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        server = serve_index(scratch / "served")
         ground = Ground(scratch, binary, server)
         for page in pages:
             text = page.read_text(encoding="utf-8")

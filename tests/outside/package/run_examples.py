@@ -13,20 +13,17 @@ Prints a line for each command. Exit code 1: one failed, or a table or an exampl
 
 from __future__ import annotations
 
-import functools
-import http.server
 import os
 import pathlib
 import re
 import shlex
 import sys
-import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "against"))
 
 from checks import Checks
-from run_documentation import BLOCK, Ground, Index, make_wheels
+from run_documentation import BLOCK, Ground, serve_index
 
 from lib import venv
 
@@ -136,11 +133,7 @@ def main():
         tools = venv.make_tools(scratch / "environment", *packages).parent
         listed = venv.must([tools / "pip", "freeze", "--all"]).split()
         print(*(line for line in listed if line.startswith(tuple(f"{name}==" for name in packages))))
-        served = scratch / "served"
-        make_wheels(served / "wheels")
-        handler = functools.partial(Index, directory=str(served))
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        server = serve_index(scratch / "served")
         ground = Ground(scratch, binary, server)
         count = run_tables(ground, tools, text, checks)
         checks.check(f"{count} commands in the tables", count >= 30)
