@@ -92,7 +92,7 @@ impl Scout {
                 return;
             };
             let read = match answer {
-                // The page promised the file. Where it is missing, the wheel has METADATA.
+                // The page promised the file. If it is missing, the wheel has METADATA.
                 Ok(file) if MISSING.contains(&file.status) => {
                     scout.peek(key, &wheel);
                     return;
