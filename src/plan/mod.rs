@@ -212,7 +212,7 @@ pub struct PlannedFile {
     pub size: u64,
     /// The digest of the content; `None` if it is known only when the file is written.
     pub digest: Option<Digest>,
-    /// The slot of the operation that moves it in, which is also that operation's index.
+    /// The slot of the operation that moves it in.
     pub slot: u32,
 }
 
@@ -223,7 +223,7 @@ pub struct Plan {
     pub changes: Vec<Change>,
     /// The files to write, sorted by place; no place twice.
     pub files: Vec<PlannedFile>,
-    /// The renames, in order.
+    /// The renames, in the order of their slots. Staging may leave some out.
     pub operations: Vec<Operation>,
     /// Conflicts, and how each was resolved.
     pub conflicts: Vec<PathConflict>,
@@ -287,7 +287,8 @@ impl Plan {
     /// The path of a file in the staging directory, such as `3/pkg/a.py`: the slot of the operation
     /// that moves it in, and its path below the place of that operation.
     pub fn staged_path(&self, file: &PlannedFile) -> String {
-        let moved = &self.operations[file.slot as usize].place;
+        let at = (self.operations).binary_search_by_key(&file.slot, |operation| operation.slot);
+        let moved = &self.operations[at.expect("an operation moves it in")].place;
         match file.place.path.below(&moved.path) {
             // Faster than `format!`, and needed for every directory and more.
             Some(below) => [&*file.slot.to_string(), "/", below].concat(),

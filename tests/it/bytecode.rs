@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
 
 use crate::support::scene::{Scene, assert_unchanged, interpreter, python, site_packages, tree};
 use crate::support::wheel_builder::Wheel;
@@ -210,6 +211,36 @@ fn c22_a_file_that_is_no_python_is_a_warning_and_leaves_nothing_behind() {
         .install(&venv, &["--compile-bytecode", &wheel])
         .assert_code(0);
     assert_eq!(bytecode(&library).len(), 2);
+}
+
+#[test]
+fn an_epoch_is_given_to_all_files_if_an_operation_is_left_out() {
+    let scene = Scene::new();
+    let venv = scene.venv();
+    let library = site_packages(&venv);
+    // Each file of bytecode is moved in by itself, because its directory is there.
+    fs::create_dir(library.join("__pycache__")).expect("it is free");
+    let wheel = Wheel::new("demo", "1.0")
+        .file("bad.py", "print 'two'\n")
+        .file("good.py", "")
+        .file("package/fine.py", "");
+    let wheel = written(&scene, &wheel);
+    let target = venv.display().to_string();
+    let words = ["--compile-bytecode", "--target", &target, &wheel];
+    scene
+        .run_with(&[("SOURCE_DATE_EPOCH", "1000")], &words)
+        .assert_code(0);
+    let compiled = ["__pycache__/good", "package/__pycache__/fine"];
+    let compiled = compiled.map(|stem| format!("{stem}.{}.pyc", tag()));
+    let sources = ["bad.py", "good.py", "package/fine.py"];
+    for file in sources
+        .into_iter()
+        .chain(compiled.iter().map(String::as_str))
+    {
+        let metadata = fs::metadata(library.join(file)).expect("it was written");
+        let modified = metadata.modified().expect("files have times");
+        assert_eq!(modified, UNIX_EPOCH + Duration::from_secs(1000), "{file}");
+    }
 }
 
 #[test]
