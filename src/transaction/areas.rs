@@ -129,8 +129,8 @@ pub(super) fn open_root(
     Ok((live, state))
 }
 
-/// The private directories of a new transaction, which are deleted on drop unless a journal names
-/// them.
+/// The private directories of a new transaction, which are deleted on drop unless a journal may
+/// name them.
 pub struct Areas {
     by_root: BTreeMap<RootId, Area>,
     /// By root and slot: the directory inside the staging directory that passes the same on to new
@@ -236,8 +236,14 @@ impl Areas {
     }
 
     /// Leaves everything to recovery, or to a cleaning that knows what is needed for undo.
-    pub(super) fn keep(mut self) {
+    pub(super) fn keep(mut self) -> Self {
         self.kept = true;
+        self
+    }
+
+    /// Deletes them after all: no journal names them.
+    pub(super) fn discard(mut self) {
+        self.kept = false;
     }
 
     fn delete(&self) -> Result<()> {

@@ -56,11 +56,14 @@ pub fn commit(
     options: CommitOptions<'_>,
     events: &dyn Events,
 ) -> Result<Committed, Failed> {
+    // From here on a journal may name them, even if a panic ends this function.
+    let areas = areas.keep();
     let committed = move_in(layout, &areas, staged.plan.operations, options, events);
-    match &committed {
-        // No journal is left that names the areas, and nothing in them is needed.
-        Err(failed) if failed.effect != Effect::Unfinished => drop(areas),
-        _ => areas.keep(),
+    if let Err(failed) = &committed
+        && failed.effect != Effect::Unfinished
+    {
+        // No journal is left that names them, and nothing in them is needed.
+        areas.discard();
     }
     committed
 }
