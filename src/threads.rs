@@ -1,5 +1,5 @@
-//! The threads that wheels are opened, planned and staged on, one pool for a whole command, and
-//! the count of those that have nothing to do.
+//! The threads that wheels are opened, planned and staged on, one pool for a whole command, the
+//! count of those that have nothing to do, and what a panic of one means for the others.
 //!
 //! Only this file names rayon. Downloads do not run here: they wait for servers most of the time,
 //! and start threads of their own.
@@ -107,6 +107,19 @@ impl SpareThreads {
 impl Drop for SpareGuard<'_> {
     fn drop(&mut self) {
         self.threads.0.fetch_sub(self.by, Ordering::Relaxed);
+    }
+}
+
+/// Calls its function if it is dropped by a panic. Threads that would wait for the one that panics
+/// end then, and the panic is seen instead of a standstill.
+#[derive(Debug)]
+pub struct OnPanic<F: Fn()>(pub F);
+
+impl<F: Fn()> Drop for OnPanic<F> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            (self.0)();
+        }
     }
 }
 

@@ -25,6 +25,7 @@ use crate::archive::{GzipError, gunzip};
 use crate::cancellation::Cancellation;
 use crate::error::{Error, NetworkFault, Result};
 use crate::spec::location::{label_of, request_url};
+use crate::threads::OnPanic;
 
 /// A small body to fetch.
 #[derive(Debug, Clone)]
@@ -315,6 +316,8 @@ impl ResourceFetch {
             .unwrap_or_else(PoisonError::into_inner)
             .take();
         if let Some(arrived) = arrived {
+            // What others wait for may then never come.
+            let _stop = OnPanic(|| self.cancel.cancel());
             arrived(result);
         }
     }

@@ -10,6 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use super::dir::Dir;
 use super::stat::Kind;
 use crate::error::{Error, Result};
+use crate::threads::OnPanic;
 
 /// Removes `name` from `dir`: a directory with everything in it, or a file or symbolic link. A
 /// missing name is fine.
@@ -79,23 +80,28 @@ struct TreeRemoval<'a> {
 
 impl TreeRemoval<'_> {
     fn lock(&self) -> MutexGuard<'_, Pending> {
-        // A panic ends the whole scope; until then the queue itself is consistent.
+        // No change of the queue is left half done, so it is right even after a panic.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn run(&self) {
+        let _stop = OnPanic(|| self.fail(Error::interrupted()));
         while let Some(place) = self.next() {
             let emptied = self.empty(place);
-            let mut queue = self.lock();
-            queue.busy -= 1;
-            if let Err(error) = emptied {
-                // Later failures often follow from the first, so only that is kept.
-                queue.failed.get_or_insert(error);
+            self.lock().busy -= 1;
+            match emptied {
+                Err(error) => self.fail(error),
+                // Idle threads wait for new directories and for the end alike, so all have to look.
+                Ok(()) => self.changed.notify_all(),
             }
-            drop(queue);
-            // Idle threads wait for new directories and for the end alike, so all have to look.
-            self.changed.notify_all();
         }
+    }
+
+    /// Ends the removal.
+    fn fail(&self, error: Error) {
+        // Later failures often follow from the first, so only that is kept.
+        self.lock().failed.get_or_insert(error);
+        self.changed.notify_all();
     }
 
     /// Waits for a directory to empty, innermost first; `None` if there will be no more.
@@ -170,5 +176,49 @@ impl TreeRemoval<'_> {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::path::Path;
+
+    use super::*;
+    use crate::fs::{FaultHook, Fs, FsOp};
+
+    /// A removal that panics at one name.
+    struct PanicAt(&'static str);
+
+    impl FaultHook for PanicAt {
+        fn before(&self, operation: &FsOp<'_>) -> io::Result<()> {
+            let (FsOp::Remove(path) | FsOp::RemoveDir(path)) = operation else {
+                return Ok(());
+            };
+            assert!(!path.ends_with(self.0), "as the test wants");
+            Ok(())
+        }
+    }
+
+    fn remove(top: &Path, hook: PanicAt) -> Result<()> {
+        let fs = Fs::with_hook(Arc::new(hook)).with_threads(Some(4));
+        remove_tree(&Dir::open(&fs, top).expect("opened"), "tree")
+    }
+
+    #[test]
+    fn a_panic_of_one_thread_ends_the_others() {
+        let scratch = tempfile::tempdir().expect("there is room");
+        for name in ["file", "one", "tree"] {
+            for directory in ["one/two/three", "four"] {
+                let directory = scratch.path().join("tree").join(directory);
+                std::fs::create_dir_all(&directory).expect("it can be made");
+                std::fs::write(directory.join("file"), "content").expect("it can be written");
+            }
+            let removed = catch_unwind(AssertUnwindSafe(|| remove(scratch.path(), PanicAt(name))));
+            assert!(removed.is_err(), "{name}: {removed:?}");
+        }
+        assert!(remove(scratch.path(), PanicAt("none")).is_ok());
+        assert!(!scratch.path().join("tree").exists());
     }
 }

@@ -12,7 +12,7 @@ use super::PackOptions;
 use super::contents::{Contents, PackedContent, PackedFile};
 use crate::archive::{Archive, Entry, EntryBatch, Item, Scratch, Sink, StreamEnd, Unpacked};
 use crate::error::{Error, Result};
-use crate::threads::Pool;
+use crate::threads::{OnPanic, Pool};
 use crate::wheel::{Archives, WheelId};
 
 /// Entries that are at least so large are checked first: one of them, checked last, would keep a
@@ -83,7 +83,7 @@ impl<'a> Checks<'a> {
             // Without a thread for it, the writer runs after the checks and waits for nothing.
             let writing = std::thread::Builder::new().spawn_scoped(scope, write);
             self.options.pool.on_each_thread(|| {
-                let _stop = StopOnPanic(&self);
+                let _stop = OnPanic(|| self.fail(Error::interrupted()));
                 self.work();
             });
             if writing.is_err() {
@@ -258,17 +258,6 @@ impl<'a> Checks<'a> {
     // No method leaves the state half changed, so it is right even after a panic.
     fn lock(&self) -> MutexGuard<'_, CheckState> {
         lock(&self.state)
-    }
-}
-
-/// Ends the writer's waiting if a check panics, so that the panic is seen and not a standstill.
-struct StopOnPanic<'a, 'b>(&'a Checks<'b>);
-
-impl Drop for StopOnPanic<'_, '_> {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.fail(Error::interrupted());
-        }
     }
 }
 

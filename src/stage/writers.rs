@@ -20,6 +20,7 @@ use crate::error::{Effect, Error, Result, SourceFault};
 use crate::outcome::Events;
 use crate::plan::{Content, Plan, PlannedFile};
 use crate::spec::record::Verify;
+use crate::threads::OnPanic;
 use crate::wheel::{Archives, WheelId};
 
 /// What became known when the contents were written.
@@ -56,10 +57,8 @@ pub(super) fn write_contents(
             Content::Entry(..) | Content::Bytes(_) => here.push(number),
         }
     }
-    let (arrivals, enough) = match options.arrivals {
-        Some(arrivals) => (Some(arrivals.archives), Some(arrivals.enough)),
-        None => (None, None),
-    };
+    let arrivals = options.arrivals;
+    let (arrivals, enough) = arrivals.map(|both| (both.archives, both.enough)).unzip();
     let workers = Workers {
         plan,
         stages,
@@ -139,6 +138,7 @@ impl Workers<'_> {
 
     /// The loop of one worker.
     fn run(&self) {
+        let _stop = self.stop_on_panic();
         let mut scratch = Scratch::with_help(self.queue.spare().clone());
         let mut buffer = Vec::new();
         while let Some(work) = self.queue.next() {
@@ -157,6 +157,7 @@ impl Workers<'_> {
     /// Queues the files of each remote wheel when it arrives, and closes the queue after the last
     /// one.
     fn receive(&self, arrivals: Receiver<Arrival>, mut awaited: HashMap<WheelId, Vec<usize>>) {
+        let _stop = self.stop_on_panic();
         for arrival in arrivals {
             match arrival {
                 Ok((id, archive)) => {
@@ -198,6 +199,11 @@ impl Workers<'_> {
         if let Some(compilation) = &self.compilation {
             compilation.stop();
         }
+    }
+
+    /// Stops everything if this thread panics, so that none waits for what it would have done.
+    fn stop_on_panic(&self) -> OnPanic<impl Fn()> {
+        OnPanic(|| self.fail(Error::interrupted()))
     }
 
     /// Starts a thread for each interpreter that compiles. They are beside those that write,

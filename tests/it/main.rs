@@ -70,6 +70,7 @@ mod packaging;
 mod packing;
 mod packing_images;
 mod packing_streams;
+mod panics;
 mod partial_files;
 mod peeking;
 mod planted;

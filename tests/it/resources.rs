@@ -77,6 +77,23 @@ fn an_address_is_fetched_once_and_what_arrives_may_ask_for_more() {
 }
 
 #[test]
+fn a_panic_over_an_answer_ends_the_command() {
+    let (scene, server) = (Scene::new(), Server::start());
+    server.put("page", b"text");
+    let downloader = downloader(&settings(&scene));
+    let asked = downloader.want(page(&server, "page"), |resource| {
+        panic!("as the test wants, over {resource:?}")
+    });
+    assert!(asked);
+    // Whoever waits for what the answer would have become looks at this, too.
+    let begin = Instant::now();
+    while downloader.cancel().check().is_ok() {
+        assert!(begin.elapsed() < Duration::from_secs(20), "it goes on");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
 fn statuses_are_answers_new_tries_or_failures() {
     let (scene, server) = (Scene::new(), Server::start());
     let downloader = downloader(&Settings {

@@ -176,16 +176,23 @@ fn r96_nor_does_one_under_a_removal_or_an_undo() {
     }
 }
 
-/// Replaces every file below a directory by another one, which was not checked.
-fn forge(directory: &Path) {
-    for entry in fs::read_dir(directory).expect("it can be listed") {
-        let path = entry.expect("it is there").path();
-        if path.is_dir() {
-            forge(&path);
-        } else {
-            fs::write(&path, "forged").expect("it can be written");
+/// Copies a directory with every file replaced by another one, which was not checked. What other
+/// threads of the command remove meanwhile is left out.
+fn copy_forged(from: &Path, to: &Path) -> io::Result<()> {
+    let metadata = match fs::symlink_metadata(from) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        found => found?,
+    };
+    if metadata.is_dir() {
+        fs::create_dir(to)?;
+        for name in fs::read_dir(from).into_iter().flatten() {
+            let name = name?.file_name();
+            copy_forged(&from.join(&name), &to.join(&name))?;
         }
+    } else {
+        fs::write(to, "forged")?;
     }
+    fs::set_permissions(to, metadata.permissions())
 }
 
 /// Before each change of the command in turn, the state directory is exchanged for a copy in which
@@ -207,8 +214,7 @@ fn r96_a_state_directory_that_is_exchanged_moves_nothing_in_that_was_not_checked
                 let (state, aside) = (state.clone(), aside.clone());
                 move || {
                     if fs::rename(&state, &aside).is_ok() {
-                        copy(&aside, &state);
-                        forge(&state);
+                        copy_forged(&aside, &state).expect("it can be copied");
                     }
                 }
             };

@@ -108,7 +108,7 @@ const LAYERS: &[&[&str]] = &[
 const ALLOWED_USES: &[(&str, &str)] = &[("error", "path"), ("error", "digest")];
 /// Modules that may use only these, whatever lies below them.
 const NARROW: &[(&str, &[&str])] = &[
-    ("fs", &["error", "cancellation"]),
+    ("fs", &["error", "cancellation", "threads"]),
     ("resolve", &["error", "path", "digest", "spec"]),
 ];
 
