@@ -1,0 +1,497 @@
+"""Walk at random through commands and options, and check after every command what has to hold.
+
+    python3 tests/outside/against/random_walks.py [--seed N] [--steps N] [--seconds N] [--peers PEERS]
+
+Each walk makes a family of small wheels, an environment, and a sequence of commands with random
+options, all from its seed. After every command:
+
+- the exit code is a documented one, nothing panicked, and it ended within a minute; the output of
+  `--json` fits the schema;
+- after an error the tree is as before, after a success `check` finds nothing that the walk has not
+  damaged itself, every file has an owner, and nothing is left behind;
+- `--dry-run` and `--check` change nothing and say what the command then does;
+- the same command again changes nothing;
+- other values of `--jobs`, `--link-mode` and `--store` give the same tree;
+- a killed command is settled by `recover`: the tree is as before or as after;
+- `undo` restores the tree from before; a `sync` equals one into a fresh environment;
+- no file of the store changes;
+- with `--peers`, pip lists the same projects and finds the same requirements unmet.
+
+A failure is printed with its seed, its command line and how to repeat it. `--trace` prints all
+commands; `--keep DIR` leaves the files there, so that the commands can be repeated by hand.
+
+Exit code 1: something does not hold, or nothing was tested.
+"""
+
+from __future__ import annotations
+
+import collections
+import json
+import os
+import pathlib
+import shlex
+import subprocess
+import sys
+import time
+import traceback
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from lib import server, trees, venv
+from walk_commands import Command
+from walk_environment import Environment, Fault
+from walk_oracles import Outcome, compared_changes, owned_paths, with_parents, without_bytecode
+from walk_wheels import VERSIONS
+
+
+class Walk(Environment):
+    """The commands that change one environment."""
+
+    def walk(self) -> None:
+        for self.step in range(self.options.steps):
+            if time.monotonic() > self.options.deadline:
+                break
+            self.one_step()
+
+    def one_step(self) -> None:
+        kinds = {
+            "install": 34, "sync": 10, "uninstall": 12, "undo": 10, "recover": 2, "installer": 6, "look": 8,
+            "cache": 4, "pack": 5, "verify": 2, "download": 3, "mine": 6, "other": 5 if self.options.peers else 0,
+            "lock": 5, "freeze": 3, "pip": 2 if self.options.peers else 0,
+        }  # fmt: skip
+        kind = self.chance.choices(list(kinds), list(kinds.values()))[0]
+        getattr(self, f"step_{kind}")()
+
+    def step_install(self) -> None:
+        self.change(self.commands.install())
+
+    def step_sync(self) -> None:
+        command = self.commands.sync()
+        self.change(command)
+        if self.chance.random() < 0.3:
+            self.fresh(command)
+
+    def step_lock(self) -> None:
+        """Resolve into a file, and install that."""
+        option, name = self.chance.choice((("--lock", "pylock.toml"), ("--report", "report.json")))
+        file = self.commands.out / name
+        file.unlink(missing_ok=True)
+        if self.run(self.commands.resolve(option, os.fspath(file))).code == 0:
+            maker = self.commands.sync if self.chance.random() < 0.4 else self.commands.install
+            self.change(maker(file))
+
+    def step_uninstall(self) -> None:
+        self.change(self.commands.uninstall(self.installed()))
+
+    def step_undo(self) -> None:
+        self.undo(self.commands.undo(list(self.states)))
+
+    def step_recover(self) -> None:
+        self.change(self.commands.recover())
+
+    def step_installer(self) -> None:
+        if self.place.installer:
+            self.change(self.commands.installer())
+
+    def step_look(self) -> None:
+        before = self.tree()
+        paths = [path for path in before if trees.CONTROL not in path]
+        self.run(self.commands.look(self.installed(), sorted(paths)))
+        self.equal(before, self.tree(), "a command that reads has changed the tree")
+
+    def step_cache(self) -> None:
+        outcome = self.run(self.commands.cache_command())
+        if outcome.code not in (0,):
+            raise Fault(f"the cache: {outcome.code}: {outcome.stdout}{outcome.stderr}")
+
+    def step_verify(self) -> None:
+        command = self.commands.verify()
+        broken = os.fspath(self.family.broken) in command.words
+        code = self.run(command).code
+        if code not in (3 if broken and not command.has("--verify") else 0, 2, 3 if broken else 0):
+            raise Fault(f"verify ends with {code}, with a damaged wheel: {broken}")
+
+    def step_download(self) -> None:
+        before = self.tree()
+        outcome = self.run(self.commands.download())
+        for item in (outcome.json or {}).get("downloads") or []:
+            path = pathlib.Path(item["path"])
+            if item["sha256"] and path.exists() and self.family.hash_of(path) != item["sha256"]:
+                raise Fault(f"{path} has another hash")
+        self.equal(before, self.tree(), "download has changed the tree")
+
+    def step_pack(self) -> None:
+        """Make an artefact twice; it has to be the same, and an application has to start."""
+        command = self.commands.pack()
+        artefact = pathlib.Path(command.words[-1])
+        trees.remove(artefact)
+        outcome = self.run(command)
+        if outcome.code or command.has("--dry-run"):
+            if artefact.exists():
+                raise Fault("an artefact was written")
+            return
+        first = trees.snapshot(artefact) if artefact.is_dir() else trees.look(artefact)
+        trees.remove(artefact)
+        again = self.run(command.without("--jobs").more("--jobs", "2"))
+        second = trees.snapshot(artefact) if artefact.is_dir() else trees.look(artefact)
+        if again.code or first != second:
+            raise Fault("the same artefact is another one")
+        if artefact.suffix == ".pyz":
+            done = venv.run([sys.executable, artefact, "-c", "print(42)"], env=self.variables(command))
+            if done.returncode or done.stdout.strip() != "42":
+                raise Fault(f"the application: {done.returncode}: {done.stderr[-600:]}")
+
+    def step_mine(self) -> None:
+        """Make, edit or delete a file, as users do."""
+        library = self.place.purelib
+        if not library.exists():
+            return
+        how = self.chance.choice(("new", "new", "directory", "link", "edit", "delete", "inside", "editable"))
+        if how in ("edit", "delete"):
+            owned = sorted(owned_paths(library, self.place.root))
+            files = [path for path in owned if (self.place.root / path).is_file()]
+            files = [path for path in files if ".dist-info/" not in path]
+            if not files:
+                return
+            path = self.place.root / self.chance.choice(files)
+            path.unlink()
+            self.emptied |= with_parents([os.path.relpath(path.parent, self.place.root)])
+            # Written anew, not in place: a file with hard links is shared with the store.
+            if how == "edit":
+                path.write_text("# edited\n")
+        elif how == "editable":
+            self.make_editable(library)
+        else:
+            name = self.chance.choice(("mine", "space/mine", "space/disputed.py", "alpha/mine.py", "omega_module.py"))
+            path = library / name
+            if path.exists() or path.is_symlink() or not path.parent.is_dir():
+                return
+            if how == "directory":
+                path.mkdir()
+            elif how == "link":
+                path.symlink_to("nowhere")
+            else:
+                path.write_text("# mine\n")
+        self.say(f"# by the user: {how}")
+        self.touched()
+
+    def make_editable(self, library: pathlib.Path) -> None:
+        """What `pip install -e` leaves of a project."""
+        name = self.chance.choice(self.family.names)
+        stem = venv.normal_name(name, "_")
+        if list(library.glob(f"{stem}-*.dist-info")):
+            return
+        info = library / f"{stem}-1.0.dist-info"
+        info.mkdir()
+        (library / f"__editable__.{stem}.pth").write_text("/src\n")
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        (info / "direct_url.json").write_text('{"url": "file:///src", "dir_info": {"editable": true}}')
+        own = ("METADATA", "direct_url.json", "RECORD")
+        rows = [f"__editable__.{stem}.pth", *(f"{info.name}/{file}" for file in own)]
+        (info / "RECORD").write_text("".join(f"{row},,\n" for row in rows))
+        self.editable = True
+
+    def step_other(self) -> None:
+        """Another tool changes the environment."""
+        if self.place.kind not in ("venv", "relocatable"):
+            return
+        python, name = self.place.root / "bin" / "python", self.chance.choice(self.family.names)
+        path = self.family.paths[name, self.chance.choice(VERSIONS)]
+        offline = ["--no-deps", "--no-index"]
+        pip = [self.options.peers.python, "-m", "pip", "--python", python]
+        uv = [self.options.peers.uv, "pip"]
+        words = self.chance.choice((
+            [*pip, "uninstall", "-y", name],
+            [*pip, "install", "--no-compile", *offline, path],
+            [*uv, "install", "--python", python, *offline, "--offline", path, "--link-mode", "copy"],
+            [*uv, "uninstall", "--python", python, name],
+        ))  # fmt: skip
+        self.say("# " + shlex.join(map(str, words)))
+        more = {"env": {**self.variables(Command("", [])), "UV_CACHE_DIR": str(self.scratch / "uv")}}
+        done = venv.run(words, **more)
+        self.count[f"other {words[2] if words[0] != self.options.peers.uv else 'uv'} {done.returncode}"] += 1
+        self.touched()
+
+    def step_pip(self) -> None:
+        """pip sees what we see."""
+        if not self.place.purelib.exists() or self.place.kind not in ("venv", "relocatable"):
+            return
+        python = self.place.root / "bin" / "python"
+        pip = [self.options.peers.python, "-m", "pip", "--python", python]
+        done = venv.run([*pip, "list", "--format", "json"])
+        theirs = {venv.normal_name(item["name"]): item["version"] for item in json.loads(done.stdout)}
+        ours = {venv.normal_name(item["name"]): item["version"] for item in self.ask("list")["projects"]}
+        if theirs != ours:
+            raise Fault(f"pip lists {theirs}, we list {ours}")
+        done = venv.run([*pip, "check"])
+        unmet = self.ask("check", "--requires").get("unmet_requirements")
+        if (done.returncode == 0) != (not unmet):
+            raise Fault(f"pip check: {done.returncode} {done.stdout}; we: {unmet}")
+
+    def step_freeze(self) -> None:
+        """What `list --format freeze` prints is what is there."""
+        if not self.place.root.exists():
+            return
+        outcome = self.run(Command("list", ["list", "--format", "freeze", *self.place.words]))
+        file = self.commands.out / "frozen.txt"
+        file.write_text(outcome.stdout)
+        if outcome.code or not any(not line.startswith("#") for line in outcome.stdout.splitlines()):
+            return
+        words = ["sync", "--check", "--find-links", self.family.directory, file, *self.place.words]
+        outcome = self.run(Command("sync", [*words, "--cache-dir", self.commands.cache]))
+        if outcome.code:
+            raise Fault(f"a frozen environment is not as it is: {outcome.code}: {outcome.stdout}{outcome.stderr}")
+
+
+    def change(self, command: Command) -> Outcome:
+        """Run a command with everything that has to hold of it."""
+        before, announced, other, killed = self.tree(), None, None, None
+        if command.kind in ("install", "sync", "uninstall") and self.chance.random() < 0.3:
+            announced = self.announce(command, before)
+        if command.kind in ("install", "sync") and self.chance.random() < 0.2:
+            other = self.another_way(command)
+        if command.kind in ("install", "sync", "uninstall") and self.chance.random() < self.options.kill:
+            killed = self.kill(command)
+        outcome = self.run(command)
+        after = self.tree()
+        if announced and command.has("--json"):
+            self.as_announced(command, announced, outcome)
+        if other:
+            if other[0] != outcome.code:
+                raise Fault(f"{other[2]}: ends with {other[0]}, not {outcome.code}")
+            self.equal(other[1], self.tree("SOURCE_DATE_EPOCH" in command.variables), other[2])
+        if killed is not None:
+            found, blank = self.tree(bytecode=False), without_bytecode(before)
+            if trees.without_control(killed) not in (trees.without_control(blank), trees.without_control(found)):
+                raise Fault("killed and recovered: " + trees.nearer(blank, found, killed))
+        if outcome.code or (outcome.json and outcome.json["outcome"] == "unchanged"):
+            if after != before:
+                what = trees.difference(before, after)
+                raise Fault(f"code {outcome.code}, but the tree changed: {what}\n{outcome.stderr[-600:]}")
+            return outcome
+        self.succeeded(command, outcome, before, after)
+        if command.kind in ("install", "sync") and self.chance.random() < 0.3 and not command.has("--reinstall"):
+            self.again(command)
+        if command.has("--undoable") and self.history and self.chance.random() < 0.35:
+            self.undo(Command("undo", ["undo", *self.place.words]))
+        return outcome
+
+    def announce(self, command: Command, before: trees.Snapshot) -> Outcome:
+        """Run it without changing anything."""
+        word = "--check" if command.kind != "uninstall" and self.chance.random() < 0.4 else "--dry-run"
+        outcome = self.run(command.without("--json").more("--json", word))
+        outcome.word = word
+        if self.tree() != before:
+            raise Fault(f"{word} has changed the tree: {trees.difference(before, self.tree())}")
+        return outcome
+
+    def as_announced(self, command: Command, announced: Outcome, outcome: Outcome) -> None:
+        """Compare what was said with what was done."""
+        changed = outcome.json["outcome"] == "committed"
+        code = int(changed) if announced.word == "--check" and not outcome.code else outcome.code
+        if announced.code != code:
+            what = f"{announced.word} ends with {announced.code}, the command with {outcome.code}"
+            raise Fault(f"{what}: {announced.stderr[-500:]} / {outcome.stderr[-500:]}")
+        said, done = (compared_changes(one.json, command) for one in (announced, outcome))
+        if said != done:
+            raise Fault(f"{announced.word} says {said}, but this is done: {done}")
+
+    def another_way(self, command: Command) -> tuple | None:
+        """The tree that the command makes with other values of options that do not count."""
+        if command.has("--offline"):
+            return None
+        options = {"--jobs": ("1", "4"), "--store": ("auto", "always", "never"), "--link-mode": ("auto", "copy")}
+        if command.has("--link-mode") and "reflink" in [*command.words, *command.variables.values()]:
+            del options["--link-mode"]
+        saved = self.save()
+        variant = command.without(*options)
+        words = [word for option, values in options.items() for word in (option, self.chance.choice(values))]
+        outcome = self.run(variant.more(*words))
+        found = self.tree("SOURCE_DATE_EPOCH" in command.variables)
+        self.restore(saved)
+        return outcome.code, found, " ".join(words)
+
+    def kill(self, command: Command) -> trees.Snapshot:
+        """Kill the command at a random moment, recover, and put the tree back."""
+        saved = self.save()
+        self.say(f"# killed: {self.line(command)}")
+        words = [os.fspath(word) for word in (self.options.binary, *command.words)]
+        quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        more = {"env": self.variables(command), "cwd": self.scratch / "work", "umask": command.umask}
+        process = subprocess.Popen(words, **more, **quiet)
+        try:
+            process.wait(self.chance.random() ** 2 * 0.15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        process.wait()
+        if self.place.root.exists():
+            done = self.run(Command("recover", ["recover", *self.place.words]))
+            if done.code:
+                raise Fault(f"recover after a kill ends with {done.code}: {done.stderr}")
+        found = self.tree(bytecode=False)
+        self.restore(saved)
+        self.count["kills"] += 1
+        return found
+
+    def succeeded(self, command: Command, outcome: Outcome, before: dict, after: dict) -> None:
+        """What holds after a success."""
+        if command.kind == "undo":
+            self.check_tree(after)
+            return
+        changed = trees.without_control(before) != trees.without_control(after)
+        was = self.history
+        self.history = trees.has_control(after)
+        if self.history and not was and not command.has("--undoable"):
+            raise Fault(f"left: {[path for path in after if trees.CONTROL in path]}")
+        self.check_tree(after)
+        if outcome.json and not self.foreign:
+            self.check_list(outcome.json["changes"])
+        if self.history:
+            self.note_transaction(command, before, after)
+        elif changed:
+            self.states.clear()
+
+    def note_transaction(self, command: Command, before: dict, after: dict) -> None:
+        """Remember the tree under the number of its transaction."""
+        past = self.ask("history")["transactions"]
+        if not past:
+            self.states.clear()
+            return
+        last = past[-1]
+        if last["number"] in self.states:
+            return
+        if last["kept"] is False:
+            self.states.clear()
+        elif last["number"] == 1:
+            self.states = {0: before}
+        elif not self.states:
+            # Something else has changed the tree since the transaction before.
+            self.states[last["number"] - 1] = before
+        self.states[last["number"]] = after
+
+    def again(self, command: Command) -> None:
+        """The same command once more changes nothing."""
+        before = self.tree()
+        outcome = self.run(command.without("--json").more("--json"))
+        if outcome.code or outcome.json["outcome"] != "unchanged":
+            what = f"{outcome.json['outcome']} {outcome.json['changes']} {outcome.stderr[-500:]}"
+            raise Fault(f"a second time: {outcome.code} {what}")
+        self.equal(before, self.tree(), "a second time")
+
+    def undo(self, command: Command) -> None:
+        """Undo, and compare with the tree that was there."""
+        before = self.tree()
+        past = self.ask("history")["transactions"] if self.history else []
+        outcome = self.run(command)
+        after = self.tree()
+        if outcome.code:
+            if after != before:
+                raise Fault(f"undo failed, but the tree changed: {trees.difference(before, after)}")
+            return
+        self.history = trees.has_control(after)
+        now = self.ask("history")["transactions"] if self.place.root.exists() else []
+        if now and len(now) > len(past):
+            number = now[-1]["back_to"]
+        elif not now and past:
+            number = 0
+        else:
+            return
+        self.count["undone"] += 1
+        if number in self.states:
+            # The library stays if the transaction made it: the state directory is in it.
+            stays = {path: node for path, node in after.items() if path in self.own}
+            wanted = {**stays, **self.states[number]}
+            self.equal(wanted, after, f"undo to {number}")
+            self.count["undone and compared"] += 1
+            if now:
+                self.states[now[-1]["number"]] = after
+        self.check_tree(after)
+        if not now:
+            self.states.clear()
+
+    def fresh(self, command: Command) -> None:
+        """A sync equals one into a fresh environment."""
+        if self.editable or command.has("--on-conflict", "--offline", "--dry-run", "--check"):
+            return
+        command = command.without("--json", "--reinstall", "--undoable")
+        command = command.more("--reinstall", SOURCE_DATE_EPOCH="1700000000")
+        saved = self.save()
+        mine = set(self.mine)
+        first = self.run(command)
+        found = trees.files(self.tree())
+        self.restore(None)
+        self.place.make()
+        second = self.run(command)
+        expected = trees.files(self.tree())
+        self.restore(saved)
+        if first.code or second.code:
+            return
+        found = {path: node for path, node in found.items() if path not in mine}
+        self.equal(expected, found, "a sync differs from a fresh one")
+        self.count["fresh"] += 1
+
+
+def repeat(options, seed: int) -> str:
+    peers = f" --peers {options.peers.directory}" if options.peers else ""
+    own = f"--binary {options.binary} --seed {seed} --walks 1 --steps {options.steps}{peers} --trace"
+    return f"python3 {sys.argv[0]} {own}"
+
+
+def one_walk(options, home: pathlib.Path, index: server.Server, seed: int, total: collections.Counter) -> bool:
+    """Walk once; whether all was well."""
+    scratch = home / f"walk-{seed}"
+    trees.remove(scratch)
+    scratch.mkdir()
+    walk = None
+    try:
+        walk = Walk(options, scratch, index, seed)
+        walk.walk()
+        return True
+    except Exception as fault:
+        # A mistake of this script shows its traceback, and does not end the other walks.
+        text = fault if isinstance(fault, Fault) else traceback.format_exc()
+        place = f"step {walk.step}, {walk.place.kind}:\n  {walk.last}" if walk else "at its start"
+        print(f"FAIL  seed {seed}, {place}\n  {text}")
+        print(f"  repeat: {repeat(options, seed)}\n", flush=True)
+        return False
+    finally:
+        if walk:
+            total.update(walk.count)
+        total["walks"] += 1
+        if not options.keep:
+            trees.remove(scratch)
+
+
+def main() -> int:
+    parser = venv.new_parser(__doc__)
+    add = parser.add_argument
+    add("--seed", type=int, default=1, help="the seed of the first walk (default: 1)")
+    add("--walks", type=int, default=10**9, help="how many walks at most")
+    add("--steps", type=int, default=25, help="the steps of each walk (default: 25)")
+    add("--seconds", type=float, default=60, help="when to end (default: 60)")
+    add("--kill", type=float, default=0.1, help="the share of commands that are also killed (default: 0.1)")
+    add("--peers", type=pathlib.Path, metavar="DIR", help="a directory with or for pip and uv")
+    add("--keep", type=pathlib.Path, metavar="DIR", help="leave the files of the walks here")
+    add("--trace", action="store_true", help="print every command")
+    options = parser.parse_args()
+    options.binary = venv.checked_binary(options.binary)
+    options.peers = venv.Peers(options.peers).make() if options.peers else None
+    options.schema = json.loads(venv.must([options.binary, "--json-schema"]))
+    options.deadline = time.monotonic() + options.seconds
+    total, failed = collections.Counter(), []
+    with venv.scratch_directory("walks") as scratch, server.Server(scratch) as index:
+        home = options.keep or scratch
+        home.mkdir(exist_ok=True)
+        for seed in range(options.seed, options.seed + options.walks):
+            if time.monotonic() > options.deadline:
+                break
+            if not one_walk(options, home.resolve(), index, seed, total):
+                failed.append(seed)
+    for name, number in sorted(total.items()):
+        print(f"{number:8} {name}")
+    print(f"random_walks: {total['walks']} walks, {total['commands']} commands, {len(failed)} failed: {failed}")
+    return 1 if failed or not total["commands"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
