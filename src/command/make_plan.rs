@@ -9,8 +9,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::open::Opened;
+use super::same_contents::keep_equal;
 use super::session::Session;
-use super::up_to_date::{Decision, has_contents_of};
+use super::up_to_date::Decision;
 use super::{Context, Options};
 use crate::digest::Algorithm;
 use crate::environment::layout::{Layout, Place};
@@ -165,29 +166,6 @@ pub fn uninstall(
         ignores_case: false,
     };
     intent.plan(session, pool, context)
-}
-
-/// Keeps the installed projects among the changes in `compare` that have the contents of their
-/// wheels, and drops the files that these would install.
-fn keep_equal(
-    changes: &mut [Change],
-    compare: &[usize],
-    files: &mut Vec<WantedFile>,
-    session: &Session<'_>,
-) -> Result<()> {
-    for &number in compare {
-        let change = &mut changes[number];
-        let is_its = |file: &WantedFile| file.owner.0 as usize == number;
-        let own = files.iter().filter(|file| is_its(file));
-        let recorded = session.installed[change.old[0]].read_record(&session.layout)?;
-        if has_contents_of(&recorded, own) {
-            change.action = Action::Keep;
-            // A kept project has no `old`, or its files would count as leaving.
-            change.old.clear();
-            files.retain(|file| !is_its(file));
-        }
-    }
-    Ok(())
 }
 
 /// Every file that the changes want, in the order of the arguments.

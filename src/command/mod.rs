@@ -35,6 +35,7 @@ mod remote;
 mod request;
 #[cfg(feature = "http")]
 mod resolve;
+mod same_contents;
 mod session;
 mod settling;
 mod shared_downloads;

@@ -4,26 +4,25 @@
 //! for each wheel. A file name states the project and the version, so a wheel that is installed in
 //! this version is neither opened nor fetched. Its pinned hashes are compared with what
 //! direct_url.json records. If nothing is recorded, RECORD is compared with that of the wheel
-//! ([`has_contents_of`]), but only if the wheel is on this machine or
+//! (see `same_contents.rs`), but only if the wheel is on this machine or
 //! [`Options::require_hashes`] asks for certainty; otherwise the project stays, as with pip and uv.
 //!
 //! Limits: the first verdict is made before the environment is locked, and made again under the
 //! lock.
 
 use std::cell::OnceCell;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use super::request::ResolvedInput;
 use super::{Context, Options};
-use crate::digest::Digest;
 use crate::environment::Environment;
 use crate::environment::layout::Layout;
 use crate::error::Result;
 use crate::fs;
-use crate::installed::{Form, Installed, Recorded};
+use crate::installed::{Form, Installed};
 use crate::outcome::Action;
 use crate::plan::changes::{self, Installs, Offer};
-use crate::plan::{Change, Content, WantedFile, WheelId};
+use crate::plan::{Change, WheelId};
 use crate::source::{Pins, Satisfied, Source};
 use crate::spec::direct_url::RecordedOrigin;
 use crate::spec::name::ProjectName;
@@ -296,24 +295,4 @@ impl SortedWheels {
             changes,
         }))
     }
-}
-
-/// Whether the RECORD of an installed project states the contents of a wheel, whose files are
-/// `files`. Files that the installer writes, such as scripts and INSTALLER, are left out.
-pub fn has_contents_of<'f>(
-    recorded: &Recorded,
-    mut files: impl Iterator<Item = &'f WantedFile>,
-) -> bool {
-    let Some(rows) = recorded.rows() else {
-        return false;
-    };
-    let rows: HashMap<&str, Option<Digest>> = rows
-        .iter()
-        .map(|row| (row.path.as_str(), row.digest))
-        .collect();
-    files.all(|file| {
-        // A file without a digest, such as a signature, cannot be compared and is no evidence.
-        let is_compared = matches!(file.content, Content::Entry(..)) && file.digest.is_some();
-        !is_compared || rows.get(&*file.recorded) == Some(&file.digest)
-    })
 }

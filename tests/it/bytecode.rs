@@ -8,7 +8,8 @@ use crate::support::scene::{Scene, assert_unchanged, interpreter, python, site_p
 use crate::support::wheel_builder::Wheel;
 
 /// The tag of the interpreter that environments are made for, such as `cpython-311`.
-fn tag() -> String {
+/// The tag in the names of bytecode files.
+pub fn tag() -> String {
     format!("cpython-{}", interpreter().minor.replace('.', ""))
 }
 

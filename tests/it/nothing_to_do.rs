@@ -129,6 +129,73 @@ fn a_pinned_wheel_that_is_here_replaces_other_contents_of_the_same_version() {
 }
 
 #[test]
+fn a_pinned_wheel_whose_bytecode_was_compiled_anew_is_there_already() {
+    let scene = Scene::new();
+    scene.venv();
+    let tag = crate::bytecode::tag();
+    let shipped = format!("__pycache__/demo.{tag}.pyc");
+    let wheel = Wheel::new("demo", "1.0").file("demo.py", "one = 1\n");
+    let wheel = wheel.file(&shipped, "of another build");
+    let path = scene.wheel(&wheel).display().to_string();
+    let pinned = format!("{path}#sha256={}", sha256(&wheel.bytes()));
+    let compiled = [pinned.as_str(), "--compile-bytecode"];
+    assert_eq!(action(&install(&scene, &compiled)), "install");
+    unchanged(&install(&scene, &compiled));
+    unchanged(&install(&scene, &[&pinned]));
+}
+
+/// Two pinned wheels that differ in a file and in nothing else; their words on a command line.
+fn disputing(scene: &Scene) -> [String; 2] {
+    ["one", "two"].map(|name| {
+        let wheel = Wheel::new(name, "1.0")
+            .file(&format!("{name}.py"), "x = 1\n")
+            .file("space/x.py", format!("{name} = 1\n"));
+        let path = scene.wheel(&wheel).display().to_string();
+        format!("{path}#sha256={}", sha256(&wheel.bytes()))
+    })
+}
+
+#[test]
+fn a_pinned_wheel_that_lost_a_file_to_another_project_is_there_already() {
+    for (choice, winner) in [("first", "one"), ("last", "two")] {
+        let scene = Scene::new();
+        scene.venv();
+        let [one, two] = disputing(&scene);
+        let words = [one.as_str(), &two, "--on-conflict", choice];
+        install(&scene, &words).assert_code(0);
+        let before = tree(&scene.join("venv"));
+        for again in [&words[..], &words[..2], &[&two, &one]] {
+            unchanged(&install(&scene, again));
+        }
+        assert_unchanged(&before, &tree(&scene.join("venv")));
+        // Without the winner the file is another one than that of the wheel.
+        let loser = usize::from(winner == "one");
+        let run = install(&scene, &["--exact", words[loser], "--on-conflict", "last"]);
+        run.assert_code(0);
+        let file = site_packages(&scene.join("venv")).join("space/x.py");
+        let expected = format!("{} = 1\n", ["one", "two"][loser]);
+        assert_eq!(fs::read_to_string(file).unwrap(), expected);
+    }
+}
+
+#[test]
+fn a_pinned_wheel_with_another_file_that_another_project_has_too_is_compared() {
+    let scene = Scene::new();
+    scene.venv();
+    let [one, two] = disputing(&scene);
+    install(&scene, &[&one, &two, "--on-conflict", "first"]).assert_code(0);
+    // Another build of the loser: the file in dispute does not explain the rest.
+    let build = Wheel::new("two", "1.0").file("two.py", "x = 2\n");
+    let path = scene.wheel(&build.file("space/x.py", "one = 1\n"));
+    let pinned = format!(
+        "{}#sha256={}",
+        path.display(),
+        sha256(&fs::read(&path).unwrap())
+    );
+    assert_eq!(action(&install(&scene, &[&pinned])), "reinstall");
+}
+
+#[test]
 fn with_required_hashes_a_wheel_elsewhere_is_compared_by_its_record() {
     let (scene, server) = (Scene::new(), Server::start());
     scene.venv();

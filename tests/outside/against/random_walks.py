@@ -246,9 +246,11 @@ class Walk(Environment):
     def change(self, command: Command) -> Outcome:
         """Run a command with everything that has to hold of it."""
         before, announced, other, killed = self.tree(), None, None, None
-        if command.kind in ("install", "sync", "uninstall") and self.chance.random() < 0.3:
+        # Whether files can be cloned is known only if one is, which a dry run must not try.
+        clones = "reflink" in [*command.words, *command.variables.values()]
+        if command.kind in ("install", "sync", "uninstall") and not clones and self.chance.random() < 0.3:
             announced = self.announce(command, before)
-        if command.kind in ("install", "sync") and self.chance.random() < 0.2:
+        if command.kind in ("install", "sync") and not clones and self.chance.random() < 0.2:
             other = self.another_way(command)
         if command.kind in ("install", "sync", "uninstall") and self.chance.random() < self.options.kill:
             killed = self.kill(command)
@@ -301,8 +303,6 @@ class Walk(Environment):
         if command.has("--offline"):
             return None
         options = {"--jobs": ("1", "4"), "--store": ("auto", "always", "never"), "--link-mode": ("auto", "copy")}
-        if command.has("--link-mode") and "reflink" in [*command.words, *command.variables.values()]:
-            del options["--link-mode"]
         saved = self.save()
         variant = command.without(*options)
         words = [word for option, values in options.items() for word in (option, self.chance.choice(values))]
@@ -324,7 +324,7 @@ class Walk(Environment):
         except subprocess.TimeoutExpired:
             process.kill()
         process.wait()
-        if self.place.root.exists():
+        if self.place.purelib.exists():
             done = self.run(Command("recover", ["recover", *self.place.words]))
             if done.code:
                 raise Fault(f"recover after a kill ends with {done.code}: {done.stderr}")
