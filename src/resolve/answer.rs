@@ -21,15 +21,15 @@ use crate::spec::version::Version;
 ///
 /// # Errors
 /// The METADATA of a version was not read before and cannot be had.
-pub(super) fn resolution(
-    search: &Search<'_>,
-    solution: &SelectedDependencies<SolverPackage, Version>,
+pub(super) fn resolution<'a>(
+    search: &Search<'a>,
+    solution: &SelectedDependencies<SolverPackage, &'a Version>,
 ) -> Result<Resolution, SearchEnd> {
     let mut picked = Picked::default();
     for (package, version) in solution.iter() {
         match *package {
             SolverPackage::Project(id) => {
-                picked.versions.insert(id, version.clone());
+                picked.versions.insert(id, (*version).clone());
             }
             SolverPackage::Extra(id, extra) => {
                 let extra = search.names.borrow().of_extra(extra).to_owned();

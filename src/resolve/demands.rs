@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use super::ranges::{VersionRanges, of_specifiers};
+use super::ranges::{VersionArena, VersionRanges, of_specifiers};
 use super::versions::Preferences;
 use super::wanted::{StatedRequirement, Upgrade, Wanted};
 use super::wording;
@@ -19,18 +19,18 @@ use crate::spec::version::{Specifiers, Version};
 #[derive(Debug)]
 pub(super) struct Demands<'a> {
     pub(super) wanted: &'a Wanted,
-    by_name: HashMap<&'a ProjectName, Demand>,
+    by_name: HashMap<&'a ProjectName, Demand<'a>>,
     /// The projects of roots, in the order of their first line.
     roots: Vec<&'a ProjectName>,
 }
 
 /// What the command says about one project.
 #[derive(Debug)]
-struct Demand {
+struct Demand<'a> {
     /// The versions that the roots allow.
-    root: VersionRanges,
+    root: VersionRanges<'a>,
     /// The versions that the constraints allow.
-    constraint: VersionRanges,
+    constraint: VersionRanges<'a>,
     /// The extras of the roots: normalized, sorted.
     extras: Vec<String>,
     url: Option<String>,
@@ -42,7 +42,7 @@ impl<'a> Demands<'a> {
     ///
     /// # Errors
     /// Lines about one project that contradict each other.
-    pub(super) fn new(wanted: &'a Wanted) -> Result<Self> {
+    pub(super) fn new(wanted: &'a Wanted, arena: &'a VersionArena) -> Result<Self> {
         let mut demands = Self {
             wanted,
             by_name: HashMap::new(),
@@ -55,12 +55,12 @@ impl<'a> Demands<'a> {
                 demands.roots.push(name);
             }
             let demand = demands.note(&line.requirement)?;
-            narrow(&mut demand.root, &line.requirement);
+            narrow(&mut demand.root, &line.requirement, arena);
             demand.extras.extend_from_slice(&line.requirement.extras);
         }
         for line in wanted.constraints.iter().filter(applies) {
             let demand = demands.note(&line.requirement)?;
-            narrow(&mut demand.constraint, &line.requirement);
+            narrow(&mut demand.constraint, &line.requirement, arena);
         }
         for demand in demands.by_name.values_mut() {
             demand.extras.sort_unstable();
@@ -75,7 +75,7 @@ impl<'a> Demands<'a> {
     }
 
     /// The demand for the project of a requirement, with its address and pin.
-    fn note(&mut self, requirement: &'a Requirement) -> Result<&mut Demand> {
+    fn note(&mut self, requirement: &'a Requirement) -> Result<&mut Demand<'a>> {
         let name = &requirement.name;
         let known = self
             .by_name
@@ -138,7 +138,7 @@ impl<'a> Demands<'a> {
     }
 
     /// The versions of a root that will do.
-    pub(super) fn root_ranges(&self, name: &ProjectName) -> VersionRanges {
+    pub(super) fn root_ranges(&self, name: &ProjectName) -> VersionRanges<'a> {
         let demand = self.by_name.get(name);
         demand.map_or_else(VersionRanges::full, |demand| {
             demand.root.intersection(&demand.constraint)
@@ -152,7 +152,7 @@ impl<'a> Demands<'a> {
     }
 
     /// The versions that the constraints allow; `None` if all.
-    pub(super) fn constraint(&self, name: &ProjectName) -> Option<&VersionRanges> {
+    pub(super) fn constraint(&self, name: &ProjectName) -> Option<&VersionRanges<'a>> {
         self.by_name.get(name).map(|demand| &demand.constraint)
     }
 
@@ -189,8 +189,8 @@ impl<'a> Demands<'a> {
 }
 
 /// Leaves only those of `ranges` that satisfy the requirement.
-fn narrow(ranges: &mut VersionRanges, requirement: &Requirement) {
+fn narrow<'a>(ranges: &mut VersionRanges<'a>, requirement: &Requirement, arena: &'a VersionArena) {
     if let Some(specifiers) = requirement.specifiers().filter(|all| !all.is_empty()) {
-        *ranges = ranges.intersection(&of_specifiers(specifiers));
+        *ranges = ranges.intersection(&of_specifiers(specifiers, arena));
     }
 }

@@ -20,7 +20,7 @@ use crate::spec::version::{Specifiers, Version};
 const MOST_CONTESTED: usize = 5;
 
 /// Explains a contradiction.
-pub(super) fn contradiction(search: &Search<'_>, facts: &ProofFacts) -> NoSolution {
+pub(super) fn contradiction<'a>(search: &Search<'a>, facts: &ProofFacts<'a>) -> NoSolution {
     let writer = Writer { search, facts };
     let mut steps: Vec<String> = facts
         .needs_from_the_roots()
@@ -70,12 +70,12 @@ pub(super) fn given_up(search: &Search<'_>) -> NoSolution {
     NoSolution::new(Finding::GaveUp, steps, Vec::new())
 }
 
-struct Writer<'a> {
-    search: &'a Search<'a>,
-    facts: &'a ProofFacts,
+struct Writer<'w, 'a> {
+    search: &'w Search<'a>,
+    facts: &'w ProofFacts<'a>,
 }
 
-impl Writer<'_> {
+impl Writer<'_, '_> {
     fn name(&self, id: ProjectId) -> String {
         self.search.names.borrow().of_project(id).to_string()
     }
@@ -172,7 +172,7 @@ impl Writer<'_> {
         (!lines.is_empty()).then(|| wording::and(&lines))
     }
 
-    fn unusable(&self, id: ProjectId, ranges: &VersionRanges, reason: &Unusable) -> String {
+    fn unusable(&self, id: ProjectId, ranges: &VersionRanges<'_>, reason: &Unusable) -> String {
         let versions = self.search.read_versions(id).into_iter();
         let versions: Vec<Version> = versions.filter(|one| ranges.contains(one)).collect();
         let versions: Vec<&Version> = versions.iter().collect();
@@ -188,7 +188,7 @@ impl Writer<'_> {
     }
 
     /// Why a set has no version, if there is more to say than that none is left.
-    fn none(&self, id: ProjectId, ranges: &VersionRanges) -> Option<String> {
+    fn none(&self, id: ProjectId, ranges: &VersionRanges<'_>) -> Option<String> {
         let name = self.name(id);
         let versions = self.search.seen_versions(id)?;
         let all = versions.candidates.versions();
@@ -215,13 +215,13 @@ impl Writer<'_> {
     }
 
     /// The versions in a set that exist and cannot be used, in ascending order.
-    fn refused(&self, id: ProjectId, ranges: &VersionRanges) -> Vec<RefusedVersion> {
+    fn refused(&self, id: ProjectId, ranges: &VersionRanges<'_>) -> Vec<RefusedVersion> {
         let Some(versions) = self.search.seen_versions(id) else {
             return Vec::new();
         };
         let candidates = &versions.candidates;
         let all = candidates.versions().iter().enumerate();
-        let refused = all.filter(|(_, version)| ranges.contains(version));
+        let refused = all.filter(|(_, version)| ranges.contains::<Version>(version));
         refused
             .map(|(position, version)| RefusedVersion {
                 version: version.clone(),
@@ -235,7 +235,7 @@ impl Writer<'_> {
 
     /// What the command says about the projects of the proof.
     fn demands(&self) -> String {
-        let demands = self.search.demands;
+        let demands = &self.search.demands;
         let names = self.search.names.borrow();
         let mut concerned = self.facts.roots.clone();
         concerned.extend(self.facts.needs.keys().map(|(_, on)| *on));

@@ -34,6 +34,7 @@ use pubgrub::PubGrubError;
 use self::demands::Demands;
 use self::package::SolverPackage;
 use self::proof::ProofFacts;
+use self::ranges::VersionArena;
 use self::search::Search;
 use self::stop::SearchEnd;
 use crate::error::{Error, Result};
@@ -48,12 +49,13 @@ use crate::spec::version::Version;
 /// An error of the kind [`Unsolvable`](crate::error::ErrorKind::Unsolvable) that explains why there
 /// is no answer, or that the search was given up; else the first error of `known`.
 pub(crate) fn solve(wanted: &Wanted, known: &dyn KnownProjects) -> Result<Resolution> {
-    let demands = Demands::new(wanted)?;
-    let search = Search::new(&demands, known);
+    let arena = VersionArena::new();
+    let demands = Demands::new(wanted, &arena)?;
+    let search = Search::new(demands, known, &arena);
     // The command has one version, whatever its number.
-    let version = Version::parse("0").expect("a version");
+    let version = &*arena.alloc(Version::parse("0").expect("a version"));
     loop {
-        let stop = match pubgrub::resolve(&search, SolverPackage::Root, version.clone()) {
+        let stop = match pubgrub::resolve(&search, SolverPackage::Root, version) {
             Ok(solution) => match answer::resolution(&search, &solution) {
                 Ok(resolution) => return Ok(resolution),
                 Err(stop) => stop,

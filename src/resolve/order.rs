@@ -28,6 +28,11 @@ pub(super) struct Priority {
     /// Among equals, what was met or promoted first.
     place: Reverse<usize>,
     /// A project before its extras: an extra has to take its project's version.
+    is_project: bool,
+    /// Among the extras of a project, the one first that was in the most conflicts: it may reject
+    /// the project's version before all the others were looked at.
+    conflicts: u32,
+    /// What an extra adds, after the extra itself.
     part: Reverse<u8>,
 }
 
@@ -55,12 +60,14 @@ pub(super) struct Order {
 
 impl Order {
     /// The priority of a package, which `rank` puts above those that were promoted, or not.
-    pub(super) fn priority(&self, package: SolverPackage, rank: Rank) -> Priority {
+    pub(super) fn priority(&self, package: SolverPackage, rank: Rank, conflicts: u32) -> Priority {
         let (project, part) = match package {
             SolverPackage::Root => {
                 return Priority {
                     rank: Rank::Root,
                     place: Reverse(0),
+                    is_project: true,
+                    conflicts: 0,
                     part: Reverse(0),
                 };
             }
@@ -77,6 +84,8 @@ impl Order {
         Priority {
             rank,
             place: Reverse(place),
+            is_project: part == 0,
+            conflicts: if part == 0 { 0 } else { conflicts },
             part: Reverse(part),
         }
     }
@@ -127,7 +136,7 @@ mod tests {
             ["a", "b", "c"].map(|name| names.project(&ProjectName::parse(name).expect("a name")));
         let x = names.extra(&"x".to_owned());
         let order = Order::default();
-        let met = |package| order.priority(package, Rank::Met);
+        let met = |package| order.priority(package, Rank::Met, 0);
         assert!(met(SolverPackage::Project(a)) > met(SolverPackage::Project(b)));
         order.heed_conflicts(SolverPackage::Project(c), 4);
         assert!(!order.is_stale());
@@ -139,14 +148,24 @@ mod tests {
         order.heed_conflicts(SolverPackage::Root, 50);
         assert!(!order.is_stale(), "each is promoted once");
         let falling = [
-            order.priority(SolverPackage::Root, Rank::Met),
-            order.priority(SolverPackage::Project(b), Rank::Url),
-            order.priority(SolverPackage::Project(a), Rank::Pinned),
+            order.priority(SolverPackage::Root, Rank::Met, 0),
+            order.priority(SolverPackage::Project(b), Rank::Url, 0),
+            order.priority(SolverPackage::Project(a), Rank::Pinned, 0),
             met(SolverPackage::Project(c)),
             met(SolverPackage::Extra(c, x)),
             met(SolverPackage::ExtraRequirements(c, x)),
             met(SolverPackage::Project(b)),
             met(SolverPackage::Project(a)),
+        ];
+        assert!(falling.is_sorted_by(|one, next| one > next), "{falling:?}");
+        let y = names.extra(&"y".to_owned());
+        let in_conflict = |package| order.priority(package, Rank::Met, 3);
+        let falling = [
+            met(SolverPackage::Project(a)),
+            in_conflict(SolverPackage::Extra(a, y)),
+            in_conflict(SolverPackage::ExtraRequirements(a, y)),
+            met(SolverPackage::Extra(a, x)),
+            met(SolverPackage::ExtraRequirements(a, x)),
         ];
         assert!(falling.is_sorted_by(|one, next| one > next), "{falling:?}");
     }

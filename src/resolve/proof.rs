@@ -14,27 +14,27 @@ use super::ranges::VersionRanges;
 use super::stop::Unusable;
 
 /// The derivation of a contradiction.
-pub(super) type Derivation = DerivationTree<SolverPackage, VersionRanges, Unusable>;
+pub(super) type Derivation<'a> = DerivationTree<SolverPackage, VersionRanges<'a>, Unusable>;
 
 /// A project, or one of its extras, that needs something.
 pub(super) type Dependent = (ProjectId, Option<ExtraId>);
 
 /// The facts, each project and pair of projects once.
 #[derive(Debug, Default)]
-pub(super) struct ProofFacts {
+pub(super) struct ProofFacts<'a> {
     /// The versions of the first that need the second.
-    pub(super) needs: BTreeMap<(Dependent, ProjectId), VersionRanges>,
+    pub(super) needs: BTreeMap<(Dependent, ProjectId), VersionRanges<'a>>,
     /// Sets without a version that may be chosen.
-    pub(super) none: BTreeMap<ProjectId, VersionRanges>,
+    pub(super) none: BTreeMap<ProjectId, VersionRanges<'a>>,
     /// Versions that turned out to be unusable when their METADATA was read.
-    pub(super) unusable: Vec<(ProjectId, VersionRanges, Unusable)>,
+    pub(super) unusable: Vec<(ProjectId, VersionRanges<'a>, Unusable)>,
     /// The roots that take part.
     pub(super) roots: BTreeSet<ProjectId>,
 }
 
-impl ProofFacts {
+impl<'a> ProofFacts<'a> {
     /// Collects the facts, and frees the derivation.
-    pub(super) fn of(derivation: Derivation) -> Self {
+    pub(super) fn of(derivation: Derivation<'a>) -> Self {
         let mut facts = Self::default();
         let derivation = Arc::new(derivation);
         // A derivation may be as deep as the longest chain of dependencies, so nothing recurses.
@@ -54,7 +54,7 @@ impl ProofFacts {
         facts
     }
 
-    fn add(&mut self, external: &External<SolverPackage, VersionRanges, Unusable>) {
+    fn add(&mut self, external: &External<SolverPackage, VersionRanges<'a>, Unusable>) {
         let is_new = match external {
             External::NotRoot(..) => return,
             External::NoVersions(package, ranges) => {
@@ -80,7 +80,7 @@ impl ProofFacts {
         self.unusable.extend(is_new);
     }
 
-    fn add_need(&mut self, of: SolverPackage, ranges: &VersionRanges, on: SolverPackage) {
+    fn add_need(&mut self, of: SolverPackage, ranges: &VersionRanges<'a>, on: SolverPackage) {
         let Some(on) = on.project() else {
             return;
         };
@@ -155,7 +155,7 @@ impl ProofFacts {
 }
 
 /// Frees a derivation without recursing.
-fn free(derivation: Arc<Derivation>) {
+fn free(derivation: Arc<Derivation<'_>>) {
     let mut waiting = vec![derivation];
     while let Some(next) = waiting.pop() {
         if let Ok(DerivationTree::Derived(derived)) = Arc::try_unwrap(next) {

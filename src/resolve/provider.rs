@@ -15,22 +15,24 @@ use crate::spec::requirement::Requirement;
 use crate::spec::version::Version;
 
 /// An edge of the dependency graph.
-type Edge = (SolverPackage, VersionRanges);
+type Edge<'a> = (SolverPackage, VersionRanges<'a>);
 
-impl Search<'_> {
+impl<'a> Search<'a> {
     /// The packages that a requirement of `of` adds, with the versions that will do.
     fn edges(
         &self,
-        of: Option<(ProjectId, &Version)>,
+        of: Option<(ProjectId, &'a Version)>,
         requirement: &Requirement,
-        edges: &mut Vec<Edge>,
+        edges: &mut Vec<Edge<'a>>,
     ) -> Result<(), Unusable> {
         let name = &requirement.name;
         let mut ranges = match (requirement.specifiers(), requirement.url()) {
             (_, Some(url)) if self.demands.url(name) != Some(url) => {
                 return Err(Unusable::Address(wording::requirement(requirement)));
             }
-            (Some(specifiers), _) if !specifiers.is_empty() => ranges::of_specifiers(specifiers),
+            (Some(specifiers), _) if !specifiers.is_empty() => {
+                ranges::of_specifiers(specifiers, self.arena)
+            }
             _ => VersionRanges::full(),
         };
         if let Some(constraint) = self.demands.constraint(name) {
@@ -43,7 +45,7 @@ impl Search<'_> {
                 if !ranges.contains(version) {
                     return Err(Unusable::Itself(wording::requirement(requirement)));
                 }
-                ranges = VersionRanges::singleton(version.clone());
+                ranges = VersionRanges::singleton(version);
             }
             _ => add(edges, SolverPackage::Project(id), ranges.clone()),
         }
@@ -55,7 +57,7 @@ impl Search<'_> {
     }
 
     /// The packages that the roots add.
-    fn root_edges(&self) -> Vec<Edge> {
+    fn root_edges(&self) -> Vec<Edge<'a>> {
         let mut names = self.names.borrow_mut();
         let mut edges = Vec::new();
         for name in self.demands.roots() {
@@ -73,9 +75,9 @@ impl Search<'_> {
     fn edges_of(
         &self,
         id: ProjectId,
-        version: &Version,
+        version: &'a Version,
         extra: Option<&str>,
-    ) -> Result<Result<Vec<Edge>, Unusable>, SearchEnd> {
+    ) -> Result<Result<Vec<Edge<'a>>, Unusable>, SearchEnd> {
         let read = self.dependencies(id, version)?;
         let stated = match &*read {
             Dependencies::Unreadable(reason) => {
@@ -124,17 +126,17 @@ impl Search<'_> {
 }
 
 /// Adds an edge, or narrows the one that is there.
-fn add(edges: &mut Vec<Edge>, package: SolverPackage, ranges: VersionRanges) {
+fn add<'a>(edges: &mut Vec<Edge<'a>>, package: SolverPackage, ranges: VersionRanges<'a>) {
     match edges.iter_mut().find(|(known, _)| *known == package) {
         Some((_, known)) => *known = known.intersection(&ranges),
         None => edges.push((package, ranges)),
     }
 }
 
-impl DependencyProvider for Search<'_> {
+impl<'a> DependencyProvider for Search<'a> {
     type P = SolverPackage;
-    type V = Version;
-    type VS = VersionRanges;
+    type V = &'a Version;
+    type VS = VersionRanges<'a>;
     type M = Unusable;
     type Priority = Priority;
     type Err = SearchEnd;
@@ -144,11 +146,11 @@ impl DependencyProvider for Search<'_> {
     fn prioritize(
         &self,
         package: &SolverPackage,
-        ranges: &VersionRanges,
+        ranges: &VersionRanges<'a>,
         statistics: &PackageResolutionStatistics,
     ) -> Priority {
         let Some(id) = package.project() else {
-            return self.order.priority(*package, Rank::Root);
+            return self.order.priority(*package, Rank::Root, 0);
         };
         if matches!(package, SolverPackage::Project(_)) {
             // The solver asks only about packages that it has no version for.
@@ -169,20 +171,20 @@ impl DependencyProvider for Search<'_> {
                 .heed_conflicts(*package, statistics.conflict_count());
             Rank::Met
         };
-        self.order.priority(*package, rank)
+        (self.order).priority(*package, rank, statistics.conflict_count())
     }
 
     fn choose_version(
         &self,
         package: &SolverPackage,
-        ranges: &VersionRanges,
-    ) -> Result<Option<Version>, SearchEnd> {
+        ranges: &VersionRanges<'a>,
+    ) -> Result<Option<&'a Version>, SearchEnd> {
         // It would only wait for facts that the next round may not need.
         if self.order.is_stale() {
             return Err(SearchEnd::Reorder);
         }
         match package {
-            SolverPackage::Root => Ok(ranges.as_singleton().cloned()),
+            SolverPackage::Root => Ok(ranges.as_singleton().copied()),
             SolverPackage::Project(id) => self.choose(*id, ranges),
             SolverPackage::Extra(id, _) | SolverPackage::ExtraRequirements(id, _) => {
                 self.choose_for_extra(*id, ranges)
@@ -193,13 +195,14 @@ impl DependencyProvider for Search<'_> {
     fn get_dependencies(
         &self,
         package: &SolverPackage,
-        version: &Version,
-    ) -> Result<pubgrub::Dependencies<SolverPackage, VersionRanges, Unusable>, SearchEnd> {
+        version: &&'a Version,
+    ) -> Result<pubgrub::Dependencies<SolverPackage, VersionRanges<'a>, Unusable>, SearchEnd> {
+        let version: &'a Version = version;
         let edges = match *package {
             SolverPackage::Root => Ok(self.root_edges()),
             SolverPackage::Project(id) => self.edges_of(id, version, None)?,
             SolverPackage::Extra(id, extra) => {
-                let same = || VersionRanges::singleton(version.clone());
+                let same = || VersionRanges::singleton(version);
                 Ok(vec![
                     (SolverPackage::Project(id), same()),
                     (SolverPackage::ExtraRequirements(id, extra), same()),

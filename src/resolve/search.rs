@@ -13,7 +13,7 @@ use super::demands::Demands;
 use super::known::{Candidates, Dependencies, KnownProjects};
 use super::order::{Order, versions_ahead};
 use super::package::{Names, ProjectId};
-use super::ranges::{self, VersionRanges};
+use super::ranges::{self, VersionArena, VersionRanges};
 use super::stop::SearchEnd;
 use super::versions::Versions;
 use super::wording;
@@ -30,8 +30,9 @@ const MOST_ROUNDS: u32 = 1_000;
 
 /// A search through all of its rounds.
 pub(super) struct Search<'a> {
-    pub(super) demands: &'a Demands<'a>,
+    pub(super) demands: Demands<'a>,
     known: &'a dyn KnownProjects,
+    pub(super) arena: &'a VersionArena,
     pub(super) names: RefCell<Names>,
     projects: RefCell<Vec<Project>>,
     pub(super) order: Order,
@@ -55,10 +56,15 @@ struct Project {
 }
 
 impl<'a> Search<'a> {
-    pub(super) fn new(demands: &'a Demands<'a>, known: &'a dyn KnownProjects) -> Self {
+    pub(super) fn new(
+        demands: Demands<'a>,
+        known: &'a dyn KnownProjects,
+        arena: &'a VersionArena,
+    ) -> Self {
         Self {
             demands,
             known,
+            arena,
             names: RefCell::default(),
             projects: RefCell::default(),
             order: Order::default(),
@@ -166,17 +172,17 @@ impl<'a> Search<'a> {
     }
 
     /// Asks, without waiting, for what will be needed if `ranges` stay as they are.
-    pub(super) fn ask_ahead(&self, id: ProjectId, ranges: &VersionRanges) {
+    pub(super) fn ask_ahead(&self, id: ProjectId, ranges: &VersionRanges<'_>) {
         let names = self.names.borrow();
         let name = names.of_project(id);
-        let is_kept = |kept: &&Version| ranges.contains(*kept);
+        let is_kept = |kept: &&Version| ranges.contains::<Version>(kept);
         if self.demands.kept(name).filter(is_kept).is_some() {
             return;
         }
         let versions = self.with(id, |project| {
             if !project.is_page_asked {
                 project.is_page_asked = true;
-                let ranges = ranges.clone();
+                let ranges = ranges::owned(ranges);
                 let set = Box::new(move |version: &Version| ranges.contains(version));
                 self.known.want_candidates(name, set);
             }
@@ -216,21 +222,21 @@ impl<'a> Search<'a> {
     pub(super) fn choose(
         &self,
         id: ProjectId,
-        ranges: &VersionRanges,
-    ) -> Result<Option<Version>, SearchEnd> {
+        ranges: &VersionRanges<'_>,
+    ) -> Result<Option<&'a Version>, SearchEnd> {
         count(&self.choices, MOST_CHOICES)?;
         let kept = self.demands.kept(self.names.borrow().of_project(id));
-        let chosen = if let Some(kept) = kept.filter(|kept| ranges.contains(*kept)) {
-            Some(kept.clone())
+        let chosen = if let Some(kept) = kept.filter(|kept| ranges.contains::<Version>(kept)) {
+            Some(kept)
         } else {
             let versions = self.versions(id)?;
             let chosen = versions.best(ranges).cloned();
             if let Some(chosen) = &chosen {
                 self.ask_for_next(id, &versions, ranges, chosen);
             }
-            chosen
+            chosen.map(|chosen| &*self.arena.alloc(chosen))
         };
-        if let Some(chosen) = &chosen {
+        if let Some(chosen) = chosen {
             let (before, times) = self.with(id, |project| {
                 project.decided = Some(chosen.clone());
                 let is_new = project.tried.insert(chosen.clone());
@@ -259,7 +265,7 @@ impl<'a> Search<'a> {
             let Some(specifiers) = requirement.specifiers().filter(|all| !all.is_empty()) else {
                 return false;
             };
-            let ranges = ranges::of_specifiers(specifiers);
+            let ranges = ranges::of_specifiers(specifiers, self.arena);
             let other = names.met(&requirement.name);
             let decided = other.and_then(|id| self.with(id, |project| project.decided.clone()));
             ranges.is_disjoint(&self.demands.root_ranges(&requirement.name))
@@ -275,7 +281,7 @@ impl<'a> Search<'a> {
         &self,
         id: ProjectId,
         versions: &Versions,
-        ranges: &VersionRanges,
+        ranges: &VersionRanges<'_>,
         chosen: &Version,
     ) {
         let ahead = versions_ahead(self.tried(id));
@@ -284,7 +290,7 @@ impl<'a> Search<'a> {
         }
         // A project of which each version needs one version of another one walks down together with
         // that one, which the solver then never sees with more than one version in its range.
-        let below = VersionRanges::strictly_lower_than(chosen.clone());
+        let below = VersionRanges::strictly_lower_than(chosen);
         let behind = versions.in_order(&below);
         let mut next = versions.in_order(ranges).skip(1).chain(behind).peekable();
         // A batch is asked for when the last one is used up: asking for one more version with each
@@ -319,14 +325,16 @@ impl<'a> Search<'a> {
     pub(super) fn choose_for_extra(
         &self,
         id: ProjectId,
-        ranges: &VersionRanges,
-    ) -> Result<Option<Version>, SearchEnd> {
+        ranges: &VersionRanges<'_>,
+    ) -> Result<Option<&'a Version>, SearchEnd> {
         count(&self.choices, MOST_CHOICES)?;
         let decided = self.with(id, |project| project.decided.clone());
         if let Some(decided) = decided.filter(|decided| ranges.contains(decided)) {
-            return Ok(Some(decided));
+            return Ok(Some(self.arena.alloc(decided)));
         }
-        Ok(self.versions(id)?.best(ranges).cloned())
+        let versions = self.versions(id)?;
+        let best = versions.best(ranges).cloned();
+        Ok(best.map(|best| &*self.arena.alloc(best)))
     }
 }
 

@@ -59,7 +59,7 @@ impl Versions {
     }
 
     /// The best version in `ranges`.
-    pub(super) fn best<'a>(&'a self, ranges: &'a VersionRanges) -> Option<&'a Version> {
+    pub(super) fn best<'a>(&'a self, ranges: &'a VersionRanges<'_>) -> Option<&'a Version> {
         self.in_order(ranges).next()
     }
 
@@ -67,7 +67,7 @@ impl Versions {
     /// looked at, and those before them.
     pub(super) fn in_order<'a>(
         &'a self,
-        ranges: &'a VersionRanges,
+        ranges: &'a VersionRanges<'_>,
     ) -> impl Iterator<Item = &'a Version> {
         GROUPS
             .into_iter()
@@ -78,12 +78,12 @@ impl Versions {
     fn of_group<'a>(
         &'a self,
         group: VersionGroup,
-        ranges: &'a VersionRanges,
+        ranges: &'a VersionRanges<'_>,
     ) -> impl Iterator<Item = &'a Version> {
         let all = self.candidates.versions();
         let within = within(all, ranges);
         let installed = self.installed.as_ref().filter(|installed| {
-            ranges.contains(*installed) && group == self.group_of_usable(installed)
+            ranges.contains::<Version>(installed) && group == self.group_of_usable(installed)
         });
         let at = installed.map(|installed| all.partition_point(|version| version < installed));
         // The installed version is put in between those above and below it.
@@ -132,15 +132,15 @@ impl Versions {
 /// A solver that walks down takes one version after the other out of the set, so it has as many
 /// segments as versions were tried. Both are walked in step: looking each version up in the
 /// segments took most of the time of a long walk.
-struct Descending<'a> {
+struct Descending<'a, 'r> {
     all: &'a [Version],
     positions: Range<usize>,
     /// The segments that have not been passed, in ascending order.
-    segments: Vec<(&'a Bound<Version>, &'a Bound<Version>)>,
+    segments: Vec<(&'a Bound<&'r Version>, &'a Bound<&'r Version>)>,
 }
 
-impl<'a> Descending<'a> {
-    fn new(all: &'a [Version], positions: Range<usize>, ranges: &'a VersionRanges) -> Self {
+impl<'a, 'r> Descending<'a, 'r> {
+    fn new(all: &'a [Version], positions: Range<usize>, ranges: &'a VersionRanges<'r>) -> Self {
         let segments = if positions.is_empty() {
             Vec::new()
         } else {
@@ -154,7 +154,7 @@ impl<'a> Descending<'a> {
     }
 }
 
-impl Iterator for Descending<'_> {
+impl Iterator for Descending<'_, '_> {
     type Item = usize;
 
     fn next(&mut self) -> Option<usize> {
@@ -162,8 +162,8 @@ impl Iterator for Descending<'_> {
             let position = self.positions.end - 1;
             let version = &self.all[position];
             let is_from = match first {
-                Bound::Included(first) => version >= first,
-                Bound::Excluded(first) => version > first,
+                Bound::Included(first) => version >= *first,
+                Bound::Excluded(first) => version > *first,
                 Bound::Unbounded => true,
             };
             if !is_from {
@@ -172,8 +172,8 @@ impl Iterator for Descending<'_> {
             }
             self.positions.end = position;
             let is_to = match last {
-                Bound::Included(last) => version <= last,
-                Bound::Excluded(last) => version < last,
+                Bound::Included(last) => version <= *last,
+                Bound::Excluded(last) => version < *last,
                 Bound::Unbounded => true,
             };
             if is_to {
@@ -185,18 +185,18 @@ impl Iterator for Descending<'_> {
 }
 
 /// The positions between the first and the last version of `ranges`.
-fn within(all: &[Version], ranges: &VersionRanges) -> Range<usize> {
+fn within(all: &[Version], ranges: &VersionRanges<'_>) -> Range<usize> {
     let Some((first, last)) = ranges.bounding_range() else {
         return 0..0;
     };
     let from = match first {
-        Bound::Included(first) => all.partition_point(|version| version < first),
-        Bound::Excluded(first) => all.partition_point(|version| version <= first),
+        Bound::Included(first) => all.partition_point(|version| version < *first),
+        Bound::Excluded(first) => all.partition_point(|version| version <= *first),
         Bound::Unbounded => 0,
     };
     let to = match last {
-        Bound::Included(last) => all.partition_point(|version| version <= last),
-        Bound::Excluded(last) => all.partition_point(|version| version < last),
+        Bound::Included(last) => all.partition_point(|version| version <= *last),
+        Bound::Excluded(last) => all.partition_point(|version| version < *last),
         Bound::Unbounded => all.len(),
     };
     // The first is below the last, but there may be no version between them.
@@ -216,17 +216,19 @@ mod tests {
             (start, end) in (0..30_usize, 0..30_usize),
         ) {
             let version = |number: u32| Version::parse(&format!("1.{number}")).expect("a version");
-            let all: Vec<Version> = (5..35).map(version).collect();
+            let numbered: Vec<Version> = (0..=40).map(version).collect();
+            let version = |number: u32| &numbered[number as usize];
+            let all = &numbered[5..35];
             let mut ranges = VersionRanges::empty();
             for (one, other, is_open) in segments {
                 let (first, last) = (version(one.min(other)), version(one.max(other) + 1));
-                let open = VersionRanges::strictly_higher_than(first.clone());
-                let open = open.intersection(&VersionRanges::strictly_lower_than(last.clone()));
+                let open = VersionRanges::strictly_higher_than(first);
+                let open = open.intersection(&VersionRanges::strictly_lower_than(last));
                 let between = VersionRanges::between(first, last);
                 ranges = ranges.union(if is_open { &open } else { &between });
             }
             let positions = start.min(end)..start.max(end);
-            let walked: Vec<usize> = Descending::new(&all, positions.clone(), &ranges).collect();
+            let walked: Vec<usize> = Descending::new(all, positions.clone(), &ranges).collect();
             let expected = positions.rev().filter(|at| ranges.contains(&all[*at]));
             prop_assert_eq!(walked, expected.collect::<Vec<_>>());
         }

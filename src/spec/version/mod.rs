@@ -22,8 +22,7 @@ pub use specifiers::Specifiers;
 /// Equal, ordered and hashed by the specification's rules: `1.0` is `1.0.0`.
 #[derive(Clone)]
 pub struct Version {
-    // Resolving copies and drops versions all the time, as ends of ranges: each time one counter of
-    // references changes.
+    // Many facts about a project hold its versions, so copies share their parts.
     parts: Arc<VersionParts>,
     /// Decides most comparisons, and without looking at the parts.
     key: u64,
@@ -49,6 +48,11 @@ impl Version {
 
     fn parsed(&self) -> &pep440_rs::Version {
         &self.parts.parsed
+    }
+
+    #[cold]
+    fn cmp_parts(&self, other: &Self) -> Ordering {
+        self.parsed().cmp(other.parsed())
     }
 
     /// The version as it was written.
@@ -99,20 +103,22 @@ impl PartialEq for Version {
 impl Eq for Version {}
 
 impl PartialOrd for Version {
+    #[inline]
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
 impl Ord for Version {
+    // Sets of versions are compared end by end, so this is most of the work of a long search.
+    #[inline]
     fn cmp(&self, other: &Self) -> Ordering {
-        self.key.cmp(&other.key).then_with(|| {
+        match self.key.cmp(&other.key) {
             // Copies of one version are compared most of all.
-            if Arc::ptr_eq(&self.parts, &other.parts) {
-                return Ordering::Equal;
-            }
-            self.parsed().cmp(other.parsed())
-        })
+            Ordering::Equal if Arc::ptr_eq(&self.parts, &other.parts) => Ordering::Equal,
+            Ordering::Equal => self.cmp_parts(other),
+            order => order,
+        }
     }
 }
 
