@@ -303,16 +303,19 @@ impl<'a> Session<'a> {
 
     /// Ends a session after its changes were made. The lock file goes with it where it would be
     /// shipped with the environment, and where nothing is installed any more; it stays in a virtual
-    /// environment, which uv may be waiting for, unless the tree has to be the same each time.
+    /// environment, which uv may be waiting for, unless the tree has to be the same each time. A
+    /// lock file that was there before is removed only if it is likely that of a killed command.
     pub fn leave_changed(mut self, is_emptied: bool, is_reproducible: bool) {
         let environment = self.environment;
         let is_shipped = is_reproducible
             || environment.kind() == EnvironmentKind::Target
             || environment.has_destdir()
             || self.made.iter().any(|made| made == environment.root());
+        let may_be_left_over = is_reproducible || environment.has_destdir() || self.recovered;
         let fs = self.fs.clone();
         if let Some(lock) = self.lock.take()
-            && (is_emptied || is_shipped && lock.is_created())
+            && (is_emptied
+                || is_shipped && (lock.is_created() || may_be_left_over && lock.is_empty()))
         {
             // What the command was asked for is done, so a lock file that stays is no failure.
             let _ = lock.release_removed(&fs);

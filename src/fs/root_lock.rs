@@ -155,6 +155,13 @@ impl RootLock {
         self.created
     }
 
+    /// Whether the lock file is empty, as a killed command leaves it. A file with something in it
+    /// has another purpose.
+    pub fn is_empty(&self) -> bool {
+        let is_empty = |file: &File| file.metadata().is_ok_and(|metadata| metadata.len() == 0);
+        self.file.as_ref().is_some_and(is_empty)
+    }
+
     /// Removes the lock file, if it is the one that is locked, and releases the lock.
     ///
     /// # Errors

@@ -162,6 +162,35 @@ fn no_lock_file_is_left_in_what_is_shipped() {
 }
 
 #[test]
+fn the_lock_file_of_a_killed_command_is_not_shipped() {
+    let scene = Scene::new();
+    let wheels = [plain(), with_script()].map(|wheel| scene.wheel(&wheel).display().to_string());
+    let python = interpreter().executable.display().to_string();
+    let image = scene.join("image").display().to_string();
+    let root = ["--python", &python, "--prefix", "/usr", "--root", &image];
+    let lock = scene.join("image/usr/.lock");
+    fs::create_dir_all(scene.join("image/usr")).expect("it can be made");
+    for wheel in &wheels {
+        fs::write(&lock, "").expect("it can be written");
+        scene.run(&[&root[..], &[wheel]].concat()).assert_code(0);
+        assert!(!lock.exists());
+    }
+    let app = scene.join("app");
+    fs::create_dir(&app).expect("it can be made");
+    fs::write(app.join(".lock"), "").expect("it can be written");
+    let mut command = scene.command();
+    let words = ["--target", "app", &wheels[0]];
+    Run::of(command.args(words).env("SOURCE_DATE_EPOCH", "0")).assert_code(0);
+    assert!(!app.join(".lock").exists());
+    // A file that says something is not a leftover.
+    fs::write(&lock, "of another program").expect("it can be written");
+    scene
+        .run(&[&["uninstall", "demo"], &root[..]].concat())
+        .assert_code(0);
+    assert!(lock.exists());
+}
+
+#[test]
 fn reading_does_not_wait_for_a_command_that_stages() {
     let scene = Scene::new();
     let venv = scene.venv();

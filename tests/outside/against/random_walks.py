@@ -30,7 +30,6 @@ import json
 import os
 import pathlib
 import shlex
-import subprocess
 import sys
 import time
 import traceback
@@ -38,14 +37,15 @@ import traceback
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from lib import server, trees, venv
-from walk_commands import Command
-from walk_environment import Environment, Fault
-from walk_oracles import Outcome, compared_changes, owned_paths, with_parents, without_bytecode
+from walk_changes import Changes
+from walk_commands import EXE, VENVS, Command, Python
+from walk_environment import Fault
+from walk_oracles import owned_paths, with_parents
 from walk_wheels import VERSIONS
 
 
-class Walk(Environment):
-    """The commands that change one environment."""
+class Walk(Changes):
+    """The random steps of one walk."""
 
     def walk(self) -> None:
         for self.step in range(self.options.steps):
@@ -101,7 +101,7 @@ class Walk(Environment):
 
     def step_cache(self) -> None:
         outcome = self.run(self.commands.cache_command())
-        if outcome.code not in (0,):
+        if outcome.code and not self.shared_edit:
             raise Fault(f"the cache: {outcome.code}: {outcome.stdout}{outcome.stderr}")
 
     def step_verify(self) -> None:
@@ -146,17 +146,21 @@ class Walk(Environment):
         library = self.place.purelib
         if not library.exists():
             return
-        how = self.chance.choice(("new", "new", "directory", "link", "edit", "delete", "inside", "editable"))
-        if how in ("edit", "delete"):
+        how = self.chance.choice(("new", "new", "directory", "link", "edit", "delete", "inside", "editable", "write"))
+        if how in ("edit", "delete", "write"):
             owned = sorted(owned_paths(library, self.place.root))
             files = [path for path in owned if (self.place.root / path).is_file()]
             files = [path for path in files if ".dist-info/" not in path]
             if not files:
                 return
             path = self.place.root / self.chance.choice(files)
-            path.unlink()
+            if how == "write":
+                # In place: the file may be one with the store's.
+                self.shared_edit |= path.stat().st_nlink > 1
+                path.write_text("# written over by the user\n")
+            else:
+                path.unlink()
             self.emptied |= with_parents([os.path.relpath(path.parent, self.place.root)])
-            # Written anew, not in place: a file with hard links is shared with the store.
             if how == "edit":
                 path.write_text("# edited\n")
         elif how == "editable":
@@ -193,7 +197,7 @@ class Walk(Environment):
 
     def step_other(self) -> None:
         """Another tool changes the environment."""
-        if self.place.kind not in ("venv", "relocatable"):
+        if self.place.kind not in VENVS:
             return
         python, name = self.place.root / "bin" / "python", self.chance.choice(self.family.names)
         path = self.family.paths[name, self.chance.choice(VERSIONS)]
@@ -214,7 +218,9 @@ class Walk(Environment):
 
     def step_pip(self) -> None:
         """pip sees what we see."""
-        if not self.place.purelib.exists() or self.place.kind not in ("venv", "relocatable"):
+        # pip itself needs Python 3.9.
+        old = self.place.python.version in ("3.7", "3.8")
+        if not self.place.purelib.exists() or self.place.kind not in VENVS or old:
             return
         python = self.place.root / "bin" / "python"
         pip = [self.options.peers.python, "-m", "pip", "--python", python]
@@ -243,196 +249,9 @@ class Walk(Environment):
             raise Fault(f"a frozen environment is not as it is: {outcome.code}: {outcome.stdout}{outcome.stderr}")
 
 
-    def change(self, command: Command) -> Outcome:
-        """Run a command with everything that has to hold of it."""
-        before, announced, other, killed = self.tree(), None, None, None
-        # Whether files can be cloned is known only if one is, which a dry run must not try.
-        clones = "reflink" in [*command.words, *command.variables.values()]
-        if command.kind in ("install", "sync", "uninstall") and not clones and self.chance.random() < 0.3:
-            announced = self.announce(command, before)
-        if command.kind in ("install", "sync") and not clones and self.chance.random() < 0.2:
-            other = self.another_way(command)
-        if command.kind in ("install", "sync", "uninstall") and self.chance.random() < self.options.kill:
-            killed = self.kill(command)
-        outcome = self.run(command)
-        after = self.tree()
-        if announced and command.has("--json"):
-            self.as_announced(command, announced, outcome)
-        if other:
-            if other[0] != outcome.code:
-                raise Fault(f"{other[2]}: ends with {other[0]}, not {outcome.code}")
-            self.equal(other[1], self.tree("SOURCE_DATE_EPOCH" in command.variables), other[2])
-        if killed is not None:
-            found, blank = self.tree(bytecode=False), without_bytecode(before)
-            if trees.without_control(killed) not in (trees.without_control(blank), trees.without_control(found)):
-                raise Fault("killed and recovered: " + trees.nearer(blank, found, killed))
-        if outcome.code or (outcome.json and outcome.json["outcome"] == "unchanged"):
-            if after != before:
-                what = trees.difference(before, after)
-                raise Fault(f"code {outcome.code}, but the tree changed: {what}\n{outcome.stderr[-600:]}")
-            return outcome
-        self.succeeded(command, outcome, before, after)
-        if command.kind in ("install", "sync") and self.chance.random() < 0.3 and not command.has("--reinstall"):
-            self.again(command)
-        if command.has("--undoable") and self.history and self.chance.random() < 0.35:
-            self.undo(Command("undo", ["undo", *self.place.words]))
-        return outcome
-
-    def announce(self, command: Command, before: trees.Snapshot) -> Outcome:
-        """Run it without changing anything."""
-        word = "--check" if command.kind != "uninstall" and self.chance.random() < 0.4 else "--dry-run"
-        outcome = self.run(command.without("--json").more("--json", word))
-        outcome.word = word
-        if self.tree() != before:
-            raise Fault(f"{word} has changed the tree: {trees.difference(before, self.tree())}")
-        return outcome
-
-    def as_announced(self, command: Command, announced: Outcome, outcome: Outcome) -> None:
-        """Compare what was said with what was done."""
-        changed = outcome.json["outcome"] == "committed"
-        code = int(changed) if announced.word == "--check" and not outcome.code else outcome.code
-        if announced.code != code:
-            what = f"{announced.word} ends with {announced.code}, the command with {outcome.code}"
-            raise Fault(f"{what}: {announced.stderr[-500:]} / {outcome.stderr[-500:]}")
-        said, done = (compared_changes(one.json, command) for one in (announced, outcome))
-        if said != done:
-            raise Fault(f"{announced.word} says {said}, but this is done: {done}")
-
-    def another_way(self, command: Command) -> tuple | None:
-        """The tree that the command makes with other values of options that do not count."""
-        if command.has("--offline"):
-            return None
-        options = {"--jobs": ("1", "4"), "--store": ("auto", "always", "never"), "--link-mode": ("auto", "copy")}
-        saved = self.save()
-        variant = command.without(*options)
-        words = [word for option, values in options.items() for word in (option, self.chance.choice(values))]
-        outcome = self.run(variant.more(*words))
-        found = self.tree("SOURCE_DATE_EPOCH" in command.variables)
-        self.restore(saved)
-        return outcome.code, found, " ".join(words)
-
-    def kill(self, command: Command) -> trees.Snapshot:
-        """Kill the command at a random moment, recover, and put the tree back."""
-        saved = self.save()
-        self.say(f"# killed: {self.line(command)}")
-        words = [os.fspath(word) for word in (self.options.binary, *command.words)]
-        quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        more = {"env": self.variables(command), "cwd": self.scratch / "work", "umask": command.umask}
-        process = subprocess.Popen(words, **more, **quiet)
-        try:
-            process.wait(self.chance.random() ** 2 * 0.15)
-        except subprocess.TimeoutExpired:
-            process.kill()
-        process.wait()
-        if self.place.purelib.exists():
-            done = self.run(Command("recover", ["recover", *self.place.words]))
-            if done.code:
-                raise Fault(f"recover after a kill ends with {done.code}: {done.stderr}")
-        found = self.tree(bytecode=False)
-        self.restore(saved)
-        self.count["kills"] += 1
-        return found
-
-    def succeeded(self, command: Command, outcome: Outcome, before: dict, after: dict) -> None:
-        """What holds after a success."""
-        if command.kind == "undo":
-            self.check_tree(after)
-            return
-        changed = trees.without_control(before) != trees.without_control(after)
-        was = self.history
-        self.history = trees.has_control(after)
-        if self.history and not was and not command.has("--undoable"):
-            raise Fault(f"left: {[path for path in after if trees.CONTROL in path]}")
-        self.check_tree(after)
-        if outcome.json and not self.foreign:
-            self.check_list(outcome.json["changes"])
-        if self.history:
-            self.note_transaction(command, before, after)
-        elif changed:
-            self.states.clear()
-
-    def note_transaction(self, command: Command, before: dict, after: dict) -> None:
-        """Remember the tree under the number of its transaction."""
-        past = self.ask("history")["transactions"]
-        if not past:
-            self.states.clear()
-            return
-        last = past[-1]
-        if last["number"] in self.states:
-            return
-        if last["kept"] is False:
-            self.states.clear()
-        elif last["number"] == 1:
-            self.states = {0: before}
-        elif not self.states:
-            # Something else has changed the tree since the transaction before.
-            self.states[last["number"] - 1] = before
-        self.states[last["number"]] = after
-
-    def again(self, command: Command) -> None:
-        """The same command once more changes nothing."""
-        before = self.tree()
-        outcome = self.run(command.without("--json").more("--json"))
-        if outcome.code or outcome.json["outcome"] != "unchanged":
-            what = f"{outcome.json['outcome']} {outcome.json['changes']} {outcome.stderr[-500:]}"
-            raise Fault(f"a second time: {outcome.code} {what}")
-        self.equal(before, self.tree(), "a second time")
-
-    def undo(self, command: Command) -> None:
-        """Undo, and compare with the tree that was there."""
-        before = self.tree()
-        past = self.ask("history")["transactions"] if self.history else []
-        outcome = self.run(command)
-        after = self.tree()
-        if outcome.code:
-            if after != before:
-                raise Fault(f"undo failed, but the tree changed: {trees.difference(before, after)}")
-            return
-        self.history = trees.has_control(after)
-        now = self.ask("history")["transactions"] if self.place.root.exists() else []
-        if now and len(now) > len(past):
-            number = now[-1]["back_to"]
-        elif not now and past:
-            number = 0
-        else:
-            return
-        self.count["undone"] += 1
-        if number in self.states:
-            # The library stays if the transaction made it: the state directory is in it.
-            stays = {path: node for path, node in after.items() if path in self.own}
-            wanted = {**stays, **self.states[number]}
-            self.equal(wanted, after, f"undo to {number}")
-            self.count["undone and compared"] += 1
-            if now:
-                self.states[now[-1]["number"]] = after
-        self.check_tree(after)
-        if not now:
-            self.states.clear()
-
-    def fresh(self, command: Command) -> None:
-        """A sync equals one into a fresh environment."""
-        if self.editable or command.has("--on-conflict", "--offline", "--dry-run", "--check"):
-            return
-        command = command.without("--json", "--reinstall", "--undoable")
-        command = command.more("--reinstall", SOURCE_DATE_EPOCH="1700000000")
-        saved = self.save()
-        mine = set(self.mine)
-        first = self.run(command)
-        found = trees.files(self.tree())
-        self.restore(None)
-        self.place.make()
-        second = self.run(command)
-        expected = trees.files(self.tree())
-        self.restore(saved)
-        if first.code or second.code:
-            return
-        found = {path: node for path, node in found.items() if path not in mine}
-        self.equal(expected, found, "a sync differs from a fresh one")
-        self.count["fresh"] += 1
-
-
 def repeat(options, seed: int) -> str:
     peers = f" --peers {options.peers.directory}" if options.peers else ""
+    peers += "".join(f" --python {exe}" for exe in options.python)
     own = f"--binary {options.binary} --seed {seed} --walks 1 --steps {options.steps}{peers} --trace"
     return f"python3 {sys.argv[0]} {own}"
 
@@ -470,11 +289,13 @@ def main() -> int:
     add("--steps", type=int, default=25, help="the steps of each walk (default: 25)")
     add("--seconds", type=float, default=60, help="when to end (default: 60)")
     add("--kill", type=float, default=0.1, help="the share of commands that are also killed (default: 0.1)")
+    add("--python", action="append", default=[], metavar="EXE", help="more interpreters for environments")
     add("--peers", type=pathlib.Path, metavar="DIR", help="a directory with or for pip and uv")
     add("--keep", type=pathlib.Path, metavar="DIR", help="leave the files of the walks here")
     add("--trace", action="store_true", help="print every command")
     options = parser.parse_args()
     options.binary = venv.checked_binary(options.binary)
+    options.pythons = [Python.ask(exe) for exe in (EXE, *options.python)]
     options.peers = venv.Peers(options.peers).make() if options.peers else None
     options.schema = json.loads(venv.must([options.binary, "--json-schema"]))
     options.deadline = time.monotonic() + options.seconds

@@ -12,56 +12,104 @@ from walk_wheels import VERSIONS, Family
 from lib import venv
 
 EXE = os.path.realpath(sys.executable)
-KINDS = ("venv", "venv", "new target", "old target", "prefix", "root", "described", "relocatable")
+# Environments with an interpreter of their own, and all others.
+VENVS = ("venv", "relocatable", "active", "local")
+KINDS = (
+    *VENVS, "venv", "new target", "old target", "prefix", "root", "whole root", "described", "described prefix",
+)  # fmt: skip
 EPOCHS = ("1700000000", "0", "315532800")
+
+
+@dataclasses.dataclass
+class Python:
+    """An interpreter: its program, its version as `X.Y`, and its prefix."""
+
+    exe: str
+    version: str
+    prefix: str
+
+    @classmethod
+    def ask(cls, exe: str | os.PathLike) -> Python:
+        """Start an interpreter to learn about it."""
+        code = "import os, sys; print(os.path.realpath(sys.executable), sys.prefix, '{}.{}'.format(*sys.version_info))"
+        real, prefix, version = venv.must([exe, "-c", code]).split()
+        return cls(real, version, prefix)
+
+    @property
+    def library(self) -> str:
+        """The library below a prefix."""
+        return f"lib/python{self.version}/site-packages"
 
 
 @dataclasses.dataclass
 class Place:
     """An environment: what selects it on a command line, and where it is.
 
-    `root` holds all of it; `purelib` is its library on disk.
+    `root` holds all of it; `prefix` is the directory below it that has `bin` and `lib`.
     """
 
     kind: str
     root: pathlib.Path
     words: list
-    purelib: pathlib.Path
+    python: Python
+    prefix: str = ""
     # What `installer` takes to install into it, or None if it cannot.
-    installer: list | None
-    has_python: bool = True
+    installer: list | None = None
+    variables: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def purelib(self) -> pathlib.Path:
+        """Its library."""
+        plain = self.kind in ("new target", "old target", "described")
+        return self.root if plain else self.root / self.prefix / self.python.library
 
     def make(self) -> None:
         """Make what is there before the first command."""
-        if self.kind in ("venv", "relocatable"):
-            venv.make_fast(self.root)
-            if self.kind == "relocatable":
-                with open(self.root / "pyvenv.cfg", "a") as file:
-                    file.write("relocatable = true\n")
+        if self.kind in VENVS:
+            for directory in ("bin", "include", self.python.library):
+                (self.root / directory).mkdir(parents=True)
+            (self.root / "bin" / "python").symlink_to(self.python.exe)
+            (self.root / "bin" / "python3").symlink_to("python")
+            text = f"home = {os.path.dirname(self.python.exe)}\ninclude-system-site-packages = false\n"
+            text += f"version = {self.python.version}.0\n"
+            text += "relocatable = true\n" if self.kind == "relocatable" else ""
+            (self.root / "pyvenv.cfg").write_text(text)
         elif self.kind != "new target":
             self.root.mkdir()
 
 
-def new_place(scratch: pathlib.Path, chance: random.Random) -> Place:
+def new_place(scratch: pathlib.Path, chance: random.Random, pythons: list[Python]) -> Place:
     """A random environment, which is not there yet."""
-    kind, root = chance.choice(KINDS), scratch / "env"
-    inside = root / venv.PURELIB
-    if kind in ("venv", "relocatable"):
-        python = root / "bin" / "python"
-        words = chance.choice((["--target", root], ["--python", python], ["--target", root]))
-        return Place(kind, root, words, inside, ["--python", python])
+    kind, root, python = chance.choice(KINDS), scratch / "env", chance.choice(pythons)
+    if kind in VENVS:
+        root = scratch / "work" / ".venv" if kind == "local" else root
+        exe = root / "bin" / "python"
+        words = chance.choice((["--target", root], ["--python", exe]))
+        variables = {"VIRTUAL_ENV": os.fspath(root)} if kind == "active" else {}
+        words = [] if kind in ("active", "local") else words
+        return Place(kind, root, words, python, "", ["--python", exe], variables)
     if kind == "prefix":
-        words = ["--python", EXE, "--prefix", root]
-        return Place(kind, root, words, inside, words)
+        words = ["--python", python.exe, "--prefix", root]
+        return Place(kind, root, words, python, "", words)
     if kind == "root":
-        words = ["--python", EXE, "--prefix", "/usr", "--root", root]
-        installer = ["--python", EXE, "--prefix", "/usr", "--destdir", root]
-        return Place(kind, root, words, root / "usr" / venv.PURELIB, installer)
+        words = ["--python", python.exe, "--prefix", "/usr", "--root", root]
+        installer = ["--python", python.exe, "--prefix", "/usr", "--destdir", root]
+        return Place(kind, root, words, python, "usr", installer)
+    if kind == "whole root":
+        words = ["--python", python.exe, "--root", root]
+        installer = ["--python", python.exe, "--destdir", root]
+        return Place(kind, root, words, python, python.prefix.strip("/"), installer)
+    if kind == "described prefix":
+        words = ["--prefix", root, "--python-version", python.version]
+        return Place(kind, root, words, python)
+    if kind == "old target" and chance.random() < 0.3:
+        # Named by a symbolic link to it.
+        (scratch / "link").symlink_to(root)
+        return Place(kind, root, ["--target", scratch / "link"], python)
     words = ["--target", root]
     if kind == "described":
-        version = "{}.{}".format(*sys.version_info)
-        words += ["--python-version", version, "--python-platform", "x86_64-manylinux_2_28"]
-    return Place(kind, root, words, root, None, kind != "described")
+        words += ["--python-version", python.version, "--python-platform", "x86_64-manylinux_2_28"]
+    return Place(kind, root, words, python)
 
 
 @dataclasses.dataclass
@@ -91,6 +139,14 @@ class Command:
         """The same command with more words."""
         words = [*self.words, *words]
         return dataclasses.replace(self, words=words, variables={**self.variables, **variables})
+
+    def reordered(self, chance: random.Random) -> Command:
+        """The same command with its wheels in another order."""
+        places = [place for place, word in enumerate(self.words) if ".whl" in os.fspath(word)]
+        words, order = list(self.words), chance.sample(places, len(places))
+        for place, other in zip(places, order):
+            words[place] = self.words[other]
+        return dataclasses.replace(self, words=words)
 
     def without(self, *options: str) -> Command:
         """The same command without options, which have one value each unless they are flags."""
@@ -211,6 +267,8 @@ class Commands:
             command.variables["SOURCE_DATE_EPOCH"] = self.chance.choice(EPOCHS)
         if command.has("--output-format"):
             command.variables["GITHUB_STEP_SUMMARY"] = os.fspath(self.out / "summary.md")
+        if self.chance.random() < 0.01:
+            command.variables["SOURCE_DATE_EPOCH"] = self.chance.choice(("junk", "-1", "99999999999999999999"))
         command.words += self.place.words if place else []
         return command
 
@@ -238,6 +296,7 @@ class Commands:
         if self.chance.random() < 0.03:
             words.append(os.fspath(self.family.broken))
         if self.chance.random() < 0.02:
+            # All versions of all projects, which is a conflict.
             words.append(os.fspath(self.family.directory))
         return words
 

@@ -31,15 +31,15 @@ class Environment:
         self.options, self.scratch, self.seed = options, scratch, seed
         self.chance = random.Random(seed)
         self.family = Family(scratch / "wheels", self.chance)
-        self.place = new_place(scratch, self.chance)
+        self.place = new_place(scratch, self.chance, options.pythons)
         index.directory = self.family.directory
         index.replies.clear()
         for name in self.family.names:
             page = server.Reply(headers={"Content-Type": "text/html"}, body=self.family.page(name))
             index.replies[f"simple/{venv.normal_name(name)}/"] = lambda page=page: page
         self.commands = Commands(self.place, self.family, scratch, index.address)
-        self.place.make()
         (scratch / "work").mkdir()
+        self.place.make()
         self.base = self.tree()
         self.mine: trees.Snapshot = {}
         # Paths that `check` may complain about, since the walk or another tool damaged them.
@@ -47,8 +47,8 @@ class Environment:
         # Directories that stay: those of the environment, and what the user has emptied.
         library = os.path.relpath(self.place.purelib, self.place.root)
         self.own = with_parents([library]) | {"."}
-        prefix = "usr/" if self.place.kind == "root" else ""
-        self.own |= {f"{prefix}{name}" for name in ("bin", "include", "share", "etc", "lib")}
+        own = ("bin", "include", "share", "etc", "lib")
+        self.own |= {os.path.join(self.place.prefix, name) for name in own}
         self.emptied: set[str] = set()
         # Whether another tool or the walk itself has changed files of projects.
         self.foreign = self.editable = False
@@ -59,16 +59,18 @@ class Environment:
         self.step = 0
         self.log: list[str] = []
         self.last = ""
-
+        # Whether the user has written into a file that the store shares.
+        self.shared_edit = False
 
     def variables(self, command: Command) -> dict[str, str]:
         home, cache = os.fspath(self.scratch / "home"), os.fspath(self.scratch / "xdg")
         more = {"HOME": home, "XDG_CACHE_HOME": cache, "no_proxy": "127.0.0.1", "RUST_BACKTRACE": "0"}
-        return venv.clean_variables(**{**more, **command.variables})
+        return venv.clean_variables(**{**more, **self.place.variables, **command.variables})
 
     def line(self, command: Command) -> str:
         """A command as a line for a shell."""
-        given = [f"{name}={shlex.quote(value)}" for name, value in command.variables.items()]
+        variables = {**self.place.variables, **command.variables}
+        given = [f"{name}={shlex.quote(value)}" for name, value in variables.items()]
         words = shlex.join(os.fspath(word) for word in command.words)
         mask = "" if command.umask == 0o022 else f"umask {command.umask:03o}; "
         return f"{mask}{' '.join([*given, os.fspath(self.options.binary)])} {words}"
@@ -96,10 +98,11 @@ class Environment:
             self.check_json(command, outcome)
         after = self.store()
         changed = [path for path in store.keys() & after.keys() if store[path] != after[path]]
-        if changed:
+        if changed and not self.shared_edit:
             raise Fault(f"files of the store changed: {changed[:3]}")
-        if os.listdir(self.scratch / "work"):
-            raise Fault(f"files in the working directory: {os.listdir(self.scratch / 'work')}")
+        here = [name for name in os.listdir(self.scratch / "work") if name != ".venv"]
+        if here:
+            raise Fault(f"files in the working directory: {here}")
         self.count["commands"] += 1
         slug = outcome.json["error"]["code"] if outcome.json and outcome.json.get("error") else ""
         self.count[f"{command.kind} {done.returncode} {slug}".strip()] += 1
@@ -193,13 +196,13 @@ class Environment:
         differences = [one for one in self.ask("check")["differences"] if one["path"] not in self.damaged]
         if differences:
             raise Fault(f"check finds {differences[:4]}")
-        plain = self.place.kind in ("new target", "old target", "root", "described")
-        if plain and (self.place.root / ".lock").exists():
+        plain = self.place.kind in ("new target", "old target", "root", "whole root", "described")
+        if plain and (self.place.root / self.place.prefix / ".lock").exists():
             raise Fault(".lock was left")
         owned = owned_paths(self.place.purelib, self.place.root)
         known = owned | self.base.keys() | with_parents(self.mine) | self.emptied | self.own
         stray = sorted(trees.without_control(found).keys() - known)
-        if stray and self.place.kind == "prefix":
+        if stray and self.place.kind in ("prefix", "described prefix"):
             stray = [path for path in stray if path != ".lock"]
         if stray:
             raise Fault(f"without an owner: {stray[:6]}")
@@ -215,3 +218,17 @@ class Environment:
             wanted = None if change["action"] == "remove" else change["version"]
             if there.get(venv.normal_name(change["name"])) != wanted:
                 raise Fault(f"{change}, but installed is {there}")
+
+    def check_modes(self, command: Command, before: trees.Snapshot, after: trees.Snapshot) -> None:
+        """What was written has the modes of the umask, or the modes and the time of the epoch."""
+        epoch = command.variables.get("SOURCE_DATE_EPOCH")
+        mask = 0o022 if epoch else command.umask
+        for path, node in trees.without_control(after).items():
+            if node == before.get(path) or node.kind == trees.SYMLINK or path == ".lock":
+                continue
+            modes = (0o777 & ~mask, 0o666 & ~mask) if node.kind == trees.FILE else (0o777 & ~mask,)
+            if node.mode not in modes:
+                raise Fault(f"{path} has the mode {node.mode:o}, with the umask {command.umask:03o}")
+            time = os.lstat(self.place.root / path).st_mtime
+            if epoch and time != int(epoch):
+                raise Fault(f"{path} has the time {time}, not {epoch}")

@@ -31,11 +31,11 @@ class Family:
         self.needs: dict[tuple[str, str], list[str]] = {}
         # The parts of a project stay mostly the same from version to version.
         for place, name in enumerate(self.names):
-            parts = [part for part in PARTS if chance.random() < 0.28]
+            parts = [part for part in PARTS if chance.random() < (0.04 if part in RARE else 0.28)]
             for version in VERSIONS:
                 now = [part for part in parts if chance.random() < 0.85]
                 if chance.random() < 0.2:
-                    now.append(chance.choice(PARTS))
+                    now.append(chance.choice(PARTS[: -len(RARE)]))
                 self.make(place, name, version, list(dict.fromkeys(now)))
         broken = self.any_path()
         content = bytearray(broken.read_bytes())
@@ -55,7 +55,7 @@ class Family:
         self.needs[name, version] = self.some_needs(place, version)
         lines = [f"Requires-Dist: {need}" for need in self.needs[name, version]]
         lines += ["Provides-Extra: more"] if any("extra" in line for line in lines) else []
-        lines += ["Requires-Python: >=3.8"] if self.chance.random() < 0.5 else []
+        lines += ["Requires-Python: >=3.8"] if picky not in parts and self.chance.random() < 0.5 else []
         wheel.metadata += "".join(line + "\n" for line in lines).encode()
         for part in parts:
             part(wheel, own_module(name), version, self.chance)
@@ -231,8 +231,47 @@ def papers(wheel, own, version, chance):
         wheel.meta("REQUESTED", "")
 
 
+def data_into_library(wheel, own, version, chance):
+    """Data whose place is in the library: the same place as a module of the wheel, or another one."""
+    name = "both" if chance.random() < 0.2 else "data"
+    version = "{}.{}".format(*sys.version_info)
+    library = chance.choice(("", f"lib/python{version}/site-packages/"))
+    wheel.file(f"{wheel.data}/data/{library}{own}/{name}_only.py", "data = 1\n")
+    wheel.file(f"{own}/both_only.py", "data = 1\n" if chance.random() < 0.7 else "data = 2\n")
+
+
+def in_the_way(wheel, own, version, chance):
+    """A file whose name is a directory of other projects, or the other way round."""
+    if chance.random() < 0.5:
+        wheel.file(chance.choice(("space", "space.py", "alpha", "bin")), "in the way\n")
+    else:
+        wheel.file(chance.choice(("omega_module.py/x.py", "space/common.txt/x.txt")), "in the way\n")
+
+
+def protected(wheel, own, version, chance):
+    """Names that belong to the environment."""
+    names = ("scripts/python3", "scripts/activate", "data/pyvenv.cfg", "data/.lock", "purelib/.pkg-install/journal")
+    wheel.file(f"{wheel.data}/{chance.choice(names)}", "evil")
+
+
+def letter_case(wheel, own, version, chance):
+    """Names that differ in case only."""
+    wheel.file(f"{own}/Case.py", "one = 1\n")
+    wheel.file(f"{own}/case.py", "two = 1\n")
+
+
+def picky(wheel, own, version, chance):
+    """A version that only some interpreters can use."""
+    if version != "1.0":
+        limit = chance.choice((">=3.12", "<3.12", ">=4", "!=3.11.*"))
+        wheel.metadata += f"Requires-Python: {limit}\n".encode()
+
+
 PARTS = [
     package, package, grows, file_or_directory, module, namespace, common, disputed, entry_points, shared_script,
     data_scripts, data_files, headers, libraries, path_file, bad_source, only_bad_source, bytecode, odd_names,
-    empty_files, executables, native, stubs, papers,
+    empty_files, executables, native, stubs, papers, data_into_library, letter_case,
+    in_the_way, protected, picky,
 ]  # fmt: skip
+# They make most commands fail.
+RARE = (in_the_way, protected, picky)
