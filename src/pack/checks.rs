@@ -19,9 +19,14 @@ use crate::wheel::{Archives, WheelId};
 /// single thread busy.
 const LARGE: u64 = 8 << 20;
 
+/// The most content, in bytes, and the most files that one thread checks before a writer that waits
+/// for them may go on.
+const MAX_GROUP: u64 = 1 << 18;
+const MAX_GROUPED: usize = 32;
+
 /// See the head of this file.
 pub(super) struct Checks<'a> {
-    contents: &'a Contents,
+    contents: &'a Contents<'a>,
     archives: &'a Archives,
     options: &'a PackOptions<'a>,
     /// Whether the ends of deflate streams are wanted.
@@ -43,12 +48,12 @@ struct CheckState {
 
 impl<'a> Checks<'a> {
     pub(super) fn new(
-        contents: &'a Contents,
+        contents: &'a Contents<'a>,
         archives: &'a Archives,
         options: &'a PackOptions<'a>,
         finds_ends: bool,
     ) -> Result<Self> {
-        let ends = if finds_ends { contents.files.len() } else { 0 };
+        let ends = if finds_ends { contents.count() } else { 0 };
         Ok(Self {
             contents,
             archives,
@@ -134,15 +139,15 @@ impl<'a> Checks<'a> {
     ///
     /// # Errors
     /// The wheel has not arrived.
-    pub(super) fn entry(&self, file: &PackedFile) -> Result<Option<(&'a Archive, &'a Entry)>> {
+    pub(super) fn entry(&self, file: &PackedFile<'_>) -> Result<Option<(&'a Archive, &'a Entry)>> {
         entry(file, self.archives)
     }
 
     /// How errors name the wheel of a file.
-    pub(super) fn label(&self, file: &PackedFile) -> &'a str {
+    pub(super) fn label(&self, file: &PackedFile<'_>) -> &'a str {
         match file.content {
             PackedContent::Entry(wheel, _) => self.archives.label(wheel),
-            PackedContent::Bytes(_) | PackedContent::Link(_) => "",
+            _ => "",
         }
     }
 
@@ -167,7 +172,7 @@ impl<'a> Checks<'a> {
     /// It is not what its wheel states, or one of [`Checks::proceed`].
     pub(super) fn unpack(
         &self,
-        (file, archive, entry): (&PackedFile, &Archive, &Entry),
+        (file, archive, entry): (&PackedFile<'_>, &Archive, &Entry),
         scratch: &mut Scratch,
         sink: &mut Sink<'_>,
     ) -> Result<Unpacked> {
@@ -202,11 +207,11 @@ impl<'a> Checks<'a> {
     }
 
     fn check_group(&self, group: &[usize], scratch: &mut Scratch) -> Result<()> {
-        let files = || group.iter().map(|&number| &self.contents.files[number]);
+        let files = || group.iter().map(|&number| self.contents.file(number));
         let mut items = Vec::with_capacity(group.len());
         let mut archive = None;
         for file in files() {
-            if let Some((of, entry)) = self.entry(file)? {
+            if let Some((of, entry)) = self.entry(&file)? {
                 archive = Some(of);
                 let expected = file.expected(self.options.verify);
                 items.push(Item { entry, expected });
@@ -215,15 +220,17 @@ impl<'a> Checks<'a> {
         let Some(archive) = archive else {
             return Ok(());
         };
-        let label = self.label(&self.contents.files[group[0]]);
+        let label = self.label(&self.contents.file(group[0]));
         if self.finds_ends {
+            let mut ends = Vec::with_capacity(group.len());
             for (&number, item) in group.iter().zip(&items) {
                 let mut sink = |_: &[u8]| self.options.cancel.check();
                 let unpacked = archive
                     .unpack_stream(item.entry, item.expected, scratch, &mut sink)
                     .map_err(|error| error.of_wheel(label))?;
-                self.found(number, unpacked.end);
+                ends.push((number, unpacked.end));
             }
+            self.found(&ends);
         } else if let [item] = items[..] {
             let mut sink = |_: &[u8]| self.options.cancel.check();
             archive
@@ -240,9 +247,14 @@ impl<'a> Checks<'a> {
         Ok(())
     }
 
-    /// A check has found where the stream of a file ends.
-    fn found(&self, number: usize, end: Option<StreamEnd>) {
-        self.lock().ends[number] = end;
+    /// A check has found where the streams of some files end.
+    fn found(&self, ends: &[(usize, Option<StreamEnd>)]) {
+        let mut state = self.lock();
+        for &(number, end) in ends {
+            state.ends[number] = end;
+        }
+        // The lock is released first, or the writer that wakes up would only wait for it.
+        drop(state);
         self.changed.notify_all();
     }
 
@@ -266,7 +278,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 fn entry<'a>(
-    file: &PackedFile,
+    file: &PackedFile<'_>,
     archives: &'a Archives,
 ) -> Result<Option<(&'a Archive, &'a Entry)>> {
     let PackedContent::Entry(wheel, entry) = file.content else {
@@ -279,18 +291,18 @@ fn entry<'a>(
 /// Puts together what one thread checks at once: small entries that lie side by side in their
 /// archive. The large ones come first, the others in the order in which they are written.
 fn groups(
-    contents: &Contents,
+    contents: &Contents<'_>,
     archives: &Archives,
     options: &PackOptions<'_>,
     finds_ends: bool,
 ) -> Result<Vec<Vec<usize>>> {
     let mut found: Vec<(usize, WheelId, &Entry)> = Vec::new();
-    for (number, file) in contents.files.iter().enumerate() {
+    for (number, file) in contents.files().enumerate() {
         if let (PackedContent::Entry(wheel, _), Some((_, entry))) =
-            (&file.content, entry(file, archives)?)
+            (file.content, entry(&file, archives)?)
             && options.compression.copies(entry)
         {
-            found.push((number, *wheel, entry));
+            found.push((number, wheel, entry));
         }
     }
     if !finds_ends {
@@ -300,9 +312,12 @@ fn groups(
     let mut groups: Vec<(u64, Vec<usize>)> = Vec::new();
     let mut last: Option<(WheelId, EntryBatch)> = None;
     for (number, wheel, entry) in found {
-        // One stream after the other is inflated if its end is wanted.
-        let goes_on = match &mut last {
-            Some((of, batch)) if !finds_ends && *of == wheel => batch.add(entry),
+        let goes_on = match (&mut last, groups.last()) {
+            // Their ends are wanted, so they are inflated one after the other, wherever they lie.
+            (Some((of, _)), Some((size, group))) if finds_ends => {
+                *of == wheel && size + entry.size <= MAX_GROUP && group.len() < MAX_GROUPED
+            }
+            (Some((of, batch)), _) => *of == wheel && batch.add(entry),
             _ => false,
         };
         match groups.last_mut() {

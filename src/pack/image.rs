@@ -53,14 +53,14 @@ pub struct WrittenLayer {
 /// # Errors
 /// A name that would delete something in an image.
 pub fn layers(
-    contents: &Contents,
+    contents: &Contents<'_>,
     plan: &Plan,
     archives: &Archives,
     most: usize,
     as_one: bool,
 ) -> Result<Vec<LayerFiles>> {
     let mut by_project: BTreeMap<Option<u32>, LayerFiles> = BTreeMap::new();
-    for (number, file) in contents.files.iter().enumerate() {
+    for (number, file) in contents.files().enumerate() {
         refuse_deletion(&file.path, file.owner.map(|id| id.0), plan)?;
         let owner = file.owner.map(|id| id.0).filter(|_| !as_one);
         let layer = by_project.entry(owner).or_default();
@@ -119,7 +119,7 @@ fn refuse_deletion(path: &str, owner: Option<u32>, plan: &Plan) -> Result<()> {
 /// As [`pack`](super::pack()).
 pub fn write_layer<'f>(
     layer: &LayerFiles,
-    (contents, archives): (&Contents, &Archives),
+    (contents, archives): (&Contents<'_>, &Archives),
     modified: u64,
     options: &PackOptions<'_>,
     file: OutputFile<'f>,
@@ -128,14 +128,16 @@ pub fn write_layer<'f>(
     let plain = Hasher::new(Algorithm::Sha256);
     let how = (modified, options.compression.level());
     let mut tar = TarGzWriter::begin(Some(plain), how, &mut output)?;
-    let files = || layer.files.iter().map(|&number| &contents.files[number]);
+    let files = || layer.files.iter().map(|&number| contents.file(number));
     tar.directories(files())?;
     let mut scratch = Scratch::new();
     for file in files() {
+        let file = &file;
         options.cancel.check()?;
         tar.header(file)?;
         match &file.content {
             PackedContent::Bytes(bytes) => tar.add(bytes)?,
+            PackedContent::Record(owner) => tar.add(&contents.record(*owner))?,
             // It has no content.
             PackedContent::Link(_) => continue,
             PackedContent::Entry(wheel, entry) => {

@@ -23,7 +23,7 @@ mod tarred;
 mod zip;
 mod zipped;
 
-pub use contents::{AddedFile, Contents, PackedContent, PackedFile};
+pub use contents::{AddedContent, AddedFile, Contents, PackedContent, PackedFile};
 pub use image::{LayerFiles, MAX_LAYERS, WrittenLayer, layers, write_layer};
 pub use launcher::NeededPython;
 
@@ -156,7 +156,7 @@ pub struct Packed {
 /// stopped.
 pub fn pack<'f>(
     artefact: &ArtifactSpec<'_>,
-    contents: &Contents,
+    contents: &Contents<'_>,
     archives: &Archives,
     options: &PackOptions<'_>,
     file: OutputFile<'f>,

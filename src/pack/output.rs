@@ -40,6 +40,12 @@ impl<'a> ArtifactOutput<'a> {
     /// A failure to write, for example on a full disk.
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.length += bytes.len() as u64;
+        if bytes.len() >= PIECE {
+            // It is large enough without the others, and is not copied.
+            self.write_waiting()?;
+            self.hasher.update(bytes);
+            return self.file.write(bytes);
+        }
         self.waiting.extend_from_slice(bytes);
         if self.waiting.len() >= PIECE {
             self.write_waiting()?;
@@ -57,6 +63,9 @@ impl<'a> ArtifactOutput<'a> {
     }
 
     fn write_waiting(&mut self) -> Result<()> {
+        if self.waiting.is_empty() {
+            return Ok(());
+        }
         self.hasher.update(&self.waiting);
         self.file.write(&self.waiting)?;
         self.waiting.clear();

@@ -27,7 +27,7 @@ pub(super) struct Application<'a> {
 /// Writes the file.
 pub(super) fn write(
     application: &Application<'_>,
-    contents: &Contents,
+    contents: &Contents<'_>,
     checks: &Checks<'_>,
     modified: u64,
     output: &mut ArtifactOutput<'_>,
@@ -45,18 +45,20 @@ pub(super) fn write(
         "entry": entry,
         "environment": [inner.0, inner.1],
     });
-    let mut zip = ZipWriter::new(output, dos_time(modified));
-    for (path, content) in [
+    let files = [
         ("__main__.py", python.main(&contents.id, entry, inner)),
         ("META.json", format!("{about}\n").into_bytes()),
-    ] {
+    ];
+    let paths = files.iter().map(|(path, _)| path);
+    let mut zip = ZipWriter::new(output, dos_time(modified), paths);
+    for (path, content) in files {
         let file = PackedFile {
-            path: path.to_owned(),
+            path: path.into(),
             executable: false,
             size: content.len() as u64,
             digest: Digest::of(Algorithm::Sha256, &content),
             owner: None,
-            content: PackedContent::Bytes(content.as_slice().into()),
+            content: PackedContent::Bytes(&content),
         };
         zipped::stored(&file, &content, 0o100_644, (&mut zip, output))?;
     }

@@ -17,7 +17,7 @@ const AHEAD: u64 = 16 << 20;
 
 /// See the head of this file.
 pub(super) struct Recompressed<'c, 'a> {
-    contents: &'c Contents,
+    contents: &'c Contents<'c>,
     checks: &'c Checks<'a>,
     /// Whether other streams can follow the streams.
     is_open: bool,
@@ -25,7 +25,7 @@ pub(super) struct Recompressed<'c, 'a> {
 }
 
 impl<'c, 'a> Recompressed<'c, 'a> {
-    pub(super) fn new(contents: &'c Contents, checks: &'c Checks<'a>, is_open: bool) -> Self {
+    pub(super) fn new(contents: &'c Contents<'c>, checks: &'c Checks<'a>, is_open: bool) -> Self {
         Self {
             contents,
             checks,
@@ -37,7 +37,7 @@ impl<'c, 'a> Recompressed<'c, 'a> {
     /// The stream of a file that is not copied, by its number; `None` if the file is too large. The
     /// numbers must be asked for in their order.
     pub(super) fn next(&mut self, number: usize) -> Result<Option<Vec<u8>>> {
-        if self.contents.files[number].size > AHEAD {
+        if self.contents.file(number).size > AHEAD {
             return Ok(None);
         }
         if self.ready.is_empty() {
@@ -49,8 +49,9 @@ impl<'c, 'a> Recompressed<'c, 'a> {
 
     fn streams_from(&self, first: usize) -> Result<VecDeque<Vec<u8>>> {
         let (mut found, mut size) = (Vec::new(), 0);
-        for file in &self.contents.files[first..] {
-            let Some((archive, entry)) = self.checks.entry(file)? else {
+        for number in first..self.contents.count() {
+            let file = self.contents.file(number);
+            let Some((archive, entry)) = self.checks.entry(&file)? else {
                 continue;
             };
             if self.checks.is_copied(entry) || file.size > AHEAD {
@@ -62,7 +63,7 @@ impl<'c, 'a> Recompressed<'c, 'a> {
             }
             found.push((file, archive, entry));
         }
-        let deflate = |&(file, archive, entry): &(&PackedFile, &Archive, &Entry)| {
+        let deflate = |(file, archive, entry): &(PackedFile<'_>, &Archive, &Entry)| {
             self.deflate(file, archive, entry)
         };
         let pool = self.checks.pool();
@@ -73,7 +74,7 @@ impl<'c, 'a> Recompressed<'c, 'a> {
         in_parallel(pool, &found, deflate).into_iter().collect()
     }
 
-    fn deflate(&self, file: &PackedFile, archive: &Archive, entry: &Entry) -> Result<Vec<u8>> {
+    fn deflate(&self, file: &PackedFile<'_>, archive: &Archive, entry: &Entry) -> Result<Vec<u8>> {
         let mut deflater = Deflater::with_level(self.checks.level());
         let mut stream = Vec::new();
         self.checks

@@ -19,16 +19,17 @@ const END: [u8; 1024] = [0; 1024];
 
 /// Writes the archive to `output`.
 pub(super) fn write(
-    contents: &Contents,
+    contents: &Contents<'_>,
     checks: &Checks<'_>,
     modified: u64,
     output: &mut ArtifactOutput<'_>,
 ) -> Result<PackCounts> {
     let mut tar = TarGzWriter::begin(None, (modified, checks.level()), output)?;
-    tar.directories(contents.files.iter())?;
+    tar.directories(contents.files())?;
     let mut scratch = Scratch::new();
     let mut ahead = Recompressed::new(contents, checks, true);
-    for (number, file) in contents.files.iter().enumerate() {
+    for (number, file) in contents.files().enumerate() {
+        let file = &file;
         checks.proceed()?;
         tar.header(file)?;
         match (&file.content, checks.entry(file)?) {
@@ -55,6 +56,7 @@ pub(super) fn write(
                 }
             }
             (PackedContent::Bytes(bytes), None) => tar.add(bytes)?,
+            (PackedContent::Record(owner), None) => tar.add(&contents.record(*owner))?,
             (PackedContent::Link(_) | PackedContent::Entry(..), None) => continue,
         }
         tar.pad(file.size)?;
@@ -92,26 +94,27 @@ impl<'o, 'f> TarGzWriter<'o, 'f> {
     /// Appends every directory that holds one of the files, each before those in it.
     pub(super) fn directories<'c>(
         &mut self,
-        files: impl Iterator<Item = &'c PackedFile>,
+        files: impl Iterator<Item = PackedFile<'c>>,
     ) -> Result<()> {
         let mut directories = BTreeSet::new();
         for file in files {
-            let mut rest = file.path.as_str();
+            let mut rest = &*file.path;
             while let Some((parent, _)) = rest.rsplit_once('/') {
                 // The parents of a known directory are known, too.
-                if !directories.insert(parent) {
+                if directories.contains(parent) {
                     break;
                 }
+                directories.insert(parent.to_owned());
                 rest = parent;
             }
         }
         directories
-            .into_iter()
+            .iter()
             .try_for_each(|path| self.add(&header(path, TarKind::Directory, self.modified)))
     }
 
     /// Appends the header of a file; its content and its padding have to follow.
-    pub(super) fn header(&mut self, file: &PackedFile) -> Result<()> {
+    pub(super) fn header(&mut self, file: &PackedFile<'_>) -> Result<()> {
         self.counts.entries += 1;
         let kind = match &file.content {
             PackedContent::Link(target) => TarKind::Link(target),

@@ -13,6 +13,8 @@ const CENTRAL: u32 = 0x0201_4b50;
 const END: u32 = 0x0605_4b50;
 const ZIP64_END: u32 = 0x0606_4b50;
 const ZIP64_LOCATOR: u32 = 0x0706_4b50;
+/// The length of a header of the central directory without its path and extra fields (4.3.12).
+const CENTRAL_HEADER: usize = 46;
 /// The id of the extra field with numbers of 64 bits (4.5.3).
 const ZIP64_EXTRA: u16 = 1;
 /// Stands in a field of 32 bits whose number is in the extra field.
@@ -67,12 +69,19 @@ pub(super) struct OpenMember<'a> {
 }
 
 impl ZipWriter {
-    /// An archive that begins at the end of `output`.
-    pub(super) fn new(output: &ArtifactOutput<'_>, time: DosTime) -> Self {
+    /// An archive that begins at the end of `output`, for files with these paths.
+    pub(super) fn new(
+        output: &ArtifactOutput<'_>,
+        time: DosTime,
+        paths: impl Iterator<Item: AsRef<str>>,
+    ) -> Self {
+        // A vector that grows needs up to three times as much memory on the way.
+        let lengths = paths.map(|path| CENTRAL_HEADER + path.as_ref().len());
+        let room = lengths.sum();
         Self {
             begin: output.length(),
             time,
-            directory: Vec::new(),
+            directory: Vec::with_capacity(room),
             count: 0,
         }
     }

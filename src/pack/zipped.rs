@@ -17,16 +17,18 @@ const LINK: u32 = 0o120_000;
 
 /// Writes the archive to the end of `output`.
 pub(super) fn write(
-    contents: &Contents,
+    contents: &Contents<'_>,
     checks: &Checks<'_>,
     modified: u64,
     output: &mut ArtifactOutput<'_>,
 ) -> Result<PackCounts> {
     let mut counts = PackCounts::default();
-    let mut zip = ZipWriter::new(output, dos_time(modified));
+    let paths = contents.files().map(|file| file.path);
+    let mut zip = ZipWriter::new(output, dos_time(modified), paths);
     let (mut scratch, mut deflater) = (Scratch::new(), Deflater::with_level(checks.level()));
     let mut ahead = Recompressed::new(contents, checks, false);
-    for (number, file) in contents.files.iter().enumerate() {
+    for (number, file) in contents.files().enumerate() {
+        let file = &file;
         checks.proceed()?;
         counts.entries += 1;
         match (&file.content, checks.entry(file)?) {
@@ -53,6 +55,10 @@ pub(super) fn write(
             (PackedContent::Bytes(bytes), None) => {
                 made(file, bytes, (&mut deflater, &mut zip, output))?;
             }
+            (PackedContent::Record(owner), None) => {
+                let content = contents.record(*owner);
+                made(file, &content, (&mut deflater, &mut zip, output))?;
+            }
             (PackedContent::Link(target), None) => {
                 stored(file, target.as_bytes(), LINK | 0o777, (&mut zip, output))?;
             }
@@ -65,7 +71,7 @@ pub(super) fn write(
 
 /// Writes one stored file, whose mode has its type.
 pub(super) fn stored(
-    file: &PackedFile,
+    file: &PackedFile<'_>,
     content: &[u8],
     mode: u32,
     (zip, output): (&mut ZipWriter, &mut ArtifactOutput<'_>),
@@ -83,7 +89,7 @@ pub(super) fn stored(
     zip.end(open, output)
 }
 
-fn copied<'f>(file: &'f PackedFile, entry: &Entry) -> ZipMember<'f> {
+fn copied<'f>(file: &'f PackedFile<'_>, entry: &Entry) -> ZipMember<'f> {
     ZipMember {
         path: &file.path,
         mode: mode(file),
@@ -96,7 +102,7 @@ fn copied<'f>(file: &'f PackedFile, entry: &Entry) -> ZipMember<'f> {
 
 /// Writes new content, deflated if that is shorter.
 fn made(
-    file: &PackedFile,
+    file: &PackedFile<'_>,
     content: &[u8],
     (deflater, zip, output): (&mut Deflater, &mut ZipWriter, &mut ArtifactOutput<'_>),
 ) -> Result<()> {
@@ -109,7 +115,7 @@ fn made(
 
 /// Writes the file whose content has this CRC-32 and this deflate stream.
 fn whole(
-    file: &PackedFile,
+    file: &PackedFile<'_>,
     crc: u32,
     stream: &[u8],
     (zip, output): (&mut ZipWriter, &mut ArtifactOutput<'_>),
@@ -129,7 +135,7 @@ fn whole(
 
 /// Writes an entry that is not copied in pieces: deflated, or stored at level 0.
 fn in_pieces(
-    file: &PackedFile,
+    file: &PackedFile<'_>,
     (archive, entry): (&Archive, &Entry),
     (checks, zip, output): (&Checks<'_>, &mut ZipWriter, &mut ArtifactOutput<'_>),
 ) -> Result<()> {
@@ -163,7 +169,7 @@ fn in_pieces(
     zip.end(open, output)
 }
 
-fn mode(file: &PackedFile) -> u32 {
+fn mode(file: &PackedFile<'_>) -> u32 {
     FILE | if file.executable { 0o755 } else { 0o644 }
 }
 

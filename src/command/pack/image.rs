@@ -36,7 +36,7 @@ pub(super) struct ImageParts<'a> {
     pub(super) target: &'a PackTarget,
     pub(super) base: Option<&'a BaseImage>,
     pub(super) plan: &'a Plan,
-    pub(super) contents: &'a Contents,
+    pub(super) contents: &'a Contents<'a>,
     pub(super) opened: &'a Opened,
     pub(super) modified: u64,
 }
@@ -214,9 +214,8 @@ impl ImageLayout {
         parts: &ImageParts<'_>,
         how: &PackOptions<'_>,
     ) -> Result<Vec<WrittenLayer>> {
-        let files = &parts.contents.files;
         how.progress
-            .begin(files.len() as u64, files.iter().map(|file| file.size).sum());
+            .begin(parts.contents.count() as u64, parts.contents.size());
         let numbered: Vec<(usize, &LayerFiles)> = layers.iter().enumerate().collect();
         let written = in_parallel(how.pool, &numbered, |&(number, layer)| {
             let partial = format!(".{}-{number}.part", super::unique_name());

@@ -49,14 +49,14 @@ impl<'a> ArtifactPlace<'a> {
     }
 
     /// Refuses to begin if the artefact will not fit, as far as its length is known.
-    pub(super) fn check_space(&self, contents: &Contents, opened: &Opened) -> Result<()> {
+    pub(super) fn check_space(&self, contents: &Contents<'_>, opened: &Opened) -> Result<()> {
         let mut needed: u64 = 0;
-        for file in &contents.files {
-            needed += match &file.content {
+        for file in contents.files() {
+            needed += match file.content {
                 PackedContent::Entry(wheel, entry) => {
-                    opened.archives.get(*wheel)?.entries()[entry.0 as usize].compressed()
+                    opened.archives.get(wheel)?.entries()[entry.0 as usize].compressed()
                 }
-                PackedContent::Bytes(_) | PackedContent::Link(_) => 0,
+                _ => 0,
             };
         }
         let directory = self.directory.path();
@@ -70,13 +70,12 @@ impl<'a> ArtifactPlace<'a> {
     pub(super) fn write(
         &self,
         artefact: &ArtifactSpec<'_>,
-        contents: &Contents,
+        contents: &Contents<'_>,
         opened: &Opened,
         how: &PackOptions<'_>,
     ) -> Result<(PackedArtifact, Status)> {
-        let entries = contents.files.len() as u64;
-        how.progress
-            .begin(entries, contents.files.iter().map(|file| file.size).sum());
+        let entries = contents.count() as u64;
+        how.progress.begin(entries, contents.size());
         let packed = self.write_partial(artefact, contents, opened, how);
         how.progress.end();
         let placed = packed.and_then(|packed| {
@@ -109,7 +108,7 @@ impl<'a> ArtifactPlace<'a> {
     fn write_partial(
         &self,
         artefact: &ArtifactSpec<'_>,
-        contents: &Contents,
+        contents: &Contents<'_>,
         opened: &Opened,
         how: &PackOptions<'_>,
     ) -> Result<pack::Packed> {

@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::installed::facts::{Facts, Site};
 use crate::installed::removal::Removal;
 use crate::outcome::Step;
-use crate::pack::{AddedFile, NeededPython, PackedContent};
+use crate::pack::{AddedContent, AddedFile, NeededPython};
 use crate::path::RelPath;
 use crate::plan::spread::Destination;
 use crate::plan::{self, Candidate, Content, Plan, Wants};
@@ -220,7 +220,7 @@ impl PackTarget {
         }
         let bytes = |path: &str, content: &[u8], executable| AddedFile {
             path: path.to_owned(),
-            content: PackedContent::Bytes(content.into()),
+            content: AddedContent::Bytes(content.into()),
             executable,
         };
         let mut added = match &self.interpreter {
@@ -286,12 +286,12 @@ impl PackTarget {
         let named = format!("bin/{}", self.python.name);
         let links = ["bin/python", "bin/python3", &named].map(|path| AddedFile {
             path: path.to_owned(),
-            content: PackedContent::Link(text.to_owned()),
+            content: AddedContent::Link(text.to_owned()),
             executable: true,
         });
         let config = AddedFile {
             path: "pyvenv.cfg".to_owned(),
-            content: PackedContent::Bytes(config.into_bytes().into()),
+            content: AddedContent::Bytes(config.into_bytes()),
             executable: false,
         };
         Ok(links.into_iter().chain([config]).collect())
