@@ -113,9 +113,15 @@ pub(super) fn resolve(
         RunningActivity::begin(context.events, &Activity::new(ActivityKind::Resolve, ""));
     let resolution = resolver.solve(&resolving)?;
     let resolved = resolver.finish(&resolution, context)?;
+    // A lock file stands alone: without what is installed already, it would remove that.
+    let whole = request
+        .save_lock
+        .as_ref()
+        .map(|_| resolver.whole(&resolution, &resolving));
+    let whole = whole.transpose()?;
     drop(resolving);
     context.events.step(Step::Resolve, begin.elapsed());
-    save(request, &resolved, context)?;
+    save(request, &resolved, whole.as_ref(), context)?;
     let mut named = NamedWheels::default();
     for project in resolution
         .projects
@@ -143,17 +149,19 @@ pub(super) fn resolve(
     Ok(named)
 }
 
-/// Saves what was resolved, where that is wanted.
+/// Saves what was resolved, if that is wanted: `resolved` is what will be installed, `whole` is
+/// that and what stays.
 fn save(
     request: &ResolutionRequest,
     resolved: &ResolvedRequest,
+    whole: Option<&ResolvedRequest>,
     context: Context<'_>,
 ) -> Result<()> {
     if let Some(path) = &request.save_report {
         Document::write(path, report_of(resolved)?.as_bytes(), context.fs)?;
     }
-    if let Some(path) = &request.save_lock {
-        Document::write(path, lock_of(resolved)?.as_bytes(), context.fs)?;
+    if let Some((path, whole)) = request.save_lock.as_ref().zip(whole) {
+        Document::write(path, lock_of(whole)?.as_bytes(), context.fs)?;
     }
     Ok(())
 }

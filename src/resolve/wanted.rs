@@ -49,15 +49,18 @@ pub(crate) enum RequirementOrigin {
     Line(String, u64),
     /// In a table of a TOML file: its name as given, and the key.
     Key(String, String),
+    /// Nowhere: the version is installed.
+    Installed,
 }
 
-/// `requirements.in:3`; nothing for an argument.
+/// `requirements.in:3` or `installed`; nothing for an argument.
 impl fmt::Display for RequirementOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Argument => Ok(()),
             Self::Line(file, line) => write!(f, "{file}:{line}"),
             Self::Key(file, key) => write!(f, "{file}: {key}"),
+            Self::Installed => f.write_str("installed"),
         }
     }
 }

@@ -92,6 +92,7 @@ mod reproducible;
 mod resolved;
 mod resolved_cli;
 mod resources;
+mod saved_resolutions;
 mod script_interpreters;
 mod script_rules;
 mod side_by_side;

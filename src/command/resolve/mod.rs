@@ -31,13 +31,15 @@ use crate::index::{
 };
 use crate::outcome::{Activity, ActivityKind, RunningActivity, Step, Warning};
 use crate::resolve::{
-    Resolution, ResolutionWarning, ResolvedProject, StatedRequirement, Upgrade, Via, Wanted, solve,
+    RequirementOrigin, Resolution, ResolutionWarning, ResolvedProject, StatedRequirement, Upgrade,
+    Via, Wanted, solve,
 };
 use crate::source::Source;
 use crate::spec::location::Location;
 use crate::spec::marker::MarkerEnvironment;
 use crate::spec::name::ProjectName;
 use crate::spec::pip_report;
+use crate::spec::requirement::Requirement;
 use crate::spec::resolved::{ResolvedWheel, WheelFile};
 use crate::spec::simple::{MetadataFile, ProjectStatus};
 use crate::spec::tags::TagSet;
@@ -215,6 +217,38 @@ impl RequestResolver {
     ) -> Result<ResolvedRequest> {
         context.warn(warnings(resolution));
         context.warn(self.index.remarks().into_iter().filter_map(remark));
+        self.collect(resolution)
+    }
+
+    /// The wheels of all projects of a resolution, as if nothing were installed. The versions are
+    /// the same.
+    ///
+    /// # Errors
+    /// No index has an installed version ([`ErrorKind::Unsolvable`](crate::ErrorKind::Unsolvable)).
+    pub(super) fn whole(
+        &self,
+        resolution: &Resolution,
+        activity: &RunningActivity<'_>,
+    ) -> Result<ResolvedRequest> {
+        if !resolution.projects.iter().any(|one| one.is_installed) {
+            return self.collect(resolution);
+        }
+        let mut wanted = self.wanted.clone();
+        wanted.installed.clear();
+        let decided = resolution.projects.iter().filter(|one| one.url.is_none());
+        wanted.constraints.extend(decided.map(|one| {
+            StatedRequirement {
+                requirement: Requirement::parse(&format!("{}=={}", one.name, one.version))
+                    .expect("a name and a version are a requirement"),
+                origin: RequirementOrigin::Installed,
+            }
+        }));
+        let solved = solve(&wanted, &WatchedIndex::new(&self.index, activity));
+        self.index.settle();
+        self.collect(&solved?)
+    }
+
+    fn collect(&self, resolution: &Resolution) -> Result<ResolvedRequest> {
         let mut wheels = Vec::with_capacity(resolution.projects.len());
         for project in in_order(&resolution.projects) {
             if !project.is_installed {

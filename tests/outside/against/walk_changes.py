@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 
@@ -43,6 +44,8 @@ class Changes(Environment):
                 raise Fault(f"code {outcome.code}, but the tree changed: {what}\n{outcome.stderr[-600:]}")
             return outcome
         self.succeeded(command, outcome, before, after)
+        if command.has("--save-lock", "--save-report") and not command.has("--require-hashes"):
+            self.saved(command)
         if command.kind in ("install", "sync") and self.chance.random() < 0.3 and not command.has("--reinstall"):
             self.again(command)
         if command.has("--undoable") and self.history and self.chance.random() < 0.35:
@@ -111,7 +114,7 @@ class Changes(Environment):
         """Let a command settle what a killed one has left, now and then in another place."""
         settles = self.chance.choice((["recover"], ["recover"], ["uninstall", "no-such-project"]))
         words, root = self.place.words, self.place.root
-        moved = root.with_name("moved") if self.chance.random() < 0.3 and "--target" in words else root
+        moved = root.with_name("moved") if self.chance.random() < 0.3 and root in words else root
         root.rename(moved)
         words = [moved if word == root else word for word in words]
         done = self.run(Command(settles[0], [*settles, *words]))
@@ -177,6 +180,21 @@ class Changes(Environment):
             what = f"{outcome.json['outcome']} {outcome.json['changes']} {outcome.stderr[-500:]}"
             raise Fault(f"a second time: {outcome.code} {what}")
         self.equal(before, self.tree(), "a second time")
+
+    def saved(self, command: Command) -> None:
+        """What was saved is what is installed."""
+        for option, file in (("--lock", "pylock.saved.toml"), ("--report", "saved.json")):
+            path = self.commands.out / file
+            if not command.has("--save-" + option.strip("-")) or not path.exists():
+                continue
+            if option == "--report" and not json.loads(path.read_text())["install"]:
+                # An empty report is refused.
+                continue
+            words = ["install", "--check", option, path, "--cache-dir", self.commands.cache]
+            outcome = self.run(Command("install", [*words, *self.place.words]))
+            if outcome.code:
+                raise Fault(f"what was saved is not installed: {outcome.code} {outcome.stdout} {outcome.stderr}")
+            path.unlink()
 
     def undo(self, command: Command) -> None:
         """Undo, and compare with the tree that was there."""

@@ -213,6 +213,9 @@ RESOLVING = (
     (0.05, "--index-strategy", ("first", "any")),
     (0.1, "--save-report", ("{out}/saved.json",)),
     (0.1, "--save-lock", ("{out}/pylock.saved.toml",)),
+    (0.03, "--exclude-newer", ("P1D", "2020-01-01")),
+    (0.03, "--no-pip-config", None),
+    (0.02, "--timeout", ("5",)),
 )
 EXCLUDING = (
     ("--no-cache", "--cache-dir"),
@@ -376,6 +379,8 @@ class Commands:
         names = self.chance.sample(installed, min(len(installed), self.chance.randint(1, 3)))
         if not names or self.chance.random() < 0.05:
             names.append(self.chance.choice(self.family.names))
+        names = [name.upper().replace("-", "_") if self.chance.random() < 0.1 else name for name in names]
+        names += names[:1] if self.chance.random() < 0.05 else []
         return self.finish("uninstall", ["uninstall", *names], (*CHANGING, *OUTPUT))
 
     def undo(self, numbers: list[int]) -> Command:

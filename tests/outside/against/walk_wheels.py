@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import pathlib
 import random
 import sys
@@ -28,6 +29,8 @@ class Family:
         self.chance = chance
         self.names = chance.sample(NAMES, chance.randint(3, 7))
         self.paths: dict[tuple[str, str], pathlib.Path] = {}
+        # Wheels that may be refused.
+        self.doubtful: set[str] = set()
         self.needs: dict[tuple[str, str], list[str]] = {}
         # The parts of a project stay mostly the same from version to version.
         for place, name in enumerate(self.names):
@@ -66,6 +69,8 @@ class Family:
             if not (entry.central.name in seen or seen.add(entry.central.name))
         ]
         self.paths[name, version] = wheel.write(self.directory)
+        if protected in parts or data_into_library in parts:
+            self.doubtful.add(os.fspath(self.paths[name, version]))
 
     def some_needs(self, place: int, version: str) -> list[str]:
         """Requirements of projects that come later, so that they form no circle."""

@@ -1,0 +1,67 @@
+//! What `--save-lock` and `--save-report` save of an installation from names.
+
+use std::fs;
+
+use crate::index_install::IndexScene;
+use crate::support::scene::{assert_unchanged, tree};
+use crate::support::wheel_builder::Wheel;
+
+/// An index with `app`, which needs `base`; the older version of `base` is installed.
+fn with_base() -> IndexScene {
+    let index = IndexScene::new();
+    index.put("base", &[("1.0", &[]), ("2.0", &[])]);
+    index.put("app", &[("1.0", &["base"])]);
+    index.run(&["base==1.0", "--target", "venv"]).assert_code(0);
+    index
+}
+
+#[test]
+fn a_saved_lock_file_has_what_is_installed_already() {
+    let index = with_base();
+    let lock = index.scene.join("pylock.toml");
+    for requirements in [&["app"][..], &["app", "base"], &["app"]] {
+        fs::remove_file(&lock).ok();
+        let options = ["--target", "venv", "--save-lock", "pylock.toml"];
+        index.run(&[requirements, &options].concat()).assert_code(0);
+        let text = fs::read_to_string(&lock).expect("it was saved");
+        for name in ["app", "base"] {
+            let package = format!("name = \"{name}\"\nversion = \"1.0\"");
+            assert!(text.contains(&package), "{text}");
+        }
+        // It removes nothing, and installs the same elsewhere.
+        index
+            .run(&["sync", "pylock.toml", "--check", "--target", "venv"])
+            .assert_code(0);
+    }
+    index
+        .run(&["sync", "pylock.toml", "--target", "new"])
+        .assert_code(0);
+    assert!(index.scene.join("new/base.py").exists());
+}
+
+#[test]
+fn a_lock_file_without_a_project_that_only_the_environment_has_is_not_saved() {
+    let index = with_base();
+    index.put("other", &[("1.0", &["local"])]);
+    let local = index.scene.wheel(&Wheel::new("local", "1.0"));
+    let local = local.display().to_string();
+    index.run(&[&local, "--target", "venv"]).assert_code(0);
+    let before = tree(&index.scene.join("venv"));
+    let words = ["other", "--target", "venv", "--save-lock", "pylock.toml"];
+    index.run(&words).assert_code(7).assert_stderr("local");
+    assert!(!index.scene.join("pylock.toml").exists());
+    assert_unchanged(&before, &tree(&index.scene.join("venv")));
+    index.run(&words[..3]).assert_code(0);
+}
+
+#[test]
+fn a_saved_report_has_what_is_installed_anew() {
+    let index = with_base();
+    let words = ["app", "--target", "venv", "--save-report", "report.json"];
+    index.run(&words).assert_code(0);
+    let text = fs::read_to_string(index.scene.join("report.json")).expect("it was saved");
+    let report: serde_json::Value = serde_json::from_str(&text).expect("it is JSON");
+    let items = report["install"].as_array().expect("it is a list");
+    let names: Vec<_> = items.iter().map(|item| &item["metadata"]["name"]).collect();
+    assert_eq!(names, ["app"]);
+}
