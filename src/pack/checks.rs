@@ -4,14 +4,20 @@
 //! writer copies what it may, and the artefact gets its name only if all checks have passed. Only a
 //! writer that joins deflate streams waits, because a check finds where a stream ends. Contents
 //! that are compressed anew are checked on the way and not here.
+//!
+//! Both begin while wheels are still being downloaded: the contents of a wheel are queued when it
+//! arrives, and the writer waits for the wheel of the file that comes next.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::HashMap;
+use std::sync::mpsc::Receiver;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::PackOptions;
 use super::contents::{Contents, PackedContent, PackedFile};
 use crate::archive::{Archive, Entry, EntryBatch, Item, Scratch, Sink, StreamEnd, Unpacked};
-use crate::error::{Error, Result};
+use crate::cancellation::Cancellation;
+use crate::error::{Error, Result, SourceFault};
+use crate::stage::{Arrival, Group, Queue};
 use crate::threads::{OnPanic, Pool};
 use crate::wheel::{Archives, WheelId};
 
@@ -31,9 +37,10 @@ pub(super) struct Checks<'a> {
     options: &'a PackOptions<'a>,
     /// Whether the ends of deflate streams are wanted.
     finds_ends: bool,
+    /// Cancelled on failure, to end the downloads.
+    enough: Option<&'a Cancellation>,
     /// Files that one thread checks one after the other, by their numbers.
-    groups: Vec<Vec<usize>>,
-    next: AtomicUsize,
+    queue: Queue<Vec<usize>>,
     state: Mutex<CheckState>,
     changed: Condvar,
 }
@@ -49,32 +56,37 @@ struct CheckState {
 impl<'a> Checks<'a> {
     pub(super) fn new(
         contents: &'a Contents<'a>,
-        archives: &'a Archives,
+        (archives, enough): (&'a Archives, Option<&'a Cancellation>),
         options: &'a PackOptions<'a>,
         finds_ends: bool,
-    ) -> Result<Self> {
+    ) -> Self {
         let ends = if finds_ends { contents.count() } else { 0 };
-        Ok(Self {
+        Self {
             contents,
             archives,
             options,
             finds_ends,
-            groups: groups(contents, archives, options, finds_ends)?,
-            next: AtomicUsize::new(0),
+            enough,
+            queue: Queue::new(true),
             state: Mutex::new(CheckState {
                 ends: vec![None; ends],
                 failure: None,
                 is_stopped: false,
             }),
             changed: Condvar::new(),
-        })
+        }
     }
 
     /// Checks everything while `write` runs in a thread of its own; returns what that returns.
+    /// Wheels that are not here have to come from `arrivals`.
     ///
     /// # Errors
-    /// The first failure of either.
-    pub(super) fn run<T: Send>(self, write: impl FnOnce(&Self) -> Result<T> + Send) -> Result<T> {
+    /// The first failure of either, or of a download.
+    pub(super) fn run<T: Send>(
+        self,
+        arrivals: Option<Receiver<Arrival>>,
+        write: impl FnOnce(&Self) -> Result<T> + Send,
+    ) -> Result<T> {
         let (writer, written) = (Mutex::new(Some(write)), Mutex::new(None));
         let write = || {
             let writer = lock(&writer).take();
@@ -84,7 +96,15 @@ impl<'a> Checks<'a> {
                 None => {}
             }
         };
+        let (here, awaited) = self.numbers();
+        self.add(here);
         std::thread::scope(|scope| {
+            match arrivals {
+                Some(arrivals) => {
+                    scope.spawn(|| self.receive(arrivals, awaited));
+                }
+                None => self.close(&awaited),
+            }
             // Without a thread for it, the writer runs after the checks and waits for nothing.
             let writing = std::thread::Builder::new().spawn_scoped(scope, write);
             self.options.pool.on_each_thread(|| {
@@ -135,12 +155,90 @@ impl<'a> Checks<'a> {
         }
     }
 
-    /// The archive and the entry that a file is copied from.
+    /// The numbers of the files that are checked here: those of the wheels that are here, and those
+    /// of each other wheel.
+    fn numbers(&self) -> (Vec<usize>, HashMap<WheelId, Vec<usize>>) {
+        let (mut here, mut awaited) = (Vec::new(), HashMap::<_, Vec<usize>>::new());
+        for (number, file) in self.contents.files().enumerate() {
+            match file.content {
+                PackedContent::Entry(wheel, _) if self.archives.is_here(wheel) => here.push(number),
+                PackedContent::Entry(wheel, _) => awaited.entry(wheel).or_default().push(number),
+                _ => {}
+            }
+        }
+        (here, awaited)
+    }
+
+    /// Queues files, whose wheels are here.
+    fn add(&self, numbers: Vec<usize>) {
+        match self.groups(numbers) {
+            Ok(groups) => self.queue.add(groups),
+            Err(error) => self.fail(error),
+        }
+    }
+
+    /// Queues the files of each wheel when it arrives, and closes the queue after the last one.
+    fn receive(&self, arrivals: Receiver<Arrival>, mut awaited: HashMap<WheelId, Vec<usize>>) {
+        let _stop = OnPanic(|| self.fail(Error::interrupted()));
+        for arrival in arrivals {
+            match arrival {
+                Ok((id, archive)) => {
+                    self.archives.fill(id, archive);
+                    // The writer looks for the wheel with the lock held, so that it either sees
+                    // the wheel or waits already.
+                    drop(self.lock());
+                    self.changed.notify_all();
+                    // A wheel that arrives a second time has no files left to queue.
+                    self.add(awaited.remove(&id).unwrap_or_default());
+                }
+                // Returning drops the receiver, so that the downloads cannot send any more.
+                Err(error) => return self.fail(error),
+            }
+        }
+        self.close(&awaited);
+    }
+
+    /// Closes the queue: no more wheels will arrive. It is a failure if any are still awaited.
+    fn close(&self, awaited: &HashMap<WheelId, Vec<usize>>) {
+        match awaited.keys().next() {
+            Some(id) => {
+                let label = self.archives.label(*id);
+                self.fail(Error::wheel(label, SourceFault::NotFetched));
+            }
+            None => self.queue.close(),
+        }
+    }
+
+    /// Waits until a wheel is here.
+    fn wait_for(&self, wheel: WheelId) -> Result<()> {
+        let mut state = self.lock();
+        loop {
+            if state.is_stopped {
+                return Err(Error::interrupted());
+            }
+            if self.archives.is_here(wheel) {
+                return Ok(());
+            }
+            state = self
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// The archive and the entry that a file is copied from, once its wheel has arrived.
     ///
     /// # Errors
-    /// The wheel has not arrived.
+    /// As [`Checks::proceed`].
     pub(super) fn entry(&self, file: &PackedFile<'_>) -> Result<Option<(&'a Archive, &'a Entry)>> {
-        entry(file, self.archives)
+        let PackedContent::Entry(wheel, entry) = file.content else {
+            return Ok(None);
+        };
+        if !self.archives.is_here(wheel) {
+            self.wait_for(wheel)?;
+        }
+        let archive = self.archives.get(wheel)?;
+        Ok(Some((archive, &archive.entries()[entry.0 as usize])))
     }
 
     /// How errors name the wheel of a file.
@@ -190,16 +288,11 @@ impl<'a> Checks<'a> {
 
     /// The loop of one thread.
     fn work(&self) {
-        let mut scratch = Scratch::new();
-        loop {
-            // Relaxed: only that each number is given once matters; the groups do not change.
-            let number = self.next.fetch_add(1, Ordering::Relaxed);
-            let Some(group) = self.groups.get(number) else {
-                return;
-            };
+        let mut scratch = Scratch::with_help(self.queue.spare().clone());
+        while let Some(group) = self.queue.next() {
             let checked = self
                 .proceed()
-                .and_then(|()| self.check_group(group, &mut scratch));
+                .and_then(|()| self.check_group(&group, &mut scratch));
             if let Err(error) = checked {
                 return self.fail(error);
             }
@@ -247,6 +340,60 @@ impl<'a> Checks<'a> {
         Ok(())
     }
 
+    /// Puts together what one thread checks at once: small entries that lie side by side in their
+    /// archive. The large ones come first, the others in the order in which they are written.
+    fn groups(&self, numbers: Vec<usize>) -> Result<Vec<Group<Vec<usize>>>> {
+        let finds_ends = self.finds_ends;
+        let mut found: Vec<(usize, WheelId, &Entry)> = Vec::new();
+        for number in numbers {
+            let file = self.contents.file(number);
+            if let (PackedContent::Entry(wheel, _), Some((_, entry))) =
+                (file.content, self.entry(&file)?)
+                && self.is_copied(entry)
+            {
+                found.push((number, wheel, entry));
+            }
+        }
+        if !finds_ends {
+            // A batch forms only from files that follow each other here as they do in the archive.
+            found.sort_by_key(|&(_, wheel, entry)| (wheel, entry.range().start));
+        }
+        let mut groups: Vec<(u64, Vec<usize>)> = Vec::new();
+        let mut last: Option<(WheelId, EntryBatch)> = None;
+        for (number, wheel, entry) in found {
+            let goes_on = match (&mut last, groups.last()) {
+                // They are inflated one after the other, wherever they lie.
+                (Some((of, _)), Some((size, group))) if finds_ends => {
+                    *of == wheel && size + entry.size <= MAX_GROUP && group.len() < MAX_GROUPED
+                }
+                (Some((of, batch)), _) => *of == wheel && batch.add(entry),
+                _ => false,
+            };
+            match groups.last_mut() {
+                Some((size, group)) if goes_on => {
+                    *size += entry.size;
+                    group.push(number);
+                }
+                _ => {
+                    groups.push((entry.size, vec![number]));
+                    last = Some((wheel, EntryBatch::of(entry)));
+                }
+            }
+        }
+        // The large ones cost the most. The first of the others costs the most of them, as they are
+        // wanted in their order.
+        let cost = |size: u64, first: usize| match size {
+            LARGE.. => size,
+            _ => (LARGE - 1).saturating_sub(first as u64),
+        };
+        let groups = groups.into_iter().map(|(size, group)| Group {
+            unpacks: true,
+            cost: cost(size, group[0]),
+            work: group,
+        });
+        Ok(groups.collect())
+    }
+
     /// A check has found where the streams of some files end.
     fn found(&self, ends: &[(usize, Option<StreamEnd>)]) {
         let mut state = self.lock();
@@ -265,6 +412,11 @@ impl<'a> Checks<'a> {
         state.failure.get_or_insert(error);
         drop(state);
         self.changed.notify_all();
+        self.queue.stop();
+        // The failure is stored before, so that those of the downloads that end come second.
+        if let Some(enough) = self.enough {
+            enough.cancel();
+        }
     }
 
     // No method leaves the state half changed, so it is right even after a panic.
@@ -275,63 +427,4 @@ impl<'a> Checks<'a> {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn entry<'a>(
-    file: &PackedFile<'_>,
-    archives: &'a Archives,
-) -> Result<Option<(&'a Archive, &'a Entry)>> {
-    let PackedContent::Entry(wheel, entry) = file.content else {
-        return Ok(None);
-    };
-    let archive = archives.get(wheel)?;
-    Ok(Some((archive, &archive.entries()[entry.0 as usize])))
-}
-
-/// Puts together what one thread checks at once: small entries that lie side by side in their
-/// archive. The large ones come first, the others in the order in which they are written.
-fn groups(
-    contents: &Contents<'_>,
-    archives: &Archives,
-    options: &PackOptions<'_>,
-    finds_ends: bool,
-) -> Result<Vec<Vec<usize>>> {
-    let mut found: Vec<(usize, WheelId, &Entry)> = Vec::new();
-    for (number, file) in contents.files().enumerate() {
-        if let (PackedContent::Entry(wheel, _), Some((_, entry))) =
-            (file.content, entry(&file, archives)?)
-            && options.compression.copies(entry)
-        {
-            found.push((number, wheel, entry));
-        }
-    }
-    if !finds_ends {
-        // A batch forms only from files that follow each other here as they do in the archive.
-        found.sort_by_key(|&(_, wheel, entry)| (wheel, entry.range().start));
-    }
-    let mut groups: Vec<(u64, Vec<usize>)> = Vec::new();
-    let mut last: Option<(WheelId, EntryBatch)> = None;
-    for (number, wheel, entry) in found {
-        let goes_on = match (&mut last, groups.last()) {
-            // Their ends are wanted, so they are inflated one after the other, wherever they lie.
-            (Some((of, _)), Some((size, group))) if finds_ends => {
-                *of == wheel && size + entry.size <= MAX_GROUP && group.len() < MAX_GROUPED
-            }
-            (Some((of, batch)), _) => *of == wheel && batch.add(entry),
-            _ => false,
-        };
-        match groups.last_mut() {
-            Some((size, group)) if goes_on => {
-                *size += entry.size;
-                group.push(number);
-            }
-            _ => {
-                groups.push((entry.size, vec![number]));
-                last = Some((wheel, EntryBatch::of(entry)));
-            }
-        }
-    }
-    // Stable, so that the others keep their order.
-    groups.sort_by_key(|(size, _)| std::cmp::Reverse(Some(*size).filter(|size| *size >= LARGE)));
-    Ok(groups.into_iter().map(|(_, group)| group).collect())
 }

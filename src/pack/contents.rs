@@ -308,6 +308,15 @@ fn owners(plan: &Plan) -> Vec<Option<ChangeId>> {
     owners
 }
 
+/// The wheels that [`Contents::gather`] reads, because their RECORDs do not state all digests.
+pub fn wheels_without_digests(plan: &Plan) -> impl Iterator<Item = WheelId> {
+    let files = plan.files.iter();
+    files.filter_map(|file| match (file.digest, &file.content) {
+        (None, Content::Entry(wheel, _)) => Some(*wheel),
+        _ => None,
+    })
+}
+
 /// The digests that no RECORD states, by the numbers of the files. There are few, so that it does
 /// not matter that their contents are unpacked once more later.
 fn unknown_digests(

@@ -23,7 +23,9 @@ mod tarred;
 mod zip;
 mod zipped;
 
-pub use contents::{AddedContent, AddedFile, Contents, PackedContent, PackedFile};
+pub use contents::{
+    AddedContent, AddedFile, Contents, PackedContent, PackedFile, wheels_without_digests,
+};
 pub use image::{LayerFiles, MAX_LAYERS, WrittenLayer, layers, write_layer};
 pub use launcher::NeededPython;
 
@@ -34,6 +36,7 @@ use crate::error::Result;
 use crate::fs::OutputFile;
 use crate::outcome::Events;
 use crate::spec::record::Verify;
+use crate::stage::Arrivals;
 use crate::threads::Pool;
 use crate::wheel::Archives;
 use checks::Checks;
@@ -148,7 +151,8 @@ pub struct Packed {
     pub counts: PackCounts,
 }
 
-/// Writes the artefact into an empty file, which is returned with what was written. After an error
+/// Writes the artefact into an empty file, which is returned with what was written. Wheels that are
+/// not in `archives` have to arrive; their order does not matter to the bytes. After an error
 /// the file holds a part, of which nothing may be used.
 ///
 /// # Errors
@@ -157,13 +161,14 @@ pub struct Packed {
 pub fn pack<'f>(
     artefact: &ArtifactSpec<'_>,
     contents: &Contents<'_>,
-    archives: &Archives,
+    (archives, arrivals): (&Archives, Option<Arrivals<'_>>),
     options: &PackOptions<'_>,
     file: OutputFile<'f>,
 ) -> Result<(OutputFile<'f>, Packed)> {
     let finds_ends = artefact.format == PackFormat::TarGz;
-    let checks = Checks::new(contents, archives, options, finds_ends)?;
-    let ((file, sha256), (counts, bytes)) = checks.run(|checks| {
+    let (arrivals, enough) = arrivals.map(|both| (both.archives, both.enough)).unzip();
+    let checks = Checks::new(contents, (archives, enough), options, finds_ends);
+    let ((file, sha256), (counts, bytes)) = checks.run(arrivals, |checks| {
         let mut output = ArtifactOutput::new(file);
         let counts = match artefact.format {
             PackFormat::Zip => zipped::write(contents, checks, artefact.modified, &mut output)?,

@@ -20,6 +20,7 @@ mod writers;
 
 pub use compile::CompileWith;
 pub use links::StoreFiles;
+pub use queue::{Group, Queue};
 pub use seal::{predict_records, record_of};
 pub use stages::Stages;
 

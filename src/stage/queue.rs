@@ -1,4 +1,5 @@
-//! The queue of groups of files to write, to which groups may be added while workers take from it.
+//! The queue of groups of files to write or to check, to which groups may be added while workers
+//! take from it.
 //!
 //! [`Queue::next`] blocks until a group is queued or the queue is closed. Once the queue is
 //! stopped, it gives out nothing more.
@@ -13,19 +14,19 @@ use crate::wheel::WheelId;
 pub(super) const FILE_COST: u64 = 1 << 14;
 
 /// Files that one worker writes one after the other.
-pub(super) struct Group {
+pub struct Group<W = Work> {
     /// Whether they are unpacked from an archive. Those come first: unpacking takes the longest,
     /// and all other files are small.
-    pub(super) unpacks: bool,
+    pub unpacks: bool,
     /// The cost of writing them, in bytes of content that cost as much.
-    pub(super) cost: u64,
+    pub cost: u64,
     /// The files themselves.
-    pub(super) work: Work,
+    pub work: W,
 }
 
 /// What is done with the files of a group.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Work {
+pub enum Work {
     /// They are written; these are their numbers in the plan.
     Write(Vec<usize>),
     /// They are taken from the store; these are their numbers in the plan.
@@ -36,23 +37,23 @@ pub(super) enum Work {
 }
 
 /// See the head of this file.
-pub(super) struct Queue {
-    state: Mutex<State>,
+pub struct Queue<W = Work> {
+    state: Mutex<State<W>>,
     changed: Condvar,
     /// The workers that wait for a group, and those that have ended.
     spare: SpareThreads,
 }
 
-struct State {
+struct State<W> {
     /// Sorted by cost: the most expensive group is the last.
-    groups: Vec<Group>,
+    groups: Vec<Group<W>>,
     is_open: bool,
     is_stopped: bool,
 }
 
-impl Queue {
+impl<W> Queue<W> {
     /// An empty queue. If it is open, groups may be added until it is [closed](Queue::close).
-    pub(super) fn new(is_open: bool) -> Self {
+    pub fn new(is_open: bool) -> Self {
         Self {
             state: Mutex::new(State {
                 groups: Vec::new(),
@@ -65,7 +66,7 @@ impl Queue {
     }
 
     /// Adds groups, unless the queue is stopped.
-    pub(super) fn add(&self, groups: Vec<Group>) {
+    pub fn add(&self, groups: Vec<Group<W>>) {
         let mut state = self.lock();
         if !state.is_stopped {
             state.groups.extend(groups);
@@ -79,7 +80,7 @@ impl Queue {
     }
 
     /// Takes out the most expensive group; `None` if there will be no more.
-    pub(super) fn next(&self) -> Option<Work> {
+    pub fn next(&self) -> Option<W> {
         let mut state = self.lock();
         loop {
             // A closed queue still gives out what it holds, so the groups are looked at first.
@@ -99,18 +100,18 @@ impl Queue {
     }
 
     /// The workers that have nothing to do.
-    pub(super) fn spare(&self) -> &SpareThreads {
+    pub fn spare(&self) -> &SpareThreads {
         &self.spare
     }
 
     /// Nothing will be added any more.
-    pub(super) fn close(&self) {
+    pub fn close(&self) {
         self.lock().is_open = false;
         self.changed.notify_all();
     }
 
     /// Throws away what is left, and closes the queue.
-    pub(super) fn stop(&self) {
+    pub fn stop(&self) {
         let mut state = self.lock();
         state.groups.clear();
         state.is_open = false;
@@ -120,7 +121,7 @@ impl Queue {
     }
 
     // No method leaves the state half changed, so it is right even after a panic.
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, State<W>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -2,13 +2,15 @@
 //!
 //! The steps are those of an installation up to the plan, for an environment that does not exist:
 //! nothing is locked, and nothing on disk decides anything. Then [`pack`](crate::pack) writes the
-//! artefact beside its place, under a name of its own, and one rename puts it there.
+//! artefact beside its place while wheels arrive, under a name of its own, and one rename puts it
+//! there. An image is begun when all wheels are here.
 
 mod base;
 mod image;
 mod place;
 mod target;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -18,13 +20,13 @@ use super::request::Input;
 use super::{Context, Options, make_plan};
 use crate::environment::Locate;
 use crate::error::{Error, Result};
-use crate::outcome::{Events, Outcome, Status, Step};
+use crate::outcome::{Outcome, Status, Step};
 use crate::pack::{
-    self, ArtifactSpec, Contents, LayerFiles, PackCompression, PackFormat, PackOptions,
+    self, AddedFile, ArtifactSpec, Contents, LayerFiles, PackCompression, PackFormat, PackOptions,
     WrittenLayer,
 };
 use crate::plan::{Plan, WheelId};
-use crate::stage;
+use crate::stage::{self, Arrivals};
 use crate::threads::Pool;
 use image::ImageParts;
 use place::ArtifactPlace;
@@ -157,8 +159,6 @@ pub fn pack(
         });
     }
     let begin = Instant::now();
-    fetch(&opened, &plan, context.events)?;
-    context.warn(opened.take_warnings());
     let how = PackOptions {
         verify: options.verify,
         backend: options.backend,
@@ -168,30 +168,13 @@ pub fn pack(
         progress: context.events,
         durable: options.durable,
     };
-    let below = target.below.as_ref();
-    let contents = Contents::gather(&plan, &opened.archives, added, below, &how)?;
-    let modified = request.modified.unwrap_or(pack::MODIFIED);
-    let (artifact, status) = if let Some(image) = &request.image {
-        let parts = ImageParts {
-            target: &target,
-            base: target.base.as_ref(),
-            plan: &plan,
-            contents: &contents,
-            opened: &opened,
-            modified,
-        };
-        image::write(request, image, &parts, &how, context)?
-    } else {
-        let spec = ArtifactSpec {
-            format: request.format,
-            python: &target.python,
-            entry: request.entry.as_deref().map(script_of),
-            modified,
-        };
-        let place = ArtifactPlace::new(&request.output, context)?;
-        place.check_space(&contents, &opened)?;
-        place.write(&spec, &contents, &opened, &how)?
-    };
+    let needed: Vec<WheelId> = plan.wheels().collect();
+    let written = opened.while_downloading(&needed, context.events, |arrivals| {
+        let from = (&opened, &plan, arrivals);
+        write(request, (&target, added), from, &how, context)
+    });
+    let (artifact, status) = written?;
+    context.warn(opened.take_warnings());
     context.events.step(Step::Stage, begin.elapsed());
     outcome.status = status;
     outcome.changes = make_plan::changes(&plan);
@@ -225,17 +208,62 @@ fn script_of(entry: &str) -> &str {
     if entry.contains(':') { ENTRY } else { entry }
 }
 
-/// Waits until all wheels are here.
-fn fetch(opened: &Opened, plan: &Plan, events: &dyn Events) -> Result<()> {
-    let needed: Vec<WheelId> = plan.wheels().collect();
-    opened.while_downloading(&needed, events, |arrivals| {
-        let arrivals = arrivals.into_iter().flat_map(|arrivals| arrivals.archives);
-        arrivals.into_iter().try_for_each(|arrival| {
-            let (id, archive) = arrival?;
-            opened.archives.fill(id, archive);
-            Ok(())
-        })
-    })
+/// Writes the artefact while wheels arrive.
+fn write(
+    request: &PackRequest,
+    (target, added): (&PackTarget, Vec<AddedFile>),
+    (opened, plan, arrivals): (&Opened, &Plan, Option<Arrivals<'_>>),
+    how: &PackOptions<'_>,
+    context: Context<'_>,
+) -> Result<(PackedArtifact, Status)> {
+    if let Some(arrivals) = &arrivals {
+        let first: BTreeSet<WheelId> = match request.image {
+            // The layers are shared out by the compressed lengths of all files.
+            Some(_) => plan.wheels().collect(),
+            None => pack::wheels_without_digests(plan).collect(),
+        };
+        receive_first(&first, opened, arrivals)?;
+    }
+    let below = target.below.as_ref();
+    let contents = Contents::gather(plan, &opened.archives, added, below, how)?;
+    let modified = request.modified.unwrap_or(pack::MODIFIED);
+    if let Some(image) = &request.image {
+        let parts = ImageParts {
+            target,
+            base: target.base.as_ref(),
+            plan,
+            contents: &contents,
+            opened,
+            modified,
+        };
+        return image::write(request, image, &parts, how, context);
+    }
+    let spec = ArtifactSpec {
+        format: request.format,
+        python: &target.python,
+        entry: request.entry.as_deref().map(script_of),
+        modified,
+    };
+    let place = ArtifactPlace::new(&request.output, context)?;
+    place.check_space(&contents, opened)?;
+    place.write(&spec, &contents, (opened, arrivals), how)
+}
+
+/// Receives wheels until these are here.
+fn receive_first(
+    first: &BTreeSet<WheelId>,
+    opened: &Opened,
+    arrivals: &Arrivals<'_>,
+) -> Result<()> {
+    while first.iter().any(|&id| !opened.archives.is_here(id)) {
+        // If nothing will come any more, reading the wheel that is missing fails and names it.
+        let Ok(arrival) = arrivals.archives.recv() else {
+            break;
+        };
+        let (id, archive) = arrival?;
+        opened.archives.fill(id, archive);
+    }
+    Ok(())
 }
 
 /// A name that no other command uses at the same time.

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::fs::{self, Dir, OpenFile, ReadAt as _};
 use crate::outcome::Status;
 use crate::pack::{self, ArtifactSpec, Contents, PackFormat, PackOptions, PackedContent};
+use crate::stage::Arrivals;
 
 /// The place of an artefact.
 pub(super) struct ArtifactPlace<'a> {
@@ -53,7 +54,8 @@ impl<'a> ArtifactPlace<'a> {
         let mut needed: u64 = 0;
         for file in contents.files() {
             needed += match file.content {
-                PackedContent::Entry(wheel, entry) => {
+                // What a download will bring is not known yet.
+                PackedContent::Entry(wheel, entry) if opened.archives.is_here(wheel) => {
                     opened.archives.get(wheel)?.entries()[entry.0 as usize].compressed()
                 }
                 _ => 0,
@@ -71,12 +73,12 @@ impl<'a> ArtifactPlace<'a> {
         &self,
         artefact: &ArtifactSpec<'_>,
         contents: &Contents<'_>,
-        opened: &Opened,
+        from: (&Opened, Option<Arrivals<'_>>),
         how: &PackOptions<'_>,
     ) -> Result<(PackedArtifact, Status)> {
         let entries = contents.count() as u64;
         how.progress.begin(entries, contents.size());
-        let packed = self.write_partial(artefact, contents, opened, how);
+        let packed = self.write_partial(artefact, contents, from, how);
         how.progress.end();
         let placed = packed.and_then(|packed| {
             how.cancel.check()?;
@@ -109,12 +111,13 @@ impl<'a> ArtifactPlace<'a> {
         &self,
         artefact: &ArtifactSpec<'_>,
         contents: &Contents<'_>,
-        opened: &Opened,
+        (opened, arrivals): (&Opened, Option<Arrivals<'_>>),
         how: &PackOptions<'_>,
     ) -> Result<pack::Packed> {
         let is_application = artefact.format == PackFormat::Pyz;
         let file = self.directory.create(&self.partial, is_application)?;
-        let (file, packed) = pack::pack(artefact, contents, &opened.archives, how, file)?;
+        let from = (&opened.archives, arrivals);
+        let (file, packed) = pack::pack(artefact, contents, from, how, file)?;
         if how.durable {
             file.flush()?;
         }
