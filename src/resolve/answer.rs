@@ -14,7 +14,6 @@ use super::resolution::{Resolution, ResolutionWarning, ResolvedProject, Via};
 use super::search::Search;
 use super::stop::SearchEnd;
 use crate::spec::name::ProjectName;
-use crate::spec::requirement::Requirement;
 use crate::spec::version::Version;
 
 /// The projects of a solution, by name.
@@ -44,14 +43,8 @@ pub(super) fn resolution<'a>(
     };
     let mut needed_by: BTreeMap<ProjectName, BTreeSet<ProjectName>> = BTreeMap::new();
     for (id, version) in &picked.versions {
-        let extras: Vec<String> = picked
-            .extras
-            .get(id)
-            .into_iter()
-            .flatten()
-            .cloned()
-            .collect();
-        let needs = needs(search, *id, version, &extras)?;
+        let extras = picked.extras.get(id).into_iter().flatten();
+        let WithExtras { extras, needs } = with_extras(search, *id, version, extras)?;
         let name = search.names.borrow().of_project(*id).clone();
         for needed in &needs {
             needed_by
@@ -97,26 +90,42 @@ struct Picked {
     extras: BTreeMap<ProjectId, BTreeSet<String>>,
 }
 
-/// The projects that a version needs with its extras, by name.
-fn needs(
+/// What a version is with its extras.
+struct WithExtras {
+    /// The extras, and those of the project itself that they name, in order.
+    extras: Vec<String>,
+    /// The projects that it needs with them, by name.
+    needs: Vec<ProjectName>,
+}
+
+fn with_extras<'e>(
     search: &Search<'_>,
     id: ProjectId,
     version: &Version,
-    extras: &[String],
-) -> Result<Vec<ProjectName>, SearchEnd> {
+    picked: impl Iterator<Item = &'e String>,
+) -> Result<WithExtras, SearchEnd> {
+    let mut extras: BTreeSet<String> = picked.cloned().collect();
     let mut needs = BTreeSet::new();
     if !search.demands.wanted.no_deps {
         let read = search.dependencies(id, version)?;
         let own = search.names.borrow().of_project(id).clone();
-        let with = extras.iter().map(|extra| Some(extra.as_str()));
+        let with: Vec<String> = extras.iter().cloned().collect();
+        let with = with.iter().map(|extra| Some(extra.as_str()));
         for extra in with.chain([None]) {
-            let applying = stated(&read).into_iter();
-            let applying = applying.flat_map(|stated| search.applying(stated, extra));
-            let others = applying.filter(|requirement: &&Requirement| requirement.name != own);
+            let Some(stated) = stated(&read) else {
+                continue;
+            };
+            let applying = search.applying(id, stated, extra);
+            extras.extend(applying.extras.into_iter().map(str::to_owned));
+            let others = applying.requirements.into_iter();
+            let others = others.filter(|requirement| requirement.name != own);
             needs.extend(others.map(|requirement| requirement.name.clone()));
         }
     }
-    Ok(needs.into_iter().collect())
+    Ok(WithExtras {
+        extras: extras.into_iter().collect(),
+        needs: needs.into_iter().collect(),
+    })
 }
 
 fn stated(read: &Arc<Dependencies>) -> Option<&Stated> {

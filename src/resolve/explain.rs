@@ -165,7 +165,11 @@ impl Writer<'_, '_> {
         };
         let names = self.search.names.borrow();
         let on = names.of_project(on);
-        let lines = self.search.applying(stated, extra);
+        let lines = self
+            .search
+            .applying(of, stated, extra)
+            .requirements
+            .into_iter();
         let lines = lines.filter(|requirement| requirement.name == *on);
         let mut lines: Vec<String> = lines.map(wording::requirement).collect();
         lines.dedup();

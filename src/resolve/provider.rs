@@ -14,6 +14,14 @@ use super::wording;
 use crate::spec::requirement::Requirement;
 use crate::spec::version::Version;
 
+/// What applies of the requirements of a version.
+pub(super) struct Applying<'s> {
+    /// The requirements.
+    pub(super) requirements: Vec<&'s Requirement>,
+    /// The extras that they belong to, each once.
+    pub(super) extras: Vec<&'s str>,
+}
+
 /// An edge of the dependency graph.
 type Edge<'a> = (SolverPackage, VersionRanges<'a>);
 
@@ -40,15 +48,17 @@ impl<'a> Search<'a> {
         }
         let mut names = self.names.borrow_mut();
         let id = names.project(name);
-        match of {
-            Some((of, version)) if of == id => {
-                if !ranges.contains(version) {
-                    return Err(Unusable::Itself(wording::requirement(requirement)));
-                }
-                ranges = VersionRanges::singleton(version);
-            }
-            _ => add(edges, SolverPackage::Project(id), ranges.clone()),
+        if let Some((of, version)) = of
+            && of == id
+        {
+            // The requirements of its extras are among those that apply.
+            return if ranges.contains(version) {
+                Ok(())
+            } else {
+                Err(Unusable::Itself(wording::requirement(requirement)))
+            };
         }
+        add(edges, SolverPackage::Project(id), ranges.clone());
         for extra in &requirement.extras {
             let extra = names.extra(extra);
             add(edges, SolverPackage::Extra(id, extra), ranges.clone());
@@ -92,7 +102,7 @@ impl<'a> Search<'a> {
         if self.demands.wanted.no_deps {
             return Ok(Ok(edges));
         }
-        for requirement in self.applying(stated, extra) {
+        for requirement in self.applying(id, stated, extra).requirements {
             if let Err(reason) = self.edges(Some((id, version)), requirement, &mut edges) {
                 return Ok(Err(reason));
             }
@@ -100,20 +110,39 @@ impl<'a> Search<'a> {
         Ok(Ok(edges))
     }
 
-    /// The requirements of METADATA that apply with `extra` only, or without any.
+    /// The requirements of METADATA that apply with `extra` only, or without any, and those of the
+    /// extras of the project itself that they name. Some projects have an extra for a hundred
+    /// others: a solver that chose each of them would do so for every version of the project.
     pub(super) fn applying<'s>(
         &self,
+        id: ProjectId,
         stated: &'s Stated,
-        extra: Option<&str>,
-    ) -> impl Iterator<Item = &'s Requirement> {
+        extra: Option<&'s str>,
+    ) -> Applying<'s> {
         let environment = &self.demands.wanted.environment;
-        stated
-            .requires
-            .iter()
-            .filter(move |requirement| match extra {
+        let names = self.names.borrow();
+        let own = names.of_project(id);
+        let (mut requirements, mut extras) = (Vec::new(), vec![extra]);
+        let mut done = 0;
+        while let Some(extra) = extras.get(done).copied() {
+            done += 1;
+            let applies = |requirement: &&Requirement| match extra {
                 None => requirement.applies(environment),
                 Some(extra) => requirement.applies_only_with(extra, environment),
-            })
+            };
+            for requirement in stated.requires.iter().filter(applies) {
+                requirements.push(requirement);
+                if requirement.name == *own {
+                    let named = requirement.extras.iter().map(|extra| Some(extra.as_str()));
+                    let new: Vec<_> = named.filter(|extra| !extras.contains(extra)).collect();
+                    extras.extend(new);
+                }
+            }
+        }
+        Applying {
+            requirements,
+            extras: extras.into_iter().flatten().collect(),
+        }
     }
 
     /// The `Requires-Python` that the interpreter does not satisfy. What is installed runs already.

@@ -271,7 +271,8 @@ impl<'a> Search<'a> {
             ranges.is_disjoint(&self.demands.root_ranges(&requirement.name))
                 || decided.is_some_and(|decided| !ranges.contains(&decided))
         };
-        let culprit = self.applying(stated, None).find(is_at_odds)?;
+        let applying = self.applying(id, stated, None).requirements;
+        let culprit = applying.into_iter().find(is_at_odds)?;
         Some(format!("{version} needs {}", wording::requirement(culprit)))
     }
 

@@ -83,7 +83,8 @@ impl Requirement {
 
     /// Whether it applies because of `extra`, a normalized name: with it, and not without.
     pub fn applies_only_with(&self, extra: &str, environment: &MarkerEnvironment) -> bool {
-        let Some(marker) = &self.marker else {
+        let marker = self.marker.as_ref();
+        let Some(marker) = marker.filter(|marker| marker.may_depend_on_extra(extra)) else {
             return false;
         };
         let sets = Sets {

@@ -43,6 +43,19 @@ fn a_contradiction_names_what_needs_what_and_the_lines_of_the_command() {
 }
 
 #[test]
+fn what_an_extra_needs_through_other_extras_is_its_own_need() {
+    explains(
+        "\n want a[all]\n have a 1\n extra all\n extra x\n needs a[x]; extra == 'all'\n \
+         needs gone>1; extra == 'x'",
+        &Finding::UnknownProject("gone".to_owned()),
+        &[
+            "a[all] 1 needs gone >1; you want a[all] (requirements.in:1)",
+            "no index has a project gone",
+        ],
+    );
+}
+
+#[test]
 fn lines_that_contradict_each_other_are_named_before_anything_is_looked_up() {
     let text = "\n want a\n want a>2\n want b\n constrain a<2";
     let steps = [

@@ -1,7 +1,7 @@
 //! What is preferred among right answers, and what the options change.
 
 use super::super::{ResolutionWarning, Via};
-use super::scenario::{Scenario, project, solved, version};
+use super::scenario::{Scenario, project, shown, solved, version};
 
 #[test]
 fn what_is_installed_and_fits_stays_and_costs_nothing() {
@@ -220,7 +220,9 @@ fn an_extra_may_need_other_extras_of_its_project() {
     let text = "\n want a[all]\n have a 1\n extra all\n extra x\n extra y\n \
                 needs a[x,y]; extra == 'all'\n needs b; extra == 'x'\n needs c; extra == 'y'\n \
                 have b 1\n have c 1";
-    assert_eq!(solved(text), "a 1, b 1, c 1");
+    let answer = Scenario::read(text).solve().expect("an answer");
+    assert_eq!(shown(&answer), "a 1, b 1, c 1");
+    assert_eq!(answer.projects[0].extras, ["all", "x", "y"]);
 }
 
 #[test]

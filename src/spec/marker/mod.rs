@@ -172,6 +172,12 @@ impl Marker {
     pub fn holds(&self, environment: &MarkerEnvironment, sets: &Sets) -> bool {
         self.0.holds(environment, sets)
     }
+
+    /// Whether it may make a difference to it that `extra`, a normalized name, is selected. Much
+    /// faster than to find out, and most markers name another extra, or none.
+    pub fn may_depend_on_extra(&self, extra: &str) -> bool {
+        self.0.may_depend_on_extra(extra)
+    }
 }
 
 /// The rest of a marker that has not been read yet.
@@ -255,6 +261,16 @@ impl<'a> MarkerReader<'a> {
             {
                 Err("`~=` needs a field that is a version on its right".to_owned())
             }
+            (Operand::Field(Field::Extra), Operand::Constant(text)) => Ok(Expression::Comparison {
+                right: Operand::Constant(normalized(text)),
+                left,
+                operator,
+            }),
+            (Operand::Constant(text), Operand::Field(Field::Extra)) => Ok(Expression::Comparison {
+                left: Operand::Constant(normalized(text)),
+                operator,
+                right,
+            }),
             (Operand::Field(_), Operand::Constant(_))
             | (Operand::Constant(_), Operand::Field(_)) => Ok(Expression::Comparison {
                 left,
@@ -365,6 +381,25 @@ impl Field {
 }
 
 impl Expression {
+    fn may_depend_on_extra(&self, extra: &str) -> bool {
+        match self {
+            Self::All(parts) | Self::Any(parts) => {
+                parts.iter().any(|part| part.may_depend_on_extra(extra))
+            }
+            Self::Comparison {
+                left: Operand::Field(Field::Extra),
+                operator,
+                right: Operand::Constant(text),
+            }
+            | Self::Comparison {
+                left: Operand::Constant(text),
+                operator,
+                right: Operand::Field(Field::Extra),
+            } => *operator != Operator::Order("==") || text == extra,
+            Self::Comparison { .. } => false,
+        }
+    }
+
     fn holds(&self, environment: &MarkerEnvironment, sets: &Sets) -> bool {
         match self {
             Self::All(parts) => parts.iter().all(|part| part.holds(environment, sets)),
@@ -376,7 +411,7 @@ impl Expression {
             } => match field {
                 Field::Extras => contains(&sets.extras, *operator, text),
                 Field::DependencyGroups => contains(&sets.dependency_groups, *operator, text),
-                Field::Extra => compare(&normalized(text), *operator, &sets.extra, false),
+                Field::Extra => compare(text, *operator, &sets.extra, false),
                 field => compare(
                     text,
                     *operator,
@@ -391,7 +426,7 @@ impl Expression {
             } => {
                 let value = field.value(environment);
                 match field {
-                    Field::Extra => compare(&sets.extra, *operator, &normalized(text), false),
+                    Field::Extra => compare(&sets.extra, *operator, text, false),
                     // A set can only stand on the right.
                     field if field.is_set() => false,
                     field => compare(value, *operator, text, field.is_version()),
