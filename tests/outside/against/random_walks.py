@@ -173,7 +173,7 @@ class Walk(Changes):
             if found[:2] != [0, 0] and given[0] in ("--lock", "--report"):
                 continue
             trees.remove(target[1])
-            code = self.run(Command("install", [*given, *cache, *target, "--no-compile"])).code
+            code = self.run(Command("install", [*given, *cache, *target, "--no-compile"], {"VIRTUAL_ENV": ""})).code
             tree = trees.files(trees.snapshot(target[1]))
             own = ("/REQUESTED", "/direct_url.json", "/RECORD")
             found.append((code, {path: node for path, node in tree.items() if not path.endswith(own)}))
@@ -261,13 +261,15 @@ class Walk(Changes):
 
     def step_pip(self) -> None:
         """pip sees what we see."""
-        # pip itself needs Python 3.9.
-        old = self.place.python.version in ("3.7", "3.8")
-        if not self.place.purelib.exists() or self.place.kind not in VENVS or old:
+        if not self.place.purelib.exists() or self.place.kind not in VENVS:
             return
         python = self.place.root / "bin" / "python"
         pip = [self.options.peers.python, "-m", "pip", "--python", python]
         done = venv.run([*pip, "list", "--format", "json"])
+        if "does not support python" in done.stderr:
+            return
+        if done.returncode:
+            raise Fault(f"pip list: {done.returncode}: {done.stderr[-1500:]}")
         theirs = {venv.normal_name(item["name"]): item["version"] for item in json.loads(done.stdout)}
         ours = {venv.normal_name(item["name"]): item["version"] for item in self.ask("list")["projects"]}
         if theirs != ours:
