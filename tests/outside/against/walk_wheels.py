@@ -7,6 +7,7 @@ import os
 import pathlib
 import random
 import sys
+import zipfile
 
 from lib import wheels
 from lib.wheels import EXECUTABLE, module_text
@@ -42,7 +43,7 @@ class Family:
                 self.make(place, name, version, list(dict.fromkeys(now)))
         broken = self.any_path()
         content = bytearray(broken.read_bytes())
-        content[len(content) // 3] ^= 0x10
+        content[inside_of_a_file(broken)] ^= 0x10
         self.broken = directory.parent / "broken" / broken.name
         self.broken.parent.mkdir()
         self.broken.write_bytes(content)
@@ -97,6 +98,13 @@ class Family:
             for version in VERSIONS
         ]
         return ("<!DOCTYPE html>" + "".join(links)).encode()
+
+
+def inside_of_a_file(path: pathlib.Path) -> int:
+    """The position of a byte of a file; one of a header may mean nothing."""
+    with zipfile.ZipFile(path) as archive:
+        entry = max(archive.infolist(), key=lambda entry: entry.compress_size)
+    return entry.header_offset + 30 + len(entry.orig_filename.encode()) + entry.compress_size // 2
 
 
 def own_module(name: str) -> str:
