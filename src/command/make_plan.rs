@@ -9,7 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::open::Opened;
-use super::same_contents::keep_equal;
+use super::same_contents::{Losers, keep_equal};
 use super::session::Session;
 use super::up_to_date::Decision;
 use super::{Context, Options};
@@ -103,7 +103,11 @@ pub fn install(
     }
     check_new(session, &changes, options)?;
     let mut files = spread_all(&destination, &opened.wheels, &changes, pool, context)?;
-    keep_equal(&mut changes, &compare, &mut files, session)?;
+    let losers = match options.on_conflict {
+        OnConflict::Error => Losers::Differ,
+        OnConflict::First | OnConflict::Last => Losers::MayBeKept,
+    };
+    keep_equal(&mut changes, &compare, losers, &mut files, session)?;
     let intent = Intent {
         changes,
         files,

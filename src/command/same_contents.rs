@@ -16,6 +16,15 @@ use crate::installed::Recorded;
 use crate::outcome::Action;
 use crate::plan::{Change, Content, WantedFile};
 
+/// What projects are that lost a file to another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Losers {
+    /// Not what their wheels say, as a pinned wheel has to be.
+    Differ,
+    /// What this command, which resolves conflicts, would make of them.
+    MayBeKept,
+}
+
 /// A project that may be kept.
 struct MayBeKept {
     /// Its number among the changes.
@@ -30,11 +39,12 @@ struct MayBeKept {
 /// wheels, and drops the files that these would install.
 ///
 /// A project that lost a file to another one has the other's digest in its RECORD
-/// (`plan/losers.rs`). Such a row is no difference while the winner stays, or the same command
-/// would change something each time it runs.
+/// (`plan/losers.rs`). With [`Losers::MayBeKept`] such a row is no difference while the winner
+/// stays, or the same command would change something each time it runs.
 pub fn keep_equal(
     changes: &mut [Change],
     compare: &[usize],
+    losers: Losers,
     files: &mut Vec<WantedFile>,
     session: &Session<'_>,
 ) -> Result<()> {
@@ -45,7 +55,9 @@ pub fn keep_equal(
         let project = &session.installed[installed];
         let recorded = project.read_record(&session.layout)?;
         let dist_info = project.place.path.file_name();
-        if let Some(differing) = differing_rows(&recorded, own, dist_info) {
+        if let Some(differing) = differing_rows(&recorded, own, dist_info)
+            && (differing.is_empty() || losers == Losers::MayBeKept)
+        {
             candidates.push(MayBeKept {
                 number,
                 installed,
