@@ -200,7 +200,7 @@ impl Resolved {
         };
         let stays = live.filter(|_| live_stays);
         let resolution = match stays {
-            Some(live) => rules.owner_names(&live.owners),
+            Some(live) => self.owner_names(&live.owners, rules),
             None => self.name(group[winner].file.owner),
         };
         self.conflicts.push(PathConflict {
@@ -269,7 +269,7 @@ impl Resolved {
         let name = self.name(candidate.file.owner);
         if let Some(Blocked { by, owners }) = candidate.blocked.as_deref() {
             let owners = vec![
-                ClashSide::other(rules.owner_names(owners), "a file"),
+                ClashSide::other(self.owner_names(owners, rules), "a file"),
                 ClashSide::other(name, "a directory"),
             ];
             return Some(Clash {
@@ -287,7 +287,7 @@ impl Resolved {
         };
         let owners = vec![
             ClashSide::other(name, "a file"),
-            ClashSide::other(rules.owner_names(&live.owners), what),
+            ClashSide::other(self.owner_names(&live.owners, rules), what),
         ];
         Some(Clash {
             path: rules.facts.layout.show(&candidate.file.place),
@@ -298,7 +298,7 @@ impl Resolved {
 
     fn clash(&self, group: &[Candidate], live: Option<&Live>, rules: &Rules<'_>) -> Clash {
         let live = live.map(|live| ClashSide {
-            owner: rules.owner_names(&live.owners),
+            owner: self.owner_names(&live.owners, rules),
             content: describe_live(live),
             size: live.file().map(|file| file.size),
         });
@@ -321,17 +321,14 @@ impl Resolved {
         }
     }
 
-    fn name(&self, change: ChangeId) -> String {
-        let change = &self.changes[change.0 as usize];
-        change.name.normalized().to_owned()
-    }
-}
-
-impl Rules<'_> {
     /// The names of the installed projects that own something, for people.
-    fn owner_names(&self, owners: &[usize]) -> String {
-        let name = |&number: &usize| self.facts.installed[number].name.normalized();
-        let mut names: Vec<&str> = owners.iter().map(name).collect();
+    fn owner_names(&self, owners: &[usize], rules: &Rules<'_>) -> String {
+        let leaves = |number: &&usize| self.changes.iter().any(|it| it.old.contains(number));
+        let (leaving, staying): (Vec<&usize>, Vec<&usize>) = owners.iter().partition(leaves);
+        // A project that is replaced has no say any more, unless it alone owns it.
+        let owners = if staying.is_empty() { leaving } else { staying };
+        let name = |&number: &usize| rules.facts.installed[number].name.normalized();
+        let mut names: Vec<&str> = owners.into_iter().map(name).collect();
         // A project that is installed twice owns it twice.
         names.dedup();
         if names.is_empty() {
@@ -341,6 +338,13 @@ impl Rules<'_> {
         }
     }
 
+    fn name(&self, change: ChangeId) -> String {
+        let change = &self.changes[change.0 as usize];
+        change.name.normalized().to_owned()
+    }
+}
+
+impl Rules<'_> {
     /// Whether the file's place is a directory whose content leaves completely.
     fn makes_way(&self, candidate: &Candidate) -> bool {
         let is_directory = |live: &Live| matches!(live.content, LiveContent::Directory);
@@ -391,6 +395,20 @@ mod tests {
             assert_eq!(plan.files.len(), 3);
             assert!(all_have_two(&plan));
         }
+    }
+
+    #[test]
+    fn a_replaced_project_is_no_owner_of_what_another_one_has_too() {
+        let scenario = Scenario::new()
+            .installed("one", "1", &["ns/x"])
+            .installed("two", "1", &["ns/x"])
+            .wants("one", "2", &[("ns/x", "b")]);
+        let refused = scenario.plan(OnConflict::Error).expect_err("a conflict");
+        let owners = refused.clashes()[0].owners.iter();
+        let owners: Vec<&str> = owners.map(|side| &*side.owner).collect();
+        assert_eq!(owners, ["two", "one"]);
+        let plan = scenario.plan(OnConflict::First).expect("resolved");
+        assert_eq!(plan.conflicts[0].resolution, "two");
     }
 
     #[test]
