@@ -85,7 +85,7 @@ fn a_panic_over_an_answer_ends_the_command() {
         panic!("as the test wants, over {resource:?}")
     });
     assert!(asked);
-    // Whoever waits for what the answer would have become looks at this, too.
+    // A thread that waits for what the answer would have become looks at this, too.
     let begin = Instant::now();
     while downloader.cancel().check().is_ok() {
         assert!(begin.elapsed() < Duration::from_secs(20), "it goes on");
