@@ -103,10 +103,7 @@ pub fn install(
     }
     check_new(session, &changes, options)?;
     let mut files = spread_all(&destination, &opened.wheels, &changes, pool, context)?;
-    let losers = match options.on_conflict {
-        OnConflict::Error => Losers::Differ,
-        OnConflict::First | OnConflict::Last => Losers::MayBeKept,
-    };
+    let losers = Losers::of(options.on_conflict);
     keep_equal(&mut changes, &compare, losers, &mut files, session)?;
     let intent = Intent {
         changes,

@@ -14,6 +14,7 @@ use crate::digest::Digest;
 use crate::error::Result;
 use crate::installed::Recorded;
 use crate::outcome::Action;
+use crate::plan::conflict::OnConflict;
 use crate::plan::{Change, Content, WantedFile};
 
 /// What projects are that lost a file to another one.
@@ -23,6 +24,16 @@ pub enum Losers {
     Differ,
     /// What this command, which resolves conflicts, would make of them.
     MayBeKept,
+}
+
+impl Losers {
+    /// With this `--on-conflict`.
+    pub fn of(on_conflict: OnConflict) -> Self {
+        match on_conflict {
+            OnConflict::Error => Self::Differ,
+            OnConflict::First | OnConflict::Last => Self::MayBeKept,
+        }
+    }
 }
 
 /// A project that may be kept.
