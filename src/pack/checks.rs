@@ -8,7 +8,6 @@
 //! Both begin while wheels are still being downloaded: the contents of a wheel are queued when it
 //! arrives, and the writer waits for the wheel of the file that comes next.
 
-use std::collections::HashMap;
 use std::sync::mpsc::Receiver;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -16,8 +15,8 @@ use super::PackOptions;
 use super::contents::{Contents, PackedContent, PackedFile};
 use crate::archive::{Archive, Entry, EntryBatch, Item, Scratch, Sink, StreamEnd, Unpacked};
 use crate::cancellation::Cancellation;
-use crate::error::{Error, Result, SourceFault};
-use crate::stage::{Arrival, Group, Queue};
+use crate::error::{Error, Result};
+use crate::stage::{self, Arrival, AwaitedFiles, Group, Queue};
 use crate::threads::{OnPanic, Pool};
 use crate::wheel::{Archives, WheelId};
 
@@ -99,11 +98,10 @@ impl<'a> Checks<'a> {
         let (here, awaited) = self.numbers();
         self.add(here);
         std::thread::scope(|scope| {
-            match arrivals {
-                Some(arrivals) => {
-                    scope.spawn(|| self.receive(arrivals, awaited));
-                }
-                None => self.close(&awaited),
+            if arrivals.is_some() {
+                scope.spawn(|| self.receive(arrivals, awaited));
+            } else {
+                self.receive(None, awaited);
             }
             // Without a thread for it, the writer runs after the checks and waits for nothing.
             let writing = std::thread::Builder::new().spawn_scoped(scope, write);
@@ -157,8 +155,8 @@ impl<'a> Checks<'a> {
 
     /// The numbers of the files that are checked here: those of the wheels that are here, and those
     /// of each other wheel.
-    fn numbers(&self) -> (Vec<usize>, HashMap<WheelId, Vec<usize>>) {
-        let (mut here, mut awaited) = (Vec::new(), HashMap::<_, Vec<usize>>::new());
+    fn numbers(&self) -> (Vec<usize>, AwaitedFiles) {
+        let (mut here, mut awaited) = (Vec::new(), AwaitedFiles::new());
         for (number, file) in self.contents.files().enumerate() {
             match file.content {
                 PackedContent::Entry(wheel, _) if self.archives.is_here(wheel) => here.push(number),
@@ -178,34 +176,18 @@ impl<'a> Checks<'a> {
     }
 
     /// Queues the files of each wheel when it arrives, and closes the queue after the last one.
-    fn receive(&self, arrivals: Receiver<Arrival>, mut awaited: HashMap<WheelId, Vec<usize>>) {
+    fn receive(&self, arrivals: Option<Receiver<Arrival>>, awaited: AwaitedFiles) {
         let _stop = OnPanic(|| self.fail(Error::interrupted()));
-        for arrival in arrivals {
-            match arrival {
-                Ok((id, archive)) => {
-                    self.archives.fill(id, archive);
-                    // The writer looks for the wheel with the lock held, so that it either sees
-                    // the wheel or waits already.
-                    drop(self.lock());
-                    self.changed.notify_all();
-                    // A wheel that arrives a second time has no files left to queue.
-                    self.add(awaited.remove(&id).unwrap_or_default());
-                }
-                // Returning drops the receiver, so that the downloads cannot send any more.
-                Err(error) => return self.fail(error),
-            }
-        }
-        self.close(&awaited);
-    }
-
-    /// Closes the queue: no more wheels will arrive. It is a failure if any are still awaited.
-    fn close(&self, awaited: &HashMap<WheelId, Vec<usize>>) {
-        match awaited.keys().next() {
-            Some(id) => {
-                let label = self.archives.label(*id);
-                self.fail(Error::wheel(label, SourceFault::NotFetched));
-            }
-            None => self.queue.close(),
+        let received = stage::receive(arrivals, awaited, self.archives, |files| {
+            // The writer looks for the wheel with the lock held, so that it either sees the wheel
+            // or waits already.
+            drop(self.lock());
+            self.changed.notify_all();
+            self.add(files);
+        });
+        match received {
+            Ok(()) => self.queue.close(),
+            Err(error) => self.fail(error),
         }
     }
 

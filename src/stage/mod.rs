@@ -9,6 +9,7 @@
 //! put into the store are unpacked into it and linked from there, in the same pass. The first
 //! failure stops everything.
 
+mod arrivals;
 mod compile;
 mod fill;
 mod links;
@@ -18,6 +19,7 @@ mod stages;
 mod uncompiled;
 mod writers;
 
+pub use arrivals::{Arrival, Arrivals, AwaitedFiles, receive};
 pub use compile::CompileWith;
 pub use links::StoreFiles;
 pub use queue::{Group, Queue};
@@ -25,9 +27,7 @@ pub use seal::{predict_records, record_of};
 pub use stages::Stages;
 
 use std::collections::BTreeSet;
-use std::sync::mpsc::Receiver;
 
-use crate::archive::Archive;
 use crate::cancellation::Cancellation;
 use crate::digest::Backend;
 use crate::environment::layout::RootId;
@@ -38,7 +38,7 @@ use crate::spec::record::Verify;
 #[cfg(doc)]
 use crate::store::Store;
 use crate::threads::{Pool, in_parallel};
-use crate::wheel::{Archives, WheelId};
+use crate::wheel::Archives;
 use uncompiled::Uncompiled;
 
 /// Everything that staging needs beside the plan.
@@ -63,17 +63,6 @@ pub struct StageOptions<'a> {
     /// Gets an event for every file.
     pub progress: &'a dyn Events,
 }
-
-/// The remote wheels of a plan, each checked and sent as soon as its download has finished.
-pub struct Arrivals<'a> {
-    /// Ends after the last wheel. An error stops staging, which then fails with it.
-    pub archives: Receiver<Arrival>,
-    /// Is cancelled when staging has failed, so that the rest need not be downloaded.
-    pub enough: &'a Cancellation,
-}
-
-/// A wheel that has arrived, or the reason why it will not.
-pub type Arrival = Result<(WheelId, Archive)>;
 
 /// A plan whose files are all on disk, in a directory that nothing else looks at.
 #[must_use = "staged files have to be committed"]

@@ -8,15 +8,16 @@ use std::sync::mpsc::Receiver;
 use std::sync::{Mutex, PoisonError};
 use std::thread::Scope;
 
+use super::arrivals::{self, Arrival, AwaitedFiles};
 use super::compile::{Compilation, CompileResults};
 use super::fill::{self, Filler};
 use super::links::StageLinks;
 use super::queue::{FILE_COST, Group, Queue, Work};
-use super::{Arrival, StageOptions, Stages};
+use super::{StageOptions, Stages};
 use crate::archive::{Entry, EntryBatch, Expected, Item, Scratch};
 use crate::cancellation::Cancellation;
 use crate::digest::{Algorithm, Backend, Digest};
-use crate::error::{Effect, Error, Result, SourceFault};
+use crate::error::{Effect, Error, Result};
 use crate::outcome::Events;
 use crate::plan::{Content, Plan, PlannedFile};
 use crate::spec::record::Verify;
@@ -46,7 +47,7 @@ pub(super) fn write_contents(
     let is_stored = |id| links.as_ref().is_some_and(|links| links.is_stored(id));
     let mut here: Vec<usize> = Vec::with_capacity(plan.files.len());
     let mut stored: Vec<usize> = Vec::new();
-    let mut awaited: HashMap<WheelId, Vec<usize>> = HashMap::new();
+    let mut awaited = AwaitedFiles::new();
     for (number, file) in plan.files.iter().enumerate() {
         match file.content {
             Content::Record(_) | Content::Bytecode(_) => {}
@@ -82,11 +83,10 @@ pub(super) fn write_contents(
     }
     workers.queue.add(workers.groups(here));
     std::thread::scope(|scope| {
-        match arrivals {
-            Some(arrivals) => {
-                scope.spawn(|| workers.receive(arrivals, awaited));
-            }
-            None => workers.close(&awaited),
+        if arrivals.is_some() {
+            scope.spawn(|| workers.receive(arrivals, awaited));
+        } else {
+            workers.receive(None, awaited);
         }
         if let Some(compilation) = &workers.compilation {
             workers.start_compiling(compilation, scope);
@@ -156,31 +156,14 @@ impl Workers<'_> {
 
     /// Queues the files of each remote wheel when it arrives, and closes the queue after the last
     /// one.
-    fn receive(&self, arrivals: Receiver<Arrival>, mut awaited: HashMap<WheelId, Vec<usize>>) {
+    fn receive(&self, arrivals: Option<Receiver<Arrival>>, awaited: AwaitedFiles) {
         let _stop = self.stop_on_panic();
-        for arrival in arrivals {
-            match arrival {
-                Ok((id, archive)) => {
-                    self.archives.fill(id, archive);
-                    // A wheel that arrives a second time has no files left to queue.
-                    let files = awaited.remove(&id).unwrap_or_default();
-                    self.queue.add(self.groups(files));
-                }
-                // Returning drops the receiver, so that the downloads cannot send any more.
-                Err(error) => return self.fail(error),
-            }
-        }
-        self.close(&awaited);
-    }
-
-    /// Closes the queue: no more wheels will arrive. It is a failure if any are still awaited.
-    fn close(&self, awaited: &HashMap<WheelId, Vec<usize>>) {
-        match awaited.keys().next() {
-            Some(id) => {
-                let label = self.archives.label(*id);
-                self.fail(Error::wheel(label, SourceFault::NotFetched));
-            }
-            None => self.queue.close(),
+        let received = arrivals::receive(arrivals, awaited, self.archives, |files| {
+            self.queue.add(self.groups(files));
+        });
+        match received {
+            Ok(()) => self.queue.close(),
+            Err(error) => self.fail(error),
         }
     }
 
