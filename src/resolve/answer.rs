@@ -12,6 +12,7 @@ use super::known::{Dependencies, Stated};
 use super::package::{ProjectId, SolverPackage};
 use super::resolution::{Resolution, ResolutionWarning, ResolvedProject, Via};
 use super::search::Search;
+use super::solver_set::SolverVersion;
 use super::stop::SearchEnd;
 use crate::spec::name::ProjectName;
 use crate::spec::version::Version;
@@ -22,13 +23,13 @@ use crate::spec::version::Version;
 /// The METADATA of a version was not read before and cannot be had.
 pub(super) fn resolution<'a>(
     search: &Search<'a>,
-    solution: &SelectedDependencies<SolverPackage, &'a Version>,
+    solution: &SelectedDependencies<SolverPackage, SolverVersion<'a>>,
 ) -> Result<Resolution, SearchEnd> {
     let mut picked = Picked::default();
     for (package, version) in solution.iter() {
         match *package {
             SolverPackage::Project(id) => {
-                picked.versions.insert(id, (*version).clone());
+                picked.versions.insert(id, version.version.clone());
             }
             SolverPackage::Extra(id, extra) => {
                 let extra = search.names.borrow().of_extra(extra).to_owned();

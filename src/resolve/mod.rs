@@ -16,6 +16,7 @@ mod provider;
 mod ranges;
 mod resolution;
 mod search;
+mod solver_set;
 mod stop;
 #[cfg(test)]
 mod tests;
@@ -36,6 +37,7 @@ use self::package::SolverPackage;
 use self::proof::ProofFacts;
 use self::ranges::VersionArena;
 use self::search::Search;
+use self::solver_set::SolverVersion;
 use self::stop::SearchEnd;
 use crate::error::{Error, Result};
 use crate::spec::version::Version;
@@ -53,7 +55,7 @@ pub(crate) fn solve(wanted: &Wanted, known: &dyn KnownProjects) -> Result<Resolu
     let demands = Demands::new(wanted, &arena)?;
     let search = Search::new(demands, known, &arena);
     // The command has one version, whatever its number.
-    let version = &*arena.alloc(Version::parse("0").expect("a version"));
+    let version = SolverVersion::alone(arena.alloc(Version::parse("0").expect("a version")));
     loop {
         let stop = match pubgrub::resolve(&search, SolverPackage::Root, version) {
             Ok(solution) => match answer::resolution(&search, &solution) {

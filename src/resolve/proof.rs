@@ -11,10 +11,11 @@ use pubgrub::{DerivationTree, External};
 
 use super::package::{ExtraId, ProjectId, SolverPackage};
 use super::ranges::VersionRanges;
+use super::solver_set::SolverSet;
 use super::stop::Unusable;
 
 /// The derivation of a contradiction.
-pub(super) type Derivation<'a> = DerivationTree<SolverPackage, VersionRanges<'a>, Unusable>;
+pub(super) type Derivation<'a> = DerivationTree<SolverPackage, SolverSet<'a>, Unusable>;
 
 /// A project, or one of its extras, that needs something.
 pub(super) type Dependent = (ProjectId, Option<ExtraId>);
@@ -54,7 +55,7 @@ impl<'a> ProofFacts<'a> {
         facts
     }
 
-    fn add(&mut self, external: &External<SolverPackage, VersionRanges<'a>, Unusable>) {
+    fn add(&mut self, external: &External<SolverPackage, SolverSet<'a>, Unusable>) {
         let is_new = match external {
             External::NotRoot(..) => return,
             External::NoVersions(package, ranges) => {
@@ -63,17 +64,17 @@ impl<'a> ProofFacts<'a> {
                 };
                 let none = self.none.entry(project);
                 let none = none.or_insert_with(VersionRanges::empty);
-                *none = none.union(ranges);
+                *none = none.union(&ranges.0);
                 return;
             }
             External::Custom(package, ranges, reason) => {
                 let fact = package
                     .project()
-                    .map(|id| (id, ranges.clone(), reason.clone()));
+                    .map(|id| (id, ranges.0.clone(), reason.clone()));
                 fact.filter(|fact| !self.unusable.contains(fact))
             }
             External::FromDependencyOf(of, ranges, on, _) => {
-                self.add_need(*of, ranges, *on);
+                self.add_need(*of, &ranges.0, *on);
                 return;
             }
         };

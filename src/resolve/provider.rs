@@ -2,13 +2,14 @@
 //!
 //! Input: a [`Search`]. Output: the answers that the crate `pubgrub` asks for.
 
-use pubgrub::{DependencyProvider, PackageResolutionStatistics};
+use pubgrub::{DependencyProvider, PackageResolutionStatistics, VersionSet};
 
 use super::known::{Dependencies, Stated};
 use super::order::{Priority, Rank};
 use super::package::{ProjectId, SolverPackage};
 use super::ranges::{self, VersionRanges};
 use super::search::Search;
+use super::solver_set::{SolverSet, SolverVersion};
 use super::stop::{SearchEnd, Unusable};
 use super::wording;
 use crate::spec::requirement::Requirement;
@@ -23,7 +24,7 @@ pub(super) struct Applying<'s> {
 }
 
 /// An edge of the dependency graph.
-type Edge<'a> = (SolverPackage, VersionRanges<'a>);
+type Edge<'a> = (SolverPackage, SolverSet<'a>);
 
 impl<'a> Search<'a> {
     /// The packages that a requirement of `of` adds, with the versions that will do.
@@ -58,6 +59,7 @@ impl<'a> Search<'a> {
                 Err(Unusable::Itself(wording::requirement(requirement)))
             };
         }
+        let ranges = self.set(id, ranges);
         add(edges, SolverPackage::Project(id), ranges.clone());
         for extra in &requirement.extras {
             let extra = names.extra(extra);
@@ -71,7 +73,8 @@ impl<'a> Search<'a> {
         let mut names = self.names.borrow_mut();
         let mut edges = Vec::new();
         for name in self.demands.roots() {
-            let (id, ranges) = (names.project(name), self.demands.root_ranges(name));
+            let id = names.project(name);
+            let ranges = self.set(id, self.demands.root_ranges(name));
             for extra in self.demands.root_extras(name) {
                 let extra = names.extra(extra);
                 edges.push((SolverPackage::Extra(id, extra), ranges.clone()));
@@ -155,7 +158,7 @@ impl<'a> Search<'a> {
 }
 
 /// Adds an edge, or narrows the one that is there.
-fn add<'a>(edges: &mut Vec<Edge<'a>>, package: SolverPackage, ranges: VersionRanges<'a>) {
+fn add<'a>(edges: &mut Vec<Edge<'a>>, package: SolverPackage, ranges: SolverSet<'a>) {
     match edges.iter_mut().find(|(known, _)| *known == package) {
         Some((_, known)) => *known = known.intersection(&ranges),
         None => edges.push((package, ranges)),
@@ -164,8 +167,8 @@ fn add<'a>(edges: &mut Vec<Edge<'a>>, package: SolverPackage, ranges: VersionRan
 
 impl<'a> DependencyProvider for Search<'a> {
     type P = SolverPackage;
-    type V = &'a Version;
-    type VS = VersionRanges<'a>;
+    type V = SolverVersion<'a>;
+    type VS = SolverSet<'a>;
     type M = Unusable;
     type Priority = Priority;
     type Err = SearchEnd;
@@ -175,7 +178,7 @@ impl<'a> DependencyProvider for Search<'a> {
     fn prioritize(
         &self,
         package: &SolverPackage,
-        ranges: &VersionRanges<'a>,
+        set: &SolverSet<'a>,
         statistics: &PackageResolutionStatistics,
     ) -> Priority {
         let Some(id) = package.project() else {
@@ -184,7 +187,7 @@ impl<'a> DependencyProvider for Search<'a> {
         if matches!(package, SolverPackage::Project(_)) {
             // The solver asks only about packages that it has no version for.
             self.undecide(id);
-            self.ask_ahead(id, ranges);
+            self.ask_ahead(id, &set.0);
         }
         let rank = if self
             .demands
@@ -192,7 +195,7 @@ impl<'a> DependencyProvider for Search<'a> {
             .is_some()
         {
             Rank::Url
-        } else if ranges::is_pin(ranges) {
+        } else if self.is_pin(id, set) {
             Rank::Pinned
         } else {
             // An earlier place would not help the others.
@@ -206,17 +209,17 @@ impl<'a> DependencyProvider for Search<'a> {
     fn choose_version(
         &self,
         package: &SolverPackage,
-        ranges: &VersionRanges<'a>,
-    ) -> Result<Option<&'a Version>, SearchEnd> {
+        set: &SolverSet<'a>,
+    ) -> Result<Option<SolverVersion<'a>>, SearchEnd> {
         // It would only wait for facts that the next round may not need.
         if self.order.is_stale() {
             return Err(SearchEnd::Reorder);
         }
         match package {
-            SolverPackage::Root => Ok(ranges.as_singleton().copied()),
-            SolverPackage::Project(id) => self.choose(*id, ranges),
+            SolverPackage::Root => Ok(set.0.as_singleton().copied().map(SolverVersion::alone)),
+            SolverPackage::Project(id) => self.choose(*id, &set.0),
             SolverPackage::Extra(id, _) | SolverPackage::ExtraRequirements(id, _) => {
-                self.choose_for_extra(*id, ranges)
+                self.choose_for_extra(*id, &set.0)
             }
         }
     }
@@ -224,14 +227,13 @@ impl<'a> DependencyProvider for Search<'a> {
     fn get_dependencies(
         &self,
         package: &SolverPackage,
-        version: &&'a Version,
-    ) -> Result<pubgrub::Dependencies<SolverPackage, VersionRanges<'a>, Unusable>, SearchEnd> {
-        let version: &'a Version = version;
+        version: &SolverVersion<'a>,
+    ) -> Result<pubgrub::Dependencies<SolverPackage, SolverSet<'a>, Unusable>, SearchEnd> {
         let edges = match *package {
             SolverPackage::Root => Ok(self.root_edges()),
-            SolverPackage::Project(id) => self.edges_of(id, version, None)?,
+            SolverPackage::Project(id) => self.edges_of(id, version.version, None)?,
             SolverPackage::Extra(id, extra) => {
-                let same = || VersionRanges::singleton(version);
+                let same = || SolverSet::singleton(*version);
                 Ok(vec![
                     (SolverPackage::Project(id), same()),
                     (SolverPackage::ExtraRequirements(id, extra), same()),
@@ -239,7 +241,7 @@ impl<'a> DependencyProvider for Search<'a> {
             }
             SolverPackage::ExtraRequirements(id, extra) => {
                 let extra = self.names.borrow().of_extra(extra).to_owned();
-                self.edges_of(id, version, Some(&extra))?
+                self.edges_of(id, version.version, Some(&extra))?
             }
         };
         Ok(match edges {

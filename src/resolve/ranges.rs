@@ -3,7 +3,7 @@
 //! Input: [`Specifiers`]. Output: [`Ranges`] of the same versions. The rules of each clause are
 //! those of [`Specifiers::intervals`].
 
-use std::ops::Bound;
+use std::ops::{Bound, Range};
 
 use pubgrub::Ranges;
 use typed_arena::Arena;
@@ -50,6 +50,30 @@ pub(super) fn is_pin(ranges: &VersionRanges<'_>) -> bool {
     };
     let (_, last_local) = version.interval();
     *last == *first || *last == last_local.as_ref()
+}
+
+/// The positions of the versions between two ends.
+pub(super) fn positions(
+    all: &[Version],
+    (first, last): (&Bound<&Version>, &Bound<&Version>),
+) -> Range<usize> {
+    let from = match first {
+        Bound::Included(first) => all.partition_point(|version| version < *first),
+        Bound::Excluded(first) => all.partition_point(|version| version <= *first),
+        Bound::Unbounded => 0,
+    };
+    let to = all.partition_point(|version| is_below(version, *last));
+    // The first is below the last, but there may be no version between them.
+    from..to.max(from)
+}
+
+/// Whether a version is not above the end of a set.
+pub(super) fn is_below(version: &Version, last: Bound<&Version>) -> bool {
+    match last {
+        Bound::Included(last) => version <= last,
+        Bound::Excluded(last) => version < last,
+        Bound::Unbounded => true,
+    }
 }
 
 #[cfg(test)]

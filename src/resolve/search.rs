@@ -14,6 +14,7 @@ use super::known::{Candidates, Dependencies, KnownProjects};
 use super::order::{Order, versions_ahead};
 use super::package::{Names, ProjectId};
 use super::ranges::{self, VersionArena, VersionRanges};
+use super::solver_set::{KnownVersions, SolverSet, SolverVersion};
 use super::stop::SearchEnd;
 use super::versions::Versions;
 use super::wording;
@@ -34,7 +35,7 @@ pub(super) struct Search<'a> {
     known: &'a dyn KnownProjects,
     pub(super) arena: &'a VersionArena,
     pub(super) names: RefCell<Names>,
-    projects: RefCell<Vec<Project>>,
+    projects: RefCell<Vec<Project<'a>>>,
     pub(super) order: Order,
     choices: Cell<u32>,
     read: Cell<u32>,
@@ -43,8 +44,12 @@ pub(super) struct Search<'a> {
 
 /// What the search has learned about one project.
 #[derive(Debug, Default)]
-struct Project {
+struct Project<'a> {
     versions: Option<Rc<Versions>>,
+    /// Whether the search has needed the versions. That they are here may be chance.
+    is_needed: bool,
+    /// The versions by which the sets of this round are made; `None` if the round began without.
+    known: Option<KnownVersions<'a>>,
     read: HashMap<Version, Arc<Dependencies>>,
     /// The versions whose METADATA was asked for ahead.
     asked: HashSet<Version>,
@@ -74,17 +79,20 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Begins another round.
+    /// Begins another round, in which more versions are known.
     ///
     /// # Errors
     /// [`SearchEnd::GiveUp`] after too many.
     pub(super) fn begin_round(&self) -> Result<(), SearchEnd> {
         self.order.renew();
+        for project in &mut *self.projects.borrow_mut() {
+            project.learn(self.arena);
+        }
         count(&self.rounds, MOST_ROUNDS)
     }
 
     /// Something about one project, which is met now if it was not before.
-    fn with<T>(&self, id: ProjectId, act: impl FnOnce(&mut Project) -> T) -> T {
+    fn with<T>(&self, id: ProjectId, act: impl FnOnce(&mut Project<'a>) -> T) -> T {
         let mut projects = self.projects.borrow_mut();
         if projects.len() <= id.index() {
             projects.resize_with(id.index() + 1, Project::default);
@@ -97,7 +105,11 @@ impl<'a> Search<'a> {
     /// # Errors
     /// They cannot be had.
     pub(super) fn versions(&self, id: ProjectId) -> Result<Rc<Versions>, Error> {
-        if let Some(versions) = self.with(id, |project| project.versions.clone()) {
+        let versions = self.with(id, |project| {
+            project.is_needed = true;
+            project.versions.clone()
+        });
+        if let Some(versions) = versions {
             return Ok(versions);
         }
         let candidates = self.known.candidates(self.names.borrow().of_project(id))?;
@@ -112,6 +124,29 @@ impl<'a> Search<'a> {
         let versions = Rc::new(versions);
         self.with(id, |project| project.versions = Some(Rc::clone(&versions)));
         versions
+    }
+
+    /// The set of a package of this project, in this round.
+    pub(super) fn set(&self, id: ProjectId, ranges: VersionRanges<'a>) -> SolverSet<'a> {
+        match self.with(id, |project| project.known) {
+            Some(known) => known.set(&ranges),
+            None => SolverSet(ranges),
+        }
+    }
+
+    /// A version of a package of this project, in this round.
+    fn version(&self, id: ProjectId, version: &Version) -> SolverVersion<'a> {
+        let known = self.with(id, |project| project.known);
+        let known = known.and_then(|known| known.find(version));
+        known.unwrap_or_else(|| SolverVersion::alone(self.arena.alloc(version.clone())))
+    }
+
+    /// Whether a set has one version at most, maybe with its local versions.
+    pub(super) fn is_pin(&self, id: ProjectId, set: &SolverSet<'a>) -> bool {
+        match self.with(id, |project| project.known) {
+            Some(known) => known.has_one_in(set),
+            None => ranges::is_pin(&set.0),
+        }
     }
 
     /// The versions of a project if they were read already, for explanations.
@@ -223,20 +258,20 @@ impl<'a> Search<'a> {
         &self,
         id: ProjectId,
         ranges: &VersionRanges<'_>,
-    ) -> Result<Option<&'a Version>, SearchEnd> {
+    ) -> Result<Option<SolverVersion<'a>>, SearchEnd> {
         count(&self.choices, MOST_CHOICES)?;
         let kept = self.demands.kept(self.names.borrow().of_project(id));
         let chosen = if let Some(kept) = kept.filter(|kept| ranges.contains::<Version>(kept)) {
-            Some(kept)
+            Some(kept.clone())
         } else {
             let versions = self.versions(id)?;
             let chosen = versions.best(ranges).cloned();
             if let Some(chosen) = &chosen {
                 self.ask_for_next(id, &versions, ranges, chosen);
             }
-            chosen.map(|chosen| &*self.arena.alloc(chosen))
+            chosen
         };
-        if let Some(chosen) = chosen {
+        if let Some(chosen) = &chosen {
             let (before, times) = self.with(id, |project| {
                 project.decided = Some(chosen.clone());
                 let is_new = project.tried.insert(chosen.clone());
@@ -251,7 +286,7 @@ impl<'a> Search<'a> {
                     .report_tried(names.of_project(id), times, &reason);
             }
         }
-        Ok(chosen)
+        Ok(chosen.map(|chosen| self.version(id, &chosen)))
     }
 
     /// Why a version that was tried does not fit, if its own requirements tell.
@@ -327,15 +362,29 @@ impl<'a> Search<'a> {
         &self,
         id: ProjectId,
         ranges: &VersionRanges<'_>,
-    ) -> Result<Option<&'a Version>, SearchEnd> {
+    ) -> Result<Option<SolverVersion<'a>>, SearchEnd> {
         count(&self.choices, MOST_CHOICES)?;
         let decided = self.with(id, |project| project.decided.clone());
         if let Some(decided) = decided.filter(|decided| ranges.contains(decided)) {
-            return Ok(Some(self.arena.alloc(decided)));
+            return Ok(Some(self.version(id, &decided)));
         }
         let versions = self.versions(id)?;
-        let best = versions.best(ranges).cloned();
-        Ok(best.map(|best| &*self.arena.alloc(best)))
+        let best = versions.best(ranges);
+        Ok(best.map(|best| self.version(id, best)))
+    }
+}
+
+impl<'a> Project<'a> {
+    /// From now on sets are made by the versions, if the search has needed them: what is here by
+    /// chance must not change the search.
+    fn learn(&mut self, arena: &'a VersionArena) {
+        let Some(versions) = self.versions.as_ref().filter(|_| self.is_needed) else {
+            return;
+        };
+        if self.known.is_none() && versions.are_complete() {
+            let all = versions.candidates.versions().iter().cloned();
+            self.known = Some(KnownVersions(arena.alloc_extend(all)));
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::ops::{Bound, Range};
 use std::sync::Arc;
 
 use super::known::{Candidates, VersionState};
-use super::ranges::VersionRanges;
+use super::ranges::{self, VersionRanges};
 use crate::spec::version::Version;
 
 /// The versions of a project.
@@ -56,6 +56,12 @@ impl Versions {
             installed: installed.cloned(),
             preferences,
         }
+    }
+
+    /// Whether the index has all versions that may be chosen, and at least one.
+    pub(super) fn are_complete(&self) -> bool {
+        let is_there = |installed| self.candidates.position(installed).is_some();
+        !self.candidates.versions().is_empty() && self.installed.as_ref().is_none_or(is_there)
     }
 
     /// The best version in `ranges`.
@@ -171,12 +177,7 @@ impl Iterator for Descending<'_, '_> {
                 continue;
             }
             self.positions.end = position;
-            let is_to = match last {
-                Bound::Included(last) => version <= *last,
-                Bound::Excluded(last) => version < *last,
-                Bound::Unbounded => true,
-            };
-            if is_to {
+            if ranges::is_below(version, **last) {
                 return Some(position);
             }
         }
@@ -186,21 +187,10 @@ impl Iterator for Descending<'_, '_> {
 
 /// The positions between the first and the last version of `ranges`.
 fn within(all: &[Version], ranges: &VersionRanges<'_>) -> Range<usize> {
-    let Some((first, last)) = ranges.bounding_range() else {
-        return 0..0;
-    };
-    let from = match first {
-        Bound::Included(first) => all.partition_point(|version| version < *first),
-        Bound::Excluded(first) => all.partition_point(|version| version <= *first),
-        Bound::Unbounded => 0,
-    };
-    let to = match last {
-        Bound::Included(last) => all.partition_point(|version| version <= *last),
-        Bound::Excluded(last) => all.partition_point(|version| version < *last),
-        Bound::Unbounded => all.len(),
-    };
-    // The first is below the last, but there may be no version between them.
-    from..to.max(from)
+    let ends = ranges.bounding_range();
+    ends.map_or(0..0, |(first, last)| {
+        ranges::positions(all, (&first.cloned(), &last.cloned()))
+    })
 }
 
 #[cfg(test)]
