@@ -95,9 +95,35 @@ pub(super) struct Task {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct TaskId(u64);
 
+/// The number of a host. A queue of a thousand tasks is looked through for each request, so their
+/// hosts are not compared letter by letter.
+#[derive(Debug, Clone, Copy)]
+struct HostId(usize);
+
+/// How many connections each host that was met is busy with.
+#[derive(Debug, Default)]
+struct Hosts {
+    ids: HashMap<String, HostId>,
+    busy: Vec<usize>,
+}
+
+impl Hosts {
+    /// The number of a host, a new one if it was not met before.
+    fn id(&mut self, host: &str) -> HostId {
+        if let Some(id) = self.ids.get(host) {
+            return *id;
+        }
+        let id = HostId(self.busy.len());
+        self.busy.push(0);
+        self.ids.insert(host.to_owned(), id);
+        id
+    }
+}
+
 struct OpenTask {
     id: TaskId,
     task: Task,
+    host: HostId,
     /// How many connections work on it.
     active: usize,
     /// Not handed out before this time.
@@ -160,7 +186,7 @@ pub(super) struct RequestQueue {
     next_id: u64,
     files: usize,
     resources: usize,
-    hosts: HashMap<String, usize>,
+    hosts: Hosts,
 }
 
 impl RequestQueue {
@@ -171,7 +197,7 @@ impl RequestQueue {
             next_id: 0,
             files: 0,
             resources: 0,
-            hosts: HashMap::new(),
+            hosts: Hosts::default(),
         }
     }
 
@@ -194,6 +220,7 @@ impl RequestQueue {
         self.next_id += 1;
         self.tasks.push(OpenTask {
             id,
+            host: self.hosts.id(&task.host),
             task,
             active: 0,
             not_before: None,
@@ -207,7 +234,7 @@ impl RequestQueue {
             Class::File => self.files < self.limits.files,
             Class::Resource => self.resources < self.limits.resources,
         };
-        let host = self.hosts.get(&open.task.host).copied().unwrap_or(0);
+        let host = self.hosts.busy[open.host.0];
         below && host < self.limits.host && !open.task.parts.is_empty()
     }
 
@@ -241,8 +268,8 @@ impl RequestQueue {
             job: Arc::clone(&open.task.job),
             part: open.take(self.limits.files),
         };
-        let (class, host) = (open.task.class, open.task.host.clone());
-        self.count(class, &host, |count| count + 1);
+        let (class, host) = (open.task.class, open.host);
+        self.count(class, host, |count| count + 1);
         Ok(ticket)
     }
 
@@ -269,13 +296,13 @@ impl RequestQueue {
                 }
             }
         }
-        let (class, host) = (open.task.class, open.task.host.clone());
+        let (class, host) = (open.task.class, open.host);
         if open.active == 0 && open.task.parts.is_empty() {
             // This closes the channel, which ends the wait. The order of the tasks is free, as
             // `next` decides by their ids.
             self.tasks.swap_remove(index);
         }
-        self.count(class, &host, |count| count - 1);
+        self.count(class, host, |count| count - 1);
         true
     }
 
@@ -284,22 +311,21 @@ impl RequestQueue {
         let Some(index) = self.tasks.iter().position(|open| open.id == id) else {
             return 0;
         };
-        let OpenTask { task, active, .. } = self.tasks.swap_remove(index);
-        self.count(task.class, &task.host, |count| count - active);
+        let OpenTask {
+            task, host, active, ..
+        } = self.tasks.swap_remove(index);
+        self.count(task.class, host, |count| count - active);
         active
     }
 
-    fn count(&mut self, class: Class, host: &str, change: impl Fn(usize) -> usize) {
+    fn count(&mut self, class: Class, host: HostId, change: impl Fn(usize) -> usize) {
         let busy = match class {
             Class::File => &mut self.files,
             Class::Resource => &mut self.resources,
         };
         *busy = change(*busy);
-        let busy = self.hosts.entry(host.to_owned()).or_default();
+        let busy = &mut self.hosts.busy[host.0];
         *busy = change(*busy);
-        if *busy == 0 {
-            self.hosts.remove(host);
-        }
     }
 }
 

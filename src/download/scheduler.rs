@@ -110,6 +110,12 @@ impl Connections {
 
     /// Finds a thread for the next request, if there is one: an idle thread, else a new one.
     fn wake(shared: &Arc<Self>, state: &mut Threads) -> std::io::Result<()> {
+        let may_start = state.threads < state.queue.limits().connections();
+        if state.idle == 0 && !may_start {
+            // A thread that becomes free looks itself. Without this, each of a thousand new tasks
+            // would look through all that wait.
+            return Ok(());
+        }
         let next = state.queue.next(Instant::now());
         if next == Err(None) {
             return Ok(());
@@ -119,7 +125,7 @@ impl Connections {
             shared.work.notify_one();
             return Ok(());
         }
-        if next.is_err() || state.threads >= state.queue.limits().connections() {
+        if next.is_err() || !may_start {
             return Ok(());
         }
         let worker = Arc::clone(shared);
