@@ -19,7 +19,7 @@ const TRIED_UNTIL_AHEAD: usize = 5;
 /// How far ahead it is asked for at first, and at most. Fewer leave connections idle, more are
 /// fetched in vain when the walk ends.
 const LEAST_AHEAD: usize = 8;
-const MOST_AHEAD: usize = 50;
+pub(super) const MOST_AHEAD: usize = 50;
 
 /// The solver decides the package with the greatest priority next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

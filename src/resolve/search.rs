@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::demands::Demands;
 use super::known::{Candidates, Dependencies, KnownProjects};
-use super::order::{Order, versions_ahead};
+use super::order::{MOST_AHEAD, Order, versions_ahead};
 use super::package::{Names, ProjectId};
 use super::ranges::{self, VersionArena, VersionRanges};
 use super::solver_set::{KnownVersions, SolverSet, SolverVersion};
@@ -328,11 +328,14 @@ impl<'a> Search<'a> {
         // that one, which the solver then never sees with more than one version in its range.
         let below = VersionRanges::strictly_lower_than(chosen);
         let behind = versions.in_order(&below);
-        let mut next = versions.in_order(ranges).skip(1).chain(behind).peekable();
+        let next = versions.in_order(ranges).skip(1).chain(behind);
+        let batch: Vec<&Version> = next.take(ahead).collect();
         // A batch is asked for when the last one is used up: asking for one more version with each
-        // that is rejected would leave as many behind in vain as the batch is large.
-        if next.peek().is_some_and(|next| !self.is_asked(id, next)) {
-            let batch: Vec<&Version> = next.take(ahead).collect();
+        // that is rejected would leave as many behind in vain as the batch is large. In a long walk
+        // it is asked for when half of the last one is left, so that connections are always busy.
+        let least = if ahead < MOST_AHEAD { 0 } else { ahead / 2 };
+        let last = batch.get(least).or(batch.last());
+        if last.is_some_and(|last| !self.is_asked(id, last)) {
             for version in batch {
                 self.ask_for_requirements(id, version);
             }
