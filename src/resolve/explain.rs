@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use super::known::{Dependencies, Rejection, VersionState};
 use super::package::ProjectId;
 use super::proof::{Dependent, ProofFacts};
-use super::ranges::VersionRanges;
 use super::search::Search;
+use super::solver_set::SolverSet;
 use super::stop::Unusable;
 use super::wording;
 use crate::error::{Advice, Finding, NoSolution};
@@ -111,7 +111,7 @@ impl Writer<'_, '_> {
         }
         let mut by_need: Vec<(String, Vec<Version>)> = Vec::new();
         for version in self.search.read_versions(of).into_iter().rev() {
-            if !ranges.contains(&version) {
+            if !ranges.has(&version) {
                 continue;
             }
             let need = self.need(of, &version, extra.as_deref(), on)?;
@@ -176,9 +176,9 @@ impl Writer<'_, '_> {
         (!lines.is_empty()).then(|| wording::and(&lines))
     }
 
-    fn unusable(&self, id: ProjectId, ranges: &VersionRanges<'_>, reason: &Unusable) -> String {
+    fn unusable(&self, id: ProjectId, ranges: &SolverSet<'_>, reason: &Unusable) -> String {
         let versions = self.search.read_versions(id).into_iter();
-        let versions: Vec<Version> = versions.filter(|one| ranges.contains(one)).collect();
+        let versions: Vec<Version> = versions.filter(|one| ranges.has(one)).collect();
         let versions: Vec<&Version> = versions.iter().collect();
         let subject = format!("{} {}", self.name(id), wording::span(&versions));
         match reason {
@@ -192,7 +192,7 @@ impl Writer<'_, '_> {
     }
 
     /// Why a set has no version, if there is more to say than that none is left.
-    fn none(&self, id: ProjectId, ranges: &VersionRanges<'_>) -> Option<String> {
+    fn none(&self, id: ProjectId, ranges: &SolverSet<'_>) -> Option<String> {
         let name = self.name(id);
         let versions = self.search.seen_versions(id)?;
         let all = versions.candidates.versions();
@@ -219,13 +219,13 @@ impl Writer<'_, '_> {
     }
 
     /// The versions in a set that exist and cannot be used, in ascending order.
-    fn refused(&self, id: ProjectId, ranges: &VersionRanges<'_>) -> Vec<RefusedVersion> {
+    fn refused(&self, id: ProjectId, ranges: &SolverSet<'_>) -> Vec<RefusedVersion> {
         let Some(versions) = self.search.seen_versions(id) else {
             return Vec::new();
         };
         let candidates = &versions.candidates;
         let all = candidates.versions().iter().enumerate();
-        let refused = all.filter(|(_, version)| ranges.contains::<Version>(version));
+        let refused = all.filter(|(_, version)| ranges.has(version));
         refused
             .map(|(position, version)| RefusedVersion {
                 version: version.clone(),

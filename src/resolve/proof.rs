@@ -7,10 +7,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::sync::Arc;
 
-use pubgrub::{DerivationTree, External};
+use pubgrub::{DerivationTree, External, VersionSet};
 
 use super::package::{ExtraId, ProjectId, SolverPackage};
-use super::ranges::VersionRanges;
 use super::solver_set::SolverSet;
 use super::stop::Unusable;
 
@@ -24,11 +23,11 @@ pub(super) type Dependent = (ProjectId, Option<ExtraId>);
 #[derive(Debug, Default)]
 pub(super) struct ProofFacts<'a> {
     /// The versions of the first that need the second.
-    pub(super) needs: BTreeMap<(Dependent, ProjectId), VersionRanges<'a>>,
+    pub(super) needs: BTreeMap<(Dependent, ProjectId), SolverSet<'a>>,
     /// Sets without a version that may be chosen.
-    pub(super) none: BTreeMap<ProjectId, VersionRanges<'a>>,
+    pub(super) none: BTreeMap<ProjectId, SolverSet<'a>>,
     /// Versions that turned out to be unusable when their METADATA was read.
-    pub(super) unusable: Vec<(ProjectId, VersionRanges<'a>, Unusable)>,
+    pub(super) unusable: Vec<(ProjectId, SolverSet<'a>, Unusable)>,
     /// The roots that take part.
     pub(super) roots: BTreeSet<ProjectId>,
 }
@@ -63,25 +62,25 @@ impl<'a> ProofFacts<'a> {
                     return;
                 };
                 let none = self.none.entry(project);
-                let none = none.or_insert_with(VersionRanges::empty);
-                *none = none.union(&ranges.0);
+                let none = none.or_insert_with(SolverSet::empty);
+                *none = none.union(ranges);
                 return;
             }
             External::Custom(package, ranges, reason) => {
                 let fact = package
                     .project()
-                    .map(|id| (id, ranges.0.clone(), reason.clone()));
+                    .map(|id| (id, ranges.clone(), reason.clone()));
                 fact.filter(|fact| !self.unusable.contains(fact))
             }
             External::FromDependencyOf(of, ranges, on, _) => {
-                self.add_need(*of, &ranges.0, *on);
+                self.add_need(*of, ranges, *on);
                 return;
             }
         };
         self.unusable.extend(is_new);
     }
 
-    fn add_need(&mut self, of: SolverPackage, ranges: &VersionRanges<'a>, on: SolverPackage) {
+    fn add_need(&mut self, of: SolverPackage, ranges: &SolverSet<'a>, on: SolverPackage) {
         let Some(on) = on.project() else {
             return;
         };
@@ -96,7 +95,7 @@ impl<'a> ProofFacts<'a> {
             SolverPackage::Extra(..) => return,
         };
         let versions = self.needs.entry((dependent, on));
-        let versions = versions.or_insert_with(VersionRanges::empty);
+        let versions = versions.or_insert_with(SolverSet::empty);
         *versions = versions.union(ranges);
     }
 

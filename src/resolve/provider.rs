@@ -187,7 +187,7 @@ impl<'a> DependencyProvider for Search<'a> {
         if matches!(package, SolverPackage::Project(_)) {
             // The solver asks only about packages that it has no version for.
             self.undecide(id);
-            self.ask_ahead(id, &set.0);
+            self.ask_ahead(id, set);
         }
         let rank = if self
             .demands
@@ -216,10 +216,14 @@ impl<'a> DependencyProvider for Search<'a> {
             return Err(SearchEnd::Reorder);
         }
         match package {
-            SolverPackage::Root => Ok(set.0.as_singleton().copied().map(SolverVersion::alone)),
-            SolverPackage::Project(id) => self.choose(*id, &set.0),
+            SolverPackage::Root => Ok(set
+                .line(false)
+                .as_singleton()
+                .copied()
+                .map(SolverVersion::alone)),
+            SolverPackage::Project(id) => self.choose(*id, set),
             SolverPackage::Extra(id, _) | SolverPackage::ExtraRequirements(id, _) => {
-                self.choose_for_extra(*id, &set.0)
+                self.choose_for_extra(*id, set)
             }
         }
     }

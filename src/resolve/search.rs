@@ -129,8 +129,8 @@ impl<'a> Search<'a> {
     /// The set of a package of this project, in this round.
     pub(super) fn set(&self, id: ProjectId, ranges: VersionRanges<'a>) -> SolverSet<'a> {
         match self.with(id, |project| project.known) {
-            Some(known) => known.set(&ranges),
-            None => SolverSet(ranges),
+            Some(known) => known.set(ranges),
+            None => SolverSet::of(ranges),
         }
     }
 
@@ -145,7 +145,7 @@ impl<'a> Search<'a> {
     pub(super) fn is_pin(&self, id: ProjectId, set: &SolverSet<'a>) -> bool {
         match self.with(id, |project| project.known) {
             Some(known) => known.has_one_in(set),
-            None => ranges::is_pin(&set.0),
+            None => set.is_pin(),
         }
     }
 
@@ -206,20 +206,18 @@ impl<'a> Search<'a> {
         self.with(id, |project| project.tried.len())
     }
 
-    /// Asks, without waiting, for what will be needed if `ranges` stay as they are.
-    pub(super) fn ask_ahead(&self, id: ProjectId, ranges: &VersionRanges<'_>) {
+    /// Asks, without waiting, for what will be needed if `set` stays as it is.
+    pub(super) fn ask_ahead(&self, id: ProjectId, set: &SolverSet<'_>) {
         let names = self.names.borrow();
         let name = names.of_project(id);
-        let is_kept = |kept: &&Version| ranges.contains::<Version>(kept);
+        let is_kept = |kept: &&Version| set.has(kept);
         if self.demands.kept(name).filter(is_kept).is_some() {
             return;
         }
         let versions = self.with(id, |project| {
             if !project.is_page_asked {
                 project.is_page_asked = true;
-                let ranges = ranges::owned(ranges);
-                let set = Box::new(move |version: &Version| ranges.contains(version));
-                self.known.want_candidates(name, set);
+                self.known.want_candidates(name, set.filter());
             }
             project.versions.clone()
         });
@@ -227,7 +225,7 @@ impl<'a> Search<'a> {
             let candidates = self.known.peek_candidates(name)?;
             Some(self.keep_versions(id, candidates))
         });
-        if let Some(best) = versions.as_ref().and_then(|versions| versions.best(ranges)) {
+        if let Some(best) = versions.as_ref().and_then(|versions| versions.best(set)) {
             self.ask_for_requirements(id, best);
         }
     }
@@ -253,21 +251,21 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// The best version of a project in `ranges`.
+    /// The best version of a project in `set`.
     pub(super) fn choose(
         &self,
         id: ProjectId,
-        ranges: &VersionRanges<'_>,
+        set: &SolverSet<'_>,
     ) -> Result<Option<SolverVersion<'a>>, SearchEnd> {
         count(&self.choices, MOST_CHOICES)?;
         let kept = self.demands.kept(self.names.borrow().of_project(id));
-        let chosen = if let Some(kept) = kept.filter(|kept| ranges.contains::<Version>(kept)) {
+        let chosen = if let Some(kept) = kept.filter(|kept| set.has(kept)) {
             Some(kept.clone())
         } else {
             let versions = self.versions(id)?;
-            let chosen = versions.best(ranges).cloned();
+            let chosen = versions.best(set).cloned();
             if let Some(chosen) = &chosen {
-                self.ask_for_next(id, &versions, ranges, chosen);
+                self.ask_for_next(id, &versions, set, chosen);
             }
             chosen
         };
@@ -317,7 +315,7 @@ impl<'a> Search<'a> {
         &self,
         id: ProjectId,
         versions: &Versions,
-        ranges: &VersionRanges<'_>,
+        set: &SolverSet<'_>,
         chosen: &Version,
     ) {
         let ahead = versions_ahead(self.tried(id));
@@ -326,9 +324,9 @@ impl<'a> Search<'a> {
         }
         // A project of which each version needs one version of another one walks down together with
         // that one, which the solver then never sees with more than one version in its range.
-        let below = VersionRanges::strictly_lower_than(chosen);
+        let below = SolverSet::of(VersionRanges::strictly_lower_than(chosen));
         let behind = versions.in_order(&below);
-        let next = versions.in_order(ranges).skip(1).chain(behind);
+        let next = versions.in_order(set).skip(1).chain(behind);
         let batch: Vec<&Version> = next.take(ahead).collect();
         // A batch is asked for when the last one is used up: asking for one more version with each
         // that is rejected would leave as many behind in vain as the batch is large. In a long walk
@@ -364,15 +362,15 @@ impl<'a> Search<'a> {
     pub(super) fn choose_for_extra(
         &self,
         id: ProjectId,
-        ranges: &VersionRanges<'_>,
+        set: &SolverSet<'_>,
     ) -> Result<Option<SolverVersion<'a>>, SearchEnd> {
         count(&self.choices, MOST_CHOICES)?;
         let decided = self.with(id, |project| project.decided.clone());
-        if let Some(decided) = decided.filter(|decided| ranges.contains(decided)) {
+        if let Some(decided) = decided.filter(|decided| set.has(decided)) {
             return Ok(Some(self.version(id, &decided)));
         }
         let versions = self.versions(id)?;
-        let best = versions.best(ranges);
+        let best = versions.best(set);
         Ok(best.map(|best| self.version(id, best)))
     }
 }
@@ -385,8 +383,12 @@ impl<'a> Project<'a> {
             return;
         };
         if self.known.is_none() && versions.are_complete() {
-            let all = versions.candidates.versions().iter().cloned();
-            self.known = Some(KnownVersions(arena.alloc_extend(all)));
+            let line = |prereleases| {
+                let all = versions.candidates.versions().iter();
+                let line = all.filter(|version| version.is_prerelease() == prereleases);
+                &*arena.alloc_extend(line.cloned())
+            };
+            self.known = Some(KnownVersions::new(line(false), line(true)));
         }
     }
 }

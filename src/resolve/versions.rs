@@ -8,7 +8,8 @@ use std::ops::{Bound, Range};
 use std::sync::Arc;
 
 use super::known::{Candidates, VersionState};
-use super::ranges::{self, VersionRanges};
+use super::ranges;
+use super::solver_set::SolverSet;
 use crate::spec::version::Version;
 
 /// The versions of a project.
@@ -64,39 +65,40 @@ impl Versions {
         !self.candidates.versions().is_empty() && self.installed.as_ref().is_none_or(is_there)
     }
 
-    /// The best version in `ranges`.
-    pub(super) fn best<'a>(&'a self, ranges: &'a VersionRanges<'_>) -> Option<&'a Version> {
-        self.in_order(ranges).next()
+    /// The best version in `set`.
+    pub(super) fn best<'a>(&'a self, set: &'a SolverSet<'_>) -> Option<&'a Version> {
+        self.in_order(set).next()
     }
 
-    /// The versions in `ranges`, the best one first. Only the versions that are taken out are
+    /// The versions in `set`, the best one first. Only the versions that are taken out are
     /// looked at, and those before them.
     pub(super) fn in_order<'a>(
         &'a self,
-        ranges: &'a VersionRanges<'_>,
+        set: &'a SolverSet<'_>,
     ) -> impl Iterator<Item = &'a Version> {
         GROUPS
             .into_iter()
-            .flat_map(move |group| self.of_group(group, ranges))
+            .flat_map(move |group| self.of_group(group, set))
     }
 
-    /// The versions of a group in `ranges`, in descending order.
+    /// The versions of a group in `set`, in descending order.
     fn of_group<'a>(
         &'a self,
         group: VersionGroup,
-        ranges: &'a VersionRanges<'_>,
+        set: &'a SolverSet<'_>,
     ) -> impl Iterator<Item = &'a Version> {
         let all = self.candidates.versions();
-        let within = within(all, ranges);
-        let installed = self.installed.as_ref().filter(|installed| {
-            ranges.contains::<Version>(installed) && group == self.group_of_usable(installed)
-        });
+        let within = within(all, set);
+        let installed = self
+            .installed
+            .as_ref()
+            .filter(|installed| set.has(installed) && group == self.group_of_usable(installed));
         let at = installed.map(|installed| all.partition_point(|version| version < installed));
         // The installed version is put in between those above and below it.
         let split = at.map_or(within.start, |at| at.clamp(within.start, within.end));
         let fits = move |position: &usize| self.is_in(*position, group);
-        let above = Descending::new(all, split..within.end, ranges).filter(fits);
-        let below = Descending::new(all, within.start..split, ranges).filter(fits);
+        let above = Descending::new(all, split..within.end, set).filter(fits);
+        let below = Descending::new(all, within.start..split, set).filter(fits);
         let above = above.map(|position| &all[position]);
         let below = below.map(|position| &all[position]);
         above.chain(installed).chain(below)
@@ -135,27 +137,33 @@ impl Versions {
 
 /// The positions of the versions in a set, the highest one first.
 ///
-/// A solver that walks down takes one version after the other out of the set, so it has as many
-/// segments as versions were tried. Both are walked in step: looking each version up in the
-/// segments took most of the time of a long walk.
+/// As long as the versions of a project are not known to the solver, its sets have as many segments
+/// as versions were tried. Both are walked in step: looking each version up in the segments took
+/// most of the time of a long walk.
 struct Descending<'a, 'r> {
     all: &'a [Version],
     positions: Range<usize>,
-    /// The segments that have not been passed, in ascending order.
-    segments: Vec<(&'a Bound<&'r Version>, &'a Bound<&'r Version>)>,
+    /// The segments of final releases and of pre-releases that have not been passed, in ascending
+    /// order.
+    segments: [Vec<Segment<'a, 'r>>; 2],
 }
 
+/// The ends of a segment.
+type Segment<'a, 'r> = (&'a Bound<&'r Version>, &'a Bound<&'r Version>);
+
 impl<'a, 'r> Descending<'a, 'r> {
-    fn new(all: &'a [Version], positions: Range<usize>, ranges: &'a VersionRanges<'r>) -> Self {
-        let segments = if positions.is_empty() {
-            Vec::new()
-        } else {
-            ranges.iter().collect()
+    fn new(all: &'a [Version], positions: Range<usize>, set: &'a SolverSet<'r>) -> Self {
+        let segments = |prereleases| {
+            if positions.is_empty() {
+                Vec::new()
+            } else {
+                set.line(prereleases).iter().collect()
+            }
         };
         Self {
             all,
+            segments: [segments(false), segments(true)],
             positions,
-            segments,
         }
     }
 }
@@ -164,20 +172,17 @@ impl Iterator for Descending<'_, '_> {
     type Item = usize;
 
     fn next(&mut self) -> Option<usize> {
-        while let (Some((first, last)), false) = (self.segments.last(), self.positions.is_empty()) {
-            let position = self.positions.end - 1;
+        while let Some(position) = self.positions.next_back() {
             let version = &self.all[position];
-            let is_from = match first {
-                Bound::Included(first) => version >= *first,
-                Bound::Excluded(first) => version > *first,
-                Bound::Unbounded => true,
+            let segments = &mut self.segments[usize::from(version.is_prerelease())];
+            let is_passed = |(first, _): &Segment<'_, '_>| match first {
+                Bound::Included(first) => version < first,
+                Bound::Excluded(first) => version <= first,
+                Bound::Unbounded => false,
             };
-            if !is_from {
-                self.segments.pop();
-                continue;
-            }
-            self.positions.end = position;
-            if ranges::is_below(version, **last) {
+            while segments.pop_if(|segment| is_passed(segment)).is_some() {}
+            let is_in = |(_, last): &Segment<'_, '_>| ranges::is_below(version, **last);
+            if segments.last().is_some_and(is_in) {
                 return Some(position);
             }
         }
@@ -185,41 +190,59 @@ impl Iterator for Descending<'_, '_> {
     }
 }
 
-/// The positions between the first and the last version of `ranges`.
-fn within(all: &[Version], ranges: &VersionRanges<'_>) -> Range<usize> {
-    let ends = ranges.bounding_range();
-    ends.map_or(0..0, |(first, last)| {
-        ranges::positions(all, (&first.cloned(), &last.cloned()))
-    })
+/// The positions between the first and the last version of a set.
+fn within(all: &[Version], set: &SolverSet<'_>) -> Range<usize> {
+    let positions = |prereleases| {
+        let ends = set.line(prereleases).bounding_range();
+        ends.map_or(0..0, |(first, last)| {
+            ranges::positions(all, (&first.cloned(), &last.cloned()))
+        })
+    };
+    let (finals, prereleases) = (positions(false), positions(true));
+    if finals.is_empty() {
+        return prereleases;
+    }
+    if prereleases.is_empty() {
+        return finals;
+    }
+    finals.start.min(prereleases.start)..finals.end.max(prereleases.end)
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use pubgrub::VersionSet;
 
+    use super::super::ranges::VersionRanges;
+    use super::super::solver_set::SolverVersion;
     use super::*;
 
     proptest! {
         #[test]
         fn a_set_is_walked_down_as_each_version_says_itself(
-            segments in proptest::collection::vec((0..40_u32, 0..40_u32, any::<bool>()), 0..6),
+            segments in proptest::collection::vec((0..40_u32, 0..40_u32, any::<bool>(), any::<bool>()), 0..6),
             (start, end) in (0..30_usize, 0..30_usize),
         ) {
-            let version = |number: u32| Version::parse(&format!("1.{number}")).expect("a version");
+            // Every third one is a pre-release.
+            let suffix = |number| if number % 3 == 0 { "rc1" } else { "" };
+            let text = |number| format!("1.{number}{}", suffix(number));
+            let version = |number: u32| Version::parse(&text(number)).expect("a version");
             let numbered: Vec<Version> = (0..=40).map(version).collect();
             let version = |number: u32| &numbered[number as usize];
             let all = &numbered[5..35];
-            let mut ranges = VersionRanges::empty();
-            for (one, other, is_open) in segments {
+            let mut set = SolverSet::empty();
+            for (one, other, is_open, is_final) in segments {
                 let (first, last) = (version(one.min(other)), version(one.max(other) + 1));
                 let open = VersionRanges::strictly_higher_than(first);
                 let open = open.intersection(&VersionRanges::strictly_lower_than(last));
                 let between = VersionRanges::between(first, last);
-                ranges = ranges.union(if is_open { &open } else { &between });
+                let added = SolverSet::of(if is_open { open } else { between });
+                let line = SolverSet::singleton(SolverVersion::alone(first));
+                set = set.union(if is_final { &added } else { &line });
             }
             let positions = start.min(end)..start.max(end);
-            let walked: Vec<usize> = Descending::new(all, positions.clone(), &ranges).collect();
-            let expected = positions.rev().filter(|at| ranges.contains(&all[*at]));
+            let walked: Vec<usize> = Descending::new(all, positions.clone(), &set).collect();
+            let expected = positions.rev().filter(|at| set.has(&all[*at]));
             prop_assert_eq!(walked, expected.collect::<Vec<_>>());
         }
     }
