@@ -326,14 +326,15 @@ impl<'a> Search<'a> {
         // that one, which the solver then never sees with more than one version in its range.
         let below = SolverSet::of(VersionRanges::strictly_lower_than(chosen));
         let behind = versions.in_order(&below);
-        let next = versions.in_order(set).skip(1).chain(behind);
-        let batch: Vec<&Version> = next.take(ahead).collect();
+        let mut next = versions.in_order(set).skip(1).chain(behind).peekable();
         // A batch is asked for when the last one is used up: asking for one more version with each
         // that is rejected would leave as many behind in vain as the batch is large. In a long walk
         // it is asked for when half of the last one is left, so that connections are always busy.
-        let least = if ahead < MOST_AHEAD { 0 } else { ahead / 2 };
-        let last = batch.get(least).or(batch.last());
-        if last.is_some_and(|last| !self.is_asked(id, last)) {
+        let is_low = self.with(id, |project| {
+            ahead == MOST_AHEAD && project.asked.len() < project.tried.len() + ahead / 2
+        });
+        if is_low || next.peek().is_some_and(|next| !self.is_asked(id, next)) {
+            let batch: Vec<&Version> = next.take(ahead).collect();
             for version in batch {
                 self.ask_for_requirements(id, version);
             }

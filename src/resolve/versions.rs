@@ -88,7 +88,7 @@ impl Versions {
         set: &'a SolverSet<'_>,
     ) -> impl Iterator<Item = &'a Version> {
         let all = self.candidates.versions();
-        let within = within(all, set);
+        let within = within(all, set, self.lines_of(group));
         let installed = self
             .installed
             .as_ref()
@@ -104,13 +104,24 @@ impl Versions {
         above.chain(installed).chain(below)
     }
 
+    /// Whether the versions of a group are pre-releases; nothing if none may be chosen.
+    fn lines_of(&self, group: VersionGroup) -> &'static [bool] {
+        match group {
+            VersionGroup::Finals if self.preferences.prereleases => &[false, true],
+            VersionGroup::Finals => &[false],
+            VersionGroup::Prereleases if self.preferences.prereleases => &[],
+            VersionGroup::Prereleases => &[true],
+            VersionGroup::Yanked if self.preferences.yanked => &[false, true],
+            VersionGroup::Yanked => &[],
+        }
+    }
+
     /// Whether the version at a position of the index may be chosen, and belongs to `group`.
     fn is_in(&self, position: usize, group: VersionGroup) -> bool {
         let version = &self.candidates.versions()[position];
         // The cheap questions come first: most versions never get to the state, which is found out
         // when it is asked for.
-        if group == VersionGroup::Yanked && !self.preferences.yanked
-            || group != VersionGroup::Yanked && group != self.group_of_usable(version)
+        if group != VersionGroup::Yanked && group != self.group_of_usable(version)
             || self.installed.as_ref() == Some(version)
         {
             return false;
@@ -190,22 +201,20 @@ impl Iterator for Descending<'_, '_> {
     }
 }
 
-/// The positions between the first and the last version of a set.
-fn within(all: &[Version], set: &SolverSet<'_>) -> Range<usize> {
-    let positions = |prereleases| {
-        let ends = set.line(prereleases).bounding_range();
-        ends.map_or(0..0, |(first, last)| {
-            ranges::positions(all, (&first.cloned(), &last.cloned()))
-        })
-    };
-    let (finals, prereleases) = (positions(false), positions(true));
-    if finals.is_empty() {
-        return prereleases;
-    }
-    if prereleases.is_empty() {
-        return finals;
-    }
-    finals.start.min(prereleases.start)..finals.end.max(prereleases.end)
+/// The positions between the first and the last version of a set, by what it has of final releases
+/// (`false`) or pre-releases (`true`).
+fn within(all: &[Version], set: &SolverSet<'_>, lines: &[bool]) -> Range<usize> {
+    let ends = lines
+        .iter()
+        .filter_map(|line| set.line(*line).bounding_range());
+    let positions =
+        ends.map(|(first, last)| ranges::positions(all, (&first.cloned(), &last.cloned())));
+    let hull =
+        |one: Range<usize>, other: Range<usize>| one.start.min(other.start)..one.end.max(other.end);
+    positions
+        .filter(|positions| !positions.is_empty())
+        .reduce(hull)
+        .unwrap_or(0..0)
 }
 
 #[cfg(test)]
