@@ -4,5 +4,6 @@ mod explanations;
 mod judge;
 mod packse;
 mod preferences;
+mod random;
 mod scale;
 mod scenario;
