@@ -229,7 +229,9 @@ mod tests {
     proptest! {
         #[test]
         fn a_set_is_walked_down_as_each_version_says_itself(
-            segments in proptest::collection::vec((0..40_u32, 0..40_u32, any::<bool>(), any::<bool>()), 0..6),
+            segments in proptest::collection::vec(
+                (0..40_u32, 0..40_u32, any::<bool>(), any::<bool>()), 0..6
+            ),
             (start, end) in (0..30_usize, 0..30_usize),
         ) {
             // Every third one is a pre-release.
