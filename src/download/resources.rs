@@ -134,8 +134,7 @@ impl Resources {
         request: ResourceRequest,
         arrived: Arrived,
     ) -> bool {
-        // The label leaves the query out, which may select another page.
-        let (key, label) = (key_of(&request.url), label_of(&request.url));
+        let key = key_of(&request.url);
         if !self.lock().insert(key.clone()) {
             return false;
         }
@@ -149,7 +148,6 @@ impl Resources {
             arrived: Mutex::new(Some(arrived)),
             request,
             key,
-            label,
             host,
             kept: OnceLock::new(),
         };
@@ -166,7 +164,7 @@ impl Resources {
             look_up.run();
         })));
         if let Err(trouble) = submitted {
-            job.end(Err(trouble.into_error(&job.label)));
+            job.end(Err(trouble.into_error(&job.label())));
         }
         true
     }
@@ -254,7 +252,6 @@ struct ResourceFetch {
     request: ResourceRequest,
     /// What identifies the address.
     key: String,
-    label: String,
     host: String,
     /// The answer of an earlier command, about which the server is asked.
     kept: OnceLock<KeptPage>,
@@ -289,7 +286,7 @@ impl Job for ResourceFetch {
                 let mut attempts = self.attempts();
                 waits.end(Instant::now(), true);
                 attempts.lose(waits.take());
-                match attempts.failed(passing, &self.label) {
+                match attempts.failed(passing, &self.label()) {
                     Ok(retry) => return Ran::Again(retry.pause),
                     Err(error) => Err(error),
                 }
@@ -303,6 +300,12 @@ impl Job for ResourceFetch {
 impl ResourceFetch {
     fn attempts(&self) -> MutexGuard<'_, Attempts> {
         self.attempts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How errors name it: without the query, although that may select another page. It is made
+    /// only for them, since a long resolution reads thousands of resources.
+    fn label(&self) -> String {
+        label_of(&self.request.url)
     }
 
     fn end(&self, result: Result<Resource>) {
@@ -329,7 +332,7 @@ impl ResourceFetch {
             ..resource_task(Arc::clone(self) as Arc<dyn Job>)
         });
         if let Err(trouble) = submitted {
-            self.end(Err(trouble.into_error(&self.label)));
+            self.end(Err(trouble.into_error(&self.label())));
         }
     }
 
@@ -349,7 +352,7 @@ impl ResourceFetch {
         match kept {
             Some(kept) if may_use(&kept) => Some(Ok(self.resource_of(kept))),
             // Without an answer nothing else is left.
-            _ if self.offline => Some(Err(Error::offline(vec![self.label.clone()]))),
+            _ if self.offline => Some(Err(Error::offline(vec![self.label()]))),
             Some(kept) => {
                 let _ = self.kept.set(kept);
                 None
@@ -374,7 +377,7 @@ impl ResourceFetch {
         // The server was asked whether something has changed only if that was kept.
         let is_unchanged = answer.status == 304 && self.kept.get().is_some();
         if !is_unchanged && !matches!(answer.status, 200..300 | 404 | 410) {
-            return Err(FetchError::of_status(&answer, url, &self.label));
+            return Err(FetchError::of_status(&answer, url, &self.label()));
         }
         let (at, status, length) = (answer.url.clone(), answer.status, answer.length());
         let coding = answer.coding();
@@ -443,7 +446,7 @@ impl ResourceFetch {
         // One byte more shows that the limit is exceeded.
         body.take(limit.saturating_add(1))
             .read_to_end(&mut bytes)
-            .map_err(|error| FetchError::of(error.into(), &self.request.url, &self.label))?;
+            .map_err(|error| FetchError::of(error.into(), &self.request.url, &self.label()))?;
         let received = bytes.len() as u64;
         if received > limit {
             return Err(self.too_long().into());
@@ -472,14 +475,14 @@ impl ResourceFetch {
             },
             Some(coding) => {
                 let why = format!("the server sent the content encoding `{coding}`");
-                Err(Error::network(NetworkFault::Status, &self.label, why).into())
+                Err(Error::network(NetworkFault::Status, &self.label(), why).into())
             }
         }
     }
 
     fn too_long(&self) -> Error {
         let why = format!("its body has more than {} bytes", self.request.limit);
-        Error::network(NetworkFault::Status, &self.label, why)
+        Error::network(NetworkFault::Status, &self.label(), why)
     }
 
     fn headers(&self) -> RequestHeaders {
