@@ -13,10 +13,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode_str;
 use ureq::tls::{RootCerts, TlsConfig};
+use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Proxy};
 use url::Url;
 
 use super::certificates::roots;
+use super::lookups::Lookups;
 use super::netrc::{Login, Netrc};
 use super::proxies::{Proxies, ProxyAddress};
 use super::response::Response;
@@ -354,9 +356,10 @@ fn agents(settings: &Settings, roots: RootCerts) -> impl Fn(Option<Proxy>) -> Ag
     // Every connection thread can keep its connection for the next request.
     let connections = settings.connections.max(1) + settings.resource_connections;
     let user_agent = settings.user_agent.clone();
+    let lookups = Lookups::default();
     move |proxy| {
         // Redirects are followed in `get`, which keeps credentials from other origins.
-        Agent::config_builder()
+        let config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
@@ -365,8 +368,8 @@ fn agents(settings: &Settings, roots: RootCerts) -> impl Fn(Option<Proxy>) -> Ag
             .user_agent(user_agent.as_str())
             .max_idle_connections(connections)
             .max_idle_connections_per_host(connections)
-            .build()
-            .into()
+            .build();
+        Agent::with_parts(config, DefaultConnector::default(), lookups.clone())
     }
 }
 

@@ -28,6 +28,7 @@ mod cache_root;
 mod certificates;
 mod client;
 mod fetcher;
+mod lookups;
 mod netrc;
 mod pages;
 mod partial;
