@@ -8,6 +8,7 @@ Also kills the first start of a packed application at many moments, and then sta
 
 import argparse
 import hashlib
+import json
 import os
 import pathlib
 import random
@@ -41,6 +42,29 @@ def digest(path):
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def damaged_blobs(image):
+    """The blobs of an image that is there which are not what their names say."""
+    return [blob for blob in image.glob("blobs/sha256/*") if digest(blob) != blob.name]
+
+
+def missing_blobs(image):
+    """The blobs that the index of an image leads to and that are not there."""
+    def leads_to(name):
+        place = image / "blobs/sha256" / name.removeprefix("sha256:")
+        if not place.exists():
+            return [name]
+        found = json.loads(place.read_bytes())
+        parts = [*found.get("manifests", []), *found.get("layers", []), *([found["config"]] if "config" in found else [])]
+        missing = []
+        for part in parts:
+            blob = image / "blobs/sha256" / part["digest"].removeprefix("sha256:")
+            is_list = part["mediaType"].endswith(("manifest.v1+json", "index.v1+json"))
+            missing += leads_to(part["digest"]) if is_list else [] if blob.exists() else [part["digest"]]
+        return missing
+    index = json.loads((image / "index.json").read_bytes())
+    return [name for part in index["manifests"] for name in leads_to(part["digest"])]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--binary", default="target/release/pkg-install")
@@ -50,8 +74,9 @@ def main():
     random.seed(1)
     with tempfile.TemporaryDirectory(dir="/dev/shm") as directory:
         scratch = pathlib.Path(directory)
-        killed = 0
+        total = 0
         for name in ["x.zip", "x.tar.gz", "x.pyz", "image"]:
+            killed = 0
             output = scratch / name
             command = [arguments.binary, "pack", arguments.wheels, "--output", output, "-q", "--no-compat-check"]
             if name == "image":
@@ -70,12 +95,20 @@ def main():
                     found = output.read_bytes() if output.exists() else None
                     if found != old and digest(output) != whole:
                         sys.exit(f"{name}: a part is there")
+                    if name == "image" and found and (damaged_blobs(scratch / name) or missing_blobs(scratch / name)):
+                        sys.exit(f"{name}: {damaged_blobs(scratch / name)}, {missing_blobs(scratch / name)}")
                     for left in scratch.rglob("*.part"):
                         left.unlink()
             timed(command)
             if digest(output) != whole:
                 sys.exit(f"{name}: another artefact after kills")
-        print(f"pack: {killed} kills, the old file or the whole new one each time")
+            if name == "image" and (damaged_blobs(scratch / name) or missing_blobs(scratch / name)):
+                sys.exit(f"{name}: not whole after kills")
+            if killed == 0:
+                sys.exit(f"{name}: every command ended before it was killed")
+            print(f"{name}: {killed} kills", flush=True)
+            total += killed
+        print(f"pack: {total} kills, the old file or the whole new one each time")
         application, cache = scratch / "x.pyz", scratch / "cache"
         variables = {**os.environ, "PKG_INSTALL_PACK_CACHE": str(cache)}
         start = [application, "-c", "import sys; print(sys.prefix)"]
