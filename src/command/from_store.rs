@@ -12,7 +12,7 @@ use crate::outcome::Warning;
 use crate::source::Source;
 use crate::spec::record::Verify;
 use crate::store::{
-    ArchiveFacts, ContentId, Filling, Found, Store, StoreCheck, StoreUse, StoredWheel,
+    ArchiveFacts, ContentId, Filling, Found, LinkMode, Store, StoreCheck, StoreUse, StoredWheel,
 };
 use crate::threads::{Pool, in_parallel};
 use crate::wheel::{OpenOptions, Wheel};
@@ -30,20 +30,25 @@ pub type FoundWheel = (Wheel, StoredWheel);
 
 impl UsedStore {
     /// Opens the store; `None` if none of the sources would use it.
+    ///
+    /// # Errors
+    /// It cannot be opened, and links to it were asked for by name.
     pub fn open(
         sources: &[Source],
         open: OpenOptions,
         options: &Options,
         context: Context<'_>,
-    ) -> Option<Self> {
+    ) -> Result<Option<Self>> {
         let which = options.store;
-        let path = options.cache()?;
+        let Some(path) = options.cache() else {
+            return Ok(None);
+        };
         if !sources.iter().any(|source| is_used(which, source)) {
-            return None;
+            return Ok(None);
         }
         // A dry run makes no store.
         if options.dry_run && !Store::exists(path) {
-            return None;
+            return Ok(None);
         }
         let wait = LockWait {
             timeout: options.lock_timeout,
@@ -51,7 +56,7 @@ impl UsedStore {
             waiting: &|path| context.events.waiting(path),
         };
         match Store::open(path, context.fs, &wait) {
-            Ok(store) => Some(Self {
+            Ok(store) => Ok(Some(Self {
                 store,
                 which,
                 open,
@@ -60,7 +65,10 @@ impl UsedStore {
                     Verify::Strict => StoreCheck::Contents,
                     Verify::Normal | Verify::Off => StoreCheck::Looks,
                 },
-            }),
+            })),
+            Err(error) if matches!(options.link_mode, LinkMode::Reflink | LinkMode::Hardlink) => {
+                Err(error)
+            }
             Err(error) => {
                 // The store is only a matter of speed, so this is no failure.
                 context.warn([Warning {
@@ -68,7 +76,7 @@ impl UsedStore {
                     wheel: None,
                     message: format!("{error}; the store is not used"),
                 }]);
-                None
+                Ok(None)
             }
         }
     }

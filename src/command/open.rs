@@ -62,7 +62,7 @@ pub fn open(
         complete_record: options.complete_record,
         fresh_digests: options.fresh_digests,
     };
-    let Some(store) = UsedStore::open(&sources, open, options, context) else {
+    let Some(store) = UsedStore::open(&sources, open, options, context)? else {
         let mut opened = open_archives(&sources, open, (options, pool), downloads)?;
         opened.stored = sources.iter().map(|_| None).collect();
         opened.sources = sources.into_iter().map(|source| (source, None)).collect();

@@ -86,3 +86,24 @@ fn what_is_in_use_is_not_pruned() {
     cache(&scene, &["prune", "--max-size", "0"]).assert_code(0);
     assert_eq!(entries(&scene), Vec::<PathBuf>::new());
 }
+
+#[test]
+fn links_that_are_asked_for_are_an_error_if_there_can_be_no_store() {
+    let scene = Scene::new();
+    let path = scene.wheel(&demo("1.0")).display().to_string();
+    fs::create_dir(scene.join("cache")).expect("made");
+    fs::write(scene.join("cache/store"), "not a directory").expect("written");
+    let run = |mode: &str| {
+        let how = ["--store", "always", "--link-mode", mode, &path];
+        install(&scene, "app", &how)
+    };
+    for mode in ["hardlink", "reflink"] {
+        run(mode)
+            .assert_code(1)
+            .assert_stderr("state: nothing was changed");
+        assert!(!scene.join("app").exists(), "{mode}");
+    }
+    for mode in ["copy", "auto"] {
+        run(mode).assert_code(0);
+    }
+}
