@@ -21,19 +21,17 @@ use ureq::{Error, Timeout};
 /// So long an answer is used again: a command that runs for hours follows a host that moves.
 const KEPT: Duration = Duration::from_secs(60);
 
-/// The lookups of all connections.
-#[derive(Debug, Default)]
-pub(super) struct SharedLookups<R> {
-    resolver: R,
+/// The lookups of all connections. Clones share them.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Lookups {
     /// By host and port. A lookup holds the lock of its host.
-    hosts: Mutex<HashMap<String, Arc<Mutex<Option<Looked>>>>>,
+    hosts: Arc<Mutex<HashMap<String, LastLookup>>>,
 }
 
-/// The lookups of an agent. Clones share them.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Lookups(Arc<SharedLookups<DefaultResolver>>);
+/// What the last lookup of a host found, if there was one.
+type LastLookup = Arc<Mutex<Option<Looked>>>;
 
-/// What the last lookup of a host found.
+/// What a lookup found.
 #[derive(Debug)]
 struct Looked {
     at: Instant,
@@ -81,13 +79,13 @@ impl Looked {
     }
 }
 
-impl<R> SharedLookups<R> {
+impl Lookups {
     /// The addresses of `host`, by `look_up` if no other connection has just found them.
     fn get(
         &self,
         host: String,
         asked: Instant,
-        look_up: impl FnOnce(&R) -> Result<ResolvedSocketAddrs, Error>,
+        look_up: impl FnOnce() -> Result<ResolvedSocketAddrs, Error>,
     ) -> Result<ResolvedSocketAddrs, Error> {
         let looked = {
             let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
@@ -97,7 +95,7 @@ impl<R> SharedLookups<R> {
         if let Some(answer) = looked.as_ref().and_then(|looked| looked.answer(asked)) {
             return answer;
         }
-        let found = look_up(&self.resolver);
+        let found = look_up();
         *looked = Some(Looked {
             at: Instant::now(),
             found: found.as_ref().map(Clone::clone).map_err(LookupFault::of),
@@ -115,13 +113,12 @@ impl Resolver for Lookups {
     ) -> Result<ResolvedSocketAddrs, Error> {
         let host = uri.scheme().zip(uri.authority());
         let host = host.and_then(|(scheme, host)| DefaultResolver::host_and_port(scheme, host));
-        let Some(host) = host else {
+        let look_up = || DefaultResolver::default().resolve(uri, config, timeout);
+        match host {
+            Some(host) => self.get(host, Instant::now(), look_up),
             // It says what is wrong with the address.
-            return self.0.resolver.resolve(uri, config, timeout);
-        };
-        let asked = Instant::now();
-        let look_up = |resolver: &DefaultResolver| resolver.resolve(uri, config, timeout);
-        self.0.get(host, asked, look_up)
+            None => look_up(),
+        }
     }
 }
 
@@ -140,10 +137,10 @@ mod tests {
 
     #[test]
     fn connections_that_begin_together_look_a_host_up_once() {
-        let lookups = SharedLookups::<()>::default();
+        let lookups = Lookups::default();
         let count = AtomicUsize::new(0);
         let get = |host: &str| {
-            lookups.get(host.to_owned(), Instant::now(), |()| {
+            lookups.get(host.to_owned(), Instant::now(), || {
                 count.fetch_add(1, Ordering::SeqCst);
                 Ok(addresses("192.0.2.1:443"))
             })
@@ -163,8 +160,8 @@ mod tests {
 
     #[test]
     fn those_that_waited_share_a_failure_and_later_ones_ask_again() {
-        let lookups = SharedLookups::<()>::default();
-        let get = |asked, found| lookups.get("a.example:443".to_owned(), asked, |()| found);
+        let lookups = Lookups::default();
+        let get = |asked, found| lookups.get("a.example:443".to_owned(), asked, || found);
         let before = Instant::now();
         let fault = get(before, Err(Error::Timeout(Timeout::Resolve)));
         assert!(matches!(fault, Err(Error::Timeout(Timeout::Resolve))));
