@@ -19,7 +19,7 @@ const TRIED_UNTIL_AHEAD: usize = 5;
 /// How far ahead it is asked for at first, and at most. Fewer leave connections idle, more are
 /// fetched in vain when the walk ends.
 const LEAST_AHEAD: usize = 8;
-pub(super) const MOST_AHEAD: usize = 50;
+const MOST_AHEAD: usize = 50;
 
 /// The solver decides the package with the greatest priority next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -123,6 +123,13 @@ pub(super) fn versions_ahead(tried: usize) -> usize {
     tried.clamp(LEAST_AHEAD, MOST_AHEAD)
 }
 
+/// Whether more METADATA is asked for before the last batch is used up, after so many versions were
+/// asked for and tried. In a long walk half of a batch is left then, so that connections are always
+/// busy; a short one would leave the rest behind in vain.
+pub(super) fn is_batch_low(asked: usize, tried: usize) -> bool {
+    versions_ahead(tried) == MOST_AHEAD && asked < tried + MOST_AHEAD / 2
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::package::Names;
@@ -174,5 +181,16 @@ mod tests {
     fn the_longer_a_walk_lasts_the_further_ahead_it_looks() {
         let ahead = [0, 4, 5, 12, 13, 28, 29, 60, 61, 1000].map(versions_ahead);
         assert_eq!(ahead, [0, 0, 8, 12, 13, 28, 29, 50, 50, 50]);
+    }
+
+    #[test]
+    fn only_a_long_walk_asks_for_more_before_a_batch_is_used_up() {
+        let is_low = |(asked, tried)| is_batch_low(asked, tried);
+        assert!([(84, 60), (60, 60), (1024, 1000)].into_iter().all(is_low));
+        assert!(
+            ![(85, 60), (110, 60), (49, 49), (5, 5)]
+                .into_iter()
+                .any(is_low)
+        );
     }
 }

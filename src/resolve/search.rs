@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::demands::Demands;
 use super::known::{Candidates, Dependencies, KnownProjects};
-use super::order::{MOST_AHEAD, Order, versions_ahead};
+use super::order::{Order, is_batch_low, versions_ahead};
 use super::package::{Names, ProjectId};
 use super::ranges::{self, VersionArena, VersionRanges};
 use super::solver_set::{KnownVersions, SolverSet, SolverVersion};
@@ -328,10 +328,9 @@ impl<'a> Search<'a> {
         let behind = versions.in_order(&below);
         let mut next = versions.in_order(set).skip(1).chain(behind).peekable();
         // A batch is asked for when the last one is used up: asking for one more version with each
-        // that is rejected would leave as many behind in vain as the batch is large. In a long walk
-        // it is asked for when half of the last one is left, so that connections are always busy.
+        // that is rejected would leave as many behind in vain as the batch is large.
         let is_low = self.with(id, |project| {
-            ahead == MOST_AHEAD && project.asked.len() < project.tried.len() + ahead / 2
+            is_batch_low(project.asked.len(), project.tried.len())
         });
         if is_low || next.peek().is_some_and(|next| !self.is_asked(id, next)) {
             let batch: Vec<&Version> = next.take(ahead).collect();
