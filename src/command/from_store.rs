@@ -6,13 +6,13 @@
 
 use super::{Context, Options};
 use crate::digest::{Algorithm, Digest};
-use crate::error::{Result, WarningCode};
+use crate::error::{Error, Result, WarningCode};
 use crate::fs::{self, LockWait, Stat};
 use crate::outcome::Warning;
 use crate::source::Source;
 use crate::spec::record::Verify;
 use crate::store::{
-    ArchiveFacts, ContentId, Filling, Found, LinkMode, Store, StoreCheck, StoreUse, StoredWheel,
+    ArchiveFacts, ContentId, Filling, Found, Store, StoreCheck, StoreUse, StoredWheel,
 };
 use crate::threads::{Pool, in_parallel};
 use crate::wheel::{OpenOptions, Wheel};
@@ -32,7 +32,7 @@ impl UsedStore {
     /// Opens the store; `None` if none of the sources would use it.
     ///
     /// # Errors
-    /// It cannot be opened, and links to it were asked for by name.
+    /// There is no store, or it cannot be opened, and links to it were asked for by name.
     pub fn open(
         sources: &[Source],
         open: OpenOptions,
@@ -40,12 +40,16 @@ impl UsedStore {
         context: Context<'_>,
     ) -> Result<Option<Self>> {
         let which = options.store;
-        let Some(path) = options.cache() else {
-            return Ok(None);
-        };
         if !sources.iter().any(|source| is_used(which, source)) {
             return Ok(None);
         }
+        let needs_links = options.link_mode.needs_links();
+        let Some(path) = options.cache() else {
+            if needs_links {
+                return Err(Error::usage("links are asked for, but no cache is used"));
+            }
+            return Ok(None);
+        };
         // A dry run makes no store.
         if options.dry_run && !Store::exists(path) {
             return Ok(None);
@@ -66,9 +70,7 @@ impl UsedStore {
                     Verify::Normal | Verify::Off => StoreCheck::Looks,
                 },
             })),
-            Err(error) if matches!(options.link_mode, LinkMode::Reflink | LinkMode::Hardlink) => {
-                Err(error)
-            }
+            Err(error) if needs_links => Err(error),
             Err(error) => {
                 // The store is only a matter of speed, so this is no failure.
                 context.warn([Warning {

@@ -82,7 +82,7 @@ impl<'a> Linker<'a> {
         let looks = to.new_file_looks()?;
         let probe = match Probe::make(store) {
             // Nothing can be made in the store, but what is in it can still be copied.
-            Err(error) if !matches!(mode, LinkMode::Auto | LinkMode::Copy) => return Err(error),
+            Err(error) if mode.needs_links() => return Err(error),
             probe => probe,
         };
         let mut obstacle = None;

@@ -26,3 +26,10 @@ pub enum LinkMode {
     /// Copies.
     Copy,
 }
+
+impl LinkMode {
+    /// Whether it is an error if nothing can be linked. The others copy then.
+    pub fn needs_links(self) -> bool {
+        matches!(self, Self::Reflink | Self::Hardlink)
+    }
+}

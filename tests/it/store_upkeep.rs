@@ -106,4 +106,14 @@ fn links_that_are_asked_for_are_an_error_if_there_can_be_no_store() {
     for mode in ["copy", "auto"] {
         run(mode).assert_code(0);
     }
+    let without = [
+        "--no-cache-dir",
+        "--store",
+        "always",
+        "--link-mode",
+        "hardlink",
+    ];
+    let run = scene.run(&[&without[..], &["--target", "none", &path]].concat());
+    run.assert_code(2).assert_stderr("no cache is used");
+    assert!(!scene.join("none").exists());
 }
