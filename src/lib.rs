@@ -165,6 +165,7 @@ mod resolve;
 mod api;
 mod cancellation;
 pub mod command;
+mod elf;
 pub mod error;
 pub mod progress;
 pub mod results;

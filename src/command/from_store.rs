@@ -6,16 +6,40 @@
 
 use super::{Context, Options};
 use crate::digest::{Algorithm, Digest};
+use crate::environment::{Environment, EnvironmentKind};
 use crate::error::{Error, Result, WarningCode};
 use crate::fs::{self, LockWait, Stat};
 use crate::outcome::Warning;
 use crate::source::Source;
 use crate::spec::record::Verify;
 use crate::store::{
-    ArchiveFacts, ContentId, Filling, Found, Store, StoreCheck, StoreUse, StoredWheel,
+    ArchiveFacts, ContentId, Filling, Found, LinkMode, Store, StoreCheck, StoreUse, StoredWheel,
 };
 use crate::threads::{Pool, in_parallel};
 use crate::wheel::{OpenOptions, Wheel};
+
+/// Refuses symbolic links into the store where they would do harm, before anything is fetched.
+///
+/// # Errors
+/// Bytecode is wanted, or the environment is an interpreter's own or is shipped elsewhere.
+pub fn check_links(environment: &Environment, options: &Options) -> Result<()> {
+    if options.link_mode != LinkMode::Symlink {
+        return Ok(());
+    }
+    if options.bytecode.is_some() {
+        return Err(Error::usage(
+            "packages that are symbolic links get no bytecode, because many environments may have \
+             the same ones; choose another link mode, or no bytecode",
+        ));
+    }
+    // Outside of virtual environments pip removes what is behind a link, too.
+    if environment.kind() == EnvironmentKind::Prefix || environment.has_destdir() {
+        return Err(Error::usage(
+            "symbolic links to packages are for virtual environments and target directories only",
+        ));
+    }
+    Ok(())
+}
 
 /// The store as one command uses it.
 pub struct UsedStore {

@@ -11,7 +11,7 @@ use super::request::{Input, ResolvedInput};
 use super::session::{Purpose, Session};
 use super::shared_downloads::SharedDownloads;
 use super::up_to_date::{InstalledSet, SortedWheels};
-use super::{Context, Options, compiling, open};
+use super::{Context, Options, compiling, from_store, open};
 use crate::environment::layout::Layout;
 use crate::environment::{Environment, EnvironmentKind, Python};
 use crate::error::{Error, Fault, MetadataFault, Result, WarningCode};
@@ -53,6 +53,7 @@ pub(crate) fn plan_install<'a>(
     // This is seen without the lock, which is not held while wheels are fetched.
     let mut installed = installed::glance(&layout)?;
     compiling::check(environment, options)?;
+    from_store::check_links(environment, options)?;
     let mut compilers = None;
     for _ in 0..ATTEMPTS {
         let begin = Instant::now();

@@ -31,6 +31,7 @@ use crate::plan::{
 };
 use crate::spec::name::ProjectName;
 use crate::spec::record::Verify;
+use crate::store::LinkMode;
 use crate::threads::{Pool, in_parallel};
 use crate::wheel::{Digests, Wheel};
 
@@ -109,13 +110,17 @@ pub fn install(
         changes,
         files,
         bytecode,
-        opened: Some(opened),
+        opened: Some(&mut *opened),
         verified,
         require_new: options.require_new_files,
         on_conflict: options.on_conflict,
         ignores_case: capabilities.ignores_case,
     };
-    intent.plan(session, pool, context)
+    let mut plan = intent.plan(session, pool, context)?;
+    if options.link_mode == LinkMode::Symlink && options.source_date_epoch.is_none() {
+        plan.link_directories(&session.layout, &opened.wheels);
+    }
+    Ok(plan)
 }
 
 /// Refuses to replace an installed project if only new files are wanted: its files exist.

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use memchr::memmem;
 
+use crate::elf::{ElfFields, segment_kind};
 use crate::fs::{self, OpenFile, ReadAt as _};
 use crate::spec::tags::Platform;
 
@@ -101,78 +102,20 @@ fn loader(file: &Path, range: &Range<u64>) -> Option<PathBuf> {
     Some(PathBuf::from(text)).filter(|path| path.is_absolute())
 }
 
-/// The fields of an ELF file, in its own width and byte order.
-struct Fields<'a> {
-    bytes: &'a [u8],
-    wide: bool,
-    big: bool,
-}
-
-impl Fields<'_> {
-    fn number(&self, offset: usize, width: usize) -> Option<u64> {
-        let bytes = self.bytes.get(offset..offset.checked_add(width)?)?;
-        let fold = |number: u64, byte: &u8| number << 8 | u64::from(*byte);
-        Some(if self.big {
-            bytes.iter().fold(0, fold)
-        } else {
-            bytes.iter().rev().fold(0, fold)
-        })
-    }
-
-    /// A field as wide as an address, at its offset in the 64-bit or the 32-bit layout.
-    fn word(&self, wide: usize, narrow: usize) -> Option<u64> {
-        if self.wide {
-            self.number(wide, 8)
-        } else {
-            self.number(narrow, 4)
-        }
-    }
-
-    fn half(&self, wide: usize, narrow: usize) -> Option<usize> {
-        usize::try_from(self.number(if self.wide { wide } else { narrow }, 2)?).ok()
-    }
-}
-
 /// Reads the ELF header and the program header that names the loader (`PT_INTERP`).
 fn header(bytes: &[u8]) -> Option<Header> {
-    if !bytes.starts_with(b"\x7fELF") {
-        return None;
-    }
-    let wide = match bytes.get(4)? {
-        1 => false,
-        2 => true,
-        _ => return None,
-    };
-    let big = match bytes.get(5)? {
-        1 => false,
-        2 => true,
-        _ => return None,
-    };
-    let fields = Fields { bytes, wide, big };
+    let fields = ElfFields::of(bytes)?;
+    let (wide, big) = (fields.wide, fields.big);
     let machine = fields.number(18, 2)?;
     let flags = fields.number(if wide { 48 } else { 36 }, 4)?;
     // 40 is EM_ARM. The mask selects the EABI version in the top byte and EF_ARM_ABI_FLOAT_HARD.
     let hard_float = (machine, wide) == (40, false) && flags & 0xff00_0400 == 0x0500_0400;
-    // Each pair is the offset in the 64-bit header and in the 32-bit header.
-    let table = usize::try_from(fields.word(32, 28)?).ok()?;
-    let (size, count) = (fields.half(54, 42)?, fields.half(56, 44)?);
-    let mut loader = None;
-    for index in 0..count {
-        let at = table.checked_add(index.checked_mul(size)?)?;
-        // 3 is PT_INTERP. The type is the first field of an entry in both layouts.
-        if fields.number(at, 4)? == 3 {
-            let at = |wide: usize, narrow: usize| {
-                fields.word(at.saturating_add(wide), at.saturating_add(narrow))
-            };
-            let (start, length) = (at(8, 4)?, at(32, 16)?);
-            loader = Some(start..start.checked_add(length)?);
-            break;
-        }
-    }
+    let mut segments = fields.segments()?.into_iter();
+    let loader = segments.find(|segment| segment.kind == segment_kind::LOADER);
     Some(Header {
         arch: arch(machine, wide, big),
         hard_float,
-        loader,
+        loader: loader.map(|segment| segment.in_file),
     })
 }
 

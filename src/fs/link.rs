@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd as _;
+use std::path::Path;
 
 use rustix::fs::{AtFlags, Mode, OFlags, Timespec, Timestamps};
 
@@ -52,6 +53,20 @@ impl Dir {
                 let paths = (self.path().join(name), to.path().join(new_name));
                 Error::io_to("link", &paths.0, &paths.1, error)
             })
+    }
+
+    /// Makes `name`, which must be free, a symbolic link to `target`, which need not exist.
+    ///
+    /// # Errors
+    /// A name that is taken, or a file system without symbolic links.
+    pub fn symlink(&self, target: &Path, name: &str) -> Result<()> {
+        let act = || rustix::fs::symlinkat(target, self.fd(), name);
+        self.fs()
+            .run(
+                || OwnedFsOp::Link(target.to_owned(), self.path().join(name)),
+                act,
+            )
+            .map_err(|error| Error::io_to("link", target, &self.path().join(name), error))
     }
 
     /// Makes a new file `new_name` in `to` that shares its blocks with the file `name` until one of

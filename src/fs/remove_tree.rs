@@ -149,7 +149,7 @@ impl TreeRemoval<'_> {
                     name: name.to_owned(),
                 });
             } else {
-                emptied.dir.remove_file(name)?;
+                although_read_only(&emptied.dir, || emptied.dir.remove_file(name))?;
             }
         }
         if !directories.is_empty() {
@@ -170,12 +170,24 @@ impl TreeRemoval<'_> {
             match place.above {
                 None => return self.top.remove_dir(&place.name),
                 Some(above) => {
-                    above.dir.remove_dir(&place.name)?;
+                    although_read_only(&above.dir, || above.dir.remove_dir(&place.name))?;
                     last = Arc::into_inner(above);
                 }
             }
         }
         Ok(())
+    }
+}
+
+/// Removes something from a directory, even if its owner may not write to it, as with directories
+/// of the store that environments link to.
+fn although_read_only(dir: &Dir, remove: impl Fn() -> Result<()>) -> Result<()> {
+    match remove() {
+        Err(error) if error.io_kind() == Some(std::io::ErrorKind::PermissionDenied) => {
+            dir.make_writable().map_err(|_| error)?;
+            remove()
+        }
+        done => done,
     }
 }
 

@@ -46,6 +46,33 @@ impl Dir {
             )
             .map_err(|error| Error::io("set the time of", self.path(), error))
     }
+
+    /// Keeps everybody from adding and removing names in the directory, except for root, who may
+    /// do so whatever the permissions.
+    ///
+    /// # Errors
+    /// A directory of another user.
+    pub fn make_read_only(&self) -> Result<()> {
+        self.change_mode(|mode| mode & !0o222)
+    }
+
+    /// Lets the owner add and remove names in the directory.
+    ///
+    /// # Errors
+    /// A directory of another user.
+    pub fn make_writable(&self) -> Result<()> {
+        self.change_mode(|mode| mode | 0o700)
+    }
+
+    fn change_mode(&self, change: impl Fn(u32) -> u32) -> Result<()> {
+        let mode = Mode::from_raw_mode(change(self.own_stat()?.mode));
+        self.fs()
+            .run(
+                || OwnedFsOp::Settle(self.path().to_owned()),
+                || rustix::fs::fchmod(self.fd(), mode),
+            )
+            .map_err(|error| Error::io("change the mode of", self.path(), error))
+    }
 }
 
 fn settle(fd: impl AsFd, mode: Option<u32>, epoch: u64) -> rustix::io::Result<()> {

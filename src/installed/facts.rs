@@ -166,11 +166,10 @@ impl<'a> Gather<'a> {
     /// If it cannot be looked at, or a symbolic link on the way leads out of the environment.
     pub fn site(&mut self, place: &Place) -> Result<Site> {
         // What is behind a link that leaves is not in the way, and need not be in the environment.
-        let mut links = self.removal.links.iter();
-        if let Some(link) = links.find(|link| place != *link && place.is_within(link)) {
+        if let Some(missing_root) = self.leaving_link(place) {
             return Ok(Site {
                 place: place.clone(),
-                missing_root: link.clone(),
+                missing_root,
                 live: None,
                 blocked: None,
             });
@@ -202,6 +201,21 @@ impl<'a> Gather<'a> {
             live,
             blocked,
         })
+    }
+
+    /// The link on the way to a place that leaves, if there is one.
+    fn leaving_link(&self, place: &Place) -> Option<Place> {
+        // Nearly always there is none, and no parent has to be put together.
+        let mut at = place
+            .parent()
+            .filter(|_| !self.removal.links.is_empty());
+        while let Some(above) = at {
+            if self.removal.links.contains(&above) {
+                return Some(above);
+            }
+            at = above.parent();
+        }
+        None
     }
 
     fn live(&mut self, place: &Place, stat: &Stat) -> Result<Live> {

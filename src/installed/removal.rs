@@ -35,8 +35,8 @@ pub struct Removal {
     pub listings: HashMap<Place, Vec<ListedName>>,
     /// Directories in those that hold no file, at no depth.
     pub empty_dirs: HashSet<Place>,
-    /// Those of `files` that are symbolic links to a directory.
-    pub links: Vec<Place>,
+    /// Those of `files` that are symbolic links.
+    pub links: HashSet<Place>,
     /// Dist-info directories that hold no file, at no depth, and leave.
     pub empty_dist_infos: Vec<Place>,
 }
@@ -220,12 +220,14 @@ impl Collector<'_, '_, '_> {
             self.unlisted(project, &leaver.rows)?
         };
         let mut files = Vec::with_capacity(leaver.rows.len() + unlisted.len());
+        let links = self.listed_links(leaver)?;
         for (row, place) in leaver.rows.iter().zip(&leaver.places) {
-            if project.is_linked
-                && place
+            let is_behind = |link: &Place| {
+                place
                     .as_ref()
-                    .is_some_and(|place| place.is_within(&project.place))
-            {
+                    .is_some_and(|place| place != link && place.is_within(link))
+            };
+            if project.is_linked && is_behind(&project.place) || links.iter().any(is_behind) {
                 // It is behind the link, which leaves instead.
                 continue;
             }
@@ -250,6 +252,24 @@ impl Collector<'_, '_, '_> {
             }
         }
         Ok(files)
+    }
+
+    /// The symbolic links to directories that the project's RECORD lists, as packages that are
+    /// linked to the store.
+    fn listed_links(&self, leaver: &Leaver) -> Result<Vec<Place>> {
+        let mut links = Vec::new();
+        for (row, place) in leaver.rows.iter().zip(&leaver.places) {
+            // Such a row has no content, and is followed by those of what is behind the link.
+            if row.digest.is_none()
+                && row.size.is_none()
+                && let Some(place) = place
+                && let Some(stat) = self.survey.stat(place)?
+                && stat.kind == Kind::Symlink
+            {
+                links.push(place.clone());
+            }
+        }
+        Ok(links)
     }
 
     /// Files in the project's dist-info directory that RECORD does not list, spelled as RECORD
@@ -328,10 +348,9 @@ impl Collector<'_, '_, '_> {
         removal: &mut Removal,
     ) -> Result<()> {
         let project = &self.ownership.installed[leaver.number];
-        if project.is_linked {
-            let links = files.iter().filter(|file| file.stat.kind == Kind::Symlink);
-            removal.links.extend(links.map(|file| file.place.clone()));
-        } else if files.is_empty() && self.holds_no_file(&project.place)? {
+        let links = files.iter().filter(|file| file.stat.kind == Kind::Symlink);
+        removal.links.extend(links.map(|file| file.place.clone()));
+        if files.is_empty() && self.holds_no_file(&project.place)? {
             removal.empty_dist_infos.push(project.place.clone());
         }
         Ok(())

@@ -54,6 +54,8 @@ pub struct StoreFigures {
     pub cloned: u64,
     /// How many files were copied from the store.
     pub copied: u64,
+    /// How many files are in directories that are symbolic links to those of the store.
+    pub symlinked: u64,
     /// How many files were written without it.
     pub written: u64,
     /// How many wheels were put into it.

@@ -108,7 +108,7 @@ mod tests {
                 let file = &plan.files[number as usize];
                 file.place.path.as_str() == &*row.recorded
             }
-            super::super::RowFile::Live(_) => false,
+            super::super::RowFile::Live(_) | super::super::RowFile::Link => false,
         };
         assert!(plan.changes[0].record.iter().all(recorded));
     }

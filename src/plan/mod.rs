@@ -11,6 +11,7 @@ pub mod changes;
 mod compare;
 pub mod conflict;
 pub mod digests;
+pub mod directory_links;
 mod folded_names;
 mod insertion;
 mod losers;
@@ -34,6 +35,7 @@ use crate::spec::name::ProjectName;
 use crate::wheel::EntryId;
 
 pub use crate::wheel::WheelId;
+pub use directory_links::DirectoryLink;
 pub use operations::{Operation, OperationKind};
 
 use bytecode::BytecodeCandidate;
@@ -145,6 +147,8 @@ pub enum RowFile {
     New(u32),
     /// A file that is on disk already and stays. Boxed, because it is rare and large.
     Live(Box<LiveRow>),
+    /// A directory that is a symbolic link, see [`directory_links`].
+    Link,
 }
 
 /// The columns of RECORD for a file that is on disk already.
@@ -227,6 +231,8 @@ pub struct Plan {
     pub operations: Vec<Operation>,
     /// Conflicts, and how each was resolved.
     pub conflicts: Vec<PathConflict>,
+    /// Directories that are to be symbolic links, sorted by slot. Staging may leave some out.
+    pub links: Vec<DirectoryLink>,
 }
 
 impl Plan {
@@ -277,6 +283,7 @@ impl Plan {
         let sizes = change.record.iter().map(|row| match &row.file {
             RowFile::New(number) => self.files[*number as usize].size,
             RowFile::Live(live) => live.size.unwrap_or(0),
+            RowFile::Link => 0,
         });
         Tally {
             files: change.record.len() as u64,
@@ -337,6 +344,7 @@ pub fn make(wants: Wants, facts: &Facts<'_>) -> Result<Plan> {
         files,
         operations,
         conflicts,
+        links: Vec::new(),
     })
 }
 

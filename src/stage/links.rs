@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Stages;
+use super::directory_links::DirectoryLinks;
 use super::queue::{FILE_COST, Group, Work};
 use crate::environment::layout::RootId;
 use crate::error::{Error, Result, SourceFault, WarningCode};
@@ -35,8 +36,10 @@ pub struct StoreFiles<'a> {
 
 /// The store, and what is possible between it and each staging directory.
 pub(super) struct StageLinks<'a> {
-    files: &'a StoreFiles<'a>,
+    pub(super) files: &'a StoreFiles<'a>,
     stages: &'a Stages<'a>,
+    /// The directories that become symbolic links.
+    pub(super) directories: DirectoryLinks,
     linkers: HashMap<RootId, Linker<'a>>,
     /// Why files are copied, although copies were not asked for.
     obstacle: Option<String>,
@@ -55,17 +58,18 @@ impl<'a> StageLinks<'a> {
         files: Option<&'a StoreFiles<'a>>,
     ) -> Result<Option<Self>> {
         let Some(files) = files else { return Ok(None) };
+        let directories = DirectoryLinks::of(plan, files);
         let mut is_needed = false;
         let mut planned = HashMap::new();
         for (number, file) in plan.files.iter().enumerate() {
             if let Content::Entry(id, entry) = file.content {
                 is_needed |= files.stored(id).is_some();
-                if files.filling(id).is_some() {
+                if files.filling(id).is_some() && !directories.contains(file.slot) {
                     planned.insert((id, entry), number);
                 }
             }
         }
-        if !is_needed && planned.is_empty() {
+        if !is_needed && files.filling.iter().all(Option::is_none) {
             return Ok(None);
         }
         let (mut linkers, mut obstacle) = (HashMap::new(), None);
@@ -77,6 +81,7 @@ impl<'a> StageLinks<'a> {
         Ok(Some(Self {
             files,
             stages,
+            directories,
             linkers,
             obstacle,
             planned,
@@ -104,6 +109,13 @@ impl<'a> StageLinks<'a> {
     /// The number of the planned file that an entry of a wheel becomes which is put into the store.
     pub(super) fn planned(&self, id: WheelId, entry: EntryId) -> Option<usize> {
         self.planned.get(&(id, entry)).copied()
+    }
+
+    /// Counts files that are in a directory which is a symbolic link.
+    pub(super) fn count_symlinked(&self, count: u64) {
+        // Relaxed: only the sum counts, and it is read after the threads have ended.
+        let symlinked = &self.files.counts.symlinked;
+        symlinked.fetch_add(count, Ordering::Relaxed);
     }
 
     /// Counts a wheel that is in the store from now on.
@@ -224,12 +236,13 @@ impl<'a> StoreFiles<'a> {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let counts = self.counts;
         let (linked, cloned) = (count(&counts.linked), count(&counts.cloned));
-        let copied = count(&counts.copied);
+        let (copied, symlinked) = (count(&counts.copied), count(&counts.symlinked));
         StoreFigures {
             linked,
             cloned,
             copied,
-            written: plan.files.len() as u64 - linked - cloned - copied,
+            symlinked,
+            written: plan.files.len() as u64 - linked - cloned - copied - symlinked,
             filled: count(&counts.filled),
         }
     }
@@ -244,11 +257,11 @@ impl<'a> StoreFiles<'a> {
         })
     }
 
-    fn stored(&self, id: WheelId) -> Option<&'a StoredWheel> {
+    pub(super) fn stored(&self, id: WheelId) -> Option<&'a StoredWheel> {
         self.stored.get(id.0 as usize)?.as_ref()
     }
 
-    fn filling(&self, id: WheelId) -> Option<&Filling<'a>> {
+    pub(super) fn filling(&self, id: WheelId) -> Option<&Filling<'a>> {
         self.filling.get(id.0 as usize)?.as_ref()
     }
 }

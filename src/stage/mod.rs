@@ -11,6 +11,7 @@
 
 mod arrivals;
 mod compile;
+mod directory_links;
 mod fill;
 mod links;
 mod queue;
@@ -39,6 +40,7 @@ use crate::spec::record::Verify;
 use crate::store::Store;
 use crate::threads::{Pool, in_parallel};
 use crate::wheel::Archives;
+use links::StageLinks;
 use uncompiled::Uncompiled;
 
 /// Everything that staging needs beside the plan.
@@ -82,10 +84,13 @@ pub fn stage(
     archives: &Archives,
     options: StageOptions<'_>,
 ) -> Result<Staged> {
-    make_directories(&plan, stages, options.pool)?;
+    let links = StageLinks::new(&plan, stages, options.store)?;
+    let is_linked = |slot| links.as_ref().is_some_and(|links| links.directories.contains(slot));
+    make_directories(&plan, stages, options.pool, &|slot| !is_linked(slot))?;
     let (pool, cancel) = (options.pool, options.cancel);
     let (progress, epoch) = (options.progress, options.epoch);
-    let written = writers::write_contents(&plan, stages, archives, options)?;
+    let written = writers::write_contents(&plan, (stages, links), archives, options)?;
+    plan.keep_links(&written.directory_links);
     for (number, size) in &written.compiled.sizes {
         plan.files[*number].size = *size;
     }
@@ -129,12 +134,17 @@ fn settle(plan: &Plan, uncompiled: &Uncompiled<'_>, stages: &Stages<'_>, epoch: 
     Ok(())
 }
 
-/// Makes the staged directories, each before those in it, those of different operations at the same
-/// time.
-fn make_directories(plan: &Plan, stages: &Stages<'_>, pool: &Pool) -> Result<()> {
+/// Makes the staged directories of the slots for which `is_real` holds, each before those in it,
+/// those of different operations at the same time.
+fn make_directories(
+    plan: &Plan,
+    stages: &Stages<'_>,
+    pool: &Pool,
+    is_real: &(dyn Fn(u32) -> bool + Sync),
+) -> Result<()> {
     // Files are sorted by place, so those that are moved in together follow each other.
     let by_slot = plan.files.chunk_by(|one, other| one.slot == other.slot);
-    let by_slot: Vec<&[PlannedFile]> = by_slot.collect();
+    let by_slot: Vec<&[PlannedFile]> = by_slot.filter(|files| is_real(files[0].slot)).collect();
     let made = in_parallel(pool, &by_slot, |files| {
         let mut directories: BTreeSet<String> = BTreeSet::new();
         let in_one_directory =

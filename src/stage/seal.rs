@@ -82,6 +82,10 @@ fn lines<'p>(
                 let LiveRow { digest, size } = **live;
                 return RecordLine { path, digest, size };
             }
+            RowFile::Link => {
+                let (digest, size) = (None, None);
+                return RecordLine { path, digest, size };
+            }
             RowFile::New(number) => *number as usize,
         };
         let file = &plan.files[number];

@@ -64,7 +64,7 @@ impl<'a> Uncompiled<'a> {
         for change in &mut plan.changes {
             change.record.retain(|row| match row.file {
                 RowFile::New(number) => !self.files.contains(&(number as usize)),
-                RowFile::Live(_) => true,
+                RowFile::Live(_) | RowFile::Link => true,
             });
         }
         let directory = |number: usize| {

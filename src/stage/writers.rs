@@ -3,13 +3,14 @@
 //! Each worker takes one group of files at a time: small entries that lie side by side in their
 //! archive, or a single file. A group of a remote wheel is queued when the wheel arrives.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::mpsc::Receiver;
 use std::sync::{Mutex, PoisonError};
 use std::thread::Scope;
 
 use super::arrivals::{self, Arrival, AwaitedFiles};
 use super::compile::{Compilation, CompileResults};
+use super::directory_links::Linking;
 use super::fill::{self, Filler};
 use super::links::StageLinks;
 use super::queue::{FILE_COST, Group, Queue, Work};
@@ -31,26 +32,30 @@ pub(super) struct WrittenContents {
     pub digests: HashMap<usize, Digest>,
     /// What has become of the bytecode.
     pub compiled: CompileResults,
+    /// The slots whose directories are symbolic links.
+    pub directory_links: HashSet<u32>,
 }
 
 /// Writes all files but the RECORDs.
-pub(super) fn write_contents(
-    plan: &Plan,
-    stages: &Stages<'_>,
-    archives: &Archives,
-    options: StageOptions<'_>,
+pub(super) fn write_contents<'a>(
+    plan: &'a Plan,
+    (stages, links): (&'a Stages<'a>, Option<StageLinks<'a>>),
+    archives: &'a Archives,
+    options: StageOptions<'a>,
 ) -> Result<WrittenContents> {
-    let links = StageLinks::new(plan, stages, options.store)?;
     if let Some(warning) = links.as_ref().and_then(StageLinks::warning) {
         options.progress.warning(warning);
     }
     let is_stored = |id| links.as_ref().is_some_and(|links| links.is_stored(id));
+    let is_linked = |slot| links.as_ref().is_some_and(|links| links.directories.contains(slot));
     let mut here: Vec<usize> = Vec::with_capacity(plan.files.len());
     let mut stored: Vec<usize> = Vec::new();
     let mut awaited = AwaitedFiles::new();
     for (number, file) in plan.files.iter().enumerate() {
         match file.content {
             Content::Record(_) | Content::Bytecode(_) => {}
+            // The link of its directory stands for it.
+            Content::Entry(id, _) if is_stored(id) && is_linked(file.slot) => {}
             Content::Entry(id, _) if is_stored(id) => stored.push(number),
             Content::Entry(id, _) if !archives.is_here(id) => {
                 awaited.entry(id).or_default().push(number);
@@ -78,8 +83,17 @@ pub(super) fn write_contents(
         failure: Mutex::new(None),
         digests: Mutex::new(HashMap::new()),
     };
-    if let Some(links) = &workers.links {
-        workers.queue.add(links.groups(plan, &stored));
+    let finish = |number| workers.finish(number, None);
+    let linking = workers.links.as_ref().map(|links| Linking {
+        plan,
+        stages,
+        links,
+        pool: options.pool,
+        done: &finish,
+    });
+    if let Some(linking) = &linking {
+        linking.link_ready()?;
+        workers.queue.add(linking.links.groups(plan, &stored));
     }
     workers.queue.add(workers.groups(here));
     std::thread::scope(|scope| {
@@ -97,7 +111,10 @@ pub(super) fn write_contents(
             compilation.close();
         }
     });
-    workers.into_written()
+    let linking = linking.filter(|_| !workers.has_failed());
+    let linked = linking.map(|linking| linking.link_awaited(options.progress));
+    let directory_links = linked.transpose()?.unwrap_or_default();
+    workers.into_written(directory_links)
 }
 
 /// The workers, and what they share.
@@ -122,7 +139,7 @@ struct Workers<'a> {
 
 impl Workers<'_> {
     /// The results, or the first failure.
-    fn into_written(self) -> Result<WrittenContents> {
+    fn into_written(self, directory_links: HashSet<u32>) -> Result<WrittenContents> {
         // A panic of a worker goes on in the thread that waits, so neither lock is poisoned here.
         let failure = self.failure.into_inner();
         let digests = self.digests.into_inner();
@@ -132,8 +149,14 @@ impl Workers<'_> {
             None => Ok(WrittenContents {
                 digests: digests.unwrap_or_else(PoisonError::into_inner),
                 compiled: compiled.unwrap_or_default(),
+                directory_links,
             }),
         }
+    }
+
+    fn has_failed(&self) -> bool {
+        let failure = self.failure.lock();
+        failure.unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
     /// The loop of one worker.
@@ -454,7 +477,7 @@ mod tests {
             cancel: &never,
             progress: &Silent,
         };
-        let written = write_contents(&plan, &Stages::default(), &archives, options);
+        let written = write_contents(&plan, (&Stages::default(), None), &archives, options);
         (written.err().unwrap(), enough.is_cancelled())
     }
 

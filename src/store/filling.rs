@@ -13,6 +13,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::entry::{INDEX, TREE};
 use super::index_file::{Described, FileFacts};
 use super::notes::ArchiveFacts;
+use super::self_contained::is_self_contained;
 use super::{ContentId, Store};
 use crate::error::{Error, Result};
 use crate::fs::{Dir, OutputFile, Stat};
@@ -38,6 +39,8 @@ pub struct Filling<'a> {
     /// The permissions of the first file of each kind; 0 before there is one.
     plain: AtomicU64,
     executable: AtomicU64,
+    /// Whether its libraries need nothing outside of it, once it is published.
+    self_contained: OnceLock<bool>,
     failure: OnceLock<Error>,
 }
 
@@ -70,6 +73,7 @@ impl<'a> Filling<'a> {
             left: AtomicUsize::new(wheel.entries.len()),
             plain: AtomicU64::new(0),
             executable: AtomicU64::new(0),
+            self_contained: OnceLock::new(),
             failure: OnceLock::new(),
         })
     }
@@ -104,6 +108,27 @@ impl<'a> Filling<'a> {
     /// Why it was given up, if it was.
     pub fn failure(&self) -> Option<&Error> {
         self.failure.get()
+    }
+
+    /// The identity of its contents.
+    pub fn id(&self) -> ContentId {
+        self.id
+    }
+
+    /// Whether directories of it can be links, as [`FileFacts::self_contained`]; `None` before it
+    /// is in the store.
+    pub fn self_contained(&self) -> Option<bool> {
+        self.self_contained.get().copied()
+    }
+
+    /// The permissions that its files have got.
+    pub fn mode(&self, executable: bool) -> u32 {
+        let of_kind = if executable {
+            &self.executable
+        } else {
+            &self.plain
+        };
+        u32::try_from(of_kind.load(Ordering::Relaxed)).expect("permissions have twelve bits")
     }
 
     /// Ends the file of the entry at `position`, whose whole verified content was written, and
@@ -160,17 +185,16 @@ impl<'a> Filling<'a> {
 
     /// Makes the complete entry appear, unless another command was faster.
     fn publish(&self, place: &FillingDirectory) -> Result<bool> {
-        let mode = |of_kind: &AtomicU64| {
-            u32::try_from(of_kind.load(Ordering::Relaxed)).expect("permissions have twelve bits")
-        };
+        let self_contained = is_self_contained(&place.tree, &self.wheel.entries);
         let facts = FileFacts {
             modified: self.modified,
-            plain: mode(&self.plain),
-            executable: mode(&self.executable),
+            plain: self.mode(false),
+            executable: self.mode(true),
             tree: place.tree.own_stat()?.inode,
             inodes: (self.inodes.iter())
                 .map(|inode| inode.load(Ordering::Relaxed))
                 .collect(),
+            self_contained,
         };
         let metadata = format!("{}/METADATA", self.wheel.dist_info);
         let metadata = place.tree.read(&metadata, MAX_METADATA)?;
@@ -194,6 +218,8 @@ impl<'a> Filling<'a> {
         if let Some(file) = &self.file {
             self.store.note_file(file, self.id);
         }
+        // It is set once, here.
+        let _ = self.self_contained.set(self_contained);
         Ok(published)
     }
 }

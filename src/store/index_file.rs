@@ -34,6 +34,8 @@ pub struct FileFacts {
     pub tree: u64,
     /// The inode of each file, in the order of the entries.
     pub inodes: Vec<u64>,
+    /// Whether no library among them looks for others outside of them.
+    pub self_contained: bool,
 }
 
 /// A wheel in the store.
@@ -115,6 +117,7 @@ impl<'a> Described<'a> {
         for (entry, inode) in entries {
             rest.entry(entry, inode);
         }
+        rest.0.push(u8::from(facts.self_contained));
         let IndexWriter(rest) = rest;
         let crc = crc32fast::hash(&rest).to_le_bytes();
         [FIRST_LINE, &crc, &rest].concat()
@@ -135,6 +138,7 @@ pub fn decode(bytes: &[u8]) -> Option<StoredIndex> {
         plain: reader.number()?,
         executable: reader.number()?,
         inodes: Vec::new(),
+        self_contained: false,
     };
     let root_is_purelib = reader.byte()? == 1;
     let dist_info = reader.text()?.to_owned();
@@ -159,6 +163,8 @@ pub fn decode(bytes: &[u8]) -> Option<StoredIndex> {
         facts.inodes.push(inode);
         Some(entry)
     })?;
+    // An index without this byte is from before it was known.
+    facts.self_contained = reader.byte() == Some(1);
     Some(StoredIndex {
         contents: WheelContents {
             root_is_purelib,
@@ -334,6 +340,7 @@ mod tests {
                 executable: 0o755,
                 tree: 5,
                 inodes: vec![6, u64::MAX],
+                self_contained: true,
             },
             headers,
         }

@@ -30,6 +30,8 @@ pub struct StoreCounts {
     pub cloned: AtomicU64,
     /// Copies.
     pub copied: AtomicU64,
+    /// Files in directories that are symbolic links.
+    pub symlinked: AtomicU64,
     /// Files that were written without the store.
     pub written: AtomicU64,
     /// Wheels that were put into the store.
@@ -101,7 +103,12 @@ impl<'a> Linker<'a> {
                 obstacle = Some(error.to_string());
                 LinkWay::Copy
             }
-            (LinkMode::Copy | LinkMode::Reflink | LinkMode::Hardlink, _) => LinkWay::Copy,
+            // Whole packages are links then, and the rest comes as is possible, without a word.
+            (LinkMode::Symlink, Ok(probe)) if probe.link_to(to).is_ok() => LinkWay::Link,
+            (
+                LinkMode::Copy | LinkMode::Reflink | LinkMode::Hardlink | LinkMode::Symlink,
+                _,
+            ) => LinkWay::Copy,
         };
         let is_alike = !looks.has_access_list
             && probe.is_ok_and(|probe| {

@@ -17,6 +17,8 @@
 //! | `entry` | opens an entry, and checks or hashes its files |
 //! | `filling` | unpacks a wheel into an entry, which appears whole by one rename |
 //! | `linker` | makes files of an environment from those of the store |
+//! | `directories` | directories that environments have symbolic links to |
+//! | `self_contained` | whether the libraries of a wheel work behind such links |
 //! | `contents` | everything in the store, for the commands that look after it |
 //! | `settings` | what the user decides |
 //!
@@ -29,11 +31,13 @@
 
 mod content_id;
 mod contents;
+mod directories;
 mod entry;
 mod filling;
 mod index_file;
 mod linker;
 mod notes;
+mod self_contained;
 mod settings;
 
 use std::path::Path;

@@ -25,11 +25,13 @@ pub enum LinkMode {
     Hardlink,
     /// Copies.
     Copy,
+    /// Symbolic links to whole packages; other files as with `Auto`.
+    Symlink,
 }
 
 impl LinkMode {
     /// Whether it is an error if nothing can be linked. The others copy then.
     pub fn needs_links(self) -> bool {
-        matches!(self, Self::Reflink | Self::Hardlink)
+        matches!(self, Self::Reflink | Self::Hardlink | Self::Symlink)
     }
 }

@@ -87,7 +87,7 @@ const IMPURE: &[&str] = &[
 /// The modules from the bottom up: each may use those of the rows above its own.
 const LAYERS: &[&[&str]] = &[
     &["error"],
-    &["path", "threads", "cancellation"],
+    &["path", "threads", "cancellation", "elf"],
     &["digest"],
     &["spec", "fs"],
     &["archive", "script", "outcome"],

@@ -120,6 +120,11 @@ pub const LINK_MODE: ValueTable<LinkMode> = &[
     ),
     ("hardlink", LinkMode::Hardlink, "Hard links"),
     ("copy", LinkMode::Copy, "Copies"),
+    (
+        "symlink",
+        LinkMode::Symlink,
+        "Symbolic links to whole packages, which break if the cache is removed",
+    ),
 ];
 
 pub const INVALIDATION: ValueTable<Invalidation> = &[

@@ -159,6 +159,8 @@ struct StoreObject {
     /// Copies that share their blocks with the store.
     cloned: u64,
     copied: u64,
+    /// Files in directories that are symbolic links to those of the store.
+    symlinked: u64,
     /// Files that were written without the store.
     written: u64,
     /// Wheels.
@@ -329,6 +331,7 @@ impl<'a> ResultObject<'a> {
             linked: figures.linked,
             cloned: figures.cloned,
             copied: figures.copied,
+            symlinked: figures.symlinked,
             written: figures.written,
             filled: figures.filled,
         });

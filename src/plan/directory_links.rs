@@ -1,0 +1,132 @@
+//! Directory links: packages that become symbolic links to directories of the store.
+//!
+//! Input: a plan. Output: its [`Plan::links`], with a row for each in the RECORD of its project. A
+//! directory is linked if it is moved in whole, lies directly in the library of its wheel, holds
+//! everything that the wheel has below that name and nothing else, and is a regular package.
+//!
+//! Namespace packages are not linked, because other projects add to them. Neither are directories
+//! deeper down: RECORD could not list them. The row is what makes pip and uv remove the link itself;
+//! without it both reach through the link, and change or remove files of the store. But in a
+//! directory that is shared with others, pip takes such a row for all that is there, and removes
+//! the other projects' links, too.
+
+use std::collections::{HashMap, HashSet};
+
+use super::operations::below;
+use super::{ChangeId, Content, NewRow, Plan, PlannedFile, RowFile};
+use crate::environment::layout::{Layout, SchemeKey};
+use crate::wheel::{Wheel, WheelId};
+
+/// A directory that is to be a symbolic link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DirectoryLink {
+    /// The slot of the operation that moves it in.
+    pub slot: u32,
+    /// The wheel that it is of.
+    pub wheel: WheelId,
+    /// The change that installs that wheel.
+    pub owner: ChangeId,
+    /// Its name in the library, which is also its path in the archive.
+    pub name: String,
+}
+
+impl Plan {
+    /// Plans symbolic links for all directories of `wheels` that can be ones.
+    pub fn link_directories(&mut self, layout: &Layout, wheels: &[Wheel]) {
+        let owners: HashMap<WheelId, ChangeId> = (self.changes.iter().zip(0..))
+            .filter_map(|(change, number)| Some((change.wheel?, ChangeId(number))))
+            .collect();
+        let mut packages: HashMap<WheelId, HashMap<&str, u32>> = HashMap::new();
+        let moved = self.files.chunk_by(|one, other| one.slot == other.slot);
+        let mut links = Vec::new();
+        for files in moved {
+            let Some((id, name)) = package(files, layout, wheels) else {
+                continue;
+            };
+            let counts = packages
+                .entry(id)
+                .or_insert_with(|| whole_packages(&wheels[id.0 as usize]));
+            let is_whole = counts
+                .get(name)
+                .is_some_and(|count| *count as usize == files.len());
+            if let Some(owner) = owners.get(&id).filter(|_| is_whole) {
+                links.push(DirectoryLink {
+                    slot: files[0].slot,
+                    wheel: id,
+                    owner: *owner,
+                    name: name.to_owned(),
+                });
+            }
+        }
+        for link in &links {
+            self.changes[link.owner.0 as usize].record.push(NewRow {
+                recorded: link.name.as_str().into(),
+                file: RowFile::Link,
+            });
+        }
+        links.sort_by_key(|link| link.slot);
+        self.links = links;
+    }
+
+    /// Drops the links whose slot is not in `made`, with their rows.
+    pub fn keep_links(&mut self, made: &HashSet<u32>) {
+        let (kept, dropped): (Vec<_>, Vec<_>) = std::mem::take(&mut self.links)
+            .into_iter()
+            .partition(|link| made.contains(&link.slot));
+        self.links = kept;
+        for link in dropped {
+            let record = &mut self.changes[link.owner.0 as usize].record;
+            record.retain(|row| {
+                !matches!(row.file, RowFile::Link) || *row.recorded != *link.name
+            });
+        }
+    }
+}
+
+/// The wheel and the name of a directory that lies directly in the library of its wheel, if the
+/// files that are moved in together are one. All of them are entries of that wheel.
+fn package<'p>(
+    files: &'p [PlannedFile],
+    layout: &Layout,
+    wheels: &[Wheel],
+) -> Option<(WheelId, &'p str)> {
+    let Content::Entry(id, _) = files[0].content else {
+        return None;
+    };
+    let library = if wheels[id.0 as usize].root_is_purelib {
+        SchemeKey::Purelib
+    } else {
+        SchemeKey::Platlib
+    };
+    let in_library = |file: &'p PlannedFile| below(layout, &file.place, library)?.split_once('/');
+    let (name, _) = in_library(&files[0])?;
+    let is_inside = |file: &'p PlannedFile| {
+        matches!(file.content, Content::Entry(other, _) if other == id)
+            && in_library(file).is_some_and(|(other, _)| other == name)
+    };
+    files.iter().all(is_inside).then_some((id, name))
+}
+
+/// How many files a wheel has below each of its names that are regular packages. A name to which
+/// its `.data` directory adds is left out.
+fn whole_packages(wheel: &Wheel) -> HashMap<&str, u32> {
+    let mut counts: HashMap<&str, u32> = HashMap::new();
+    let (mut regular, mut elsewhere) = (HashSet::new(), HashSet::new());
+    for entry in &wheel.entries {
+        let path = entry.path.as_str();
+        if let Some(below) = wheel.below_data(path) {
+            // The first component is the scheme.
+            elsewhere.extend(below.split('/').nth(1));
+            continue;
+        }
+        let Some((name, rest)) = path.split_once('/') else {
+            continue;
+        };
+        *counts.entry(name).or_default() += 1;
+        if rest.starts_with("__init__.") {
+            regular.insert(name);
+        }
+    }
+    counts.retain(|name, _| regular.contains(name) && !elsewhere.contains(name));
+    counts
+}
