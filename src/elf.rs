@@ -213,7 +213,14 @@ mod tests {
         let table = at_dynamic + dynamic.len();
         let size = if wide { 56 } else { 32 };
         let mut bytes = vec![0; 64];
-        bytes[..6].copy_from_slice(&[0x7f, b'E', b'L', b'F', 1 + u8::from(wide), 1 + u8::from(big)]);
+        bytes[..6].copy_from_slice(&[
+            0x7f,
+            b'E',
+            b'L',
+            b'F',
+            1 + u8::from(wide),
+            1 + u8::from(big),
+        ]);
         let mut put = |wide_at: usize, narrow_at: usize, value: usize, length: usize| {
             let at = if wide { wide_at } else { narrow_at };
             bytes[at..at + length].copy_from_slice(&number(value as u64, length));

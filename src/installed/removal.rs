@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use foldhash::{HashMap, HashSet, HashSetExt as _};
 
-use super::bytecode::{BYTECODE, bytecode_directory, is_bytecode_of};
+use super::bytecode::{BYTECODE, bytecode_directory, bytecode_of};
 use super::ownership::Ownership;
 use super::survey::Survey;
 use super::{Form, Installed};
@@ -108,6 +108,16 @@ struct PresentFile {
     digest: Option<Digest>,
 }
 
+/// The files of a project that are there and may be removed.
+#[derive(Default)]
+struct PresentFiles {
+    files: Vec<PresentFile>,
+    /// How many files RECORD lists behind symbolic links that are among `files`.
+    behind: u64,
+    /// Their bytes.
+    bytes_behind: u64,
+}
+
 impl Collector<'_, '_, '_> {
     fn collect(&mut self, leaving: &[usize]) -> Result<Removal> {
         let leavers = self.read_ahead(leaving)?;
@@ -120,16 +130,23 @@ impl Collector<'_, '_, '_> {
         let shared = if leaving.len() == self.ownership.installed.len() {
             HashSet::new()
         } else {
-            let places = present.iter().flatten().map(|file| &file.place).collect();
+            let places = present
+                .iter()
+                .flat_map(|present| &present.files)
+                .map(|file| &file.place)
+                .collect();
             self.ownership
                 .listed_by_others(&places, &leaving, self.survey)?
         };
         let mut removal = Removal::default();
-        for (leaver, files) in leavers.iter().zip(present) {
-            self.add_remnants(leaver, &files, &mut removal)?;
-            self.add_project(leaver.number, files, &shared, &mut removal)?;
+        for (leaver, present) in leavers.iter().zip(present) {
+            self.add_remnants(leaver, &present.files, &mut removal)?;
+            self.add_project(leaver.number, present, &shared, &mut removal)?;
         }
-        self.add_bytecode(&mut removal)?;
+        // Bytecode leaves with the sources that it was compiled from.
+        removal
+            .files
+            .extend(bytecode_of(&removal.files, self.survey)?);
         self.add_surroundings(&mut removal)?;
         Ok(removal)
     }
@@ -211,7 +228,7 @@ impl Collector<'_, '_, '_> {
     }
 
     /// The files of an installed project that are there and may be removed.
-    fn present_files(&mut self, leaver: &Leaver) -> Result<Vec<PresentFile>> {
+    fn present_files(&mut self, leaver: &Leaver) -> Result<PresentFiles> {
         let project = &self.ownership.installed[leaver.number];
         let unlisted = if project.is_linked {
             // What is behind the link belongs to the cache that it leads into.
@@ -219,7 +236,7 @@ impl Collector<'_, '_, '_> {
         } else {
             self.unlisted(project, &leaver.rows)?
         };
-        let mut files = Vec::with_capacity(leaver.rows.len() + unlisted.len());
+        let mut present = PresentFiles::default();
         let links = self.listed_links(leaver)?;
         for (row, place) in leaver.rows.iter().zip(&leaver.places) {
             let is_behind = |link: &Place| {
@@ -229,10 +246,12 @@ impl Collector<'_, '_, '_> {
             };
             if project.is_linked && is_behind(&project.place) || links.iter().any(is_behind) {
                 // It is behind the link, which leaves instead.
+                present.behind += 1;
+                present.bytes_behind += row.size.unwrap_or(0);
                 continue;
             }
             if let Some((place, stat)) = self.removable(project, &row.path, place.as_ref())? {
-                files.push(PresentFile {
+                present.files.push(PresentFile {
                     place,
                     stat,
                     path: row.path.clone(),
@@ -243,7 +262,7 @@ impl Collector<'_, '_, '_> {
         for path in unlisted {
             let place = self.survey.layout().of_recorded(project.library, &path);
             if let Some((place, stat)) = self.removable(project, &path, place.as_ref())? {
-                files.push(PresentFile {
+                present.files.push(PresentFile {
                     place,
                     stat,
                     path,
@@ -251,7 +270,7 @@ impl Collector<'_, '_, '_> {
                 });
             }
         }
-        Ok(files)
+        Ok(present)
     }
 
     /// The symbolic links to directories that the project's RECORD lists, as packages that are
@@ -360,7 +379,7 @@ impl Collector<'_, '_, '_> {
     fn add_project(
         &mut self,
         number: usize,
-        files: Vec<PresentFile>,
+        present: PresentFiles,
         shared: &HashSet<Place>,
         removal: &mut Removal,
     ) -> Result<()> {
@@ -369,10 +388,11 @@ impl Collector<'_, '_, '_> {
         let record = fs::lstat(&dist_info.join("RECORD"))?;
         let mut leaving = LeavingProject {
             installed: number,
-            files: 0,
-            bytes: 0,
+            files: present.behind,
+            bytes: present.bytes_behind,
         };
-        for file in files
+        for file in present
+            .files
             .into_iter()
             .filter(|file| !shared.contains(&file.place))
         {
@@ -393,55 +413,6 @@ impl Collector<'_, '_, '_> {
         }
         removal.projects.push(leaving);
         Ok(())
-    }
-
-    /// Adds the bytecode of the sources that leave, in `__pycache__` and beside them.
-    fn add_bytecode(&mut self, removal: &mut Removal) -> Result<()> {
-        let cache = bytecode_directory();
-        let mut compiled = Vec::new();
-        for ((root, _), files) in by_directory(&removal.files) {
-            let stems: HashSet<&str> = files
-                .keys()
-                .filter_map(|name| name.strip_suffix(".py"))
-                .collect();
-            let Some(source) = files.values().next().filter(|_| !stems.is_empty()) else {
-                continue;
-            };
-            // Beside modules directly in a root only `__pycache__` is looked into: a listing of
-            // the root itself would cost more than old-style bytecode there is worth.
-            let directory = source.parent();
-            let cache = directory.as_ref().map_or_else(
-                || Place {
-                    root,
-                    path: cache.clone(),
-                },
-                |at| at.join(&cache),
-            );
-            let is_beside = |name: &str| {
-                name.strip_suffix(".pyc")
-                    .is_some_and(|stem| stems.contains(stem))
-            };
-            if let Some(directory) = directory {
-                compiled.extend(self.files_in(&directory, is_beside)?);
-            }
-            // What is behind a link is not this environment's.
-            let stat = self.survey.stat(&cache)?;
-            if stat.is_some_and(|stat| stat.kind == Kind::Directory) {
-                compiled.extend(self.files_in(&cache, |name| is_bytecode_of(name, &stems))?);
-            }
-        }
-        removal.files.extend(compiled);
-        Ok(())
-    }
-
-    /// The regular files in a directory whose names are wanted.
-    fn files_in(&self, directory: &Place, is_wanted: impl Fn(&str) -> bool) -> Result<Vec<Place>> {
-        let names = self.survey.list(directory)?.into_iter();
-        // Interpreters write regular files only, so a link or directory of such a name stays.
-        let files = names.filter(|(_, kind)| *kind == Kind::File);
-        let wanted = files
-            .filter_map(|(name, _)| RelPath::parse(&name.filter(|name| is_wanted(name))?).ok());
-        Ok(wanted.map(|name| directory.join(&name)).collect())
     }
 
     /// Lists every directory that a file leaves, and finds the empty ones in them.

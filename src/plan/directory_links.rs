@@ -76,9 +76,7 @@ impl Plan {
         self.links = kept;
         for link in dropped {
             let record = &mut self.changes[link.owner.0 as usize].record;
-            record.retain(|row| {
-                !matches!(row.file, RowFile::Link) || *row.recorded != *link.name
-            });
+            record.retain(|row| !matches!(row.file, RowFile::Link) || *row.recorded != *link.name);
         }
     }
 }

@@ -111,7 +111,9 @@ impl Linking<'_> {
                 }
                 None => {
                     return Err(match filling.failure() {
-                        Some(error) => Error::cache(self.links.files.store.path(), error.to_string()),
+                        Some(error) => {
+                            Error::cache(self.links.files.store.path(), error.to_string())
+                        }
                         None => self.not_there(link),
                     });
                 }
@@ -202,9 +204,9 @@ impl Linking<'_> {
         let entries = &filling.wheel().entries;
         let entry = entries.iter().find(|other| other.id == entry);
         let entry = entry.expect("the plan has entries of the wheel only");
-        let tree = filling.tree().ok_or_else(|| {
-            Error::cache(self.links.files.store.path(), "a wheel in it is gone")
-        })?;
+        let tree = filling
+            .tree()
+            .ok_or_else(|| Error::cache(self.links.files.store.path(), "a wheel in it is gone"))?;
         let from = StoredFile {
             dir: tree,
             path: entry.path.as_str(),

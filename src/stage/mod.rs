@@ -85,7 +85,11 @@ pub fn stage(
     options: StageOptions<'_>,
 ) -> Result<Staged> {
     let links = StageLinks::new(&plan, stages, options.store)?;
-    let is_linked = |slot| links.as_ref().is_some_and(|links| links.directories.contains(slot));
+    let is_linked = |slot| {
+        links
+            .as_ref()
+            .is_some_and(|links| links.directories.contains(slot))
+    };
     make_directories(&plan, stages, options.pool, &|slot| !is_linked(slot))?;
     let (pool, cancel) = (options.pool, options.cancel);
     let (progress, epoch) = (options.progress, options.epoch);

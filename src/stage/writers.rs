@@ -8,7 +8,7 @@ use std::sync::mpsc::Receiver;
 use std::sync::{Mutex, PoisonError};
 use std::thread::Scope;
 
-use super::arrivals::{self, Arrival, AwaitedFiles};
+use super::arrivals::{self, Arrival, AwaitedFiles, SortedFiles};
 use super::compile::{Compilation, CompileResults};
 use super::directory_links::Linking;
 use super::fill::{self, Filler};
@@ -46,23 +46,11 @@ pub(super) fn write_contents<'a>(
     if let Some(warning) = links.as_ref().and_then(StageLinks::warning) {
         options.progress.warning(warning);
     }
-    let is_stored = |id| links.as_ref().is_some_and(|links| links.is_stored(id));
-    let is_linked = |slot| links.as_ref().is_some_and(|links| links.directories.contains(slot));
-    let mut here: Vec<usize> = Vec::with_capacity(plan.files.len());
-    let mut stored: Vec<usize> = Vec::new();
-    let mut awaited = AwaitedFiles::new();
-    for (number, file) in plan.files.iter().enumerate() {
-        match file.content {
-            Content::Record(_) | Content::Bytecode(_) => {}
-            // The link of its directory stands for it.
-            Content::Entry(id, _) if is_stored(id) && is_linked(file.slot) => {}
-            Content::Entry(id, _) if is_stored(id) => stored.push(number),
-            Content::Entry(id, _) if !archives.is_here(id) => {
-                awaited.entry(id).or_default().push(number);
-            }
-            Content::Entry(..) | Content::Bytes(_) => here.push(number),
-        }
-    }
+    let SortedFiles {
+        here,
+        stored,
+        awaited,
+    } = SortedFiles::of(plan, links.as_ref(), archives);
     let arrivals = options.arrivals;
     let (arrivals, enough) = arrivals.map(|both| (both.archives, both.enough)).unzip();
     let workers = Workers {

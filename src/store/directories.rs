@@ -78,8 +78,11 @@ mod tests {
             assert_eq!(mode(directory), 0, "{directory}");
         }
         assert_ne!(mode("tree/a/file"), 0);
-        crate::fs::remove_tree(&Dir::open(&Fs::default(), scratch.path()).expect("opened"), "tree")
-            .expect("removed");
+        crate::fs::remove_tree(
+            &Dir::open(&Fs::default(), scratch.path()).expect("opened"),
+            "tree",
+        )
+        .expect("removed");
         assert!(!path("tree").exists());
     }
 }

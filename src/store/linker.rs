@@ -105,10 +105,9 @@ impl<'a> Linker<'a> {
             }
             // Whole packages are links then, and the rest comes as is possible, without a word.
             (LinkMode::Symlink, Ok(probe)) if probe.link_to(to).is_ok() => LinkWay::Link,
-            (
-                LinkMode::Copy | LinkMode::Reflink | LinkMode::Hardlink | LinkMode::Symlink,
-                _,
-            ) => LinkWay::Copy,
+            (LinkMode::Copy | LinkMode::Reflink | LinkMode::Hardlink | LinkMode::Symlink, _) => {
+                LinkWay::Copy
+            }
         };
         let is_alike = !looks.has_access_list
             && probe.is_ok_and(|probe| {
