@@ -33,7 +33,7 @@ pub struct ElfFields<'a> {
 }
 
 /// A program header.
-pub struct Segment {
+pub struct ProgramHeader {
     /// Its type, one of [`segment_kind`].
     pub kind: u64,
     /// Where its bytes are in the file.
@@ -98,14 +98,14 @@ impl<'a> ElfFields<'a> {
     }
 
     /// The program headers, if these bytes hold their table, too.
-    pub fn segments(&self) -> Option<Vec<Segment>> {
+    pub fn segments(&self) -> Option<Vec<ProgramHeader>> {
         let (table, size) = self.table()?;
         let range = usize::try_from(table.start).ok()?..usize::try_from(table.end).ok()?;
         self.within(self.bytes.get(range)?).segments_in(size)
     }
 
     /// The program headers, of `size` bytes each, that these bytes are.
-    fn segments_in(&self, size: usize) -> Option<Vec<Segment>> {
+    fn segments_in(&self, size: usize) -> Option<Vec<ProgramHeader>> {
         let count = self.bytes.len().checked_div(size).unwrap_or(0);
         let segment = |number: usize| {
             let at = number * size;
@@ -113,7 +113,7 @@ impl<'a> ElfFields<'a> {
             let kind = self.number(at, 4)?;
             let begin = self.word(at + 8, at + 4)?;
             let length = self.word(at + 32, at + 16)?;
-            Some(Segment {
+            Some(ProgramHeader {
                 kind,
                 in_file: begin..begin.checked_add(length)?,
                 address: self.word(at + 16, at + 8)?,

@@ -570,6 +570,8 @@ class Store:
     cloned: int
     """Copies that share their blocks with the store."""
     copied: int
+    symlinked: int
+    """Files in directories that are symbolic links to those of the store."""
     written: int
     """Files that were written without the store."""
     filled: int
@@ -582,6 +584,7 @@ class Store:
             linked=data["linked"],
             cloned=data["cloned"],
             copied=data["copied"],
+            symlinked=data["symlinked"],
             written=data["written"],
             filled=data["filled"],
         )

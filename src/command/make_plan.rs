@@ -78,11 +78,7 @@ pub fn install(
             .filter(|&number| compared.contains(&changes[number].name))
             .collect();
     }
-    let main_root = usize::from(session.layout.main_root().0);
-    let capabilities = match options.capabilities {
-        Some(capabilities) => capabilities,
-        None => Capabilities::probe(&session.layout.roots()[main_root])?,
-    };
+    let capabilities = capabilities(session, options)?;
     let destination = Destination {
         layout: &session.layout,
         protected: &Protected::of(&session.layout),
@@ -121,6 +117,15 @@ pub fn install(
         plan.link_directories(&session.layout, &opened.wheels);
     }
     Ok(plan)
+}
+
+/// What the file system of the environment can do.
+fn capabilities(session: &Session<'_>, options: &Options) -> Result<Capabilities> {
+    let main_root = usize::from(session.layout.main_root().0);
+    match options.capabilities {
+        Some(capabilities) => Ok(capabilities),
+        None => Capabilities::probe(&session.layout.roots()[main_root]),
+    }
 }
 
 /// Refuses to replace an installed project if only new files are wanted: its files exist.

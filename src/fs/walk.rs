@@ -87,6 +87,27 @@ impl Dir {
         Ok((stat.kind == Kind::File).then(|| OpenFile::of(file, path, stat)))
     }
 
+    /// The target of the symbolic link at a path below this directory; `None` if it is missing or
+    /// something else.
+    ///
+    /// # Errors
+    /// A link that cannot be read.
+    pub fn link_target(&self, below: &str) -> Result<Option<Vec<u8>>> {
+        let Some((parent, name)) = self.parent_of(below)? else {
+            return Ok(None);
+        };
+        let parent = parent.as_ref().unwrap_or(self);
+        match rustix::fs::readlinkat(parent.fd(), name, Vec::new()) {
+            Ok(target) => Ok(Some(target.into_bytes())),
+            Err(Errno::NOENT | Errno::INVAL) => Ok(None),
+            Err(error) => Err(Error::io(
+                "read the link",
+                &self.path().join(below),
+                error.into(),
+            )),
+        }
+    }
+
     /// Reads the regular file at a path below this directory, of which at most `limit` bytes are
     /// taken; `None` as for [`Dir::open_file`].
     ///

@@ -5,12 +5,13 @@
 //! everything that the wheel has below that name and nothing else, and is a regular package.
 //!
 //! Namespace packages are not linked, because other projects add to them. Neither are directories
-//! deeper down: RECORD could not list them. The row is what makes pip and uv remove the link itself;
-//! without it both reach through the link, and change or remove files of the store. But in a
-//! directory that is shared with others, pip takes such a row for all that is there, and removes
+//! deeper down: RECORD could not list them. The row is what makes pip and uv remove the link
+//! itself; without it both reach through the link, and change or remove files of the store. But in
+//! a directory that is shared with others, pip takes such a row for all that is there, and removes
 //! the other projects' links, too.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 
 use super::operations::below;
 use super::{ChangeId, Content, NewRow, Plan, PlannedFile, RowFile};
@@ -22,6 +23,8 @@ use crate::wheel::{Wheel, WheelId};
 pub struct DirectoryLink {
     /// The slot of the operation that moves it in.
     pub slot: u32,
+    /// The numbers of its files in the plan.
+    pub files: Range<usize>,
     /// The wheel that it is of.
     pub wheel: WheelId,
     /// The change that installs that wheel.
@@ -39,7 +42,10 @@ impl Plan {
         let mut packages: HashMap<WheelId, HashMap<&str, u32>> = HashMap::new();
         let moved = self.files.chunk_by(|one, other| one.slot == other.slot);
         let mut links = Vec::new();
+        let mut end = 0;
         for files in moved {
+            let begin = end;
+            end += files.len();
             let Some((id, name)) = package(files, layout, wheels) else {
                 continue;
             };
@@ -52,6 +58,7 @@ impl Plan {
             if let Some(owner) = owners.get(&id).filter(|_| is_whole) {
                 links.push(DirectoryLink {
                     slot: files[0].slot,
+                    files: begin..end,
                     wheel: id,
                     owner: *owner,
                     name: name.to_owned(),
@@ -127,4 +134,30 @@ fn whole_packages(wheel: &Wheel) -> HashMap<&str, u32> {
     }
     counts.retain(|name, _| regular.contains(name) && !elsewhere.contains(name));
     counts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::scenario::wheel;
+    use super::*;
+
+    #[test]
+    fn only_regular_packages_to_which_nothing_is_added_are_whole() {
+        let wheel = wheel(
+            "demo-1.0-py3-none-any.whl",
+            &[
+                "demo/__init__.py",
+                "demo/deep/__init__.py",
+                "native/__init__.cpython-312-x86_64-linux-gnu.so",
+                "space/demo/__init__.py",
+                "more/__init__.py",
+                "demo-1.0.data/purelib/more/data.txt",
+                "alone.py",
+            ],
+        );
+        let whole = whole_packages(&wheel);
+        let mut whole: Vec<_> = whole.into_iter().collect();
+        whole.sort_unstable();
+        assert_eq!(whole, [("demo", 2), ("native", 1)]);
+    }
 }

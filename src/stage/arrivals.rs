@@ -1,7 +1,7 @@
 //! Wheels that arrive while others are unpacked already.
 //!
-//! Input: a plan, and its wheels as their downloads finish. Output: the files that can be written at
-//! once, and those of each other wheel once it is here.
+//! Input: a plan, and its wheels as their downloads finish. Output: the files that can be written
+//! at once, and those of each other wheel once it is here.
 
 use std::collections::HashMap;
 use std::sync::mpsc::Receiver;

@@ -1,33 +1,26 @@
-//! Packages that become symbolic links to directories of the store.
+//! Which packages become symbolic links to directories of the store.
 //!
-//! Input: the planned [`DirectoryLink`]s, and which wheels are in the store. Output: the links, in
-//! the staging directory. A wheel that is put into the store by this command is linked when it is
-//! there, after everything else is written. A wheel whose libraries would not find others behind a
-//! link gets files instead, as any other.
+//! Input: a plan with links, and which of its wheels are in the store or are put there. Output:
+//! [`DirectoryLinks`]. A wheel whose libraries would not find others behind a link gets files
+//! instead.
 
 use std::collections::HashSet;
-use std::path::Path;
 
-use super::links::{StageLinks, StoreFiles};
-use super::{Stages, make_directories};
-use crate::error::{Error, Result, WarningCode};
-use crate::outcome::{Events, Warning};
-use crate::plan::{Content, DirectoryLink, Plan, PlannedFile};
-use crate::store::StoredFile;
-use crate::threads::Pool;
-use crate::wheel::{EntryId, WheelId};
+use super::store_files::StoreFiles;
+use crate::plan::Plan;
+use crate::wheel::WheelId;
 
 /// Which of a plan's directories become links.
 #[derive(Debug, Default)]
 pub(super) struct DirectoryLinks {
     /// The slots of those whose wheel is in the store.
-    ready: HashSet<u32>,
+    pub(super) ready: HashSet<u32>,
     /// The slots of those whose wheel is put into it now.
-    awaited: HashSet<u32>,
+    pub(super) awaited: HashSet<u32>,
 }
 
-/// What there is to be linked to.
-enum LinkTarget {
+/// What there is in the store to be linked to.
+pub(super) enum LinkTarget {
     Ready,
     Awaited,
     /// The libraries of the wheel would not work.
@@ -54,7 +47,8 @@ impl DirectoryLinks {
     }
 }
 
-fn target(files: &StoreFiles<'_>, wheel: WheelId) -> LinkTarget {
+/// Whether directories of a wheel can be links.
+pub(super) fn target(files: &StoreFiles<'_>, wheel: WheelId) -> LinkTarget {
     if let Some(stored) = files.stored(wheel) {
         return match stored.facts.self_contained {
             true => LinkTarget::Ready,
@@ -64,164 +58,5 @@ fn target(files: &StoreFiles<'_>, wheel: WheelId) -> LinkTarget {
     match files.filling(wheel) {
         Some(_) => LinkTarget::Awaited,
         None => LinkTarget::Missing,
-    }
-}
-
-/// Makes the links of a plan. The files that they stand for are made with them.
-pub(super) struct Linking<'a> {
-    pub(super) plan: &'a Plan,
-    pub(super) stages: &'a Stages<'a>,
-    pub(super) links: &'a StageLinks<'a>,
-    pub(super) pool: &'a Pool,
-    /// Is called with the number of each planned file that is made.
-    pub(super) done: &'a dyn Fn(usize),
-}
-
-impl Linking<'_> {
-    /// Makes the links to wheels that are in the store already.
-    pub(super) fn link_ready(&self) -> Result<()> {
-        for link in self.links_in(&self.links.directories.ready) {
-            let stored = self.links.files.stored(link.wheel);
-            let stored = stored.ok_or_else(|| self.not_there(link))?;
-            self.symlink(link, &stored.linked_directory(&link.name)?)?;
-        }
-        Ok(())
-    }
-
-    /// Makes the links to wheels that this command has put into the store. Returns the slots of all
-    /// links that were made.
-    ///
-    /// # Errors
-    /// A wheel that could not be put there, although links to it were asked for.
-    pub(super) fn link_awaited(&self, events: &dyn Events) -> Result<HashSet<u32>> {
-        let mut made = self.links.directories.ready.clone();
-        let mut real = HashSet::new();
-        for link in self.links_in(&self.links.directories.awaited) {
-            let filling = self.links.filling(link.wheel);
-            let filling = filling.ok_or_else(|| self.not_there(link))?;
-            match filling.self_contained() {
-                Some(true) => {
-                    let store = self.links.files.store;
-                    let directory = store.linked_directory(filling.id(), &link.name)?;
-                    self.symlink(link, &directory)?;
-                    made.insert(link.slot);
-                }
-                Some(false) => {
-                    real.insert(link.slot);
-                }
-                None => {
-                    return Err(match filling.failure() {
-                        Some(error) => {
-                            Error::cache(self.links.files.store.path(), error.to_string())
-                        }
-                        None => self.not_there(link),
-                    });
-                }
-            }
-        }
-        if !real.is_empty() {
-            make_directories(self.plan, self.stages, self.pool, &|slot| {
-                real.contains(&slot)
-            })?;
-            self.link_files(&real)?;
-        }
-        for warning in self.warnings(&made) {
-            events.warning(warning);
-        }
-        Ok(made)
-    }
-
-    /// Warnings about wheels that got files instead of links.
-    fn warnings(&self, made: &HashSet<u32>) -> Vec<Warning> {
-        let left_out = self.plan.links.iter().filter(|link| {
-            let is_unsuitable = match target(self.links.files, link.wheel) {
-                LinkTarget::Unsuitable | LinkTarget::Awaited => true,
-                LinkTarget::Ready | LinkTarget::Missing => false,
-            };
-            is_unsuitable && !made.contains(&link.slot)
-        });
-        let mut wheels: Vec<WheelId> = left_out.map(|link| link.wheel).collect();
-        wheels.dedup();
-        let label = |id: WheelId| &self.links.files.wheels[id.0 as usize].label;
-        let warning = |id| {
-            Warning::about(
-                label(id),
-                WarningCode::NotLinked,
-                "its files are linked one by one: libraries in it look for others outside of the \
-                 wheel, and would not find them behind a symbolic link",
-            )
-        };
-        wheels.into_iter().map(warning).collect()
-    }
-
-    fn links_in(&self, slots: &HashSet<u32>) -> impl Iterator<Item = &DirectoryLink> {
-        let links = self.plan.links.iter();
-        links.filter(move |link| slots.contains(&link.slot))
-    }
-
-    fn symlink(&self, link: &DirectoryLink, target: &Path) -> Result<()> {
-        let numbers = self.files_of(link.slot);
-        let first = &self.plan.files[numbers.start];
-        let stage = self.stages.dir(first.place.root);
-        let name = self.stages.below(link.slot, link.slot.to_string());
-        stage.symlink(target, &name)?;
-        let count = numbers.len() as u64;
-        self.links.count_symlinked(count);
-        numbers.for_each(self.done);
-        Ok(())
-    }
-
-    /// The numbers of the files that a slot moves in, which follow each other.
-    fn files_of(&self, slot: u32) -> std::ops::Range<usize> {
-        let files = &self.plan.files;
-        let begin = files.iter().position(|file| file.slot == slot);
-        let begin = begin.unwrap_or(files.len());
-        let inside = files[begin..].iter().take_while(|file| file.slot == slot);
-        begin..begin + inside.count()
-    }
-
-    /// Makes the files of these slots, whose wheels this command has put into the store.
-    fn link_files(&self, slots: &HashSet<u32>) -> Result<()> {
-        let mut buffer = Vec::new();
-        for (number, file) in self.plan.files.iter().enumerate() {
-            if slots.contains(&file.slot)
-                && let Content::Entry(id, entry) = file.content
-            {
-                self.link_file(file, (id, entry), &mut buffer)?;
-                (self.done)(number);
-            }
-        }
-        Ok(())
-    }
-
-    fn link_file(
-        &self,
-        file: &PlannedFile,
-        (id, entry): (WheelId, EntryId),
-        buffer: &mut Vec<u8>,
-    ) -> Result<()> {
-        let filling = self.links.filling(id).expect("its slot is awaited");
-        let entries = &filling.wheel().entries;
-        let entry = entries.iter().find(|other| other.id == entry);
-        let entry = entry.expect("the plan has entries of the wheel only");
-        let tree = filling
-            .tree()
-            .ok_or_else(|| Error::cache(self.links.files.store.path(), "a wheel in it is gone"))?;
-        let from = StoredFile {
-            dir: tree,
-            path: entry.path.as_str(),
-            mode: filling.mode(entry.executable),
-        };
-        let linker = self.links.linker(file);
-        let path = self.stages.path(self.plan, file);
-        linker.place(from, (linker.to(), &path), file.executable, buffer)
-    }
-
-    fn not_there(&self, link: &DirectoryLink) -> Error {
-        let label = &self.links.files.wheels[link.wheel.0 as usize].label;
-        Error::cache(
-            self.links.files.store.path(),
-            format!("`{label}` is not in it, so nothing can be linked to it"),
-        )
     }
 }

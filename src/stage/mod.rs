@@ -13,19 +13,21 @@ mod arrivals;
 mod compile;
 mod directory_links;
 mod fill;
+mod linking;
 mod links;
 mod queue;
 mod seal;
 mod stages;
+mod store_files;
 mod uncompiled;
 mod writers;
 
 pub use arrivals::{Arrival, Arrivals, AwaitedFiles, receive};
 pub use compile::CompileWith;
-pub use links::StoreFiles;
 pub use queue::{Group, Queue};
 pub use seal::{predict_records, record_of};
 pub use stages::Stages;
+pub use store_files::StoreFiles;
 
 use std::collections::BTreeSet;
 

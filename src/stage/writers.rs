@@ -10,8 +10,8 @@ use std::thread::Scope;
 
 use super::arrivals::{self, Arrival, AwaitedFiles, SortedFiles};
 use super::compile::{Compilation, CompileResults};
-use super::directory_links::Linking;
 use super::fill::{self, Filler};
+use super::linking::Linking;
 use super::links::StageLinks;
 use super::queue::{FILE_COST, Group, Queue, Work};
 use super::{StageOptions, Stages};

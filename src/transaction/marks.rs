@@ -10,8 +10,9 @@
 //! There is one entry for each operation, `null` for those that move nothing in. `times` is a
 //! digest of the names, kinds, modes, sizes and modification times of the files. If it is the same,
 //! nothing has changed and no file is read. `cp -a`, `mv` and backups keep it the same; a plain `cp
-//! -r` does not. Then `content` decides: a digest of the names, kinds and sizes, and of the content
-//! of each RECORD. If that is the same, every file must have the digest that RECORD states for it.
+//! -r` does not. Then `content` decides: a digest of the names, kinds and sizes, of the content of
+//! each RECORD and of the target of each symbolic link. If that is the same, every file must have
+//! the digest that RECORD states for it.
 //! Directories and bytecode do not count, because interpreters write bytecode whenever they like.
 
 use std::collections::HashMap;
@@ -223,6 +224,10 @@ fn content(now: &MovedIn<'_>) -> Result<String> {
             let record = now.read_record(&name)?.unwrap_or_default();
             line.push_str(&Digest::of(Algorithm::Sha256, &record).to_hex());
         }
+        if stat.kind == Kind::Symlink {
+            let target = now.root.link_target(&now.join(&name))?.unwrap_or_default();
+            line.push_str(&Digest::of(Algorithm::Sha256, &target).to_hex());
+        }
         line.push('\n');
         hasher.update(line.as_bytes());
     }
@@ -279,10 +284,10 @@ fn library_of(file: &Path, layout: &Layout) -> Option<SchemeKey> {
 
 /// Whether every file has the digest that its RECORD states.
 fn is_recorded(now: &MovedIn<'_>, recorded: &HashMap<PathBuf, Digest>) -> Result<bool> {
-    for (name, _) in counted(&now.files) {
+    for (name, stat) in counted(&now.files) {
         let file = now.absolute(&name);
-        if is_record(&file) {
-            // Its own digest is part of the mark.
+        if is_record(&file) || stat.kind == Kind::Symlink {
+            // Its own digest, or that of its target, is part of the mark.
             continue;
         }
         // Nothing says what a file without a recorded digest held, so it counts as changed.

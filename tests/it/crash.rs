@@ -176,6 +176,21 @@ fn r119_a_crash_anywhere_leaves_all_or_nothing_of_a_removal() {
 }
 
 #[test]
+fn r119_a_crash_anywhere_leaves_all_or_nothing_of_links_into_the_store() {
+    let links = |life: &Life| {
+        let names = life.before.nodes.iter();
+        names
+            .filter(|(path, _)| path.ends_with("site-packages/demo"))
+            .count()
+    };
+    let life = Life::replace_links();
+    assert_eq!(links(&life), 1, "{:?}", life.before.nodes.keys());
+    let mut points = crash_everywhere(&life);
+    points += crash_everywhere(&Life::replace_links().undo_of("undo of replaced links"));
+    assert!(points >= 150, "{points}");
+}
+
+#[test]
 fn r119_a_crash_anywhere_leaves_all_or_nothing_of_an_undo() {
     let mut points = crash_everywhere(&Life::fresh().undo_of("undo of fresh"));
     points += crash_everywhere(&Life::replace().undo_of("undo of replace"));

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use pkg_install::Cancellation;
-use pkg_install::command::{self, Context, Options};
+use pkg_install::command::{self, Context, LinkMode, Options, StoreUse};
 use pkg_install::environment::{Environment, Locate};
 use pkg_install::error::Result;
 use pkg_install::fs::Fs;
@@ -163,6 +163,27 @@ impl Life {
         life.compile(&["demo", "ns/demo"], "new");
         life.options.undoable = false;
         life.then(Attempt::Undo)
+    }
+
+    /// Packages that are links into the store give way to others, one of them to files.
+    pub fn replace_links() -> Self {
+        let demo = |version: &str| {
+            Wheel::new("demo", version)
+                .file("demo/__init__.py", version)
+                .file("demo/deep/module.py", version)
+                .file("ns/demo.py", version)
+        };
+        let mut life = Self::begin("replace links", |scene| {
+            let other = Wheel::new("other", "1.0").file("other/__init__.py", "other");
+            vec![scene.wheel(&demo("1.0")), scene.wheel(&other)]
+        });
+        life.options.link_mode = LinkMode::Symlink;
+        life.options.store = StoreUse::Always;
+        life.options.download.cache = Some(life.scene.join("cache"));
+        life.settle();
+        let addition = Wheel::new("addition", "1.0").file("other/addition.py", "");
+        let other = Wheel::new("other", "2.0").file("other/__init__.py", "other 2");
+        life.then_install(&[demo("2.0"), other, addition])
     }
 
     /// Writes bytecode of modules as an interpreter does.
