@@ -1,6 +1,7 @@
 """Kill commands that fill the store, let many fill it at once, and edit what is linked to it.
 
     python3 tests/outside/crash/store.py [--kills N] [--processes N] [--seed N] [--size N]
+                                          [--link-mode MODE]
 
 - SIGKILL at random moments of an installation that fills the store: every entry that is there has
   the digests that RECORD states, the environment is as before or complete, and the next command
@@ -34,8 +35,8 @@ from lib.wheels import module_text, project
 class Store:
     """A cache, wheels, and environments that are made from them."""
 
-    def __init__(self, binary, scratch, size):
-        self.binary, self.scratch = binary, scratch
+    def __init__(self, binary, scratch, size, mode):
+        self.binary, self.scratch, self.mode = binary, scratch, mode
         self.cache = scratch / "cache"
         names = ("alpha", "beta", "gamma", "delta")
         self.wheels = [
@@ -49,18 +50,21 @@ class Store:
             for name in names
         ]
         self.names = names
-        self.expected = trees.snapshot(self.made("expected", "--store", "never"))
+        # Symbolic links lead to where the same wheels always are.
+        more = () if mode == "symlink" else ("--store", "never")
+        self.expected = trees.snapshot(self.made("expected", *more))
 
     def line(self, target, *more):
         return [
             self.binary, *self.wheels, "--target", self.scratch / target, "--no-compat-check",
-            "--cache-dir", self.cache, "--store", "always", "--link-mode", "hardlink", "--json", *more,
+            "--cache-dir", self.cache, "--store", "always", "--link-mode", self.mode, "--json", *more,
         ]
 
     def made(self, target, *more):
         """An environment, made by a command that has to succeed."""
-        line = [part for part in self.line(target) if part not in ("--store", "always")]
-        line = line if more else self.line(target)
+        line = self.line(target)
+        if more:
+            line = [part for part in line if part not in ("--store", "always", "--link-mode", self.mode)]
         venv.must([*line, *more], code=0)
         return self.scratch / target
 
@@ -180,14 +184,18 @@ def main():
     add("--processes", metavar="N", type=int, default=8, help="how many fill the store at once")
     add("--seed", metavar="N", type=int, default=1, help="of the random moments")
     add("--size", metavar="N", type=int, default=60, help="modules in each package")
+    modes = ("hardlink", "copy", "symlink")
+    add("--link-mode", choices=modes, default="hardlink", help="how files are linked")
     options = parser.parse_args()
     binary = venv.checked_binary(options.binary)
     counter, faults = collections.Counter(), []
     with venv.scratch_directory("store") as scratch:
-        store = Store(binary, scratch, options.size)
+        store = Store(binary, scratch, options.size, options.link_mode)
         faults += killed(store, options.kills, random.Random(options.seed), counter)
         faults += raced(store, options.processes, counter)
-        faults += edited(store, counter)
+        # Copies are not linked, so no edit gets through them.
+        if options.link_mode != "copy":
+            faults += edited(store, counter)
     for fault in faults[:20]:
         print("BAD", fault)
     print(" ".join(f"{name}={count}" for name, count in counter.items()), f"bad={len(faults)}")
