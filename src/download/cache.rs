@@ -18,12 +18,13 @@ use super::address_note::AddressNote;
 use super::cache_places::{ADDRESSES, KNOWN, PARTIAL, WHEELS, lock_name};
 use super::cache_root::{CacheRoots, open_roots};
 use super::partial::{Head, Partial, Provenance};
+use super::private_directories::PrivateDirectories;
 use super::remote_file::RemoteFile;
 use super::settings::Settings;
 use crate::cancellation::Cancellation;
 use crate::digest::{Algorithm, Digest, Hasher};
 use crate::error::{ArchiveFault, Error, Fault, Result, SourceFault, WarningCode};
-use crate::fs::{CacheDir, CacheLock, Fs, LockWait, OpenFile, PrivateDirectory, ReadAt as _};
+use crate::fs::{CacheDir, CacheLock, Fs, LockWait, OpenFile, ReadAt as _};
 use crate::outcome::Warning;
 use crate::spec::location::request_url;
 
@@ -41,7 +42,8 @@ pub(super) struct Cache {
     finished: Mutex<HashMap<String, Digest>>,
     warnings: Mutex<Vec<Warning>>,
     /// Takes the files that cannot be put together in the cache itself.
-    private: OnceLock<(CacheDir, PrivateDirectory)>,
+    private: OnceLock<CacheDir>,
+    private_directories: PrivateDirectories,
     lock_timeout: Duration,
 }
 
@@ -62,7 +64,8 @@ pub(super) struct FileLock {
 impl Cache {
     /// The cache of the settings, which is made if it is missing, or a private one.
     pub(super) fn new(settings: &Settings, fs: &Fs) -> Result<Self> {
-        let (roots, warning) = open_roots(settings, fs)?;
+        let private_directories = PrivateDirectories::new();
+        let (roots, warning) = open_roots(settings, &private_directories, fs)?;
         Ok(Self {
             fs: fs.clone(),
             roots,
@@ -71,6 +74,7 @@ impl Cache {
             finished: Mutex::default(),
             warnings: Mutex::new(Vec::from_iter(warning)),
             private: OnceLock::new(),
+            private_directories,
             lock_timeout: settings.lock_timeout,
         })
     }
@@ -267,14 +271,17 @@ impl Cache {
 
     /// A directory of this run alone.
     fn private(&self) -> Result<CacheDir> {
-        if let Some((directory, _)) = self.private.get() {
+        if let Some(directory) = self.private.get() {
             return Ok(directory.clone());
         }
-        let made = PrivateDirectory::new()?;
-        let directory = CacheDir::make(&self.fs, made.path())?;
-        // If another thread was faster, this one is deleted here.
-        let (kept, _) = self.private.get_or_init(|| (directory, made));
-        Ok(kept.clone())
+        let made = self.private_directories.make(&self.fs)?;
+        // If another thread was faster, this one is not used.
+        Ok(self.private.get_or_init(|| made).clone())
+    }
+
+    /// Removes what is not kept. Threads that still fetch into it fail then.
+    pub(super) fn end(&self) {
+        self.private_directories.remove();
     }
 
     /// Whether the bytes that are present may belong to another file than those that are fetched

@@ -6,9 +6,10 @@
 //! cannot be used is a warning, and the command works with a private directory.
 
 use super::cache_places::{PARTIAL, WHEELS};
+use super::private_directories::PrivateDirectories;
 use super::settings::Settings;
 use crate::error::{Error, Result, WarningCode};
-use crate::fs::{self, CacheDir, Fs, PrivateDirectory};
+use crate::fs::{self, CacheDir, Fs};
 use crate::outcome::Warning;
 
 /// The directories of a cache.
@@ -18,7 +19,8 @@ pub(super) struct CacheRoots {
     pub(super) writing: CacheDir,
     /// Is only read from.
     reading: Option<CacheDir>,
-    private_directory: Option<PrivateDirectory>,
+    /// Whether new files are kept for later commands.
+    is_kept: bool,
 }
 
 impl CacheRoots {
@@ -29,23 +31,27 @@ impl CacheRoots {
 
     /// The user's own cache; `None` if nothing is kept between commands.
     pub(super) fn kept(&self) -> Option<&CacheDir> {
-        self.private_directory.is_none().then_some(&self.writing)
+        self.is_kept.then_some(&self.writing)
     }
 
-    fn private(fs: &Fs, reading: Option<CacheDir>) -> Result<Self> {
-        let made = PrivateDirectory::new()?;
-        Ok(Self {
-            writing: CacheDir::make(fs, made.path())?,
+    fn private(writing: CacheDir, reading: Option<CacheDir>) -> Self {
+        Self {
+            writing,
             reading,
-            private_directory: Some(made),
-        })
+            is_kept: false,
+        }
     }
 }
 
-/// Opens the cache, or makes it; and a warning if it cannot be used as it was meant to be.
-pub(super) fn open_roots(settings: &Settings, fs: &Fs) -> Result<(CacheRoots, Option<Warning>)> {
+/// Opens the cache, or makes it; and a warning if it cannot be used as it was meant to be. Without
+/// one that can be written to, files are put into one of the `private` directories.
+pub(super) fn open_roots(
+    settings: &Settings,
+    private: &PrivateDirectories,
+    fs: &Fs,
+) -> Result<(CacheRoots, Option<Warning>)> {
     let Some(path) = &settings.cache else {
-        return Ok((CacheRoots::private(fs, None)?, None));
+        return Ok((CacheRoots::private(private.make(fs)?, None), None));
     };
     let path = fs::absolute(path)?;
     let opened = CacheDir::make(fs, &path).and_then(|root| match with_partial(&root) {
@@ -62,13 +68,13 @@ pub(super) fn open_roots(settings: &Settings, fs: &Fs) -> Result<(CacheRoots, Op
             let roots = CacheRoots {
                 writing: root,
                 reading: None,
-                private_directory: None,
+                is_kept: true,
             };
             return Ok((roots, None));
         }
         // It can only be read, for example because it is on a read-only file system.
         Ok((root, Some(error))) => {
-            let roots = CacheRoots::private(fs, Some(root))?;
+            let roots = CacheRoots::private(private.make(fs)?, Some(root));
             return Ok((
                 roots,
                 Some(warning(&error.of_cache(), "nothing new is kept")),
@@ -80,7 +86,7 @@ pub(super) fn open_roots(settings: &Settings, fs: &Fs) -> Result<(CacheRoots, Op
         return Err(refused.of_cache());
     }
     let warning = warning(&refused.of_cache(), "nothing is kept");
-    Ok((CacheRoots::private(fs, None)?, Some(warning)))
+    Ok((CacheRoots::private(private.make(fs)?, None), Some(warning)))
 }
 
 /// Whether the directory can be used as a cache, with one for partial files in it.

@@ -33,6 +33,7 @@ mod netrc;
 mod pages;
 mod partial;
 mod preview_events;
+mod private_directories;
 mod proxies;
 mod queue;
 mod range_reader;
@@ -77,12 +78,26 @@ use queue::Batch;
 use resources::Resources;
 
 /// Fetches files and resources; may be used from several threads. Clones are the same downloader.
+/// What is not kept for later commands is removed with the last of them.
 #[derive(Clone)]
 pub struct Downloader {
     fetcher: Arc<Fetcher>,
     resources: Arc<Resources>,
     /// How many bytes of a file's end a preview asks for first.
     tail: u64,
+    /// `None` if others keep the cache.
+    _cache_keeper: Option<Arc<CacheKeeper>>,
+}
+
+/// Ends the cache when it is dropped: with the last downloader of the command, not with the last
+/// thread that uses it. A thread that waits for a server may still be there when the process ends,
+/// and would leave a private directory behind.
+struct CacheKeeper(Arc<Fetcher>);
+
+impl Drop for CacheKeeper {
+    fn drop(&mut self) {
+        self.0.cache.end();
+    }
 }
 
 impl fmt::Debug for Downloader {
@@ -109,11 +124,23 @@ impl Downloader {
     pub fn new(settings: &Settings, fs: &Fs, cancel: Cancellation) -> Result<Self> {
         let fetcher = Fetcher::new(settings, fs, cancel)?;
         let pages = Pages::new(fetcher.cache.kept_directory(PAGES), settings.refresh);
+        let fetcher = Arc::new(fetcher);
         Ok(Self {
-            fetcher: Arc::new(fetcher),
+            _cache_keeper: Some(Arc::new(CacheKeeper(Arc::clone(&fetcher)))),
+            fetcher,
             resources: Arc::new(Resources::new(pages)),
             tail: settings.tail.max(1),
         })
+    }
+
+    /// The same downloader for what connections' threads hold. It is of use as long as there is one
+    /// that is not made by this.
+    #[must_use]
+    pub fn for_callbacks(&self) -> Self {
+        Self {
+            _cache_keeper: None,
+            ..self.clone()
+        }
     }
 
     /// The same downloader, whose previews ask for so many bytes of a file's end first.

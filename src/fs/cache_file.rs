@@ -1,9 +1,8 @@
-//! Files of a cache, which are written at any position; private copies; and temporary directories.
+//! Files of a cache, which are written at any position; and private copies.
 //!
 //! Input: an open file of a cache that other processes use too. Output: a [`CacheFile`] that is
-//! read and written in place, a copy of an [`OpenFile`], a [`PrivateDirectory`]. Invariant: changes
-//! go through [`Fs`] like all others. Limits: nothing here locks; the caller holds the lock of what
-//! it writes.
+//! read and written in place, a copy of an [`OpenFile`]. Invariant: changes go through [`Fs`] like
+//! all others. Limits: nothing here locks; the caller holds the lock of what it writes.
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -137,28 +136,6 @@ impl OpenFile {
         } else {
             self.private_copy()
         }
-    }
-}
-
-/// A new directory that only this user may enter. It is deleted with everything in it when it is
-/// dropped.
-#[derive(Debug)]
-pub struct PrivateDirectory(tempfile::TempDir);
-
-impl PrivateDirectory {
-    /// Makes one in the system's directory for temporary files.
-    ///
-    /// # Errors
-    /// A directory that cannot be made.
-    pub fn new() -> Result<Self> {
-        let made = tempfile::Builder::new().prefix("pkg-install-").tempdir();
-        made.map(Self)
-            .map_err(|error| Error::io("make a directory in", &std::env::temp_dir(), error))
-    }
-
-    /// Its path.
-    pub fn path(&self) -> &Path {
-        self.0.path()
     }
 }
 

@@ -12,6 +12,7 @@ mod cache_file;
 mod cache_lock;
 mod capabilities;
 mod dir;
+mod gate;
 mod inherited;
 mod link;
 mod lock;
@@ -19,6 +20,7 @@ mod lock_holder;
 mod make;
 mod message_file;
 mod output_file;
+mod private_directory;
 mod read;
 mod remove_tree;
 mod root_lock;
@@ -34,7 +36,7 @@ use std::sync::Arc;
 
 pub use below::{Below, WORTH_OPENING};
 pub use cache_dir::{CacheDir, INTERPRETERS};
-pub use cache_file::{CacheFile, PrivateDirectory};
+pub use cache_file::CacheFile;
 pub use cache_lock::CacheLock;
 pub use capabilities::Capabilities;
 pub use dir::Dir;
@@ -44,6 +46,7 @@ pub use lock::LockWait;
 pub use lock_holder::LockHolder;
 pub use message_file::MessageFile;
 pub use output_file::OutputFile;
+pub use private_directory::PrivateDirectory;
 pub use read::{
     DirectorySnapshot, OpenFile, ReadAt, absolute, canonical, is_own_descriptor, link_target, list,
     open_unless_foreign, read, read_document, read_to_limit, read_unless_foreign, snapshot, walk,
@@ -56,6 +59,8 @@ pub use stat::{
 };
 pub use stream::read_stdin;
 pub use trust::{Distrust, distrust, distrust_in, distrust_outside_group, distrust_owner};
+
+use gate::Gate;
 
 /// A change to the file system. All paths are absolute.
 #[derive(Debug, Clone, Copy)]
@@ -102,6 +107,7 @@ pub trait FaultHook: Send + Sync {
 pub struct Fs {
     hook: Option<Arc<dyn FaultHook>>,
     threads: Option<usize>,
+    gate: Option<Gate>,
 }
 
 impl std::fmt::Debug for Fs {
@@ -120,8 +126,14 @@ impl Fs {
     pub fn with_hook(hook: Arc<dyn FaultHook>) -> Self {
         Self {
             hook: Some(hook),
-            threads: None,
+            ..Self::default()
         }
+    }
+
+    /// A handle that makes changes only while the gate is open.
+    fn behind(self, gate: Gate) -> Self {
+        let gate = Some(gate);
+        Self { gate, ..self }
     }
 
     fn threads(&self) -> usize {
@@ -136,6 +148,7 @@ impl Fs {
         op: impl FnOnce() -> OwnedFsOp,
         mut act: impl FnMut() -> rustix::io::Result<T>,
     ) -> io::Result<T> {
+        let _pass = self.gate.as_ref().map(Gate::pass).transpose()?;
         let Some(hook) = &self.hook else {
             // `op` is not called: it copies paths, which every installed file would pay for.
             return Ok(rustix::io::retry_on_intr(act)?);
@@ -155,6 +168,7 @@ impl Fs {
         bytes: &[u8],
         act: impl FnOnce() -> io::Result<()>,
     ) -> io::Result<()> {
+        let _pass = self.gate.as_ref().map(Gate::pass).transpose()?;
         let Some(hook) = &self.hook else {
             return act();
         };

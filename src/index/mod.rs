@@ -45,6 +45,8 @@ use crate::spec::version::Version;
 /// All indexes of a command.
 pub struct Index {
     scout: Arc<Scout>,
+    /// Keeps the cache for the scout, which threads may hold longer than they should keep it.
+    _downloader: Downloader,
 }
 
 impl std::fmt::Debug for Index {
@@ -62,7 +64,8 @@ impl Index {
     pub fn new(downloader: Downloader, settings: IndexSettings) -> Result<Self> {
         let links = links::read(&downloader, &settings.find_links)?;
         let index = Self {
-            scout: Arc::new(Scout::new(downloader, settings, links)),
+            scout: Arc::new(Scout::new(downloader.for_callbacks(), settings, links)),
+            _downloader: downloader,
         };
         index.scout.want_direct();
         Ok(index)

@@ -49,6 +49,7 @@ mod installer;
 mod interpreter_answers;
 mod io_errors;
 mod kept_undo;
+mod left_behind;
 mod library;
 mod limits;
 mod lock_file_choices;
