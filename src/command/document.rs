@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::{Context, Options};
 #[cfg(feature = "http")]
-use crate::download::{Downloader, Keep, ResourceRequest};
+use crate::download::{Downloader, Keep, ResourceRequest, Urgency};
 use crate::error::{Error, Result};
 use crate::fs::{self, Dir, Fs, Kind, MessageFile};
 use crate::spec::location::{Location, shown};
@@ -124,6 +124,7 @@ fn fetch(url: url::Url, options: &Options, context: Context<'_>) -> Result<Docum
         limit: MOST_BYTES,
         keep: Keep::Never,
         form: None,
+        urgency: Urgency::default(),
     };
     // The receiver is gone only if the user wants to stop.
     downloader.want(request, move |resource| drop(sender.send(resource)));

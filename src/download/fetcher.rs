@@ -29,6 +29,7 @@ use super::retry::{Attempts, FetchError, Passing, RetryPolicy};
 use super::scheduler::Scheduler;
 use super::settings::Settings;
 use super::transfer::{FileTransfer, RangeSupport, TransferState};
+use super::urgency::Urgency;
 use crate::cancellation::Cancellation;
 use crate::error::{Error, NetworkFault, Result};
 use crate::fs::{Fs, OpenFile, ReadAt as _};
@@ -432,6 +433,7 @@ impl FileFetch<'_> {
                 least,
                 batch: Arc::clone(batch),
             }),
+            urgency: Urgency::default(),
             results: Some(results),
         })?;
         let mut first = Ok(());

@@ -27,6 +27,7 @@ mod cache_places;
 mod cache_root;
 mod certificates;
 mod client;
+mod errand;
 mod fetcher;
 mod lookups;
 mod netrc;
@@ -48,6 +49,7 @@ mod status;
 mod traffic;
 mod transfer;
 mod unanswered;
+mod urgency;
 mod waits;
 
 use std::collections::BTreeMap;
@@ -70,6 +72,7 @@ pub use pages::Keep;
 pub use resources::{Resource, ResourceRequest};
 pub use settings::Settings;
 pub use traffic::Asked;
+pub use urgency::Urgency;
 
 use cache_places::PAGES;
 use fetcher::{Fetcher, PAUSE};
@@ -270,12 +273,13 @@ impl Downloader {
         self.resources.remember(key, form, content);
     }
 
-    /// Does `work` on one of the connections' threads for resources. Never waits.
+    /// Does `work` on one of the connections' threads for resources, as soon as `urgency` says.
+    /// Never waits.
     ///
     /// # Errors
     /// No thread can be started; `work` is then dropped.
-    pub fn run_beside(&self, work: impl FnOnce() + Send + 'static) -> Result<()> {
-        resources::run_beside(&self.fetcher, work)
+    pub fn run_beside(&self, urgency: Urgency, work: impl FnOnce() + Send + 'static) -> Result<()> {
+        resources::run_beside(&self.fetcher, urgency, work)
     }
 
     /// Waits until the resources that have come are in the cache. They are handed out before they

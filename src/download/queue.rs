@@ -4,11 +4,12 @@
 //! Output: [`Ticket`]s, one request each, and their results on the task's channel, which closes
 //! after the last one.
 //!
-//! The order: resources first, then files that no connection works on yet, then the file with the
-//! most bytes left. [`Part::Share`]s are divided when a connection takes them, so every connection
-//! that becomes free joins the largest file. Limits: as many connections for files, for resources
-//! and to one host as [`Limits`] says (HTTP/1.1 answers one request at a time on a connection); the
-//! host is that of the address, not of what it redirects to.
+//! The order: resources first, of these what somebody waits for; then files that no connection
+//! works on yet, then the file with the most bytes left. [`Part::Share`]s are divided when a
+//! connection takes them, so every connection that becomes free joins the largest file. Limits: as
+//! many connections for files, for resources and to one host as [`Limits`] says (HTTP/1.1 answers
+//! one request at a time on a connection); the host is that of the address, not of what it
+//! redirects to.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -20,6 +21,7 @@ use std::time::{Duration, Instant};
 
 use super::ranges::Part;
 use super::retry::FetchError;
+use super::urgency::Urgency;
 
 /// The result of one request, as the waiting side receives it.
 pub(super) type Done = Result<(), FetchError>;
@@ -85,6 +87,8 @@ pub(super) struct Task {
     pub(super) host: String,
     /// In the order in which they are handed out.
     pub(super) parts: Vec<Part>,
+    /// Whether somebody waits for it. All files are waited for, and this is not looked at.
+    pub(super) urgency: Urgency,
     /// Needed for [`Part::Share`]s only.
     pub(super) split: Option<Split>,
     /// Receives one result for each request, if the caller waits for them.
@@ -251,7 +255,14 @@ impl RequestQueue {
             // An unknown length comes first: it may be the largest.
             let left = Reverse(open.left().unwrap_or(u64::MAX));
             let resource = open.task.class == Class::Resource;
-            (Reverse(resource), open.active > 0, left, open.id)
+            let urgent = resource && open.task.urgency.is_raised();
+            (
+                Reverse(resource),
+                Reverse(urgent),
+                open.active > 0,
+                left,
+                open.id,
+            )
         });
         best.map(|(index, _)| index)
             .ok_or_else(|| allowed().filter_map(wait).min())
@@ -356,6 +367,7 @@ mod tests {
             class,
             host: host.to_owned(),
             parts: parts.to_vec(),
+            urgency: Urgency::default(),
             split: None,
             results: None,
         }
@@ -383,18 +395,22 @@ mod tests {
     }
 
     #[test]
-    fn resources_go_first_then_new_files_then_the_largest() {
+    fn awaited_resources_go_first_then_others_then_new_files_then_the_largest() {
         let mut queue = RequestQueue::new(LIMITS);
+        let awaited = task(Class::Resource, "d", &[Part::Whole]);
+        let urgency = awaited.urgency.clone();
         for task in [
             task(Class::File, "a", &[Part::Range(0..10)]),
             shared(&[(0, 90)], 10, 0),
             task(Class::File, "c", &[Part::Whole]),
             task(Class::Resource, "d", &[Part::Whole]),
+            awaited,
         ] {
             queue.submit(task);
         }
+        urgency.raise();
         let order: Vec<u64> = handed_out(&mut queue).iter().map(|one| one.0).collect();
-        assert_eq!(order, [3, 2, 1, 0, 1], "four connections for files");
+        assert_eq!(order, [4, 3, 2, 1, 0, 1], "four connections for files");
     }
 
     #[test]

@@ -15,11 +15,13 @@ use std::time::Instant;
 use url::Url;
 
 use super::client::{Client, RequestHeaders, identity};
+use super::errand::{Errand, resource_task};
 use super::fetcher::Fetcher;
 use super::pages::{Keep, KeptPage, Pages};
-use super::queue::{Class, Job, Ran, Task};
+use super::queue::{Job, Ran, Task};
 use super::ranges::Part;
 use super::retry::{Attempts, FetchError};
+use super::urgency::Urgency;
 use super::waits::{HeardBody, Waits};
 use crate::archive::{GzipError, gunzip};
 use crate::cancellation::Cancellation;
@@ -43,6 +45,8 @@ pub struct ResourceRequest {
     /// The name of the form in which the caller keeps the answer, with [`Resource::keep`]; `None`
     /// if the body is kept as it comes.
     pub form: Option<&'static str>,
+    /// Whether somebody waits for the answer.
+    pub urgency: Urgency,
 }
 
 /// An answer whose status is 2xx, 404 or 410.
@@ -160,9 +164,9 @@ impl Resources {
             fetch: Arc::clone(&job),
             fetcher: Arc::downgrade(fetcher),
         };
-        let submitted = fetcher.readers.submit(resource_task(Errand::new(move || {
-            look_up.run();
-        })));
+        let errand = Errand::new(move || look_up.run());
+        let task = resource_task(errand, job.request.urgency.clone());
+        let submitted = fetcher.readers.submit(task);
         if let Err(trouble) = submitted {
             job.end(Err(trouble.into_error(&job.label())));
         }
@@ -198,42 +202,14 @@ impl Resources {
     }
 }
 
-/// A task of one part, whose own requests count for their host.
-fn resource_task(job: Arc<dyn Job>) -> Task {
-    Task {
-        job,
-        class: Class::Resource,
-        host: String::new(),
-        parts: vec![Part::Whole],
-        split: None,
-        results: None,
-    }
-}
-
-/// Work that is done once on a thread of a scheduler. It is taken out before it is done, so that
-/// nothing of it is dropped while the scheduler is locked.
-struct Errand(Mutex<Option<Box<dyn FnOnce() + Send>>>);
-
-impl Errand {
-    fn new(work: impl FnOnce() + Send + 'static) -> Arc<Self> {
-        Arc::new(Self(Mutex::new(Some(Box::new(work)))))
-    }
-}
-
-impl Job for Errand {
-    fn run(&self, _: &Part) -> Ran {
-        let work = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(work) = work {
-            work();
-        }
-        Ran::Done(Ok(()))
-    }
-}
-
 /// Does `work` on a connection's thread for resources.
-pub(super) fn run_beside(fetcher: &Fetcher, work: impl FnOnce() + Send + 'static) -> Result<()> {
-    let submitted = fetcher.scheduler.submit(resource_task(Errand::new(work)));
-    submitted
+pub(super) fn run_beside(
+    fetcher: &Fetcher,
+    urgency: Urgency,
+    work: impl FnOnce() + Send + 'static,
+) -> Result<()> {
+    let task = resource_task(Errand::new(work), urgency);
+    (fetcher.scheduler.submit(task))
         .map(drop)
         .map_err(|trouble| trouble.into_error("the parts of a wheel"))
 }
@@ -329,7 +305,7 @@ impl ResourceFetch {
     fn submit(self: &Arc<Self>, fetcher: &Fetcher) {
         let submitted = fetcher.scheduler.submit(Task {
             host: self.host.clone(),
-            ..resource_task(Arc::clone(self) as Arc<dyn Job>)
+            ..resource_task(Arc::clone(self) as _, self.request.urgency.clone())
         });
         if let Err(trouble) = submitted {
             self.end(Err(trouble.into_error(&self.label())));

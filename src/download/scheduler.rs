@@ -182,6 +182,7 @@ mod tests {
     use super::*;
     use crate::download::queue::{Class, Done, Job};
     use crate::download::ranges::Part;
+    use crate::download::urgency::Urgency;
 
     const ONE: Limits = Limits {
         files: 1,
@@ -220,6 +221,7 @@ mod tests {
             class: Class::File,
             host: "a".to_owned(),
             parts: vec![Part::Whole],
+            urgency: Urgency::default(),
             split: None,
             results: Some(results),
         };

@@ -9,6 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::cancellation::Cancellation;
+use crate::download::Urgency;
 use crate::error::{Error, Result};
 
 /// The longest time between two looks at the cancellation, which wakes nothing.
@@ -22,7 +23,7 @@ pub(super) struct Awaited<K, T> {
 }
 
 enum AwaitedFact<T> {
-    Pending,
+    Pending(Urgency),
     Here(Arc<T>),
     /// The error is handed out once; the command then ends.
     Failed(Option<Error>),
@@ -36,14 +37,16 @@ impl<K: Eq + Hash + Clone, T> Awaited<K, T> {
         }
     }
 
-    /// Whether this call is the first for the key; the caller then has to [`put`](Self::put).
-    pub(super) fn claim(&self, key: &K) -> bool {
+    /// If this call is the first for the key, the caller has to [`put`](Self::put) the fact. What
+    /// is returned then tells whether somebody waits for it.
+    pub(super) fn claim(&self, key: &K) -> Option<Urgency> {
         let mut slots = self.lock();
         if slots.contains_key(key) {
-            return false;
+            return None;
         }
-        slots.insert(key.clone(), AwaitedFact::Pending);
-        true
+        let urgency = Urgency::default();
+        slots.insert(key.clone(), AwaitedFact::Pending(urgency.clone()));
+        Some(urgency)
     }
 
     /// Hands the fact to all that wait for it.
@@ -73,7 +76,8 @@ impl<K: Eq + Hash + Clone, T> Awaited<K, T> {
                 Some(AwaitedFact::Failed(error)) => {
                     return Err(error.take().unwrap_or_else(Error::interrupted));
                 }
-                Some(AwaitedFact::Pending) | None => {}
+                Some(AwaitedFact::Pending(urgency)) => urgency.raise(),
+                None => {}
             }
             cancel.check()?;
             let waited = self.arrived.wait_timeout(slots, PAUSE);
@@ -94,19 +98,23 @@ mod tests {
     fn a_fact_is_claimed_once_and_reaches_those_that_wait() {
         let awaited: Awaited<u32, u32> = Awaited::new();
         let cancel = Cancellation::default();
-        assert!(awaited.claim(&1) && !awaited.claim(&1));
+        let urgency = awaited.claim(&1).expect("the first claim");
+        assert!(awaited.claim(&1).is_none() && !urgency.is_raised());
         assert!(awaited.peek(&1).is_none());
         std::thread::scope(|scope| {
             let waiting = scope.spawn(|| awaited.wait(&1, &cancel).map(|fact| *fact));
+            while !urgency.is_raised() {
+                std::thread::yield_now();
+            }
             awaited.put(&1, Ok(Arc::new(7)));
             let waited = waiting.join().expect("it does not panic");
             assert_eq!(waited.expect("a fact"), 7);
         });
-        assert!(awaited.claim(&2));
+        assert!(awaited.claim(&2).is_some());
         awaited.put(&2, Err(Error::usage("no")));
         assert!(awaited.wait(&2, &cancel).is_err());
         cancel.cancel();
-        assert!(awaited.claim(&3));
+        assert!(awaited.claim(&3).is_some());
         assert!(awaited.wait(&3, &cancel).is_err(), "it was cancelled");
     }
 }

@@ -69,9 +69,9 @@ fn directory(path: &Path, links: &mut Links) -> Result<()> {
 }
 
 fn ask(downloader: &Downloader, url: &Url, pages: &Arc<Awaited<Url, Resource>>) {
-    if !pages.claim(url) {
+    let Some(urgency) = pages.claim(url) else {
         return;
-    }
+    };
     let request = ResourceRequest {
         url: url.clone(),
         accept: Some(simple::ACCEPT.to_owned()),
@@ -79,6 +79,7 @@ fn ask(downloader: &Downloader, url: &Url, pages: &Arc<Awaited<Url, Resource>>) 
         limit: simple::MOST_BYTES,
         keep: Keep::UntilStale,
         form: None,
+        urgency,
     };
     let (pages, key) = (Arc::clone(pages), url.clone());
     downloader.want(request, move |answer| {

@@ -5,7 +5,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 
 use pkg_install::Cancellation;
-use pkg_install::download::{Downloader, Keep, Resource, ResourceRequest, Settings};
+use pkg_install::download::{Downloader, Keep, Resource, ResourceRequest, Settings, Urgency};
 use pkg_install::error::ErrorKind;
 use pkg_install::error::Result;
 use pkg_install::fs::Fs;
@@ -23,6 +23,7 @@ fn page(server: &Server, path: &str) -> ResourceRequest {
         limit: 10_000,
         keep: Keep::Never,
         form: None,
+        urgency: Urgency::default(),
     }
 }
 
@@ -74,6 +75,35 @@ fn an_address_is_fetched_once_and_what_arrives_may_ask_for_more() {
     assert_eq!(texts, ["left right", "right", "root"]);
     assert!(!downloader.want(root, |_| unreachable!("it is here already")));
     assert_eq!(server.order().len(), 3, "{:?}", server.order());
+}
+
+#[test]
+fn what_somebody_waits_for_is_asked_for_before_what_was_asked_for_earlier() {
+    let (scene, server) = (Scene::new(), Server::start());
+    for path in ["first", "a", "b", "c"] {
+        server.put(path, b"text");
+    }
+    let downloader = downloader(&Settings {
+        resource_connections: 1,
+        ..settings(&scene)
+    });
+    let next = ["a", "b", "c"].map(|path| page(&server, path));
+    let urgency = next[2].urgency.clone();
+    let (found, resources) = channel();
+    let asking = downloader.clone();
+    // Until this returns, the only connection is busy.
+    let arrived = move |_| {
+        for request in next {
+            let found = found.clone();
+            asking.want(request, move |resource| {
+                found.send(resource).expect("the test waits");
+            });
+        }
+        urgency.raise();
+    };
+    assert!(downloader.want(page(&server, "first"), arrived));
+    assert_eq!(resources.iter().filter(Result::is_ok).count(), 3);
+    assert_eq!(server.order(), ["first", "c", "a", "b"]);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::sync::{Arc, MutexGuard, PoisonError, Weak};
 use url::Url;
 
 use super::{MISSING, Scout, asked_twice};
-use crate::download::{Keep, RemoteFile, Resource, ResourceRequest};
+use crate::download::{Keep, RemoteFile, Resource, ResourceRequest, Urgency};
 use crate::error::{ArchiveFault, Error, Result};
 use crate::fs::OpenFile;
 use crate::index::metadata::{self, KnownMetadata};
@@ -31,9 +31,9 @@ impl Scout {
         project: &IndexedProject,
     ) {
         let key = (name.clone(), version.clone());
-        if !self.metadata.claim(&key) {
+        let Some(urgency) = self.metadata.claim(&key) else {
             return;
-        }
+        };
         let Some(wheel) = project.best(version) else {
             let reason = "no wheel of it can be used".to_owned();
             self.put_metadata(&key, Ok(KnownMetadata::unreadable(reason)));
@@ -52,9 +52,9 @@ impl Scout {
                 self.metadata.put(&key, read.map(Arc::new));
             }
             Location::Url(url) => match wheel.metadata {
-                MetadataFile::Absent => self.peek(key, wheel),
+                MetadataFile::Absent => self.peek(key, wheel, urgency),
                 MetadataFile::Unpinned | MetadataFile::Pinned(_) => {
-                    self.ask_metadata_file(key, wheel, url);
+                    self.ask_metadata_file(key, wheel, url, urgency);
                 }
             },
         }
@@ -66,6 +66,7 @@ impl Scout {
         key: (ProjectName, Version),
         wheel: &Offered,
         url: &Url,
+        urgency: Urgency,
     ) {
         let mut url = url.clone();
         url.set_path(&format!("{}.metadata", url.path()));
@@ -85,6 +86,7 @@ impl Scout {
                 Keep::UntilStale
             },
             form: None,
+            urgency: urgency.clone(),
         };
         let (scout, wheel, claimed) = (Arc::downgrade(self), wheel.clone(), key.clone());
         let arrived = move |answer: Result<Resource>| {
@@ -94,7 +96,7 @@ impl Scout {
             let read = match answer {
                 // The page promised the file. If it is missing, the wheel has METADATA.
                 Ok(file) if MISSING.contains(&file.status) => {
-                    scout.peek(key, &wheel);
+                    scout.peek(key, &wheel, urgency);
                     return;
                 }
                 Ok(file) => KnownMetadata::of_file(&key, file, pinned),
@@ -108,7 +110,7 @@ impl Scout {
     }
 
     /// Reads METADATA out of a remote wheel, of which only parts are fetched if the server allows.
-    fn peek(self: &Arc<Self>, key: (ProjectName, Version), wheel: &Offered) {
+    fn peek(self: &Arc<Self>, key: (ProjectName, Version), wheel: &Offered, urgency: Urgency) {
         let Location::Url(url) = &wheel.location else {
             return;
         };
@@ -121,7 +123,7 @@ impl Scout {
         };
         let scout = Arc::downgrade(self);
         let claimed = key.clone();
-        let begun = self.downloader.run_beside(move || {
+        let begun = self.downloader.run_beside(urgency, move || {
             if let Some(scout) = Weak::upgrade(&scout) {
                 let read = scout.in_wheel(&key, &file);
                 scout.put_metadata(&key, read);

@@ -73,7 +73,7 @@ impl Scout {
             let wheels = vec![(parsed.version.clone(), wheel)];
             let accepts = &self.settings.acceptance;
             let project = Arc::new(IndexedProject::of_wheels(name, wheels, accepts));
-            if self.projects.claim(name) {
+            if self.projects.claim(name).is_some() {
                 self.projects.put(name, Ok(Arc::clone(&project)));
                 self.want_metadata(name, &parsed.version, &project);
             }

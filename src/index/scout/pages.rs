@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError, Weak};
 use url::Url;
 
 use super::{MISSING, Scout, asked_twice};
-use crate::download::{Keep, Resource, ResourceRequest};
+use crate::download::{Keep, Resource, ResourceRequest, Urgency};
 use crate::error::{Error, IndexFault, Result};
 use crate::index::merge::Answers;
 use crate::index::page::condensed;
@@ -26,40 +26,46 @@ impl Scout {
         name: &ProjectName,
         lead: Option<VersionFilter>,
     ) {
-        if !self.projects.claim(name) {
+        let Some(urgency) = self.projects.claim(name) else {
             return;
-        }
+        };
         let wheels = self.links.get(name);
         if self.settings.locations.merges(name) {
-            self.ask_all_indexes(name, wheels.cloned(), lead);
+            self.ask_all_indexes(name, wheels.cloned(), lead, &urgency);
         } else if let Some(wheels) = wheels {
             let accepts = &self.settings.acceptance;
             let project = IndexedProject::of_wheels(name, wheels.clone(), accepts);
             self.projects.put(name, Ok(Arc::new(project)));
         } else {
-            self.ask_index(name, 0, lead);
+            self.ask_index(name, 0, lead, urgency);
         }
     }
 
     /// Asks the `number`-th index for a project, and the next one if that does not know it.
-    fn ask_index(self: &Arc<Self>, name: &ProjectName, number: usize, lead: Option<VersionFilter>) {
+    fn ask_index(
+        self: &Arc<Self>,
+        name: &ProjectName,
+        number: usize,
+        lead: Option<VersionFilter>,
+        urgency: Urgency,
+    ) {
         let pages = self.settings.locations.pages(name);
         let Some((index, url)) = pages.into_iter().nth(number) else {
             // No index knows it.
             self.projects.put(name, Ok(Arc::default()));
             return;
         };
-        let project = name.clone();
+        let (project, next) = (name.clone(), urgency.clone());
         let arrived = move |scout: Arc<Self>, answer: Result<Resource>| match answer {
             Ok(page) if MISSING.contains(&page.status) => {
-                scout.ask_index(&project, number + 1, lead);
+                scout.ask_index(&project, number + 1, lead, next);
             }
             Ok(page) => scout.read_page(&project, &index.label(), page, |read| {
                 scout.put_project(&project, read, lead.as_ref());
             }),
             Err(error) => scout.projects.put(&project, Err(error)),
         };
-        if !self.ask_page(&url, arrived) {
+        if !self.ask_page(&url, urgency, arrived) {
             // Two projects have different addresses, so only a redirecting index gets here.
             self.projects.put(name, Err(asked_twice(&url)));
         }
@@ -72,6 +78,7 @@ impl Scout {
         name: &ProjectName,
         wheels: Option<Vec<(Version, Offered)>>,
         lead: Option<VersionFilter>,
+        urgency: &Urgency,
     ) {
         let accepts = &self.settings.acceptance;
         let wheels = wheels.map(|wheels| IndexedProject::of_wheels(name, wheels, accepts));
@@ -96,7 +103,7 @@ impl Scout {
                     Err(error) => note(Err(error)),
                 }
             };
-            if !self.ask_page(&url, arrived) {
+            if !self.ask_page(&url, urgency.clone(), arrived) {
                 // This answer stays missing, so that nothing replaces the error.
                 self.projects.put(name, Err(asked_twice(&url)));
                 return;
@@ -108,6 +115,7 @@ impl Scout {
     fn ask_page(
         self: &Arc<Self>,
         url: &Url,
+        urgency: Urgency,
         arrived: impl FnOnce(Arc<Self>, Result<Resource>) + Send + 'static,
     ) -> bool {
         let request = ResourceRequest {
@@ -117,6 +125,7 @@ impl Scout {
             limit: simple::MOST_BYTES,
             keep: Keep::UntilStale,
             form: Some(CONDENSED),
+            urgency,
         };
         let scout = Arc::downgrade(self);
         self.downloader.want(request, move |answer| {
