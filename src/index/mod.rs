@@ -156,6 +156,10 @@ impl KnownProjects for Index {
         }
     }
 
+    fn expect_rejections(&self) {
+        self.scout.stop_following();
+    }
+
     fn peek_candidates(&self, name: &ProjectName) -> Option<Arc<Candidates>> {
         let project = self.scout.projects.peek(name)?;
         Some(Arc::clone(&project.candidates))

@@ -34,6 +34,10 @@ pub(crate) trait KnownProjects {
         self.want_requirements(name, version);
     }
 
+    /// From now on many of the versions that would be taken are rejected, so that what one needs is
+    /// better looked for when the search takes it.
+    fn expect_rejections(&self) {}
+
     /// The versions of a project if they are here already.
     fn peek_candidates(&self, name: &ProjectName) -> Option<Arc<Candidates>>;
 

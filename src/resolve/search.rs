@@ -79,12 +79,14 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Begins another round, in which more versions are known.
+    /// Begins another round, in which more versions are known. What was guessed ahead was guessed
+    /// from versions of which many were rejected, so no more guesses are followed.
     ///
     /// # Errors
     /// [`SearchEnd::GiveUp`] after too many.
     pub(super) fn begin_round(&self) -> Result<(), SearchEnd> {
         self.order.renew();
+        self.known.expect_rejections();
         for project in &mut *self.projects.borrow_mut() {
             project.learn(self.arena);
         }

@@ -230,6 +230,43 @@ fn the_projects_that_rejected_versions_need_are_not_asked_for() {
 }
 
 #[test]
+fn what_a_guess_leads_to_is_not_asked_for_once_many_versions_were_rejected() {
+    let index = IndexScene::new();
+    index.put("base", &[("1.0", &[]), ("2.0", &[])]);
+    let named = |text: &str| -> Vec<String> {
+        let names = 0..30;
+        names.map(|number| format!("{text}{number}")).collect()
+    };
+    let (numbers, pins) = (named(""), named("pin =="));
+    let (only, deep) = (named("only"), named("deep"));
+    // Each version of `app` is rejected after `only` was asked for, and before that is looked at.
+    let requires: Vec<[&str; 2]> = only
+        .iter()
+        .zip(&pins)
+        .map(|(one, pin)| [&**one, pin])
+        .collect();
+    let app: Vec<(&str, &[&str])> = (numbers.iter().zip(&requires))
+        .map(|(number, requires)| (number.as_str(), &requires[..]))
+        .collect();
+    let pin: Vec<(&str, &[&str])> = (numbers.iter())
+        .map(|number| (number.as_str(), &["base >=2"][..]))
+        .collect();
+    index.put("pin", &pin);
+    index.put("app", &app);
+    for (only, deep) in only.iter().zip(&deep) {
+        index.put(only, &[("1.0", &[deep])]);
+    }
+    let run = index.run(&["resolve", "app", "base <2", "--target", "venv"]);
+    run.assert_code(7);
+    let order = index.server.order();
+    let count = |start: &str| order.iter().filter(|path| path.starts_with(start)).count();
+    assert_eq!(count("simple/only"), 30);
+    // The first versions are followed, until the search begins anew.
+    let deep = count("simple/deep");
+    assert!(deep <= 10, "{deep} pages");
+}
+
+#[test]
 fn what_an_extra_that_was_met_late_needs_is_asked_for_in_the_right_version() {
     let scene = IndexScene::new();
     scene.put("late", &[("1.0", &["base[more]"])]);

@@ -51,6 +51,10 @@ impl KnownProjects for WatchedIndex<'_> {
         KnownProjects::want_ahead(self.index, name, version);
     }
 
+    fn expect_rejections(&self) {
+        self.index.expect_rejections();
+    }
+
     fn peek_candidates(&self, name: &ProjectName) -> Option<Arc<Candidates>> {
         self.index.peek_candidates(name)
     }

@@ -5,12 +5,14 @@
 //! and asks for what it leads to, so the network runs down the graph whether the solver is there
 //! yet or not. Invariants: a page and a metadata file are asked for once; what is fetched ahead
 //! decides nothing. Limits: the metadata of one version per page is followed, the one that would be
-//! taken if nothing else had a say; that of a version that the solver expects to reject is not.
+//! taken if nothing else had a say; that of a version that the solver expects to reject is not, and
+//! none is any more once the solver expects to reject many.
 
 mod metadata;
 mod pages;
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use url::Url;
@@ -44,6 +46,8 @@ pub(super) struct Scout {
     extras: Mutex<BTreeSet<(ProjectName, String)>>,
     /// The versions that are likely to be rejected, so that their metadata leads to nothing.
     unfollowed: Mutex<BTreeSet<(ProjectName, Version)>>,
+    /// Whether metadata leads to pages.
+    is_following: AtomicBool,
     /// Warnings about projects (PEP 792).
     pub(super) remarks: Mutex<Vec<(ProjectName, ProjectStatus)>>,
 }
@@ -58,6 +62,7 @@ impl Scout {
             metadata: Awaited::new(),
             extras: Mutex::default(),
             unfollowed: Mutex::default(),
+            is_following: AtomicBool::new(true),
             remarks: Mutex::default(),
         }
     }
@@ -80,13 +85,20 @@ impl Scout {
         }
     }
 
+    /// Leaves what METADATA leads to to the solver, which asks for it when it takes the version:
+    /// many of the versions that were guessed are rejected.
+    pub(super) fn stop_following(&self) {
+        // Relaxed: a late reader asks for a page more.
+        self.is_following.store(false, Ordering::Relaxed);
+    }
+
     /// Wants the pages of everything that METADATA leads to.
     fn follow_metadata(self: &Arc<Self>, name: &ProjectName, dependencies: &Dependencies) {
         let ahead = &self.settings.ahead;
         let Dependencies::Stated(stated) = dependencies else {
             return;
         };
-        if ahead.no_deps {
+        if ahead.no_deps || !self.is_following.load(Ordering::Relaxed) {
             return;
         }
         let extras = self.extras_of(name);
