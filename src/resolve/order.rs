@@ -123,11 +123,19 @@ pub(super) fn versions_ahead(tried: usize) -> usize {
     tried.clamp(LEAST_AHEAD, MOST_AHEAD)
 }
 
-/// Whether more METADATA is asked for before the last batch is used up, after so many versions were
-/// asked for and tried. In a long walk half of a batch is left then, so that connections are always
-/// busy; a short one would leave the rest behind in vain.
-pub(super) fn is_batch_low(asked: usize, tried: usize) -> bool {
-    versions_ahead(tried) == MOST_AHEAD && asked < tried + MOST_AHEAD / 2
+/// Whether more METADATA is asked for before the last batch is used up, if so many versions were
+/// tried, and so many were asked for that nobody has read. In a long walk half of a batch is left
+/// then, so that connections are always busy; a short one would leave the rest behind in vain.
+pub(super) fn is_batch_low(unread: usize, tried: usize) -> bool {
+    versions_ahead(tried) == MOST_AHEAD && unread < MOST_AHEAD / 2
+}
+
+/// Whether METADATA of a project is likely to be asked for in vain, as so many versions were asked
+/// for that nobody has read, and so many were read. A project that is pinned by each version of
+/// another one that is walked down has a new version in its range with every step, and the step is
+/// often rejected before that version is looked at.
+pub(super) fn is_seldom_read(unread: usize, read: usize) -> bool {
+    unread >= read.max(LEAST_AHEAD)
 }
 
 #[cfg(test)]
@@ -185,12 +193,23 @@ mod tests {
 
     #[test]
     fn only_a_long_walk_asks_for_more_before_a_batch_is_used_up() {
-        let is_low = |(asked, tried)| is_batch_low(asked, tried);
-        assert!([(84, 60), (60, 60), (1024, 1000)].into_iter().all(is_low));
+        let is_low = |(unread, tried)| is_batch_low(unread, tried);
+        assert!([(24, 60), (0, 60), (24, 1000)].into_iter().all(is_low));
         assert!(
-            ![(85, 60), (110, 60), (49, 49), (5, 5)]
+            ![(25, 60), (50, 60), (0, 49), (0, 5)]
                 .into_iter()
                 .any(is_low)
         );
+    }
+
+    #[test]
+    fn no_more_is_asked_for_than_was_read_but_for_a_few() {
+        let is_seldom_read = |(unread, read)| is_seldom_read(unread, read);
+        assert!(
+            [(8, 0), (8, 8), (30, 30), (31, 30)]
+                .into_iter()
+                .all(is_seldom_read)
+        );
+        assert!(![(0, 0), (7, 0), (29, 30)].into_iter().any(is_seldom_read));
     }
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::demands::Demands;
 use super::known::{Candidates, Dependencies, KnownProjects};
-use super::order::{Order, is_batch_low, versions_ahead};
+use super::order::{Order, is_batch_low, is_seldom_read, versions_ahead};
 use super::package::{Names, ProjectId};
 use super::ranges::{self, VersionArena, VersionRanges};
 use super::solver_set::{KnownVersions, SolverSet, SolverVersion};
@@ -51,8 +51,8 @@ struct Project<'a> {
     /// The versions by which the sets of this round are made; `None` if the round began without.
     known: Option<KnownVersions<'a>>,
     read: HashMap<Version, Arc<Dependencies>>,
-    /// The versions whose METADATA was asked for ahead.
-    asked: HashSet<Version>,
+    /// The versions whose METADATA was asked for ahead, and has not been needed yet.
+    unread: HashSet<Version>,
     is_page_asked: bool,
     /// The version that the solver has decided on, which extras have to take.
     decided: Option<Version>,
@@ -173,6 +173,7 @@ impl<'a> Search<'a> {
             .known
             .requirements(self.names.borrow().of_project(id), version)?;
         self.with(id, |project| {
+            project.unread.remove(version);
             project.read.insert(version.clone(), Arc::clone(&read));
         });
         Ok(read)
@@ -227,21 +228,25 @@ impl<'a> Search<'a> {
             let candidates = self.known.peek_candidates(name)?;
             Some(self.keep_versions(id, candidates))
         });
-        if let Some(best) = versions.as_ref().and_then(|versions| versions.best(set)) {
+        let best = versions.as_ref().and_then(|versions| versions.best(set));
+        let is_seldom_read = self.with(id, |project| {
+            is_seldom_read(project.unread.len(), project.read.len())
+        });
+        if let Some(best) = best.filter(|_| !is_seldom_read) {
             self.ask_for_requirements(id, best);
         }
     }
 
     fn is_asked(&self, id: ProjectId, version: &Version) -> bool {
         self.with(id, |project| {
-            project.asked.contains(version) || project.read.contains_key(version)
+            project.unread.contains(version) || project.read.contains_key(version)
         })
     }
 
     fn ask_for_requirements(&self, id: ProjectId, version: &Version) {
         let (is_new, is_first) = self.with(id, |project| {
             let is_new =
-                !project.read.contains_key(version) && project.asked.insert(version.clone());
+                !project.read.contains_key(version) && project.unread.insert(version.clone());
             (is_new, project.tried.is_empty())
         });
         let names = self.names.borrow();
@@ -332,7 +337,7 @@ impl<'a> Search<'a> {
         // A batch is asked for when the last one is used up: asking for one more version with each
         // that is rejected would leave as many behind in vain as the batch is large.
         let is_low = self.with(id, |project| {
-            is_batch_low(project.asked.len(), project.tried.len())
+            is_batch_low(project.unread.len(), project.tried.len())
         });
         if is_low || next.peek().is_some_and(|next| !self.is_asked(id, next)) {
             let batch: Vec<&Version> = next.take(ahead).collect();

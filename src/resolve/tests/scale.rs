@@ -103,6 +103,22 @@ fn a_long_walk_asks_far_ahead_and_not_in_vain() {
     assert!(vain <= 50, "{vain} were asked for in vain");
 }
 
+/// Each version of app pins one of core, and is rejected before that is looked at.
+#[test]
+fn what_is_pinned_by_rejected_versions_is_not_asked_for_without_end() {
+    let mut text = "\n want x<2\n want app\n have x 1\n have x 2\n".to_owned();
+    for number in 1..=60 {
+        let needs = format!("\n needs pin=={number}\n needs core=={number}\n");
+        writeln!(text, "have app {number}{needs}have core {number}").expect("memory");
+        writeln!(text, "have pin {number}\n needs x>=2").expect("memory");
+    }
+    let scenario = Scenario::read(&text);
+    scenario.solve().expect_err("all need another x");
+    let asked = scenario.memory.asked.borrow();
+    let vain = asked.ahead.iter().filter(|(name, _)| name == "core");
+    assert!(vain.count() <= 10, "{:?}", asked.ahead);
+}
+
 #[test]
 fn many_versions_of_an_extra_that_cannot_be_had_are_not_read() {
     // Its project has to be 1, which is known before the extra's first version is tried.
