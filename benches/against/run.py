@@ -12,8 +12,9 @@ one by `pip download`. All tools get the same job, without an index, dependencie
 - install: install these wheels into a fresh virtual environment;
 - reinstall: install them again into an environment that pkg-install has filled with them;
 - uninstall: remove all projects from such an environment;
-- warm: install what the tool has unpacked before, from its cache: with hard links, with copies and,
-  on btrfs or XFS, with clones; uv is compared with pkg-install in the same mode;
+- warm: install what the tool has unpacked before, from its cache: with hard links, with copies, with
+  symbolic links (of whole packages where pkg-install makes them) and, on btrfs or XFS, with clones;
+  uv is compared with pkg-install in the same mode;
 - durable: install so that the result survives a loss of power, and the time of a `sync` after an
   ordinary installation; only on a disk.
 
@@ -66,6 +67,7 @@ WARM = (
     ("hard links", "hardlink", "hardlink"),
     ("copies", "copy", "copy"),
     ("clones", "reflink", "clone"),
+    ("symbolic links", "symlink", "symlink"),
 )
 CLONING = ("btrfs", "xfs", "bcachefs")
 THEN_SYNC = 'venv=$1; shift; "$@" && sync -f "$venv"'
@@ -281,13 +283,18 @@ class Bench:
         return wanted
 
     def tree(self):
-        """The size of every file; only the name of scripts, whose text differs between tools."""
-        found = trees.files(trees.snapshot(self.venv, contents=False))
-        return {
-            path: None if path.startswith("bin/") else node.size
-            for path, node in found.items()
-            if ".dist-info/" not in path
-        }
+        """The size of every file; only the name of scripts, whose text differs between tools.
+
+        A link counts as what it leads to: some tools link files, others directories.
+        """
+        found = {}
+        for directory, names, files in os.walk(self.venv, followlinks=True):
+            names[:] = [name for name in names if name not in ("lib64", ".pkg-install")]
+            for path in (pathlib.Path(directory, name) for name in files):
+                below = path.relative_to(self.venv).as_posix()
+                if ".dist-info/" not in below:
+                    found[below] = None if below.startswith("bin/") else path.stat().st_size
+        return found
 
     def versions(self):
         """The names and versions of all tools."""
