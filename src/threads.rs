@@ -4,8 +4,8 @@
 //! Only this file names rayon. Downloads do not run here: they wait for servers most of the time,
 //! and start threads of their own.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicIsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rayon::prelude::*;
 
@@ -65,6 +65,28 @@ pub fn in_parallel<T: Sync, R: Send>(
 ) -> Vec<R> {
     // `install` keeps rayon from using its global pool, which ignores the number of jobs.
     pool.0.install(|| items.par_iter().map(work).collect())
+}
+
+/// Does two things at once: `work` on this thread, and `other` on one more, outside of any pool. If
+/// the system gives no more threads, one comes after the other.
+pub fn beside<W, O: Send>(work: impl FnOnce() -> W, other: impl FnOnce() -> O + Send) -> (W, O) {
+    let other = Mutex::new(Some(other));
+    let run_other = || {
+        let other = other.lock().unwrap_or_else(PoisonError::into_inner).take();
+        other.map(|other| other())
+    };
+    std::thread::scope(|scope| {
+        let started = std::thread::Builder::new().spawn_scoped(scope, run_other);
+        let worked = work();
+        let done = match started {
+            // A panic goes on in this thread.
+            Ok(thread) => thread
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            Err(_) => run_other(),
+        };
+        (worked, done.expect("it was not taken before"))
+    })
 }
 
 /// Counts the threads of a pool that have nothing to do, so that another thread can use their

@@ -4,6 +4,9 @@
 //! is recognised by its pinned hash or, on this machine, by what its file looks like; any other has
 //! to be opened first, and is then recognised by its contents.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use super::{Context, Options};
 use crate::digest::{Algorithm, Digest};
 use crate::environment::{Environment, EnvironmentKind};
@@ -16,7 +19,7 @@ use crate::store::{
     ArchiveFacts, ContentId, Filling, Found, LinkMode, Store, StoreCheck, StoreUse, StoredWheel,
 };
 use crate::threads::{Pool, in_parallel};
-use crate::wheel::{OpenOptions, Wheel};
+use crate::wheel::{OpenOptions, Wheel, WheelEntry};
 
 /// Refuses symbolic links into the store where they would do harm, before anything is fetched.
 ///
@@ -46,11 +49,14 @@ pub struct UsedStore {
     store: Store,
     which: StoreUse,
     open: OpenOptions,
-    check: StoreCheck,
+    /// How files are checked; `None` if nothing is taken from them.
+    check: Option<StoreCheck>,
+    /// Entries that are not used, since something is wrong with them.
+    refused: HashSet<ContentId>,
 }
 
 /// A wheel and its files in the store.
-pub type FoundWheel = (Wheel, StoredWheel);
+pub type FoundWheel = (Wheel, Arc<StoredWheel>);
 
 impl UsedStore {
     /// Opens the store; `None` if none of the sources would use it.
@@ -59,7 +65,7 @@ impl UsedStore {
     /// There is no store, or it cannot be opened, and links to it were asked for by name.
     pub fn open(
         sources: &[Source],
-        open: OpenOptions,
+        (open, refused): (OpenOptions, &HashSet<ContentId>),
         options: &Options,
         context: Context<'_>,
     ) -> Result<Option<Self>> {
@@ -89,10 +95,11 @@ impl UsedStore {
                 which,
                 open,
                 check: match options.verify {
-                    _ if options.dry_run => StoreCheck::Nothing,
-                    Verify::Strict => StoreCheck::Contents,
-                    Verify::Normal | Verify::Off => StoreCheck::Looks,
+                    _ if options.dry_run => None,
+                    Verify::Strict => Some(StoreCheck::Contents),
+                    Verify::Normal | Verify::Off => Some(StoreCheck::Looks),
                 },
+                refused: refused.clone(),
             })),
             Err(error) if needs_links => Err(error),
             Err(error) => {
@@ -165,23 +172,20 @@ impl UsedStore {
     }
 
     fn find(&self, id: ContentId, source: &Source, context: Context<'_>) -> Result<StoreAnswer> {
-        let found = match self.store.find(id, self.check, context.cancel) {
+        if self.refused.contains(&id) {
+            return Ok(NOTHING);
+        }
+        let settles = self.check.is_some();
+        let found = match self.store.find(id, settles, context.cancel) {
             Ok(found) => found,
             Err(error) => {
                 context.cancel.check()?;
-                let message = format!("{error}; the wheel is unpacked again");
-                return Ok(StoreAnswer::warning(source, message));
+                return Ok(StoreAnswer::warning(unusable(source.label(), &error)));
             }
         };
         match found {
             Found::Missing => Ok(NOTHING),
-            Found::Damaged(path) => {
-                let message = format!(
-                    "`{path}` in the store was changed since it was put there, perhaps through a \
-                     link from an environment; the wheel is unpacked again"
-                );
-                Ok(StoreAnswer::warning(source, message))
-            }
+            Found::Damaged(path) => Ok(StoreAnswer::warning(damaged(source.label(), &path))),
             // A warning means that strict reading of RECORD might refuse the wheel.
             Found::Whole(contents, _)
                 if self.open.verify == Verify::Strict && !contents.warnings.is_empty() =>
@@ -191,11 +195,47 @@ impl UsedStore {
             Found::Whole(contents, stored) => {
                 let wheel = contents.into_wheel(source, self.open)?;
                 Ok(StoreAnswer {
-                    found: wheel.map(|wheel| (wheel, *stored)),
+                    found: wheel.map(|wheel| (wheel, Arc::from(stored))),
                     warning: None,
                 })
             }
         }
+    }
+
+    /// What is wrong with the files of these wheels. An entry with a damaged file is removed.
+    ///
+    /// # Errors
+    /// Cancelling.
+    pub fn check(
+        &self,
+        wheels: &[UsedWheel],
+        pool: &Pool,
+        context: Context<'_>,
+    ) -> Result<Vec<RefusedEntry>> {
+        let Some(check) = self.check else {
+            return Ok(Vec::new());
+        };
+        let check_one = |wheel: &UsedWheel| {
+            let (stored, entries) = (&wheel.stored, &wheel.entries);
+            let warning = match self.store.check(stored, entries, check, context.cancel) {
+                Ok(None) => return Ok(None),
+                Ok(Some(path)) => damaged(wheel.label.clone(), &path),
+                Err(error) => {
+                    context.cancel.check()?;
+                    unusable(wheel.label.clone(), &error)
+                }
+            };
+            Ok(Some(RefusedEntry {
+                id: stored.id,
+                warning,
+            }))
+        };
+        let answers: Vec<Result<Option<RefusedEntry>>> = match check {
+            // This is beside other work on all threads, and hardly takes longer on one.
+            StoreCheck::Looks => wheels.iter().map(check_one).collect(),
+            StoreCheck::Contents | StoreCheck::OnlyContents => in_parallel(pool, wheels, check_one),
+        };
+        answers.into_iter().filter_map(Result::transpose).collect()
     }
 
     /// Prepares to put a wheel into the store; `None` if it does not belong there.
@@ -222,6 +262,24 @@ impl UsedStore {
     }
 }
 
+/// A wheel whose files are taken from the store.
+pub struct UsedWheel {
+    /// How messages name it.
+    pub label: String,
+    /// Its entries, in the order of the store's index.
+    pub entries: Arc<Vec<WheelEntry>>,
+    /// Its files.
+    pub stored: Arc<StoredWheel>,
+}
+
+/// An entry of the store that cannot be used, and why.
+pub struct RefusedEntry {
+    /// The identity of its contents.
+    pub id: ContentId,
+    /// What is wrong with it.
+    pub warning: Warning,
+}
+
 /// A wheel whose archive was opened.
 pub struct OpenedSource<'a> {
     /// Where it comes from.
@@ -244,16 +302,33 @@ const NOTHING: StoreAnswer = StoreAnswer {
 };
 
 impl StoreAnswer {
-    fn warning(source: &Source, message: String) -> Self {
-        let warning = Warning {
-            code: WarningCode::DamagedCache,
-            wheel: Some(source.label()),
-            message,
-        };
+    fn warning(warning: Warning) -> Self {
         Self {
             found: None,
             warning: Some(warning),
         }
+    }
+}
+
+/// The warning that a file of an entry is not as it was written.
+fn damaged(label: String, path: &str) -> Warning {
+    let message = format!(
+        "`{path}` in the store was changed since it was put there, perhaps through a link from an \
+         environment; the wheel is unpacked again"
+    );
+    Warning {
+        code: WarningCode::DamagedCache,
+        wheel: Some(label),
+        message,
+    }
+}
+
+/// The warning that an entry cannot be read.
+fn unusable(label: String, error: &Error) -> Warning {
+    Warning {
+        code: WarningCode::DamagedCache,
+        wheel: Some(label),
+        message: format!("{error}; the wheel is unpacked again"),
     }
 }
 

@@ -1,11 +1,14 @@
 //! `install`: installs wheels, all of them or none.
 
+use std::collections::HashSet;
 use std::time::Instant;
 
+use super::from_store::RefusedEntry;
 use super::make_plan::{self, Installation};
 #[cfg(feature = "http")]
 use super::names::{self, NamedWheels};
 use super::observer::Observer;
+use super::open::Opened;
 use super::planned::PlannedTransaction;
 use super::request::{Input, ResolvedInput};
 use super::session::{Purpose, Session};
@@ -17,9 +20,11 @@ use crate::environment::{Environment, EnvironmentKind, Python};
 use crate::error::{Error, Fault, MetadataFault, Result, WarningCode};
 use crate::installed::{self, Installed};
 use crate::outcome::{Outcome, Step, Warning};
+use crate::plan::Plan;
+use crate::plan::bytecode::WantedBytecode;
 use crate::spec::tags::TagSet;
 use crate::spec::wheel_name::Tag;
-use crate::threads::Pool;
+use crate::threads::{Pool, beside};
 use crate::wheel::Wheel;
 
 /// Installs all wheels, or none.
@@ -55,6 +60,7 @@ pub(crate) fn plan_install<'a>(
     compiling::check(environment, options)?;
     from_store::check_links(environment, options)?;
     let mut compilers = None;
+    let mut refused = HashSet::new();
     for _ in 0..ATTEMPTS {
         let begin = Instant::now();
         let present = InstalledSet::new(environment, &layout, &installed, options);
@@ -68,38 +74,31 @@ pub(crate) fn plan_install<'a>(
         if compilers.is_none() && !needed.is_empty() {
             compilers = compiling::start(environment, options, &pool)?;
         }
-        let mut opened = open::open(needed, options, &pool, &downloads)?;
+        let mut opened = open::open_without(needed, options, (&pool, &refused), &downloads)?;
         context.events.step(Step::Open, begin.elapsed());
         context.warn(opened.warnings());
         #[cfg(feature = "http")]
         named.check(&opened.wheels)?;
         check_python(&opened.wheels, environment, options, context)?;
         let bytecode = compiling::wanted(compilers.as_ref(), options, context)?;
-        let begin = Instant::now();
-        let session = Session::begin(environment, Purpose::Install, options, context);
-        let planned = session.and_then(|mut session| {
-            let present = InstalledSet::new(environment, &layout, &session.installed, options);
-            let decided = wanted.decide(&present, context);
-            let planned = decided.and_then(|decision| {
-                let installation = decision.map(|decision| Installation {
-                    opened: &mut opened,
-                    decision,
-                    bytecode,
-                    options,
-                });
-                installation
-                    .map(|install| make_plan::install(&mut session, install, &pool, context))
-                    .transpose()
-            });
-            context.events.step(Step::Plan, begin.elapsed());
-            session.unless_failed(planned)
-        });
-        // After a failure, too: they may explain it.
-        context.warn(opened.take_warnings());
-        let (mut session, plan) = planned?;
-        if let Some(plan) = plan {
+        let attempt = Attempt {
+            environment,
+            layout: &layout,
+            options,
+            pool: &pool,
+            context,
+        };
+        let (mut session, plan, damaged) = attempt.plan(&wanted, &mut opened, bytecode)?;
+        if damaged.is_empty()
+            && let Some(plan) = plan
+        {
             let planned = PlannedTransaction::new(session, plan, opened, pool, options);
             return Ok(planned.with_compilers(compilers));
+        }
+        // Their wheels are opened instead, and the next plan is made with these.
+        for entry in damaged {
+            refused.insert(entry.id);
+            context.warn([entry.warning]);
         }
         installed = std::mem::take(&mut session.installed);
         session.leave_unchanged();
@@ -108,6 +107,74 @@ pub(crate) fn plan_install<'a>(
         environment.root(),
         "other commands keep changing it; try again",
     ))
+}
+
+/// One attempt to plan with wheels that are opened.
+struct Attempt<'a, 'e> {
+    environment: &'e Environment,
+    layout: &'a Layout,
+    options: &'a Options,
+    pool: &'a Pool,
+    context: Context<'a>,
+}
+
+/// A locked environment; the plan, unless it needs wheels that are not opened; and the entries of
+/// the store that it cannot be carried out with.
+type Attempted<'e> = (Session<'e>, Option<Plan>, Vec<RefusedEntry>);
+
+impl<'e> Attempt<'_, 'e> {
+    /// Locks the environment and plans, and checks the files of the store meanwhile: looking at
+    /// each of them takes about as long as planning.
+    fn plan(
+        &self,
+        wanted: &SortedWheels,
+        opened: &mut Opened,
+        bytecode: Option<WantedBytecode>,
+    ) -> Result<Attempted<'e>> {
+        let begin = Instant::now();
+        let (planned, checked) = match opened.to_check() {
+            Some((store, wheels)) => beside(
+                || self.lock_and_plan(wanted, opened, bytecode),
+                || store.check(&wheels, self.pool, self.context),
+            ),
+            None => (self.lock_and_plan(wanted, opened, bytecode), Ok(Vec::new())),
+        };
+        self.context.events.step(Step::Plan, begin.elapsed());
+        // After a failure, too: they may explain it.
+        self.context.warn(opened.take_warnings());
+        let (session, plan) = planned?;
+        match checked {
+            Ok(damaged) => Ok((session, plan, damaged)),
+            Err(error) => {
+                session.leave_unchanged();
+                Err(error)
+            }
+        }
+    }
+
+    fn lock_and_plan(
+        &self,
+        wanted: &SortedWheels,
+        opened: &mut Opened,
+        bytecode: Option<WantedBytecode>,
+    ) -> Result<(Session<'e>, Option<Plan>)> {
+        let (options, context) = (self.options, self.context);
+        let mut session = Session::begin(self.environment, Purpose::Install, options, context)?;
+        let present = InstalledSet::new(self.environment, self.layout, &session.installed, options);
+        let decided = wanted.decide(&present, context);
+        let planned = decided.and_then(|decision| {
+            let installation = decision.map(|decision| Installation {
+                opened,
+                decision,
+                bytecode,
+                options,
+            });
+            installation
+                .map(|install| make_plan::install(&mut session, install, self.pool, context))
+                .transpose()
+        });
+        session.unless_failed(planned)
+    }
 }
 
 /// Names by which people call virtual environments.

@@ -4,8 +4,11 @@
 //! Input: [`Source`]s. Output: [`Opened`], with the wheels in the same order and everything that is
 //! needed to read more of them later.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use super::Options;
-use super::from_store::{FoundWheel, OpenedSource, UsedStore, stat_of};
+use super::from_store::{FoundWheel, OpenedSource, UsedStore, UsedWheel, stat_of};
 #[cfg(feature = "http")]
 use super::remote::{Missing, RemoteWheels};
 use super::shared_downloads::SharedDownloads;
@@ -15,7 +18,7 @@ use crate::outcome::{Events, Warning};
 use crate::source::Source;
 use crate::spec::record::Verify;
 use crate::stage::{Arrivals, StoreFiles};
-use crate::store::{Filling, LinkMode, StoreCounts, StoredWheel};
+use crate::store::{ContentId, Filling, LinkMode, StoreCounts, StoredWheel};
 use crate::threads::Pool;
 use crate::wheel::{self, Archives, OpenOptions, Records, Wheel, WheelId};
 
@@ -29,9 +32,9 @@ pub struct Opened {
     /// The source of each wheel, and how its file looked before it was opened.
     sources: Vec<(Source, Option<Stat>)>,
     /// The files of the wheels that are in the store.
-    stored: Vec<Option<StoredWheel>>,
+    stored: Vec<Option<Arc<StoredWheel>>>,
     /// The store; `None` if it is not used.
-    store: Option<UsedStore>,
+    store: Option<Arc<UsedStore>>,
     /// Reads remote wheels; `None` if there are none.
     #[cfg(feature = "http")]
     remote: Option<RemoteWheels>,
@@ -45,6 +48,19 @@ pub fn open(
     sources: Vec<Source>,
     options: &Options,
     pool: &Pool,
+    downloads: &SharedDownloads<'_>,
+) -> Result<Opened> {
+    open_without(sources, options, (pool, &HashSet::new()), downloads)
+}
+
+/// As [`open`], but the entries of the store in `refused` are not used.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_without(
+    sources: Vec<Source>,
+    options: &Options,
+    (pool, refused): (&Pool, &HashSet<ContentId>),
     downloads: &SharedDownloads<'_>,
 ) -> Result<Opened> {
     let context = downloads.context;
@@ -62,7 +78,7 @@ pub fn open(
         complete_record: options.complete_record,
         fresh_digests: options.fresh_digests,
     };
-    let Some(store) = UsedStore::open(&sources, open, options, context)? else {
+    let Some(store) = UsedStore::open(&sources, (open, refused), options, context)? else {
         let mut opened = open_archives(&sources, open, (options, pool), downloads)?;
         opened.stored = sources.iter().map(|_| None).collect();
         opened.sources = sources.into_iter().map(|source| (source, None)).collect();
@@ -94,10 +110,13 @@ pub fn open(
     }
     Ok(Opened {
         sources: sources.into_iter().zip(looks_of).collect(),
-        store: Some(store),
+        store: Some(Arc::new(store)),
         ..merged(found, &unknown, opened)
     })
 }
+
+/// A store, and the wheels in it whose files are used.
+pub type StoreToCheck = (Arc<UsedStore>, Vec<UsedWheel>);
 
 /// Puts the wheels from the store, by their numbers, between those that were opened, whose numbers
 /// are `unknown`. An archive whose wheel was then found in the store is closed.
@@ -217,6 +236,21 @@ impl Opened {
             preview: &self.wheels[id.0 as usize],
         };
         ids.map(missing).collect()
+    }
+
+    /// The wheels whose files come from the store, to be checked before any is used, and the store;
+    /// `None` if there are none.
+    pub fn to_check(&self) -> Option<StoreToCheck> {
+        let used = (self.wheels.iter().zip(&self.stored)).filter_map(|(wheel, stored)| {
+            Some(UsedWheel {
+                label: wheel.label.clone(),
+                entries: Arc::clone(&wheel.entries),
+                stored: Arc::clone(stored.as_ref()?),
+            })
+        });
+        let used: Vec<UsedWheel> = used.collect();
+        let store = self.store.as_ref().filter(|_| !used.is_empty())?;
+        Some((Arc::clone(store), used))
     }
 
     /// Whether the files of a wheel come from the store.

@@ -71,7 +71,7 @@ mod tests {
         let mut wheel = wheel("demo-1.0-py3-none-any.whl", &["m/0", "m/1", "m/2"]);
         if digests == Digests::NotRead {
             wheel.digests = digests;
-            for entry in &mut wheel.entries {
+            for entry in Arc::make_mut(&mut wheel.entries) {
                 entry.digest = None;
             }
         }

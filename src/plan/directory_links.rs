@@ -117,7 +117,7 @@ fn package<'p>(
 fn whole_packages(wheel: &Wheel) -> HashMap<&str, u32> {
     let mut counts: HashMap<&str, u32> = HashMap::new();
     let (mut regular, mut elsewhere) = (HashSet::new(), HashSet::new());
-    for entry in &wheel.entries {
+    for entry in wheel.entries.iter() {
         let path = entry.path.as_str();
         if let Some(below) = wheel.below_data(path) {
             // The first component is the scheme.

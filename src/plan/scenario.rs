@@ -4,6 +4,7 @@
 //! texts. Facts are made up from these values as `installed` would gather them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::conflict::OnConflict;
 use super::{Candidate, Change, ChangeId, Content, Plan, Tally, WantedFile, Wants, WheelId, make};
@@ -69,7 +70,7 @@ pub fn wheel(file_name: &str, paths: &[&str]) -> Wheel {
         metadata: Metadata::parse(metadata).expect("metadata"),
         root_is_purelib: true,
         dist_info: format!("{stem}.dist-info"),
-        entries: entries.collect(),
+        entries: Arc::new(entries.collect()),
         digests: Digests::Known,
         entry_points: Vec::new(),
         requested: false,

@@ -84,7 +84,7 @@ pub fn spread(
         faults: Vec::new(),
     };
     let scripts = spread.generated_scripts();
-    for entry in &wheel.entries {
+    for entry in wheel.entries.iter() {
         if let Err(fault) = spread.entry(entry, &scripts) {
             spread.faults.push(fault);
         }

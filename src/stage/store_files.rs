@@ -1,5 +1,6 @@
 //! What staging takes from the store, and what it puts there.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::WarningCode;
@@ -17,7 +18,7 @@ pub struct StoreFiles<'a> {
     /// The wheels by their ids.
     pub wheels: &'a [Wheel],
     /// Those that are in the store, by their ids.
-    pub stored: &'a [Option<StoredWheel>],
+    pub stored: &'a [Option<Arc<StoredWheel>>],
     /// Those that are put into the store, by their ids.
     pub filling: Vec<Option<Filling<'a>>>,
     /// Counts what is done.
@@ -53,7 +54,7 @@ impl<'a> StoreFiles<'a> {
     }
 
     pub(super) fn stored(&self, id: WheelId) -> Option<&'a StoredWheel> {
-        self.stored.get(id.0 as usize)?.as_ref()
+        self.stored.get(id.0 as usize)?.as_deref()
     }
 
     pub(super) fn filling(&self, id: WheelId) -> Option<&Filling<'a>> {

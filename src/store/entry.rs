@@ -19,8 +19,6 @@ const MAX_INDEX: u64 = 1 << 30;
 /// How thoroughly the files of an entry are checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StoreCheck {
-    /// Not at all, because nothing is taken from them.
-    Nothing,
     /// Their lengths, times, permissions and inodes.
     Looks,
     /// Also their digests.
@@ -51,11 +49,13 @@ pub enum Found {
 }
 
 impl Store {
-    /// Opens the entry of a content id and checks its files. A damaged one is removed.
+    /// Opens the entry of a content id. Its files are not checked, see [`Store::check`]; but if the
+    /// store was copied from elsewhere and `settles`, it is made usable. A damaged entry is
+    /// removed.
     ///
     /// # Errors
     /// Cancelling, or a file that cannot be looked at.
-    pub fn find(&self, id: ContentId, check: StoreCheck, cancel: &Cancellation) -> Result<Found> {
+    pub fn find(&self, id: ContentId, settles: bool, cancel: &Cancellation) -> Result<Found> {
         let path = id.path();
         let Some(bytes) = self.dir.read(&format!("{path}/{INDEX}"), MAX_INDEX)? else {
             return Ok(Found::Missing);
@@ -74,23 +74,38 @@ impl Store {
             facts: index.facts.clone(),
         };
         self.mark_used(&format!("{path}/{INDEX}"));
-        let checked = if check == StoreCheck::Nothing {
-            Ok(stored)
-        } else if stored.tree.own_stat()?.inode != index.facts.tree {
+        let is_moved = settles && stored.tree.own_stat()?.inode != index.facts.tree;
+        let settled = if is_moved {
             self.settle(&index, stored, cancel)?
         } else {
-            let entries = &index.contents.entries;
-            stored
-                .check(entries, check, cancel)?
-                .map_or(Ok(stored), Err)
+            Ok(stored)
         };
-        match checked {
+        match settled {
             Ok(stored) => Ok(Found::Whole(Box::new(index.contents), Box::new(stored))),
             Err(path) => {
                 self.discard(id)?;
                 Ok(Found::Damaged(path))
             }
         }
+    }
+
+    /// Checks the files of an entry. A damaged one is removed, and the path of the first file that
+    /// is not as it was written is returned.
+    ///
+    /// # Errors
+    /// Cancelling, or a file that cannot be looked at.
+    pub fn check(
+        &self,
+        stored: &StoredWheel,
+        entries: &[WheelEntry],
+        check: StoreCheck,
+        cancel: &Cancellation,
+    ) -> Result<Option<String>> {
+        let damaged = stored.check(entries, check, cancel)?;
+        if damaged.is_some() {
+            self.discard(stored.id)?;
+        }
+        Ok(damaged)
     }
 
     /// Notes that an entry is used, by the time of its index, which `cache prune` goes by. A
@@ -219,8 +234,7 @@ impl StoredWheel {
                     .is_some_and(|stat| self.is_untouched(&stat, entry, self.facts.inodes[number])),
             };
             let is_right = looks_right
-                && (matches!(check, StoreCheck::Nothing | StoreCheck::Looks)
-                    || has_digest(&self.tree, entry, cancel)?);
+                && (check == StoreCheck::Looks || has_digest(&self.tree, entry, cancel)?);
             if !is_right {
                 return Ok(Some(entry.path.to_string()));
             }

@@ -5,6 +5,8 @@
 //! rest and the rest: a power cut may tear the file, since it is not flushed. Invariant: what
 //! cannot be read whole is read as nothing at all, and the wheel is unpacked again.
 
+use std::sync::Arc;
+
 use crate::digest::{Algorithm, Digest};
 use crate::error::{WARNING_CODES, WarningCode};
 use crate::outcome::Warning;
@@ -170,7 +172,7 @@ pub fn decode(bytes: &[u8]) -> Option<StoredIndex> {
             root_is_purelib,
             dist_info,
             metadata: Metadata::parse(&headers).ok()?,
-            entries,
+            entries: Arc::new(entries),
             entry_points,
             warnings,
         },
@@ -319,10 +321,10 @@ mod tests {
                 root_is_purelib: true,
                 dist_info: "demo-1.0.dist-info".to_owned(),
                 metadata: Metadata::parse(&headers).expect("valid"),
-                entries: vec![
+                entries: Arc::new(vec![
                     entry(0, "demo/ä.py", None),
                     entry(1, "demo-1.0.data/scripts/x", Some("#!python\n")),
-                ],
+                ]),
                 entry_points: vec![EntryPoint {
                     name: "demo".to_owned(),
                     module: "demo.main".to_owned(),

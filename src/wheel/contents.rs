@@ -2,6 +2,8 @@
 
 use super::open::{direct_url, disagreements, is_dist_info_of};
 use super::{Digests, OpenOptions, Wheel, WheelEntry, needs_own_digest};
+use std::sync::Arc;
+
 use crate::digest::{Algorithm, Digest};
 use crate::error::Result;
 use crate::outcome::Warning;
@@ -20,7 +22,7 @@ pub struct WheelContents {
     /// See [`Wheel::metadata`].
     pub metadata: Metadata,
     /// See [`Wheel::entries`]. All of them have digests.
-    pub entries: Vec<WheelEntry>,
+    pub entries: Arc<Vec<WheelEntry>>,
     /// See [`Wheel::entry_points`].
     pub entry_points: Vec<EntryPoint>,
     /// See [`Wheel::warnings`]. The wheel that they name is replaced.

@@ -85,7 +85,7 @@ pub struct Wheel {
     pub dist_info: String,
     /// The files to install, in the order of the archive: all but RECORD and the files that only
     /// installers write.
-    pub entries: Vec<WheelEntry>,
+    pub entries: Arc<Vec<WheelEntry>>,
     /// Whether RECORD was read, which states the digests of the entries.
     pub digests: Digests,
     /// Its console and GUI scripts.
@@ -186,7 +186,7 @@ impl Wheel {
             && self.metadata == other.metadata
             && self.entry_points == other.entry_points
             && self.entries.len() == other.entries.len()
-            && self.entries.iter().zip(&other.entries).all(is_same)
+            && self.entries.iter().zip(other.entries.iter()).all(is_same)
     }
 }
 

@@ -196,7 +196,7 @@ fn describe(
         name,
         metadata,
         dist_info,
-        entries,
+        entries: Arc::new(entries),
         digests,
         entry_points,
         requested: source.requested,
