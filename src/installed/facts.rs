@@ -206,7 +206,10 @@ impl<'a> Gather<'a> {
     /// The link on the way to a place that leaves, if there is one.
     fn leaving_link(&self, place: &Place) -> Option<Place> {
         // Nearly always there is none, and no parent has to be put together.
-        let mut at = place.parent().filter(|_| !self.removal.links.is_empty());
+        if self.removal.links.is_empty() {
+            return None;
+        }
+        let mut at = place.parent();
         while let Some(above) = at {
             if self.removal.links.contains(&above) {
                 return Some(above);

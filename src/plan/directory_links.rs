@@ -10,13 +10,14 @@
 //! a directory that is shared with others, pip takes such a row for all that is there, and removes
 //! the other projects' links, too.
 
-use std::collections::{HashMap, HashSet};
 use std::ops::Range;
+
+use foldhash::{HashMap, HashMapExt as _, HashSet, HashSetExt as _};
 
 use super::operations::below;
 use super::{ChangeId, Content, NewRow, Plan, PlannedFile, RowFile};
-use crate::environment::layout::{Layout, SchemeKey};
-use crate::wheel::{Wheel, WheelId};
+use crate::environment::layout::{Layout, Place, SchemeKey};
+use crate::wheel::{Wheel, WheelEntry, WheelId};
 
 /// A directory that is to be a symbolic link.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,22 +40,26 @@ impl Plan {
         let owners: HashMap<WheelId, ChangeId> = (self.changes.iter().zip(0..))
             .filter_map(|(change, number)| Some((change.wheel?, ChangeId(number))))
             .collect();
-        let mut packages: HashMap<WheelId, HashMap<&str, u32>> = HashMap::new();
+        let mut packages: HashMap<WheelId, HashMap<&str, usize>> = HashMap::new();
         let moved = self.files.chunk_by(|one, other| one.slot == other.slot);
+        let place_of = |slot: u32| {
+            let at = self
+                .operations
+                .binary_search_by_key(&slot, |operation| operation.slot);
+            &self.operations[at.expect("an operation moves it in")].place
+        };
         let mut links = Vec::new();
         let mut end = 0;
         for files in moved {
             let begin = end;
             end += files.len();
-            let Some((id, name)) = package(files, layout, wheels) else {
+            let Some((id, name)) = package(files, place_of(files[0].slot), (layout, wheels)) else {
                 continue;
             };
             let counts = packages
                 .entry(id)
                 .or_insert_with(|| whole_packages(&wheels[id.0 as usize]));
-            let is_whole = counts
-                .get(name)
-                .is_some_and(|count| *count as usize == files.len());
+            let is_whole = counts.get(name).is_some_and(|count| *count == files.len());
             if let Some(owner) = owners.get(&id).filter(|_| is_whole) {
                 links.push(DirectoryLink {
                     slot: files[0].slot,
@@ -88,12 +93,12 @@ impl Plan {
     }
 }
 
-/// The wheel and the name of a directory that lies directly in the library of its wheel, if the
-/// files that are moved in together are one. All of them are entries of that wheel.
+/// The wheel and the name of a directory that lies directly in the library of its wheel, if that is
+/// what is moved to this place. All `files`, which are moved in with it, are entries of that wheel.
 fn package<'p>(
-    files: &'p [PlannedFile],
-    layout: &Layout,
-    wheels: &[Wheel],
+    files: &[PlannedFile],
+    place: &'p Place,
+    (layout, wheels): (&Layout, &[Wheel]),
 ) -> Option<(WheelId, &'p str)> {
     let Content::Entry(id, _) = files[0].content else {
         return None;
@@ -103,32 +108,46 @@ fn package<'p>(
     } else {
         SchemeKey::Platlib
     };
-    let in_library = |file: &'p PlannedFile| below(layout, &file.place, library)?.split_once('/');
-    let (name, _) = in_library(&files[0])?;
-    let is_inside = |file: &'p PlannedFile| {
-        matches!(file.content, Content::Entry(other, _) if other == id)
-            && in_library(file).is_some_and(|(other, _)| other == name)
-    };
-    files.iter().all(is_inside).then_some((id, name))
+    let name = below(layout, place, library).filter(|name| !name.contains('/'))?;
+    let is_of_wheel =
+        |file: &PlannedFile| matches!(file.content, Content::Entry(other, _) if other == id);
+    let is_directory = files[0].place != *place;
+    (is_directory && files.iter().all(is_of_wheel)).then_some((id, name))
 }
 
 /// How many files a wheel has below each of its names that are regular packages. A name to which
 /// its `.data` directory adds is left out.
-fn whole_packages(wheel: &Wheel) -> HashMap<&str, u32> {
-    let mut counts: HashMap<&str, u32> = HashMap::new();
+fn whole_packages(wheel: &Wheel) -> HashMap<&str, usize> {
+    let mut counts: HashMap<&str, usize> = HashMap::new();
     let (mut regular, mut elsewhere) = (HashSet::new(), HashSet::new());
-    for entry in wheel.entries.iter() {
-        let path = entry.path.as_str();
-        if let Some(below) = wheel.below_data(path) {
+    let top = |entry: &WheelEntry| memchr::memchr(b'/', entry.path.as_str().as_bytes());
+    let is_beside = |one: &WheelEntry, other: &WheelEntry| {
+        let (one_top, other_top) = (top(one), top(other));
+        one_top == other_top
+            && one_top.is_some_and(|end| {
+                one.path.as_str().as_bytes()[..end] == other.path.as_str().as_bytes()[..end]
+            })
+    };
+    // Entries are sorted by path as a rule, so that those below one name follow each other.
+    for entries in wheel.entries.chunk_by(is_beside) {
+        let path = entries[0].path.as_str();
+        if wheel.below_data(path).is_some() {
+            let below = entries
+                .iter()
+                .filter_map(|entry| wheel.below_data(entry.path.as_str()));
             // The first component is the scheme.
-            elsewhere.extend(below.split('/').nth(1));
+            elsewhere.extend(below.filter_map(|below| below.split('/').nth(1)));
             continue;
         }
-        let Some((name, rest)) = path.split_once('/') else {
+        let Some((name, _)) = path.split_once('/') else {
             continue;
         };
-        *counts.entry(name).or_default() += 1;
-        if rest.starts_with("__init__.") {
+        *counts.entry(name).or_default() += entries.len();
+        let is_first = |entry: &WheelEntry| {
+            let rest = &entry.path.as_str()[name.len() + 1..];
+            rest.starts_with("__init__.")
+        };
+        if entries.iter().any(is_first) {
             regular.insert(name);
         }
     }

@@ -4,7 +4,7 @@
 //! [`DirectoryLinks`]. A wheel whose libraries would not find others behind a link gets files
 //! instead.
 
-use std::collections::HashSet;
+use foldhash::HashSet;
 
 use super::store_files::StoreFiles;
 use crate::plan::Plan;

@@ -4,8 +4,9 @@
 //! this command puts into the store is linked when it is there, after everything else is written;
 //! only then is it known whether its libraries would work, and if not it gets files.
 
-use std::collections::HashSet;
 use std::path::Path;
+
+use foldhash::HashSet;
 
 use super::directory_links::{LinkTarget, target};
 use super::links::StageLinks;
@@ -45,7 +46,7 @@ impl Linking<'_> {
     /// A wheel that could not be put there, although links to it were asked for.
     pub(super) fn link_awaited(&self, events: &dyn Events) -> Result<HashSet<u32>> {
         let mut made = self.links.directories.ready.clone();
-        let mut real = HashSet::new();
+        let mut real = HashSet::default();
         for link in self.links_in(&self.links.directories.awaited) {
             let filling = self.links.filling(link.wheel);
             let filling = filling.ok_or_else(|| self.not_there(link))?;

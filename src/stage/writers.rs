@@ -3,10 +3,12 @@
 //! Each worker takes one group of files at a time: small entries that lie side by side in their
 //! archive, or a single file. A group of a remote wheel is queued when the wheel arrives.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::mpsc::Receiver;
 use std::sync::{Mutex, PoisonError};
 use std::thread::Scope;
+
+use foldhash::HashSet;
 
 use super::arrivals::{self, Arrival, AwaitedFiles, SortedFiles};
 use super::compile::{Compilation, CompileResults};
