@@ -282,6 +282,12 @@ impl Downloader {
         resources::run_beside(&self.fetcher, urgency, work)
     }
 
+    /// Does short `work` on one of the threads that look into the cache, before they look for more.
+    /// If none can be started, the work is dropped. Never waits.
+    pub fn run_soon(&self, work: impl FnOnce() + Send + 'static) {
+        resources::run_soon(&self.fetcher, work);
+    }
+
     /// Waits until the resources that have come are in the cache. They are handed out before they
     /// are written, and the end of the program would end the threads that write.
     pub fn settle(&self) {

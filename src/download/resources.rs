@@ -214,6 +214,15 @@ pub(super) fn run_beside(
         .map_err(|trouble| trouble.into_error("the parts of a wheel"))
 }
 
+/// Does `work` on a thread that looks into the cache. It is dropped if none can be started.
+pub(super) fn run_soon(fetcher: &Fetcher, work: impl FnOnce() + Send + 'static) {
+    let urgency = Urgency::default();
+    urgency.raise();
+    let _ = fetcher
+        .readers
+        .submit(resource_task(Errand::new(work), urgency));
+}
+
 /// What identifies an address: all of it but credentials and fragment.
 fn key_of(url: &Url) -> String {
     request_url(url).into()

@@ -150,9 +150,9 @@ impl KnownProjects for Index {
         }
     }
 
-    fn want_ahead(&self, name: &ProjectName, version: &Version) {
+    fn want_ahead(&self, name: &ProjectName, versions: Vec<Version>) {
         if let Some(project) = self.scout.projects.peek(name) {
-            self.scout.want_unfollowed_metadata(name, version, &project);
+            self.scout.want_unfollowed_metadata(name, versions, project);
         }
     }
 

@@ -192,6 +192,15 @@ impl IndexedProject {
         }
     }
 
+    /// Ranks the wheels of so many versions below this one, which are likely to be looked at next.
+    pub(super) fn rank_below(&self, version: &Version, count: usize) {
+        if let Some(position) = self.candidates.position(version) {
+            for below in position.saturating_sub(count)..position {
+                self.candidates.state(below);
+            }
+        }
+    }
+
     /// The wheel of a version that can be used.
     pub(crate) fn best(&self, version: &Version) -> Option<&Offered> {
         let best = self.all(version).first()?;

@@ -28,11 +28,9 @@ pub(crate) trait KnownProjects {
     /// Begins to look for what one version needs, unless that has begun.
     fn want_requirements(&self, name: &ProjectName, version: &Version);
 
-    /// The same for a version that is likely to be rejected, as others of its project were: what it
-    /// needs itself is better not looked for.
-    fn want_ahead(&self, name: &ProjectName, version: &Version) {
-        self.want_requirements(name, version);
-    }
+    /// The same for versions that are likely to be rejected, as others of their project were: what
+    /// they need themselves is better not looked for.
+    fn want_ahead(&self, name: &ProjectName, versions: Vec<Version>);
 
     /// From now on many of the versions that would be taken are rejected, so that what one needs is
     /// better looked for when the search takes it.

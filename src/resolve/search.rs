@@ -245,15 +245,13 @@ impl<'a> Search<'a> {
 
     fn ask_for_requirements(&self, id: ProjectId, version: &Version) {
         let (is_new, is_first) = self.with(id, |project| {
-            let is_new =
-                !project.read.contains_key(version) && project.unread.insert(version.clone());
-            (is_new, project.tried.is_empty())
+            (project.expect(version), project.tried.is_empty())
         });
         let names = self.names.borrow();
         let name = names.of_project(id);
         match (is_new, is_first) {
             (true, true) => self.known.want_requirements(name, version),
-            (true, false) => self.known.want_ahead(name, version),
+            (true, false) => self.known.want_ahead(name, vec![version.clone()]),
             (false, _) => {}
         }
     }
@@ -341,8 +339,13 @@ impl<'a> Search<'a> {
         });
         if is_low || next.peek().is_some_and(|next| !self.is_asked(id, next)) {
             let batch: Vec<&Version> = next.take(ahead).collect();
-            for version in batch {
-                self.ask_for_requirements(id, version);
+            let new: Vec<Version> = self.with(id, |project| {
+                let batch = batch.into_iter().filter(|version| project.expect(version));
+                batch.cloned().collect()
+            });
+            if !new.is_empty() {
+                let names = self.names.borrow();
+                self.known.want_ahead(names.of_project(id), new);
             }
         }
     }
@@ -383,6 +386,11 @@ impl<'a> Search<'a> {
 }
 
 impl<'a> Project<'a> {
+    /// Notes that METADATA is asked for ahead; returns whether it was not before.
+    fn expect(&mut self, version: &Version) -> bool {
+        !self.read.contains_key(version) && self.unread.insert(version.clone())
+    }
+
     /// From now on sets are made by the versions, if the search has needed them: what is here by
     /// chance must not change the search.
     fn learn(&mut self, arena: &'a VersionArena) {

@@ -47,8 +47,8 @@ impl KnownProjects for WatchedIndex<'_> {
         self.index.want_requirements(name, version);
     }
 
-    fn want_ahead(&self, name: &ProjectName, version: &Version) {
-        KnownProjects::want_ahead(self.index, name, version);
+    fn want_ahead(&self, name: &ProjectName, versions: Vec<Version>) {
+        KnownProjects::want_ahead(self.index, name, versions);
     }
 
     fn expect_rejections(&self) {

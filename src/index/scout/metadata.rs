@@ -159,17 +159,31 @@ impl Scout {
         Ok(read)
     }
 
-    /// Begins to look for the metadata of a version that is likely to be rejected. The pages of the
-    /// projects that it needs are left to the solver, which asks for them if it takes the version.
+    /// Begins to look for the metadata of versions that are likely to be rejected. The pages of the
+    /// projects that they need are left to the solver, which asks for them if it takes the version.
     pub(in crate::index) fn want_unfollowed_metadata(
         self: &Arc<Self>,
         name: &ProjectName,
-        version: &Version,
-        project: &IndexedProject,
+        versions: Vec<Version>,
+        project: Arc<IndexedProject>,
     ) {
         // Noted before the metadata is asked for: it may arrive before this function returns.
-        self.unfollowed().insert((name.clone(), version.clone()));
-        self.want_metadata(name, version, project);
+        let keys = versions
+            .iter()
+            .map(|version| (name.clone(), version.clone()));
+        self.unfollowed().extend(keys);
+        let (scout, name) = (Arc::downgrade(self), name.clone());
+        // In a long walk the solver has the most work of all threads, so it goes on meanwhile.
+        self.downloader.run_soon(move || {
+            for version in &versions {
+                if let Some(scout) = Weak::upgrade(&scout) {
+                    scout.want_metadata(&name, version, &project);
+                }
+            }
+            if let Some(lowest) = versions.iter().min() {
+                project.rank_below(lowest, versions.len());
+            }
+        });
     }
 
     fn unfollowed(&self) -> MutexGuard<'_, BTreeSet<(ProjectName, Version)>> {

@@ -255,13 +255,15 @@ impl KnownProjects for Memory {
     fn want_requirements(&self, name: &ProjectName, version: &Version) {
         let key = (name.to_string(), version.clone());
         self.asked.borrow_mut().followed.insert(key);
-        self.want_ahead(name, version);
+        self.want_ahead(name, vec![version.clone()]);
     }
 
-    fn want_ahead(&self, name: &ProjectName, version: &Version) {
+    fn want_ahead(&self, name: &ProjectName, versions: Vec<Version>) {
         let ahead = &mut self.asked.borrow_mut().ahead;
-        let is_new = ahead.insert((name.to_string(), version.clone()));
-        assert!(is_new, "{name} {version} is asked for ahead twice");
+        for version in versions {
+            let is_new = ahead.insert((name.to_string(), version.clone()));
+            assert!(is_new, "{name} {version} is asked for ahead twice");
+        }
     }
 
     /// As if every page arrived before the solver looks again.
