@@ -16,7 +16,11 @@ use super::variables;
 /// # Errors
 /// A name that does not say which format is meant, or a time that is none.
 pub fn parts(args: &PackArgs) -> Result<(PackRequest, Options, EnvironmentArgs), UsageError> {
-    let wanted = request(&args.artifact)?;
+    let wanted = PackRequest {
+        // Nothing else shows it.
+        digest: args.output.json,
+        ..request(&args.artifact)?
+    };
     let environment = EnvironmentArgs {
         python: args.artifact.python.clone(),
         python_version: args.artifact.python_version,
@@ -64,6 +68,7 @@ fn request(args: &ArtifactArgs) -> Result<PackRequest, UsageError> {
         plain: args.plain.clone(),
         compression: args.compress.0,
         modified: variables::source_date_epoch()?,
+        digest: false,
         image: (format == FormatWord::Oci).then(|| image(args)),
     })
 }

@@ -124,7 +124,7 @@ pub fn write_layer<'f>(
     options: &PackOptions<'_>,
     file: OutputFile<'f>,
 ) -> Result<(OutputFile<'f>, WrittenLayer)> {
-    let mut output = ArtifactOutput::new(file);
+    let mut output = ArtifactOutput::new(file, true);
     let plain = Hasher::new(Algorithm::Sha256);
     let how = (modified, options.compression.level());
     let mut tar = TarGzWriter::begin(Some(plain), how, &mut output)?;
@@ -171,7 +171,7 @@ pub fn write_layer<'f>(
     let (file, digest) = output.finish()?;
     let diff_id = plain.expect("it was given above").finish();
     let written = WrittenLayer {
-        digest,
+        digest: digest.expect("it was asked for above"),
         diff_id,
         bytes,
         counts,

@@ -127,6 +127,8 @@ pub struct ArtifactSpec<'a> {
     pub entry: Option<&'a str>,
     /// The time of every file, in seconds since 1970.
     pub modified: u64,
+    /// Whether the digest of the whole is wanted.
+    pub hashes: bool,
 }
 
 /// How the files of an artefact were made.
@@ -145,8 +147,8 @@ pub struct PackCounts {
 pub struct Packed {
     /// The length in bytes.
     pub bytes: u64,
-    /// The SHA-256 of the whole.
-    pub sha256: Digest,
+    /// The SHA-256 of the whole, if that is wanted.
+    pub sha256: Option<Digest>,
     /// How its files were made.
     pub counts: PackCounts,
 }
@@ -169,7 +171,7 @@ pub fn pack<'f>(
     let (arrivals, enough) = arrivals.map(|both| (both.archives, both.enough)).unzip();
     let checks = Checks::new(contents, (archives, enough), options, finds_ends);
     let ((file, sha256), (counts, bytes)) = checks.run(arrivals, |checks| {
-        let mut output = ArtifactOutput::new(file);
+        let mut output = ArtifactOutput::new(file, artefact.hashes);
         let counts = match artefact.format {
             PackFormat::Zip => zipped::write(contents, checks, artefact.modified, &mut output)?,
             PackFormat::TarGz => tarred::write(contents, checks, artefact.modified, &mut output)?,

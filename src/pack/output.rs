@@ -1,7 +1,7 @@
 //! The file that an artefact is written to, from its first byte to its last.
 //!
-//! Everything is counted and hashed on the way, so that the digest of the artefact costs no second
-//! look at it. Small pieces are put together, because a system call costs more than copying them.
+//! Everything is counted on the way, and hashed if that is wanted, so that the digest of the artefact
+//! costs no second look at it. Small pieces are put together, because a system call costs more than copying them.
 
 use crate::digest::{Algorithm, Digest, Hasher};
 use crate::error::Result;
@@ -14,17 +14,17 @@ const PIECE: usize = 1 << 18;
 pub(super) struct ArtifactOutput<'a> {
     file: OutputFile<'a>,
     waiting: Vec<u8>,
-    hasher: Hasher,
+    hasher: Option<Hasher>,
     length: u64,
 }
 
 impl<'a> ArtifactOutput<'a> {
-    /// An output that writes to an empty file.
-    pub(super) fn new(file: OutputFile<'a>) -> Self {
+    /// An output that writes to an empty file, and hashes what it writes if that is wanted.
+    pub(super) fn new(file: OutputFile<'a>, hashes: bool) -> Self {
         Self {
             file,
             waiting: Vec::with_capacity(2 * PIECE),
-            hasher: Hasher::new(Algorithm::Sha256),
+            hasher: hashes.then(|| Hasher::new(Algorithm::Sha256)),
             length: 0,
         }
     }
@@ -43,7 +43,9 @@ impl<'a> ArtifactOutput<'a> {
         if bytes.len() >= PIECE {
             // It is large enough without the others, and is not copied.
             self.write_waiting()?;
-            self.hasher.update(bytes);
+            if let Some(hasher) = &mut self.hasher {
+                hasher.update(bytes);
+            }
             return self.file.write(bytes);
         }
         self.waiting.extend_from_slice(bytes);
@@ -53,20 +55,22 @@ impl<'a> ArtifactOutput<'a> {
         Ok(())
     }
 
-    /// Writes what is still waiting, and returns the file and its digest.
+    /// Writes what is still waiting, and returns the file and its digest, if that is wanted.
     ///
     /// # Errors
     /// A failure to write.
-    pub(super) fn finish(mut self) -> Result<(OutputFile<'a>, Digest)> {
+    pub(super) fn finish(mut self) -> Result<(OutputFile<'a>, Option<Digest>)> {
         self.write_waiting()?;
-        Ok((self.file, self.hasher.finish()))
+        Ok((self.file, self.hasher.map(Hasher::finish)))
     }
 
     fn write_waiting(&mut self) -> Result<()> {
         if self.waiting.is_empty() {
             return Ok(());
         }
-        self.hasher.update(&self.waiting);
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(&self.waiting);
+        }
         self.file.write(&self.waiting)?;
         self.waiting.clear();
         Ok(())

@@ -52,7 +52,7 @@ impl<'a> ArtifactObject<'a> {
             path: &artifact.path,
             format: artifact.format.word(),
             bytes: artifact.bytes,
-            sha256: &artifact.sha256,
+            sha256: (artifact.sha256.as_deref()).expect("it is asked for with `--json`"),
             id: &artifact.id,
             entries: artifact.entries,
             copied: artifact.copied,

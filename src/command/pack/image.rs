@@ -90,7 +90,7 @@ pub(super) fn write(
         path: request.output.clone(),
         format: request.format,
         bytes: written.iter().map(|layer| layer.bytes).sum(),
-        sha256: manifest.digest.to_hex(),
+        sha256: Some(manifest.digest.to_hex()),
         id: parts.contents.id.clone(),
         entries: counts.entries,
         copied: counts.copied,

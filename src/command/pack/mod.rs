@@ -53,6 +53,9 @@ pub struct PackRequest {
     pub compression: PackCompression,
     /// The time of every file, in seconds since 1970.
     pub modified: Option<u64>,
+    /// Whether the digest of the whole is wanted, which is a tenth of the work. An image has it
+    /// always.
+    pub digest: bool,
     /// What an image is like; only with [`PackFormat::Oci`].
     pub image: Option<ImageRequest>,
 }
@@ -91,8 +94,9 @@ pub struct PackedArtifact {
     pub format: PackFormat,
     /// Its length in bytes.
     pub bytes: u64,
-    /// The SHA-256 of the whole, in hexadecimal digits.
-    pub sha256: String,
+    /// The SHA-256 of the whole, or of the manifest of an image, in hexadecimal digits; `None` if
+    /// it was not asked for.
+    pub sha256: Option<String>,
     /// The SHA-256 of the paths, modes and digests of what it contains.
     pub id: String,
     /// How many files it contains.
@@ -243,6 +247,7 @@ fn write(
         python: &target.python,
         entry: request.entry.as_deref().map(script_of),
         modified,
+        hashes: request.digest,
     };
     let place = ArtifactPlace::new(&request.output, context)?;
     place.check_space(&contents, opened)?;

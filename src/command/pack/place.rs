@@ -1,13 +1,13 @@
 //! The place of an artefact that is one file. It is written beside its place, under a name of its
 //! own, and one rename puts it there.
 
+use std::io;
 use std::path::Path;
 
 use super::PackedArtifact;
-use crate::archive;
 use crate::command::Context;
 use crate::command::open::Opened;
-use crate::digest::Algorithm;
+use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::fs::{self, Dir, OpenFile, ReadAt as _};
 use crate::outcome::Status;
@@ -82,7 +82,7 @@ impl<'a> ArtifactPlace<'a> {
         how.progress.end();
         let placed = packed.and_then(|packed| {
             how.cancel.check()?;
-            let status = self.put(&packed, how)?;
+            let status = self.put(how)?;
             Ok((packed, status))
         });
         let (packed, status) = match placed {
@@ -97,7 +97,7 @@ impl<'a> ArtifactPlace<'a> {
             path: self.path.to_owned(),
             format: artefact.format,
             bytes: packed.bytes,
-            sha256: packed.sha256.to_hex(),
+            sha256: packed.sha256.map(Digest::to_hex),
             id: contents.id.clone(),
             entries: packed.counts.entries,
             copied: packed.counts.copied,
@@ -125,8 +125,8 @@ impl<'a> ArtifactPlace<'a> {
     }
 
     /// Gives the artefact its name, unless the same bytes have it already.
-    fn put(&self, packed: &pack::Packed, how: &PackOptions<'_>) -> Result<Status> {
-        if self.is_there(packed) {
+    fn put(&self, how: &PackOptions<'_>) -> Result<Status> {
+        if self.is_there() {
             self.directory.remove_file(&self.partial)?;
             return Ok(Status::Unchanged);
         }
@@ -137,13 +137,34 @@ impl<'a> ArtifactPlace<'a> {
         Ok(Status::Packed)
     }
 
-    fn is_there(&self, packed: &pack::Packed) -> bool {
+    /// Whether the same bytes have the name already. Few commands pack the same again, so that
+    /// comparing costs less than hashing every artefact for this.
+    fn is_there(&self) -> bool {
+        let open = |path: &Path| OpenFile::open(path).ok().flatten();
+        let partial = self.directory.path().join(&self.partial);
         // A file that cannot be read is replaced.
-        let Ok(Some(old)) = OpenFile::open(self.path) else {
+        let (Some(old), Some(new)) = (open(self.path), open(&partial)) else {
             return false;
         };
-        old.size() == packed.bytes
-            && archive::digest_of(&old, Algorithm::Sha256)
-                .is_ok_and(|digest| digest == packed.sha256)
+        old.size() == new.size() && have_same_content(&old, &new).unwrap_or(false)
     }
+}
+
+/// How many bytes of two files are compared at once.
+const PIECE: usize = 1 << 18;
+
+/// Whether two files of the same length have the same content.
+fn have_same_content(one: &OpenFile, other: &OpenFile) -> io::Result<bool> {
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for at in (0..one.size()).step_by(PIECE) {
+        let length = usize::try_from(one.size() - at).map_or(PIECE, |left| left.min(PIECE));
+        for (file, bytes) in [(one, &mut ours), (other, &mut theirs)] {
+            bytes.resize(length, 0);
+            file.read_exact_at(bytes, at)?;
+        }
+        if ours != theirs {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
