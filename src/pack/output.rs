@@ -1,7 +1,8 @@
 //! The file that an artefact is written to, from its first byte to its last.
 //!
-//! Everything is counted on the way, and hashed if that is wanted, so that the digest of the artefact
-//! costs no second look at it. Small pieces are put together, because a system call costs more than copying them.
+//! Everything is counted on the way, and hashed if that is wanted, so that the digest of the
+//! artefact costs no second look at it. Small pieces are put together, because a system call costs
+//! more than copying them.
 
 use crate::digest::{Algorithm, Digest, Hasher};
 use crate::error::Result;

@@ -70,6 +70,7 @@ mod other_tools;
 mod output;
 mod packaging;
 mod packing;
+mod packing_again;
 mod packing_downloads;
 mod packing_images;
 mod packing_streams;

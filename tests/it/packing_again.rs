@@ -1,0 +1,44 @@
+//! `pack` to a place that has a file already.
+
+use std::fs;
+
+use sha2::Digest as _;
+
+use crate::support::scene::Scene;
+use crate::support::wheel_builder::Wheel;
+
+#[test]
+fn a_file_that_differs_in_any_byte_is_replaced_with_or_without_a_digest() {
+    let scene = Scene::new();
+    // Longer than what is compared at once.
+    let bytes: Vec<u8> = (0..700_000_u32).map(|at| (at ^ at >> 8) as u8).collect();
+    let wheel = scene.wheel(&Wheel::new("demo", "1.0").stored("demo.bin", bytes));
+    let wheel = wheel.display().to_string();
+    for format in ["pyz", "zip", "tar.gz"] {
+        let name = format!("demo.{format}");
+        let arguments = ["pack", &wheel, "--output", &name];
+        let with_digest = [&arguments[..], &["--json"]].concat();
+        let first = scene.run(&with_digest).assert_code(0).json();
+        let content = fs::read(scene.join(&name)).expect("it is written");
+        let digest = sha2::Sha256::digest(&content);
+        let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(first["artifact"]["sha256"], digest);
+        for at in [0, content.len() / 2, content.len() - 1] {
+            let mut other = content.clone();
+            other[at] ^= 1;
+            for arguments in [&arguments[..], &with_digest] {
+                fs::write(scene.join(&name), &other).expect("it can be written");
+                scene.run(arguments).assert_code(0);
+                let written = fs::read(scene.join(&name)).expect("it is written");
+                assert!(written == content, "{format}: byte {at}");
+            }
+        }
+        let again = scene.run(&arguments).stdout;
+        assert!(again.contains(" is up to date"), "{again}");
+        let again = scene.run(&with_digest).assert_code(0).json();
+        assert_eq!(
+            (&again["outcome"], &again["artifact"]),
+            (&"unchanged".into(), &first["artifact"])
+        );
+    }
+}
