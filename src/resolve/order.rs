@@ -123,16 +123,17 @@ pub(super) fn versions_ahead(tried: usize) -> usize {
     tried.clamp(LEAST_AHEAD, MOST_AHEAD)
 }
 
-/// Whether more METADATA is asked for before the last batch is used up, if so many versions were
-/// tried, and so many were asked for that nobody has read. In a long walk half of a batch is left
-/// then, so that connections are always busy; a short one would leave the rest behind in vain.
+/// Whether the next batch of METADATA is asked for before the last one is used up: `tried` versions
+/// were tried, and the METADATA of `unread` further ones was asked for and not looked at yet. In a
+/// long walk this is so when half of a batch is left, so that connections are always busy. In a
+/// short walk the rest would be asked for in vain.
 pub(super) fn is_batch_low(unread: usize, tried: usize) -> bool {
     versions_ahead(tried) == MOST_AHEAD && unread < MOST_AHEAD / 2
 }
 
-/// Whether METADATA of a project is likely to be asked for in vain, as so many versions were asked
-/// for that nobody has read, and so many were read. A project that is pinned by each version of
-/// another one that is walked down has a new version in its range with every step, and the step is
+/// Whether METADATA of a project is likely to be asked for in vain: of the versions that were asked
+/// for, `unread` were never looked at, and `read` were. Such is a project that every version of
+/// another one pins, while that one is walked down: each step needs another version of it, and is
 /// often rejected before that version is looked at.
 pub(super) fn is_seldom_read(unread: usize, read: usize) -> bool {
     unread >= read.max(LEAST_AHEAD)
