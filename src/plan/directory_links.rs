@@ -14,7 +14,7 @@ use std::ops::Range;
 
 use foldhash::{HashMap, HashMapExt as _, HashSet, HashSetExt as _};
 
-use super::operations::below;
+use super::operations::{below, place_of};
 use super::{ChangeId, Content, NewRow, Plan, PlannedFile, RowFile};
 use crate::environment::layout::{Layout, Place, SchemeKey};
 use crate::wheel::{Wheel, WheelEntry, WheelId};
@@ -42,18 +42,13 @@ impl Plan {
             .collect();
         let mut packages: HashMap<WheelId, HashMap<&str, usize>> = HashMap::new();
         let moved = self.files.chunk_by(|one, other| one.slot == other.slot);
-        let place_of = |slot: u32| {
-            let at = self
-                .operations
-                .binary_search_by_key(&slot, |operation| operation.slot);
-            &self.operations[at.expect("an operation moves it in")].place
-        };
         let mut links = Vec::new();
         let mut end = 0;
         for files in moved {
             let begin = end;
             end += files.len();
-            let Some((id, name)) = package(files, place_of(files[0].slot), (layout, wheels)) else {
+            let place = place_of(&self.operations, files[0].slot);
+            let Some((id, name)) = package(files, place, (layout, wheels)) else {
                 continue;
             };
             let counts = packages

@@ -294,8 +294,7 @@ impl Plan {
     /// The path of a file in the staging directory, such as `3/pkg/a.py`: the slot of the operation
     /// that moves it in, and its path below the place of that operation.
     pub fn staged_path(&self, file: &PlannedFile) -> String {
-        let at = (self.operations).binary_search_by_key(&file.slot, |operation| operation.slot);
-        let moved = &self.operations[at.expect("an operation moves it in")].place;
+        let moved = operations::place_of(&self.operations, file.slot);
         match file.place.path.below(&moved.path) {
             // Faster than `format!`, and needed for every directory and more.
             Some(below) => [&*file.slot.to_string(), "/", below].concat(),

@@ -92,6 +92,12 @@ pub fn operations(
     (operations, planned.collect())
 }
 
+/// The place to which the operation of a slot moves something.
+pub(super) fn place_of(operations: &[Operation], slot: u32) -> &Place {
+    let at = operations.binary_search_by_key(&slot, |operation| operation.slot);
+    &operations[at.expect("an operation moves it in")].place
+}
+
 /// Something that is moved in with one rename, and the files in it, which follow each other.
 struct Move {
     place: Place,

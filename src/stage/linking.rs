@@ -46,7 +46,7 @@ impl Linking<'_> {
     /// A wheel that could not be put there, although links to it were asked for.
     pub(super) fn link_awaited(&self, events: &dyn Events) -> Result<HashSet<u32>> {
         let mut made = self.links.directories.ready.clone();
-        let mut real = HashSet::default();
+        let mut real: Vec<&DirectoryLink> = Vec::new();
         for link in self.links_in(&self.links.directories.awaited) {
             let filling = self.links.filling(link.wheel);
             let filling = filling.ok_or_else(|| self.not_there(link))?;
@@ -57,9 +57,7 @@ impl Linking<'_> {
                     self.symlink(link, &directory)?;
                     made.insert(link.slot);
                 }
-                Some(false) => {
-                    real.insert(link.slot);
-                }
+                Some(false) => real.push(link),
                 None => {
                     return Err(match filling.failure() {
                         Some(error) => {
@@ -72,9 +70,10 @@ impl Linking<'_> {
         }
         if !real.is_empty() {
             make_directories(self.plan, self.stages, self.pool, &|slot| {
-                real.contains(&slot)
+                real.iter().any(|link| link.slot == slot)
             })?;
-            self.link_files(&real)?;
+            real.into_iter()
+                .try_for_each(|link| self.link_files(link))?;
         }
         for warning in self.warnings(&made) {
             events.warning(warning);
@@ -120,13 +119,12 @@ impl Linking<'_> {
         Ok(())
     }
 
-    /// Makes the files of these slots, whose wheels this command has put into the store.
-    fn link_files(&self, slots: &HashSet<u32>) -> Result<()> {
+    /// Makes the files of a directory whose wheel this command has put into the store.
+    fn link_files(&self, link: &DirectoryLink) -> Result<()> {
         let mut buffer = Vec::new();
-        for (number, file) in self.plan.files.iter().enumerate() {
-            if slots.contains(&file.slot)
-                && let Content::Entry(id, entry) = file.content
-            {
+        for number in link.files.clone() {
+            let file = &self.plan.files[number];
+            if let Content::Entry(id, entry) = file.content {
                 self.link_file(file, (id, entry), &mut buffer)?;
                 (self.done)(number);
             }
@@ -142,8 +140,8 @@ impl Linking<'_> {
     ) -> Result<()> {
         let filling = self.links.filling(id).expect("its slot is awaited");
         let entries = &filling.wheel().entries;
-        let entry = entries.iter().find(|other| other.id == entry);
-        let entry = entry.expect("the plan has entries of the wheel only");
+        let at = entries.binary_search_by_key(&entry, |other| other.id);
+        let entry = &entries[at.expect("the plan has entries of the wheel only")];
         let tree = filling
             .tree()
             .ok_or_else(|| Error::cache(self.links.files.store.path(), "a wheel in it is gone"))?;
