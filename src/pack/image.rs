@@ -6,7 +6,9 @@
 //! all images with the same wheel share it.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
+use super::ahead::{NextContent, unpack_ahead};
 use super::contents::{Contents, PackedContent};
 use super::output::ArtifactOutput;
 use super::tarred::TarGzWriter;
@@ -16,6 +18,8 @@ use crate::digest::{Algorithm, Digest, Hasher};
 use crate::error::{Error, Result, SpreadFault};
 use crate::fs::OutputFile;
 use crate::plan::Plan;
+use crate::stage::{Group, Queue};
+use crate::threads::{OnPanic, Pool, SpareThreads};
 use crate::wheel::Archives;
 
 /// How many layers an image may have, those of its base included: more cannot be mounted.
@@ -113,7 +117,43 @@ fn refuse_deletion(path: &str, owner: Option<u32>, plan: &Plan) -> Result<()> {
     Err(Error::wheel(source.unwrap_or_default(), fault))
 }
 
-/// Writes a layer into an empty file. Every content is checked on the way.
+/// Writes all layers on the threads of `pool`: `write` is called once for each, and gets its number
+/// and the threads that have nothing to do. The largest layers come first, so that no thread is
+/// left alone with one of them; where one is, the others help with its huge entries.
+///
+/// # Errors
+/// The error of the first layer in their order that could not be written; those that were not begun
+/// yet are left out then.
+pub fn write_layers(
+    layers: &[LayerFiles],
+    pool: &Pool,
+    write: impl Fn(usize, &SpareThreads) -> Result<WrittenLayer> + Sync,
+) -> Result<Vec<WrittenLayer>> {
+    let queue = Queue::new(false);
+    let group = |(number, layer): (usize, &LayerFiles)| Group {
+        unpacks: true,
+        cost: layer.compressed,
+        work: number,
+    };
+    queue.add(layers.iter().enumerate().map(group).collect());
+    let written: Vec<OnceLock<Result<WrittenLayer>>> =
+        layers.iter().map(|_| OnceLock::new()).collect();
+    pool.on_each_thread(|| {
+        let _stop = OnPanic(|| queue.stop());
+        while let Some(number) = queue.next() {
+            let layer = write(number, queue.spare());
+            if layer.is_err() {
+                queue.stop();
+            }
+            // Each number is given out once.
+            let _ = written[number].set(layer);
+        }
+    });
+    let written = written.into_iter().filter_map(OnceLock::into_inner);
+    written.collect()
+}
+
+/// Writes a layer into an empty file. Every content is checked on the way, on another thread.
 ///
 /// # Errors
 /// As [`pack`](super::pack()).
@@ -121,7 +161,7 @@ pub fn write_layer<'f>(
     layer: &LayerFiles,
     (contents, archives): (&Contents<'_>, &Archives),
     modified: u64,
-    options: &PackOptions<'_>,
+    (options, spare): (&PackOptions<'_>, &SpareThreads),
     file: OutputFile<'f>,
 ) -> Result<(OutputFile<'f>, WrittenLayer)> {
     let mut output = ArtifactOutput::new(file, true);
@@ -130,42 +170,43 @@ pub fn write_layer<'f>(
     let mut tar = TarGzWriter::begin(Some(plain), how, &mut output)?;
     let files = || layer.files.iter().map(|&number| contents.file(number));
     tar.directories(files())?;
+    let is_entry = |number: &usize| {
+        let content = contents.file(*number).content;
+        matches!(content, PackedContent::Entry(..))
+    };
+    let entries: Vec<usize> = layer.files.iter().copied().filter(is_entry).collect();
+    let unpacker = || unpacker((contents, archives), options, spare);
     let mut scratch = Scratch::new();
-    for file in files() {
-        let file = &file;
-        options.cancel.check()?;
-        tar.header(file)?;
-        match &file.content {
-            PackedContent::Bytes(bytes) => tar.add(bytes)?,
-            PackedContent::Record(owner) => tar.add(&contents.record(*owner))?,
-            // It has no content.
-            PackedContent::Link(_) => continue,
-            PackedContent::Entry(wheel, entry) => {
-                let (archive, label) = (archives.get(*wheel)?, archives.label(*wheel));
-                let entry = &archive.entries()[entry.0 as usize];
-                let expected = file.expected(options.verify);
-                let is_copied = options.compression.copies(entry);
-                let mut sink = |piece: &[u8]| {
-                    options.cancel.check()?;
-                    match &mut tar.plain {
-                        Some(plain) if is_copied => plain.update(piece),
-                        _ => tar.add(piece)?,
+    unpack_ahead(&entries, &unpacker, |next| {
+        for &number in &layer.files {
+            options.cancel.check()?;
+            let file = contents.file(number);
+            tar.header(&file)?;
+            match &file.content {
+                PackedContent::Bytes(bytes) => tar.add(bytes)?,
+                PackedContent::Record(owner) => tar.add(&contents.record(*owner))?,
+                // It has no content.
+                PackedContent::Link(_) => continue,
+                PackedContent::Entry(wheel, entry) => {
+                    let (archive, label) = (archives.get(*wheel)?, archives.label(*wheel));
+                    let entry = &archive.entries()[entry.0 as usize];
+                    if options.compression.copies(entry) {
+                        let plain = tar.plain.as_mut().expect("it was given above");
+                        let end = next(number, &mut |piece| {
+                            plain.update(piece);
+                            Ok(())
+                        })?;
+                        tar.copy((archive, entry), end, &mut scratch, label)?;
+                    } else {
+                        tar.counts.recompressed += 1;
+                        next(number, &mut |piece| tar.add(piece))?;
                     }
-                    Ok(())
-                };
-                let unpacked = archive
-                    .unpack_stream(entry, expected, &mut scratch, &mut sink)
-                    .map_err(|error| error.of_wheel(label))?;
-                if is_copied {
-                    tar.copy((archive, entry), unpacked.end, &mut scratch, label)?;
-                } else {
-                    tar.counts.recompressed += 1;
                 }
-                options.progress.advance(1, file.size);
             }
+            tar.pad(file.size)?;
         }
-        tar.pad(file.size)?;
-    }
+        Ok(())
+    })?;
     let (counts, plain) = tar.finish()?;
     let bytes = output.length();
     let (file, digest) = output.finish()?;
@@ -177,4 +218,31 @@ pub fn write_layer<'f>(
         counts,
     };
     Ok((file, written))
+}
+
+/// Unpacks and checks entries, on one thread.
+fn unpacker<'a>(
+    (contents, archives): (&'a Contents<'a>, &'a Archives),
+    options: &'a PackOptions<'a>,
+    spare: &SpareThreads,
+) -> Box<NextContent<'a>> {
+    let mut scratch = Scratch::with_help(spare.clone());
+    Box::new(move |number, sink| {
+        let file = contents.file(number);
+        let PackedContent::Entry(wheel, entry) = file.content else {
+            unreachable!("only entries are asked for");
+        };
+        let archive = archives.get(wheel)?;
+        let entry = &archive.entries()[entry.0 as usize];
+        let mut sink = |piece: &[u8]| {
+            options.cancel.check()?;
+            sink(piece)
+        };
+        let expected = file.expected(options.verify);
+        let unpacked = archive
+            .unpack_stream(entry, expected, &mut scratch, &mut sink)
+            .map_err(|error| error.of_wheel(archives.label(wheel)))?;
+        options.progress.advance(1, file.size);
+        Ok(unpacked.end)
+    })
 }

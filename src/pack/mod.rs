@@ -7,9 +7,10 @@
 //! `contents` lists what the artefact holds, `checks` checks it on all threads, and one thread
 //! writes it: `zipped`, `tarred` or `pyz`, with the formats in `zip`, `tar` and `gzip`.
 //! `recompressed` deflates what is not copied. `image` writes the layers of a container image, each
-//! on one thread. The bytes are a function of the wheels' contents, the options and the version of
-//! this program.
+//! on one thread that `ahead` unpacks for on another. The bytes are a function of the wheels'
+//! contents, the options and the version of this program.
 
+mod ahead;
 mod checks;
 mod contents;
 mod gzip;
@@ -26,7 +27,7 @@ mod zipped;
 pub use contents::{
     AddedContent, AddedFile, Contents, PackedContent, PackedFile, wheels_without_digests,
 };
-pub use image::{LayerFiles, MAX_LAYERS, WrittenLayer, layers, write_layer};
+pub use image::{LayerFiles, MAX_LAYERS, WrittenLayer, layers, write_layer, write_layers};
 pub use launcher::NeededPython;
 
 use crate::archive::{Entry, LEVEL, Method};

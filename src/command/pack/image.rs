@@ -21,7 +21,7 @@ use crate::outcome::Status;
 use crate::pack::{self, Contents, LayerFiles, PackCounts, PackOptions, WrittenLayer};
 use crate::plan::Plan;
 use crate::spec::timestamp::Timestamp;
-use crate::threads::in_parallel;
+use crate::threads::SpareThreads;
 
 const LAYOUT: &[u8] = b"{\"imageLayoutVersion\":\"1.0.0\"}";
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
@@ -216,10 +216,9 @@ impl ImageLayout {
     ) -> Result<Vec<WrittenLayer>> {
         how.progress
             .begin(parts.contents.count() as u64, parts.contents.size());
-        let numbered: Vec<(usize, &LayerFiles)> = layers.iter().enumerate().collect();
-        let written = in_parallel(how.pool, &numbered, |&(number, layer)| {
+        let written = pack::write_layers(layers, how.pool, |number, spare| {
             let partial = format!(".{}-{number}.part", super::unique_name());
-            let written = self.write_layer(&partial, layer, parts, how);
+            let written = self.write_layer(&partial, &layers[number], parts, (how, spare));
             if written.is_err() {
                 // The first failure matters more than a file that stays behind.
                 let _ = self.blobs.remove_file(&partial);
@@ -227,7 +226,7 @@ impl ImageLayout {
             written
         });
         how.progress.end();
-        written.into_iter().collect()
+        written
     }
 
     fn write_layer(
@@ -235,11 +234,11 @@ impl ImageLayout {
         partial: &str,
         layer: &LayerFiles,
         parts: &ImageParts<'_>,
-        how: &PackOptions<'_>,
+        (how, spare): (&PackOptions<'_>, &SpareThreads),
     ) -> Result<WrittenLayer> {
         let file = self.blobs.create(partial, false)?;
         let from = (parts.contents, &parts.opened.archives);
-        let (file, written) = pack::write_layer(layer, from, parts.modified, how, file)?;
+        let (file, written) = pack::write_layer(layer, from, parts.modified, (how, spare), file)?;
         if how.durable {
             file.flush()?;
         }
