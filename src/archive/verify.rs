@@ -22,11 +22,10 @@ impl Expected {
     }
 
     /// Returns `actual`, the digest of the content, unless another one is expected.
-    pub(super) fn check(
-        &self,
-        entry: &Entry,
-        actual: Option<Digest>,
-    ) -> ArchiveResult<Option<Digest>> {
+    ///
+    /// # Errors
+    /// The digest differs from the expected one.
+    pub fn check(&self, entry: &Entry, actual: Option<Digest>) -> ArchiveResult<Option<Digest>> {
         match (self.digest, actual) {
             (Some(recorded), Some(actual)) if recorded != actual => {
                 Err(ArchiveFault::DigestMismatch {

@@ -5,6 +5,9 @@
 //! cannot be accepted by accident.
 
 mod multi_buffer;
+#[cfg(target_arch = "x86_64")]
+mod paired;
+mod parts;
 
 use std::fmt;
 
@@ -13,6 +16,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::Digest as _;
 
 pub use multi_buffer::Backend;
+pub use parts::WholeHasher;
 
 /// A hash algorithm of Python's `hashlib` that is at least as strong as SHA-256.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -18,9 +18,9 @@ use super::{Algorithm, Digest};
 // Sixteen words fill one register of AVX-512, or two of AVX2.
 const LANES: usize = 16;
 /// The size of a block of SHA-256 in bytes.
-const BLOCK: usize = 64;
+pub(super) const BLOCK: usize = 64;
 
-type Block = [u8; BLOCK];
+pub(super) type Block = [u8; BLOCK];
 
 /// One word of each message.
 #[derive(Clone, Copy)]
@@ -168,28 +168,56 @@ impl Backend {
             done(lane.message, state);
         }
     }
+}
 
-    /// Takes in all blocks of each lane, with the instructions after which the backend is named.
-    #[allow(
-        unsafe_code,
-        reason = "calls functions that are compiled for instructions which not all processors have"
-    )]
-    fn compress(self, states: &mut States, blocks: &Lanes<'_>) {
-        // Callers may name any backend, so the processor is asked again; the answer is cached.
-        match self {
-            // SAFETY: the guard has checked that the processor has the instructions for which the
-            // function is compiled.
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx512 if is_x86_feature_detected!("avx512f") => unsafe {
-                compress_avx512(states, blocks);
-            },
-            // SAFETY: as above.
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx2 if is_x86_feature_detected!("avx2") => unsafe {
-                compress_avx2(states, blocks);
-            },
-            _ => compress(states, blocks),
+pub(super) use calls::compress_both;
+
+#[allow(
+    unsafe_code,
+    reason = "calls functions that are compiled for instructions which not all processors have"
+)]
+mod calls {
+    use super::*;
+    #[cfg(target_arch = "x86_64")]
+    use crate::digest::paired;
+
+    impl Backend {
+        /// Takes in all blocks of each lane, with the instructions after which the backend is
+        /// named.
+        pub(super) fn compress(self, states: &mut States, blocks: &Lanes<'_>) {
+            // Callers may name any backend, so the processor is asked again; the answer is cached.
+            match self {
+                // SAFETY: the guard has checked that the processor has the instructions for which
+                // the function is compiled.
+                #[cfg(target_arch = "x86_64")]
+                Self::Avx512 if is_x86_feature_detected!("avx512f") => unsafe {
+                    compress_avx512(states, blocks);
+                },
+                // SAFETY: as above.
+                #[cfg(target_arch = "x86_64")]
+                Self::Avx2 if is_x86_feature_detected!("avx2") => unsafe {
+                    compress_avx2(states, blocks);
+                },
+                _ => compress(states, blocks),
+            }
         }
+    }
+
+    /// Takes in blocks that follow in two messages, at once if the processor gains from it.
+    pub(in crate::digest) fn compress_both(
+        one: &mut [u32; 8],
+        other: &mut [u32; 8],
+        blocks: &[Block],
+    ) {
+        #[cfg(target_arch = "x86_64")]
+        if has_sha() && is_x86_feature_detected!("ssse3") {
+            // SAFETY: the processor was asked for all instructions for which the function is
+            // compiled.
+            unsafe { paired::compress_both([one, other], blocks, &CONSTANTS) };
+            return;
+        }
+        compress256(one, blocks);
+        compress256(other, blocks);
     }
 }
 
@@ -202,18 +230,9 @@ struct Message<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// Pads `content` with one bit, zeros, and the length in bits at the end of a block (FIPS
-    /// 180-4, 5.1.1).
     fn new(number: usize, content: &'a [u8]) -> Self {
         let (body, rest) = content.as_chunks();
-        let mut end = [[0; BLOCK]; 2];
-        let bytes = end.as_flattened_mut();
-        bytes[..rest.len()].copy_from_slice(rest);
-        bytes[rest.len()] = 0x80;
-        // The final bit and the length take nine bytes at the least.
-        let ends = if rest.len() < BLOCK - 8 { 1 } else { 2 };
-        bytes[ends * BLOCK - 8..ends * BLOCK]
-            .copy_from_slice(&(content.len() as u64 * 8).to_be_bytes());
+        let (end, ends) = ending(rest, content.len() as u64);
         Self {
             number,
             body,
@@ -221,6 +240,20 @@ impl<'a> Message<'a> {
             ends,
         }
     }
+}
+
+/// The one or two blocks that end a message of this length, and how many they are. They hold the
+/// `rest` of it that is no whole block, one bit, zeros, and the length in bits at the end of a
+/// block (FIPS 180-4, 5.1.1).
+pub(super) fn ending(rest: &[u8], length: u64) -> ([Block; 2], usize) {
+    let mut end = [[0; BLOCK]; 2];
+    let bytes = end.as_flattened_mut();
+    bytes[..rest.len()].copy_from_slice(rest);
+    bytes[rest.len()] = 0x80;
+    // The final bit and the length take nine bytes at the least.
+    let ends = if rest.len() < BLOCK - 8 { 1 } else { 2 };
+    bytes[ends * BLOCK - 8..ends * BLOCK].copy_from_slice(&(length * 8).to_be_bytes());
+    (end, ends)
 }
 
 /// A message that is being hashed, and how many of its blocks were taken in.
@@ -364,7 +397,7 @@ fn round<const R: usize>(rows: &mut States, words: &mut Words, constants: &[u32;
 }
 
 /// The initial state (FIPS 180-4, 5.3.3).
-const INITIAL: [u32; 8] = [
+pub(super) const INITIAL: [u32; 8] = [
     0x6a09_e667,
     0xbb67_ae85,
     0x3c6e_f372,

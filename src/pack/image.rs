@@ -7,19 +7,20 @@
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
+use std::sync::mpsc::{self, Receiver};
 
-use super::ahead::{NextContent, unpack_ahead};
 use super::contents::{Contents, PackedContent};
+use super::hashed::LayerSource;
 use super::output::ArtifactOutput;
-use super::tarred::TarGzWriter;
+use super::tarred::{TarGzWriter, TarMembers};
 use super::{PackCounts, PackOptions};
-use crate::archive::Scratch;
-use crate::digest::{Algorithm, Digest, Hasher};
+use crate::archive::{Expected, Scratch, StreamEnd};
+use crate::digest::Digest;
 use crate::error::{Error, Result, SpreadFault};
 use crate::fs::OutputFile;
 use crate::plan::Plan;
 use crate::stage::{Group, Queue};
-use crate::threads::{OnPanic, Pool, SpareThreads};
+use crate::threads::{OnPanic, Pool, SpareThreads, beside};
 use crate::wheel::Archives;
 
 /// How many layers an image may have, those of its base included: more cannot be mounted.
@@ -153,7 +154,7 @@ pub fn write_layers(
     written.collect()
 }
 
-/// Writes a layer into an empty file. Every content is checked on the way, on another thread.
+/// Writes a layer into an empty file. Every content is checked before it is written.
 ///
 /// # Errors
 /// As [`pack`](super::pack()).
@@ -165,52 +166,32 @@ pub fn write_layer<'f>(
     file: OutputFile<'f>,
 ) -> Result<(OutputFile<'f>, WrittenLayer)> {
     let mut output = ArtifactOutput::new(file, true);
-    let plain = Hasher::new(Algorithm::Sha256);
-    let how = (modified, options.compression.level());
-    let mut tar = TarGzWriter::begin(Some(plain), how, &mut output)?;
-    let files = || layer.files.iter().map(|&number| contents.file(number));
-    tar.directories(files())?;
-    let is_entry = |number: &usize| {
-        let content = contents.file(*number).content;
-        matches!(content, PackedContent::Entry(..))
+    let source = &LayerSource {
+        files: &layer.files,
+        contents,
+        archives,
+        modified,
+        options,
     };
-    let entries: Vec<usize> = layer.files.iter().copied().filter(is_entry).collect();
-    let unpacker = || unpacker((contents, archives), options, spare);
-    let mut scratch = Scratch::new();
-    unpack_ahead(&entries, &unpacker, |next| {
-        for &number in &layer.files {
-            options.cancel.check()?;
-            let file = contents.file(number);
-            tar.header(&file)?;
-            match &file.content {
-                PackedContent::Bytes(bytes) => tar.add(bytes)?,
-                PackedContent::Record(owner) => tar.add(&contents.record(*owner))?,
-                // It has no content.
-                PackedContent::Link(_) => continue,
-                PackedContent::Entry(wheel, entry) => {
-                    let (archive, label) = (archives.get(*wheel)?, archives.label(*wheel));
-                    let entry = &archive.entries()[entry.0 as usize];
-                    if options.compression.copies(entry) {
-                        let plain = tar.plain.as_mut().expect("it was given above");
-                        let end = next(number, &mut |piece| {
-                            plain.update(piece);
-                            Ok(())
-                        })?;
-                        tar.copy((archive, entry), end, &mut scratch, label)?;
-                    } else {
-                        tar.counts.recompressed += 1;
-                        next(number, &mut |piece| tar.add(piece))?;
-                    }
-                }
-            }
-            tar.pad(file.size)?;
-        }
-        Ok(())
-    })?;
-    let (counts, plain) = tar.finish()?;
+    let (to_writer, checked) = mpsc::channel();
+    let to_file = &mut output;
+    // Each side owns its end of the channel, so that the other one sees when it has failed.
+    let (hashed, written) = beside(
+        move || {
+            let to_writer = to_writer;
+            source.hash(spare, &to_writer)
+        },
+        move || {
+            let checked = checked;
+            source.write(&checked, to_file)
+        },
+    );
+    // If one side has ended early, the other one has an error.
+    let (Some(diff_id), Some(counts)) = (hashed?, written?) else {
+        return Err(Error::interrupted());
+    };
     let bytes = output.length();
     let (file, digest) = output.finish()?;
-    let diff_id = plain.expect("it was given above").finish();
     let written = WrittenLayer {
         digest: digest.expect("it was asked for above"),
         diff_id,
@@ -220,29 +201,48 @@ pub fn write_layer<'f>(
     Ok((file, written))
 }
 
-/// Unpacks and checks entries, on one thread.
-fn unpacker<'a>(
-    (contents, archives): (&'a Contents<'a>, &'a Archives),
-    options: &'a PackOptions<'a>,
-    spare: &SpareThreads,
-) -> Box<NextContent<'a>> {
-    let mut scratch = Scratch::with_help(spare.clone());
-    Box::new(move |number, sink| {
-        let file = contents.file(number);
-        let PackedContent::Entry(wheel, entry) = file.content else {
-            unreachable!("only entries are asked for");
-        };
-        let archive = archives.get(wheel)?;
-        let entry = &archive.entries()[entry.0 as usize];
-        let mut sink = |piece: &[u8]| {
-            options.cancel.check()?;
-            sink(piece)
-        };
-        let expected = file.expected(options.verify);
-        let unpacked = archive
-            .unpack_stream(entry, expected, &mut scratch, &mut sink)
-            .map_err(|error| error.of_wheel(archives.label(wheel)))?;
-        options.progress.advance(1, file.size);
-        Ok(unpacked.end)
-    })
+impl LayerSource<'_> {
+    /// Writes the files of the layer, each entry once it was checked. `None` if checking ended
+    /// early.
+    fn write(
+        &self,
+        checked: &Receiver<Option<StreamEnd>>,
+        output: &mut ArtifactOutput<'_>,
+    ) -> Result<Option<PackCounts>> {
+        let compression = self.options.compression;
+        let mut tar = TarGzWriter::begin((self.modified, compression.level()), output)?;
+        tar.directories(self.files())?;
+        let mut scratch = Scratch::new();
+        for file in self.files() {
+            self.options.cancel.check()?;
+            tar.header(&file)?;
+            tar.counts.entries += 1;
+            match &file.content {
+                PackedContent::Bytes(bytes) => tar.add(bytes)?,
+                PackedContent::Record(owner) => tar.add(&self.contents.record(*owner))?,
+                // It has no content.
+                PackedContent::Link(_) => continue,
+                PackedContent::Entry(wheel, entry) => {
+                    let Ok(end) = checked.recv() else {
+                        return Ok(None);
+                    };
+                    let (archive, entry) = self.entry(*wheel, *entry)?;
+                    let label = self.archives.label(*wheel);
+                    if compression.copies(entry) {
+                        tar.copy((archive, entry), end, &mut scratch, label)?;
+                    } else {
+                        tar.counts.recompressed += 1;
+                        let unchecked = Expected::default();
+                        archive
+                            .unpack_stream(entry, unchecked, &mut scratch, &mut |piece| {
+                                tar.add(piece)
+                            })
+                            .map_err(|error| error.of_wheel(label))?;
+                    }
+                }
+            }
+            tar.pad(file.size)?;
+        }
+        tar.finish().map(Some)
+    }
 }

@@ -7,13 +7,15 @@
 //! `contents` lists what the artefact holds, `checks` checks it on all threads, and one thread
 //! writes it: `zipped`, `tarred` or `pyz`, with the formats in `zip`, `tar` and `gzip`.
 //! `recompressed` deflates what is not copied. `image` writes the layers of a container image, each
-//! on one thread that `ahead` unpacks for on another. The bytes are a function of the wheels'
-//! contents, the options and the version of this program.
+//! on a thread of its own; `hashed` checks and hashes a layer on a second one, and `ahead` unpacks
+//! on a third one. The bytes are a function of the wheels' contents, the options and the version of
+//! this program.
 
 mod ahead;
 mod checks;
 mod contents;
 mod gzip;
+mod hashed;
 mod image;
 mod launcher;
 mod output;

@@ -11,7 +11,6 @@ use super::output::ArtifactOutput;
 use super::recompressed::Recompressed;
 use super::tar::{TarKind, header, padding};
 use crate::archive::{Archive, Entry, Method, Scratch, StreamEnd};
-use crate::digest::Hasher;
 use crate::error::Result;
 
 /// Two empty blocks end an archive.
@@ -24,7 +23,7 @@ pub(super) fn write(
     modified: u64,
     output: &mut ArtifactOutput<'_>,
 ) -> Result<PackCounts> {
-    let mut tar = TarGzWriter::begin(None, (modified, checks.level()), output)?;
+    let mut tar = TarGzWriter::begin((modified, checks.level()), output)?;
     tar.directories(contents.files())?;
     let mut scratch = Scratch::new();
     let mut ahead = Recompressed::new(contents, checks, true);
@@ -32,6 +31,7 @@ pub(super) fn write(
         let file = &file;
         checks.proceed()?;
         tar.header(file)?;
+        tar.counts.entries += 1;
         match (&file.content, checks.entry(file)?) {
             (_, Some((archive, entry))) if checks.is_copied(entry) => {
                 let end = match entry.method() {
@@ -61,41 +61,19 @@ pub(super) fn write(
         }
         tar.pad(file.size)?;
     }
-    Ok(tar.finish()?.0)
+    tar.finish()
 }
 
-/// A compressed tar archive while it is written.
-pub(super) struct TarGzWriter<'o, 'f> {
-    gzip: GzipWriter,
-    output: &'o mut ArtifactOutput<'f>,
-    /// Hashes the archive before it is compressed, if that is wanted. Contents that are copied
-    /// compressed have to be hashed by the caller.
-    pub(super) plain: Option<Hasher>,
-    modified: u64,
-    pub(super) counts: PackCounts,
-}
+/// A tar archive that is made member by member.
+pub(super) trait TarMembers {
+    /// Appends bytes.
+    fn add(&mut self, bytes: &[u8]) -> Result<()>;
 
-impl<'o, 'f> TarGzWriter<'o, 'f> {
-    /// An empty archive.
-    pub(super) fn begin(
-        plain: Option<Hasher>,
-        (modified, level): (u64, u32),
-        output: &'o mut ArtifactOutput<'f>,
-    ) -> Result<Self> {
-        Ok(Self {
-            gzip: GzipWriter::begin(level, output)?,
-            output,
-            plain,
-            modified,
-            counts: PackCounts::default(),
-        })
-    }
+    /// The time of every member, in seconds since 1970.
+    fn modified(&self) -> u64;
 
     /// Appends every directory that holds one of the files, each before those in it.
-    pub(super) fn directories<'c>(
-        &mut self,
-        files: impl Iterator<Item = PackedFile<'c>>,
-    ) -> Result<()> {
+    fn directories<'c>(&mut self, files: impl Iterator<Item = PackedFile<'c>>) -> Result<()> {
         let mut directories = BTreeSet::new();
         for file in files {
             let mut rest = &*file.path;
@@ -110,25 +88,60 @@ impl<'o, 'f> TarGzWriter<'o, 'f> {
         }
         directories
             .iter()
-            .try_for_each(|path| self.add(&header(path, TarKind::Directory, self.modified)))
+            .try_for_each(|path| self.add(&header(path, TarKind::Directory, self.modified())))
     }
 
     /// Appends the header of a file; its content and its padding have to follow.
-    pub(super) fn header(&mut self, file: &PackedFile<'_>) -> Result<()> {
-        self.counts.entries += 1;
+    fn header(&mut self, file: &PackedFile<'_>) -> Result<()> {
         let kind = match &file.content {
             PackedContent::Link(target) => TarKind::Link(target),
             _ => TarKind::File(file.size, file.executable),
         };
-        self.add(&header(&file.path, kind, self.modified))
+        self.add(&header(&file.path, kind, self.modified()))
     }
 
-    /// Appends bytes that are not compressed yet.
-    pub(super) fn add(&mut self, bytes: &[u8]) -> Result<()> {
-        if let Some(plain) = &mut self.plain {
-            plain.update(bytes);
-        }
+    /// Appends what fills up the last block of a content.
+    fn pad(&mut self, size: u64) -> Result<()> {
+        self.add(&END[..padding(size)])
+    }
+
+    /// Appends what ends an archive.
+    fn end(&mut self) -> Result<()> {
+        self.add(&END)
+    }
+}
+
+/// A compressed tar archive while it is written.
+pub(super) struct TarGzWriter<'o, 'f> {
+    gzip: GzipWriter,
+    output: &'o mut ArtifactOutput<'f>,
+    modified: u64,
+    pub(super) counts: PackCounts,
+}
+
+impl TarMembers for TarGzWriter<'_, '_> {
+    /// The bytes must not be compressed yet.
+    fn add(&mut self, bytes: &[u8]) -> Result<()> {
         self.gzip.add(bytes, self.output)
+    }
+
+    fn modified(&self) -> u64 {
+        self.modified
+    }
+}
+
+impl<'o, 'f> TarGzWriter<'o, 'f> {
+    /// An empty archive.
+    pub(super) fn begin(
+        (modified, level): (u64, u32),
+        output: &'o mut ArtifactOutput<'f>,
+    ) -> Result<Self> {
+        Ok(Self {
+            gzip: GzipWriter::begin(level, output)?,
+            output,
+            modified,
+            counts: PackCounts::default(),
+        })
     }
 
     /// Appends the content of an entry that was deflated anew into a stream that is left open.
@@ -159,15 +172,10 @@ impl<'o, 'f> TarGzWriter<'o, 'f> {
         }
     }
 
-    /// Appends what fills up the last block of a content.
-    pub(super) fn pad(&mut self, size: u64) -> Result<()> {
-        self.add(&END[..padding(size)])
-    }
-
-    /// Ends the archive; returns how its files were made, and what hashed it.
-    pub(super) fn finish(mut self) -> Result<(PackCounts, Option<Hasher>)> {
-        self.add(&END)?;
+    /// Ends the archive; returns how its files were made.
+    pub(super) fn finish(mut self) -> Result<PackCounts> {
+        self.end()?;
         self.gzip.finish(self.output)?;
-        Ok((self.counts, self.plain))
+        Ok(self.counts)
     }
 }

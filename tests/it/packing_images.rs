@@ -3,11 +3,14 @@
 use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 use std::path::Path;
+use std::process::Command;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use sha2::Digest as _;
 
-use crate::support::scene::{Scene, interpreter};
+use crate::support::scene::{Run, Scene, interpreter, tree};
 use crate::support::wheel_builder::Wheel;
 
 const TAG: &str = "org.opencontainers.image.ref.name";
@@ -300,4 +303,90 @@ fn images_without_an_interpreter_and_foreign_directories_are_refused() {
     );
     refused(&[&[two, "--output", "x"], &fixed[..]].concat(), 3, ".wh.x");
     assert!(!scene.join("x/index.json").exists());
+}
+
+/// Random-looking content, which is not compressed, so that blobs are as long as it.
+fn large_content(seed: u32) -> Vec<u8> {
+    let mut state = seed;
+    let next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        state.to_be_bytes()[0]
+    };
+    std::iter::repeat_with(next).take(3 << 20).collect()
+}
+
+/// A wheel with more than the threads of a layer pass on at once, before and after `bad.py`.
+fn large_wheel() -> Wheel {
+    Wheel::new("large", "1")
+        .file("a.bin", large_content(1))
+        .file("bad.py", "x = 1\n".repeat(100))
+        .stored("z.bin", large_content(2))
+}
+
+#[test]
+fn damage_in_a_large_layer_is_refused_and_leaves_no_blob() {
+    let scene = Scene::new();
+    let sha512 = "sha512=z4PhNX7vuL3xVChQ1m2AB9Yg5AULVxXcg_SpIdNs6c5H0NE8XYXysP-DGNKHfuwvY7kxvUdBeoGlODJ6-SfaPg";
+    let bad = [
+        large_wheel().wrong_digest("a.bin"),
+        large_wheel().wrong_digest("bad.py"),
+        large_wheel().wrong_digest("z.bin"),
+        large_wheel().record_row("bad.py", sha512, 600),
+        large_wheel().crc("bad.py", 1),
+        large_wheel().tamper_entry("a.bin", |entry| entry.body[1 << 20] ^= 1),
+    ];
+    let fixed = ["--interpreter", "/usr/bin/python3"];
+    for (number, wheel) in bad.iter().enumerate() {
+        let wheel = scene.wheel(wheel).display().to_string();
+        for compress in ["copy", "1"] {
+            let output = format!("image{number}{compress}");
+            let options = [&wheel, "--format", "oci", "--compress", compress];
+            let run = scene.run(&[&["pack", "--output", &output][..], &options, &fixed].concat());
+            run.assert_code(3).assert_stderr("large-1");
+            let left = tree(&scene.join(&output));
+            assert!(
+                !left.contains("index.json") && !left.contains(".part"),
+                "{left}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_layer_that_cannot_be_written_ends_the_command() {
+    let scene = Scene::new();
+    let wheel = scene.wheel(&large_wheel()).display().to_string();
+    let fixed = ["--interpreter", "/usr/bin/python3", "--output", "image"];
+    for verify in ["normal", "off"] {
+        let mut shell = Command::new("sh");
+        shell
+            .args(["-c", "trap '' XFSZ; ulimit -f 200; exec \"$0\" \"$@\""])
+            .arg(env!("CARGO_BIN_EXE_pkg-install"))
+            .args(["pack", &wheel, "--format", "oci", "--verify", verify])
+            .args(fixed)
+            .current_dir(scene.path());
+        Run::of(&mut shell).assert_code(1).assert_stderr(".part");
+        let left = tree(&scene.join("image"));
+        assert!(
+            !left.contains("index.json") && !left.contains(".part"),
+            "{left}"
+        );
+    }
+}
+
+#[test]
+fn contents_with_another_digest_than_sha_256_are_packed() {
+    let scene = Scene::new();
+    let content = "x = 1\n";
+    let mut digest = String::from("sha512=");
+    digest += &BASE64_URL_SAFE_NO_PAD.encode(sha2::Sha512::digest(content));
+    let wheel = small("one").record_row("one.py", &digest, content.len());
+    let paths = written(&scene, &[wheel]);
+    let fixed = ["--interpreter", "/usr/bin/python3"];
+    packed(
+        &scene,
+        "image",
+        &[&[paths[0].as_str()], &fixed[..]].concat(),
+    );
+    image(&scene.join("image"), "latest");
 }
