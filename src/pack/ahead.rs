@@ -18,14 +18,13 @@ const PIECE: usize = 1 << 17;
 /// How many pieces may wait for the thread that writes.
 const WAITING: usize = 4;
 
-/// Unpacks the contents of these numbers one after the other. For each, the content goes to the
-/// sink and the end of its stream to the function behind it.
+/// Passes the content of a number to the sink, and returns where its stream ends if it is deflated.
 pub(super) type NextContent<'n> =
     dyn FnMut(usize, &mut Sink<'_>) -> Result<Option<StreamEnd>> + Send + 'n;
 
-/// Has `write` ask for the contents of `numbers`, each once and in this order. What unpacks them
-/// comes from `unpacker`; it runs on a thread of its own, or, if the system gives none, whenever a
-/// content is asked for.
+/// Calls `write`, which has to ask for the contents of `numbers`, each once and in this order. What
+/// `unpacker` makes unpacks them on a thread of its own, or, if the system gives none, whenever one
+/// is asked for.
 ///
 /// # Errors
 /// The first error of unpacking, or else that of `write`.

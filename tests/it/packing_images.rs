@@ -305,6 +305,12 @@ fn images_without_an_interpreter_and_foreign_directories_are_refused() {
     assert!(!scene.join("x/index.json").exists());
 }
 
+/// The SHA-512 as RECORD has it.
+fn sha512(content: &[u8]) -> String {
+    let digest = BASE64_URL_SAFE_NO_PAD.encode(sha2::Sha512::digest(content));
+    format!("sha512={digest}")
+}
+
 /// Random-looking content, which is not compressed, so that blobs are as long as it.
 fn large_content(seed: u32) -> Vec<u8> {
     let mut state = seed;
@@ -326,12 +332,11 @@ fn large_wheel() -> Wheel {
 #[test]
 fn damage_in_a_large_layer_is_refused_and_leaves_no_blob() {
     let scene = Scene::new();
-    let sha512 = "sha512=z4PhNX7vuL3xVChQ1m2AB9Yg5AULVxXcg_SpIdNs6c5H0NE8XYXysP-DGNKHfuwvY7kxvUdBeoGlODJ6-SfaPg";
     let bad = [
         large_wheel().wrong_digest("a.bin"),
         large_wheel().wrong_digest("bad.py"),
         large_wheel().wrong_digest("z.bin"),
-        large_wheel().record_row("bad.py", sha512, 600),
+        large_wheel().record_row("bad.py", &sha512(b"another"), 600),
         large_wheel().crc("bad.py", 1),
         large_wheel().tamper_entry("a.bin", |entry| entry.body[1 << 20] ^= 1),
     ];
@@ -378,8 +383,7 @@ fn a_layer_that_cannot_be_written_ends_the_command() {
 fn contents_with_another_digest_than_sha_256_are_packed() {
     let scene = Scene::new();
     let content = "x = 1\n";
-    let mut digest = String::from("sha512=");
-    digest += &BASE64_URL_SAFE_NO_PAD.encode(sha2::Sha512::digest(content));
+    let digest = sha512(content.as_bytes());
     let wheel = small("one").record_row("one.py", &digest, content.len());
     let paths = written(&scene, &[wheel]);
     let fixed = ["--interpreter", "/usr/bin/python3"];
