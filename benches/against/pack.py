@@ -12,7 +12,9 @@ and pip.
 """
 
 import argparse
+import os
 import pathlib
+import re
 import shutil
 import statistics
 import subprocess
@@ -71,7 +73,9 @@ def main():
     total = sum(file.stat().st_size for file in files)
     with tempfile.TemporaryDirectory(dir=arguments.directory) as directory:
         scratch = pathlib.Path(directory)
-        variables = {"PATH": "/usr/bin:/bin", "HOME": str(scratch), "PEX_ROOT": str(scratch / "pex-root"), "LC_ALL": "C.UTF-8"}
+        # In its first round pex fetches a pip for its cache.
+        variables = {name: value for name, value in os.environ.items() if re.match(r"(?i)pip_|.*_proxy|ssl_", name)}
+        variables |= {"PATH": "/usr/bin:/bin", "HOME": str(scratch), "PEX_ROOT": str(scratch / "pex-root"), "LC_ALL": "C.UTF-8"}
         tools = pathlib.Path(arguments.tools).absolute() if arguments.tools else None
         python = (tools / "bin/python") if tools else pathlib.Path(sys.executable)
         target = scratch / "target"
@@ -85,7 +89,7 @@ def main():
             "pack oci": ([*pack, "image", "--format", "oci", "--interpreter", "/usr/bin/python3"], scratch / "image"),
         }
         if tools:
-            pex = [tools / "bin/python", "-m", "pex", "--intransitive", "--no-pypi"]
+            pex = [tools / "bin/python", "-m", "pex", "--intransitive"]
             jobs |= {
                 "pex, filled PEX_ROOT": ([*pex, *files, "-o", "x.pex"], scratch / "x.pex"),
                 "pex --no-pre-install-wheels": ([*pex, *files, "--no-pre-install-wheels", "-o", "y.pex"], scratch / "y.pex"),
