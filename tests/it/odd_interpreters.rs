@@ -1,11 +1,12 @@
 //! Interpreters of distributors, old ones, and programs that are none.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::support::scene::{Run, Scene, interpreter, site_packages};
+use crate::support::scene::{Run, Scene, interpreter, site_packages, tree};
 use crate::support::wheel_builder::Wheel;
 
 fn program(scene: &Scene, name: &str, text: &str) -> PathBuf {
@@ -102,35 +103,68 @@ fn a_lib64_that_leads_into_another_environment_is_not_used() {
         .assert_code(0);
 }
 
+/// Runs the program as a user who may start no thread; `None` if this user cannot become another.
+fn run_without_threads(scene: &Scene, arguments: &[&OsStr]) -> Option<Run> {
+    // The limit does not bind the administrator.
+    let as_another = |command: &[&str]| {
+        let mut setpriv = Command::new("setpriv");
+        setpriv
+            .args(["--reuid", "54321", "--clear-groups"])
+            .args(command)
+            .arg(env!("CARGO_BIN_EXE_pkg-install"))
+            .current_dir(scene.path());
+        setpriv
+    };
+    let probe = as_another(&[]).arg("--version").output();
+    probe.ok().filter(|output| output.status.success())?;
+    let mut limited = as_another(&["prlimit", "--nproc=1"]);
+    Some(Run::of(limited.args(arguments)))
+}
+
 #[test]
 fn without_threads_the_work_is_done_on_the_one_that_is_there() {
     let scene = Scene::new();
     let wheel = scene.wheel(&Wheel::new("demo", "1.0").file("demo/__init__.py", ""));
-    let app = scene.join("app");
-    fs::create_dir(&app).expect("it can be made");
-    for path in [scene.path(), &app, &scene.join("wheels")] {
+    for path in [scene.path(), &scene.join("wheels")] {
         let mode = fs::Permissions::from_mode(0o777);
         fs::set_permissions(path, mode).expect("its mode can be set");
     }
-    // The limit does not bind the administrator.
-    let mut command = Command::new("setpriv");
-    command
-        .args(["--reuid", "54321", "--clear-groups", "sh", "-c"])
-        .arg("ulimit -u 1; exec \"$0\" \"$@\"")
-        .arg(env!("CARGO_BIN_EXE_pkg-install"))
-        .args(["--no-cache", "--target"])
-        .args([&app, &wheel])
-        .current_dir(scene.path())
-        .env("PATH", "");
-    let probe = Command::new("setpriv")
-        .args(["--reuid", "54321", "--clear-groups"])
-        .args([env!("CARGO_BIN_EXE_pkg-install"), "--version"])
-        .output();
-    if !probe.is_ok_and(|output| output.status.success()) {
+    // An interpreter could not be started either.
+    let foreign = [
+        "--no-cache",
+        "--python-version=3.12",
+        "--python-platform=linux",
+    ];
+    let arguments = |words: &[&'static str]| {
+        let mut words: Vec<&OsStr> = words.iter().copied().map(OsStr::new).collect();
+        words.extend(foreign.map(OsStr::new));
+        words.push(wheel.as_os_str());
+        words
+    };
+    let Some(run) = run_without_threads(&scene, &arguments(&["--target", "app"])) else {
         return;
-    }
-    command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
-    let run = Run::of(&mut command);
+    };
     run.assert_code(0);
-    assert!(app.join("demo/__init__.py").is_file());
+    assert!(scene.join("app/demo/__init__.py").is_file());
+    for (format, limited, usual) in [
+        ("zip", "limited.zip", "usual.zip"),
+        ("tar.gz", "limited.tar.gz", "usual.tar.gz"),
+        ("oci", "limited", "usual"),
+    ] {
+        let pack = |output| {
+            let options = ["pack", "--interpreter=/usr/bin/python3", "--format", format];
+            arguments(&[&options[..], &["--output", output]].concat())
+        };
+        let run = run_without_threads(&scene, &pack(limited)).expect("it ran before");
+        run.assert_code(0);
+        scene.run(&pack(usual)).assert_code(0);
+        let (limited, usual) = (scene.join(limited), scene.join(usual));
+        if format == "oci" {
+            // Blobs are named after their contents.
+            assert_eq!(tree(&limited), tree(&usual));
+        } else {
+            let [limited, usual] = [limited, usual].map(|path| fs::read(path).expect("a file"));
+            assert!(limited == usual, "{format}");
+        }
+    }
 }
