@@ -27,7 +27,7 @@ pub(super) type NextContent<'n> =
 /// is asked for.
 ///
 /// # Errors
-/// The first error of unpacking, or else that of `write`.
+/// The error of `write`, or that of the content which it waits for.
 pub(super) fn unpack_ahead<'n, R>(
     numbers: &[usize],
     unpacker: &(dyn Fn() -> Box<NextContent<'n>> + Sync),
@@ -51,15 +51,22 @@ pub(super) fn unpack_ahead<'n, R>(
             used,
             piece: Piece::default(),
             at: 0,
+            has_ended: false,
         };
         let written = write(&mut |_, sink| received.next(sink));
+        let has_ended = received.has_ended;
         // This ends the other thread if it is not at its end.
         drop(received);
         let sent = thread
             .join()
             .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        // A writer that waits for a faulty content fails, too.
-        sent.and(written)
+        // A fault further ahead does not count, so that the first one is named whatever the speed
+        // of the threads.
+        if has_ended {
+            sent.and(written)
+        } else {
+            written
+        }
     })
 }
 
@@ -123,6 +130,8 @@ struct ReceivedContents {
     piece: Piece,
     /// How many bytes of the piece were passed on.
     at: usize,
+    /// Whether a content is missing because the other thread has ended.
+    has_ended: bool,
 }
 
 impl ReceivedContents {
@@ -138,8 +147,11 @@ impl ReceivedContents {
             if let Some((_, stream)) = self.piece.ends.pop_front() {
                 return Ok(stream);
             }
-            // Whoever does not send any more has an error, which is the one that is returned.
-            let next = self.pieces.recv().map_err(|_| Error::interrupted())?;
+            let Ok(next) = self.pieces.recv() else {
+                // The other thread has an error, which is returned instead of this one.
+                self.has_ended = true;
+                return Err(Error::interrupted());
+            };
             let mut piece = mem::replace(&mut self.piece, next);
             piece.bytes.clear();
             // Nobody needs it if this was the last one.
@@ -203,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_of_a_content_is_the_error_whatever_the_writer_says() {
+    fn a_fault_of_a_content_is_the_error_of_the_writer_that_waits_for_it() {
         let asked = Mutex::new(Vec::new());
         let unpacker = || -> Box<NextContent<'_>> {
             Box::new(|number, sink| {
@@ -220,6 +232,28 @@ mod tests {
         });
         assert_eq!(error.unwrap_err().to_string(), "a fault");
         assert_eq!(*asked.lock().unwrap(), [1, 2]);
+    }
+
+    #[test]
+    fn a_fault_behind_the_content_that_the_writer_refuses_does_not_count() {
+        let (found, is_found) = mpsc::channel();
+        let unpacker = || -> Box<NextContent<'_>> {
+            let found = &found;
+            Box::new(move |number, sink| {
+                if number == 1 {
+                    return sink(&vec![0; PIECE]).map(|()| None);
+                }
+                found.send(()).unwrap();
+                Err(Error::usage("a fault further ahead"))
+            })
+        };
+        let error = unpack_ahead(&[1, 2], &unpacker, |next| {
+            next(1, &mut move |_| {
+                is_found.recv().unwrap();
+                Err(Error::usage("the first fault"))
+            })
+        });
+        assert_eq!(error.unwrap_err().to_string(), "the first fault");
     }
 
     #[test]
