@@ -68,7 +68,7 @@ pub fn in_parallel<T: Sync, R: Send>(
 }
 
 /// Does two things at once: `work` on this thread, and `other` on one more, outside of any pool. If
-/// the system gives no more threads, one comes after the other.
+/// the system gives no more threads, `work` comes first and then `other`.
 pub fn beside<W, O: Send>(work: impl FnOnce() -> W, other: impl FnOnce() -> O + Send) -> (W, O) {
     let other = Mutex::new(Some(other));
     let run_other = || {

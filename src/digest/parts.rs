@@ -1,8 +1,8 @@
 //! SHA-256 of a whole, and of contents that it consists of (FIPS 180-4).
 //!
 //! Input: bytes, some of which are contents. Output: the digest of each content, and that of
-//! everything. Both digests together cost a third less than one after the other, if the content
-//! begins at the same place of a block in both, as contents do in a tar archive.
+//! everything. Both digests together cost less than one after the other if the content begins at
+//! the same place of a block in both, as contents do in a tar archive.
 
 use sha2::block_api::compress256;
 
@@ -17,11 +17,6 @@ pub struct WholeHasher {
 }
 
 impl WholeHasher {
-    /// A hasher that has taken in nothing yet.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
     /// Takes in bytes that are no part of a content.
     pub fn update(&mut self, bytes: &[u8]) {
         self.whole.update(bytes);
@@ -32,7 +27,7 @@ impl WholeHasher {
         self.part.update_both(&mut self.whole, bytes);
     }
 
-    /// The digest of the content of which parts were taken in since the last one.
+    /// The digest of the content that was taken in since the last call.
     pub fn finish_part(&mut self) -> Digest {
         std::mem::take(&mut self.part).finish()
     }
@@ -153,7 +148,7 @@ mod tests {
         for before in [0, 64, 512, 5, 63, 130] {
             for length in [0, 1, 63, 64, 700] {
                 let (header, content) = (content(before), content(length));
-                let mut hasher = WholeHasher::new();
+                let mut hasher = WholeHasher::default();
                 let mut whole = Vec::new();
                 for _ in 0..3 {
                     hasher.update(&header);

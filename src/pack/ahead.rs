@@ -22,9 +22,9 @@ const WAITING: usize = 4;
 pub(super) type NextContent<'n> =
     dyn FnMut(usize, &mut Sink<'_>) -> Result<Option<StreamEnd>> + Send + 'n;
 
-/// Calls `write`, which has to ask for the contents of `numbers`, each once and in this order. What
-/// `unpacker` makes unpacks them on a thread of its own, or, if the system gives none, whenever one
-/// is asked for.
+/// Calls `write`, which must ask for the contents of `numbers`, each once and in this order. A
+/// second thread unpacks them ahead, with what `unpacker` returns. If the system gives no thread,
+/// each content is unpacked when it is asked for.
 ///
 /// # Errors
 /// The error of `write`, or that of the content which it waits for.
@@ -40,7 +40,7 @@ pub(super) fn unpack_ahead<'n, R>(
             full,
             empty,
             piece: Piece::default(),
-            is_wanted: true,
+            receiver_is_gone: false,
         };
         let work = move || send_contents(numbers, &mut *unpacker(), to);
         let Ok(thread) = Builder::new().spawn_scoped(scope, work) else {
@@ -55,13 +55,12 @@ pub(super) fn unpack_ahead<'n, R>(
         };
         let written = write(&mut |_, sink| received.next(sink));
         let has_ended = received.has_ended;
-        // This ends the other thread if it is not at its end.
+        // The other thread stops when it can send nothing more.
         drop(received);
         let sent = thread
             .join()
             .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        // A fault further ahead does not count, so that the first one is named whatever the speed
-        // of the threads.
+        // An error of a later content is left out, so that every run reports the same error.
         if has_ended {
             sent.and(written)
         } else {
@@ -78,7 +77,8 @@ struct Piece {
     ends: VecDeque<(usize, Option<StreamEnd>)>,
 }
 
-/// Unpacks the contents of all `numbers` and sends them, unless nobody wants them any more.
+/// Unpacks the contents of all `numbers` and sends them. Stops without an error if the receiver is
+/// gone.
 fn send_contents(
     numbers: &[usize],
     unpack: &mut NextContent<'_>,
@@ -87,12 +87,11 @@ fn send_contents(
     for &number in numbers {
         match unpack(number, &mut |content| to.add(content)) {
             Ok(end) => to.piece.ends.push_back((to.piece.bytes.len(), end)),
-            // The writer has an error of its own.
-            Err(_) if !to.is_wanted => return Ok(()),
+            Err(_) if to.receiver_is_gone => return Ok(()),
             Err(error) => return Err(error),
         }
     }
-    // The same holds here.
+    // It fails only if the receiver is gone.
     let _ = to.send();
     Ok(())
 }
@@ -102,8 +101,7 @@ struct SentContents {
     full: SyncSender<Piece>,
     empty: Receiver<Piece>,
     piece: Piece,
-    /// Whether somebody receives them.
-    is_wanted: bool,
+    receiver_is_gone: bool,
 }
 
 impl SentContents {
@@ -118,7 +116,7 @@ impl SentContents {
     fn send(&mut self) -> Result<()> {
         let next = self.empty.try_recv().unwrap_or_default();
         let sent = self.full.send(mem::replace(&mut self.piece, next));
-        self.is_wanted = sent.is_ok();
+        self.receiver_is_gone = sent.is_err();
         sent.map_err(|_| Error::interrupted())
     }
 }
@@ -154,7 +152,7 @@ impl ReceivedContents {
             };
             let mut piece = mem::replace(&mut self.piece, next);
             piece.bytes.clear();
-            // Nobody needs it if this was the last one.
+            // The buffer is used again, unless the other thread has ended.
             let _ = self.used.send(piece);
             self.at = 0;
         }

@@ -1,8 +1,8 @@
 //! The digest of a layer before it is compressed, and the checks of its contents.
 //!
-//! Input: the files of a layer. Output: the SHA-256 of the tar archive of them, and, entry by
-//! entry, the word to another thread that it may be written, with the end of its deflate stream.
-//! A thread that unpacks is ahead of both, so that each of the three has a part of the work.
+//! Input: the files of a layer. Output: the SHA-256 of their tar archive, and a message for each
+//! entry that was checked, with the end of its deflate stream: the thread that writes waits for it.
+//! A third thread unpacks ahead of both.
 
 use std::sync::mpsc::Sender;
 
@@ -56,7 +56,7 @@ impl<'a> LayerSource<'a> {
         };
         let entries: Vec<usize> = self.files.iter().copied().filter(is_entry).collect();
         let mut tar = HashedTar {
-            hasher: WholeHasher::new(),
+            hasher: WholeHasher::default(),
             modified: self.modified,
         };
         tar.directories(self.files())?;
@@ -93,7 +93,7 @@ impl<'a> LayerSource<'a> {
         next: &mut NextContent<'_>,
         tar: &mut HashedTar,
     ) -> Result<Option<StreamEnd>> {
-        let expected = self.checked_with_layer(file);
+        let (_, expected) = self.expected(file);
         if expected.digest.is_none() {
             return next(number, &mut |piece| tar.add(piece));
         }
@@ -109,18 +109,17 @@ impl<'a> LayerSource<'a> {
         Ok(end)
     }
 
-    /// The SHA-256 that is checked together with the digest of the layer: that costs little more
-    /// than the latter alone.
-    fn checked_with_layer(&self, file: &PackedFile<'_>) -> Expected {
-        let mut expected = file.expected(self.options.verify);
-        expected.digest = expected
-            .digest
-            .filter(|digest| digest.algorithm() == Algorithm::Sha256);
-        expected
+    /// What is checked when an entry is unpacked, and what when it is hashed for the layer. A
+    /// SHA-256 is checked with the layer, because that costs little more than the layer's alone.
+    fn expected(&self, file: &PackedFile<'_>) -> (Expected, Expected) {
+        let expected = file.expected(self.options.verify);
+        match expected.digest.map(|digest| digest.algorithm()) {
+            Some(Algorithm::Sha256) => (Expected::default(), expected),
+            _ => (expected, Expected::default()),
+        }
     }
 
-    /// Unpacks entries on one thread, and checks what is not
-    /// [checked later](Self::checked_with_layer).
+    /// Unpacks entries on one thread.
     fn unpacker(&self, spare: &SpareThreads) -> Box<NextContent<'_>> {
         let mut scratch = Scratch::with_help(spare.clone());
         Box::new(move |number, sink| {
@@ -129,10 +128,7 @@ impl<'a> LayerSource<'a> {
                 unreachable!("only entries are asked for");
             };
             let (archive, entry) = self.entry(wheel, entry)?;
-            let mut expected = file.expected(self.options.verify);
-            if self.checked_with_layer(&file).digest.is_some() {
-                expected = Expected::default();
-            }
+            let (expected, _) = self.expected(&file);
             let mut sink = |piece: &[u8]| {
                 self.options.cancel.check()?;
                 sink(piece)
@@ -146,7 +142,7 @@ impl<'a> LayerSource<'a> {
     }
 }
 
-/// A tar archive of which only the digests are kept.
+/// A tar archive that is hashed and not kept.
 struct HashedTar {
     hasher: WholeHasher,
     modified: u64,

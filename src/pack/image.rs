@@ -14,7 +14,7 @@ use super::hashed::LayerSource;
 use super::output::ArtifactOutput;
 use super::tarred::{TarGzWriter, TarMembers};
 use super::{PackCounts, PackOptions};
-use crate::archive::{Expected, Scratch, StreamEnd};
+use crate::archive::{Scratch, StreamEnd};
 use crate::digest::Digest;
 use crate::error::{Error, Result, SpreadFault};
 use crate::fs::OutputFile;
@@ -118,25 +118,25 @@ fn refuse_deletion(path: &str, owner: Option<u32>, plan: &Plan) -> Result<()> {
     Err(Error::wheel(source.unwrap_or_default(), fault))
 }
 
-/// Writes all layers on the threads of `pool`: `write` is called once for each, and gets its number
-/// and the threads that have nothing to do. The largest layers come first, so that no thread is
-/// left alone with one of them; where one is, the others help with its huge entries.
+/// Writes all layers on the threads of `pool`. `write` is called once for each layer, with its
+/// number and the threads that have nothing to do, which help with huge entries. The largest layers
+/// come first, so that the threads finish at about the same time.
 ///
 /// # Errors
-/// The error of the first layer in their order that could not be written; those that were not begun
-/// yet are left out then.
+/// The error of a layer; no layer is begun after it. If several fail, the first in their order.
 pub fn write_layers(
     layers: &[LayerFiles],
     pool: &Pool,
     write: impl Fn(usize, &SpareThreads) -> Result<WrittenLayer> + Sync,
 ) -> Result<Vec<WrittenLayer>> {
-    let queue = Queue::new(false);
+    let queue = Queue::new(true);
     let group = |(number, layer): (usize, &LayerFiles)| Group {
         unpacks: true,
         cost: layer.compressed,
         work: number,
     };
     queue.add(layers.iter().enumerate().map(group).collect());
+    queue.close();
     let written: Vec<OnceLock<Result<WrittenLayer>>> =
         layers.iter().map(|_| OnceLock::new()).collect();
     pool.on_each_thread(|| {
@@ -175,7 +175,7 @@ pub fn write_layer<'f>(
     };
     let (to_writer, checked) = mpsc::channel();
     let to_file = &mut output;
-    // Each side owns its end of the channel, so that the other one sees when it has failed.
+    // Each side owns its end of the channel, so that the other side sees when it has failed.
     let (hashed, written) = beside(
         move || {
             let to_writer = to_writer;
@@ -186,7 +186,7 @@ pub fn write_layer<'f>(
             source.write(&checked, to_file)
         },
     );
-    // If one side has ended early, the other one has an error.
+    // A side stops early only if the other one has failed.
     let (Some(diff_id), Some(counts)) = (hashed?, written?) else {
         return Err(Error::interrupted());
     };
@@ -232,9 +232,10 @@ impl LayerSource<'_> {
                         tar.copy((archive, entry), end, &mut scratch, label)?;
                     } else {
                         tar.counts.recompressed += 1;
-                        let unchecked = Expected::default();
+                        // It is read once more, so it is checked once more.
+                        let expected = file.expected(self.options.verify);
                         archive
-                            .unpack_stream(entry, unchecked, &mut scratch, &mut |piece| {
+                            .unpack_stream(entry, expected, &mut scratch, &mut |piece| {
                                 tar.add(piece)
                             })
                             .map_err(|error| error.of_wheel(label))?;

@@ -111,14 +111,18 @@ fn run_without_threads(scene: &Scene, arguments: &[&OsStr]) -> Option<Run> {
         setpriv
             .args(["--reuid", "54321", "--clear-groups"])
             .args(command)
-            .arg(env!("CARGO_BIN_EXE_pkg-install"))
             .current_dir(scene.path());
         setpriv
     };
-    let probe = as_another(&[]).arg("--version").output();
+    let program = env!("CARGO_BIN_EXE_pkg-install");
+    let probe = as_another(&[program, "--version"]).output();
     probe.ok().filter(|output| output.status.success())?;
-    let mut limited = as_another(&["prlimit", "--nproc=1"]);
-    Some(Run::of(limited.args(arguments)))
+    let limited = ["prlimit", "--nproc=1"];
+    let fork = as_another(&[&limited[..], &["sh", "-c", "true & wait $!"]].concat()).output();
+    let fork = fork.expect("setpriv ran before");
+    assert!(!fork.status.success(), "the limit does not bind");
+    let mut run = as_another(&[&limited[..], &[program]].concat());
+    Some(Run::of(run.args(arguments)))
 }
 
 #[test]

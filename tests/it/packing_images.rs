@@ -329,6 +329,16 @@ fn large_wheel() -> Wheel {
         .stored("z.bin", large_content(2))
 }
 
+/// There is neither an image in the layout nor a blob that was begun.
+#[track_caller]
+fn assert_no_image(scene: &Scene, layout: &str) {
+    let left = tree(&scene.join(layout));
+    let has_any = ["index.json", ".part"]
+        .iter()
+        .any(|name| left.contains(name));
+    assert!(!has_any, "{left}");
+}
+
 #[test]
 fn damage_in_a_large_layer_is_refused_and_leaves_no_blob() {
     let scene = Scene::new();
@@ -348,11 +358,7 @@ fn damage_in_a_large_layer_is_refused_and_leaves_no_blob() {
             let options = [&wheel, "--format", "oci", "--compress", compress];
             let run = scene.run(&[&["pack", "--output", &output][..], &options, &fixed].concat());
             run.assert_code(3).assert_stderr("large-1");
-            let left = tree(&scene.join(&output));
-            assert!(
-                !left.contains("index.json") && !left.contains(".part"),
-                "{left}"
-            );
+            assert_no_image(&scene, &output);
         }
     }
 }
@@ -371,11 +377,7 @@ fn a_layer_that_cannot_be_written_ends_the_command() {
             .args(fixed)
             .current_dir(scene.path());
         Run::of(&mut shell).assert_code(1).assert_stderr(".part");
-        let left = tree(&scene.join("image"));
-        assert!(
-            !left.contains("index.json") && !left.contains(".part"),
-            "{left}"
-        );
+        assert_no_image(&scene, "image");
     }
 }
 
