@@ -70,13 +70,35 @@ pub fn in_parallel<T: Sync, R: Send>(
 /// Does two things at once: `work` on this thread, and `other` on one more, outside of any pool. If
 /// the system gives no more threads, `work` comes first and then `other`.
 pub fn beside<W, O: Send>(work: impl FnOnce() -> W, other: impl FnOnce() -> O + Send) -> (W, O) {
+    on_two_threads(work, other, || ())
+}
+
+/// As [`beside`], but `other` gives way: it runs where a processor is idle, and where none is it
+/// gets a small share of one. It should not be what others wait for.
+pub fn beside_in_background<W, O: Send>(
+    work: impl FnOnce() -> W,
+    other: impl FnOnce() -> O + Send,
+) -> (W, O) {
+    on_two_threads(work, other, give_way)
+}
+
+/// Does two things at once; `begin` is called first on the second thread.
+fn on_two_threads<W, O: Send>(
+    work: impl FnOnce() -> W,
+    other: impl FnOnce() -> O + Send,
+    begin: fn(),
+) -> (W, O) {
     let other = Mutex::new(Some(other));
     let run_other = || {
         let other = other.lock().unwrap_or_else(PoisonError::into_inner).take();
         other.map(|other| other())
     };
+    let begin_other = || {
+        begin();
+        run_other()
+    };
     std::thread::scope(|scope| {
-        let started = std::thread::Builder::new().spawn_scoped(scope, run_other);
+        let started = std::thread::Builder::new().spawn_scoped(scope, begin_other);
         let worked = work();
         let done = match started {
             // A panic goes on in this thread.
@@ -88,6 +110,19 @@ pub fn beside<W, O: Send>(work: impl FnOnce() -> W, other: impl FnOnce() -> O + 
         (worked, done.expect("it was not taken before"))
     })
 }
+
+/// Lowers the priority of this thread for good. Less than this was not enough for others to run as
+/// if they were alone, and more would stop it on a machine that is busy.
+#[cfg(target_os = "linux")]
+fn give_way() {
+    const NICE: i32 = 15;
+    // Without it everything is only slower.
+    let _ = rustix::process::nice(NICE);
+}
+
+/// Elsewhere only whole processes have a priority that may be lowered like this.
+#[cfg(not(target_os = "linux"))]
+fn give_way() {}
 
 /// Counts the threads of a pool that have nothing to do, so that another thread can use their
 /// share of the processors. Clones count together.
@@ -172,6 +207,17 @@ mod tests {
             count.fetch_add(1, Ordering::Relaxed);
         });
         assert_eq!(count.into_inner(), 3);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn only_work_in_the_background_gives_way() {
+        let nice = || rustix::process::getpriority_process(None).unwrap();
+        let (usual, beside_it) = beside(nice, nice);
+        assert_eq!(usual, beside_it);
+        let (same, background) = beside_in_background(nice, nice);
+        assert_eq!((same, background), (usual, (usual + 15).min(19)));
+        assert_eq!(nice(), usual);
     }
 
     #[test]

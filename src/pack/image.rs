@@ -7,9 +7,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver};
 
-use super::contents::{Contents, PackedContent};
+use super::contents::{Contents, PackedContent, PackedFile};
 use super::hashed::LayerSource;
 use super::output::ArtifactOutput;
 use super::tarred::{TarGzWriter, TarMembers};
@@ -20,7 +21,7 @@ use crate::error::{Error, Result, SpreadFault};
 use crate::fs::OutputFile;
 use crate::plan::Plan;
 use crate::stage::{Group, Queue};
-use crate::threads::{OnPanic, Pool, SpareThreads, beside};
+use crate::threads::{OnPanic, Pool, SpareThreads, beside_in_background};
 use crate::wheel::Archives;
 
 /// How many layers an image may have, those of its base included: more cannot be mounted.
@@ -120,7 +121,8 @@ fn refuse_deletion(path: &str, owner: Option<u32>, plan: &Plan) -> Result<()> {
 
 /// Writes all layers on the threads of `pool`. `write` is called once for each layer, with its
 /// number and the threads that have nothing to do, which help with huge entries. The largest layers
-/// come first, so that the threads finish at about the same time.
+/// come first, so that the threads finish at about the same time. If one is nearly everything,
+/// all wait for it in the end, so the others give way to it.
 ///
 /// # Errors
 /// The error of a layer; no layer is begun after it. If several fail, the first in their order.
@@ -139,10 +141,19 @@ pub fn write_layers(
     queue.close();
     let written: Vec<OnceLock<Result<WrittenLayer>>> =
         layers.iter().map(|_| OnceLock::new()).collect();
+    let longest = longest(layers);
+    let gives_way = |number| {
+        longest.is_some_and(|longest| number != longest && written[longest].get().is_none())
+    };
     pool.on_each_thread(|| {
         let _stop = OnPanic(|| queue.stop());
         while let Some(number) = queue.next() {
-            let layer = write(number, queue.spare());
+            let write = || write(number, queue.spare());
+            let layer = if gives_way(number) {
+                beside_in_background(|| (), write).1
+            } else {
+                write()
+            };
             if layer.is_err() {
                 queue.stop();
             }
@@ -152,6 +163,14 @@ pub fn write_layers(
     });
     let written = written.into_iter().filter_map(OnceLock::into_inner);
     written.collect()
+}
+
+/// The layer that is most of the image.
+fn longest(layers: &[LayerFiles]) -> Option<usize> {
+    let all: u64 = layers.iter().map(|layer| layer.compressed).sum();
+    layers
+        .iter()
+        .position(|layer| layer.compressed > all / 4 * 3)
 }
 
 /// Writes a layer into an empty file. Every content is checked before it is written.
@@ -174,22 +193,25 @@ pub fn write_layer<'f>(
         options,
     };
     let (to_writer, checked) = mpsc::channel();
-    let to_file = &mut output;
-    // Each side owns its end of the channel, so that the other side sees when it has failed.
-    let (hashed, written) = beside(
+    let writer = LayerWriter::begin(source, checked, &mut output)?;
+    let is_hashed = &AtomicBool::new(false);
+    // Hashing takes longer than writing, which fills the time in which a processor is idle. Each
+    // side owns its end of the channel, so that the other side sees when it has failed.
+    let (hashed, written) = beside_in_background(
         move || {
-            let to_writer = to_writer;
-            source.hash(spare, &to_writer)
+            let hashed = source.hash(spare, &to_writer);
+            is_hashed.store(true, Ordering::Relaxed);
+            drop(to_writer);
+            hashed
         },
-        move || {
-            let checked = checked;
-            source.write(&checked, to_file)
-        },
+        move || writer.write_until(|| is_hashed.load(Ordering::Relaxed)),
     );
+    let early = Error::interrupted;
     // A side stops early only if the other one has failed.
-    let (Some(diff_id), Some(counts)) = (hashed?, written?) else {
-        return Err(Error::interrupted());
-    };
+    let (diff_id, writer) = hashed?.zip(written?).ok_or_else(early)?;
+    // What is left need not give way to anything.
+    let writer = writer.write_until(|| false)?.ok_or_else(early)?;
+    let counts = writer.tar.finish()?;
     let bytes = output.length();
     let (file, digest) = output.finish()?;
     let written = WrittenLayer {
@@ -201,49 +223,83 @@ pub fn write_layer<'f>(
     Ok((file, written))
 }
 
-impl LayerSource<'_> {
-    /// Writes the files of the layer, each entry once it was checked. `None` if checking ended
-    /// early.
-    fn write(
-        &self,
-        checked: &Receiver<Option<StreamEnd>>,
-        output: &mut ArtifactOutput<'_>,
-    ) -> Result<Option<PackCounts>> {
-        let compression = self.options.compression;
-        let mut tar = TarGzWriter::begin((self.modified, compression.level()), output)?;
-        tar.directories(self.files())?;
-        let mut scratch = Scratch::new();
-        for file in self.files() {
-            self.options.cancel.check()?;
-            tar.header(&file)?;
-            tar.counts.entries += 1;
-            match &file.content {
-                PackedContent::Bytes(bytes) => tar.add(bytes)?,
-                PackedContent::Record(owner) => tar.add(&self.contents.record(*owner))?,
-                // It has no content.
-                PackedContent::Link(_) => continue,
-                PackedContent::Entry(wheel, entry) => {
-                    let Ok(end) = checked.recv() else {
-                        return Ok(None);
-                    };
-                    let (archive, entry) = self.entry(*wheel, *entry)?;
-                    let label = self.archives.label(*wheel);
-                    if compression.copies(entry) {
-                        tar.copy((archive, entry), end, &mut scratch, label)?;
-                    } else {
-                        tar.counts.recompressed += 1;
-                        // It is read once more, so it is checked once more.
-                        let expected = file.expected(self.options.verify);
-                        archive
-                            .unpack_stream(entry, expected, &mut scratch, &mut |piece| {
-                                tar.add(piece)
-                            })
-                            .map_err(|error| error.of_wheel(label))?;
-                    }
+/// A layer while it is written.
+struct LayerWriter<'a, 'o, 'f> {
+    source: &'a LayerSource<'a>,
+    /// The end of the stream of each entry, once the entry was checked.
+    checked: Receiver<Option<StreamEnd>>,
+    /// How many of the files were written.
+    done: usize,
+    scratch: Scratch,
+    tar: TarGzWriter<'o, 'f>,
+}
+
+impl<'a, 'o, 'f> LayerWriter<'a, 'o, 'f> {
+    /// Writes the directories.
+    fn begin(
+        source: &'a LayerSource<'a>,
+        checked: Receiver<Option<StreamEnd>>,
+        output: &'o mut ArtifactOutput<'f>,
+    ) -> Result<Self> {
+        let level = source.options.compression.level();
+        let mut tar = TarGzWriter::begin((source.modified, level), output)?;
+        tar.directories(source.files())?;
+        Ok(Self {
+            source,
+            checked,
+            done: 0,
+            scratch: Scratch::new(),
+            tar,
+        })
+    }
+
+    /// Writes files until `stop` is true before one of them, or all were written. `None` if
+    /// checking ended early.
+    fn write_until(mut self, stop: impl Fn() -> bool) -> Result<Option<Self>> {
+        while let Some(&number) = self.source.files.get(self.done)
+            && !stop()
+        {
+            self.source.options.cancel.check()?;
+            let file = self.source.contents.file(number);
+            if !self.write_file(&file)? {
+                return Ok(None);
+            }
+            self.done += 1;
+        }
+        Ok(Some(self))
+    }
+
+    /// Writes a file; an entry once it was checked. False if it will not be.
+    fn write_file(&mut self, file: &PackedFile<'_>) -> Result<bool> {
+        let (source, tar) = (self.source, &mut self.tar);
+        tar.header(file)?;
+        tar.counts.entries += 1;
+        match &file.content {
+            PackedContent::Bytes(bytes) => tar.add(bytes)?,
+            PackedContent::Record(owner) => tar.add(&source.contents.record(*owner))?,
+            // It has no content.
+            PackedContent::Link(_) => return Ok(true),
+            PackedContent::Entry(wheel, entry) => {
+                let Ok(end) = self.checked.recv() else {
+                    return Ok(false);
+                };
+                let (archive, entry) = source.entry(*wheel, *entry)?;
+                let label = source.archives.label(*wheel);
+                if source.options.compression.copies(entry) {
+                    tar.copy((archive, entry), end, &mut self.scratch, label)?;
+                } else {
+                    tar.counts.recompressed += 1;
+                    // It is read once more, so it is checked once more.
+                    let expected = file.expected(source.options.verify);
+                    archive
+                        .unpack_stream(entry, expected, &mut self.scratch, &mut |piece| {
+                            tar.add(piece)
+                        })
+                        .map_err(|error| error.of_wheel(label))?;
                 }
             }
-            tar.pad(file.size)?;
         }
-        tar.finish().map(Some)
+        tar.pad(file.size)?;
+        Ok(true)
     }
 }
