@@ -1,9 +1,9 @@
 //! Arguments: what the user means by one that is typed.
 //!
-//! Input: its text. Output: the wheels that it names. An argument is a path if something is there
-//! or if it ends in `.whl`, a URL if it has a scheme, and else the name of a project. Invariant: no
-//! message repeats the credentials or the query of a URL. Limits: projects are not looked up by
-//! name.
+//! Input: its text. Output: the wheels that it names. An argument is a path if something is there,
+//! a URL if it has a scheme, and a path, too, if it ends in `.whl`, unless it is `name @ URL`. All
+//! else is the name of a project. Invariant: no message repeats the credentials or the query of a
+//! URL. Limits: projects are not looked up by name.
 
 use std::path::Path;
 
@@ -12,6 +12,7 @@ use crate::digest::{Algorithm, Digest};
 use crate::error::{Error, RequestFault, ResolutionFault, Result, SourceFault, ToolsLock, excerpt};
 use crate::fs::{self, Kind};
 use crate::spec::location::{scheme_of, shown};
+use crate::spec::name::ProjectName;
 
 /// The endings of source distributions: the one of today, and those of older ones.
 const SOURCES: [&str; 6] = [".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar", ".zip"];
@@ -37,12 +38,27 @@ impl<'a> Argument<'a> {
         if let Some(scheme) = scheme_of(text) {
             return Self::Url(text.trim(), scheme);
         }
+        if is_direct_reference(text) {
+            return Self::Name(argument);
+        }
         let path = text.rsplit_once('#').map_or(text, |(path, _)| path);
         if path.ends_with(".whl") || !path.is_empty() && is_there(Path::new(path)) {
             return Self::Wheel(argument);
         }
         Self::Name(argument)
     }
+}
+
+/// Whether `text` is a name, perhaps with extras, and the place of its wheel: `name @ URL`
+/// (dependency specifiers, "Direct references"). A path needs white space before the `@`, which a
+/// file name may have.
+fn is_direct_reference(text: &str) -> bool {
+    let Some((before, place)) = text.split_once('@') else {
+        return false;
+    };
+    let name = before.split('[').next().unwrap_or_default().trim();
+    let is_place = scheme_of(place).is_some() || before.ends_with(char::is_whitespace);
+    ProjectName::parse(name).is_some() && is_place
 }
 
 fn is_there(path: &Path) -> bool {

@@ -28,6 +28,7 @@ mod dependencies;
 mod described_locks;
 mod described_pythons;
 mod determinism;
+mod direct_references;
 mod directory_links;
 mod download_failures;
 mod downloads;
