@@ -185,10 +185,10 @@ impl Input {
         };
         match list.select(fitting.markers()) {
             Ok(entries) => !has_directories && entries.into_iter().any(is_missing),
-            // A list that is wrong for a resolver, too, is refused with all of its faults.
-            Err(_) => {
-                LooseList::parse(content).is_ok_and(|list| list.check(fitting.markers()).is_ok())
-            }
+            // A list that is wrong for a resolver, too, is refused for what it is more like.
+            Err(faults) => LooseList::parse(content)
+                .and_then(|list| list.check(fitting.markers()))
+                .map_or_else(|others| others.len() < faults.len(), |()| true),
         }
     }
 

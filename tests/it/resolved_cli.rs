@@ -450,3 +450,20 @@ fn one_wheel_that_several_texts_name_is_installed_once() {
         &["it was pinned to sha256=0000"],
     );
 }
+
+#[test]
+fn a_fault_of_a_list_of_names_does_not_hide_among_names_without_versions() {
+    let scene = Scene::new();
+    scene.venv();
+    for fault in ["six @ ${PLACE}/six.whl", "-e .", "six >=1 <2", "--unknown"] {
+        scene.write("list.in", format!("app >=1\n{fault}\nother[x]\n"));
+        let run = scene.run(&["-r", "list.in", "--target", "venv"]);
+        run.assert_code(3).assert_stderr("line 2");
+        assert!(!run.stderr.contains("not pinned"), "{}", run.stderr);
+    }
+    // A list that is pinned but for one line is refused for that.
+    let pinned = "app==1.0\nother==2.0\nsix >=1 <2\n";
+    scene.write("list.in", pinned);
+    let run = scene.run(&["-r", "list.in", "--target", "venv"]);
+    run.assert_code(3).assert_stderr("line 3: ");
+}
