@@ -467,3 +467,17 @@ fn a_fault_of_a_list_of_names_does_not_hide_among_names_without_versions() {
     let run = scene.run(&["-r", "list.in", "--target", "venv"]);
     run.assert_code(3).assert_stderr("line 3: ");
 }
+
+#[test]
+fn lists_that_name_each_other_are_read_once() {
+    let shop = Shop::new(&["one", "two"]);
+    let scene = &shop.scene;
+    scene.write("first.in", "one\n-r below/second.in\n");
+    scene.write("below/second.in", "two\n-r ../first.in\n-c ../first.in\n");
+    let lists = ["-r", "first.in", "--find-links", "wheels", "--no-index"];
+    let run = scene.install(&scene.join("venv"), &lists);
+    run.assert_code(0);
+    for name in ["one", "two"] {
+        assert!(run.stdout.contains(&format!("+ {name} ")), "{}", run.stdout);
+    }
+}

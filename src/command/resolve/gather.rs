@@ -168,7 +168,7 @@ impl Reader<'_> {
         let mut roles: Vec<Role> = Vec::new();
         let mut owned: Document;
         while let Some((document, role)) = next {
-            if seen.insert((document.at.clone(), role)) {
+            if seen.insert((identity(&document.at), role)) {
                 match self.one(gathered, document, role) {
                     Ok(nested) => {
                         for (path, role) in nested {
@@ -273,6 +273,13 @@ impl Reader<'_> {
         }
         Ok(())
     }
+}
+
+/// What tells a list from others however it is named, so that lists which name each other from two
+/// directories end.
+fn identity(at: &Path) -> PathBuf {
+    // A URL is in its normal form, and is no path that exists.
+    fs::canonical(at).unwrap_or_else(|_| at.to_owned())
 }
 
 /// Whether a file at `path` is read as a `pyproject.toml`.
