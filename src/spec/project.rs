@@ -51,8 +51,8 @@ impl ProjectFile {
     /// The requirements of the project, its `extras` and these `groups`, for an interpreter.
     ///
     /// # Errors
-    /// Every key that cannot be read, an extra or group that is not there, dynamic dependencies, or
-    /// a `requires-python` that excludes the interpreter.
+    /// Every key that cannot be read, an extra or group that is not there, dynamic dependencies, a
+    /// `requires-python` that excludes the interpreter, or neither `[project]` nor a group.
     pub fn requirements(
         &self,
         extras: &[String],
@@ -70,6 +70,10 @@ impl ProjectFile {
                 .map(normalized),
             done: Vec::new(),
         };
+        if self.project.is_empty() && groups.is_empty() {
+            let reason = "there is no such table, and no other one is read, like `tool.poetry`";
+            reading.faults.push(bad("project", reason));
+        }
         reading.check_python(python);
         reading.dependencies(extras);
         for group in groups {
@@ -338,9 +342,12 @@ mod tests {
             "[project]\nrequires-python = '<3.12'",
             "project = 1",
             "[project",
+            "",
+            "[tool.poetry.dependencies]\nflask = '3'",
         ] {
             assert!(refused(text).is_err(), "{text}");
         }
-        assert!(refused("").is_ok_and(|found| found.is_empty()));
+        let without_dependencies = refused("[project]\nname = 'a'");
+        assert!(without_dependencies.is_ok_and(|found| found.is_empty()));
     }
 }
