@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::digest::Digest;
+use crate::resolve::OtherHash;
 use crate::spec::name::ProjectName;
 use crate::spec::tags::TagSet;
 use crate::spec::timestamp::Timestamp;
@@ -32,17 +33,28 @@ impl Acceptance {
         uploaded.is_some_and(|uploaded| uploaded < before)
     }
 
-    /// Whether a file with these digests may be used. Without a digest of the same algorithm
-    /// nothing is known yet; the download checks it.
-    pub(super) fn has_allowed_hash(&self, project: &ProjectName, digests: &[Digest]) -> bool {
-        let Some(allowed) = self.hashes.get(project) else {
-            return true;
-        };
-        let comparable = |digest: &&Digest| {
-            let algorithm = digest.algorithm();
-            Digest::among(digests, algorithm).is_some()
-        };
-        let mut compared = allowed.iter().filter(comparable).peekable();
-        compared.peek().is_none() || compared.any(|digest| digests.contains(digest))
+    /// Refuses a file whose digests are none of those that it may have. Without a digest of the
+    /// same algorithm nothing is known yet; the download checks it.
+    pub(super) fn check_hash(
+        &self,
+        project: &ProjectName,
+        (file_name, digests): (&str, &[Digest]),
+    ) -> Result<(), OtherHash> {
+        let allowed = self.hashes.get(project).into_iter().flatten();
+        let compared = allowed.filter_map(|allowed| {
+            let actual = Digest::among(digests, allowed.algorithm())?;
+            Some((*allowed, actual))
+        });
+        let (required, actual): (Vec<Digest>, Vec<Digest>) = compared.unzip();
+        match actual.first() {
+            Some(actual) if !required.iter().any(|digest| digests.contains(digest)) => {
+                Err(OtherHash {
+                    file_name: file_name.to_owned(),
+                    actual: *actual,
+                    required,
+                })
+            }
+            _ => Ok(()),
+        }
     }
 }

@@ -330,7 +330,7 @@ impl Offers {
 /// How near a wheel came to being usable; less is nearer.
 fn nearness(rejection: &Rejection) -> u8 {
     match rejection {
-        Rejection::Hash => 0,
+        Rejection::Hash(_) => 0,
         Rejection::TooNew => 1,
         Rejection::Python(_) => 2,
         Rejection::Tags => 3,
@@ -355,9 +355,9 @@ fn rank(
     if !accepts.is_old_enough(wheel.upload_time.as_deref()) {
         return Err(Rejection::TooNew);
     }
-    if !accepts.has_allowed_hash(project, &wheel.digests) {
-        return Err(Rejection::Hash);
-    }
+    accepts
+        .check_hash(project, (&wheel.file_name, &wheel.digests))
+        .map_err(|other| Rejection::Hash(Box::new(other)))?;
     let build = name.build.map(|build| (build.number, build.suffix));
     Ok((wheel.yanked.is_some(), tags, Reverse(build)))
 }

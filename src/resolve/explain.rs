@@ -6,13 +6,14 @@
 
 use std::collections::BTreeMap;
 
-use super::known::{Dependencies, Rejection, VersionState};
+use super::known::{Dependencies, OtherHash, Rejection, VersionState};
 use super::package::ProjectId;
 use super::proof::{Dependent, ProofFacts};
 use super::search::Search;
 use super::solver_set::SolverSet;
 use super::stop::Unusable;
 use super::wording;
+use crate::digest::Digest;
 use crate::error::{Advice, Finding, NoSolution};
 use crate::spec::version::{Specifiers, Version};
 
@@ -322,7 +323,7 @@ fn describe_refused(name: &str, refused: &[RefusedVersion]) -> String {
             Some(Rejection::Python(requires)) if one_python => format!("for Python {requires}"),
             Some(Rejection::Python(_)) => "for other Pythons".to_owned(),
             Some(Rejection::TooNew) => "uploaded too late".to_owned(),
-            Some(Rejection::Hash) => "without a required hash".to_owned(),
+            Some(Rejection::Hash(_)) => "without a required hash".to_owned(),
         };
         *by_reason.entry(reason).or_default() += 1;
     }
@@ -349,6 +350,21 @@ fn predicate(rejection: Option<&Rejection>) -> String {
         Some(Rejection::Tags) => "has wheels only for other platforms or interpreters".to_owned(),
         Some(Rejection::Python(requires)) => format!("is for Python {requires}"),
         Some(Rejection::TooNew) => "was uploaded too late".to_owned(),
-        Some(Rejection::Hash) => "has no wheel with a required hash".to_owned(),
+        Some(Rejection::Hash(other)) => {
+            let OtherHash {
+                file_name, actual, ..
+            } = &**other;
+            let required = match &other.required[..] {
+                [one] => format!("not {}", hash(one)),
+                several => format!("none of the {} that are required", several.len()),
+            };
+            let actual = hash(actual);
+            format!("has no wheel with a required hash: `{file_name}` has {actual}, {required}")
+        }
     }
+}
+
+/// A digest as lists of requirements state it.
+fn hash(digest: &Digest) -> String {
+    format!("{}:{}", digest.algorithm().name(), digest.to_hex())
 }

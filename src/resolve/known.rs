@@ -6,6 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::digest::Digest;
 use crate::error::Result;
 use crate::spec::core_metadata::Metadata;
 use crate::spec::marker;
@@ -140,7 +141,18 @@ pub(crate) enum Rejection {
     /// All of its wheels were uploaded too late, or it is not known when.
     TooNew,
     /// None of its wheels has one of the required hashes.
-    Hash,
+    Hash(Box<OtherHash>),
+}
+
+/// A wheel that fits but for its hash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OtherHash {
+    /// The name of the file.
+    pub(crate) file_name: String,
+    /// The hash that it has.
+    pub(crate) actual: Digest,
+    /// The hashes of which it would have to have one; at least one.
+    pub(crate) required: Vec<Digest>,
 }
 
 /// What one version needs, if that can be read.

@@ -25,7 +25,8 @@ mod wanted;
 mod wording;
 
 pub(crate) use known::{
-    Candidates, Dependencies, KnownProjects, Rejection, VersionFilter, VersionState, VersionStates,
+    Candidates, Dependencies, KnownProjects, OtherHash, Rejection, VersionFilter, VersionState,
+    VersionStates,
 };
 pub(crate) use resolution::{Resolution, ResolutionWarning, ResolvedProject, Via};
 pub(crate) use wanted::{RequirementOrigin, StatedRequirement, Upgrade, Wanted};

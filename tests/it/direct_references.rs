@@ -1,5 +1,5 @@
-//! Requirements with the place of their wheel: `name @ URL` (dependency specifiers, "Direct
-//! references").
+//! Requirements that only certain wheels meet: `name @ URL` (dependency specifiers, "Direct
+//! references"), and those with hashes.
 
 use crate::index_install::IndexScene;
 use crate::support::wheel_builder::Wheel;
@@ -42,4 +42,32 @@ fn the_name_must_be_that_of_the_wheel() {
         run.assert_code(3);
         run.assert_stderr("app-1.0-py3-none-any.whl");
     }
+}
+
+#[test]
+fn a_wheel_with_another_hash_is_named_with_both() {
+    let index = IndexScene::new();
+    let file = index.file("app", "1.0", &[]);
+    index.put_page("simple", "app", std::slice::from_ref(&file));
+    let actual = file["hashes"]["sha256"].as_str().expect("a hash");
+    let (other, third) = ("0".repeat(64), "1".repeat(64));
+    let one = format!("app==1.0 --hash=sha256:{other}\n");
+    let two = format!("app==1.0 --hash=sha256:{other} --hash=sha256:{third}\n");
+    for (list, required) in [
+        (&one, format!("not sha256:{other}")),
+        (&two, "none of the 2 that are required".to_owned()),
+    ] {
+        index.scene.write("list.txt", list);
+        index
+            .install(&["-r", "list.txt"])
+            .assert_code(7)
+            .assert_stderr(&format!(
+                "`app-1.0-py3-none-any.whl` has sha256:{actual}, {required}"
+            ));
+    }
+    index.scene.write(
+        "list.txt",
+        format!("{} --hash=sha256:{actual}\n", two.trim_end()),
+    );
+    index.install(&["-r", "list.txt"]).assert_code(0);
 }
