@@ -32,24 +32,23 @@ pub struct Document {
 }
 
 impl Document {
-    /// Writes `content` to the file at `path`, which is replaced as a whole. A pipe or a device,
-    /// such as `/dev/stdout`, is written to: to replace it would break other programs.
+    /// Writes `content` to the file at `path`, which is replaced as a whole; a symbolic link stays.
+    /// A pipe or a device, and what this process has open, such as `/dev/stdout`, is written to: to
+    /// replace it would break other programs.
     ///
     /// # Errors
-    /// The directory does not exist, or cannot be written to; or `path` is a directory.
+    /// The directory does not exist, or cannot be written to; or `path` is a directory, or a link
+    /// that leads nowhere.
     pub fn write(path: &Path, content: &[u8], fs: &Fs) -> Result<()> {
-        let path = fs::absolute(path)?;
+        let path = fs::behind_link(path)?;
         match fs::stat(&path)?.map(|stat| stat.kind) {
+            _ if fs::is_own_descriptor(&path) => return append(&path, content),
             None | Some(Kind::File) => {}
             Some(Kind::Directory) => {
                 let message = format!("`{}` is a directory", path.display());
                 return Err(Error::usage(message));
             }
-            Some(_) => {
-                let mut file = MessageFile::append(&path)?;
-                let written = file.write_all(content).and_then(|()| file.flush());
-                return written.map_err(|error| Error::io("write", &path, error));
-            }
+            Some(_) => return append(&path, content),
         }
         let (Some(parent), Some(name)) = (path.parent(), path.file_name().and_then(OsStr::to_str))
         else {
@@ -110,6 +109,13 @@ impl Document {
             at: path,
         })
     }
+}
+
+/// Writes to something that is there, behind what it has.
+fn append(path: &Path, content: &[u8]) -> Result<()> {
+    let mut file = MessageFile::append(path)?;
+    let written = file.write_all(content).and_then(|()| file.flush());
+    written.map_err(|error| Error::io("write", path, error))
 }
 
 #[cfg(feature = "http")]

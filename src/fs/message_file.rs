@@ -17,6 +17,9 @@ use crate::error::{Error, Result};
 #[derive(Debug)]
 pub struct MessageFile(File);
 
+/// The paths of what this process has open as its standard output.
+const STDOUT: [&str; 3] = ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
+
 impl MessageFile {
     /// Opens the file at `path`, which is made if it is missing; what it holds stays.
     ///
@@ -25,6 +28,12 @@ impl MessageFile {
     /// user to a file that does not belong to that user.
     pub fn append(path: &Path) -> Result<Self> {
         let fail = |error| Error::io("open", path, error);
+        if STDOUT.map(Path::new).contains(&path) {
+            // Opened anew, it would be written to from a position of its own, and what is printed
+            // later from the old one.
+            let stdout = rustix::stdio::stdout().try_clone_to_owned();
+            return stdout.map(|file| Self(file.into())).map_err(fail);
+        }
         if is_foreign_link(path) {
             let reason = "it is a symbolic link of another user";
             return Err(fail(io::Error::new(

@@ -48,8 +48,9 @@ pub use message_file::MessageFile;
 pub use output_file::OutputFile;
 pub use private_directory::PrivateDirectory;
 pub use read::{
-    DirectorySnapshot, OpenFile, ReadAt, absolute, canonical, is_own_descriptor, link_target, list,
-    open_unless_foreign, read, read_document, read_to_limit, read_unless_foreign, snapshot, walk,
+    DirectorySnapshot, OpenFile, ReadAt, absolute, behind_link, canonical, is_own_descriptor,
+    link_target, list, open_unless_foreign, read, read_document, read_to_limit,
+    read_unless_foreign, snapshot, walk,
 };
 pub use remove_tree::remove_tree;
 pub use root_lock::{ReadLock, RootLock};

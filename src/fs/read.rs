@@ -114,7 +114,31 @@ pub fn read_document(path: &Path, cancel: &Cancellation) -> Result<Vec<u8>> {
 /// Whether a path means one of this process's open descriptors.
 pub fn is_own_descriptor(path: &Path) -> bool {
     let own = ["/dev/fd", "/proc/self/fd"].map(Path::new);
-    path == Path::new("/dev/stdin") || path.parent().is_some_and(|at| own.contains(&at))
+    let standard = ["/dev/stdin", "/dev/stdout", "/dev/stderr"].map(Path::new);
+    standard.contains(&path) || path.parent().is_some_and(|at| own.contains(&at))
+}
+
+/// The path of the file that a path to write to means: what a symbolic link leads to, so that the
+/// link stays.
+///
+/// # Errors
+/// A link that leads nowhere, or one of another user to a file that does not belong to that user.
+pub fn behind_link(path: &Path) -> Result<PathBuf> {
+    let path = absolute(path)?;
+    let is_link = lstat(&path)?.is_some_and(|stat| stat.kind == Kind::Symlink);
+    if !is_link || is_own_descriptor(&path) {
+        return Ok(path);
+    }
+    if is_foreign_link(&path) {
+        let reason = "it is a symbolic link of another user";
+        let denied = io::Error::new(io::ErrorKind::PermissionDenied, reason);
+        return Err(Error::io("write", &path, denied));
+    }
+    // A link to a link to a descriptor ends there: what it has open may have no path.
+    match link_target(&path)? {
+        target if is_own_descriptor(&target) => Ok(target),
+        _ => canonical(&path),
+    }
 }
 
 /// The text of a file that the kernel makes up, such as those in `/proc`; `None` if there is none.

@@ -1,10 +1,11 @@
 //! `pack` to a place that has a file already.
 
-use std::fs;
+use std::fs::{self, File};
+use std::os::unix::fs::symlink;
 
 use sha2::Digest as _;
 
-use crate::support::scene::Scene;
+use crate::support::scene::{Run, Scene};
 use crate::support::wheel_builder::Wheel;
 
 #[test]
@@ -41,4 +42,28 @@ fn a_file_that_differs_in_any_byte_is_replaced_with_or_without_a_digest() {
             (&"unchanged".into(), &first["artifact"])
         );
     }
+}
+
+#[test]
+fn a_link_stays_and_an_open_descriptor_is_refused() {
+    let scene = Scene::new();
+    let wheel = scene.wheel(&Wheel::new("demo", "1.0").file("demo.py", "x = 1\n"));
+    let wheel = wheel.display().to_string();
+    scene.write("elsewhere/old.zip", "old");
+    symlink("elsewhere/old.zip", scene.join("demo.zip")).expect("it can be made");
+    let pack = |output| scene.run(&["pack", &wheel, "--output", output]);
+    pack("demo.zip").assert_code(0);
+    assert!(scene.join("demo.zip").is_symlink());
+    let packed = fs::read(scene.join("elsewhere/old.zip")).expect("it is there");
+    assert!(packed.starts_with(b"PK"));
+
+    // Like `/dev/stdout`, which must stay what it is.
+    symlink("/proc/self/fd/1", scene.join("stdout.zip")).expect("it can be made");
+    let redirected = File::create(scene.join("redirected.zip")).expect("it can be made");
+    let mut command = scene.command();
+    command.args(["pack", &wheel, "--output", "stdout.zip"]);
+    Run::of(command.stdout(redirected))
+        .assert_code(2)
+        .assert_stderr("cannot name an artefact");
+    assert!(scene.join("stdout.zip").is_symlink());
 }

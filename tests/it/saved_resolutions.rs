@@ -1,9 +1,10 @@
 //! What `--save-lock` and `--save-report` save of an installation from names.
 
-use std::fs;
+use std::fs::{self, File};
+use std::os::unix::fs::symlink;
 
 use crate::index_install::IndexScene;
-use crate::support::scene::{assert_unchanged, tree};
+use crate::support::scene::{Run, assert_unchanged, tree};
 use crate::support::wheel_builder::Wheel;
 
 /// An index with `app`, which needs `base`; the older version of `base` is installed.
@@ -64,4 +65,72 @@ fn a_saved_report_has_what_is_installed_anew() {
     let items = report["install"].as_array().expect("it is a list");
     let names: Vec<_> = items.iter().map(|item| &item["metadata"]["name"]).collect();
     assert_eq!(names, ["app"]);
+}
+
+#[test]
+fn a_link_stays_and_what_it_leads_to_is_written() {
+    let index = with_base();
+    let scene = &index.scene;
+    scene.write("elsewhere/old.json", "old");
+    symlink("elsewhere/old.json", scene.join("report.json")).expect("it can be made");
+    index
+        .run(&[
+            "resolve",
+            "app",
+            "--target",
+            "venv",
+            "--report",
+            "report.json",
+        ])
+        .assert_code(0);
+    let is_report = |path: &str| {
+        let text = fs::read_to_string(scene.join(path)).expect("it is there");
+        assert!(text.contains("\"install\""), "{path}: {text}");
+    };
+    assert!(scene.join("report.json").is_symlink());
+    is_report("elsewhere/old.json");
+
+    symlink("nowhere", scene.join("lost.json")).expect("it can be made");
+    index
+        .run(&[
+            "resolve",
+            "app",
+            "--target",
+            "venv",
+            "--report",
+            "lost.json",
+        ])
+        .assert_code(1);
+    assert!(scene.join("lost.json").is_symlink());
+}
+
+#[test]
+fn an_open_descriptor_is_written_to_and_never_replaced() {
+    let index = with_base();
+    // Like `/dev/stdout`, which must stay what it is.
+    let link = index.scene.join("stdout");
+    symlink("/proc/self/fd/1", &link).expect("it can be made");
+    for at in ["stdout", "/proc/self/fd/1"] {
+        for append in [true, false] {
+            let before = index.scene.write("all.txt", "before\n");
+            let all = (File::options().append(append).write(true).truncate(!append)).open(&before);
+            let url = index.server.url("simple/").to_string();
+            let mut command = index.scene.command();
+            command
+                .args(["resolve", "app", "--target", "venv", "--report", at])
+                .args(["--index-url", &url, "--cache-dir", "cache"])
+                .env("no_proxy", "127.0.0.1")
+                .stdout(all.expect("it is there"));
+            Run::of(&mut command).assert_code(0);
+            let text = fs::read_to_string(&before).expect("it is there");
+            assert_eq!(text.starts_with("before\n"), append, "{text}");
+            let (report, pins) = text.split_once("app==1.0").expect("pins are printed");
+            assert!(
+                report.contains("\"install\"") && report.trim().ends_with('}'),
+                "{text}"
+            );
+            assert!(pins.contains("base==2.0"), "{text}");
+            assert!(link.is_symlink());
+        }
+    }
 }

@@ -19,14 +19,15 @@ pub(super) struct ArtifactPlace<'a> {
     directory: Dir,
     /// Its own path, its name, and the name that it has while it is written.
     path: &'a Path,
-    name: &'a str,
+    name: String,
     partial: String,
 }
 
 impl<'a> ArtifactPlace<'a> {
     pub(super) fn new(path: &'a Path, context: Context<'_>) -> Result<Self> {
-        let name = path.file_name().and_then(|name| name.to_str());
-        let Some(name) = name else {
+        let place = fs::behind_link(path)?;
+        let name = place.file_name().and_then(|name| name.to_str());
+        let Some(name) = name.filter(|_| !fs::is_own_descriptor(&place)) else {
             let shown = path.display();
             return Err(Error::usage(format!("`{shown}` cannot name an artefact")));
         };
@@ -38,14 +39,12 @@ impl<'a> ArtifactPlace<'a> {
                 "`{shown}` is there and no regular file"
             )));
         }
-        let parent = path
-            .parent()
-            .filter(|parent| !parent.as_os_str().is_empty());
+        let parent = place.parent().unwrap_or(Path::new("/"));
         Ok(Self {
-            directory: Dir::open(context.fs, parent.unwrap_or(Path::new(".")))?,
+            directory: Dir::open(context.fs, parent)?,
             path,
-            name,
             partial: format!(".{name}.{}.part", super::unique_name()),
+            name: name.to_owned(),
         })
     }
 
@@ -130,7 +129,7 @@ impl<'a> ArtifactPlace<'a> {
             self.directory.remove_file(&self.partial)?;
             return Ok(Status::Unchanged);
         }
-        self.directory.replace(&self.partial, self.name)?;
+        self.directory.replace(&self.partial, &self.name)?;
         if how.durable {
             self.directory.flush()?;
         }
