@@ -33,6 +33,11 @@ pub fn run(
     options: &Options,
     context: Context<'_>,
 ) -> Result<CommandResult> {
+    if let Some(path) = args.lock.as_deref()
+        && path.as_os_str() != STDOUT
+    {
+        Document::check_lock_name(path)?;
+    }
     let request = args.request(options, context)?;
     let resolved = command::resolve(&environment(locate)?, &request, options, context)?;
     let mut documents = None;

@@ -11,9 +11,10 @@ use std::time::Duration;
 use super::{Context, Options};
 #[cfg(feature = "http")]
 use crate::download::{Downloader, Keep, ResourceRequest, Urgency};
-use crate::error::{Error, Result};
+use crate::error::{Error, ResolutionFault, Result};
 use crate::fs::{self, Dir, Fs, Kind, MessageFile};
 use crate::spec::location::{Location, shown};
+use crate::spec::pylock::is_lock_name;
 
 /// Far more than any report, lock file or list has.
 #[cfg(feature = "http")]
@@ -64,6 +65,22 @@ impl Document {
         file.write(content)?;
         drop(file);
         directory.replace(&partial, name)
+    }
+
+    /// Refuses a lock file that is to be saved under a name which tools do not take for one
+    /// ("`pylock.toml` specification", "File Name"). A pipe or a device may have any name.
+    ///
+    /// # Errors
+    /// Such a name, or a path that cannot be looked at.
+    pub fn check_lock_name(path: &Path) -> Result<()> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let is_special = fs::is_own_descriptor(path)
+            || fs::stat(path)?.is_some_and(|stat| stat.kind == Kind::Other);
+        if is_special || is_lock_name(&name) {
+            return Ok(());
+        }
+        let fault = ResolutionFault::LockName(name.into_owned());
+        Err(Error::usage(fault.to_string()))
     }
 
     /// Writes the file `name` in the directory, which is made if it is missing.

@@ -100,6 +100,9 @@ pub(super) fn resolve(
         }
         return Ok(NamedWheels::default());
     }
+    if let Some(path) = &request.save_lock {
+        Document::check_lock_name(path)?;
+    }
     let begin = Instant::now();
     let downloader = downloads.downloader()?.with_tail(TAIL);
     let more = Additions {

@@ -134,3 +134,22 @@ fn an_open_descriptor_is_written_to_and_never_replaced() {
         }
     }
 }
+
+#[test]
+fn a_lock_file_is_not_saved_under_a_name_that_no_tool_takes() {
+    let index = with_base();
+    for words in [
+        ["resolve", "app", "--lock", "lock.toml"],
+        ["install", "app", "--save-lock", "my-pylock.toml"],
+    ] {
+        index
+            .run(&[&words[..], &["--target", "venv"]].concat())
+            .assert_code(2)
+            .assert_stderr("is not a lock file's name");
+        assert!(!index.scene.join(words[3]).exists() && !index.has("app-1.0"));
+    }
+    let words = ["resolve", "app", "--lock", "pylock.mine.toml"];
+    index
+        .run(&[&words[..], &["--target", "venv"]].concat())
+        .assert_code(0);
+}
