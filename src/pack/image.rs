@@ -121,8 +121,8 @@ fn refuse_deletion(path: &str, owner: Option<u32>, plan: &Plan) -> Result<()> {
 
 /// Writes all layers on the threads of `pool`. `write` is called once for each layer, with its
 /// number and the threads that have nothing to do, which help with huge entries. The largest layers
-/// come first, so that the threads finish at about the same time. If one is nearly everything,
-/// all wait for it in the end, so the others give way to it.
+/// come first, so that the threads finish at about the same time. If one of them is most of the
+/// image, it will be the last to be finished, so the others give way to it.
 ///
 /// # Errors
 /// The error of a layer; no layer is begun after it. If several fail, the first in their order.
@@ -141,10 +141,9 @@ pub fn write_layers(
     queue.close();
     let written: Vec<OnceLock<Result<WrittenLayer>>> =
         layers.iter().map(|_| OnceLock::new()).collect();
-    let longest = longest(layers);
-    let gives_way = |number| {
-        longest.is_some_and(|longest| number != longest && written[longest].get().is_none())
-    };
+    let main = main_layer(layers);
+    let gives_way =
+        |number| main.is_some_and(|main| number != main && written[main].get().is_none());
     pool.on_each_thread(|| {
         let _stop = OnPanic(|| queue.stop());
         while let Some(number) = queue.next() {
@@ -165,8 +164,8 @@ pub fn write_layers(
     written.collect()
 }
 
-/// The layer that is most of the image.
-fn longest(layers: &[LayerFiles]) -> Option<usize> {
+/// The layer that is more than three quarters of the image.
+fn main_layer(layers: &[LayerFiles]) -> Option<usize> {
     let all: u64 = layers.iter().map(|layer| layer.compressed).sum();
     layers
         .iter()
