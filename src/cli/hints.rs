@@ -70,7 +70,8 @@ const HINTS: &[(&[&str], &str)] = &[
     (&["two-versions"], "pass one wheel of each project"),
     (
         &["unknown-project"],
-        "check how it is spelled, or name an index that has it with `--extra-index-url`",
+        "check how it is spelled, or name an index that has it with `--extra-index-url`, or a \
+         directory with `--find-links`",
     ),
     (
         &["gave-up"],
