@@ -43,13 +43,12 @@ impl Document {
     pub fn write(path: &Path, content: &[u8], fs: &Fs) -> Result<()> {
         let path = fs::behind_link(path)?;
         match fs::stat(&path)?.map(|stat| stat.kind) {
-            _ if fs::is_own_descriptor(&path) => return append(&path, content),
-            None | Some(Kind::File) => {}
+            None | Some(Kind::File) if !fs::is_own_descriptor(&path) => {}
             Some(Kind::Directory) => {
                 let message = format!("`{}` is a directory", path.display());
                 return Err(Error::usage(message));
             }
-            Some(_) => return append(&path, content),
+            _ => return append(&path, content),
         }
         let (Some(parent), Some(name)) = (path.parent(), path.file_name().and_then(OsStr::to_str))
         else {

@@ -71,36 +71,16 @@ fn a_saved_report_has_what_is_installed_anew() {
 fn a_link_stays_and_what_it_leads_to_is_written() {
     let index = with_base();
     let scene = &index.scene;
+    let save = |report| index.run(&["resolve", "app", "--target", "venv", "--report", report]);
     scene.write("elsewhere/old.json", "old");
     symlink("elsewhere/old.json", scene.join("report.json")).expect("it can be made");
-    index
-        .run(&[
-            "resolve",
-            "app",
-            "--target",
-            "venv",
-            "--report",
-            "report.json",
-        ])
-        .assert_code(0);
-    let is_report = |path: &str| {
-        let text = fs::read_to_string(scene.join(path)).expect("it is there");
-        assert!(text.contains("\"install\""), "{path}: {text}");
-    };
+    save("report.json").assert_code(0);
     assert!(scene.join("report.json").is_symlink());
-    is_report("elsewhere/old.json");
+    let text = fs::read_to_string(scene.join("elsewhere/old.json")).expect("it is there");
+    assert!(text.contains("\"install\""), "{text}");
 
     symlink("nowhere", scene.join("lost.json")).expect("it can be made");
-    index
-        .run(&[
-            "resolve",
-            "app",
-            "--target",
-            "venv",
-            "--report",
-            "lost.json",
-        ])
-        .assert_code(1);
+    save("lost.json").assert_code(1);
     assert!(scene.join("lost.json").is_symlink());
 }
 
