@@ -185,7 +185,7 @@ impl Input {
         };
         match list.select(fitting.markers()) {
             Ok(entries) => !has_directories && entries.into_iter().any(is_missing),
-            // A list that is wrong for a resolver, too, is refused for what it is more like.
+            // If it is wrong for a resolver, too, the reading with fewer faults is reported.
             Err(faults) => LooseList::parse(content)
                 .and_then(|list| list.check(fitting.markers()))
                 .map_or_else(|others| others.len() < faults.len(), |()| true),

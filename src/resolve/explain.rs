@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::known::{Dependencies, OtherHash, Rejection, VersionState};
+use super::known::{Dependencies, Rejection, VersionState};
 use super::package::ProjectId;
 use super::proof::{Dependent, ProofFacts};
 use super::search::Search;
@@ -351,14 +351,11 @@ fn predicate(rejection: Option<&Rejection>) -> String {
         Some(Rejection::Python(requires)) => format!("is for Python {requires}"),
         Some(Rejection::TooNew) => "was uploaded too late".to_owned(),
         Some(Rejection::Hash(other)) => {
-            let OtherHash {
-                file_name, actual, ..
-            } = &**other;
             let required = match &other.required[..] {
                 [one] => format!("not {}", hash(one)),
                 several => format!("none of the {} that are required", several.len()),
             };
-            let actual = hash(actual);
+            let (file_name, actual) = (&other.file_name, hash(&other.actual));
             format!("has no wheel with a required hash: `{file_name}` has {actual}, {required}")
         }
     }
