@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
-use super::stat::is_foreign_link;
+use super::stat::refuse_foreign_link;
 use crate::error::{Error, Result};
 
 /// A file or pipe to which messages are appended.
@@ -34,13 +34,7 @@ impl MessageFile {
             let stdout = rustix::stdio::stdout().try_clone_to_owned();
             return stdout.map(|file| Self(file.into())).map_err(fail);
         }
-        if is_foreign_link(path) {
-            let reason = "it is a symbolic link of another user";
-            return Err(fail(io::Error::new(
-                io::ErrorKind::PermissionDenied,
-                reason,
-            )));
-        }
+        refuse_foreign_link(path).map_err(fail)?;
         // NONBLOCK: opening a pipe that no process reads would wait for one.
         let flags = OFlags::NONBLOCK.bits().cast_signed();
         let file = (OpenOptions::new().append(true).create(true))

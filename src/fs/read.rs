@@ -11,7 +11,7 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::stat::{Kind, Stat, is_foreign_link, lstat, mount_at};
+use super::stat::{Kind, Stat, is_foreign_link, lstat, mount_at, refuse_foreign_link};
 use super::stream::read_descriptor;
 
 use crate::cancellation::Cancellation;
@@ -129,11 +129,7 @@ pub fn behind_link(path: &Path) -> Result<PathBuf> {
     if !is_link || is_own_descriptor(&path) {
         return Ok(path);
     }
-    if is_foreign_link(&path) {
-        let reason = "it is a symbolic link of another user";
-        let denied = io::Error::new(io::ErrorKind::PermissionDenied, reason);
-        return Err(Error::io("write", &path, denied));
-    }
+    refuse_foreign_link(&path).map_err(|error| Error::io("write", &path, error))?;
     // A link to a link to a descriptor ends there: what it has open may have no path.
     match link_target(&path)? {
         target if is_own_descriptor(&target) => Ok(target),

@@ -1,5 +1,6 @@
 //! Metadata of paths, mounts and free space, without reading content.
 
+use std::io;
 use std::os::fd::AsFd;
 use std::path::Path;
 
@@ -219,4 +220,13 @@ pub fn is_foreign_link(path: &Path) -> bool {
         && link.uid != effective_user()
         && link.uid != 0
         && !stat(path).ok().flatten().is_some_and(is_own)
+}
+
+/// Refuses a [link of another user](is_foreign_link).
+pub(super) fn refuse_foreign_link(path: &Path) -> io::Result<()> {
+    if is_foreign_link(path) {
+        let reason = "it is a symbolic link of another user";
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, reason));
+    }
+    Ok(())
 }

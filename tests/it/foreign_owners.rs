@@ -376,6 +376,27 @@ fn links_of_others_do_not_show_what_only_this_user_may_read() {
 }
 
 #[test]
+fn an_artefact_is_not_written_to_a_file_that_somebody_else_chose() {
+    let scene = Scene::new();
+    if !is_root(&scene) {
+        return;
+    }
+    let wheel = scene.wheel(&Wheel::new("demo", "1.0").file("demo.py", ""));
+    let wheel = wheel.display().to_string();
+    let (mine, link) = (scene.write("mine", "mine"), scene.join("demo.zip"));
+    symlink(&mine, &link).expect("it is new");
+    give(&link, OTHER);
+    let pack = || scene.run(&["pack", &wheel, "--output", "demo.zip"]);
+    pack()
+        .assert_code(1)
+        .assert_stderr("a symbolic link of another user");
+    assert_eq!(fs::read_to_string(&mine).expect("it is there"), "mine");
+    give(&link, 0);
+    pack().assert_code(0);
+    assert!(link.is_symlink() && fs::read(&mine).is_ok_and(|packed| packed.starts_with(b"PK")));
+}
+
+#[test]
 fn a_link_in_the_place_of_the_state_directory_leaves_nothing_unfinished() {
     let scene = Scene::new();
     let venv = scene.venv();

@@ -132,4 +132,9 @@ fn a_lock_file_is_not_saved_under_a_name_that_no_tool_takes() {
     index
         .run(&[&words[..], &["--target", "venv"]].concat())
         .assert_code(0);
+    // What is open may have any name.
+    let words = ["resolve", "app", "--lock", "/dev/stdout"];
+    let run = index.run(&[&words[..], &["--target", "venv"]].concat());
+    run.assert_code(0);
+    assert!(run.stdout.contains("lock-version"), "{}", run.stdout);
 }
